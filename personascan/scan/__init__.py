@@ -1,0 +1,1 @@
+"""Nonparametric subset scanning over arrays of any origin; knows nothing of language models."""

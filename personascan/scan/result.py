@@ -1,0 +1,74 @@
+"""What the scans return: frozen records of NumPy arrays. Letters as in design: L R S N D."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class PValueRange:
+    """The range of empirical p-values; p_max is the valid one, and the one the scans test."""
+
+    p_min: np.ndarray  # [N, D] float64
+    p_max: np.ndarray  # [N, D] float64
+
+
+@dataclass(frozen=True)
+class IndividualScan:
+    """The best node set of every row scanned alone."""
+
+    score: np.ndarray  # [N] float64
+    alpha: np.ndarray  # [N] float64, NaN where no node is significant at any alpha
+    size: np.ndarray  # [N] int64: number of nodes returned
+    levels_ND: np.ndarray  # [N, D] int32: first alpha index at which each node is significant
+    best_level_N: np.ndarray  # [N] int32, -1 for an empty subset
+
+    def nodes(self, row: int) -> np.ndarray:
+        """The nodes returned for one row, ascending."""
+        return np.flatnonzero(self.levels_ND[row] <= self.best_level_N[row])
+
+    def summary(self) -> str:
+        top = int(np.argmax(self.score))
+        return (
+            f"{len(self.score)} rows scanned alone: mean score {self.score.mean():.2f}, "
+            f"highest {self.score[top]:.2f} (row {top}, {self.size[top]} nodes)"
+        )
+
+
+@dataclass(frozen=True)
+class ScanResult:
+    """The subset of rows and nodes with the highest score found."""
+
+    score: float
+    alpha: float  # NaN for an empty subset
+    rows: np.ndarray  # sorted ints into the evaluation rows
+    nodes: np.ndarray  # sorted ints
+    start_scores: np.ndarray  # [S] float64: what each start of the ascent reached
+    at_smallest_alpha: bool  # the optimum is the smallest alpha searched: alpha_min may matter
+
+    def summary(self) -> str:
+        best = np.isclose(self.start_scores, self.score, rtol=1e-6).sum()
+        edge = ", the smallest alpha searched" if self.at_smallest_alpha else ""
+        return (
+            f"score {self.score:.4f} at alpha {self.alpha:.4f}{edge}: {len(self.rows)} rows x "
+            f"{len(self.nodes)} nodes; {best} of {len(self.start_scores)} starts reached it"
+        )
+
+
+@dataclass(frozen=True)
+class RunScans:
+    """One group scan for each layer and run."""
+
+    score: np.ndarray  # [L, R] float64
+    alpha: np.ndarray  # [L, R] float64, NaN for an empty subset
+    rows: np.ndarray  # [L, R, N] bool over the pool
+    nodes: np.ndarray  # [L, R, D] bool
+    start_scores: np.ndarray  # [L, R, S] float64
+    at_smallest_alpha: np.ndarray  # [L, R] bool
+
+    def summary(self) -> str:
+        layers, runs = self.score.shape
+        return (
+            f"{layers} layers x {runs} runs: mean score {self.score.mean():.2f}, "
+            f"{self.rows.sum(-1).mean():.1f} rows and {self.nodes.sum(-1).mean():.1f} nodes a run"
+        )
