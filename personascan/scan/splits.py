@@ -1,0 +1,76 @@
+"""How a pool of statements is dealt into background, clean and positive rows of each run."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from personascan.errors import InputError
+
+
+@dataclass(frozen=True)
+class SplitPlan:
+    """Sizes of the samples of a run. Background and clean come from H0, positives from H1."""
+
+    background: int
+    clean: int
+    positive: int
+    runs: int = 100
+    redraw: bool = True  # a new background each run; one shared by all runs looks stable by itself
+
+
+def draw_splits(positive_N, plan: SplitPlan, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The background and evaluation rows of every run, as two bool masks [R, N].
+
+    Args:
+      positive_N: bool, True where a pool row belongs to H1.
+      plan: sample sizes; background and clean rows of a run are disjoint.
+      seed: each run draws from its own key.
+
+    Raises:
+      InputError: a pool too small for its samples, or a sample as large as its pool, which every
+        run would draw alike.
+    """
+    positive_N = np.asarray(positive_N, bool)
+    check_sizes(int((~positive_N).sum()), int(positive_N.sum()), plan)
+    keys_R = jax.vmap(partial(jax.random.fold_in, jax.random.key(seed)))(np.arange(plan.runs))
+
+    def deal(key):
+        draw_N = jax.random.uniform(key, (positive_N.size,))
+        # The rank of each row within its own half, in the random order of this run.
+        order_N = jnp.argsort(jnp.where(positive_N, draw_N + 1, draw_N))
+        return jnp.zeros(positive_N.size, jnp.int32).at[order_N].set(jnp.arange(positive_N.size))
+
+    rank_RN = np.asarray(jax.vmap(deal)(keys_R))
+    h0, h0_size = ~positive_N, int((~positive_N).sum())
+    background_RN = h0 & (rank_RN < plan.background)
+    clean_RN = h0 & ~background_RN & (rank_RN < plan.background + plan.clean)
+    if not plan.redraw:
+        background_RN = np.repeat(background_RN[:1], plan.runs, axis=0)
+        rest_RN = np.where(h0 & ~background_RN, rank_RN, positive_N.size)
+        clean_RN = rest_RN.argsort(1).argsort(1) < plan.clean
+    chosen_RN = positive_N & (rank_RN - h0_size < plan.positive)
+    return background_RN, clean_RN | chosen_RN
+
+
+def check_sizes(h0_size: int, h1_size: int, plan: SplitPlan) -> None:
+    """Refuse samples that the pools cannot give."""
+    if min(plan.background, plan.clean, plan.positive, plan.runs) < 1:
+        raise InputError("background, clean, positive and runs must each be at least 1")
+    if plan.background + plan.clean > h0_size:
+        raise InputError(
+            f"the {h0_size} H0 statements cannot give {plan.background} background and "
+            f"{plan.clean} clean ones; lower them or add statements"
+        )
+    if plan.background == h0_size - plan.clean and not plan.redraw:
+        raise InputError(
+            f"with one background for all runs, all {plan.clean} remaining H0 statements would be "
+            "drawn in every run; lower clean or background"
+        )
+    if plan.positive >= h1_size:
+        raise InputError(
+            f"a sample of {plan.positive} of {h1_size} H1 statements is the same in every run "
+            "or does not exist; lower positive or add statements"
+        )

@@ -1,0 +1,103 @@
+"""A slow plain NumPy scan written from the formulas; shares no code with personascan.
+
+p-values are floats compared with float alphas, ties are found by comparing every pair, prefixes are
+built member by member. Used to check the compiled scans, never the other way round.
+"""
+
+import itertools
+import math
+
+import numpy as np
+
+
+def pvalue_range(background_BD, evaluation_ND, tail):
+    """p_min and p_max from the definition, one value at a time."""
+    n, (rows, nodes) = len(background_BD), evaluation_ND.shape
+    p_min, p_max = np.empty((rows, nodes)), np.empty((rows, nodes))
+    for i, d in itertools.product(range(rows), range(nodes)):
+        x, b = evaluation_ND[i, d], background_BD[:, d]
+        high = (sum(b > x) / (n + 1), (sum(b > x) + sum(b == x) + 1) / (n + 1))
+        low = (sum(b < x) / (n + 1), (sum(b < x) + sum(b == x) + 1) / (n + 1))
+        if tail == "two":
+            p_min[i, d] = min(1.0, 2 * min(high[0], low[0]))
+            p_max[i, d] = min(1.0, 2 * min(high[1], low[1]))
+        else:
+            p_min[i, d], p_max[i, d] = high if tail == "right" else low
+    return p_min, p_max
+
+
+def score(name, n_alpha, n, alpha):
+    if n == 0 or n_alpha <= alpha * n:
+        return 0.0
+    if name == "hc":
+        return (n_alpha - alpha * n) / math.sqrt(n * alpha * (1 - alpha))
+    if name == "ks":
+        return (n_alpha - alpha * n) / math.sqrt(n)
+    q = n_alpha / n
+    divergence = q * math.log(q / alpha)
+    if q < 1:
+        divergence += (1 - q) * math.log((1 - q) / (1 - alpha))
+    return n * divergence
+
+
+def exact_alphas(p_ND, alpha_max, alpha_min=0.0):
+    """The distinct p-values that occur: no other alpha can be better (FGSS, Theorem 7)."""
+    p = np.unique(p_ND)
+    return p[(p <= alpha_max + 1e-12) & (p >= alpha_min - 1e-12)]
+
+
+def best_members(counts, other, alphas, name):
+    """Best (score, alpha, members) over alphas and prefixes by count; counts [alphas, members]."""
+    best = (0.0, math.nan, ())
+    for alpha, count in zip(alphas, counts, strict=True):
+        for least in np.unique(count):
+            members = np.flatnonzero(count >= least)
+            value = score(name, count[members].sum(), len(members) * other, alpha)
+            if value > best[0] * (1 + 1e-12):
+                best = (value, alpha, tuple(members))
+    return best
+
+
+def ascend(p_ND, rows, alphas, name):
+    """Alternating ascent from one row set: (score, alpha, rows, nodes)."""
+    significant = [p_ND <= a + 1e-12 for a in alphas]
+    best = (-1.0, math.nan, (), ())
+    while True:
+        nodes = best_members([s[list(rows)].sum(0) for s in significant], len(rows), alphas, name)[
+            2
+        ]
+        counts = [s[:, list(nodes)].sum(1) for s in significant]
+        value, alpha, rows = best_members(counts, len(nodes), alphas, name)
+        if value <= best[0] * (1 + 1e-9):
+            return best
+        best = (value, alpha, rows, nodes)
+        if value == 0:
+            return best
+
+
+def best_of_all_subsets(p_ND, alphas, name):
+    """The highest score over every non-empty set of rows and nodes. Only for tiny problems."""
+    rows, nodes = p_ND.shape
+    node_sets = np.array(list(itertools.product([0, 1], repeat=nodes)))[1:]
+    best = 0.0
+    for alpha in alphas:
+        significant = p_ND <= alpha + 1e-12
+        for size in range(1, rows + 1):
+            for chosen in itertools.combinations(range(rows), size):
+                n_alpha = node_sets @ significant[list(chosen)].sum(0)
+                n = node_sets.sum(1) * size
+                # For one n only the largest n_alpha can be best: the scores rise with it.
+                for total in np.unique(n):
+                    best = max(best, score(name, n_alpha[n == total].max(), int(total), alpha))
+    return best
+
+
+def best_for_row(p_D, alphas, name):
+    """The exact individual scan of one row: (score, alpha, nodes)."""
+    best = (0.0, math.nan, ())
+    for alpha in alphas:
+        nodes = np.flatnonzero(p_D <= alpha + 1e-12)
+        value = score(name, len(nodes), len(nodes), alpha)
+        if value > best[0] * (1 + 1e-12):
+            best = (value, alpha, tuple(nodes))
+    return best
