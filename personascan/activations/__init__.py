@@ -1,0 +1,1 @@
+"""Activations of statements: extracting them from a model, and keeping them."""

@@ -1,0 +1,49 @@
+"""Activations and their form on disk."""
+
+import os
+import pathlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from personascan.errors import InputError
+
+
+@dataclass(frozen=True)
+class Activations:
+    """Activations of N statements at the layers of each site."""
+
+    arrays: dict[tuple[str, str], np.ndarray]  # {(site, position): [L, N, D] float32}
+    ids: list[str]  # [N] statement ids
+    layer_names: dict[str, list[str]]  # {site: [L] names such as "resid_post 7"}
+
+    def save(self, path) -> None:
+        """Write an `.npz` file, whole or not at all."""
+        path = pathlib.Path(path)
+        partial = path.with_name(f".{path.name}.partial")
+        content = {f"{site}/{position}": a for (site, position), a in self.arrays.items()}
+        content |= {f"layer_names/{s}": np.array(names) for s, names in self.layer_names.items()}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with partial.open("wb") as file:
+                np.savez(file, ids=np.array(self.ids), **content)
+            os.replace(partial, path)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise InputError(f"{path} cannot be written ({error})") from error
+
+    @classmethod
+    def load(cls, path) -> "Activations":
+        """Read what `save` wrote. Raises InputError for a missing or damaged file."""
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                content = {name: file[name] for name in file.files}
+        except Exception as error:
+            # A damaged archive surfaces as any of a dozen errors of zip, zlib and the array reader.
+            raise InputError(f"{path} is not a whole activations file ({error})") from error
+        if "ids" not in content:
+            raise InputError(f"{path} holds no statement ids; it was not written by personascan")
+        ids = content.pop("ids").tolist()
+        names = {k.split("/")[1]: v.tolist() for k, v in content.items() if "layer_names/" in k}
+        arrays = {tuple(k.split("/")): v for k, v in content.items() if "layer_names/" not in k}
+        return cls(arrays, ids, names)

@@ -1,0 +1,1 @@
+"""Decoder language models in Flax Linen, verified against Transformers."""

@@ -1,0 +1,199 @@
+"""Statement records and their loaders; ids are kept end to end."""
+
+import csv
+import hashlib
+import json
+import pathlib
+from dataclasses import dataclass
+
+from personascan.errors import InputError
+
+# The personas of the published study and their topics (arXiv 2505.24539, section 4), for files
+# that name no topic.
+PUBLISHED_TOPICS = {
+    "personality": (
+        "agreeableness",
+        "conscientiousness",
+        "openness",
+        "extraversion",
+        "neuroticism",
+    ),
+    "ethics": (
+        "subscribes-to-virtue-ethics",
+        "subscribes-to-cultural-relativism",
+        "subscribes-to-deontology",
+        "subscribes-to-utilitarianism",
+        "subscribes-to-moral-nihilism",
+    ),
+    "politics": (
+        "politically-conservative",
+        "politically-liberal",
+        "anti-immigration",
+        "anti-LGBTQ-rights",
+    ),
+}
+TOPIC_OF = {persona: topic for topic, personas in PUBLISHED_TOPICS.items() for persona in personas}
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One sentence written from a persona's view."""
+
+    id: str
+    text: str
+    persona: str
+    topic: str  # "" where the source names none
+    positive: bool  # the direction: True for "+", False for "-"
+    confidence: float  # how sure the source is of the direction
+    question: str  # the question the source asks around the statement, or ""
+
+
+def load_statements(
+    source, *, persona: str | None = None, min_confidence: float = 0.85, limit: int = 300
+) -> list[Statement]:
+    """Read persona statements.
+
+    Args:
+      source: a `.jsonl` file in the format of the public persona evals (with or without our `id`,
+        `persona` and `topic`; one file a persona, named after it), a folder of such files, or a
+        `.csv` file with the columns id, statement, direction, label_confidence, persona_dim.
+      persona: keep this persona only.
+      min_confidence: keep statements whose label_confidence is at least this.
+      limit: at most this many statements per persona and direction, in file order.
+
+    Returns:
+      Statements in file order. An id is the source's own, or a hash of persona and text.
+
+    Raises:
+      InputError: unknown file or persona, an empty statement, a missing field, a repeated id.
+    """
+    path = pathlib.Path(source)
+    if path.is_dir():
+        files = sorted(path.glob("*.jsonl"))
+        if not files:
+            raise InputError(f"{path} holds no .jsonl files; give a folder or file of statements")
+    elif path.is_file():
+        files = [path]
+    else:
+        raise InputError(f"statements {str(path)!r} do not exist; check the path")
+    found = [s for file in files for s in read_file(file)]
+    refuse_repeated_ids(found)
+    if persona is not None:
+        known = sorted({s.persona for s in found})
+        if persona not in known:
+            raise InputError(f"persona {persona!r} is not in {path}; it has {', '.join(known)}")
+        found = [s for s in found if s.persona == persona]
+    kept, taken = [], {}
+    for s in found:
+        count = taken.get((s.persona, s.positive), 0)
+        if s.confidence >= min_confidence and count < limit:
+            kept.append(s)
+            taken[s.persona, s.positive] = count + 1
+    return kept
+
+
+def read_file(path: pathlib.Path) -> list[Statement]:
+    """Every statement of one file."""
+    if path.suffix == ".jsonl":
+        return read_evals(path)
+    if path.suffix == ".csv":
+        return read_csv(path)
+    raise InputError(f"{path} is neither .jsonl nor .csv")
+
+
+def read_evals(path: pathlib.Path) -> list[Statement]:
+    """The format of the public persona evals: a statement is positive if its matching answer is Yes."""
+    statements, seen = [], {}
+    with open_text(path) as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            where = f"{path}, line {number}"
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise InputError(f"{where} is not valid JSON ({error})") from error
+            if not isinstance(row, dict):
+                raise InputError(f"{where} is not a JSON object")
+            answer = str(field(row, "answer_matching_behavior", where)).strip()
+            if answer not in ("Yes", "No"):
+                raise InputError(f"{where}: answer_matching_behavior is {answer!r}, not Yes or No")
+            statements.append(
+                record(
+                    row.get("id"),
+                    field(row, "statement", where),
+                    row.get("persona") or path.stem,
+                    row.get("topic"),
+                    answer == "Yes",
+                    field(row, "label_confidence", where),
+                    row.get("question", ""),
+                    where,
+                    seen,
+                )
+            )
+    return statements
+
+
+def read_csv(path: pathlib.Path) -> list[Statement]:
+    """Columns id, statement, direction (positive or negative), label_confidence, persona_dim."""
+    statements, seen = [], {}
+    with open_text(path) as lines:
+        for row in (rows := csv.DictReader(lines)):
+            where = f"{path}, line {rows.line_num}"
+            direction = field(row, "direction", where)
+            if direction not in ("positive", "negative"):
+                raise InputError(f"{where}: direction is {direction!r}, not positive or negative")
+            statements.append(
+                record(
+                    row.get("id"),
+                    field(row, "statement", where),
+                    field(row, "persona_dim", where),
+                    None,
+                    direction == "positive",
+                    field(row, "label_confidence", where),
+                    "",
+                    where,
+                    seen,
+                )
+            )
+    return statements
+
+
+def record(id_, text, persona, topic, positive, confidence, question, where, seen) -> Statement:
+    """A checked Statement; `seen` counts equal texts, so that each has an id of its own."""
+    if not isinstance(text, str) or not text.strip():
+        raise InputError(f"{where}: the statement is empty")
+    text = text.strip()
+    try:
+        confidence = float(confidence)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{where}: label_confidence {confidence!r} is not a number") from error
+    if not id_:
+        id_ = hashlib.sha256(f"{persona}\n{text}".encode()).hexdigest()[:16]
+        seen[id_] = seen.get(id_, 0) + 1
+        id_ = id_ if seen[id_] == 1 else f"{id_}-{seen[id_]}"
+    topic = topic or TOPIC_OF.get(persona, "")
+    return Statement(str(id_), text, persona, topic, positive, confidence, question)
+
+
+def field(row: dict, name: str, where: str):
+    if row.get(name) is None:
+        raise InputError(f"{where}: the field {name!r} is missing")
+    return row[name]
+
+
+def open_text(path: pathlib.Path):
+    try:
+        return path.open(encoding="utf-8", newline="")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error})") from error
+
+
+def refuse_repeated_ids(statements: list[Statement]) -> None:
+    ids = {}
+    for s in statements:
+        if s.id in ids:
+            raise InputError(
+                f"the id {s.id!r} occurs twice ({ids[s.id]!r} and {s.text!r}); ids must be unique"
+            )
+        ids[s.id] = s.text
