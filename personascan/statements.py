@@ -102,7 +102,7 @@ def read_file(path: pathlib.Path) -> list[Statement]:
 
 
 def read_evals(path: pathlib.Path) -> list[Statement]:
-    """The format of the public persona evals: a statement is positive if its matching answer is Yes."""
+    """The public persona evals: a statement is positive if its matching answer is Yes."""
     statements, seen = [], {}
     with open_text(path) as lines:
         for number, line in enumerate(lines, 1):

@@ -24,9 +24,11 @@ def rms_norm(x_BTD, scale_D, eps: float):
 
 def rope_angles(tokens: int, head_dim: int, theta: float) -> tuple[jax.Array, jax.Array]:
     """Cosine and sine [T, E/2] of every position's rotation (RoFormer, Su et al. 2021, eq. 15)."""
-    # The frequencies are constants: rounding them once, from float64, keeps long inputs exact.
-    frequency = 1.0 / theta ** (np.arange(0, head_dim, 2) / head_dim)
-    angle = jnp.arange(tokens, dtype=jnp.float32)[:, None] * frequency.astype(np.float32)[None]
+    # Rounded to float32 after each operation, as Transformers computes them: at position 500 one
+    # unit in the last place of a frequency turns an angle by 3e-5, which shows in activations.
+    exponent = np.arange(0, head_dim, 2, dtype=np.float32) / np.float32(head_dim)
+    frequency = np.float32(1) / (theta ** exponent.astype(np.float64)).astype(np.float32)
+    angle = jnp.arange(tokens, dtype=jnp.float32)[:, None] * frequency[None]
     return jnp.cos(angle), jnp.sin(angle)
 
 
