@@ -1,21 +1,27 @@
 """personascan: where and how a language model encodes a persona."""
 
 from personascan.activations.extract import extract
-from personascan.activations.store import Activations
+from personascan.activations.store import Activations, read_array, whole_file
 from personascan.errors import InputError
 from personascan.models.load import LanguageModel, load_model
+from personascan.report.tables import summary_table
 from personascan.scan.individual import individual_scan
 from personascan.scan.pvalues import empirical_pvalues
 from personascan.scan.runs import group_scan, scan_runs
 from personascan.scan.splits import SplitPlan, draw_splits
 from personascan.statements import Statement, load_statements
+from personascan.study import Study, run_study
+from personascan.study_config import ScanPlan, StudyConfig
 
 __all__ = [
     "Activations",
     "InputError",
     "LanguageModel",
+    "ScanPlan",
     "SplitPlan",
     "Statement",
+    "Study",
+    "StudyConfig",
     "draw_splits",
     "empirical_pvalues",
     "extract",
@@ -23,5 +29,9 @@ __all__ = [
     "individual_scan",
     "load_model",
     "load_statements",
+    "read_array",
+    "run_study",
     "scan_runs",
+    "summary_table",
+    "whole_file",
 ]

@@ -67,15 +67,7 @@ def load_statements(
     Raises:
       InputError: unknown file or persona, an empty statement, a missing field, a repeated id.
     """
-    path = pathlib.Path(source)
-    if path.is_dir():
-        files = sorted(path.glob("*.jsonl"))
-        if not files:
-            raise InputError(f"{path} holds no .jsonl files; give a folder or file of statements")
-    elif path.is_file():
-        files = [path]
-    else:
-        raise InputError(f"statements {str(path)!r} do not exist; check the path")
+    path, files = pathlib.Path(source), statement_files(source)
     found = [s for file in files for s in read_file(file)]
     refuse_repeated_ids(found)
     if persona is not None:
@@ -90,6 +82,19 @@ def load_statements(
             kept.append(s)
             taken[s.persona, s.positive] = count + 1
     return kept
+
+
+def statement_files(source) -> list[pathlib.Path]:
+    """The files of a source: itself, or every .jsonl file of a folder."""
+    path = pathlib.Path(source)
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise InputError(f"statements {str(path)!r} do not exist; check the path")
+    files = sorted(path.glob("*.jsonl"))
+    if not files:
+        raise InputError(f"{path} holds no .jsonl files; give a folder or file of statements")
+    return files
 
 
 def read_file(path: pathlib.Path) -> list[Statement]:

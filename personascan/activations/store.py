@@ -1,5 +1,6 @@
-"""Activations and their form on disk."""
+"""Activations and their form on disk; files appear whole or not at all."""
 
+import contextlib
 import os
 import pathlib
 from dataclasses import dataclass
@@ -19,18 +20,10 @@ class Activations:
 
     def save(self, path) -> None:
         """Write an `.npz` file, whole or not at all."""
-        path = pathlib.Path(path)
-        partial = path.with_name(f".{path.name}.partial")
         content = {f"{site}/{position}": a for (site, position), a in self.arrays.items()}
         content |= {f"layer_names/{s}": np.array(names) for s, names in self.layer_names.items()}
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as file:
-                np.savez(file, ids=np.array(self.ids), **content)
-            os.replace(partial, path)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise InputError(f"{path} cannot be written ({error})") from error
+        with whole_file(path) as file:
+            np.savez(file, ids=np.array(self.ids), **content)
 
     @classmethod
     def load(cls, path) -> "Activations":
@@ -47,3 +40,31 @@ class Activations:
         names = {k.split("/")[1]: v.tolist() for k, v in content.items() if "layer_names/" in k}
         arrays = {tuple(k.split("/")): v for k, v in content.items() if "layer_names/" not in k}
         return cls(arrays, ids, names)
+
+
+@contextlib.contextmanager
+def whole_file(path):
+    """A binary file to write, put at `path` only once it is complete."""
+    path = pathlib.Path(path)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            yield file
+        os.replace(partial, path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error}); choose another place") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_array(path) -> np.ndarray:
+    """An array from a `.npy` file. Raises InputError if it is missing, damaged or of objects."""
+    try:
+        array = np.load(path, allow_pickle=False)
+    except Exception as error:
+        # As above: a damaged file surfaces in many ways.
+        raise InputError(f"{path} cannot be read as a .npy file ({error})") from error
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"{path} is an archive of several arrays; give a .npy file with one")
+    return array

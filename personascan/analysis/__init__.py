@@ -1,0 +1,1 @@
+"""What the activations and the scans say; arrays in, numbers out. Knows nothing of models."""

@@ -1,0 +1,227 @@
+"""report.md: shows and explains the tables and pictures of a study in sentences with numbers."""
+
+import numpy as np
+
+from personascan.report.tables import mean_deviation
+
+
+def report_page(study, figures: dict[str, list[str]]) -> str:
+    """The page as Markdown."""
+    sections = [
+        heading(study),
+        layers_section(study, figures),
+        runs_section(study, figures),
+        nodes_section(study, figures),
+        limits_section(study),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def safe(name: str) -> str:
+    """A name from a file of statements, so that it cannot break the page."""
+    return "".join(c if c.isalnum() or c in " -_.&" else "?" for c in name)
+
+
+def listed(names) -> str:
+    names = [safe(n) for n in names]
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+
+
+def table(header, rows) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def pictures(names, text: str) -> str:
+    return "\n\n".join(f"![{text}](figures/{name})" for name in names)
+
+
+def heading(study) -> str:
+    config = study.config
+    against = {
+        2: "its positive statements (H1) against its negative ones (H0)",
+        1: "its positive statements (H1) against those of its topic's other personas (H0)",
+        0: "its personas' positive statements (H1) against those of the other topics (H0)",
+    }[config.level]
+    sizes = sorted({f"{a} + {b}" for a, b in study.pool_sizes.values()})
+    what = "topic" if config.level == 0 else "persona"
+    return (
+        f"# {listed(study.scans)} in {safe_source(config.model)}\n\n"
+        f"Level {config.level}: each {what} is studied by {against}, "
+        f"{listed(sizes)} statements. Each statement was put through the model as a "
+        f"single {safe(config.role)} message, and the activations of the last token were kept at all "
+        f"{len(study.layer_names)} layers. `study.json` holds the configuration, versions, seed and "
+        "hashes of the inputs."
+    )
+
+
+def safe_source(source: str) -> str:
+    return "`" + source.replace("`", "?").replace("\n", " ") + "`"
+
+
+def layers_section(study, figures) -> str:
+    best = study.layer_names.index(study.best_layer)
+    constant = {
+        layer
+        for found in study.separation.values()
+        for layer, s in zip(study.layer_names, found, strict=True)
+        if s.constant
+    }
+    mean_L = np.mean(
+        [[s.mean["probe_auroc"] for s in found] for found in study.separation.values()], axis=0
+    )
+    lowest = int(np.nanargmin(mean_L))
+    rows = []
+    for name, found in study.separation.items():
+        at_best, (accuracy, spread) = found[best], study.wording[name]
+        rows.append(
+            [safe(name), f"{accuracy:.2f} ± {spread:.2f}"]
+            + [
+                f"{at_best.mean[m]:.3g} ± {at_best.deviation[m]:.2g}"
+                for m in (
+                    "probe_auroc",
+                    "silhouette",
+                    "calinski_harabasz",
+                    "davies_bouldin",
+                    "hull_distance",
+                )
+            ]
+        )
+    words = [accuracy for accuracy, _ in study.wording.values()]
+    plan = study.config.separation
+    text = (
+        "## Which layers separate the two directions\n\n"
+        f"Averaged over {listed(study.separation)}, the probe tells H1 from H0 best at "
+        f"**{study.best_layer}** (held-out AUROC {mean_L[best]:.3f}) and worst at "
+        f"{study.layer_names[lowest]} ({mean_L[lowest]:.3f}). Wording alone, a bag of words with the "
+        f"same classifier, reaches a held-out accuracy of {min(words):.2f} to {max(words):.2f} "
+        "(chance: the share of the larger class). The cluster metrics describe the first "
+        f"{plan.components} principal components of both directions together, the hull distance the "
+        f"first {plan.hull_components}, in units of activation; mean ± deviation over {plan.seeds} "
+        f"seeds. All layers stand in `layers.csv`; here is {study.best_layer}:\n\n"
+    )
+    header = ["", "wording, accuracy", "probe, AUROC", "silhouette", "Calinski-Harabasz",
+              "Davies-Bouldin", "hull distance"]  # fmt: skip
+    text += table(header, rows)
+    if constant:
+        text += (
+            f"\n\nConstant over the statements, so nothing to separate: {listed(sorted(constant))}."
+        )
+    early, middle, _ = (p.layer for p in next(iter(study.projections.values())))
+    return (
+        f"{text}\n\n{pictures(figures['separation'], 'separation metrics by layer')}\n\n"
+        f"The statements themselves, in two components at an early ({early}), a middle ({middle}) "
+        f"and the best layer. Clouds that overlap here may still be apart in other components: the "
+        f"probe sees all nodes.\n\n{pictures(figures['pca'], 'statements in principal components')}"
+    )
+
+
+def runs_section(study, figures) -> str:
+    config = study.config
+    plan, scan = config.runs, config.scan
+    chance = plan.positive / (plan.positive + plan.clean)
+    rows = []
+    for name, scans in study.scans.items():
+        for found in scans:
+            rows.append(
+                [
+                    found.layer,
+                    safe(name),
+                    f"{study.wording[name][0]:.2f}",
+                    mean_deviation(found.runs.score, 1),
+                    f"{np.nanmedian(found.runs.alpha):.3f}" if found.runs.score.any() else "-",
+                    mean_deviation(found.precision_R),
+                    mean_deviation(found.recall_R),
+                    mean_deviation(found.runs.rows[0].sum(1), 1),
+                    mean_deviation(found.runs.nodes[0].sum(1), 1),
+                ]
+            )
+    extremes = []
+    for layer_index, layer in enumerate(study.scanned_layers()):
+        precision = {n: np.nanmean(s[layer_index].precision_R) for n, s in study.scans.items()}
+        high, low = max(precision, key=precision.get), min(precision, key=precision.get)
+        extremes.append(
+            f"At {layer} mean precision runs from {precision[low]:.2f} ({safe(low)}) to "
+            f"{precision[high]:.2f} ({safe(high)})."
+        )
+    header = [
+        "layer",
+        "",
+        "wording",
+        "score",
+        "median alpha",
+        "precision",
+        "recall",
+        "statements",
+        "nodes",
+    ]
+    background = "freshly drawn background" if plan.redraw else "background shared by all runs"
+    return (
+        "## Which statements diverge\n\n"
+        f"Each of {plan.runs} runs takes a {background} of {plan.background} H0 statements and scans "
+        f"{plan.clean} other H0 statements with {plan.positive} H1 statements for the subset of "
+        f"statements and nodes with the highest {scan.score} score ({scan.tail} tail, alpha up to "
+        f"{scan.alpha_max:g}, alphas {scan.alphas}, {scan.starts} starts). Returning everything would "
+        f"give precision {chance:.2f} and recall 1. {' '.join(extremes)} Mean ± deviation over runs; "
+        "every run stands in `runs.csv`, with the ids of its statements.\n\n"
+        f"{table(header, rows)}\n\n"
+        f"{pictures(figures['precision_recall'], 'precision and recall')}"
+    )
+
+
+def nodes_section(study, figures) -> str:
+    nodes = len(next(iter(study.scans.values()))[0].frequency_D)
+    threshold = study.config.threshold
+    sizes, rows = [], []
+    for i, layer in enumerate(study.scanned_layers()):
+        counts = [f"{safe(n)} {s[i].node_set_D.sum()}" for n, s in study.scans.items()]
+        sizes.append(f"at {layer}: {', '.join(counts)}")
+        rows += [
+            [layer, listed(o.names), o.observed, f"{o.expected:.1f}", ratio(o), o.exclusive]
+            for o in study.overlaps[layer]
+        ]
+    header = [
+        "layer",
+        "node sets of",
+        "shared nodes",
+        "expected by chance",
+        "ratio",
+        "in no other set",
+    ]
+    text = (
+        "## Which nodes\n\n"
+        f"The selection frequency of a node is the share of runs that returned it; the node set of a "
+        f"comparison holds the nodes with frequency >= {threshold:g}. Of {nodes} nodes the sets hold "
+        f"{'; '.join(sizes)}. `nodes.csv` has every node.\n\n"
+        f"{pictures(figures['selection_frequency'], 'selection frequency')}\n\n"
+    )
+    if rows:
+        text += (
+            "Two sets share nodes by chance as well: independent sets of these sizes would share the "
+            "number expected. A ratio near 1 is no sign of a common code.\n\n"
+            f"{table(header, rows)}\n\n"
+        )
+    return text + pictures(figures["upset"], "exclusive intersections of node sets")
+
+
+def ratio(overlap) -> str:
+    return f"{overlap.observed / overlap.expected:.2f}" if overlap.expected else "-"
+
+
+def limits_section(study) -> str:
+    notes = []
+    if "best" in study.config.scan.layers:
+        notes.append(
+            f"{study.best_layer} was chosen by the probe on the same statements that were then "
+            "scanned, so its precision and recall are somewhat optimistic."
+        )
+    notes.append(
+        "Scores carry no p-value here: noise alone gives high scores and node sets that recur "
+        "between runs, because all runs draw from the same statements. Compare precision with "
+        "chance, and overlaps with the number expected."
+    )
+    notes.append(
+        "The number expected for overlaps takes nodes as exchangeable and sets as independent; "
+        "nodes of one layer are correlated, so real chance overlaps scatter more widely."
+    )
+    return "## What these numbers do not say\n\n" + "\n".join(f"- {note}" for note in notes)

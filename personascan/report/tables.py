@@ -1,0 +1,143 @@
+"""The tables of a study: CSV files, and the summary for the terminal."""
+
+import csv
+import pathlib
+
+import numpy as np
+
+from personascan.analysis.separation import METRICS
+
+
+def write_tables(study, folder: pathlib.Path) -> None:
+    """layers.csv, runs.csv, nodes.csv and overlaps.csv."""
+    write_csv(folder / "layers.csv", layer_header(), layer_rows(study))
+    write_csv(folder / "runs.csv", RUN_HEADER, run_rows(study))
+    write_csv(
+        folder / "nodes.csv",
+        ("layer", "comparison", "node", "frequency", "in_set"),
+        node_rows(study),
+    )
+    write_csv(
+        folder / "overlaps.csv",
+        ("layer", "comparisons", "observed", "expected_by_chance", "exclusive"),
+        overlap_rows(study),
+    )
+
+
+def write_csv(path: pathlib.Path, header, rows) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def number(value) -> str:
+    """A float with enough digits to compare runs; empty where there is none."""
+    return "" if np.isnan(value) else f"{value:.6g}"
+
+
+def layer_header():
+    columns = [f"{metric}_{part}" for metric in METRICS for part in ("mean", "deviation")]
+    return ("layer", "comparison", "constant", *columns)
+
+
+def layer_rows(study):
+    for name, layers in study.separation.items():
+        for layer, found in zip(study.layer_names, layers, strict=True):
+            values = [
+                number(part[metric]) for metric in METRICS for part in (found.mean, found.deviation)
+            ]
+            yield (layer, name, int(found.constant), *values)
+
+
+RUN_HEADER = (
+    "layer",
+    "comparison",
+    "run",
+    "score",
+    "alpha",
+    "at_smallest_alpha",
+    "starts_at_best",
+    "n_statements",
+    "n_nodes",
+    "precision",
+    "recall",
+    "statements",
+    "nodes",
+)
+
+
+def run_rows(study):
+    for name, scans in study.scans.items():
+        for scan in scans:
+            runs = scan.runs
+            for r in range(len(scan.precision_R)):
+                ids = [scan.pool_ids[i] for i in np.flatnonzero(runs.rows[0, r])]
+                nodes = np.flatnonzero(runs.nodes[0, r])
+                score = runs.score[0, r]
+                yield (
+                    scan.layer,
+                    name,
+                    r,
+                    number(score),
+                    number(runs.alpha[0, r]),
+                    int(runs.at_smallest_alpha[0, r]),
+                    int(np.isclose(runs.start_scores[0, r], score, rtol=1e-6).sum()),
+                    len(ids),
+                    len(nodes),
+                    number(scan.precision_R[r]),
+                    number(scan.recall_R[r]),
+                    ";".join(ids),
+                    " ".join(map(str, nodes)),
+                )
+
+
+def node_rows(study):
+    for name, scans in study.scans.items():
+        for scan in scans:
+            for node, frequency in enumerate(scan.frequency_D):
+                yield scan.layer, name, node, number(frequency), int(scan.node_set_D[node])
+
+
+def overlap_rows(study):
+    for layer, found in study.overlaps.items():
+        for o in found:
+            yield layer, " & ".join(o.names), o.observed, number(o.expected), o.exclusive
+
+
+def mean_deviation(values, digits: int = 2) -> str:
+    """'mean ± deviation' of the values that are numbers, or a dash."""
+    values = np.asarray(values, float)
+    if np.isnan(values).all():
+        return "-"
+    return f"{np.nanmean(values):.{digits}f} ± {np.nanstd(values):.{digits}f}"
+
+
+def summary_table(study) -> str:
+    """One line for each scanned layer and comparison, aligned for a terminal."""
+    header = ("layer", "comparison", "wording", "probe AUROC", "score", "precision", "recall",
+              "statements", "nodes", "node set")  # fmt: skip
+    lines = [header]
+    for i, layer in enumerate(study.scanned_layers()):
+        for name in study.scans:
+            scan = study.scans[name][i]
+            auroc = study.separation[name][study.layer_names.index(layer)].mean["probe_auroc"]
+            lines.append(
+                (
+                    layer,
+                    name,
+                    f"{study.wording[name][0]:.2f}",
+                    f"{auroc:.3f}",
+                    mean_deviation(scan.runs.score[0], 0),
+                    mean_deviation(scan.precision_R),
+                    mean_deviation(scan.recall_R),
+                    f"{scan.runs.rows[0].sum(1).mean():.1f}",
+                    f"{scan.runs.nodes[0].sum(1).mean():.1f}",
+                    str(int(scan.node_set_D.sum())),
+                )
+            )
+    widths = [max(len(line[c]) for line in lines) for c in range(len(header))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )

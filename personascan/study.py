@@ -1,0 +1,226 @@
+"""models x personas x layers -> a results folder. The only module that knows both halves."""
+
+import hashlib
+import importlib.metadata
+import pathlib
+import platform
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+
+from personascan.activations.extract import extract
+from personascan.analysis.detection import bag_of_words_accuracy, precision_recall
+from personascan.analysis.nodes import Overlap, overlaps, selection_frequency
+from personascan.analysis.separation import Separation, layer_separation, principal_components
+from personascan.comparisons import Comparison, comparisons, pool_rows
+from personascan.errors import InputError
+from personascan.models.embedded import file_sha256
+from personascan.models.load import load_model
+from personascan.scan.result import RunScans
+from personascan.scan.runs import scan_runs
+from personascan.scan.splits import check_sizes, draw_splits
+from personascan.statements import Statement, load_statements, statement_files
+from personascan.study_config import StudyConfig
+
+SITES = ("resid_post", "final_norm")
+PACKAGES = ("personascan", "jax", "flax", "numpy", "scikit-learn", "scipy", "transformers", "gguf")
+
+
+@dataclass(frozen=True)
+class LayerScan:
+    """The runs of one comparison at one layer."""
+
+    layer: str
+    runs: RunScans  # L = 1; rows over the comparison's pool
+    precision_R: np.ndarray  # NaN where a run returned nothing
+    recall_R: np.ndarray
+    frequency_D: np.ndarray  # selection frequency
+    node_set_D: np.ndarray  # frequency >= threshold
+    pool_ids: list[str]  # statement ids of the pool, in the order of `runs.rows`
+
+
+@dataclass(frozen=True)
+class Projection:
+    """One layer of one comparison in its first two principal components."""
+
+    layer: str
+    points_N2: np.ndarray
+    positive_N: np.ndarray
+    share_2: np.ndarray  # share of variance of each component
+
+
+@dataclass(frozen=True)
+class Study:
+    """Everything a study found. Dictionaries are keyed by the name of the comparison."""
+
+    config: StudyConfig
+    comparisons: list[Comparison]
+    layer_names: list[str]
+    best_layer: str  # highest mean probe AUROC over comparisons
+    pool_sizes: dict[str, tuple[int, int]]  # statements of H1 and H0
+    wording: dict[str, tuple[float, float]]  # bag-of-words held-out accuracy, mean and deviation
+    separation: dict[str, list[Separation]]  # one for each layer
+    projections: dict[str, list[Projection]]  # an early, a middle and the best layer
+    scans: dict[str, list[LayerScan]]  # one for each scanned layer
+    overlaps: dict[str, list[Overlap]]  # by scanned layer
+    provenance: dict  # versions, platform, hashes of the inputs
+
+    def scanned_layers(self) -> list[str]:
+        """The layers that were scanned, in the order asked for."""
+        return list(self.overlaps)
+
+
+def run_study(config) -> Study:
+    """Run a study and write its folder.
+
+    Args:
+      config: a StudyConfig, or a recipe (ml_collections ConfigDict or nested dicts) of its fields.
+
+    Returns:
+      Study. The folder `config.out` then holds study.json, layers.csv, runs.csv, nodes.csv,
+      overlaps.csv, figures and report.md; it appears whole or not at all.
+
+    Raises:
+      InputError: any field, file, persona, model or sample size at fault, and a folder that holds
+        a study with another configuration.
+    """
+    from personascan.report.folder import refuse_other_study, write_study
+
+    if not isinstance(config, StudyConfig):
+        config = StudyConfig.from_dict(config.to_dict() if hasattr(config, "to_dict") else config)
+    refuse_other_study(config)
+    statements = study_statements(config)
+    topic_of = {s.persona: s.topic for s in statements}
+    compared = comparisons(config.level, topic_of)
+    pools = {c.name: pool_rows(statements, c) for c in compared}
+    for name, (_, positive_N) in pools.items():
+        try:
+            check_sizes(int((~positive_N).sum()), int(positive_N.sum()), config.runs)
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from error
+
+    model = load_model(config.model, dtype=config.dtype)
+    layer_names = [f"resid_post {i}" for i in range(model.config.layers)] + ["final_norm"]
+    for layer in config.scan.layers:
+        if layer not in ("best", *layer_names):
+            raise InputError(
+                f"config.scan.layers names {layer!r}; this model has resid_post 0 to "
+                f"resid_post {model.config.layers - 1}, final_norm, and best"
+            )
+    kept = extract(model, statements, sites=SITES, role=config.role)
+    layers_LND = np.concatenate([kept.arrays[site, "last"] for site in SITES])
+
+    wording, separation = {}, {}
+    for name, (rows, positive_N) in pools.items():
+        seed = seed_of(config.seed, name)
+        texts = [statements[i].text for i in rows]
+        wording[name] = bag_of_words_accuracy(texts, positive_N, seed=seed)
+        separation[name] = [
+            layer_separation(layer_ND[rows], positive_N, config.separation, seed)
+            for layer_ND in layers_LND
+        ]
+    best = best_layer(separation)
+    chosen = {
+        best if layer == "best" else layer_names.index(layer): None for layer in config.scan.layers
+    }
+
+    scans = {
+        name: scan_pool(
+            config, name, layers_LND, list(chosen), layer_names, statements, *pools[name]
+        )
+        for name in pools
+    }
+    found = Study(
+        config=config,
+        comparisons=compared,
+        layer_names=layer_names,
+        best_layer=layer_names[best],
+        pool_sizes={n: (int(p.sum()), int((~p).sum())) for n, (_, p) in pools.items()},
+        wording=wording,
+        separation=separation,
+        projections={
+            name: project(layers_LND, layer_names, early_middle_best(len(layer_names), best), *pool)
+            for name, pool in pools.items()
+        },
+        scans=scans,
+        overlaps={
+            layer_names[layer]: overlaps({n: scans[n][i].node_set_D for n in scans})
+            for i, layer in enumerate(chosen)
+        },
+        provenance=provenance(config, model.sha256),
+    )
+    write_study(found, pathlib.Path(config.out))
+    return found
+
+
+def study_statements(config: StudyConfig) -> list[Statement]:
+    """The statements of the study's personas, in the order the configuration names them."""
+    chosen = {"min_confidence": config.min_confidence, "limit": config.limit}
+    if not config.personas:
+        return load_statements(config.statements, **chosen)
+    if len(set(config.personas)) < len(config.personas):
+        raise InputError(f"config.personas names one twice: {', '.join(config.personas)}")
+    return [
+        s for p in config.personas for s in load_statements(config.statements, persona=p, **chosen)
+    ]
+
+
+def seed_of(seed: int, name: str) -> int:
+    """A seed for each comparison, which does not change when others come or go."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:4]) >> 1
+
+
+def best_layer(separation: dict[str, list[Separation]]) -> int:
+    """The layer with the highest probe AUROC, averaged over comparisons; the first of equals."""
+    auroc = [[s.mean["probe_auroc"] for s in layers] for layers in separation.values()]
+    mean_L = np.mean(auroc, axis=0)
+    if np.isnan(mean_L).all():
+        raise InputError("every layer is constant over the statements: there is nothing to scan")
+    return int(np.nanargmax(mean_L))
+
+
+def early_middle_best(layers: int, best: int) -> list[int]:
+    return [min(1, layers - 1), layers // 2, best]
+
+
+def project(layers_LND, layer_names, chosen, rows, positive_N) -> list[Projection]:
+    """The pool in two principal components, at each chosen layer."""
+    return [
+        Projection(layer_names[i], points, positive_N, share)
+        for i in chosen
+        for points, share in [principal_components(layers_LND[i, rows], 2)]
+    ]
+
+
+def scan_pool(
+    config: StudyConfig, name, layers_LND, chosen, layer_names, statements, rows, positive_N
+) -> list[LayerScan]:
+    """All runs of one comparison at the chosen layers."""
+    seed = seed_of(config.seed, name)
+    background_RN, evaluation_RN = draw_splits(positive_N, config.runs, seed)
+    pool = [layers_LND[layer, rows] for layer in chosen]
+    runs = scan_runs(pool, background_RN, evaluation_RN, seed=seed, **config.scan.keywords())
+    ids = [statements[i].id for i in rows]
+    found = []
+    for i, layer in enumerate(chosen):
+        precision_R, recall_R = precision_recall(runs.rows[i], evaluation_RN, positive_N)
+        frequency_D = selection_frequency(runs.nodes[i])
+        one = RunScans(*(getattr(runs, f)[i : i + 1] for f in RunScans.__dataclass_fields__))
+        within = frequency_D >= config.threshold
+        found.append(
+            LayerScan(layer_names[layer], one, precision_R, recall_R, frequency_D, within, ids)
+        )
+    return found
+
+
+def provenance(config: StudyConfig, model_sha256: str) -> dict:
+    """What else decides the numbers: versions, platform and the inputs' contents."""
+    return {
+        "seed": config.seed,
+        "versions": {"python": platform.python_version()}
+        | {name: importlib.metadata.version(name) for name in PACKAGES},
+        "platform": {"backend": jax.default_backend(), "devices": jax.device_count()},
+        "sha256": {"model": model_sha256}
+        | {file.name: file_sha256(file) for file in statement_files(config.statements)},
+    }

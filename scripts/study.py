@@ -1,0 +1,24 @@
+"""Run a study from a recipe: python scripts/study.py --config=configs/demo.py [--config.x=...]."""
+
+import time
+
+from absl import flags
+from ml_collections import config_flags
+
+import personascan
+from personascan.command import run
+
+CONFIG = config_flags.DEFINE_config_file("config", help_string="Recipe, e.g. configs/demo.py.")
+flags.mark_flag_as_required("config")
+
+
+def main(_) -> None:
+    began = time.perf_counter()
+    study = personascan.run_study(CONFIG.value)
+    print(personascan.summary_table(study))
+    seconds = time.perf_counter() - began
+    print(f"\n{study.config.out}/report.md explains these numbers ({seconds:.0f} s).")
+
+
+if __name__ == "__main__":
+    run(main)
