@@ -33,6 +33,7 @@ def get_config() -> ConfigDict:
     config.separation.components = 4
     config.separation.hull_components = 3
     config.separation.folds = 5
+    config.separation.probe_c = 0.01  # inverse ridge strength of the logistic probe
 
     config.runs = ConfigDict()
     config.runs.runs = 100

@@ -1,8 +1,8 @@
-"""Running a script: an error in the input is one clear line and a non-zero exit, not a traceback."""
+"""Running a script: an error in the input is one clear line and a non-zero exit."""
 
 import sys
 
-from absl import app, flags
+from absl import app, flags, logging
 
 from personascan.errors import InputError
 
@@ -15,6 +15,8 @@ def run(main) -> None:
     def guarded(argv) -> None:
         if len(argv) > 1:
             raise InputError(f"unexpected argument {argv[1]!r}; flags are written --name=value")
+        if not flags.FLAGS["verbosity"].present:
+            logging.set_verbosity(logging.WARNING)
         main(argv)
 
     try:

@@ -64,7 +64,7 @@ def write_tiny_gguf(path: pathlib.Path, *, drop=(), fields=None, pre="smollm") -
     import numpy as np
 
     rng = np.random.default_rng(0)
-    tokens = byte_vocabulary()
+    tokens = [*byte_vocabulary(), "th"]
     writer = gguf.GGUFWriter(path, "llama")
     numbers = {
         "context_length": 600,
@@ -82,7 +82,7 @@ def write_tiny_gguf(path: pathlib.Path, *, drop=(), fields=None, pre="smollm") -
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre(pre)
     writer.add_token_list(tokens)
-    writer.add_token_types([3] * 3 + [1] * 256)
+    writer.add_token_types([3] * 3 + [1] * 257)
     writer.add_token_merges(["t h"])
     writer.add_chat_template(CHAT)
     shapes = {

@@ -29,6 +29,7 @@ class SeparationPlan:
     components: int = 4  # principal components that the cluster metrics see
     hull_components: int = 3  # leading components in which the hull distance is measured
     folds: int = 5  # of the probe's cross-validation
+    probe_c: float = 0.01  # inverse strength of its ridge: strong, for more nodes than statements
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,7 @@ def layer_separation(layer_ND, positive_N, plan: SeparationPlan, seed: int) -> S
         values["calinski_harabasz"].append(calinski_harabasz_score(points, label))
         values["davies_bouldin"].append(davies_bouldin_score(points, label))
         values["hull_distance"].append(hull_distance(points[:, : plan.hull_components], label))
-        values["probe_auroc"].append(
-            probe_auroc(layer_ND, positive_N, plan.folds, repetition + seed)
-        )
+        values["probe_auroc"].append(probe_auroc(layer_ND, positive_N, plan, repetition + seed))
     return Separation(
         {name: float(np.mean(v)) for name, v in values.items()},
         {name: float(np.std(v)) for name, v in values.items()},
@@ -101,8 +100,8 @@ def hull_distance(points_NC, label_N) -> float:
     return float(np.linalg.norm(centroids[0] - centroids[1]))
 
 
-def probe_auroc(layer_ND, positive_N, folds: int, seed: int) -> float:
+def probe_auroc(layer_ND, positive_N, plan: SeparationPlan, seed: int) -> float:
     """Mean held-out AUROC of logistic regression on standardised activations."""
-    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
-    split = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    probe = make_pipeline(StandardScaler(), LogisticRegression(C=plan.probe_c, max_iter=2000))
+    split = StratifiedKFold(plan.folds, shuffle=True, random_state=seed)
     return float(cross_val_score(probe, layer_ND, positive_N, cv=split, scoring="roc_auc").mean())

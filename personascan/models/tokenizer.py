@@ -39,7 +39,10 @@ def gguf_tokenizer(fields: dict, where: str):
     tokens = fields["tokenizer.ggml.tokens"]
     merges = [tuple(pair.split(" ")) for pair in fields["tokenizer.ggml.merges"]]
     vocabulary = {token: number for number, token in enumerate(tokens)}
-    tokenizer = Tokenizer(models.BPE(vocabulary, merges))
+    try:
+        tokenizer = Tokenizer(models.BPE(vocabulary, merges))
+    except Exception as error:  # the binding raises nothing more precise
+        raise InputError(f"{where}: the tokenizer is damaged ({error})") from error
     # smollm: digits one by one, then the byte-level pattern of GPT-2.
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [

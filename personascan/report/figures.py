@@ -73,8 +73,8 @@ def draw_separation(study) -> Figure:
     legend = axes.flat[5]
     legend.axis("off")
     handles, labels = axes.flat[0].get_legend_handles_labels()
-    legend.legend(handles, labels, loc="upper left", frameon=False, title="positive against negative"
-                  if study.config.level == 2 else "H1 against H0")  # fmt: skip
+    title = "positive against negative" if study.config.level == 2 else "H1 against H0"
+    legend.legend(handles, labels, loc="upper left", frameon=False, title=title)
     legend.text(
         0.02, 0.08, f"dashed: {study.best_layer},\nhighest mean AUROC\nbands: deviation over "
         f"{study.config.separation.seeds} seeds",

@@ -47,11 +47,10 @@ def heading(study) -> str:
     what = "topic" if config.level == 0 else "persona"
     return (
         f"# {listed(study.scans)} in {safe_source(config.model)}\n\n"
-        f"Level {config.level}: each {what} is studied by {against}, "
-        f"{listed(sizes)} statements. Each statement was put through the model as a "
-        f"single {safe(config.role)} message, and the activations of the last token were kept at all "
-        f"{len(study.layer_names)} layers. `study.json` holds the configuration, versions, seed and "
-        "hashes of the inputs."
+        f"Level {config.level}: each {what} is studied by {against}, {', '.join(sizes)} statements. "
+        f"Each statement was put through the model as a single {safe(config.role)} message, and the "
+        f"activations of the last token were kept at all {len(study.layer_names)} layers. "
+        "`study.json` holds the configuration, versions, seed and hashes of the inputs."
     )
 
 
@@ -88,17 +87,19 @@ def layers_section(study, figures) -> str:
             ]
         )
     words = [accuracy for accuracy, _ in study.wording.values()]
+    larger = [max(pair) / sum(pair) for pair in study.pool_sizes.values()]
     plan = study.config.separation
     text = (
         "## Which layers separate the two directions\n\n"
         f"Averaged over {listed(study.separation)}, the probe tells H1 from H0 best at "
         f"**{study.best_layer}** (held-out AUROC {mean_L[best]:.3f}) and worst at "
-        f"{study.layer_names[lowest]} ({mean_L[lowest]:.3f}). Wording alone, a bag of words with the "
-        f"same classifier, reaches a held-out accuracy of {min(words):.2f} to {max(words):.2f} "
-        "(chance: the share of the larger class). The cluster metrics describe the first "
-        f"{plan.components} principal components of both directions together, the hull distance the "
-        f"first {plan.hull_components}, in units of activation; mean ± deviation over {plan.seeds} "
-        f"seeds. All layers stand in `layers.csv`; here is {study.best_layer}:\n\n"
+        f"{study.layer_names[lowest]} ({mean_L[lowest]:.3f}; 0.5 is chance). A bag of words knows "
+        "wording alone: logistic regression on word counts reaches a held-out accuracy of "
+        f"{min(words):.2f} to {max(words):.2f} (guessing the larger class: "
+        f"{min(larger):.2f} to {max(larger):.2f}). The cluster metrics describe the first "
+        f"{plan.components} principal components of both directions together, the hull distance "
+        f"the first {plan.hull_components}, in units of activation; mean ± deviation over "
+        f"{plan.seeds} seeds. `layers.csv` has every layer; this is {study.best_layer}:\n\n"
     )
     header = ["", "wording, accuracy", "probe, AUROC", "silhouette", "Calinski-Harabasz",
               "Davies-Bouldin", "hull distance"]  # fmt: skip
@@ -158,12 +159,12 @@ def runs_section(study, figures) -> str:
     background = "freshly drawn background" if plan.redraw else "background shared by all runs"
     return (
         "## Which statements diverge\n\n"
-        f"Each of {plan.runs} runs takes a {background} of {plan.background} H0 statements and scans "
-        f"{plan.clean} other H0 statements with {plan.positive} H1 statements for the subset of "
-        f"statements and nodes with the highest {scan.score} score ({scan.tail} tail, alpha up to "
-        f"{scan.alpha_max:g}, alphas {scan.alphas}, {scan.starts} starts). Returning everything would "
-        f"give precision {chance:.2f} and recall 1. {' '.join(extremes)} Mean ± deviation over runs; "
-        "every run stands in `runs.csv`, with the ids of its statements.\n\n"
+        f"Each of {plan.runs} runs takes a {background} of {plan.background} H0 statements and "
+        f"scans {plan.clean} other H0 statements with {plan.positive} H1 statements for the subset "
+        f"of statements and nodes with the highest {scan.score} score ({scan.tail} tail, alpha up "
+        f"to {scan.alpha_max:g}, alphas {scan.alphas}, {scan.starts} starts). Returning every "
+        f"statement would give precision {chance:.2f} and recall 1. {' '.join(extremes)} "
+        "Mean ± deviation over runs; `runs.csv` has every run, with the ids of its statements.\n\n"
         f"{table(header, rows)}\n\n"
         f"{pictures(figures['precision_recall'], 'precision and recall')}"
     )
@@ -190,14 +191,14 @@ def nodes_section(study, figures) -> str:
     ]
     text = (
         "## Which nodes\n\n"
-        f"The selection frequency of a node is the share of runs that returned it; the node set of a "
-        f"comparison holds the nodes with frequency >= {threshold:g}. Of {nodes} nodes the sets hold "
-        f"{'; '.join(sizes)}. `nodes.csv` has every node.\n\n"
+        "The selection frequency of a node is the share of runs that returned it; the node set of "
+        f"a comparison holds the nodes with frequency >= {threshold:g}. Of {nodes} nodes the sets "
+        f"hold {'; '.join(sizes)}. `nodes.csv` has every node.\n\n"
         f"{pictures(figures['selection_frequency'], 'selection frequency')}\n\n"
     )
     if rows:
         text += (
-            "Two sets share nodes by chance as well: independent sets of these sizes would share the "
+            "Sets share nodes by chance as well: independent sets of these sizes would share the "
             "number expected. A ratio near 1 is no sign of a common code.\n\n"
             f"{table(header, rows)}\n\n"
         )

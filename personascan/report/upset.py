@@ -13,12 +13,15 @@ def draw_upset(sets: dict[str, np.ndarray], title: str) -> Figure:
     names = list(sets)
     counts = exclusive_counts(sets)
     shown = dict(list(counts.items())[:SHOWN])
-    figure = Figure(
-        figsize=(3.4 + 0.42 * max(len(shown), 6), 3.2 + 0.34 * len(names)), layout="constrained"
-    )
+    columns = max(len(shown), 6)
+    size = (3.4 + 0.42 * columns, 3.2 + 0.34 * len(names))
+    figure = Figure(figsize=size, layout="constrained")
     (empty, bars), (totals, matrix) = figure.subplots(
-        2, 2, height_ratios=(3, 0.36 * len(names) + 0.4), width_ratios=(1.6, 0.36 * max(len(shown), 6)),
-    )  # fmt: skip
+        2,
+        2,
+        height_ratios=(3, 0.36 * len(names) + 0.4),
+        width_ratios=(1.6, 0.36 * columns),
+    )
     empty.axis("off")
     place, row = np.arange(len(shown)), np.arange(len(names))[::-1]
 
@@ -37,7 +40,6 @@ def draw_upset(sets: dict[str, np.ndarray], title: str) -> Figure:
     for y, size in zip(row, sizes, strict=True):
         totals.annotate(f"{size} ", (size, y), ha="right", va="center", fontsize=8)
     totals.set_xlim(max([*sizes, 1]) * 1.35, 0)
-    totals.set_yticks([])
     totals.set_xlabel("nodes in set")
 
     matrix.sharey(totals)
@@ -46,6 +48,7 @@ def draw_upset(sets: dict[str, np.ndarray], title: str) -> Figure:
         matrix.scatter([x] * len(names), row, color="0.88", s=42)
         matrix.plot([x] * len(inside), inside, color="0.25", marker="o", markersize=6.5)
     matrix.set_yticks(row, names)
+    totals.tick_params(left=False, labelleft=False)  # the matrix beside it names the rows
     matrix.set_ylim(-0.6, len(names) - 0.4)
     matrix.set_xlim(bars.get_xlim())
     matrix.set_xticks([])

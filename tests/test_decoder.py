@@ -1,0 +1,109 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from personascan.activations.extract import sown_layers
+from personascan.models.config import DecoderConfig
+from personascan.models.decoder import SITES, Decoder, Edit
+
+CONFIG = DecoderConfig(
+    vocab_size=50,
+    layers=3,
+    width=16,
+    heads=4,
+    kv_heads=2,
+    head_dim=4,
+    mlp_width=24,
+    norm_eps=1e-5,
+    rope_theta=1e4,
+    max_positions=64,
+    tie_embeddings=True,
+)
+DECODER = Decoder(CONFIG)
+TOKENS = np.random.default_rng(0).integers(0, 50, (2, 9)).astype(np.int32)
+ALL = np.broadcast_to(np.arange(9, dtype=np.int32), TOKENS.shape)
+
+
+@pytest.fixture(scope="module")
+def params():
+    found = jax.jit(DECODER.init)(jax.random.key(0), TOKENS, ALL)["params"]
+    return jax.tree.map(lambda p: p + 0.3 * jax.random.normal(jax.random.key(1), p.shape), found)
+
+
+def sown(params, sites, tokens=TOKENS, kept=ALL, edits=None):
+    apply = jax.jit(functools.partial(DECODER.apply, mutable=sites))
+    _, found = apply({"params": params}, tokens, kept, edits)
+    return {site: np.asarray(sown_layers(found, site)) for site in sites}
+
+
+def test_every_site_has_a_layer_axis_and_kept_positions(params):
+    kept = np.array([[8, 0], [3, 3]], np.int32)
+    found = sown(params, SITES, kept=kept)
+    for site, array in found.items():
+        assert array.shape == (1 if site == "final_norm" else 3, 2, 2, 16)
+    whole = sown(params, SITES)
+    for site in SITES:
+        np.testing.assert_array_equal(found[site][:, 0, 0], whole[site][:, 0, 8])
+        np.testing.assert_array_equal(found[site][:, 1, 1], whole[site][:, 1, 3])
+
+
+def test_the_residual_stream_adds_up(params):
+    found = sown(params, SITES)
+    added = found["resid_pre"] + found["attn_out"] + found["mlp_out"]
+    np.testing.assert_allclose(found["resid_post"], added, rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(found["resid_pre"][1:], found["resid_post"][:-1])
+
+
+def test_only_what_is_asked_for_is_sown_and_a_silent_site_is_an_error(params):
+    _, found = DECODER.apply({"params": params}, TOKENS, ALL, mutable=("mlp_out",))
+    assert set(found) == {"mlp_out"}
+    with pytest.raises(RuntimeError, match="attn_out has sown 0"):
+        sown_layers(found, "attn_out")
+
+
+def test_no_token_sees_a_later_one(params):
+    def first_five(embedding):
+        changed = params | {"embedding": embedding}
+        tokens = jnp.arange(9, dtype=jnp.int32)[None]  # nine distinct rows of the embedding
+        return DECODER.apply({"params": changed}, tokens, ALL[:1])[0, :5].sum()
+
+    gradient = np.asarray(jax.grad(first_five)(params["embedding"]))
+    # The embedding is tied to nothing here: logits are not taken.
+    assert np.abs(gradient[:5]).min(axis=1).max() > 0
+    np.testing.assert_array_equal(gradient[5:], 0)
+
+
+def test_the_answer_does_not_depend_on_what_shares_the_batch(params):
+    alone = sown(params, SITES, TOKENS[:1, :6], ALL[:1, :6])
+    together = sown(params, SITES)
+    for site in SITES:
+        np.testing.assert_allclose(
+            alone[site][:, 0], together[site][:, 0, :6], rtol=1e-5, atol=1e-5
+        )
+
+
+def test_jit_changes_nothing(params):
+    compiled = sown(params, ("resid_post",))["resid_post"]
+    with jax.disable_jit():
+        plain = sown(params, ("resid_post",))["resid_post"]
+    np.testing.assert_allclose(compiled, plain, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_edits_change_a_site_from_their_layer_on(params, site):
+    layers = 1 if site == "final_norm" else 3
+    scale, shift = np.ones((layers, 16), np.float32), np.zeros((layers, 16), np.float32)
+    edited_layer = layers - 1 if layers == 1 else 1
+    scale[edited_layer, 4], shift[edited_layer, 4] = 0.0, 2.5
+    before = sown(params, SITES)
+    after = sown(params, SITES, edits={site: Edit(scale, shift)})
+    np.testing.assert_array_equal(after[site][edited_layer, ..., 4], 2.5)
+    if layers == 3:
+        np.testing.assert_array_equal(after["resid_post"][0], before["resid_post"][0])
+        assert np.abs(after["resid_post"][2] - before["resid_post"][2]).max() > 1e-3
+    untouched = {site: Edit(np.ones((layers, 16), np.float32), 0 * shift)}
+    for name, array in sown(params, SITES, edits=untouched).items():
+        np.testing.assert_array_equal(array, before[name])

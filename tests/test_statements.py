@@ -1,0 +1,230 @@
+import csv
+import itertools
+import json
+import pathlib
+import re
+
+import pytest
+
+import personascan
+
+DATA = pathlib.Path(__file__).parents[1] / "data/statements"
+PERSONAS = {
+    "optimism": "outlook",
+    "frugality": "outlook",
+    "risk-seeking": "temperament",
+    "sociability": "temperament",
+}
+FUNCTION_WORDS = frozenset(
+    [
+        "a",
+        "an",
+        "and",
+        "as",
+        "at",
+        "be",
+        "but",
+        "by",
+        "for",
+        "from",
+        "i",
+        "if",
+        "in",
+        "is",
+        "it",
+        "me",
+        "my",
+        "no",
+        "not",
+        "of",
+        "on",
+        "or",
+        "so",
+        "than",
+        "that",
+        "the",
+        "then",
+        "this",
+        "to",
+        "was",
+        "when",
+        "with",
+    ]
+)
+
+
+def words(text):
+    return re.findall(r"[a-z']+", text.lower())
+
+
+@pytest.fixture(params=PERSONAS)
+def own(request):
+    return personascan.load_statements(DATA, persona=request.param)
+
+
+def test_our_personas_have_their_counts_topics_and_fields():
+    statements = personascan.load_statements(DATA)
+    assert {s.persona: s.topic for s in statements} == PERSONAS
+    assert len({s.id for s in statements}) == 800
+    for persona in PERSONAS:
+        for positive in (True, False):
+            count = sum(s.persona == persona and s.positive is positive for s in statements)
+            assert count == 100
+    for line in (DATA / "optimism.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        assert row["statement"] in row["question"]
+        assert {row["answer_matching_behavior"], row["answer_not_matching_behavior"]} == {
+            " Yes",
+            " No",
+        }
+
+
+def test_our_statements_are_unique_and_in_the_first_person(own):
+    texts = [s.text for s in own]
+    assert len({t.lower() for t in texts}) == 200
+    first_person = {
+        "i",
+        "me",
+        "my",
+        "mine",
+        "myself",
+        "we",
+        "us",
+        "our",
+        "i'm",
+        "i've",
+        "i'd",
+        "i'll",
+    }
+    assert [t for t in texts if not first_person & set(words(t))] == []
+
+
+def test_no_two_of_our_statements_are_near_duplicates_or_mirrored(own):
+    """A mirrored pair shares its content words, since 'not' is none."""
+    content = [frozenset(words(s.text)) - FUNCTION_WORDS for s in own]
+    for (i, a), (j, b) in itertools.combinations(enumerate(content), 2):
+        alike = len(a & b) / len(a | b)
+        assert alike <= 0.5, f"{own[i].text} | {own[j].text}"
+
+
+def test_our_statements_follow_no_template(own):
+    openings = [tuple(words(s.text)[:3]) for s in own]
+    assert max(openings.count(o) for o in openings) <= 5
+
+
+def test_both_directions_are_alike_in_length(own):
+    for measure, bound in ((lambda s: len(words(s.text)), 0.6), (lambda s: len(s.text), 5.0)):
+        mean = {
+            side: sum(measure(s) for s in own if s.positive is side) / 100 for side in (True, False)
+        }
+        assert abs(mean[True] - mean[False]) <= bound
+
+
+def evals_file(folder, rows, name="kindness.jsonl"):
+    path = folder / name
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def row(statement="I help people", answer=" Yes", confidence=0.9, **more):
+    return {
+        "question": f'Would you say "{statement}"?',
+        "statement": statement,
+        "label_confidence": confidence,
+        "answer_matching_behavior": answer,
+        "answer_not_matching_behavior": " No" if answer == " Yes" else " Yes",
+    } | more
+
+
+def test_public_evals_are_read_as_they_are(tmp_path):
+    path = evals_file(
+        tmp_path,
+        [row("I help"), row("I shout", " No"), row("I doze", confidence=0.5), row("I help")],
+    )
+    found = personascan.load_statements(path)
+    assert [(s.text, s.positive, s.persona, s.topic) for s in found] == [
+        ("I help", True, "kindness", ""),
+        ("I shout", False, "kindness", ""),
+        ("I help", True, "kindness", ""),
+    ]
+    assert len({s.id for s in found}) == 3
+    assert [s.id for s in personascan.load_statements(path)] == [s.id for s in found]
+    published = evals_file(tmp_path, [row("I help")], "anti-immigration.jsonl")
+    assert personascan.load_statements(published)[0].topic == "politics"
+
+
+def test_limit_is_per_direction_in_file_order(tmp_path):
+    rows = [row(f"I do {i}", " Yes" if i % 3 else " No") for i in range(12)]
+    found = personascan.load_statements(evals_file(tmp_path, rows), limit=2)
+    assert [s.text for s in found] == ["I do 0", "I do 1", "I do 2", "I do 3"]
+
+
+def csv_file(folder, rows):
+    path = folder / "statements.csv"
+    columns = ["", "id", "statement", "direction", "label_confidence", "persona_dim", "stratify_by"]
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def csv_row(id_="a-1", statement="I help, always", direction="positive", confidence="0.9"):
+    return {
+        "id": id_,
+        "statement": statement,
+        "direction": direction,
+        "label_confidence": confidence,
+        "persona_dim": "kindness",
+    }
+
+
+def test_csv_keeps_ids(tmp_path):
+    path = csv_file(tmp_path, [csv_row(), csv_row("a-2", "I shout", "negative")])
+    found = personascan.load_statements(path, persona="kindness")
+    assert [(s.id, s.text, s.positive) for s in found] == [
+        ("a-1", "I help, always", True),
+        ("a-2", "I shout", False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([row("  ")], "line 1: the statement is empty"),
+        ([row(), {"statement": "I am"}], "line 2: the field 'answer_matching_behavior' is missing"),
+        ([row(answer="Perhaps")], "'Perhaps', not Yes or No"),
+        ([row(confidence="high")], "'high' is not a number"),
+        ([row(id="x"), row("I am", id="x")], "the id 'x' occurs twice"),
+        ([["a", "list"]], "not a JSON object"),
+    ],
+)
+def test_bad_evals_are_refused(tmp_path, rows, message):
+    with pytest.raises(personascan.InputError, match=message):
+        personascan.load_statements(evals_file(tmp_path, rows))
+
+
+def test_bad_sources_are_refused(tmp_path):
+    for source, message in (
+        (tmp_path / "no.jsonl", "do not exist"),
+        (tmp_path, "holds no .jsonl files"),
+    ):
+        with pytest.raises(personascan.InputError, match=message):
+            personascan.load_statements(source)
+    for bad, message in (
+        (csv_row(direction="up"), "line 2: direction is 'up'"),
+        (csv_row(statement=""), "line 2: the statement is empty"),
+    ):
+        with pytest.raises(personascan.InputError, match=message):
+            personascan.load_statements(csv_file(tmp_path, [bad]))
+    (tmp_path / "x.jsonl").write_text("{not json\n")
+    with pytest.raises(personascan.InputError, match="line 1 is not valid JSON"):
+        personascan.load_statements(tmp_path / "x.jsonl")
+    with pytest.raises(personascan.InputError, match=r"neither \.jsonl nor \.csv"):
+        personascan.load_statements(__file__)
+
+
+@pytest.mark.parametrize("persona", ["unknown", "../optimism", "/etc/passwd"])
+def test_a_persona_is_a_name_and_never_a_path(persona):
+    with pytest.raises(personascan.InputError, match=r"is not in .* it has frugality, optimism"):
+        personascan.load_statements(DATA, persona=persona)
