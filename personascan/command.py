@@ -21,8 +21,8 @@ def run(main) -> None:
 
     try:
         app.run(guarded, flags_parser=parse)
-    except InputError as error:
-        sys.exit(f"error: {error}")
+    except (InputError, OSError) as error:  # a recipe that cannot be read is an OSError
+        sys.exit(f"error: {one_line(error)}")
 
 
 def parse(argv):
@@ -36,6 +36,9 @@ def parse(argv):
 
 
 def fail(error: Exception) -> None:
-    message = " ".join(str(error).split())
-    print(f"error: {message}; see --help", file=sys.stderr)
+    print(f"error: {one_line(error)}; see --help", file=sys.stderr)
     sys.exit(USAGE_ERROR)
+
+
+def one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -12,13 +12,20 @@ import numpy as np
 from personascan.activations.extract import extract
 from personascan.analysis.detection import bag_of_words_accuracy, precision_recall
 from personascan.analysis.nodes import Overlap, overlaps, selection_frequency
-from personascan.analysis.separation import Separation, layer_separation, principal_components
+from personascan.analysis.separation import (
+    Separation,
+    layer_separation,
+    principal_components,
+    sample_sizes,
+)
 from personascan.comparisons import Comparison, comparisons, pool_rows
 from personascan.errors import InputError
 from personascan.models.embedded import file_sha256
 from personascan.models.load import load_model
+from personascan.scan.pvalues import level_tables
 from personascan.scan.result import RunScans
 from personascan.scan.runs import scan_runs
+from personascan.scan.scores import score_function
 from personascan.scan.splits import check_sizes, draw_splits
 from personascan.statements import Statement, load_statements, statement_files
 from personascan.study_config import StudyConfig
@@ -94,12 +101,7 @@ def run_study(config) -> Study:
     topic_of = {s.persona: s.topic for s in statements}
     compared = comparisons(config.level, topic_of)
     pools = {c.name: pool_rows(statements, c) for c in compared}
-    for name, (_, positive_N) in pools.items():
-        try:
-            check_sizes(int((~positive_N).sum()), int(positive_N.sum()), config.runs)
-        except InputError as error:
-            raise InputError(f"{name}: {error}") from error
-
+    refuse_impossible(config, pools)
     model = load_model(config.model, dtype=config.dtype)
     layer_names = [f"resid_post {i}" for i in range(model.config.layers)] + ["final_norm"]
     for layer in config.scan.layers:
@@ -152,6 +154,21 @@ def run_study(config) -> Study:
     )
     write_study(found, pathlib.Path(config.out))
     return found
+
+
+def refuse_impossible(config: StudyConfig, pools: dict) -> None:
+    """What can be known to fail fails before the model is loaded."""
+    keywords = config.scan.keywords()
+    score_function(keywords["score"])
+    alpha_keywords = {k: keywords[k] for k in ("tail", "alpha_max", "alpha_min", "alphas")}
+    level_tables(np.array([config.runs.background]), compat=False, **alpha_keywords)
+    for name, (_, positive_N) in pools.items():
+        h1, h0 = int(positive_N.sum()), int((~positive_N).sum())
+        try:
+            check_sizes(h0, h1, config.runs)
+            sample_sizes(h1, h0, config.separation)
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from error
 
 
 def study_statements(config: StudyConfig) -> list[Statement]:

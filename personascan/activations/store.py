@@ -29,7 +29,7 @@ class Activations:
     def load(cls, path) -> "Activations":
         """Read what `save` wrote. Raises InputError for a missing or damaged file."""
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
                 content = {name: file[name] for name in file.files}
         except Exception as error:
             # A damaged archive surfaces as any of a dozen errors of zip, zlib and the array reader.
@@ -61,7 +61,8 @@ def whole_file(path):
 def read_array(path) -> np.ndarray:
     """An array from a `.npy` file. Raises InputError if it is missing, damaged or of objects."""
     try:
-        array = np.load(path, allow_pickle=False)
+        with open(path, "rb") as raw:
+            array = np.load(raw, allow_pickle=False)
     except Exception as error:
         # As above: a damaged file surfaces in many ways.
         raise InputError(f"{path} cannot be read as a .npy file ({error})") from error

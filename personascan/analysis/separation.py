@@ -51,13 +51,7 @@ def layer_separation(layer_ND, positive_N, plan: SeparationPlan, seed: int) -> S
       InputError: a direction with too few rows for the folds or the components.
     """
     layer_ND, positive_N = np.asarray(layer_ND), np.asarray(positive_N, bool)
-    sizes = [int(plan.sample * n) for n in (positive_N.sum(), (~positive_N).sum())]
-    least = max(plan.components, plan.hull_components + 1, 2)
-    if min(sizes) < least or min(positive_N.sum(), (~positive_N).sum()) < plan.folds:
-        raise InputError(
-            f"{positive_N.sum()} and {(~positive_N).sum()} statements are too few to measure "
-            f"separation: each direction needs {plan.folds} for the folds and a sample of {least}"
-        )
+    sizes = sample_sizes(int(positive_N.sum()), int((~positive_N).sum()), plan)
     if not np.ptp(layer_ND, axis=0).any():
         nothing = dict.fromkeys(METRICS, np.nan)
         return Separation(nothing, nothing, constant=True)
@@ -80,6 +74,18 @@ def layer_separation(layer_ND, positive_N, plan: SeparationPlan, seed: int) -> S
         {name: float(np.std(v)) for name, v in values.items()},
         constant=False,
     )
+
+
+def sample_sizes(positives: int, others: int, plan: SeparationPlan) -> tuple[int, int]:
+    """How many rows of each direction a seed draws. Raises InputError if they are too few."""
+    sizes = int(plan.sample * positives), int(plan.sample * others)
+    least = max(plan.components, plan.hull_components + 1, 2)
+    if min(sizes) < least or min(positives, others) < plan.folds:
+        raise InputError(
+            f"{positives} and {others} statements are too few to measure separation: each "
+            f"direction needs {plan.folds} for the folds and a sample of {least}"
+        )
+    return sizes
 
 
 def principal_components(rows_ND, components: int) -> tuple[np.ndarray, np.ndarray]:

@@ -68,6 +68,10 @@ def write_study(study, out: pathlib.Path) -> None:
         figures = draw_figures(study, partial / "figures")
         (partial / "report.md").write_text(report_page(study, figures), encoding="utf-8")
         put_in_place(partial, out)
+    except OSError as error:
+        raise InputError(
+            f"{out} cannot be written ({error}); choose another --config.out"
+        ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -47,9 +47,10 @@ def heading(study) -> str:
     what = "topic" if config.level == 0 else "persona"
     return (
         f"# {listed(study.scans)} in {safe_source(config.model)}\n\n"
-        f"Level {config.level}: each {what} is studied by {against}, {', '.join(sizes)} statements. "
-        f"Each statement was put through the model as a single {safe(config.role)} message, and the "
-        f"activations of the last token were kept at all {len(study.layer_names)} layers. "
+        f"Level {config.level}: each {what} is studied by {against}, {', '.join(sizes)} "
+        "statements. Each statement was put through the model as a single "
+        f"{safe(config.role)} message, and the activations of the last token were kept at all "
+        f"{len(study.layer_names)} layers. "
         "`study.json` holds the configuration, versions, seed and hashes of the inputs."
     )
 

@@ -1,0 +1,232 @@
+import csv
+import importlib.util
+import json
+import pathlib
+
+import numpy as np
+import pytest
+from tiny_models import save_tiny_llama
+
+import personascan
+from personascan.report.page import report_page
+from personascan.study import run_study, seed_of
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def write_statements(folder, personas=("calm", "bold|../x"), count=24):
+    """Positive statements are shouted in digits, so that even a random model tells them apart."""
+    folder.mkdir()
+    for number, persona in enumerate(personas):
+        with (folder / f"{number}.jsonl").open("w") as file:
+            for i in range(2 * count):
+                positive = i % 2 == 0
+                mark = "77777777" if positive else "eeeeeeee"
+                row = {
+                    "id": f"{number}-{i}",
+                    "persona": persona,
+                    "topic": "moods",
+                    "statement": f"I {'am' if i % 3 else 'was'} {persona[:4]} {i} {mark}",
+                    "question": "",
+                    "label_confidence": 0.9,
+                    "answer_matching_behavior": " Yes" if positive else " No",
+                    "answer_not_matching_behavior": " No" if positive else " Yes",
+                }
+                file.write(json.dumps(row) + "\n")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    save_tiny_llama(folder / "model")
+    write_statements(folder / "statements")
+    return folder
+
+
+def recipe(place, out="out", **changes):
+    settings = {
+        "model": str(place / "model"),
+        "statements": str(place / "statements"),
+        "separation": {"seeds": 2, "folds": 3},
+        "runs": {"background": 10, "clean": 5, "positive": 5, "runs": 6},
+        "scan": {"layers": ("best", "resid_post 0"), "starts": 3},
+        "out": str(place / out),
+    }
+    for key, value in changes.items():
+        settings[key] = settings[key] | value if isinstance(value, dict) else value
+    return settings
+
+
+@pytest.fixture(scope="module")
+def study(place):
+    return run_study(recipe(place))
+
+
+def table(study, name):
+    with (pathlib.Path(study.config.out) / name).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_folder_holds_everything(study):
+    out = pathlib.Path(study.config.out)
+    best = study.best_layer.replace(" ", "_")
+    figures = {"separation", "pca", "precision_recall", "selection_frequency", "upset_resid_post_0"}
+    expected = {"study.json", "layers.csv", "runs.csv", "nodes.csv", "overlaps.csv", "report.md"}
+    assert {p.name for p in out.iterdir()} == expected | {"figures"}
+    assert {p.stem for p in (out / "figures").iterdir()} == figures | {f"upset_{best}"}
+    assert not [p for p in out.parent.iterdir() if p.name.startswith(".")]
+    record = json.loads((out / "study.json").read_text())
+    assert record["config"] == study.config.to_dict()
+    assert record["seed"] == 0
+    assert set(record["sha256"]) == {"model", "0.jsonl", "1.jsonl"}
+    assert record["versions"]["jax"]
+
+
+def test_tables_agree_with_what_was_scanned(study):
+    assert study.layer_names == ["resid_post 0", "resid_post 1", "resid_post 2", "final_norm"]
+    assert len(table(study, "layers.csv")) == 2 * 4
+    runs = table(study, "runs.csv")
+    assert len(runs) == 2 * len(study.scanned_layers()) * 6
+    for row in runs:
+        ids = row["statements"].split(";")
+        assert len(ids) == int(row["n_statements"])
+        number = "0" if row["comparison"] == "calm" else "1"
+        assert all(i.startswith(f"{number}-") for i in ids)
+        # Even numbers are the positives: precision and recall follow from the ids alone.
+        hits = sum(int(i.split("-")[1]) % 2 == 0 for i in ids)
+        assert float(row["precision"]) == pytest.approx(hits / len(ids), abs=1e-5)
+        assert float(row["recall"]) == pytest.approx(hits / 5, abs=1e-5)
+    nodes = table(study, "nodes.csv")
+    assert len(nodes) == 2 * len(study.scanned_layers()) * 48
+    for row in nodes[:200]:
+        chosen = [
+            row["node"] in r["nodes"].split()
+            for r in runs
+            if (r["layer"], r["comparison"]) == (row["layer"], row["comparison"])
+        ]
+        assert float(row["frequency"]) == pytest.approx(np.mean(chosen), abs=1e-5)
+        assert int(row["in_set"]) == (np.mean(chosen) >= 0.5)
+    overlap = table(study, "overlaps.csv")[0]
+    within = [
+        {
+            n["node"]
+            for n in nodes
+            if n["in_set"] == "1" and n["comparison"] == p and n["layer"] == overlap["layer"]
+        }
+        for p in ("calm", "bold|../x")
+    ]
+    assert int(overlap["observed"]) == len(within[0] & within[1])
+    assert float(overlap["expected_by_chance"]) == pytest.approx(
+        len(within[0]) * len(within[1]) / 48, rel=1e-4
+    )
+
+
+def test_the_scan_finds_the_planted_direction(study):
+    best = next(s for s in study.scans["calm"] if s.layer == study.best_layer)
+    assert study.separation["calm"][study.layer_names.index(best.layer)].mean["probe_auroc"] > 0.95
+    assert np.nanmean(best.precision_R) > 0.7
+
+
+def test_the_report_says_what_the_tables_say(study):
+    page = (pathlib.Path(study.config.out) / "report.md").read_text()
+    assert "bold?" in page
+    assert "bold|" not in page
+    assert study.best_layer in page
+    assert "chosen by the probe on the same statements" in page
+    for picture in (pathlib.Path(study.config.out) / "figures").iterdir():
+        assert f"(figures/{picture.name})" in page
+    scan = study.scans["calm"][0]
+    assert f"{scan.precision_R.mean():.2f} ± {scan.precision_R.std():.2f}" in page
+    summary = personascan.summary_table(study)
+    assert len(summary.splitlines()) == 1 + 2 * len(study.scanned_layers())
+
+
+def test_the_same_study_twice_gives_the_same_files(study, place):
+    out = pathlib.Path(study.config.out)
+    before = {p.relative_to(out): p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    (out / "report.md").write_text("stale")
+    run_study(recipe(place))
+    after = {p.relative_to(out): p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    assert before == after
+
+
+def test_another_configuration_never_replaces_a_study(study, place):
+    before = (pathlib.Path(study.config.out) / "study.json").read_bytes()
+    with pytest.raises(personascan.InputError, match=r"different: scan\.starts, seed"):
+        run_study(recipe(place, scan={"starts": 4}, seed=1))
+    assert (pathlib.Path(study.config.out) / "study.json").read_bytes() == before
+    (place / "mine").mkdir(exist_ok=True)
+    (place / "mine/notes.txt").write_text("keep")
+    with pytest.raises(personascan.InputError, match="files that are not a study"):
+        run_study(recipe(place, out="mine"))
+    (place / "file").write_text("")
+    with pytest.raises(personascan.InputError, match="is a file"):
+        run_study(recipe(place, out="file"))
+    (place / "broken").mkdir()
+    (place / "broken/study.json").write_text("{")
+    with pytest.raises(personascan.InputError, match="damaged"):
+        run_study(recipe(place, out="broken"))
+
+
+def test_a_study_that_fails_leaves_nothing(place, monkeypatch):
+    from personascan.report import folder
+
+    def full_disk(*_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(folder, "draw_figures", full_disk)
+    with pytest.raises(personascan.InputError, match="no space left"):
+        run_study(recipe(place, out="failing"))
+    assert not (place / "failing").exists()
+    assert not [p for p in place.iterdir() if p.name.startswith(".")]
+
+
+def test_levels_one_and_zero_need_no_other_code(place):
+    found = run_study(recipe(place, out="level1", level=1, scan={"layers": ("final_norm",)}))
+    assert list(found.scans) == ["calm", "bold|../x"]
+    assert found.pool_sizes["calm"] == (24, 24)
+    assert {i[:2] for i in found.scans["calm"][0].pool_ids} == {"0-", "1-"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (dict(personas=("calm", "cold")), "persona 'cold' is not in"),
+        (dict(personas=("calm", "calm")), "names one twice"),
+        (dict(personas="calm"), "must be a list of names"),
+        (dict(runs={"background": 23}), "calm: the 24 H0 statements cannot give 23 background"),
+        (dict(runs={"positive": 24}), "calm: a sample of 24 of 24 H1"),
+        (dict(scan={"layers": ("resid_post 9",)}), "names 'resid_post 9'; this model has"),
+        (dict(scan={"alphas": "many"}), "use exact, grid or numbers"),
+        (dict(scan={"score": "kl"}), "score 'kl' is unknown"),
+        (dict(scan={"starts": "few"}), r"config\.scan\.starts must be int"),
+        (dict(scan={"layer": "best"}), r"config\.scan\.layer is unknown; fields: layers"),
+        (dict(level=3), "levels are 0, 1 and 2"),
+        (dict(level=0), "nothing to compare 'moods'"),
+        (dict(threshold=0.0), r"outside \(0, 1\]"),
+        (dict(separation={"sample": 1.5}), "sample = 1.5"),
+        (dict(statements="nowhere"), "do not exist"),
+        (dict(model="nowhere"), "is not a folder"),
+    ],
+)
+def test_bad_configurations_are_one_clear_line(place, changes, message):
+    with pytest.raises(personascan.InputError, match=message) as caught:
+        run_study(recipe(place, out="bad", **changes))
+    assert "\n" not in str(caught.value)
+    assert not (place / "bad").exists()
+
+
+def test_comparisons_have_seeds_of_their_own():
+    assert seed_of(0, "a") == seed_of(0, "a")
+    assert len({seed_of(s, n) for s in (0, 1) for n in "ab"}) == 4
+
+
+def test_the_demo_recipe_is_a_valid_configuration():
+    spec = importlib.util.spec_from_file_location("demo", ROOT / "configs/demo.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    config = personascan.StudyConfig.from_dict(module.get_config().to_dict())
+    assert (config.runs.background, config.runs.clean, config.runs.positive) == (60, 20, 20)
+    assert (config.runs.runs, config.scan.score, config.scan.tail) == (100, "bj", "two")
+    assert pathlib.Path(config.statements) == ROOT / "data/statements"
+    assert report_page.__doc__
