@@ -22,6 +22,7 @@ from personascan.comparisons import Comparison, comparisons, pool_rows
 from personascan.errors import InputError
 from personascan.models.embedded import file_sha256
 from personascan.models.load import load_model
+from personascan.report.folder import refuse_other_study, write_study
 from personascan.scan.pvalues import level_tables
 from personascan.scan.result import RunScans
 from personascan.scan.runs import scan_runs
@@ -92,8 +93,6 @@ def run_study(config) -> Study:
       InputError: any field, file, persona, model or sample size at fault, and a folder that holds
         a study with another configuration.
     """
-    from personascan.report.folder import refuse_other_study, write_study
-
     if not isinstance(config, StudyConfig):
         config = StudyConfig.from_dict(config.to_dict() if hasattr(config, "to_dict") else config)
     refuse_other_study(config)

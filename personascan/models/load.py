@@ -22,7 +22,8 @@ DTYPES = ("float32", "bfloat16")
 class LanguageModel:
     """A decoder with its parameters and tokenizer."""
 
-    source: str
+    source: str  # as given to load_model
+    path: pathlib.Path  # the folder or GGUF file that was read
     config: DecoderConfig
     params: dict  # nested, block parameters stacked [L, ...]
     tokenizer: Any  # a transformers tokenizer
@@ -71,9 +72,8 @@ def load_folder(source: str, folder: pathlib.Path, dtype: str) -> LanguageModel:
     tensors, files = open_safetensors(folder)
     params = stack_params(tensors, family.HF_TENSORS, config, dtype, str(folder))
     digest = hashlib.sha256("".join(map(file_sha256, [folder / "config.json", *files])).encode())
-    return LanguageModel(
-        source, config, params, folder_tokenizer(folder), digest.hexdigest(), dtype
-    )
+    tokenizer = folder_tokenizer(folder)
+    return LanguageModel(source, folder, config, params, tokenizer, digest.hexdigest(), dtype)
 
 
 def load_gguf(source: str, path: pathlib.Path, dtype: str) -> LanguageModel:
@@ -86,9 +86,8 @@ def load_gguf(source: str, path: pathlib.Path, dtype: str) -> LanguageModel:
     own = {k.removeprefix(prefix): v for k, v in fields.items() if k.startswith(prefix)}
     config = family.config_from_gguf(own, tensors.names, where)
     params = stack_params(tensors, family.GGUF_TENSORS, config, dtype, where)
-    return LanguageModel(
-        source, config, params, gguf_tokenizer(fields, where), file_sha256(path), dtype
-    )
+    tokenizer = gguf_tokenizer(fields, where)
+    return LanguageModel(source, path, config, params, tokenizer, file_sha256(path), dtype)
 
 
 def family_of(name, key: str, where: str):
