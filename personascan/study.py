@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import jax
 import numpy as np
+from tqdm import tqdm
 
 from personascan.activations.extract import extract
 from personascan.analysis.detection import bag_of_words_accuracy, precision_recall
@@ -119,7 +120,7 @@ def run_study(config) -> Study:
         wording[name] = bag_of_words_accuracy(texts, positive_N, seed=seed)
         separation[name] = [
             layer_separation(layer_ND[rows], positive_N, config.separation, seed)
-            for layer_ND in layers_LND
+            for layer_ND in tqdm(layers_LND, desc=f"separation, {name}", unit=" layers")
         ]
     best = best_layer(separation)
     chosen = {
@@ -127,10 +128,8 @@ def run_study(config) -> Study:
     }
 
     scans = {
-        name: scan_pool(
-            config, name, layers_LND, list(chosen), layer_names, statements, *pools[name]
-        )
-        for name in pools
+        name: scan_pool(config, name, layers_LND, list(chosen), layer_names, statements, *pool)
+        for name, pool in tqdm(pools.items(), desc="scans", unit=" comparisons")
     }
     found = Study(
         config=config,

@@ -58,7 +58,9 @@ def extract(
         return {site: sown_layers(sown, site) for site in sites}
 
     arrays = {}
-    with tqdm(total=len(statements), unit=" statements", disable=not progress) as bar:
+    with tqdm(
+        total=len(statements), desc="activations", unit=" statements", disable=not progress
+    ) as bar:
         for batch in batches:
             kept = forward(variables, batch.tokens_BT, batch.last_B[:, None])
             for site, kept_LBPD in kept.items():
