@@ -57,5 +57,6 @@ def draw_upset(sets: dict[str, np.ndarray], title: str) -> Figure:
     )
     for axis in (bars, totals, matrix):
         axis.spines[["top", "right"]].set_visible(False)
+    totals.spines["left"].set_visible(False)
     figure.suptitle(title)
     return figure
