@@ -188,6 +188,27 @@ def test_levels_one_and_zero_need_no_other_code(place):
     assert {i[:2] for i in found.scans["calm"][0].pool_ids} == {"0-", "1-"}
 
 
+def test_a_constant_layer_is_reported_and_finds_nothing(place, tmp_path):
+    """Without attention in block 0 its output at a template token is the same for all."""
+    from safetensors.numpy import load_file, save_file
+
+    save_tiny_llama(tmp_path / "model")
+    path = tmp_path / "model/model.safetensors"
+    tensors = load_file(path)
+    tensors["model.layers.0.self_attn.o_proj.weight"] *= 0
+    save_file(tensors, path)
+    found = run_study(recipe(place, out="constant", model=str(tmp_path / "model")))
+    assert found.separation["calm"][0].constant
+    scan = next(s for s in found.scans["calm"] if s.layer == "resid_post 0")
+    assert not scan.runs.score.any()
+    rows = [r for r in table(found, "layers.csv") if r["layer"] == "resid_post 0"]
+    assert [(r["constant"], r["probe_auroc_mean"]) for r in rows] == [("1", "")] * 2
+    page = (place / "constant/report.md").read_text()
+    assert "nothing to separate: resid_post 0" in page
+    assert "At resid_post 0 no run returned anything" in page
+    assert "nan" not in page + personascan.summary_table(found)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

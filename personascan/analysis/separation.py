@@ -89,7 +89,12 @@ def sample_sizes(positives: int, others: int, plan: SeparationPlan) -> tuple[int
 
 
 def principal_components(rows_ND, components: int) -> tuple[np.ndarray, np.ndarray]:
-    """The rows in their leading components [N, C], and the share of variance of each [C]."""
+    """The rows in their leading components [N, C], and the share of variance of each [C].
+
+    Constant rows have no components: zeros, with a share of zero.
+    """
+    if not np.ptp(rows_ND, axis=0).any():
+        return np.zeros((len(rows_ND), components)), np.zeros(components)
     pca = PCA(components, svd_solver="full")
     return pca.fit_transform(np.asarray(rows_ND, np.float64)), pca.explained_variance_ratio_
 

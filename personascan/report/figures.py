@@ -6,6 +6,7 @@ import re
 import numpy as np
 from matplotlib.figure import Figure
 
+from personascan.report.tables import center
 from personascan.report.upset import draw_upset
 
 # Okabe and Ito's palette, which survives colour blindness.
@@ -120,8 +121,8 @@ def draw_precision_recall(study) -> Figure:
             (0.2, "recall", [study.scans[n][i].recall_R for n in names]),
         ):
             axis.bar(
-                place + offset, [np.nanmean(v) for v in values], 0.38,
-                yerr=[np.nanstd(v) for v in values], capsize=3,
+                place + offset, [center(v)[0] for v in values], 0.38,
+                yerr=[center(v)[1] for v in values], capsize=3,
                 color=COLOURS[0 if label == "precision" else 4], label=label,
             )  # fmt: skip
         chance = plan.positive / (plan.positive + plan.clean)
@@ -132,7 +133,7 @@ def draw_precision_recall(study) -> Figure:
         axis.set_xlabel("comparison")
     axes[0].set_ylabel(f"mean over {plan.runs} runs (bars: deviation)")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    figure.suptitle("Statements returned by the scan, against the persona's positives")
+    figure.suptitle("Statements returned by the scan, against the statements of H1")
     return figure
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from personascan.report.tables import mean_deviation
+from personascan.report.tables import center, mean_deviation
 
 
 def report_page(study, figures: dict[str, list[str]]) -> str:
@@ -140,7 +140,11 @@ def runs_section(study, figures) -> str:
             )
     extremes = []
     for layer_index, layer in enumerate(study.scanned_layers()):
-        precision = {n: np.nanmean(s[layer_index].precision_R) for n, s in study.scans.items()}
+        precision = {n: center(s[layer_index].precision_R)[0] for n, s in study.scans.items()}
+        precision = {n: value for n, value in precision.items() if not np.isnan(value)}
+        if not precision:
+            extremes.append(f"At {layer} no run returned anything.")
+            continue
         high, low = max(precision, key=precision.get), min(precision, key=precision.get)
         extremes.append(
             f"At {layer} mean precision runs from {precision[low]:.2f} ({safe(low)}) to "

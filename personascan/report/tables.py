@@ -38,7 +38,7 @@ def number(value) -> str:
 
 def layer_header():
     columns = [f"{metric}_{part}" for metric in METRICS for part in ("mean", "deviation")]
-    return ("layer", "comparison", "constant", *columns)
+    return ("layer", "comparison", "wording_accuracy", "constant", *columns)
 
 
 def layer_rows(study):
@@ -47,12 +47,13 @@ def layer_rows(study):
             values = [
                 number(part[metric]) for metric in METRICS for part in (found.mean, found.deviation)
             ]
-            yield (layer, name, int(found.constant), *values)
+            yield (layer, name, number(study.wording[name][0]), int(found.constant), *values)
 
 
 RUN_HEADER = (
     "layer",
     "comparison",
+    "wording_accuracy",
     "run",
     "score",
     "alpha",
@@ -78,6 +79,7 @@ def run_rows(study):
                 yield (
                     scan.layer,
                     name,
+                    number(study.wording[name][0]),
                     r,
                     number(score),
                     number(runs.alpha[0, r]),
@@ -107,10 +109,15 @@ def overlap_rows(study):
 
 def mean_deviation(values, digits: int = 2) -> str:
     """'mean ± deviation' of the values that are numbers, or a dash."""
-    values = np.asarray(values, float)
-    if np.isnan(values).all():
-        return "-"
-    return f"{np.nanmean(values):.{digits}f} ± {np.nanstd(values):.{digits}f}"
+    mean, deviation = center(values)
+    return "-" if np.isnan(mean) else f"{mean:.{digits}f} ± {deviation:.{digits}f}"
+
+
+def center(values) -> tuple[float, float]:
+    """Mean and deviation of the values that are numbers; NaN if none is."""
+    numbers = np.asarray(values, float)
+    numbers = numbers[~np.isnan(numbers)]
+    return (float(numbers.mean()), float(numbers.std())) if numbers.size else (np.nan, np.nan)
 
 
 def summary_table(study) -> str:
@@ -127,7 +134,7 @@ def summary_table(study) -> str:
                     layer,
                     name,
                     f"{study.wording[name][0]:.2f}",
-                    f"{auroc:.3f}",
+                    "constant" if np.isnan(auroc) else f"{auroc:.3f}",
                     mean_deviation(scan.runs.score[0], 0),
                     mean_deviation(scan.precision_R),
                     mean_deviation(scan.recall_R),
