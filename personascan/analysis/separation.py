@@ -14,6 +14,7 @@ from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, silho
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from personascan.errors import InputError
 
@@ -41,6 +42,9 @@ class Separation:
     constant: bool  # the layer does not vary over the statements: there is nothing to separate
 
 
+# These matrices are too small for BLAS threads, which then wait for each other: on two busy cores
+# that made a layer ten times slower.
+@threadpool_limits.wrap(limits=1, user_api="blas")
 def layer_separation(layer_ND, positive_N, plan: SeparationPlan, seed: int) -> Separation:
     """How far one layer separates positive from other rows.
 
