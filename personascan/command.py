@@ -21,6 +21,8 @@ def run(main) -> None:
 
     try:
         app.run(guarded, flags_parser=parse)
+    except KeyboardInterrupt:
+        sys.exit("interrupted: nothing was written")
     except (InputError, OSError) as error:  # a recipe that cannot be read is an OSError
         sys.exit(f"error: {one_line(error)}")
 

@@ -67,8 +67,22 @@ def load_statements(
     Raises:
       InputError: unknown file or persona, an empty statement, a missing field, a repeated id.
     """
+    if limit < 1 or not 0 <= min_confidence <= 1:
+        raise InputError(f"limit = {limit}, min_confidence = {min_confidence}: use >= 1 and [0, 1]")
     path, files = pathlib.Path(source), statement_files(source)
-    found = [s for file in files for s in read_file(file)]
+    found = []
+    for file in files:
+        try:
+            read = read_file(file)
+        except InputError:
+            raise
+        except (ValueError, RecursionError, csv.Error) as error:
+            raise InputError(
+                f"{file} cannot be read as UTF-8 text of statements ({error})"
+            ) from error
+        if not read:
+            raise InputError(f"{file} holds no statements")
+        found += read
     refuse_repeated_ids(found)
     if persona is not None:
         known = sorted({s.persona for s in found})
@@ -86,7 +100,7 @@ def load_statements(
 
 def statement_files(source) -> list[pathlib.Path]:
     """The files of a source: itself, or every .jsonl file of a folder."""
-    path = pathlib.Path(source)
+    path = pathlib.Path(source).expanduser()
     if path.is_file():
         return [path]
     if not path.is_dir():
@@ -171,9 +185,17 @@ def record(id_, text, persona, topic, positive, confidence, question, where, see
     text = text.strip()
     try:
         confidence = float(confidence)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{where}: label_confidence {confidence!r} is not a number") from error
-    if not id_:
+    if not 0 <= confidence <= 1:
+        raise InputError(f"{where}: label_confidence {confidence} is outside [0, 1]")
+    if not isinstance(persona, str) or not persona.strip():
+        raise InputError(f"{where}: the persona {persona!r} is not a name")
+    if not isinstance(topic or "", str) or not isinstance(id_ or "", str | int):
+        raise InputError(f"{where}: id and topic must be text")
+    if any("\ud800" <= c <= "\udfff" for c in f"{text}{persona}{topic}{id_}"):
+        raise InputError(f"{where} holds half a character (a lone surrogate); correct the text")
+    if id_ is None or id_ == "":
         id_ = hashlib.sha256(f"{persona}\n{text}".encode()).hexdigest()[:16]
         seen[id_] = seen.get(id_, 0) + 1
         id_ = id_ if seen[id_] == 1 else f"{id_}-{seen[id_]}"
@@ -189,7 +211,7 @@ def field(row: dict, name: str, where: str):
 
 def open_text(path: pathlib.Path):
     try:
-        return path.open(encoding="utf-8", newline="")
+        return path.open(encoding="utf-8-sig", newline="")  # spreadsheets write a mark in front
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error})") from error
 

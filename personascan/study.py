@@ -110,6 +110,8 @@ def run_study(config) -> Study:
                 f"config.scan.layers names {layer!r}; this model has resid_post 0 to "
                 f"resid_post {model.config.layers - 1}, final_norm, and best"
             )
+    inputs = provenance(config, model.sha256)
+    refuse_other_study(config, inputs["sha256"])
     kept = extract(model, statements, sites=SITES, role=config.role)
     layers_LND = np.concatenate([kept.arrays[site, "last"] for site in SITES])
 
@@ -148,7 +150,7 @@ def run_study(config) -> Study:
             layer_names[layer]: overlaps({n: scans[n][i].node_set_D for n in scans})
             for i, layer in enumerate(chosen)
         },
-        provenance=provenance(config, model.sha256),
+        provenance=inputs,
     )
     write_study(found, pathlib.Path(config.out))
     return found

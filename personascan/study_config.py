@@ -57,7 +57,7 @@ class StudyConfig:
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> "StudyConfig":
         """From nested dicts. Raises InputError for a field that is unknown, missing or mistyped."""
-        config = build(cls, dict(raw), "config")
+        config = build(cls, raw, "config")
         if config.level not in (0, 1, 2):
             raise InputError(f"config.level = {config.level}; levels are 0, 1 and 2")
         if not 0 < config.threshold <= 1:
@@ -66,6 +66,12 @@ class StudyConfig:
             raise InputError(
                 f"config.separation.sample = {config.separation.sample} is outside (0, 1]"
             )
+        if not 0 < config.separation.probe_c < float("inf"):
+            raise InputError(
+                f"config.separation.probe_c = {config.separation.probe_c} is not positive"
+            )
+        if not 0 <= config.seed < 2**32:
+            raise InputError(f"config.seed = {config.seed} is outside 0 to 2**32 - 1")
         for name in ("seeds", "components", "hull_components", "folds"):
             least = 2 if name in ("folds", "hull_components") else 1
             if getattr(config.separation, name) < least:
@@ -89,6 +95,8 @@ class StudyConfig:
 
 def build(cls, raw: dict[str, Any], where: str):
     """A dataclass from a dict, recursively, every field of the declared type."""
+    if not isinstance(raw, dict):
+        raise InputError(f"{where} must hold fields by name, got {raw!r}")
     fields = {f.name: f for f in dataclasses.fields(cls)}
     for name in raw:
         if name not in fields:
@@ -102,9 +110,9 @@ def build(cls, raw: dict[str, Any], where: str):
             continue
         value, wanted = raw[name], f.type
         if dataclasses.is_dataclass(wanted):
-            values[name] = build(wanted, dict(value), f"{where}.{name}")
+            values[name] = build(wanted, value, f"{where}.{name}")
         elif wanted == tuple[str, ...]:
-            if isinstance(value, str) or not all(isinstance(v, str) for v in value):
+            if not isinstance(value, list | tuple) or not all(isinstance(v, str) for v in value):
                 raise InputError(f"{where}.{name} must be a list of names, got {value!r}")
             values[name] = tuple(value)
         elif wanted is float and type(value) in (int, float):

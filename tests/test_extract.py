@@ -72,6 +72,8 @@ def test_bfloat16_is_close(model):
         (dict(sites=("resid",)), "site 'resid' is unknown; known: resid_pre"),
         (dict(sites="resid_post"), "sites must be a sequence"),
         (dict(positions=("mean",)), "position 'mean' is unknown; known: last"),
+        (dict(sites=iter(["resid_post"])), "sites must be a sequence"),
+        (dict(batch_tokens=0), "batch_tokens = 0"),
         (dict(role=""), "--config.role=user"),
     ],
 )
@@ -109,6 +111,17 @@ def test_activations_survive_the_disk(model, tmp_path):
         again.arrays["resid_post", "last"], found.arrays["resid_post", "last"]
     )
     assert [p.name for p in path.parent.iterdir()] == ["a.npz"]
+    link = tmp_path / "link.npz"
+    link.symlink_to(tmp_path)
+    for bad in (link, tmp_path, path / "below.npz", tmp_path / ("n" * 300)):
+        with pytest.raises(personascan.InputError, match="written"):
+            found.save(bad)
+    assert [p.name for p in path.parent.iterdir()] == ["a.npz"]
+    np.savez(
+        tmp_path / "short.npz", **{"ids": np.array(["a"]), "resid_post/last": np.ones((2, 5, 4))}
+    )
+    with pytest.raises(personascan.InputError, match="one row for each statement id"):
+        personascan.Activations.load(tmp_path / "short.npz")
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(personascan.InputError, match="not a whole activations file"):
         personascan.Activations.load(path)

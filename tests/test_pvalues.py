@@ -87,5 +87,14 @@ def test_bad_shapes_are_refused():
         personascan.empirical_pvalues(background[:0], evaluation)
     with pytest.raises(personascan.InputError, match="real numbers"):
         personascan.empirical_pvalues(background.astype(str), evaluation)
+    for odd in (
+        np.ma.masked_array(background, background > 0),
+        [[1.0], [1.0, 2.0]],
+        np.zeros(3, [("a", "f4")]),
+        np.zeros((3, 2), "V2"),
+        background.astype(complex),
+    ):
+        with pytest.raises(personascan.InputError, match="background"):
+            personascan.empirical_pvalues(odd, evaluation)
     with pytest.raises(personascan.InputError, match="tail 'both'"):
         personascan.empirical_pvalues(background, evaluation, tail="both")

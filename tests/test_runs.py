@@ -60,6 +60,15 @@ def test_a_layer_needs_not_be_in_memory_with_the_others():
     np.testing.assert_array_equal(one.score[0], whole.score[1])
 
 
+def test_a_stream_of_layers_is_read_once_and_widths_must_agree():
+    pool_LND = pool()
+    background, evaluation = masks(2, [(15, 10)])
+    stream = personascan.scan_runs((layer for layer in pool_LND), background, evaluation, starts=1)
+    assert stream.score.shape == (2, 1)
+    with pytest.raises(personascan.InputError, match="layer 1 has 9 nodes"):
+        personascan.scan_runs([pool_LND[0], pool_LND[1, :, :9]], background, evaluation, starts=1)
+
+
 def test_returned_rows_are_evaluation_rows():
     pool_LND = pool()
     background, evaluation = masks(3, [(15, 10), (10, 12)])
@@ -114,5 +123,7 @@ def test_samples_that_do_not_fit_are_refused():
         personascan.draw_splits(positive, personascan.SplitPlan(25, 10, 5), seed=0)
     with pytest.raises(personascan.InputError, match="20 of 20 H1"):
         personascan.draw_splits(positive, personascan.SplitPlan(10, 5, 20), seed=0)
+    with pytest.raises(personascan.InputError, match="runs must be a whole number"):
+        personascan.draw_splits(positive, personascan.SplitPlan(10, 5, 5, runs=2.5), seed=0)
     with pytest.raises(personascan.InputError, match="at least 1"):
         personascan.draw_splits(positive, personascan.SplitPlan(10, 0, 5), seed=0)

@@ -179,6 +179,16 @@ def test_smallest_alpha_is_reported():
         (dict(compat=True), 'alphas="grid"'),
         (dict(compat=True, alphas="grid", tail="right"), "tail left or two"),
         (dict(groups=[1, 2]), "one label"),
+        (dict(groups=3), "one label"),
+        (dict(alphas=[0.7]), "must lie within"),
+        (dict(alphas=["a"]), "sequence of numbers"),
+        (dict(alpha_max="0.3"), "must be a number"),
+        (dict(starts=True), "bool array"),
+        (dict(starts=[[True], [True, False]]), "bool array"),
+        (dict(starts=np.zeros((2, 12), bool)), "no row that is scanned"),
+        (dict(seed=2**32), "whole number from 0"),
+        (dict(seed=1.5), "whole number from 0"),
+        (dict(score=["bj"]), "is unknown"),
     ],
 )
 def test_bad_arguments_are_one_clear_line(keywords, message):

@@ -188,6 +188,14 @@ def test_csv_keeps_ids(tmp_path):
     ]
 
 
+def test_the_mark_that_spreadsheets_write_is_no_part_of_a_column(tmp_path):
+    path = csv_file(tmp_path, [csv_row()])
+    path.write_bytes(
+        b"\xef\xbb\xbf" + path.read_bytes().replace(b",id,", b"id,").replace(b"\n,", b"\n")
+    )
+    assert [s.id for s in personascan.load_statements(path)] == ["a-1"]
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
@@ -197,6 +205,12 @@ def test_csv_keeps_ids(tmp_path):
         ([row(confidence="high")], "'high' is not a number"),
         ([row(id="x"), row("I am", id="x")], "the id 'x' occurs twice"),
         ([["a", "list"]], "not a JSON object"),
+        ([], "holds no statements"),
+        ([row(confidence=float("nan"))], r"outside \[0, 1\]"),
+        ([row(confidence=95)], r"outside \[0, 1\]"),
+        ([row(persona=4)], "the persona 4 is not a name"),
+        ([row("I \ud800 am")], "lone surrogate"),
+        ([row(id=["x"])], "must be text"),
     ],
 )
 def test_bad_evals_are_refused(tmp_path, rows, message):
@@ -217,6 +231,11 @@ def test_bad_sources_are_refused(tmp_path):
     ):
         with pytest.raises(personascan.InputError, match=message):
             personascan.load_statements(csv_file(tmp_path, [bad]))
+    with pytest.raises(personascan.InputError, match="limit = 0"):
+        personascan.load_statements(DATA, limit=0)
+    (tmp_path / "y.jsonl").write_bytes(b"\xff\xfe{}")
+    with pytest.raises(personascan.InputError, match="UTF-8 text"):
+        personascan.load_statements(tmp_path / "y.jsonl")
     (tmp_path / "x.jsonl").write_text("{not json\n")
     with pytest.raises(personascan.InputError, match="line 1 is not valid JSON"):
         personascan.load_statements(tmp_path / "x.jsonl")

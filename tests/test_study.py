@@ -14,7 +14,7 @@ from personascan.study import run_study, seed_of
 ROOT = pathlib.Path(__file__).parents[1]
 
 
-def write_statements(folder, personas=("calm", "bold|../x"), count=24):
+def write_statements(folder, personas=("calm", "bold|../$x$"), count=24):
     """Positive statements are shouted in digits, so that even a random model tells them apart."""
     folder.mkdir()
     for number, persona in enumerate(personas):
@@ -113,7 +113,7 @@ def test_tables_agree_with_what_was_scanned(study):
             for n in nodes
             if n["in_set"] == "1" and n["comparison"] == p and n["layer"] == overlap["layer"]
         }
-        for p in ("calm", "bold|../x")
+        for p in ("calm", "bold|../$x$")
     ]
     assert int(overlap["observed"]) == len(within[0] & within[1])
     assert float(overlap["expected_by_chance"]) == pytest.approx(
@@ -168,6 +168,39 @@ def test_another_configuration_never_replaces_a_study(study, place):
         run_study(recipe(place, out="broken"))
 
 
+def test_other_inputs_never_replace_a_study(place):
+    first = recipe(place, out="inputs")
+    run_study(first)
+    path = place / "statements/0.jsonl"
+    text = path.read_text()
+    path.write_text(text.replace("I am", "I stay", 1))
+    try:
+        with pytest.raises(personascan.InputError, match=r"contents of 0\.jsonl"):
+            run_study(first)
+    finally:
+        path.write_text(text)
+
+
+def test_an_interrupt_brings_the_earlier_study_back(place, monkeypatch):
+    from personascan.report import folder
+
+    replace, calls = folder.os.replace, []
+
+    def interrupted(source, target):
+        calls.append(source)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    (place / "here").mkdir()
+    (place / "here/old").write_text("old")
+    (place / "new").mkdir()
+    monkeypatch.setattr(folder.os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        folder.put_in_place(place / "new", place / "here")
+    assert (place / "here/old").read_text() == "old"
+
+
 def test_a_study_that_fails_leaves_nothing(place, monkeypatch):
     from personascan.report import folder
 
@@ -183,7 +216,7 @@ def test_a_study_that_fails_leaves_nothing(place, monkeypatch):
 
 def test_levels_one_and_zero_need_no_other_code(place):
     found = run_study(recipe(place, out="level1", level=1, scan={"layers": ("final_norm",)}))
-    assert list(found.scans) == ["calm", "bold|../x"]
+    assert list(found.scans) == ["calm", "bold|../$x$"]
     assert found.pool_sizes["calm"] == (24, 24)
     assert {i[:2] for i in found.scans["calm"][0].pool_ids} == {"0-", "1-"}
 
@@ -226,6 +259,9 @@ def test_a_constant_layer_is_reported_and_finds_nothing(place, tmp_path):
         (dict(level=0), "nothing to compare 'moods'"),
         (dict(threshold=0.0), r"outside \(0, 1\]"),
         (dict(separation={"sample": 1.5}), "sample = 1.5"),
+        (dict(separation={"probe_c": 0.0}), "probe_c = 0.0 is not positive"),
+        (dict(runs=None), r"config\.runs must hold fields by name"),
+        (dict(seed=-1), "outside 0 to"),
         (dict(statements="nowhere"), "do not exist"),
         (dict(model="nowhere"), "is not a folder"),
     ],

@@ -46,7 +46,10 @@ def extract(
       InputError: no statements, an unknown site or position, a template that refuses or drops the
         message (names --config.role=user), a statement too long, NaN or Inf in an activation.
     """
+    statements = list(statements)
     check_request(statements, sites, positions)
+    if batch_tokens is not None and batch_tokens < 1:
+        raise InputError(f"batch_tokens = {batch_tokens}; use at least 1")
     ids = tokenize(model.tokenizer, statements, role, model.config.max_positions)
     batches = plan_batches(ids, batch_tokens or BATCH_TOKENS, pad=0)
     decoder = model.decoder()
@@ -85,7 +88,7 @@ def check_request(statements, sites, positions) -> None:
     if not statements:
         raise InputError("there are no statements to extract activations for")
     for kind, asked, known in (("site", sites, SITES), ("position", positions, POSITIONS)):
-        if isinstance(asked, str) or not asked:
+        if not isinstance(asked, list | tuple) or not asked:
             raise InputError(f"{kind}s must be a sequence of names, got {asked!r}")
         for name in asked:
             if name not in known:

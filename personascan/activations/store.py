@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import tempfile
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,9 +35,15 @@ class Activations:
         except Exception as error:
             # A damaged archive surfaces as any of a dozen errors of zip, zlib and the array reader.
             raise InputError(f"{path} is not a whole activations file ({error})") from error
-        if "ids" not in content:
+        if "ids" not in content or getattr(content["ids"], "ndim", 0) != 1:
             raise InputError(f"{path} holds no statement ids; it was not written by personascan")
         ids = content.pop("ids").tolist()
+        for name, array in content.items():
+            kind, _, position = name.partition("/")
+            if kind != "layer_names" and not (
+                position and isinstance(array, np.ndarray) and array.shape[1:2] == (len(ids),)
+            ):
+                raise InputError(f"{path}: {name!r} does not hold one row for each statement id")
         names = {k.split("/")[1]: v.tolist() for k, v in content.items() if "layer_names/" in k}
         arrays = {tuple(k.split("/")): v for k, v in content.items() if "layer_names/" not in k}
         return cls(arrays, ids, names)
@@ -46,16 +53,23 @@ class Activations:
 def whole_file(path):
     """A binary file to write, put at `path` only once it is complete."""
     path = pathlib.Path(path)
-    partial = path.with_name(f".{path.name}.partial")
+    partial = None
     try:
+        if not path.name or (path.exists() and not path.is_file()):
+            raise OSError("it is not a file")
         path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
+        # A name of its own, so that no other file and no other writer can be in its place.
+        handle, partial = tempfile.mkstemp(prefix=".partial-", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
             yield file
+        os.chmod(partial, 0o644)
         os.replace(partial, path)
-    except OSError as error:
+        partial = None
+    except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be written ({error}); choose another place") from error
     finally:
-        partial.unlink(missing_ok=True)
+        if partial is not None:
+            os.unlink(partial)
 
 
 def read_array(path) -> np.ndarray:

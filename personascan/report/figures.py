@@ -3,6 +3,7 @@
 import pathlib
 import re
 
+import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -23,7 +24,19 @@ METRIC_LABELS = {
 
 def draw_figures(study, folder: pathlib.Path) -> dict[str, list[str]]:
     """Draw every picture; returns the file names by kind, in the order of the report."""
-    drawn = {
+    # Names are shown as they are: a $ in one is no formula.
+    with matplotlib.rc_context({"text.parse_math": False}):
+        drawn = all_figures(study)
+        for figures in drawn.values():
+            for name, figure in figures.items():
+                # No metadata: the same study gives the same bytes.
+                figure.savefig(folder / name, dpi=120, metadata={"Software": None})
+    return {kind: list(figures) for kind, figures in drawn.items()}
+
+
+def all_figures(study) -> dict[str, dict[str, Figure]]:
+    """Figures by kind and file name."""
+    return {
         "separation": {"separation.png": draw_separation(study)},
         "pca": {"pca.png": draw_projections(study)},
         "precision_recall": {"precision_recall.png": draw_precision_recall(study)},
@@ -36,11 +49,6 @@ def draw_figures(study, folder: pathlib.Path) -> dict[str, list[str]]:
             for i, layer in enumerate(study.scanned_layers())
         },
     }
-    for figures in drawn.values():
-        for name, figure in figures.items():
-            # No metadata: the same study gives the same bytes.
-            figure.savefig(folder / name, dpi=120, metadata={"Software": None})
-    return {kind: list(figures) for kind, figures in drawn.items()}
 
 
 def colour(index: int) -> str:

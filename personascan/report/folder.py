@@ -13,8 +13,8 @@ from personascan.report.tables import write_tables
 from personascan.study_config import StudyConfig
 
 
-def refuse_other_study(config: StudyConfig) -> None:
-    """The output folder is new, empty, or holds a study of this very configuration."""
+def refuse_other_study(config: StudyConfig, sha256: dict | None = None) -> None:
+    """The output folder is new, empty, or holds this very study: configuration and inputs."""
     out = pathlib.Path(config.out)
     if not out.exists():
         return
@@ -26,10 +26,13 @@ def refuse_other_study(config: StudyConfig) -> None:
             raise InputError(f"{out} holds files that are not a study; choose another --config.out")
         return
     try:
-        other = json.loads(record.read_text(encoding="utf-8"))["config"]
+        content = json.loads(record.read_text(encoding="utf-8"))
+        other, inputs = dict(content["config"]), dict(content["sha256"])
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{record} is damaged; delete {out} or choose another one") from error
     differing = differences(other, config.to_dict())
+    if not differing and sha256 is not None:
+        differing = [f"contents of {n}" for n in differences(inputs, sha256)]
     if differing:
         raise InputError(
             f"{out} holds a study with another configuration (different: {', '.join(differing)}); "
@@ -85,7 +88,7 @@ def put_in_place(partial: pathlib.Path, out: pathlib.Path) -> None:
     os.replace(out, earlier)
     try:
         os.replace(partial, out)
-    except OSError:
+    except BaseException:  # an interrupt as well: the earlier study must not stay hidden
         os.replace(earlier, out)
         raise
     shutil.rmtree(earlier)

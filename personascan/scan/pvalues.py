@@ -41,8 +41,13 @@ class LevelTables(NamedTuple):
 
 def as_matrix(name: str, values) -> np.ndarray:
     """`values` as a finite float [rows, nodes] array, or an InputError that says where not."""
-    array = np.asarray(values)
-    if array.dtype.kind in "OUSMmc":
+    if isinstance(values, np.ma.MaskedArray):
+        raise InputError(f"{name} is a masked array; fill or drop its masked values first")
+    try:
+        array = np.asarray(values)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{name} is not an array of numbers ({error})") from error
+    if array.dtype.kind not in "biufV" or array.dtype.names or array.dtype.type is np.void:
         raise InputError(f"{name} must hold real numbers, got {array.dtype}")
     if array.dtype != np.float64:
         array = array.astype(
@@ -100,6 +105,8 @@ def level_tables(
     """The tables of runs with `n_R` background rows each; keywords as in `scan_runs`."""
     check_tail(tail)
     for name, alpha in (("alpha_max", alpha_max), ("alpha_min", alpha_min or alpha_max)):
+        if not np.isscalar(alpha) or not np.isreal(alpha) or isinstance(alpha, str):
+            raise InputError(f"{name} must be a number, got {alpha!r}")
         if not 0 < alpha < 1:
             raise InputError(f"{name} = {alpha} is outside (0, 1)")
     if alpha_min > alpha_max:
@@ -189,11 +196,19 @@ def given_alphas(alphas, alpha_max: float, alpha_min: float) -> np.ndarray:
             raise InputError(f'alphas = {alphas!r} is unknown; use "exact", "grid" or a sequence')
         grid_A = np.linspace(alpha_max / GRID_STEPS, alpha_max, GRID_STEPS)
         return grid_A[grid_A >= alpha_min]
-    alphas_A = np.atleast_1d(np.asarray(alphas, np.float64))
+    try:
+        alphas_A = np.atleast_1d(np.asarray(alphas, np.float64))
+    except (ValueError, TypeError) as error:
+        raise InputError(f"alphas must be a sequence of numbers, got {alphas!r}") from error
     if alphas_A.ndim != 1 or not alphas_A.size or not ((alphas_A > 0) & (alphas_A < 1)).all():
         raise InputError(f"alphas must be a sequence of numbers inside (0, 1), got {alphas}")
     if (np.diff(alphas_A) <= 0).any():
         raise InputError("alphas must be strictly ascending; sort them and drop repeats")
+    if alphas_A[0] < alpha_min or alphas_A[-1] > alpha_max:
+        raise InputError(
+            f"alphas must lie within alpha_min = {alpha_min} and alpha_max = {alpha_max}; "
+            "widen these bounds"
+        )
     return alphas_A
 
 

@@ -20,6 +20,7 @@ from personascan.scan.pvalues import (
 )
 from personascan.scan.result import RunScans, ScanResult
 from personascan.scan.scores import score_function
+from personascan.scan.splits import check_seed
 
 
 class Searches(NamedTuple):
@@ -75,6 +76,7 @@ def scan_runs(
         empty, alphas outside (0, 1), unknown names.
     """
     phi = score_function(score)
+    check_seed(seed)
     layers = [pool_LND] if getattr(pool_LND, "ndim", 3) == 2 else pool_LND
     background_RN, evaluation_RN = check_masks(background_RN, evaluation_RN)
     runs, n_pool = background_RN.shape
@@ -99,9 +101,11 @@ def scan_runs(
 
     results = []
     for index, layer in enumerate(layers):
-        layer_ND = as_matrix(f"layer {index} of the pool" if len(layers) > 1 else "the pool", layer)
+        layer_ND = as_matrix(f"layer {index} of the pool", layer)
         if len(layer_ND) != n_pool:
             raise InputError(f"the masks cover {n_pool} rows but layer {index} has {len(layer_ND)}")
+        if results and layer_ND.shape[1] != results[0][3].shape[1]:
+            raise InputError(f"layer {index} has {layer_ND.shape[1]} nodes, unlike layer 0")
         found = search(rank_pool(layer_ND), searches, tables, keys_R, phi=phi, starts=n_starts)
         results.append(keep_best(found, tables.alphas_RA, searches, phi, runs))
     if not results:
@@ -140,11 +144,13 @@ def group_scan(
     pool_ND, background_N = stack_pool(background_BD, evaluation_ND)
     n = int(background_N.sum())
     if not isinstance(starts, int | np.integer):
-        starts = np.asarray(starts)
+        starts = as_row_sets(starts)
         starts = np.pad(starts, ((0, 0), (n, 0))) if starts.ndim == 2 else starts
     if groups is not None:
-        labels = list(groups)
-        groups = labels[:1] * n + labels
+        labels = np.asarray(groups).tolist() if isinstance(groups, np.ndarray) else groups
+        if not isinstance(labels, list | tuple) or len(labels) != len(pool_ND) - n:
+            raise InputError(f"groups needs one label for each of the {len(pool_ND) - n} rows")
+        groups = [labels[0]] * n + list(labels)
     found = scan_runs(
         pool_ND,
         background_N[None],
@@ -189,10 +195,22 @@ def check_masks(background_RN, evaluation_RN) -> tuple[np.ndarray, np.ndarray]:
 
 def group_masks(groups, n_pool: int) -> np.ndarray:
     """[G, N] bool: the pool rows of each label."""
-    labels_N = np.asarray(groups)
-    if labels_N.shape != (n_pool,):
-        raise InputError(f"groups needs one label for each scanned row, got shape {labels_N.shape}")
-    return labels_N == np.unique(labels_N)[:, None]
+    try:
+        labels = list(groups)
+        numbers = {label: i for i, label in enumerate(dict.fromkeys(labels))}
+    except TypeError as error:
+        raise InputError("groups must be a sequence of labels, one for each row") from error
+    if len(labels) != n_pool:
+        raise InputError("groups needs one label for each row")
+    labels_N = np.array([numbers[label] for label in labels])
+    return labels_N == np.arange(len(numbers))[:, None]
+
+
+def as_row_sets(starts) -> np.ndarray:
+    try:
+        return np.asarray(starts)
+    except ValueError as error:
+        raise InputError("starts must be a number or a bool array [row sets, rows]") from error
 
 
 def plan_searches(background_RN, evaluation_RN, starts) -> Searches:
@@ -200,16 +218,18 @@ def plan_searches(background_RN, evaluation_RN, starts) -> Searches:
     sizes_R = evaluation_RN.sum(1)
     rows_RM = np.argsort(~evaluation_RN, axis=1, kind="stable")[:, : sizes_R.max()].astype(np.int32)
     valid_RM = np.arange(rows_RM.shape[1]) < sizes_R[:, None]
-    if isinstance(starts, int | np.integer):
+    if isinstance(starts, int | np.integer) and not isinstance(starts, bool):
         if starts < 1:
             raise InputError(f"starts = {starts}; the ascent needs at least one start")
         return Searches(background_RN, rows_RM, valid_RM, None)
-    starts_SN = np.asarray(starts)
+    starts_SN = as_row_sets(starts)
     if starts_SN.dtype != bool or starts_SN.ndim != 2 or not len(starts_SN):
         raise InputError("starts must be a number or a bool array [row sets, rows]")
     if starts_SN.shape[1] != evaluation_RN.shape[1]:
         raise InputError("starts must have one column for each row that can be scanned")
     starts_RSM = np.swapaxes(starts_SN[:, rows_RM], 0, 1) & valid_RM[:, None]
+    if not starts_RSM.any((0, 2)).all():
+        raise InputError("a row set of starts holds no row that is scanned in any run")
     return Searches(background_RN, rows_RM, valid_RM, starts_RSM)
 
 

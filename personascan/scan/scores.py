@@ -40,6 +40,6 @@ SCORES = {"bj": berk_jones, "hc": higher_criticism, "ks": kolmogorov_smirnov}
 
 def score_function(score: str):
     """The score of that name, or an InputError."""
-    if score not in SCORES:
+    if not isinstance(score, str) or score not in SCORES:
         raise InputError(f"score {score!r} is unknown; use one of {', '.join(SCORES)}")
     return SCORES[score]

@@ -33,7 +33,10 @@ def draw_splits(positive_N, plan: SplitPlan, seed: int) -> tuple[np.ndarray, np.
       InputError: a pool too small for its samples, or a sample as large as its pool, which every
         run would draw alike.
     """
+    check_seed(seed)
     positive_N = np.asarray(positive_N, bool)
+    if positive_N.ndim != 1:
+        raise InputError(f"positive_N needs one label for each row, got shape {positive_N.shape}")
     check_sizes(int((~positive_N).sum()), int(positive_N.sum()), plan)
     keys_R = jax.vmap(partial(jax.random.fold_in, jax.random.key(seed)))(np.arange(plan.runs))
 
@@ -55,8 +58,17 @@ def draw_splits(positive_N, plan: SplitPlan, seed: int) -> tuple[np.ndarray, np.
     return background_RN, clean_RN | chosen_RN
 
 
+def check_seed(seed) -> None:
+    """Seeds outside 32 bits would repeat others."""
+    if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
+        raise InputError(f"seed = {seed!r}; use a whole number from 0 to 2**32 - 1")
+
+
 def check_sizes(h0_size: int, h1_size: int, plan: SplitPlan) -> None:
     """Refuse samples that the pools cannot give."""
+    for name in ("background", "clean", "positive", "runs"):
+        if not isinstance(getattr(plan, name), int | np.integer):
+            raise InputError(f"{name} must be a whole number, got {getattr(plan, name)!r}")
     if min(plan.background, plan.clean, plan.positive, plan.runs) < 1:
         raise InputError("background, clean, positive and runs must each be at least 1")
     if plan.background + plan.clean > h0_size:

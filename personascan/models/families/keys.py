@@ -39,6 +39,14 @@ def refuse_unhandled(raw: dict, used: set, fixed: dict, where: str) -> None:
             )
 
 
+def size(raw: dict, key: str, where: str) -> int:
+    """A positive whole number that must be there."""
+    value = require(raw, key, where)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise InputError(f"{where}: {key} = {value!r} is not a positive whole number")
+    return value
+
+
 def require(raw: dict, key: str, where: str):
     """The value of a key that must be there."""
     if raw.get(key) is None:

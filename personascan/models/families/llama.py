@@ -1,8 +1,10 @@
 """Llama: RMS norms, rotary positions, grouped-query attention, SwiGLU, no biases."""
 
+import dataclasses
+
 from personascan.errors import InputError
 from personascan.models.config import DecoderConfig
-from personascan.models.families.keys import HF_NEUTRAL, refuse_unhandled, require
+from personascan.models.families.keys import HF_NEUTRAL, refuse_unhandled, require, size
 
 HF_USED = {
     "head_dim",
@@ -48,8 +50,11 @@ def config_from_hf(raw: dict, where: str) -> DecoderConfig:
     """The DecoderConfig of a parsed config.json, in the old and the new spelling of rope."""
     refuse_unhandled(raw, HF_USED | HF_NEUTRAL, HF_FIXED, where)
     rope = raw.get("rope_parameters") or {}
+    if not isinstance(rope, dict):
+        raise InputError(f"{where}: rope_parameters = {rope!r} is not an object")
     refuse_unhandled(rope, {"rope_theta"}, {"rope_type": ("default",)}, f"{where}, rope_parameters")
-    width, heads = require(raw, "hidden_size", where), require(raw, "num_attention_heads", where)
+    width = size(raw, "hidden_size", where)
+    heads = size(raw, "num_attention_heads", where)
     return checked(
         DecoderConfig(
             vocab_size=require(raw, "vocab_size", where),
@@ -60,7 +65,7 @@ def config_from_hf(raw: dict, where: str) -> DecoderConfig:
             head_dim=raw.get("head_dim") or width // heads,
             mlp_width=require(raw, "intermediate_size", where),
             norm_eps=raw.get("rms_norm_eps", 1e-6),
-            rope_theta=float(rope.get("rope_theta") or raw.get("rope_theta") or 10000.0),
+            rope_theta=rope.get("rope_theta") or raw.get("rope_theta") or 10000.0,
             max_positions=raw.get("max_position_embeddings", 2048),
             tie_embeddings=bool(raw.get("tie_word_embeddings", False)),
         ),
@@ -71,8 +76,8 @@ def config_from_hf(raw: dict, where: str) -> DecoderConfig:
 def config_from_gguf(fields: dict, tensor_names: set, where: str) -> DecoderConfig:
     """The DecoderConfig of a GGUF file's `llama.*` fields, given without that prefix."""
     refuse_unhandled(fields, GGUF_USED, GGUF_FIXED, where)
-    width = require(fields, "embedding_length", where)
-    heads = require(fields, "attention.head_count", where)
+    width = size(fields, "embedding_length", where)
+    heads = size(fields, "attention.head_count", where)
     head_dim = fields.get("attention.key_length") or width // heads
     for key in ("attention.value_length", "rope.dimension_count"):
         if fields.get(key, head_dim) != head_dim:
@@ -99,6 +104,11 @@ def config_from_gguf(fields: dict, tensor_names: set, where: str) -> DecoderConf
 
 
 def checked(config: DecoderConfig, where: str) -> DecoderConfig:
+    for name, value in dataclasses.asdict(config).items():
+        number = isinstance(value, int | float) and 0 < value < 2**31
+        whole = name in ("norm_eps", "rope_theta") or isinstance(value, int)
+        if name != "tie_embeddings" and not (number and whole and not isinstance(value, bool)):
+            raise InputError(f"{where}: {name} = {value!r} is not a number above 0 and below 2**31")
     if config.heads % config.kv_heads or config.head_dim % 2:
         raise InputError(
             f"{where}: {config.heads} heads, {config.kv_heads} key/value heads and head size "
