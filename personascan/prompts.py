@@ -12,7 +12,7 @@ from personascan.errors import InputError
 from personascan.statements import Statement
 
 # Compiling another length costs about as much as running this many tokens, measured on two CPU
-# cores with SmolLM2 (about 2 s at 900 tokens/s): a bucket that saves less padding is merged.
+# cores with SmolLM2 (1.0 s at 540 tokens/s): a bucket that saves less padding is merged.
 COMPILE_TOKENS = 512
 BUCKET_STEP = 4
 

@@ -8,7 +8,6 @@ import pytest
 from tiny_models import save_tiny_llama
 
 import personascan
-from personascan.report.page import report_page
 from personascan.study import run_study, seed_of
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -286,4 +285,3 @@ def test_the_demo_recipe_is_a_valid_configuration():
     assert (config.runs.background, config.runs.clean, config.runs.positive) == (60, 20, 20)
     assert (config.runs.runs, config.scan.score, config.scan.tail) == (100, "bj", "two")
     assert pathlib.Path(config.statements) == ROOT / "data/statements"
-    assert report_page.__doc__
