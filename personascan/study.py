@@ -24,7 +24,7 @@ from personascan.errors import InputError
 from personascan.models.embedded import file_sha256
 from personascan.models.load import load_model
 from personascan.report.folder import refuse_other_study, write_study
-from personascan.scan.pvalues import level_tables
+from personascan.scan.levels import level_tables
 from personascan.scan.result import RunScans
 from personascan.scan.runs import scan_runs
 from personascan.scan.scores import score_function
@@ -161,7 +161,7 @@ def refuse_impossible(config: StudyConfig, pools: dict) -> None:
     keywords = config.scan.keywords()
     score_function(keywords["score"])
     alpha_keywords = {k: keywords[k] for k in ("tail", "alpha_max", "alpha_min", "alphas")}
-    level_tables(np.array([config.runs.background]), compat=False, **alpha_keywords)
+    level_tables(np.array([[config.runs.background]]), **alpha_keywords)
     for name, (_, positive_N) in pools.items():
         h1, h0 = int(positive_N.sum()), int((~positive_N).sum())
         try:
@@ -223,7 +223,7 @@ def scan_pool(
     for i, layer in enumerate(chosen):
         precision_R, recall_R = precision_recall(runs.rows[i], evaluation_RN, positive_N)
         frequency_D = selection_frequency(runs.nodes[i])
-        one = RunScans(*(getattr(runs, f)[i : i + 1] for f in RunScans.__dataclass_fields__))
+        one = runs.layer(i)
         within = frequency_D >= config.threshold
         found.append(
             LayerScan(layer_names[layer], one, precision_R, recall_R, frequency_D, within, ids)

@@ -58,21 +58,41 @@ def best_members(counts, other, alphas, name):
     return best
 
 
-def ascend(p_ND, rows, alphas, name):
-    """Alternating ascent from one row set: (score, alpha, rows, nodes)."""
+def node_step(significant, rows, alphas, name):
+    return best_members([s[list(rows)].sum(0) for s in significant], len(rows), alphas, name)
+
+
+def row_step(significant, nodes, alphas, name):
+    counts = [s[:, list(nodes)].sum(1) for s in significant]
+    return best_members(counts, len(nodes), alphas, name)
+
+
+def ascend(p_ND, rows, alphas, name, climb=True):
+    """The ascent from one row set: (score, alpha, rows, nodes). Without `climb`: plain alternation.
+
+    A round: the best nodes over all alphas, a climb at that alpha alone, the best rows over all.
+    """
     significant = [p_ND <= a + 1e-12 for a in alphas]
-    best = (-1.0, math.nan, (), ())
+    best = (-1.0, math.nan, tuple(rows), ())
     while True:
-        nodes = best_members([s[list(rows)].sum(0) for s in significant], len(rows), alphas, name)[
-            2
-        ]
-        counts = [s[:, list(nodes)].sum(1) for s in significant]
-        value, alpha, rows = best_members(counts, len(nodes), alphas, name)
+        value, alpha, nodes = node_step(significant, best[2], alphas, name)
         if value <= best[0] * (1 + 1e-9):
             return best
-        best = (value, alpha, rows, nodes)
+        best = (value, alpha, best[2], nodes)
         if value == 0:
             return best
+        at_alpha, rises = [p_ND <= alpha + 1e-12], climb
+        while rises:
+            value, _, rows = row_step(at_alpha, best[3], [alpha], name)
+            if value > best[0] * (1 + 1e-9):
+                best = (value, alpha, rows, best[3])
+            value, _, nodes = node_step(at_alpha, best[2], [alpha], name)
+            rises = value > best[0] * (1 + 1e-9)
+            if rises:
+                best = (value, alpha, best[2], nodes)
+        value, alpha, rows = row_step(significant, best[3], alphas, name)
+        if value > best[0] * (1 + 1e-9):
+            best = (value, alpha, rows, best[3])
 
 
 def best_of_all_subsets(p_ND, alphas, name):

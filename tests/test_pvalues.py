@@ -3,7 +3,7 @@ import oracle
 import pytest
 
 import personascan
-from personascan.scan.pvalues import floor_rank, level_tables
+from personascan.scan.levels import floor_rank, level_tables
 
 
 def problem(seed, rows=9, background=13, nodes=7, ties=False):

@@ -179,7 +179,7 @@ def test_smallest_alpha_is_reported():
         (dict(compat=True), 'alphas="grid"'),
         (dict(compat=True, alphas="grid", tail="right"), "tail left or two"),
         (dict(groups=[1, 2]), "one label"),
-        (dict(groups=3), "one label"),
+        (dict(groups=3), "sequence of labels"),
         (dict(alphas=[0.7]), "must lie within"),
         (dict(alphas=["a"]), "sequence of numbers"),
         (dict(alpha_max="0.3"), "must be a number"),

@@ -2,10 +2,12 @@
 
 For fixed rows and alpha the best node set is a prefix of the nodes ordered by their count of
 significant rows (linear-time subset scanning: Neill 2012; FGSS, JMLR 14:1533, section 3.4), with
-nodes of equal count in or out together; the same holds for rows given nodes. The two steps
-alternate until the score stops rising. The kernels here are written for one search; `vmap` lifts
-them over starts and `lax.map` over runs.
-Letters: A alphas, S starts, R runs, N pool rows, M evaluation rows of a run, D nodes, C cut points.
+nodes of equal count in or out together; the same holds for rows given nodes. A round of the ascent
+takes the best (alpha, nodes) for the rows, climbs at that alpha alone, where a step is a fraction
+of the work, then takes the best (alpha, rows) for the nodes; it ends when neither rises. So every
+result is a local maximum over all alphas, at less than half the passes of plain alternation.
+The kernels are written for one search and lifted by `search.py`.
+Letters: A alphas, M evaluation rows, D nodes, W words of packed nodes, C counts 1..M.
 """
 
 from typing import NamedTuple
@@ -13,137 +15,214 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from personascan.scan.planes import (
+    at_least,
+    count_bits,
+    more_than,
+    nodes_with_count,
+    pack_planes,
+    row_counts,
+    word_count,
+)
 
-class Planes(NamedTuple):
-    """For one run, which elements are significant at which alpha: 0 or 1 in float32, two layouts.
 
-    One layout a step, so that each step is a matrix product over its leading axis; counts stay
-    exact integers in float32. Faster representations of the same bits replace this class, and
-    `node_counts` and `row_counts` with it.
-    """
+class Problem(NamedTuple):
+    """One search. Planes are held when they fit, else packed from the levels in chunks of alphas."""
 
-    node_MAD: jax.Array
-    row_DAM: jax.Array
+    levels_MD: jax.Array  # first alpha at which each element is significant; nodes padded to words
+    right_MW: jax.Array  # packed: the right tail is at least as extreme as the left
+    alphas_A: jax.Array  # float32
+    planes_AMW: jax.Array | None
 
 
 class Subset(NamedTuple):
     """State of one ascent. `score` is float32 and only chooses; the integers are what counts."""
 
     rows_M: jax.Array  # bool
-    nodes_D: jax.Array  # bool
+    nodes_W: jax.Array  # packed
     level: jax.Array  # int32: index of the alpha
-    n_alpha: jax.Array  # int32: significant elements of the subset
     score: jax.Array  # float32
 
 
-def make_planes(levels_MD, n_alphas: int) -> Planes:
-    """Threshold planes of one run from its levels."""
-    level_A = jnp.arange(n_alphas, dtype=levels_MD.dtype)
-    return Planes(
-        node_MAD=(levels_MD[:, None, :] <= level_A[None, :, None]).astype(jnp.float32),
-        row_DAM=(levels_MD.T[:, None, :] <= level_A[None, :, None]).astype(jnp.float32),
-    )
+class Found(NamedTuple):
+    """Where an ascent ended."""
+
+    rows_M: jax.Array
+    nodes_W: jax.Array
+    high_W: jax.Array  # packed nodes extreme in the right tail in most of their significant rows
+    low_W: jax.Array  # and in the left tail
+    level: jax.Array
+    n_alpha: jax.Array  # int32: significant elements of the subset
 
 
-def node_counts(planes: Planes, rows_M):
-    """Significant selected rows of every node at every alpha: [A, D]."""
-    return jnp.tensordot(rows_M.astype(jnp.float32), planes.node_MAD, 1)
+def over_chunks(problem: Problem, chunk: int, of_chunk):
+    """`of_chunk(planes, alphas)` for every chunk of alphas, stacked; one chunk if planes are held."""
+    if problem.planes_AMW is not None:
+        return jax.tree.map(
+            lambda field: field[None], of_chunk(problem.planes_AMW, problem.alphas_A)
+        )
+
+    def of_first(first):
+        alphas_A = jax.lax.dynamic_slice_in_dim(problem.alphas_A, first, chunk)
+        return of_chunk(pack_planes(problem.levels_MD, first, chunk), alphas_A)
+
+    return jax.lax.map(of_first, chunk_firsts(problem, chunk))
 
 
-def row_counts(planes: Planes, nodes_D):
-    """Significant selected nodes of every row at every alpha: [A, M]."""
-    return jnp.tensordot(nodes_D.astype(jnp.float32), planes.row_DAM, 1)
+def chunk_firsts(problem: Problem, chunk: int):
+    """The first alpha of every chunk; the last chunk starts early enough to be whole."""
+    alphas = problem.alphas_A.size
+    if problem.planes_AMW is not None:
+        return jnp.zeros(1, jnp.int32)
+    return jnp.minimum(jnp.arange(0, alphas, chunk), alphas - chunk)
 
 
-class Cuts(NamedTuple):
-    """Every prefix that ends at a change of count, from the smallest; `size` 0 marks no prefix."""
-
-    threshold_AC: jax.Array  # the least count inside the prefix
-    size_AC: jax.Array  # members of the prefix
-    total_AC: jax.Array  # their counts added up
-
-
-def cuts_by_histogram(counts_AX, highest: int) -> Cuts:
-    """Cuts for many members with few distinct counts 1..highest (nodes): no sort."""
-    alphas, members = counts_AX.shape
-    bins_AX = counts_AX.astype(jnp.int32)
-    row_AX = jnp.broadcast_to(jnp.arange(alphas)[:, None], (alphas, members))
-    histogram_AC = jnp.zeros((alphas, highest + 1), jnp.float32).at[row_AX, bins_AX].add(1.0)
-    count_C = jnp.arange(highest, 0, -1, dtype=jnp.float32)
-    found_AC = histogram_AC[:, :0:-1]
-    return Cuts(
-        threshold_AC=jnp.broadcast_to(count_C, found_AC.shape),
-        size_AC=jnp.cumsum(found_AC, axis=1),
-        total_AC=jnp.cumsum(found_AC * count_C[None], axis=1),
-    )
+def best_over_alphas(problem: Problem, chunk: int, best_of):
+    """`best_of(planes, alphas)` -> (score, level, ...): the best over all alphas."""
+    score_C, level_C, *rest = over_chunks(problem, chunk, best_of)
+    best = score_C.argmax()
+    level = level_C[best] + chunk_firsts(problem, chunk)[best]
+    return score_C[best], level, *(field[best] for field in rest)
 
 
-def cuts_by_sort(counts_AX) -> Cuts:
-    """Cuts for few members with many possible counts (rows)."""
-    ordered_AX = -jnp.sort(-counts_AX, axis=1)
-    following_AX = jnp.pad(ordered_AX[:, 1:], ((0, 0), (0, 1)), constant_values=-1.0)
+def best_node_cut(planes_AMW, alphas_A, rows_M, phi):
+    """The best alpha and least count of a node for these rows: (score, level, count, bits [K, W])."""
+    bits_KAW = count_bits(planes_AMW, rows_M)
+    found_AC = nodes_with_count(bits_KAW, rows_M.size).astype(jnp.float32)
+    count_C = jnp.arange(1, rows_M.size + 1, dtype=jnp.float32)
+    # For each least count: how many nodes reach it, and their counts added up.
+    reaches_CC = (count_C[:, None] >= count_C[None]).astype(jnp.float32)
+    sums_CX = jnp.concatenate([reaches_CC, reaches_CC * count_C[:, None]], axis=1)
+    sums_AX = jnp.dot(found_AC, sums_CX, precision="highest")
+    size_AC, total_AC = jnp.split(sums_AX, 2, axis=1)
+    score, level, cut = best_cell(total_AC, size_AC * rows_M.sum(dtype=jnp.float32), alphas_A, phi)
+    return score, level, cut + 1, bits_KAW[:, level]
+
+
+def best_row_cut(planes_AMW, alphas_A, nodes_W, phi):
+    """The best alpha and rows for these nodes: (score, level, rows)."""
+    counts_AM = row_counts(planes_AMW, nodes_W)
+    ordered_AM = -jnp.sort(-counts_AM, axis=1)
+    following_AM = jnp.pad(ordered_AM[:, 1:], ((0, 0), (0, 1)), constant_values=-1)
     # A prefix that ends inside a tie, or holds members that count nothing, is never the best.
-    is_cut_AX = (ordered_AX > following_AX) & (ordered_AX > 0)
-    place_X = jnp.arange(1, counts_AX.shape[1] + 1, dtype=jnp.float32)
-    return Cuts(
-        threshold_AC=ordered_AX,
-        size_AC=jnp.where(is_cut_AX, place_X[None], 0.0),
-        total_AC=jnp.cumsum(ordered_AX, axis=1),
-    )
+    is_cut_AM = (ordered_AM > following_AM) & (ordered_AM > 0)
+    place_M = jnp.arange(1, counts_AM.shape[1] + 1, dtype=jnp.float32)
+    n_nodes = jax.lax.population_count(nodes_W).astype(jnp.int32).sum().astype(jnp.float32)
+    n_AM = jnp.where(is_cut_AM, place_M[None] * n_nodes, 0.0)
+    total_AM = jnp.cumsum(ordered_AM, axis=1).astype(jnp.float32)
+    score, level, cut = best_cell(total_AM, n_AM, alphas_A, phi)
+    rows_M = (counts_AM[level] >= ordered_AM[level, cut]) & (score > 0)
+    return score, level, rows_M
 
 
-def best_cut(counts_AX, cuts: Cuts, other_size, alphas_A, phi):
-    """The best (alpha, prefix): its members as a mask, level, N_alpha and score."""
-    n_AC = cuts.size_AC * other_size
-    score_AC = jnp.where(n_AC > 0, phi(cuts.total_AC, n_AC, alphas_A[:, None]), 0.0)
-    flat = jnp.argmax(score_AC)
-    level, cut = flat // score_AC.shape[1], flat % score_AC.shape[1]
-    score = score_AC[level, cut]
-    mask_X = (counts_AX[level] >= cuts.threshold_AC[level, cut]) & (score > 0)
-    n_alpha = jnp.where(score > 0, cuts.total_AC[level, cut], 0.0).astype(jnp.int32)
-    return mask_X, level.astype(jnp.int32), n_alpha, score
+def best_cell(total_AX, n_AX, alphas_A, phi):
+    """The highest score of a table of cuts: (score, level, cut)."""
+    score_AX = jnp.where(n_AX > 0, phi(total_AX, n_AX, alphas_A[:, None]), 0.0)
+    flat = jnp.argmax(score_AX).astype(jnp.int32)
+    level, cut = flat // score_AX.shape[1], flat % score_AX.shape[1]
+    return score_AX[level, cut], level, cut
 
 
-def ascend(planes: Planes, rows_M, alphas_A, phi) -> Subset:
-    """Alternate node step and row step from `rows_M` until the score stops rising."""
-    n_rows, n_nodes = planes.row_DAM.shape[2], planes.node_MAD.shape[2]
+def plane_at(problem: Problem, level):
+    """The plane of one alpha: [1, M, W]."""
+    if problem.planes_AMW is not None:
+        return jax.lax.dynamic_slice_in_dim(problem.planes_AMW, level, 1)
+    return pack_planes(problem.levels_MD, level, 1)
 
-    def climb(state):
+
+def node_step(problem: Problem, rows_M, chunk: int, phi):
+    """The best score over all alphas and node sets for these rows, and its level."""
+
+    def best_of(planes_AMW, alphas_A):
+        return best_node_cut(planes_AMW, alphas_A, rows_M, phi)[:2]
+
+    return best_over_alphas(problem, chunk, best_of)
+
+
+def row_step(problem: Problem, nodes_W, chunk: int, phi):
+    """The best (alpha, rows) for these nodes: (score, level, rows)."""
+
+    def best_of(planes_AMW, alphas_A):
+        return best_row_cut(planes_AMW, alphas_A, nodes_W, phi)
+
+    return best_over_alphas(problem, chunk, best_of)
+
+
+def climb_at_alpha(problem: Problem, start: Subset, level, phi, climb: bool) -> Subset:
+    """Alternate node and row steps at one alpha until neither rises; one node step if not `climb`."""
+    plane_1MW = plane_at(problem, level)
+    alpha_1 = jax.lax.dynamic_slice_in_dim(problem.alphas_A, level, 1)
+
+    def step(state):
         best, _ = state
-        counts_AD = node_counts(planes, best.rows_M)
-        cuts = cuts_by_histogram(counts_AD, n_rows)
-        nodes_D, *_ = best_cut(counts_AD, cuts, best.rows_M.sum(dtype=jnp.float32), alphas_A, phi)
-        found = row_step(planes, nodes_D, alphas_A, phi)
-        rises = found.score > best.score
-        return jax.tree.map(lambda new, old: jnp.where(rises, new, old), found, best), rises
+        score, _, count, bits_KW = best_node_cut(plane_1MW, alpha_1, best.rows_M, phi)
+        found = Subset(best.rows_M, at_least(bits_KW, count), level, score)
+        best = higher(found, best)
+        if not climb:
+            return best, jnp.bool_(False)
+        score, _, rows_M = best_row_cut(plane_1MW, alpha_1, best.nodes_W, phi)
+        found = Subset(rows_M, best.nodes_W, best.level, score)
+        return higher(found, best), score > best.score
 
-    start = Subset(rows_M, jnp.zeros(n_nodes, bool), jnp.int32(0), jnp.int32(0), jnp.float32(-1.0))
-    best, _ = jax.lax.while_loop(lambda state: state[1], climb, (start, jnp.bool_(True)))
-    return best
+    return jax.lax.while_loop(lambda state: state[1], step, (start, jnp.bool_(True)))[0]
 
 
-def row_step(planes: Planes, nodes_D, alphas_A, phi) -> Subset:
-    """The best rows and alpha for these nodes."""
-    counts_AM = row_counts(planes, nodes_D)
-    cuts = cuts_by_sort(counts_AM)
-    rows_M, level, n_alpha, score = best_cut(
-        counts_AM, cuts, nodes_D.sum(dtype=jnp.float32), alphas_A, phi
+def higher(found: Subset, best: Subset) -> Subset:
+    """The new subset if it scores more."""
+    rises = found.score > best.score
+    return jax.tree.map(lambda new, old: jnp.where(rises, new, old), found, best)
+
+
+def ascend(problem: Problem, rows_M, level, *, chunk: int, phi, climb: bool) -> Found:
+    """Rounds of the ascent from `rows_M`; without `climb`, plain alternation over all alphas.
+
+    The first round starts at the alpha `level`, or at the best one where that is -1.
+    """
+
+    def go_round(state):
+        best, level, _ = state
+        score, best_level = jax.lax.cond(
+            level < 0,
+            lambda: node_step(problem, best.rows_M, chunk, phi),
+            lambda: (jnp.float32(jnp.inf), level),
+        )
+        found = jax.lax.cond(
+            score > best.score, lambda: finish_round(best, best_level), lambda: best
+        )
+        return found, jnp.int32(-1), found.score > best.score
+
+    def finish_round(best, level):
+        best = climb_at_alpha(problem, best, level, phi, climb)
+        score, level, rows_M = row_step(problem, best.nodes_W, chunk, phi)
+        return higher(Subset(rows_M, best.nodes_W, level, score), best)
+
+    nodes_W = jnp.zeros(problem.right_MW.shape[-1], jnp.uint32)
+    start = Subset(rows_M, nodes_W, jnp.int32(0), jnp.float32(-1.0))
+    state = (start, level, jnp.bool_(True))
+    return describe(problem, jax.lax.while_loop(lambda state: state[2], go_round, state)[0])
+
+
+def describe(problem: Problem, best: Subset) -> Found:
+    """The integers of a subset, and the tail of each of its nodes."""
+    some = best.score > 0
+    rows_M = best.rows_M & some
+    plane_1MW = plane_at(problem, best.level)
+    tail_2MW = jnp.stack([problem.right_MW, ~problem.right_MW])
+    high_KW, low_KW = jnp.moveaxis(count_bits(plane_1MW & tail_2MW, rows_M), 1, 0)
+    nodes_W = jnp.where(some, best.nodes_W, jnp.uint32(0))
+    return Found(
+        rows_M,
+        nodes_W,
+        high_W=nodes_W & more_than(high_KW, low_KW),
+        low_W=nodes_W & more_than(low_KW, high_KW),
+        level=best.level,
+        n_alpha=jnp.where(rows_M, row_counts(plane_1MW, nodes_W)[0], 0).sum(),
     )
-    return Subset(rows_M, nodes_D & (score > 0), level, n_alpha, score)
 
 
-def random_rows(key, valid_M, starts: int):
-    """Random non-empty row sets [S, M]: a density for each, then every row on its own."""
-    density_key, row_key = jax.random.split(key)
-    density_S = jax.random.uniform(density_key, (starts, 1))
-    draw_SM = jnp.where(valid_M[None], jax.random.uniform(row_key, (starts, valid_M.size)), 2.0)
-    chosen_SM = draw_SM < density_S
-    return chosen_SM | (draw_SM == draw_SM.min(axis=1, keepdims=True))
-
-
-def starting_rows(planes: Planes, key, valid_M, starts: int, alphas_A, phi):
-    """Row sets [S, M] in the order all rows, all nodes, random subsets."""
-    n_nodes = planes.node_MAD.shape[2]
-    from_nodes = row_step(planes, jnp.ones(n_nodes, bool), alphas_A, phi).rows_M
-    fixed_SM = jnp.stack([valid_M, from_nodes])[:starts]
-    return jnp.concatenate([fixed_SM, random_rows(key, valid_M, max(starts - 2, 0))])
+def all_nodes(n_nodes: int):
+    """Every node, packed, without the padding."""
+    words = word_count(n_nodes)
+    place = jnp.arange(32)[:, None] * words + jnp.arange(words)[None]
+    bit = jnp.left_shift(jnp.uint32(1), jnp.arange(32, dtype=jnp.uint32))[:, None]
+    return jnp.where(place < n_nodes, bit, jnp.uint32(0)).sum(0, dtype=jnp.uint32)

@@ -6,9 +6,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from personascan.scan.pvalues import count_background, level_tables, rank_pool, stack_pool
+from personascan.scan.counts import by_node, sort_background, tail_levels
+from personascan.scan.levels import level_tables
+from personascan.scan.pvalues import as_ordered_pair, split_by_group
 from personascan.scan.result import IndividualScan
 from personascan.scan.scores import score_function
+
+CELLS_AT_ONCE = 2**22  # rows x alphas scored together
+BYTE_SUM = 128  # ones that a byte can add up
 
 
 def individual_scan(
@@ -18,7 +23,9 @@ def individual_scan(
     score: str = "bj",
     tail: str = "two",
     alpha_max: float = 0.5,
+    alpha_min: float = 0.0,
     alphas="exact",
+    background_groups=None,
     compat: bool = False,
 ) -> IndividualScan:
     """The best node set of every evaluation row, exactly.
@@ -31,8 +38,9 @@ def individual_scan(
       background_BD, evaluation_ND: activations, NumPy or JAX, with the same D nodes.
       score: "bj", "hc" or "ks".
       tail: "right", "left" or "two".
-      alpha_max: largest alpha searched, in (0, 1).
+      alpha_max, alpha_min: the range of alphas searched, inside (0, 1); alpha_min 0 is no bound.
       alphas: "exact", "grid" (50 equal steps up to alpha_max) or an ascending sequence.
+      background_groups: as in `empirical_pvalues`.
       compat: test the published code's p-values (needs a grid or a sequence).
 
     Returns:
@@ -42,38 +50,55 @@ def individual_scan(
       InputError: as `empirical_pvalues`, and for alphas outside (0, 1) or an unknown score.
     """
     phi = score_function(score)
-    pool_ND, background_N = stack_pool(background_BD, evaluation_ND)
+    background_BD, evaluation_ND = as_ordered_pair(background_BD, evaluation_ND)
+    parts = split_by_group(background_BD, evaluation_ND, background_groups)
+    backgrounds = [sort_background(background_BD[members]) for members, _ in parts]
     tables = level_tables(
-        background_N.sum(keepdims=True),
+        np.array([[background.values_DB.shape[1] for background in backgrounds]]),
         tail=tail,
         alpha_max=alpha_max,
-        alpha_min=0.0,
+        alpha_min=alpha_min,
         alphas=alphas,
         compat=compat,
     )
     alphas_A = tables.alphas_RA[0]
-    rows_N = np.flatnonzero(~background_N)
-    below_ND, above_ND = count_background(rank_pool(pool_ND), jnp.asarray(background_N), rows_N)
-    levels_ND, sizes_NA = _sizes(
-        below_ND, above_ND, tables.below_RB[0], tables.above_RB[0], len(alphas_A)
-    )
-    sizes_NA = np.asarray(sizes_NA, np.int64)
-    scores_NA = phi(sizes_NA, sizes_NA, alphas_A, xp=np)
-    row = np.arange(len(sizes_NA))
-    best_N = scores_NA.argmax(1)
-    score_N = scores_NA[row, best_N]
+    levels_ND = np.empty(evaluation_ND.shape, tables.below_RGB.dtype)
+    score_N, best_N, size_N = (np.zeros(len(levels_ND), kind) for kind in (float, int, int))
+    at_once = max(1, CELLS_AT_ONCE // len(alphas_A))
+    for group, (background, (_, rows)) in enumerate(zip(backgrounds, parts, strict=True)):
+        by_count = (tables.below_RGB[0, group], tables.above_RGB[0, group])
+        rows = np.arange(len(levels_ND))[rows]
+        for first in range(0, len(rows), at_once):
+            block = rows[first : first + at_once]
+            tails_DE = tail_levels(background, by_node(evaluation_ND[block]), *by_count)
+            levels_ED, sizes_EA = levels_and_sizes(*tails_DE, n_alphas=tables.n_alphas)
+            levels_ND[block] = levels_ED
+            sizes_EA = np.asarray(sizes_EA, np.int64)
+            scores_EA = phi(sizes_EA, sizes_EA, alphas_A, xp=np)
+            best_N[block] = scores_EA.argmax(1)
+            best = (np.arange(len(block)), best_N[block])
+            score_N[block], size_N[block] = scores_EA[best], sizes_EA[best]
     some_N = score_N > 0
     return IndividualScan(
         score=score_N,
         alpha=np.where(some_N, alphas_A[best_N], np.nan),
-        size=np.where(some_N, sizes_NA[row, best_N], 0),
-        levels_ND=np.asarray(levels_ND),
+        size=np.where(some_N, size_N, 0),
+        levels_ND=levels_ND,
         best_level_N=np.where(some_N, best_N, -1).astype(np.int32),
     )
 
 
-@partial(jax.jit, static_argnums=4)
-def _sizes(below_ND, above_ND, below_levels, above_levels, n_alphas: int):
-    levels_ND = jnp.minimum(below_levels[below_ND], above_levels[above_ND])
-    histogram_NA = jax.vmap(lambda row_D: jnp.zeros(n_alphas + 1, jnp.int32).at[row_D].add(1))
-    return levels_ND, jnp.cumsum(histogram_NA(levels_ND)[:, :n_alphas], axis=1)
+@partial(jax.jit, static_argnames="n_alphas")
+def levels_and_sizes(right_DE, left_DE, *, n_alphas: int):
+    """Levels [E, D], and how many nodes of each row are significant at each alpha [E, A]."""
+    levels_DE = jnp.minimum(right_DE, left_DE)
+    nodes, rows = levels_DE.shape
+    spare = ((0, -nodes % BYTE_SUM), (0, 0))
+    levels_XYE = jnp.pad(levels_DE, spare, constant_values=n_alphas).reshape(-1, BYTE_SUM, rows)
+
+    def size(level):
+        # Sums of bytes first: they vectorise.
+        some_XE = (levels_XYE <= level).astype(jnp.uint8).sum(1, dtype=jnp.uint8)
+        return some_XE.astype(jnp.int32).sum(0)
+
+    return levels_DE.T, jax.lax.map(size, jnp.arange(n_alphas).astype(levels_DE.dtype)).T

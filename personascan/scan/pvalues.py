@@ -1,42 +1,26 @@
-"""Empirical p-values as integers: pooled ranks -> counts of background values -> levels.
+"""Empirical p-value ranges, and the checks of every array that is scanned.
 
-A p-value is count/(n+1), so "p <= alpha" is a comparison of integers and exact on every backend.
-A *level* is the index of the first alpha of a search at which an element is significant; the whole
-search runs on levels. Letters: N rows of the pool, B background rows, D nodes, A alphas.
+Letters: N evaluation rows, B background rows, D nodes.
 """
 
-from typing import NamedTuple
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from personascan.errors import InputError
+from personascan.scan.counts import (
+    NODES_AT_ONCE,
+    by_node,
+    count_sorted,
+    float32_order,
+    over_blocks,
+    sort_background,
+)
+from personascan.scan.levels import check_tail
+from personascan.scan.masks import background_sizes, number_labels, pair_labels
 from personascan.scan.result import PValueRange
-
-TAILS = ("right", "left", "two")
-GRID_STEPS = 50
-
-
-class Ranks(NamedTuple):
-    """The one sort of a pool; any background is then a cumulative sum of its mask along it."""
-
-    order_ND: np.ndarray  # int32: row numbers of each node in ascending order of value
-    below_ND: np.ndarray  # int32: pool values less than this one
-    upto_ND: np.ndarray  # int32: pool values less than or equal to this one
-
-
-class LevelTables(NamedTuple):
-    """For each run the alphas searched, and the level of every possible background count.
-
-    The level of an element is the lesser of both tables, at the number of background values below
-    and above it. Runs with fewer alphas or background rows than others are padded with levels that
-    no element reaches.
-    """
-
-    alphas_RA: np.ndarray  # float64, ascending
-    below_RB: np.ndarray  # int32 [R, n + 1]
-    above_RB: np.ndarray  # int32 [R, n + 1]
 
 
 def as_matrix(name: str, values) -> np.ndarray:
@@ -69,151 +53,13 @@ def as_matrix(name: str, values) -> np.ndarray:
     return array
 
 
-def rank_pool(pool_ND: np.ndarray) -> Ranks:
-    """Sort every node of the pool once."""
-    columns_DN = np.ascontiguousarray(pool_ND.T)  # sorting is several times faster along memory
-    order_DN = np.argsort(columns_DN, axis=1, kind="stable")
-    sorted_DN = np.take_along_axis(columns_DN, order_DN, axis=1)
-    nodes, rows = columns_DN.shape
-    position = np.broadcast_to(np.arange(rows), (nodes, rows))
-    rises = np.ones((nodes, rows), bool)
-    rises[:, 1:] = sorted_DN[:, 1:] > sorted_DN[:, :-1]
-    first_DN = np.maximum.accumulate(np.where(rises, position, 0), axis=1)
-    ends = np.ones((nodes, rows), bool)
-    ends[:, :-1] = rises[:, 1:]
-    last_DN = np.minimum.accumulate(np.where(ends, position, rows)[:, ::-1], axis=1)[:, ::-1]
-    below_DN, upto_DN = np.empty_like(order_DN), np.empty_like(order_DN)
-    np.put_along_axis(below_DN, order_DN, first_DN, axis=1)
-    np.put_along_axis(upto_DN, order_DN, last_DN + 1, axis=1)
-    return Ranks(
-        *(np.ascontiguousarray(a.T, dtype=np.int32) for a in (order_DN, below_DN, upto_DN))
-    )
-
-
-def count_background(ranks: Ranks, background_N, rows_M) -> tuple[jax.Array, jax.Array]:
-    """How many background values lie below and above the rows `rows_M`: two [M, D] int32."""
-    members_ND = background_N[ranks.order_ND].astype(jnp.int32)
-    running_ND = jnp.pad(jnp.cumsum(members_ND, axis=0), ((1, 0), (0, 0)))
-    below_MD = jnp.take_along_axis(running_ND, ranks.below_ND[rows_M], axis=0)
-    upto_MD = jnp.take_along_axis(running_ND, ranks.upto_ND[rows_M], axis=0)
-    return below_MD, running_ND[-1:] - upto_MD
-
-
-def level_tables(
-    n_R, *, tail: str, alpha_max: float, alpha_min: float, alphas, compat: bool
-) -> LevelTables:
-    """The tables of runs with `n_R` background rows each; keywords as in `scan_runs`."""
-    check_tail(tail)
-    for name, alpha in (("alpha_max", alpha_max), ("alpha_min", alpha_min or alpha_max)):
-        if not np.isscalar(alpha) or not np.isreal(alpha) or isinstance(alpha, str):
-            raise InputError(f"{name} must be a number, got {alpha!r}")
-        if not 0 < alpha < 1:
-            raise InputError(f"{name} = {alpha} is outside (0, 1)")
-    if alpha_min > alpha_max:
-        raise InputError(f"alpha_min = {alpha_min} exceeds alpha_max = {alpha_max}")
-    exact = isinstance(alphas, str) and alphas == "exact"
-    if compat and (exact or tail == "right"):
-        raise InputError(
-            'compat needs alphas="grid" or a sequence (its p-values can be 0), and tail left or two'
-        )
-    given_A = None if exact else given_alphas(alphas, alpha_max, alpha_min)
-    sizes = np.unique(n_R)
-    per_size = {}
-    for n in sizes.tolist():
-        ranks = attainable_ranks(n, tail, alpha_min, alpha_max) if exact else None
-        alphas_A = ranks / (n + 1) if exact else given_A
-        if compat:
-            thresholds_A, by_below, by_above = alphas_A, *published_pvalues(n, tail)
-        else:
-            thresholds_A = ranks if exact else floor_rank(alphas_A, n)
-            by_below, by_above = pvalue_ranks(n, tail)
-        per_size[n] = (
-            alphas_A,
-            np.searchsorted(thresholds_A, by_below, side="left"),
-            np.searchsorted(thresholds_A, by_above, side="left"),
-        )
-    # At least one alpha, so that a search without any is an ordinary one that finds nothing.
-    n_alphas = max(1, *(len(alphas_A) for alphas_A, *_ in per_size.values()))
-    alphas_RA = np.full((len(sizes), n_alphas), 0.5)
-    tables = np.full((2, len(sizes), int(sizes.max()) + 1), n_alphas, np.int32)
-    for i, (alphas_A, *levels) in enumerate(per_size.values()):
-        alphas_RA[i, : len(alphas_A)] = alphas_A
-        for table, level in zip(tables, levels, strict=True):
-            table[i, : len(level)] = np.where(level == len(alphas_A), n_alphas, level)
-    of_run = np.searchsorted(sizes, n_R)
-    return LevelTables(alphas_RA[of_run], tables[0][of_run], tables[1][of_run])
-
-
-def check_tail(tail: str) -> None:
-    if tail not in TAILS:
-        raise InputError(f"tail {tail!r} is unknown; use one of {', '.join(TAILS)}")
-
-
-def attainable_ranks(n: int, tail: str, alpha_min: float, alpha_max: float) -> np.ndarray:
-    """Every integer k for which p = k/(n+1) occurs and lies in [alpha_min, alpha_max]."""
-    step = 2 if tail == "two" else 1
-    ranks = np.arange(step, n + 1, step)
-    return ranks[
-        (ranks >= np.ceil(alpha_min * (n + 1) - 1e-9)) & (ranks <= floor_rank(alpha_max, n))
-    ]
-
-
-def pvalue_ranks(n: int, tail: str) -> tuple[np.ndarray, np.ndarray]:
-    """(n+1) p_max by the number of background values below x, and by the number above it."""
-    beaten = np.arange(n, -1, -1) + 1  # those that beat or tie x, and x itself
-    never = np.full(n + 1, n + 2)
-    # Two-sided: twice the smaller tail; its cap at 1 lies above every alpha.
-    return {"right": (beaten, never), "left": (never, beaten), "two": (2 * beaten, 2 * beaten)}[
-        tail
-    ]
-
-
-def published_pvalues(n: int, tail: str) -> tuple[np.ndarray, np.ndarray]:
-    """The p-values that the published code tests, in its order of float64 operations.
-
-    Left: 1 - p_max of the right tail. Two-sided, from the right-tail range: 2 p_max below one
-    half, 2 (1 - p_min) above it, otherwise 1, which no alpha reaches.
-    """
-    count = np.arange(n + 1)
-    right_p_max, right_p_min = (n - count + 1) / (n + 1), count / (n + 1)
-    if tail == "left":
-        return 1 - right_p_max, np.ones(n + 1)
-    return (
-        np.where(right_p_max < 0.5, 2 * right_p_max, 1.0),
-        np.where(right_p_min > 0.5, 2 * (1 - right_p_min), 1.0),
-    )
-
-
-def floor_rank(alpha, n: int):
-    """The largest integer k with k/(n+1) <= alpha, safe where alpha is a rounded k/(n+1)."""
-    return np.floor(np.asarray(alpha) * (n + 1) + 1e-9).astype(np.int64)
-
-
-def given_alphas(alphas, alpha_max: float, alpha_min: float) -> np.ndarray:
-    """The alphas of a grid or of the caller's sequence, checked."""
-    if isinstance(alphas, str):
-        if alphas != "grid":
-            raise InputError(f'alphas = {alphas!r} is unknown; use "exact", "grid" or a sequence')
-        grid_A = np.linspace(alpha_max / GRID_STEPS, alpha_max, GRID_STEPS)
-        return grid_A[grid_A >= alpha_min]
-    try:
-        alphas_A = np.atleast_1d(np.asarray(alphas, np.float64))
-    except (ValueError, TypeError) as error:
-        raise InputError(f"alphas must be a sequence of numbers, got {alphas!r}") from error
-    if alphas_A.ndim != 1 or not alphas_A.size or not ((alphas_A > 0) & (alphas_A < 1)).all():
-        raise InputError(f"alphas must be a sequence of numbers inside (0, 1), got {alphas}")
-    if (np.diff(alphas_A) <= 0).any():
-        raise InputError("alphas must be strictly ascending; sort them and drop repeats")
-    if alphas_A[0] < alpha_min or alphas_A[-1] > alpha_max:
-        raise InputError(
-            f"alphas must lie within alpha_min = {alpha_min} and alpha_max = {alpha_max}; "
-            "widen these bounds"
-        )
-    return alphas_A
-
-
 def empirical_pvalues(
-    background_BD, evaluation_ND, *, tail: str = "two", compat: bool = False
+    background_BD,
+    evaluation_ND,
+    *,
+    tail: str = "two",
+    background_groups=None,
+    compat: bool = False,
 ) -> PValueRange:
     """The range of the empirical p-value of every evaluation value at every node.
 
@@ -224,39 +70,90 @@ def empirical_pvalues(
     Args:
       background_BD, evaluation_ND: activations, NumPy or JAX, with the same D nodes.
       tail: "right" (unusually high), "left" or "two".
+      background_groups: a pair of label sequences, for the background rows and for the evaluation
+        rows: each row is then compared with the background rows of its own label (conditional
+        p-values). None: with all of them.
       compat: accepted for symmetry with the scans; the range is the ordinary one.
 
     Returns:
       PValueRange with p_min and p_max, [N, D] float64.
 
     Raises:
-      InputError: NaN or Inf (names row and node), differing widths, nothing in an array, bad tail.
+      InputError: NaN or Inf (names row and node), differing widths, nothing in an array, bad tail,
+        a label without background.
     """
     del compat
     check_tail(tail)
-    pool_ND, background_N = stack_pool(background_BD, evaluation_ND)
-    n = int(background_N.sum())
-    rows_M = np.flatnonzero(~background_N)
-    counts = count_background(rank_pool(pool_ND), jnp.asarray(background_N), rows_M)
-    below_ND, above_ND = (np.asarray(c, np.int64) for c in counts)
-    right, left = (above_ND, n - below_ND + 1), (below_ND, n - above_ND + 1)
+    background_BD, evaluation_ND = as_ordered_pair(background_BD, evaluation_ND)
+    ranges_DN = np.empty((2, *evaluation_ND.shape[::-1]))
+    for members, rows in split_by_group(background_BD, evaluation_ND, background_groups):
+        background = sort_background(background_BD[members])
+        counts = count_sorted(background, by_node(evaluation_ND[rows]))
+        n = background.values_DB.shape[1]
+        for p_DN, count_DE in zip(ranges_DN, pvalue_counts(*counts, n=n, tail=tail), strict=True):
+            divide_into(p_DN, rows, np.asarray(count_DE), n + 1)
+    return PValueRange(*(p_DN.T for p_DN in ranges_DN))
+
+
+def divide_into(p_DN, rows, count_DE, size: int) -> None:
+    """p = count/size for some rows, in blocks of nodes over the host's threads."""
+
+    def divide_block(first: int) -> None:
+        block = slice(first, first + NODES_AT_ONCE)
+        p_DN[block, rows] = count_DE[block] / size
+
+    over_blocks(divide_block, len(p_DN))
+
+
+@partial(jax.jit, static_argnames=("n", "tail"))
+def pvalue_counts(below_DE, above_DE, *, n: int, tail: str):
+    """(n+1) p_min and (n+1) p_max of every value: [D, E] int32."""
+    right, left = (above_DE, n - below_DE + 1), (below_DE, n - above_DE + 1)
     if tail == "two":
-        low, high = (
-            np.minimum(2 * np.minimum(r, x), n + 1) for r, x in zip(right, left, strict=True)
+        pairs = zip(right, left, strict=True)
+        return tuple(jnp.minimum(2 * jnp.minimum(r, x), n + 1) for r, x in pairs)
+    return right if tail == "right" else left
+
+
+def split_by_group(background_BD, evaluation_ND, background_groups):
+    """For each background group with rows to compare: (its background rows, those rows)."""
+    if background_groups is None:
+        return [(slice(None), slice(None))]
+    n, rows = len(background_BD), len(evaluation_ND)
+    labels = pair_labels(background_groups, n, rows)
+    group_N, distinct = number_labels("background_groups", labels, n + rows)
+    background_N = np.arange(n + rows) < n
+    background_sizes(background_N[None], ~background_N[None], group_N, distinct)
+    of_background, of_rows = group_N[:n], group_N[n:]
+    return [
+        (np.flatnonzero(of_background == group), np.flatnonzero(of_rows == group))
+        for group in np.unique(of_rows)
+    ]
+
+
+def as_ordered_pair(background_BD, evaluation_ND) -> tuple[np.ndarray, np.ndarray]:
+    """Background and evaluation rows, checked, as float32 in their common order."""
+    background_BD = as_matrix("background", background_BD)
+    evaluation_ND = as_matrix("evaluation", evaluation_ND)
+    check_widths(background_BD, evaluation_ND)
+    if background_BD.dtype == evaluation_ND.dtype == np.float32:
+        return background_BD, evaluation_ND
+    ordered_ND = float32_order(np.concatenate([background_BD, evaluation_ND]))
+    return ordered_ND[: len(background_BD)], ordered_ND[len(background_BD) :]
+
+
+def check_widths(background_BD, evaluation_ND) -> None:
+    if background_BD.shape[1] != evaluation_ND.shape[1]:
+        raise InputError(
+            f"background has {background_BD.shape[1]} nodes but evaluation has "
+            f"{evaluation_ND.shape[1]}; both must come from the same site"
         )
-    else:
-        low, high = right if tail == "right" else left
-    return PValueRange(p_min=low / (n + 1), p_max=high / (n + 1))
 
 
 def stack_pool(background_BD, evaluation_ND) -> tuple[np.ndarray, np.ndarray]:
     """Background and evaluation rows as one checked pool, and the mask of its background."""
     background_BD = as_matrix("background", background_BD)
     evaluation_ND = as_matrix("evaluation", evaluation_ND)
-    if background_BD.shape[1] != evaluation_ND.shape[1]:
-        raise InputError(
-            f"background has {background_BD.shape[1]} nodes but evaluation has "
-            f"{evaluation_ND.shape[1]}; both must come from the same site"
-        )
+    check_widths(background_BD, evaluation_ND)
     pool_ND = np.concatenate([background_BD, evaluation_ND])
     return pool_ND, np.arange(len(pool_ND)) < len(background_BD)

@@ -43,15 +43,20 @@ class ScanResult:
     alpha: float  # NaN for an empty subset
     rows: np.ndarray  # sorted ints into the evaluation rows
     nodes: np.ndarray  # sorted ints
+    tails: np.ndarray  # "right", "left" or "both": where most significant values of each node lie
     start_scores: np.ndarray  # [S] float64: what each start of the ascent reached
     at_smallest_alpha: bool  # the optimum is the smallest alpha searched: alpha_min may matter
 
+    @property
+    def starts_at_best(self) -> int:
+        """How many starts reached the best score."""
+        return int(np.isclose(self.start_scores, self.score, rtol=1e-6).sum())
+
     def summary(self) -> str:
-        best = np.isclose(self.start_scores, self.score, rtol=1e-6).sum()
         edge = ", the smallest alpha searched" if self.at_smallest_alpha else ""
         return (
             f"score {self.score:.4f} at alpha {self.alpha:.4f}{edge}: {len(self.rows)} rows x "
-            f"{len(self.nodes)} nodes; {best} of {len(self.start_scores)} starts reached it"
+            f"{len(self.nodes)} nodes; {self.starts_at_best} of {len(self.start_scores)} starts reached it"
         )
 
 
@@ -63,8 +68,18 @@ class RunScans:
     alpha: np.ndarray  # [L, R] float64, NaN for an empty subset
     rows: np.ndarray  # [L, R, N] bool over the pool
     nodes: np.ndarray  # [L, R, D] bool
+    tails: np.ndarray  # [L, R, D] int8: 1 right, -1 left, 0 both or not returned
     start_scores: np.ndarray  # [L, R, S] float64
     at_smallest_alpha: np.ndarray  # [L, R] bool
+
+    @property
+    def starts_at_best(self) -> np.ndarray:
+        """How many starts reached the best score: [L, R]."""
+        return np.isclose(self.start_scores, self.score[..., None], rtol=1e-6).sum(-1)
+
+    def layer(self, index: int) -> "RunScans":
+        """One layer, as a record with L = 1."""
+        return RunScans(*(getattr(self, name)[index : index + 1] for name in FIELDS))
 
     def summary(self) -> str:
         layers, runs = self.score.shape
@@ -72,3 +87,6 @@ class RunScans:
             f"{layers} layers x {runs} runs: mean score {self.score.mean():.2f}, "
             f"{self.rows.sum(-1).mean():.1f} rows and {self.nodes.sum(-1).mean():.1f} nodes a run"
         )
+
+
+FIELDS = tuple(RunScans.__dataclass_fields__)

@@ -34,28 +34,55 @@ def draw_splits(positive_N, plan: SplitPlan, seed: int) -> tuple[np.ndarray, np.
         run would draw alike.
     """
     check_seed(seed)
-    positive_N = np.asarray(positive_N, bool)
-    if positive_N.ndim != 1:
-        raise InputError(f"positive_N needs one label for each row, got shape {positive_N.shape}")
+    positive_N = check_labels(positive_N)
     check_sizes(int((~positive_N).sum()), int(positive_N.sum()), plan)
-    keys_R = jax.vmap(partial(jax.random.fold_in, jax.random.key(seed)))(np.arange(plan.runs))
+    labels_RN = np.broadcast_to(positive_N, (plan.runs, positive_N.size))
+    return split_masks(labels_RN, run_keys(jax.random.key(seed), plan.runs), plan)
 
-    def deal(key):
-        draw_N = jax.random.uniform(key, (positive_N.size,))
-        # The rank of each row within its own half, in the random order of this run.
-        order_N = jnp.argsort(jnp.where(positive_N, draw_N + 1, draw_N))
-        return jnp.zeros(positive_N.size, jnp.int32).at[order_N].set(jnp.arange(positive_N.size))
 
-    rank_RN = np.asarray(jax.vmap(deal)(keys_R))
-    h0, h0_size = ~positive_N, int((~positive_N).sum())
-    background_RN = h0 & (rank_RN < plan.background)
-    clean_RN = h0 & ~background_RN & (rank_RN < plan.background + plan.clean)
+def run_keys(key, runs: int):
+    """One key for each run."""
+    return jax.vmap(partial(jax.random.fold_in, key))(np.arange(runs))
+
+
+def split_masks(labels_RN, keys_R, plan: SplitPlan) -> tuple[np.ndarray, np.ndarray]:
+    """Background and evaluation masks of runs that each have their own labels and key."""
+    rank_RN = np.asarray(deal(jnp.asarray(labels_RN), keys_R))
+    h0_RN = ~labels_RN
+    background_RN = h0_RN & (rank_RN < plan.background)
+    clean_RN = h0_RN & ~background_RN & (rank_RN < plan.background + plan.clean)
     if not plan.redraw:
-        background_RN = np.repeat(background_RN[:1], plan.runs, axis=0)
-        rest_RN = np.where(h0 & ~background_RN, rank_RN, positive_N.size)
+        background_RN = np.repeat(background_RN[:1], len(labels_RN), axis=0)
+        rest_RN = np.where(h0_RN & ~background_RN, rank_RN, labels_RN.shape[1])
         clean_RN = rest_RN.argsort(1).argsort(1) < plan.clean
-    chosen_RN = positive_N & (rank_RN - h0_size < plan.positive)
+    chosen_RN = labels_RN & (rank_RN - h0_RN.sum(1, keepdims=True) < plan.positive)
     return background_RN, clean_RN | chosen_RN
+
+
+@jax.jit
+def deal(labels_RN, keys_R):
+    """The place of each row in a random order of its run, H0 rows first: [R, N]."""
+
+    def one(labels_N, key):
+        draw_N = jax.random.uniform(key, labels_N.shape)
+        order_N = jnp.argsort(jnp.where(labels_N, draw_N + 1, draw_N))
+        place_N = jnp.arange(labels_N.size)
+        return jnp.zeros(labels_N.size, jnp.int32).at[order_N].set(place_N)
+
+    return jax.lax.map(lambda run: one(*run), (labels_RN, keys_R), batch_size=256)
+
+
+def check_labels(positive_N) -> np.ndarray:
+    """H1 labels as bool [N], or an InputError."""
+    try:
+        labels_N = np.asarray(positive_N)
+    except ValueError as error:
+        raise InputError("positive_N needs one label for each row") from error
+    if labels_N.ndim != 1 or labels_N.dtype.kind not in "bui" or (labels_N > 1).any():
+        raise InputError(
+            f"positive_N needs one bool for each row, got {labels_N.dtype} {labels_N.shape}"
+        )
+    return labels_N.astype(bool)
 
 
 def check_seed(seed) -> None:

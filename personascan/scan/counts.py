@@ -1,0 +1,191 @@
+"""How many background values lie below and above each value: two ways, both from one sort.
+
+One background for all runs: its values are sorted and every row finds its place by bisection.
+Several backgrounds: the pool is sorted once, and a background is a mask whose running sum along the
+sorted order counts it. Letters: N pool rows, E and M evaluated rows, B background rows, D nodes.
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+PIVOT_HALVINGS = 4
+NODES_AT_ONCE = 256  # a block of nodes stays in the cache while it is sorted or searched
+
+
+class Ranks(NamedTuple):
+    """The one sort of a pool."""
+
+    order_ND: np.ndarray  # row numbers of each node in ascending order of value
+    below_ND: np.ndarray  # pool values less than this one
+    upto_ND: np.ndarray  # pool values less than or equal to this one
+
+
+def rank_pool(pool_ND: np.ndarray) -> Ranks:
+    """Sort every node of the pool, in blocks of nodes over the host's threads."""
+    rows, nodes = pool_ND.shape
+    kind = np.uint16 if rows < 2**16 else np.int32
+    ranks = Ranks(*(np.empty((rows, nodes), kind) for _ in range(3)))
+
+    def sort_block(first: int) -> None:
+        block = slice(first, first + NODES_AT_ONCE)
+        values_DN = np.ascontiguousarray(pool_ND[:, block].T)  # sorting is faster along memory
+        order_DN = np.argsort(values_DN, axis=1)
+        sorted_DN = np.take_along_axis(values_DN, order_DN, axis=1)
+        below_DN, upto_DN = tie_bounds(sorted_DN, kind)
+        ranks.order_ND[:, block] = order_DN.T
+        for bounds_DN, ranked_ND in ((below_DN, ranks.below_ND), (upto_DN, ranks.upto_ND)):
+            by_row_DN = np.empty_like(bounds_DN)
+            np.put_along_axis(by_row_DN, order_DN, bounds_DN, axis=1)
+            ranked_ND[:, block] = by_row_DN.T
+
+    over_blocks(sort_block, nodes)
+    return ranks
+
+
+def tie_bounds(sorted_DN, kind) -> tuple[np.ndarray, np.ndarray]:
+    """Where the run of equal values around each sorted place begins, and where it ends."""
+    rows = sorted_DN.shape[1]
+    place_N = np.arange(rows, dtype=kind)
+    rises_DN = sorted_DN[:, 1:] != sorted_DN[:, :-1]
+    below_DN = np.broadcast_to(place_N, sorted_DN.shape).copy()
+    upto_DN = below_DN + kind(1)
+    if not rises_DN.all():
+        below_DN[:, 1:][~rises_DN] = 0
+        np.maximum.accumulate(below_DN, axis=1, out=below_DN)
+        upto_DN[:, :-1][~rises_DN] = rows
+        upto_DN = np.minimum.accumulate(upto_DN[:, ::-1], axis=1)[:, ::-1]
+    return below_DN, upto_DN
+
+
+def over_blocks(work, nodes: int) -> None:
+    """`work(first node)` for every block of nodes, over the host's threads."""
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        list(threads.map(work, range(0, nodes, NODES_AT_ONCE)))
+
+
+def count_background(ranks: Ranks, background_N, rows_M) -> tuple[jax.Array, jax.Array]:
+    """How many background values lie below and above the rows `rows_M`: two [M, D] int32."""
+    members_ND = background_N.at[ranks.order_ND].get(mode="promise_in_bounds")
+
+    kind = jnp.int16 if len(members_ND) < 2**15 else jnp.int32
+
+    def add_row(total_D, member_D):
+        total_D += member_D
+        return total_D, total_D
+
+    total_D, running_ND = jax.lax.scan(
+        add_row, jnp.zeros(members_ND.shape[1], kind), members_ND.astype(kind)
+    )
+    running_ND = jnp.concatenate([jnp.zeros_like(total_D)[None], running_ND])
+    node_1D = jnp.arange(running_ND.shape[1])[None]
+    below_MD, upto_MD = (
+        running_ND.at[bound_ND[rows_M], node_1D].get(mode="promise_in_bounds").astype(jnp.int32)
+        for bound_ND in (ranks.below_ND, ranks.upto_ND)
+    )
+    return below_MD, total_D.astype(jnp.int32)[None] - upto_MD
+
+
+class SortedBackground(NamedTuple):
+    """Every node's background values in ascending order."""
+
+    values_DB: np.ndarray
+    ends_DB: np.ndarray  # int32: where the run of values equal to this one ends
+
+
+def sort_background(background_BD) -> SortedBackground:
+    """Sort the background's values of every node, in blocks of nodes over the host's threads."""
+    rows, nodes = background_BD.shape
+    found = SortedBackground(
+        np.empty((nodes, rows), background_BD.dtype), np.empty((nodes, rows), np.int32)
+    )
+
+    def sort_block(first: int) -> None:
+        block = slice(first, first + NODES_AT_ONCE)
+        found.values_DB[block] = background_BD[:, block].T
+        found.values_DB[block].sort(axis=1)
+        found.ends_DB[block] = tie_bounds(found.values_DB[block], np.int32)[1]
+
+    over_blocks(sort_block, nodes)
+    return found
+
+
+def by_node(values_ED) -> np.ndarray:
+    """The values node by node: contiguous [D, E]."""
+    values_DE = np.empty(values_ED.shape[::-1], values_ED.dtype)
+
+    def copy_block(first: int) -> None:
+        block = slice(first, first + NODES_AT_ONCE)
+        values_DE[block] = values_ED[:, block].T
+
+    over_blocks(copy_block, len(values_DE))
+    return values_DE
+
+
+@jax.jit
+def count_sorted(background: SortedBackground, values_DE) -> tuple[jax.Array, jax.Array]:
+    """How many background values lie below and above each value: two [D, E] int32.
+
+    Values come node by node, in memory too: a node's background then stays in the cache.
+    """
+    nodes, size = background.values_DB.shape
+    reach = 1 << size.bit_length()
+    # Filled up to a power of two, so that no step of the bisection looks outside.
+    spare = ((0, 0), (0, reach - size))
+    filled = jnp.pad(background.values_DB, spare, constant_values=jnp.inf).ravel()
+    ends = jnp.pad(background.ends_DB, spare).ravel()
+    filled, ends = jax.lax.optimization_barrier((filled, ends))  # or every look would pad again
+    first_D1 = (jnp.arange(nodes, dtype=jnp.int32) * reach)[:, None]
+
+    def look(values, place_DE):
+        return values.at[first_D1 + place_DE].get(mode="promise_in_bounds")
+
+    # The first halvings compare every value with a few pivots, which vectorises; the rest look up.
+    step = reach // 2 ** min(PIVOT_HALVINGS, size.bit_length())
+    below_DE = jnp.zeros(values_DE.shape, jnp.int32)
+    for pivot in range(step - 1, reach - 1, step):
+        pivot_D = background.values_DB[:, pivot] if pivot < size else jnp.inf
+        below_DE += jnp.where(jnp.reshape(pivot_D, (-1, 1)) < values_DE, step, 0)
+    while step > 1:
+        step //= 2
+        before = look(filled, below_DE + (step - 1)) < values_DE
+        below_DE = jnp.where(before, below_DE + step, below_DE)
+    below_DE = jax.lax.optimization_barrier(below_DE)
+    is_tie = look(filled, below_DE) == values_DE
+    upto_DE = jnp.where(is_tie, look(ends, below_DE), below_DE)
+    return below_DE, size - upto_DE
+
+
+def tail_levels(background: SortedBackground, values_DE, below_B, above_B):
+    """Every value's level in the right tail and in the left: two [D, E].
+
+    Two compiled steps: in one, the compiler bisects again for every table it looks into.
+    """
+    return look_up(*count_sorted(background, values_DE), below_B, above_B)
+
+
+@jax.jit
+def look_up(below_DE, above_DE, below_B, above_B):
+    """Two tables, at every count."""
+    return (
+        below_B.at[below_DE].get(mode="promise_in_bounds"),
+        above_B.at[above_DE].get(mode="promise_in_bounds"),
+    )
+
+
+def float32_order(values: np.ndarray) -> np.ndarray:
+    """float32 values in the same order: themselves if they are exact, else their ranks."""
+    if values.dtype == np.float32:
+        return values
+    with np.errstate(over="ignore"):
+        narrow = values.astype(np.float32)
+    if (narrow == values).all():
+        return narrow
+    ranks = np.empty(values.shape, np.float32)
+    for node in range(values.shape[1]):
+        ranks[:, node] = np.unique(values[:, node], return_inverse=True)[1]
+    return ranks

@@ -1,0 +1,92 @@
+"""What a caller may give for masks, labels and starts, checked and turned into row numbers."""
+
+import numpy as np
+
+from personascan.errors import InputError
+from personascan.scan.search import Searches
+
+
+def check_masks(background_RN, evaluation_RN) -> tuple[np.ndarray, np.ndarray]:
+    """Both masks as [R, N] bool, or an InputError."""
+    masks = [np.asarray(background_RN), np.asarray(evaluation_RN)]
+    for name, mask in zip(("background", "evaluation"), masks, strict=True):
+        if mask.ndim != 2 or mask.dtype != bool or not mask.size:
+            raise InputError(
+                f"the {name} mask must be bool [runs, pool rows], got {mask.dtype} {mask.shape}"
+            )
+        if not mask.any(1).all():
+            raise InputError(f"run {int(mask.any(1).argmin())} has no {name} rows")
+    if masks[0].shape != masks[1].shape:
+        raise InputError(f"the masks differ in shape: {masks[0].shape} and {masks[1].shape}")
+    both = (masks[0] & masks[1]).any(1)
+    if both.any():
+        raise InputError(f"run {int(both.argmax())} scans rows of its own background")
+    return masks[0], masks[1]
+
+
+def number_labels(name: str, labels, rows: int) -> tuple[np.ndarray, list]:
+    """Labels as numbers [N], and the distinct labels in order of appearance."""
+    try:
+        labels = labels.tolist() if isinstance(labels, np.ndarray) else list(labels)
+        distinct = {label: i for i, label in enumerate(dict.fromkeys(labels))}
+    except TypeError as error:
+        raise InputError(f"{name} must be a sequence of labels, one for each row") from error
+    if len(labels) != rows:
+        raise InputError(f"{name} has {len(labels)} labels; it needs one label for each of {rows}")
+    return np.array([distinct[label] for label in labels], np.int32), list(distinct)
+
+
+def background_sizes(background_RN, evaluation_RN, group_N, labels) -> np.ndarray:
+    """Background rows of each run and background group [R, G], none missing where rows need it."""
+    inside_GN = group_N == np.arange(len(labels))[:, None]
+    n_RG = background_RN.astype(np.int64) @ inside_GN.T
+    missing_RG = ((evaluation_RN.astype(np.int64) @ inside_GN.T) > 0) & (n_RG == 0)
+    if missing_RG.any():
+        run, group = np.argwhere(missing_RG)[0]
+        raise InputError(
+            f"run {run} scans rows of background group {labels[group]!r} but has no background "
+            "row of that group; add some or leave those rows out"
+        )
+    return n_RG
+
+
+def as_row_sets(starts) -> np.ndarray:
+    try:
+        return np.asarray(starts)
+    except ValueError as error:
+        raise InputError("starts must be a number or a bool array [row sets, rows]") from error
+
+
+def plan_searches(evaluation_RN, starts) -> Searches:
+    """Row numbers instead of masks, so that a search holds only the rows it scans."""
+    sizes_R = evaluation_RN.sum(1)
+    rows_RM = np.argsort(~evaluation_RN, axis=1, kind="stable")[:, : sizes_R.max()].astype(np.int32)
+    valid_RM = np.arange(rows_RM.shape[1]) < sizes_R[:, None]
+    if isinstance(starts, int | np.integer) and not isinstance(starts, bool):
+        if starts < 1:
+            raise InputError(f"starts = {starts}; the ascent needs at least one start")
+        return Searches(rows_RM, valid_RM, None)
+    starts_SN = as_row_sets(starts)
+    if starts_SN.dtype != bool or starts_SN.ndim != 2 or not len(starts_SN):
+        raise InputError("starts must be a number or a bool array [row sets, rows]")
+    if starts_SN.shape[1] != evaluation_RN.shape[1]:
+        raise InputError("starts must have one column for each row that can be scanned")
+    starts_RSM = np.swapaxes(starts_SN[:, rows_RM], 0, 1) & valid_RM[:, None]
+    if not starts_RSM.any((0, 2)).all():
+        raise InputError("a row set of starts holds no row that is scanned in any run")
+    return Searches(rows_RM, valid_RM, starts_RSM)
+
+
+def pair_labels(labels, background: int, evaluation: int) -> list:
+    """Labels of the background rows and of the evaluation rows, in the order of the stacked pool."""
+    if not isinstance(labels, tuple | list) or len(labels) != 2:
+        raise InputError(
+            "background_groups must be a pair: labels of the background rows, labels of the rows"
+        )
+    parts = [
+        number_labels(f"background_groups of the {name} rows", part, rows)
+        for name, part, rows in zip(
+            ("background", "evaluation"), labels, (background, evaluation), strict=True
+        )
+    ]
+    return [distinct[i] for numbers, distinct in parts for i in numbers]

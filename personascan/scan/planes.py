@@ -1,0 +1,170 @@
+"""Threshold planes: one bit says whether an element is significant at an alpha; counts are popcounts.
+
+Bits are packed over nodes, strided: word w holds the nodes w, W+w, 2W+w, ..., so that packing is 32
+shifts of whole slices. Summing the selected rows' words with carry-save adders leaves the count of
+every node as bit planes ("bit-sliced"), lowest bit first; the number of nodes with a given count is
+then the popcount of one AND of those planes or their complements.
+Letters: A alphas, M evaluation rows, D nodes, W words, K bits of a count, C counts 1..M.
+"""
+
+import jax
+import jax.numpy as jnp
+
+LANES = 32  # words added up side by side: reductions over a multiple of it vectorise
+ROWS_AT_ONCE = 15  # what four bits count
+COUNTS_AT_ONCE = 64  # counts looked up in one pass over the planes
+ALL = jnp.uint32(0xFFFFFFFF)
+
+
+def word_count(n_nodes: int) -> int:
+    """W for D nodes: whole lanes."""
+    return -(-n_nodes // (32 * LANES)) * LANES
+
+
+def pad_nodes(levels_MD, never: int):
+    """Levels with nodes added that no alpha reaches, to a multiple of 32 words."""
+    spare = 32 * word_count(levels_MD.shape[1]) - levels_MD.shape[1]
+    return jnp.pad(levels_MD, ((0, 0), (0, spare)), constant_values=never)
+
+
+def pack_planes(levels_MD, first, n_alphas: int):
+    """Planes [A, M, W] of the levels first..first+A-1; nodes already padded."""
+    rows, nodes = levels_MD.shape
+    level_A = (jnp.arange(n_alphas) + first).astype(levels_MD.dtype)
+    level_MJW = levels_MD.reshape(rows, 32, nodes // 32)
+    planes_AMW = jnp.zeros((n_alphas, rows, nodes // 32), jnp.uint32)
+    for bit in range(32):
+        planes_AMW |= (level_MJW[None, :, bit] <= level_A[:, None, None]).astype(jnp.uint32) << bit
+    return planes_AMW
+
+
+def pack_mask(mask_MD):
+    """Words [M, W] of a bool mask, nodes already padded."""
+    return pack_planes((~mask_MD).astype(jnp.uint8), 0, 1)[0]
+
+
+def unpack_nodes(nodes_W, n_nodes: int):
+    """The bool mask [..., D] of packed nodes."""
+    place_J1 = jnp.arange(32, dtype=jnp.uint32)[:, None]
+    place_J1 = place_J1.reshape((1,) * (nodes_W.ndim - 1) + (32, 1))
+    bits = (nodes_W[..., None, :] >> place_J1) & 1
+    return bits.astype(bool).reshape(*nodes_W.shape[:-1], -1)[..., :n_nodes]
+
+
+def popcounts(words_XW):
+    """Set bits of each row of words, int32: blocks of lanes first, then across the lanes."""
+    blocks = words_XW.reshape(*words_XW.shape[:-1], -1, LANES)
+    lanes = jax.lax.population_count(blocks).astype(jnp.int32).sum(-2)
+    # Kept apart, or the compiler fuses both sums into one that does not vectorise.
+    return jax.lax.optimization_barrier(lanes).sum(-1)
+
+
+def row_counts(planes_AMW, nodes_W):
+    """Significant selected nodes of every row: [A, M]."""
+    return popcounts(planes_AMW & nodes_W[None, None])
+
+
+def count_bits(planes_AMW, rows_M):
+    """Significant selected rows of every node, bit-sliced: [K, A, W].
+
+    Only the selected rows are read, fifteen at a time: two numbers of three bits and one of one
+    bit. The barriers keep the compiler from working out each bit of the sum from the rows anew.
+    """
+    alphas, rows, words = planes_AMW.shape
+    selected = rows_M.sum(dtype=jnp.int32)
+    row_M = jnp.pad(jnp.argsort(~rows_M).astype(jnp.int32), (0, ROWS_AT_ONCE))
+
+    def add_rows(block, total):
+        first = block * ROWS_AT_ONCE
+
+        def words_of(place):
+            words_AW = jax.lax.dynamic_index_in_dim(planes_AMW, row_M[first + place], 1, False)
+            return words_AW & jnp.where(first + place < selected, ALL, jnp.uint32(0))
+
+        seven, other_seven = (
+            jax.lax.optimization_barrier(add_seven([words_of(start + j) for j in range(7)]))
+            for start in (0, 7)
+        )
+        found = jax.lax.optimization_barrier(add_numbers(seven, other_seven, words_of(14)))
+        return tuple(add_numbers(total, found)[: len(total)])
+
+    zero = jnp.zeros((alphas, words), jnp.uint32)
+    blocks = (selected + ROWS_AT_ONCE - 1) // ROWS_AT_ONCE
+    total = jax.lax.fori_loop(0, blocks, add_rows, (zero,) * rows.bit_length())
+    return jax.lax.optimization_barrier(jnp.stack(total))
+
+
+def full_adder(a, b, c):
+    """Sum bit and carry bit of three bits."""
+    half = a ^ b
+    return half ^ c, (a & b) | (c & half)
+
+
+def add_seven(rows):
+    """How many of seven words are set at each place: three bits, lowest first."""
+    first, carry_1 = full_adder(*rows[:3])
+    second, carry_2 = full_adder(first, *rows[3:5])
+    ones, carry_3 = full_adder(second, *rows[5:])
+    return ones, *full_adder(carry_1, carry_2, carry_3)
+
+
+def add_numbers(one, other, carry=None):
+    """The sum of two bit-sliced numbers and a bit, with one bit more than the longer."""
+    result = []
+    for place in range(max(len(one), len(other))):
+        bits = [number[place] for number in (one, other) if place < len(number)]
+        bits += [carry] if carry is not None else []
+        if len(bits) == 3:
+            total, carry = full_adder(*bits)
+        elif len(bits) == 2:
+            total, carry = bits[0] ^ bits[1], bits[0] & bits[1]
+        else:
+            total, carry = bits[0], None
+        result.append(total)
+    return [*result, carry] if carry is not None else result
+
+
+def equal_bits(bits, value):
+    """Words that mark where a bit-sliced number [K, ...] equals `value`, of like rank or scalar."""
+    marked = ALL
+    for place in range(len(bits)):
+        flip = jnp.where((value >> place) & 1 == 1, jnp.uint32(0), ALL)
+        marked &= bits[place] ^ flip
+    return marked
+
+
+def nodes_with_count(bits_KAW, highest: int):
+    """How many nodes have each count 1..highest: [A, C] int32."""
+    if highest < COUNTS_AT_ONCE:
+        count_C = jnp.arange(1, highest + 1, dtype=jnp.uint32)[:, None, None]
+        return popcounts(equal_bits(bits_KAW[:, None], count_C)).T
+    low = COUNTS_AT_ONCE.bit_length() - 1
+    low_C = jnp.arange(COUNTS_AT_ONCE, dtype=jnp.uint32)[:, None, None]
+
+    def with_upper(upper):
+        # What the counts of one pass share is looked up once.
+        shared = jax.lax.optimization_barrier(equal_bits(bits_KAW[low:], upper))
+        return popcounts(equal_bits(bits_KAW[:low, None], low_C) & shared[None])
+
+    upper = jnp.arange(highest // COUNTS_AT_ONCE + 1, dtype=jnp.uint32)
+    found_UCA = jax.lax.map(with_upper, upper)
+    return found_UCA.reshape(-1, found_UCA.shape[-1])[1 : highest + 1].T
+
+
+def at_least(bits_KW, count):
+    """Packed nodes whose bit-sliced count reaches `count`."""
+    more, same = jnp.zeros_like(bits_KW[0]), jnp.full_like(bits_KW[0], ALL)
+    for place in reversed(range(len(bits_KW))):
+        wanted = jnp.where((count >> place) & 1 == 1, ALL, jnp.uint32(0))
+        more |= same & bits_KW[place] & ~wanted
+        same &= ~(bits_KW[place] ^ wanted)
+    return more | same
+
+
+def more_than(bits_KW, other_KW):
+    """Packed nodes where one bit-sliced number exceeds another."""
+    more, same = jnp.zeros_like(bits_KW[0]), jnp.full_like(bits_KW[0], ALL)
+    for place in reversed(range(len(bits_KW))):
+        more |= same & bits_KW[place] & ~other_KW[place]
+        same &= ~(bits_KW[place] ^ other_KW[place])
+    return more

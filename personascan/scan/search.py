@@ -1,0 +1,241 @@
+"""The compiled search: every start of every run of one layer, spread over the devices.
+
+Letters: R searches, S starts, N pool rows, E rows evaluated by any search, M rows of one search, D
+nodes, W words of packed nodes, A alphas, G background groups.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, PartitionSpec
+
+from personascan.scan.counts import (
+    Ranks,
+    by_node,
+    count_background,
+    float32_order,
+    look_up,
+    rank_pool,
+    sort_background,
+    tail_levels,
+)
+from personascan.scan.group import Found, Problem, ascend
+from personascan.scan.levels import LevelTables
+from personascan.scan.planes import pack_mask, pack_planes, pad_nodes, word_count
+from personascan.scan.starts import starting_points
+
+PLANES_BYTES = 2**28  # planes are held up to here, and packed in chunks of alphas beyond
+
+
+class Searches(NamedTuple):
+    """What each search scans: M rows, padded where other searches have more."""
+
+    rows_RM: np.ndarray  # int32 row numbers of the pool
+    valid_RM: np.ndarray  # bool, False at padding
+    starts_RSM: np.ndarray | None  # bool row sets to start from, or None for the mix
+
+
+class SharedBackground(NamedTuple):
+    """One background for all searches: the levels of every evaluated row, found once a layer."""
+
+    levels_EX: jax.Array  # nodes padded to words
+    right_EW: jax.Array  # packed
+    place_N: np.ndarray  # pool row -> place among the evaluated rows
+
+
+class OwnBackgrounds(NamedTuple):
+    """A background for each search, over one sort of the pool."""
+
+    ranks: Ranks
+    background_RN: np.ndarray  # bool
+    group_N: np.ndarray  # background group of each pool row
+    below_RGB: np.ndarray  # level tables
+    above_RGB: np.ndarray
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """How a search is laid out: all static, so that equal plans share one compilation."""
+
+    n_nodes: int
+    n_alphas: int
+    starts: int  # 0: row sets are given
+    phi: Any
+    climb: bool
+    held: bool  # the planes of one search fit
+    whole: bool  # the planes of all evaluated rows fit, and searches share them
+    chunk: int  # alphas packed at a time where planes are not held
+    devices: tuple
+    over_starts: bool  # devices share out the starts instead of the searches
+
+
+def plan_search(searches: Searches, tables: LevelTables, n_nodes, evaluated, shared, phi, starts,
+                climb) -> SearchPlan:  # fmt: skip
+    """Choose what is held in memory and how devices share the work."""
+    runs, rows = searches.rows_RM.shape
+    row_bytes = 4 * word_count(n_nodes)
+    one, all_rows = (tables.n_alphas * n * row_bytes for n in (rows, evaluated + 1))
+    devices = tuple(jax.local_devices())
+    return SearchPlan(
+        n_nodes=n_nodes,
+        n_alphas=tables.n_alphas,
+        starts=starts,
+        phi=phi,
+        climb=climb,
+        held=one <= PLANES_BYTES,
+        whole=shared and all_rows <= PLANES_BYTES,
+        chunk=min(tables.n_alphas, max(1, PLANES_BYTES // (4 * rows * row_bytes))),
+        devices=devices,
+        over_starts=runs < len(devices),
+    )
+
+
+def share_background(layer_ND, background_N, evaluated_N, tables: LevelTables) -> SharedBackground:
+    """Levels of every evaluated row against the one background of all searches."""
+    ordered_ND = float32_order(layer_ND)
+    tails_DE = tail_levels(
+        sort_background(ordered_ND[background_N]),
+        by_node(ordered_ND[evaluated_N]),
+        tables.below_RGB[0, 0],
+        tables.above_RGB[0, 0],
+    )
+    levels_EX, right_EW = finish_shared(*tails_DE, n_alphas=tables.n_alphas)
+    # Rows outside the evaluated ones are never asked for; the last place is the padding row.
+    place_N = np.where(evaluated_N, np.cumsum(evaluated_N) - 1, evaluated_N.sum()).astype(np.int32)
+    return SharedBackground(levels_EX, right_EW, place_N)
+
+
+@partial(jax.jit, static_argnames="n_alphas")
+def finish_shared(right_DE, left_DE, *, n_alphas: int):
+    """Levels and right tails of the evaluated rows and of one row that is never significant."""
+    return finish_levels(right_DE.T, left_DE.T, n_alphas, spare_rows=1)
+
+
+def finish_levels(right_MD, left_MD, n_alphas: int, spare_rows: int = 0):
+    """Padded levels and the packed mask of elements more extreme in the right tail."""
+    spare = ((0, spare_rows), (0, 0))
+    levels_MD = jnp.pad(jnp.minimum(right_MD, left_MD), spare, constant_values=n_alphas)
+    levels_MX = pad_nodes(levels_MD, n_alphas)
+    is_right_MD = jnp.pad(right_MD <= left_MD, spare)
+    return levels_MX, pack_mask(pad_nodes(is_right_MD, False))
+
+
+def own_levels(source: OwnBackgrounds, searched: tuple, rows_M, valid_M, n_alphas: int):
+    """Levels and right tails of the rows of one search, from its own background."""
+    background_N, below_GB, above_GB = searched
+
+    def of_group(group):
+        members_N = background_N & (source.group_N == group)
+        below_MD, above_MD = count_background(source.ranks, members_N, rows_M)
+        return look_up(below_MD, above_MD, below_GB[group], above_GB[group])
+
+    right_MD, left_MD = of_group(0)
+    for group in range(1, below_GB.shape[0]):
+        inside_M1 = (source.group_N[rows_M] == group)[:, None]
+        right_MD, left_MD = (
+            jnp.where(inside_M1, new, old)
+            for new, old in zip(of_group(group), (right_MD, left_MD), strict=True)
+        )
+    never = jnp.asarray(n_alphas, right_MD.dtype)
+    right_MD, left_MD = (jnp.where(valid_M[:, None], x, never) for x in (right_MD, left_MD))
+    return finish_levels(right_MD, left_MD, n_alphas)
+
+
+def run_search(source, searches: Searches, tables: LevelTables, keys_R, plan: SearchPlan) -> Found:
+    """Every start of every search: Found with leading axes [R, S]."""
+    runs, devices = len(searches.rows_RM), len(plan.devices)
+    spare = 0 if plan.over_starts else -runs % devices
+    per_search = (searches, tables.alphas_RA.astype(np.float32), keys_R)
+    if isinstance(source, OwnBackgrounds):
+        own = (source.background_RN, source.below_RGB, source.above_RGB)
+        source = source._replace(background_RN=None, below_RGB=None, above_RGB=None)
+        per_search += (own,)
+    repeat = np.concatenate([np.arange(runs), np.full(spare, runs - 1)])
+    per_search = jax.tree.map(lambda field: field[repeat], per_search) if spare else per_search
+    found = search(source, per_search, plan=plan)
+    return jax.tree.map(lambda field: np.asarray(field[:runs]), found)
+
+
+@partial(jax.jit, static_argnames="plan")
+def search(source, per_search, *, plan: SearchPlan) -> Found:
+    """The compiled part of `run_search`: searches, or starts, shared out over the devices."""
+    mesh = Mesh(np.array(plan.devices), "devices")
+    across, alike = PartitionSpec("devices"), PartitionSpec()
+    if plan.over_starts:
+        specs, out = (alike, alike), PartitionSpec(None, "devices")
+    else:
+        specs, out = (alike, across), across
+    found = jax.shard_map(
+        partial(search_part, plan=plan), mesh=mesh, in_specs=specs, out_specs=out, check_vma=False
+    )(source, per_search)
+    if plan.over_starts:
+        given = per_search[0].starts_RSM
+        starts = plan.starts or given.shape[1]
+        found = jax.tree.map(lambda field: field[:, :starts], found)
+    return found
+
+
+def search_part(source, per_search, *, plan: SearchPlan) -> Found:
+    """The searches, or the starts, of one device."""
+    whole_AEW = pack_planes(source.levels_EX, 0, plan.n_alphas) if plan.whole else None
+
+    def one(problem):
+        searches, alphas_A, key, *own = problem
+        rows_M, valid_M = searches.rows_RM, searches.valid_RM
+        if isinstance(source, SharedBackground):
+            spare = source.levels_EX.shape[0] - 1
+            place_M = jnp.where(valid_M, source.place_N[rows_M], spare)
+            levels_MX, right_MW = source.levels_EX[place_M], source.right_EW[place_M]
+        else:
+            levels_MX, right_MW = own_levels(source, own[0], rows_M, valid_M, plan.n_alphas)
+        planes_AMW = None
+        if plan.held:
+            planes_AMW = (
+                whole_AEW[:, place_M] if plan.whole else pack_planes(levels_MX, 0, plan.n_alphas)
+            )
+        problem = Problem(levels_MX, right_MW, alphas_A, planes_AMW)
+        if searches.starts_RSM is None:
+            points = starting_points(
+                problem, key, valid_M, plan.n_nodes, plan.starts, plan.chunk, plan.phi
+            )
+        else:
+            points = searches.starts_RSM, jnp.full(len(searches.starts_RSM), -1)
+        if not plan.climb:
+            points = points[0], jnp.full_like(points[1], -1)
+        if plan.over_starts:
+            points = jax.tree.map(own_share, points)
+
+        def climb(point):
+            return ascend(problem, *point, chunk=plan.chunk, phi=plan.phi, climb=plan.climb)
+
+        # Side by side on an accelerator; on a CPU the slowest lane would hold up the others.
+        if jax.default_backend() == "cpu":
+            return jax.lax.map(climb, points)
+        return jax.vmap(climb)(points)
+
+    def own_share(field_SX):
+        devices = len(plan.devices)
+        each = -(-len(field_SX) // devices)
+        spare = ((0, each * devices - len(field_SX)),) + ((0, 0),) * (field_SX.ndim - 1)
+        first = jax.lax.axis_index("devices") * each
+        return jax.lax.dynamic_slice_in_dim(jnp.pad(field_SX, spare, mode="edge"), first, each)
+
+    return jax.lax.map(one, per_search)
+
+
+def open_source(layer_ND, background_RN, evaluated_N, tables: LevelTables, group_N):
+    """The layer's source of levels: one shared background if there is one, else the pool's ranks."""
+    if is_shared(background_RN, tables):
+        return share_background(layer_ND, background_RN[0], evaluated_N, tables)
+    return OwnBackgrounds(
+        rank_pool(layer_ND), background_RN, group_N, tables.below_RGB, tables.above_RGB
+    )
+
+
+def is_shared(background_RN, tables: LevelTables) -> bool:
+    """All searches have one background, without groups."""
+    return tables.below_RGB.shape[1] == 1 and (background_RN == background_RN[0]).all()

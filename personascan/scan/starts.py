@@ -1,0 +1,117 @@
+"""Where ascents start: a fixed order of row sets, from the most to the least worth trying.
+
+Measured over 144 problems (`docs/scan.md`): the first three reach on average what 100 random starts
+reach, the ten fixed ones what 200 do. Letters: S starts, M rows, D nodes, W words, A alphas.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from personascan.scan.group import Problem, all_nodes, chunk_firsts, over_chunks, plane_at, row_step
+from personascan.scan.planes import popcounts, row_counts
+
+# What follows all rows and all nodes: (kind, share of the rows). "top" takes the rows with the
+# highest exact individual scores; "axis" and "against" the rows at either end of the leading
+# singular vector of the significant elements.
+MIX = (
+    ("top", 0.02),
+    ("axis", 0.2),
+    ("top", 0.2),
+    ("against", 0.2),
+    ("top", 0.05),
+    ("top", 0.5),
+    ("axis", 0.5),
+    ("against", 0.5),
+)
+AXIS_ALPHA = 0.3  # the singular vector is taken at this share of the way through the alphas
+AXIS_WORDS = 64  # from the nodes of this many words: 2048, evenly spread
+POWER_STEPS = 24
+
+
+def starting_points(problem: Problem, key, valid_M, n_nodes: int, starts: int, chunk: int, phi):
+    """Row sets [S, M] in the order all rows, all nodes, the mix, random subsets; and alphas [S].
+
+    A start is an alpha's index too, where the row set comes from one, else -1 for the best alpha.
+    """
+    chosen = [(valid_M, jnp.int32(-1))]
+    if starts > 1:
+        _, level, rows_M = row_step(problem, all_nodes(n_nodes), chunk, phi)
+        chosen.append((rows_M, level))
+    mix = MIX[: max(starts - 2, 0)]
+    kinds = {kind for kind, _ in mix}
+    orders = {}
+    if "top" in kinds:
+        orders["top"] = individual_scores(problem, n_nodes, chunk, phi)
+    if kinds & {"axis", "against"}:
+        axis_M, level = leading_axis(problem, valid_M, n_nodes)
+        orders["axis"], orders["against"] = (axis_M, level), (-axis_M, level)
+    for kind, share in mix:
+        value_M, level = orders[kind]
+        chosen.append((highest(value_M, valid_M, share), level))
+    rows_SM, level_S = (jnp.stack(part) for part in zip(*chosen, strict=True))
+    if starts == len(chosen):
+        return rows_SM, level_S
+    random_SM = random_rows(key, valid_M, starts - len(chosen))
+    level_S = jnp.pad(level_S, (0, len(random_SM)), constant_values=-1)
+    return jnp.concatenate([rows_SM, random_SM]), level_S
+
+
+def highest(value_M, valid_M, share: float):
+    """The given share of the valid rows, at least one, with the highest values."""
+    wanted = jnp.maximum(1, jnp.round(share * valid_M.sum(dtype=jnp.float32))).astype(jnp.int32)
+    value_M = jnp.where(valid_M, value_M, -jnp.inf)
+    place_M = jnp.argsort(jnp.argsort(-value_M))
+    return (place_M < wanted) & valid_M
+
+
+def individual_scores(problem: Problem, n_nodes: int, chunk: int, phi):
+    """The exact score of every row scanned alone, where N_alpha = N [M]; and the best row's alpha."""
+    nodes_W = all_nodes(n_nodes)
+
+    def of_chunk(planes_AMW, alphas_A):
+        count_AM = row_counts(planes_AMW, nodes_W).astype(jnp.float32)
+        score_AM = jnp.where(count_AM > 0, phi(count_AM, count_AM, alphas_A[:, None]), 0.0)
+        return score_AM.max(0), score_AM.max(1).argmax(), score_AM.max()
+
+    score_CM, level_C, best_C = over_chunks(problem, chunk, of_chunk)
+    best = best_C.argmax()
+    level = (level_C[best] + chunk_firsts(problem, chunk)[best]).astype(jnp.int32)
+    return score_CM.max(0), level
+
+
+def leading_axis(problem: Problem, valid_M, n_nodes: int):
+    """Leading left singular vector [M] of the significant elements less their expectation.
+
+    By power iteration on the Gram matrix, whose entries are popcounts; the sign is that of the rows
+    with most significant elements. Also the alpha it is taken at.
+    """
+    level = jnp.int32(int(AXIS_ALPHA * problem.alphas_A.size))
+    alpha = problem.alphas_A[level]
+    some_W = all_nodes(n_nodes)[:AXIS_WORDS]
+    plane_MW = plane_at(problem, level)[0, :, :AXIS_WORDS] & some_W[None]
+    size = jax.lax.population_count(some_W).astype(jnp.float32).sum()
+    gram_MM = jax.lax.map(lambda row_W: popcounts(plane_MW & row_W[None]), plane_MW).astype(
+        jnp.float32
+    )
+    total_M = jnp.diagonal(gram_MM)
+    gram_MM = gram_MM - alpha * (total_M[:, None] + total_M[None]) + alpha**2 * size
+    gram_MM = jnp.where(valid_M[:, None] & valid_M[None], gram_MM, 0.0)
+    excess_M = jnp.where(valid_M, total_M - total_M.mean(where=valid_M), 0.0)
+
+    def step(_, vector_M):
+        vector_M = jnp.dot(gram_MM, vector_M, precision="highest")
+        return vector_M / jnp.maximum(jnp.abs(vector_M).max(), 1e-30)
+
+    ramp_M = jnp.linspace(0.5, 1.0, valid_M.size)  # no start is orthogonal to the answer
+    vector_M = jax.lax.fori_loop(0, POWER_STEPS, step, excess_M + ramp_M)
+    sign = jnp.where(jnp.dot(vector_M, excess_M, precision="highest") < 0, -1.0, 1.0)
+    return sign * vector_M, level
+
+
+def random_rows(key, valid_M, starts: int):
+    """Random non-empty row sets [S, M]: a density for each, then every row on its own."""
+    density_key, row_key = jax.random.split(key)
+    density_S = jax.random.uniform(density_key, (starts, 1))
+    draw_SM = jnp.where(valid_M[None], jax.random.uniform(row_key, (starts, valid_M.size)), 2.0)
+    chosen_SM = draw_SM < density_S
+    return chosen_SM | (draw_SM == draw_SM.min(axis=1, keepdims=True))
