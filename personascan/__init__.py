@@ -5,6 +5,7 @@ from personascan.activations.store import Activations, read_array, whole_file
 from personascan.errors import InputError
 from personascan.models.load import LanguageModel, load_model
 from personascan.report.tables import summary_table
+from personascan.scan.calibrate import Calibration, calibrate
 from personascan.scan.individual import individual_scan
 from personascan.scan.pvalues import empirical_pvalues
 from personascan.scan.runs import group_scan, scan_runs
@@ -15,6 +16,7 @@ from personascan.study_config import ScanPlan, StudyConfig
 
 __all__ = [
     "Activations",
+    "Calibration",
     "InputError",
     "LanguageModel",
     "ScanPlan",
@@ -22,6 +24,7 @@ __all__ = [
     "Statement",
     "Study",
     "StudyConfig",
+    "calibrate",
     "draw_splits",
     "empirical_pvalues",
     "extract",

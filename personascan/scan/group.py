@@ -27,7 +27,7 @@ from personascan.scan.planes import (
 
 
 class Problem(NamedTuple):
-    """One search. Planes are held when they fit, else packed from the levels in chunks of alphas."""
+    """One search. Planes are held when they fit, else packed from the levels chunk by chunk."""
 
     levels_MD: jax.Array  # first alpha at which each element is significant; nodes padded to words
     right_MW: jax.Array  # packed: the right tail is at least as extreme as the left
@@ -56,7 +56,7 @@ class Found(NamedTuple):
 
 
 def over_chunks(problem: Problem, chunk: int, of_chunk):
-    """`of_chunk(planes, alphas)` for every chunk of alphas, stacked; one chunk if planes are held."""
+    """`of_chunk(planes, alphas)` for every chunk of alphas, stacked; planes held are one."""
     if problem.planes_AMW is not None:
         return jax.tree.map(
             lambda field: field[None], of_chunk(problem.planes_AMW, problem.alphas_A)
@@ -86,7 +86,7 @@ def best_over_alphas(problem: Problem, chunk: int, best_of):
 
 
 def best_node_cut(planes_AMW, alphas_A, rows_M, phi):
-    """The best alpha and least count of a node for these rows: (score, level, count, bits [K, W])."""
+    """The best alpha and least count of a node for these rows: (score, level, count, bits)."""
     bits_KAW = count_bits(planes_AMW, rows_M)
     found_AC = nodes_with_count(bits_KAW, rows_M.size).astype(jnp.float32)
     count_C = jnp.arange(1, rows_M.size + 1, dtype=jnp.float32)
@@ -149,7 +149,7 @@ def row_step(problem: Problem, nodes_W, chunk: int, phi):
 
 
 def climb_at_alpha(problem: Problem, start: Subset, level, phi, climb: bool) -> Subset:
-    """Alternate node and row steps at one alpha until neither rises; one node step if not `climb`."""
+    """Alternate node and row steps at one alpha while they rise; one node step if not `climb`."""
     plane_1MW = plane_at(problem, level)
     alpha_1 = jax.lax.dynamic_slice_in_dim(problem.alphas_A, level, 1)
 

@@ -78,7 +78,7 @@ def plan_searches(evaluation_RN, starts) -> Searches:
 
 
 def pair_labels(labels, background: int, evaluation: int) -> list:
-    """Labels of the background rows and of the evaluation rows, in the order of the stacked pool."""
+    """Labels of background rows and of evaluation rows, in the order of the stacked pool."""
     if not isinstance(labels, tuple | list) or len(labels) != 2:
         raise InputError(
             "background_groups must be a pair: labels of the background rows, labels of the rows"

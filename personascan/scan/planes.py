@@ -1,4 +1,4 @@
-"""Threshold planes: one bit says whether an element is significant at an alpha; counts are popcounts.
+"""Threshold planes: one bit for each element and alpha, significant or not; counts are popcounts.
 
 Bits are packed over nodes, strided: word w holds the nodes w, W+w, 2W+w, ..., so that packing is 32
 shifts of whole slices. Summing the selected rows' words with carry-save adders leaves the count of

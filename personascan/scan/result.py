@@ -56,7 +56,8 @@ class ScanResult:
         edge = ", the smallest alpha searched" if self.at_smallest_alpha else ""
         return (
             f"score {self.score:.4f} at alpha {self.alpha:.4f}{edge}: {len(self.rows)} rows x "
-            f"{len(self.nodes)} nodes; {self.starts_at_best} of {len(self.start_scores)} starts reached it"
+            f"{len(self.nodes)} nodes; {self.starts_at_best} of {len(self.start_scores)} starts "
+            "reached it"
         )
 
 

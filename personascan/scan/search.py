@@ -228,7 +228,7 @@ def search_part(source, per_search, *, plan: SearchPlan) -> Found:
 
 
 def open_source(layer_ND, background_RN, evaluated_N, tables: LevelTables, group_N):
-    """The layer's source of levels: one shared background if there is one, else the pool's ranks."""
+    """The layer's source of levels: one background if all searches share it, else ranks."""
     if is_shared(background_RN, tables):
         return share_background(layer_ND, background_RN[0], evaluated_N, tables)
     return OwnBackgrounds(

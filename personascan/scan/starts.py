@@ -65,7 +65,7 @@ def highest(value_M, valid_M, share: float):
 
 
 def individual_scores(problem: Problem, n_nodes: int, chunk: int, phi):
-    """The exact score of every row scanned alone, where N_alpha = N [M]; and the best row's alpha."""
+    """The exact score of every row scanned alone [M], and the alpha of the best."""
     nodes_W = all_nodes(n_nodes)
 
     def of_chunk(planes_AMW, alphas_A):
