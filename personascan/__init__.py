@@ -2,6 +2,7 @@
 
 from personascan.activations.extract import extract
 from personascan.activations.store import Activations, read_array, whole_file
+from personascan.analysis.deepscan import PublishedRuns, read_deepscan_output
 from personascan.errors import InputError
 from personascan.models.load import LanguageModel, load_model
 from personascan.report.tables import summary_table
@@ -19,6 +20,7 @@ __all__ = [
     "Calibration",
     "InputError",
     "LanguageModel",
+    "PublishedRuns",
     "ScanPlan",
     "SplitPlan",
     "Statement",
@@ -33,6 +35,7 @@ __all__ = [
     "load_model",
     "load_statements",
     "read_array",
+    "read_deepscan_output",
     "run_study",
     "scan_runs",
     "summary_table",

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 
 from personascan.errors import InputError
-from personascan.scan.group import Found
+from personascan.scan.fractional import scan_fractional
 from personascan.scan.levels import level_tables
 from personascan.scan.masks import (
     as_row_sets,
@@ -14,12 +14,13 @@ from personascan.scan.masks import (
     pair_labels,
     plan_searches,
 )
-from personascan.scan.planes import unpack_nodes
+from personascan.scan.memory import refuse_too_much, scan_memory
 from personascan.scan.pvalues import as_matrix, stack_pool
 from personascan.scan.result import RunScans, ScanResult
 from personascan.scan.scores import score_function
-from personascan.scan.search import Searches, is_shared, open_source, plan_search, run_search
+from personascan.scan.search import is_shared, open_source, plan_search, run_search
 from personascan.scan.splits import check_seed, run_keys
+from personascan.scan.winners import Task, best_fractional, keep_best, stack_layers
 
 DEFAULT_STARTS = 10
 
@@ -56,18 +57,25 @@ def scan_runs(
       alpha_max, alpha_min: the range of alphas searched, inside (0, 1); alpha_min 0 is no bound.
       alphas: "exact" (every attainable p in the range), "grid" (50 equal steps up to alpha_max) or
         an ascending sequence (one value: a fixed alpha).
-      starts: how many starts of the ascent, in the order all rows, all nodes, random row sets; or
-        a bool array [S, N] of row sets over the pool.
+      starts: how many starts of the ascent, in the order all rows, all nodes, eight from the exact
+        individual scan and the leading singular vector, random; or a bool array [S, N] of row sets.
       groups: one label for each pool row; the returned rows then all carry one label.
+      background_groups: one label for each pool row; a row is then compared with the background
+        rows of its own label alone (conditional p-values).
+      ties: "whole" (p <= alpha tests p_max) or "fractional" (a p-value range counts by its share
+        below alpha, as in FGSS; in float64 on the host, without a speed target; its starts are all
+        rows, all nodes and random row sets).
       seed: seed of the random starts; each run has its own key, the same in every layer.
       compat: test the published code's p-values (needs a grid or a sequence).
 
     Returns:
-      RunScans: score and alpha [L, R], rows [L, R, N] and nodes [L, R, D] as bool masks.
+      RunScans: score and alpha [L, R], rows [L, R, N] and nodes [L, R, D] as bool masks, the tail
+      of each node, and what every start reached.
 
     Raises:
       InputError: NaN or Inf in a layer (with its place), masks of the wrong shape, overlapping or
-        empty, alphas outside (0, 1), unknown names.
+        empty, alphas outside (0, 1), unknown names, a background group that a row needs and a run
+        lacks, more memory than there is.
     """
     phi = score_function(score)
     check_seed(seed)
@@ -96,28 +104,61 @@ def scan_runs(
         compat=compat,
     )
     searches = plan_searches(evaluation_RN, starts)
-    keys_R = run_keys(jax.random.key(seed), len(background_RN))
-    n_starts = 0 if searches.starts_RSM is not None else int(starts)
-    evaluated_N = evaluation_RN.any(0)
-    shared = is_shared(background_RN, tables)
-
+    task = Task(
+        background_RN=background_RN,
+        evaluated_N=evaluation_RN.any(0),
+        group_N=group_N,
+        searches=searches,
+        tables=tables,
+        runs=runs,
+        starts=0 if searches.starts_RSM is not None else int(starts),
+        phi=phi,
+        seed=seed,
+        climb=not compat,
+        layers=len(layers) if hasattr(layers, "__len__") else 1,
+    )
     results = []
     for index, layer in enumerate(layers):
         layer_ND = as_matrix(f"layer {index} of the pool", layer)
         if len(layer_ND) != n_pool:
             raise InputError(f"the masks cover {n_pool} rows but layer {index} has {len(layer_ND)}")
-        n_nodes = layer_ND.shape[1]
-        if results and n_nodes != results[0].nodes.shape[1]:
-            raise InputError(f"layer {index} has {n_nodes} nodes, unlike layer 0")
-        plan = plan_search(
-            searches, tables, n_nodes, int(evaluated_N.sum()), shared, phi, n_starts, not compat
-        )
-        source = open_source(layer_ND, background_RN, evaluated_N, tables, group_N)
-        found = run_search(source, searches, tables, keys_R, plan)
-        results.append(keep_best(found, tables.alphas_RA, searches, phi, runs, n_pool, n_nodes))
+        if results and layer_ND.shape[1] != results[0].nodes.shape[1]:
+            raise InputError(f"layer {index} has {layer_ND.shape[1]} nodes, unlike layer 0")
+        if ties == "fractional":
+            bounds = dict(tail=tail, alphas=alphas, alpha_max=alpha_max, alpha_min=alpha_min)
+            results.append(scan_layer_fractional(layer_ND, task, bounds))
+        else:
+            results.append(scan_layer(layer_ND, task))
     if not results:
         raise InputError("the pool has no layers")
     return stack_layers(results)
+
+
+def scan_layer(layer_ND, task: Task) -> RunScans:
+    """All runs of one layer, on the devices."""
+    n_pool, n_nodes = layer_ND.shape
+    evaluated = int(task.evaluated_N.sum())
+    shared = is_shared(task.background_RN, task.tables)
+    plan = plan_search(
+        task.searches, task.tables, n_nodes, evaluated, shared, task.phi, task.starts, task.climb
+    )
+    refuse_too_much(
+        scan_memory(plan, task.searches, task.tables, evaluated, n_pool, shared, task.layers)
+    )
+    source = open_source(layer_ND, task.background_RN, task.evaluated_N, task.tables, task.group_N)
+    keys_R = run_keys(jax.random.key(task.seed), len(task.background_RN))
+    found = run_search(source, task.searches, task.tables, keys_R, plan)
+    return keep_best(found, task, n_pool, n_nodes)
+
+
+def scan_layer_fractional(layer_ND, task: Task, bounds: dict) -> RunScans:
+    """All runs of one layer with ties counted in part, on the host."""
+    rngs = [np.random.default_rng([task.seed, r]) for r in range(len(task.background_RN))]
+    keywords = bounds | {"starts": task.starts}
+    found = scan_fractional(
+        layer_ND, task.background_RN, task.searches, task.group_N, rngs, task.phi, keywords
+    )
+    return best_fractional(found, task.searches, task.runs, len(layer_ND))
 
 
 def group_scan(
@@ -139,13 +180,15 @@ def group_scan(
     """The evaluation rows and nodes that together diverge most from the background.
 
     `scan_runs` with one layer and one run; see there for the keywords. Here a `starts` array is
-    [S, N] and `groups` has N labels, both over the evaluation rows.
+    [S, N], `groups` has N labels, both over the evaluation rows; `background_groups` is a pair of
+    label sequences, for the background rows and for the evaluation rows.
 
     Args:
       background_BD, evaluation_ND: activations, NumPy or JAX, with the same D nodes.
 
     Returns:
-      ScanResult: score, alpha, rows and nodes (sorted ints), start_scores, at_smallest_alpha.
+      ScanResult: score, alpha, rows and nodes (sorted ints), the tail of each node, start_scores,
+      starts_at_best, at_smallest_alpha.
 
     Raises:
       InputError: as `scan_runs`, and for differing widths.
@@ -186,44 +229,6 @@ def group_scan(
         tails=np.array(["both", "right", "left"])[tails_D[nodes]],
         start_scores=found.start_scores[0, 0],
         at_smallest_alpha=bool(found.at_smallest_alpha[0, 0]),
-    )
-
-
-def keep_best(found: Found, alphas_RA, searches: Searches, phi, runs: int, n_pool, n_nodes):
-    """Score every start again in float64, keep the best start, and of several groups the best."""
-    search_R = np.arange(len(found.level))
-    size_RS = found.rows_M.sum(-1) * np.bitwise_count(found.nodes_W).sum(-1, dtype=np.int64)
-    alpha_RS = alphas_RA[search_R[:, None], found.level]
-    scores_RS = phi(found.n_alpha.astype(np.float64), size_RS.astype(np.float64), alpha_RS, xp=np)
-    groups = len(search_R) // runs
-    start_scores = scores_RS.reshape(runs, groups, -1).max(1)
-    best_search, best_start = np.divmod(scores_RS.reshape(runs, -1).argmax(1), scores_RS.shape[1])
-    best_search += np.arange(runs) * groups
-    best = (best_search, best_start)
-    some_R = scores_RS[best] > 0
-    rows_RN = np.zeros((runs, n_pool), bool)
-    np.logical_or.at(
-        rows_RN, (np.arange(runs)[:, None], searches.rows_RM[best_search]), found.rows_M[best]
-    )
-    nodes_RD, high_RD, low_RD = (
-        np.asarray(unpack_nodes(words[best], n_nodes))
-        for words in (found.nodes_W, found.high_W, found.low_W)
-    )
-    return RunScans(
-        score=scores_RS[best],
-        alpha=np.where(some_R, alpha_RS[best], np.nan),
-        rows=rows_RN,
-        nodes=nodes_RD,
-        tails=high_RD.astype(np.int8) - low_RD.astype(np.int8),
-        start_scores=start_scores,
-        at_smallest_alpha=some_R & (found.level[best] == 0),
-    )
-
-
-def stack_layers(results: list[RunScans]) -> RunScans:
-    """One record with a leading axis of layers."""
-    return RunScans(
-        *(np.stack([getattr(r, name) for r in results]) for name in RunScans.__dataclass_fields__)
     )
 
 

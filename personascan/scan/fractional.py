@@ -1,0 +1,146 @@
+"""Ties counted in part: the p-value ranges of FGSS, in float64 on the host.
+
+An element whose p-value range reaches across alpha counts by the share of the range below it
+(FGSS, JMLR 14:1533, section 3.2), not all or nothing by p_max.
+Letters: A alphas, M evaluation rows, D nodes.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+
+from personascan.scan.levels import attained_alphas, given_alphas
+from personascan.scan.pvalues import empirical_pvalues
+
+CELLS_AT_ONCE = 2**24  # alphas x rows x nodes held together
+RISE = 1 + 1e-12  # less is rounding
+
+
+def fractions(p_min, p_max, alpha: float, tail: str):
+    """The share of each p-value range that is significant at alpha.
+
+    One-sided: the share of [p_min, p_max] below alpha. Two-sided: the share of the right tail's
+    range inside [0, alpha/2] or [1 - alpha/2, 1]; p_min and p_max are then the right tail's.
+    """
+    width = p_max - p_min
+    if tail != "two":
+        return np.clip((alpha - p_min) / width, 0, 1)
+    high = np.clip(alpha / 2 - p_min, 0, width)
+    low = np.clip(p_max - (1 - alpha / 2), 0, width)
+    return (high + low) / width
+
+
+def fractional_alphas(n: int, tail: str, alphas, alpha_max: float, alpha_min: float) -> np.ndarray:
+    """Alphas searched: the ends of the ranges and alpha_max (FGSS, Theorem 7), or those given.
+
+    Between two ends the count rises linearly with alpha, so that alpha_max can be best by itself.
+    """
+    if isinstance(alphas, str) and alphas == "exact":
+        return np.union1d(attained_alphas(n, tail, alpha_min, alpha_max), [alpha_max])
+    return given_alphas(alphas, alpha_max, alpha_min)
+
+
+def shares_of(ranges, alphas_A, tail: str):
+    """A function of an alpha's index: the share of every range, the latest kept."""
+
+    @lru_cache(max(1, CELLS_AT_ONCE // ranges.p_min.size))
+    def shares(a: int):
+        return fractions(ranges.p_min, ranges.p_max, alphas_A[a], tail)
+
+    return shares
+
+
+def ascend(shares, alphas_A, rows_M, phi):
+    """Plain alternation over all alphas from one row set: (score, alpha, rows, nodes)."""
+    best = (0.0, np.nan, np.zeros_like(rows_M), np.zeros(shares(0).shape[1], bool))
+    while rows_M.any():
+        node_counts = (shares(a)[rows_M].sum(0) for a in range(len(alphas_A)))
+        score, _, nodes_D = best_prefix(node_counts, rows_M, alphas_A, phi)
+        if score <= best[0] * RISE:
+            return best
+        row_counts = (shares(a)[:, nodes_D].sum(1) for a in range(len(alphas_A)))
+        score, alpha, chosen_M = best_prefix(row_counts, nodes_D, alphas_A, phi)
+        if score <= best[0] * RISE:
+            return best
+        rows_M, best = chosen_M, (score, alpha, chosen_M, nodes_D)
+    return best
+
+
+def best_prefix(counts, others, alphas_A, phi):
+    """The best alpha and the best prefix of the members by count: (score, alpha, members)."""
+    best = (0.0, np.nan, None)
+    for alpha, count_X in zip(alphas_A, counts, strict=True):
+        order_X = np.argsort(-count_X, kind="stable")
+        size_X = np.arange(1, count_X.size + 1) * others.sum()
+        score_X = phi(np.cumsum(count_X[order_X]), size_X.astype(float), alpha, xp=np)
+        cut = int(score_X.argmax())
+        if score_X[cut] > best[0]:
+            best = (
+                float(score_X[cut]),
+                alpha,
+                np.isin(np.arange(count_X.size), order_X[: cut + 1]),
+            )
+    return best if best[2] is not None else (0.0, np.nan, np.zeros(count_X.size, bool))
+
+
+def scan_fractional(layer_ND, background_RN, searches, label_N, rngs, phi, keywords) -> list:
+    """Every start of every search of one layer.
+
+    Args:
+      searches: as in `search.py`; label_N: the background group of each pool row.
+      rngs: one generator for each search.
+      keywords: tail, alphas, alpha_max, alpha_min and starts, as in `scan_runs`.
+
+    Returns:
+      For each search (score [S], alpha [S], rows [S, M], nodes [S, D], tails [S, D], least alpha).
+    """
+    tail, starts = keywords["tail"], keywords["starts"]
+    alpha_keywords = [keywords[name] for name in ("alphas", "alpha_max", "alpha_min")]
+    found = []
+    for r, (background_N, rng) in enumerate(zip(background_RN, rngs, strict=True)):
+        rows = searches.rows_RM[r][searches.valid_RM[r]]
+        background = np.flatnonzero(background_N)
+        ranges = empirical_pvalues(
+            layer_ND[background],
+            layer_ND[rows],
+            tail="right" if tail == "two" else tail,
+            background_groups=(label_N[background], label_N[rows]),
+        )
+        sizes = np.bincount(label_N[background])[np.unique(label_N[rows])]
+        per_size = [fractional_alphas(n, tail, *alpha_keywords) for n in np.unique(sizes)]
+        alphas_A = np.unique(np.concatenate(per_size))
+        shares = shares_of(ranges, alphas_A, tail)
+        if searches.starts_RSM is None:
+            starts_SM = row_sets(rng, shares, alphas_A, starts, phi)
+        else:
+            starts_SM = searches.starts_RSM[r][:, searches.valid_RM[r]]
+        ends = [ascend(shares, alphas_A, rows_M, phi) for rows_M in starts_SM]
+        # The middle of a right tail's range lies below one half where the value is high.
+        high_MD = (ranges.p_min + ranges.p_max < 1) if tail == "two" else tail == "right"
+        high_MD = np.broadcast_to(high_MD, ranges.p_min.shape)
+        tails = [node_tails(end, shares, alphas_A, high_MD) for end in ends]
+        found.append((*map(np.array, zip(*ends, strict=True)), np.array(tails), alphas_A[0]))
+    return found
+
+
+def node_tails(end, shares, alphas_A, high_MD) -> np.ndarray:
+    """1 where most of a node's significant share is high, -1 where it is low, else 0: [D] int8."""
+    score, alpha, rows_M, nodes_D = end
+    if score == 0:
+        return np.zeros(len(nodes_D), np.int8)
+    share_MD = shares(int(np.searchsorted(alphas_A, alpha)))[rows_M]
+    excess_D = np.where(high_MD[rows_M], share_MD, -share_MD).sum(0)
+    return (np.sign(excess_D.round(12)) * nodes_D).astype(np.int8)
+
+
+def row_sets(rng, shares, alphas_A, starts: int, phi) -> np.ndarray:
+    """Row sets [S, M] in the order all rows, all nodes, random subsets."""
+    rows, nodes = shares(0).shape
+    chosen_SM = rng.random((starts, rows)) < rng.random((starts, 1))
+    chosen_SM[np.arange(starts), rng.integers(rows, size=starts)] = True
+    chosen_SM[0] = True
+    if starts > 1:
+        all_nodes = np.ones(nodes, bool)
+        counts = (shares(a).sum(1) for a in range(len(alphas_A)))
+        chosen_SM[1] = best_prefix(counts, all_nodes, alphas_A, phi)[2]
+    return chosen_SM
