@@ -1,7 +1,9 @@
 """Running a script: an error in the input is one clear line and a non-zero exit."""
 
+import os
 import sys
 
+import jax
 from absl import app, flags, logging
 
 from personascan.errors import InputError
@@ -19,6 +21,9 @@ def run(main) -> None:
             logging.set_verbosity(logging.WARNING)
         main(argv)
 
+    # One device a core, so that scans are spread over the cores of a machine without accelerator.
+    if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
+        jax.config.update("jax_num_cpu_devices", os.cpu_count())
     try:
         app.run(guarded, flags_parser=parse)
     except KeyboardInterrupt:

@@ -2,11 +2,13 @@
 
 import hashlib
 import importlib.metadata
+import os
 import pathlib
 import platform
 from dataclasses import dataclass
 
 import jax
+import joblib
 import numpy as np
 from tqdm import tqdm
 
@@ -24,6 +26,7 @@ from personascan.errors import InputError
 from personascan.models.embedded import file_sha256
 from personascan.models.load import load_model
 from personascan.report.folder import refuse_other_study, write_study
+from personascan.scan.calibrate import Calibration, calibrate
 from personascan.scan.levels import level_tables
 from personascan.scan.result import RunScans
 from personascan.scan.runs import scan_runs
@@ -33,6 +36,7 @@ from personascan.statements import Statement, load_statements, statement_files
 from personascan.study_config import StudyConfig
 
 SITES = ("resid_post", "final_norm")
+SEPARATED_ALONE = 40  # layers
 PACKAGES = ("personascan", "jax", "flax", "numpy", "scikit-learn", "scipy", "transformers", "gguf")
 
 
@@ -47,6 +51,7 @@ class LayerScan:
     frequency_D: np.ndarray  # selection frequency
     node_set_D: np.ndarray  # frequency >= threshold
     pool_ids: list[str]  # statement ids of the pool, in the order of `runs.rows`
+    calibration: Calibration | None  # of this layer's nodes; frequency and node set are then its
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,7 @@ class Study:
     separation: dict[str, list[Separation]]  # one for each layer
     projections: dict[str, list[Projection]]  # an early, a middle and the best layer
     scans: dict[str, list[LayerScan]]  # one for each scanned layer
+    calibrations: dict[str, Calibration]  # of the scores of every layer; empty without permutations
     overlaps: dict[str, list[Overlap]]  # by scanned layer
     provenance: dict  # versions, platform, hashes of the inputs
 
@@ -115,20 +121,23 @@ def run_study(config) -> Study:
     kept = extract(model, statements, sites=SITES, role=config.role)
     layers_LND = np.concatenate([kept.arrays[site, "last"] for site in SITES])
 
-    wording, separation = {}, {}
+    wording = {}
     for name, (rows, positive_N) in pools.items():
-        seed = seed_of(config.seed, name)
         texts = [statements[i].text for i in rows]
-        wording[name] = bag_of_words_accuracy(texts, positive_N, seed=seed)
-        separation[name] = [
-            layer_separation(layer_ND[rows], positive_N, config.separation, seed)
-            for layer_ND in tqdm(layers_LND, desc=f"separation, {name}", unit=" layers")
-        ]
+        wording[name] = bag_of_words_accuracy(texts, positive_N, seed=seed_of(config.seed, name))
+    separation = separate_layers(config, layers_LND, pools)
     best = best_layer(separation)
     chosen = {
         best if layer == "best" else layer_names.index(layer): None for layer in config.scan.layers
     }
 
+    calibrations = {}
+    if config.scan.permutations:
+        for name, (rows, positive_N) in tqdm(
+            pools.items(), desc="calibration", unit=" comparisons"
+        ):
+            pool = [layer_ND[rows] for layer_ND in layers_LND]
+            calibrations[name] = calibrate_pool(config, name, pool, positive_N, layer=-1)
     scans = {
         name: scan_pool(config, name, layers_LND, list(chosen), layer_names, statements, *pool)
         for name, pool in tqdm(pools.items(), desc="scans", unit=" comparisons")
@@ -146,8 +155,9 @@ def run_study(config) -> Study:
             for name, pool in pools.items()
         },
         scans=scans,
+        calibrations=calibrations,
         overlaps={
-            layer_names[layer]: overlaps({n: scans[n][i].node_set_D for n in scans})
+            layer_names[layer]: layer_overlaps(config, {n: scans[n][i] for n in scans})
             for i, layer in enumerate(chosen)
         },
         provenance=inputs,
@@ -181,6 +191,23 @@ def study_statements(config: StudyConfig) -> list[Statement]:
     return [
         s for p in config.personas for s in load_statements(config.statements, persona=p, **chosen)
     ]
+
+
+def separate_layers(config: StudyConfig, layers_LND, pools) -> dict[str, list[Separation]]:
+    """Every layer of every comparison, in as many processes as there are cores."""
+    work = [
+        joblib.delayed(layer_separation)(
+            layer_ND[rows], positive_N, config.separation, seed_of(config.seed, name)
+        )
+        for name, (rows, positive_N) in pools.items()
+        for layer_ND in layers_LND
+    ]
+    # Few layers are done sooner than processes are started.
+    processes = os.cpu_count() if len(work) > SEPARATED_ALONE else 1
+    done = joblib.Parallel(processes, return_as="generator")(work)
+    found = list(tqdm(done, desc="separation", total=len(work), unit=" layers"))
+    layers = len(layers_LND)
+    return {name: found[i * layers : (i + 1) * layers] for i, name in enumerate(pools)}
 
 
 def seed_of(seed: int, name: str) -> int:
@@ -222,13 +249,40 @@ def scan_pool(
     found = []
     for i, layer in enumerate(chosen):
         precision_R, recall_R = precision_recall(runs.rows[i], evaluation_RN, positive_N)
-        frequency_D = selection_frequency(runs.nodes[i])
+        frequency_D, calibration = selection_frequency(runs.nodes[i]), None
+        if config.scan.permutations:
+            calibration = calibrate_pool(config, name, [pool[i]], positive_N, layer=0)
+            frequency_D = calibration.frequency
         one = runs.layer(i)
         within = frequency_D >= config.threshold
         found.append(
-            LayerScan(layer_names[layer], one, precision_R, recall_R, frequency_D, within, ids)
-        )
+            LayerScan(
+                layer_names[layer], one, precision_R, recall_R, frequency_D, within, ids,
+                calibration,
+            )
+        )  # fmt: skip
     return found
+
+
+def calibrate_pool(config: StudyConfig, name, pool, positive_N, layer: int) -> Calibration:
+    """The calibration of one comparison; the same permutations at every layer."""
+    return calibrate(
+        pool,
+        positive_N,
+        config.runs,
+        permutations=config.scan.permutations,
+        layer=layer,
+        seed=seed_of(config.seed, name),
+        **config.scan.keywords(),
+    )
+
+
+def layer_overlaps(config: StudyConfig, scans: dict[str, LayerScan]) -> list[Overlap]:
+    """The overlaps of the node sets of one layer, with their permutation null if there is one."""
+    null_sets = None
+    if config.scan.permutations:
+        null_sets = {n: s.calibration.null_frequency >= config.threshold for n, s in scans.items()}
+    return overlaps({n: s.node_set_D for n, s in scans.items()}, null_sets)
 
 
 def provenance(config: StudyConfig, model_sha256: str) -> dict:

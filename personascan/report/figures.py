@@ -39,6 +39,9 @@ def all_figures(study) -> dict[str, dict[str, Figure]]:
     return {
         "separation": {"separation.png": draw_separation(study)},
         "pca": {"pca.png": draw_projections(study)},
+        "score_profile": (
+            {"score_profile.png": draw_score_profile(study)} if study.calibrations else {}
+        ),
         "precision_recall": {"precision_recall.png": draw_precision_recall(study)},
         "selection_frequency": {"selection_frequency.png": draw_selection_frequency(study)},
         "upset": {
@@ -112,6 +115,38 @@ def draw_projections(study) -> Figure:
             axis.set_ylabel(f"component 2 ({p.share_2[1]:.0%})")
     axes[0, 0].legend(fontsize=8)
     figure.suptitle("Statements in the first two principal components (units of activation)")
+    return figure
+
+
+def draw_score_profile(study) -> Figure:
+    """The score of each layer against its permutations; dots where the family-wise p is small."""
+    names = list(study.calibrations)
+    columns = min(2, len(names))
+    rows = -(-len(names) // columns)
+    figure = Figure(figsize=(1 + 4.6 * columns, 0.6 + 2.8 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
+    layer = np.arange(len(study.layer_names))
+    for axis, (i, name) in zip(axes.flat, enumerate(names), strict=False):
+        found = study.calibrations[name]
+        low, high = np.quantile(found.null, (0.05, 0.95), axis=1)
+        axis.fill_between(layer, low, high, color="0.8", lw=0, label="5% to 95% of permutations")
+        highest = np.quantile(found.null.max(0), 0.95)
+        axis.axhline(highest, color="0.3", ls="--", lw=1, label="95% of their highest layers")
+        axis.plot(layer, found.score, color=colour(i), lw=1.2, label="score")
+        small = found.p_family <= 0.05
+        axis.plot(
+            layer[small], found.score[small], "o", color=colour(i), label="family-wise p <= 0.05"
+        )
+        axis.set_title(f"{name} (smallest p {found.p_family.min():.2g})", fontsize=10)
+        axis.set_xlabel("layer (resid_post, last: final_norm)")
+        axis.set_ylabel(f"{study.config.scan.score} score of one run")
+        axis.grid(alpha=0.3)
+    for axis in axes.flat[len(names) :]:
+        axis.axis("off")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    figure.suptitle(
+        f"The scan at every layer, against {found.null.shape[1]} permutations of labels"
+    )
     return figure
 
 

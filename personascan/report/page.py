@@ -1,6 +1,7 @@
 """report.md: shows and explains the tables and pictures of a study in sentences with numbers."""
 
 import numpy as np
+from scipy.stats import false_discovery_control
 
 from personascan.report.tables import center, mean_deviation
 
@@ -10,6 +11,7 @@ def report_page(study, figures: dict[str, list[str]]) -> str:
     sections = [
         heading(study),
         layers_section(study, figures),
+        *([scores_section(study, figures)] if study.calibrations else []),
         runs_section(study, figures),
         nodes_section(study, figures),
         limits_section(study),
@@ -118,6 +120,51 @@ def layers_section(study, figures) -> str:
     )
 
 
+def scores_section(study, figures) -> str:
+    scan = study.config.scan
+    smallest = {name: found.p_family.min() for name, found in study.calibrations.items()}
+    q = dict(zip(smallest, false_discovery_control(list(smallest.values())), strict=True))
+    rows = []
+    for name, found in study.calibrations.items():
+        best = int(np.lexsort((-found.score, found.p_family))[0])
+        passing = int((found.p_family <= 0.05).sum())
+        rows.append(
+            [
+                safe(name),
+                study.layer_names[best],
+                f"{found.score[best]:.1f}",
+                f"{found.null[best].mean():.1f}",
+                f"{np.quantile(found.null.max(0), 0.95):.1f}",
+                f"{found.p[best]:.3f}",
+                f"{smallest[name]:.3f}",
+                f"{q[name]:.3f}",
+                passing,
+            ]
+        )
+    layers = len(study.layer_names)
+    clear = [name for name in smallest if smallest[name] <= 0.05]
+    verdict = (
+        f"At some layer the scan tells {listed(clear)} from permuted labels."
+        if clear
+        else "At no layer does the scan tell a comparison from permuted labels."
+    )
+    header = [
+        "", "layer of the smallest p", "score", "mean under permutation",
+        "95% of the highest layers", "p of this layer", "family-wise p", "q over comparisons",
+        f"layers of {layers} with family-wise p <= 0.05",
+    ]  # fmt: skip
+    return (
+        "## Where the scan finds more than chance\n\n"
+        f"Every layer was scanned once ({scan.starts} starts) with the labels as they are and "
+        f"{scan.permutations} times with the labels permuted, through the same function. A layer's "
+        "family-wise p compares its score with the highest layer of every permutation, so that the "
+        f"search over {layers} layers is paid for; q controls the false discovery rate over "
+        f"comparisons (Benjamini-Hochberg). No p can be below {1 / (scan.permutations + 1):.3f}. "
+        f"{verdict} `layers.csv` has every layer.\n\n{table(header, rows)}\n\n"
+        f"{pictures(figures['score_profile'], 'score by layer against permutations')}"
+    )
+
+
 def runs_section(study, figures) -> str:
     config = study.config
     plan, scan = config.runs, config.scan
@@ -183,7 +230,15 @@ def nodes_section(study, figures) -> str:
         counts = [f"{safe(n)} {s[i].node_set_D.sum()}" for n, s in study.scans.items()]
         sizes.append(f"at {layer}: {', '.join(counts)}")
         rows += [
-            [layer, listed(o.names), o.observed, f"{o.expected:.1f}", ratio(o), o.exclusive]
+            [
+                layer,
+                listed(o.names),
+                o.observed,
+                f"{o.expected:.1f}",
+                ratio(o),
+                *null_of(o),
+                o.exclusive,
+            ]
             for o in study.overlaps[layer]
         ]
     header = [
@@ -192,13 +247,16 @@ def nodes_section(study, figures) -> str:
         "shared nodes",
         "expected by chance",
         "ratio",
+        "under permutation",
+        "permutation p",
+        "hypergeometric p (exchangeable nodes)",
         "in no other set",
     ]
     text = (
         "## Which nodes\n\n"
         "The selection frequency of a node is the share of runs that returned it; the node set of "
         f"a comparison holds the nodes with frequency >= {threshold:g}. Of {nodes} nodes the sets "
-        f"hold {'; '.join(sizes)}. `nodes.csv` has every node.\n\n"
+        f"hold {'; '.join(sizes)}. {false_selections(study)}`nodes.csv` has every node.\n\n"
         f"{pictures(figures['selection_frequency'], 'selection frequency')}\n\n"
     )
     if rows:
@@ -208,6 +266,33 @@ def nodes_section(study, figures) -> str:
             f"{table(header, rows)}\n\n"
         )
     return text + pictures(figures["upset"], "exclusive intersections of node sets")
+
+
+def false_selections(study) -> str:
+    """What the permutations say of the node sets, or nothing."""
+    if not study.calibrations:
+        return ""
+    parts = []
+    for i, layer in enumerate(study.scanned_layers()):
+        counts = [
+            f"{safe(n)} {s[i].calibration.expected_false(study.config.threshold):.1f}"
+            for n, s in study.scans.items()
+        ]
+        parts.append(f"at {layer}: {', '.join(counts)}")
+    return (
+        "These frequencies are of runs with one start. With permuted labels so many nodes reach "
+        f"the threshold on average: {'; '.join(parts)}. Where that comes close to a set's size, "
+        "the set is what the shared statements give by themselves; q in `nodes.csv` is the share "
+        "of false selections expected among the nodes at least as frequent. "
+    )
+
+
+def null_of(overlap) -> list[str]:
+    values = (overlap.null_mean, overlap.p, overlap.p_hypergeometric)
+    return [
+        "-" if np.isnan(value) else f"{value:.{digits}f}"
+        for value, digits in zip(values, (1, 3, 3), strict=True)
+    ]
 
 
 def ratio(overlap) -> str:
@@ -221,11 +306,12 @@ def limits_section(study) -> str:
             f"{study.best_layer} was chosen by the probe on the same statements that were then "
             "scanned, so its precision and recall are somewhat optimistic."
         )
-    notes.append(
-        "Scores carry no p-value here: noise alone gives high scores and node sets that recur "
-        "between runs, because all runs draw from the same statements. Compare precision with "
-        "chance, and overlaps with the number expected."
-    )
+    if not study.calibrations:
+        notes.append(
+            "Scores carry no p-value here: noise alone gives high scores and node sets that recur "
+            "between runs, because all runs draw from the same statements. Compare precision with "
+            "chance, and overlaps with the number expected, or set scan.permutations."
+        )
     notes.append(
         "The number expected for overlaps takes nodes as exchangeable and sets as independent; "
         "nodes of one layer are correlated, so real chance overlaps scatter more widely."

@@ -14,12 +14,12 @@ def write_tables(study, folder: pathlib.Path) -> None:
     write_csv(folder / "runs.csv", RUN_HEADER, run_rows(study))
     write_csv(
         folder / "nodes.csv",
-        ("layer", "comparison", "node", "frequency", "in_set"),
+        ("layer", "comparison", "node", "frequency", "in_set", "q"),
         node_rows(study),
     )
     write_csv(
         folder / "overlaps.csv",
-        ("layer", "comparisons", "observed", "expected_by_chance", "exclusive"),
+        OVERLAP_HEADER,
         overlap_rows(study),
     )
 
@@ -36,18 +36,46 @@ def number(value) -> str:
     return "" if np.isnan(value) else f"{value:.6g}"
 
 
+OVERLAP_HEADER = (
+    "layer",
+    "comparisons",
+    "observed",
+    "expected_by_chance",
+    "exclusive",
+    "null_mean",
+    "permutation_p",
+    "hypergeometric_p",
+)
+SCAN_COLUMNS = ("scan_score", "null_mean", "null_95", "scan_p", "scan_p_family")
+
+
 def layer_header():
     columns = [f"{metric}_{part}" for metric in METRICS for part in ("mean", "deviation")]
-    return ("layer", "comparison", "wording_accuracy", "constant", *columns)
+    return ("layer", "comparison", "wording_accuracy", "constant", *columns, *SCAN_COLUMNS)
+
+
+def scan_columns(calibration, layer: int):
+    """A layer's score beside its permutations, and its p-values; NaN without calibration."""
+    if calibration is None:
+        return [np.nan] * len(SCAN_COLUMNS)
+    null_T = calibration.null[layer]
+    return (
+        calibration.score[layer],
+        null_T.mean(),
+        np.quantile(null_T, 0.95),
+        calibration.p[layer],
+        calibration.p_family[layer],
+    )
 
 
 def layer_rows(study):
     for name, layers in study.separation.items():
-        for layer, found in zip(study.layer_names, layers, strict=True):
+        for index, (layer, found) in enumerate(zip(study.layer_names, layers, strict=True)):
+            scan = [number(value) for value in scan_columns(study.calibrations.get(name), index)]
             values = [
                 number(part[metric]) for metric in METRICS for part in (found.mean, found.deviation)
             ]
-            yield (layer, name, number(study.wording[name][0]), int(found.constant), *values)
+            yield (layer, name, number(study.wording[name][0]), int(found.constant), *values, *scan)
 
 
 RUN_HEADER = (
@@ -97,14 +125,21 @@ def run_rows(study):
 def node_rows(study):
     for name, scans in study.scans.items():
         for scan in scans:
+            nodes = len(scan.frequency_D)
+            q_D = scan.calibration.q() if scan.calibration else np.full(nodes, np.nan)
             for node, frequency in enumerate(scan.frequency_D):
-                yield scan.layer, name, node, number(frequency), int(scan.node_set_D[node])
+                within = int(scan.node_set_D[node])
+                yield scan.layer, name, node, number(frequency), within, number(q_D[node])
 
 
 def overlap_rows(study):
     for layer, found in study.overlaps.items():
         for o in found:
-            yield layer, " & ".join(o.names), o.observed, number(o.expected), o.exclusive
+            chance = (o.null_mean, o.p, o.p_hypergeometric)
+            yield (
+                layer, " & ".join(o.names), o.observed, number(o.expected), o.exclusive,
+                *map(number, chance),
+            )  # fmt: skip
 
 
 def mean_deviation(values, digits: int = 2) -> str:

@@ -8,6 +8,7 @@ permutations (index 0 is the observed labels where an axis has T + 1), R runs, N
 from dataclasses import dataclass, field, replace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from personascan.errors import InputError
@@ -129,7 +130,7 @@ def calibrate(
     layers = [pool_LND] if getattr(pool_LND, "ndim", 3) == 2 else pool_LND
     label_key, score_key, node_key = jax.random.split(jax.random.key(seed), 3)
     labels_TN = permuted_labels(positive_N, permutations, label_key)
-    masks = split_masks(labels_TN, run_keys(score_key, len(labels_TN)), replace(plan, redraw=True))
+    masks = split_masks(labels_TN, run_keys(score_key, len(labels_TN)), replace(plan, runs=1))
     rng = np.random.default_rng(seed)  # only breaks ties
     if statistic == "score":
         found = scan_runs(layers, *masks, starts=starts, seed=seed, **keywords)
@@ -164,10 +165,13 @@ ALPHA_KEYWORDS = ("alphas", "alpha_max", "alpha_min")
 
 def permuted_labels(positive_N, permutations: int, key) -> np.ndarray:
     """The labels, then T permutations of them: [T + 1, N]."""
-    shuffled = jax.lax.map(
-        lambda k: jax.random.permutation(k, positive_N), run_keys(key, permutations)
-    )
-    return np.concatenate([positive_N[None], np.asarray(shuffled)])
+    shuffled_TN = shuffle(run_keys(key, permutations), jnp.asarray(positive_N))
+    return np.concatenate([positive_N[None], np.asarray(shuffled_TN)])
+
+
+@jax.jit
+def shuffle(keys_T, positive_N):
+    return jax.lax.map(lambda key: jax.random.permutation(key, positive_N), keys_T)
 
 
 def permutation_pvalues(statistic_LT, rng) -> tuple[np.ndarray, np.ndarray]:
@@ -218,11 +222,7 @@ def selection_frequencies(pool_ND, labels_TN, plan: SplitPlan, key, seed: int, k
 
     All of them are runs of one scan, so the layer is sorted once.
     """
-    keys_T = run_keys(key, len(labels_TN))
-    masks_TRN = [
-        split_masks(np.repeat(labels_N[None], plan.runs, 0), run_keys(k, plan.runs), plan)
-        for labels_N, k in zip(labels_TN, keys_T, strict=True)
-    ]
-    background_RN, evaluation_RN = (np.concatenate(part) for part in zip(*masks_TRN, strict=True))
-    runs = scan_runs(pool_ND, background_RN, evaluation_RN, starts=1, seed=seed, **keywords)
+    keys_R = run_keys(key, len(labels_TN) * plan.runs)
+    masks = split_masks(np.repeat(labels_TN, plan.runs, axis=0), keys_R, plan)
+    runs = scan_runs(pool_ND, *masks, starts=1, seed=seed, **keywords)
     return runs.nodes[0].reshape(len(labels_TN), plan.runs, -1).mean(1)

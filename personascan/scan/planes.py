@@ -9,11 +9,12 @@ Letters: A alphas, M evaluation rows, D nodes, W words, K bits of a count, C cou
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 LANES = 32  # words added up side by side: reductions over a multiple of it vectorise
 ROWS_AT_ONCE = 15  # what four bits count
 COUNTS_AT_ONCE = 64  # counts looked up in one pass over the planes
-ALL = jnp.uint32(0xFFFFFFFF)
+ALL = np.uint32(0xFFFFFFFF)
 
 
 def word_count(n_nodes: int) -> int:

@@ -147,6 +147,13 @@ def own_levels(source: OwnBackgrounds, searched: tuple, rows_M, valid_M, n_alpha
 
 def run_search(source, searches: Searches, tables: LevelTables, keys_R, plan: SearchPlan) -> Found:
     """Every start of every search: Found with leading axes [R, S]."""
+    found = search(*search_inputs(source, searches, tables, keys_R, plan), plan=plan)
+    runs = len(searches.rows_RM)
+    return jax.tree.map(lambda field: np.asarray(field[:runs]), found)
+
+
+def search_inputs(source, searches: Searches, tables: LevelTables, keys_R, plan: SearchPlan):
+    """The arrays of `search`: what all searches share, and what each has for itself."""
     runs, devices = len(searches.rows_RM), len(plan.devices)
     spare = 0 if plan.over_starts else -runs % devices
     per_search = (searches, tables.alphas_RA.astype(np.float32), keys_R)
@@ -156,8 +163,7 @@ def run_search(source, searches: Searches, tables: LevelTables, keys_R, plan: Se
         per_search += (own,)
     repeat = np.concatenate([np.arange(runs), np.full(spare, runs - 1)])
     per_search = jax.tree.map(lambda field: field[repeat], per_search) if spare else per_search
-    found = search(source, per_search, plan=plan)
-    return jax.tree.map(lambda field: np.asarray(field[:runs]), found)
+    return source, per_search
 
 
 @partial(jax.jit, static_argnames="plan")

@@ -42,17 +42,25 @@ def draw_splits(positive_N, plan: SplitPlan, seed: int) -> tuple[np.ndarray, np.
 
 def run_keys(key, runs: int):
     """One key for each run."""
-    return jax.vmap(partial(jax.random.fold_in, key))(np.arange(runs))
+    return fold_each(key, jnp.arange(runs))
+
+
+@jax.jit
+def fold_each(key, number_R):
+    return jax.vmap(partial(jax.random.fold_in, key))(number_R)
 
 
 def split_masks(labels_RN, keys_R, plan: SplitPlan) -> tuple[np.ndarray, np.ndarray]:
-    """Background and evaluation masks of runs that each have their own labels and key."""
+    """Background and evaluation masks of runs that each have their own labels and key.
+
+    Without redrawing, every `plan.runs` runs share the background of their first.
+    """
     rank_RN = np.asarray(deal(jnp.asarray(labels_RN), keys_R))
     h0_RN = ~labels_RN
     background_RN = h0_RN & (rank_RN < plan.background)
     clean_RN = h0_RN & ~background_RN & (rank_RN < plan.background + plan.clean)
     if not plan.redraw:
-        background_RN = np.repeat(background_RN[:1], len(labels_RN), axis=0)
+        background_RN = np.repeat(background_RN[:: plan.runs], plan.runs, axis=0)
         rest_RN = np.where(h0_RN & ~background_RN, rank_RN, labels_RN.shape[1])
         clean_RN = rest_RN.argsort(1).argsort(1) < plan.clean
     chosen_RN = labels_RN & (rank_RN - h0_RN.sum(1, keepdims=True) < plan.positive)

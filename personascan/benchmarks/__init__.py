@@ -1,0 +1,1 @@
+"""Timings of the scan, each beside plain NumPy on the same machine."""

@@ -1,0 +1,128 @@
+"""What the scan takes, measurement by measurement. Every result is a NumPy array, so that whatever
+a device was asked for has come back when the clock stops.
+"""
+
+import statistics
+import time
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+
+from personascan.benchmarks import numpy_scan
+from personascan.scan.calibrate import calibrate
+from personascan.scan.individual import individual_scan
+from personascan.scan.memory_check import planned_and_held
+from personascan.scan.pvalues import empirical_pvalues
+from personascan.scan.runs import scan_runs
+from personascan.scan.splits import SplitPlan
+
+GRID = np.linspace(0.01, 0.5, 50)
+# Seconds of the published code on two CPU cores; None where it has no such thing.
+PUBLISHED = {"one start": 11.4, "ten starts": 60.0, "p-values": 0.39, "p-values, individual": 1.1}
+
+
+def timed(name: str, work, repeats: int, published=None, warm: bool = True) -> dict:
+    """One measurement: the median of `repeats`, after one that compiles."""
+    if warm:
+        work()
+    seconds = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - began)
+    found = {"what": name, "seconds": round(statistics.median(seconds), 4), "of": repeats}
+    if published:
+        found |= {"published": published, "times_faster": round(published / found["seconds"], 1)}
+    return found | {"devices": f"{jax.device_count()} {jax.default_backend()}"}
+
+
+def benchmark_pool(nodes: int, runs: int):
+    """600 rows (250 background, 50 clean, 300 positive) and the masks of runs of 25 + 25 rows."""
+    rng = np.random.default_rng(0)
+    pool_ND = rng.normal(size=(600, nodes)).astype(np.float32)
+    pool_ND[300:, : nodes // 10] += 0.5
+    evaluation_RN = np.zeros((runs, 600), bool)
+    for row_N in evaluation_RN:
+        row_N[np.r_[250 + rng.permutation(50)[:25], 300 + rng.permutation(300)[:25]]] = True
+    background_RN = np.broadcast_to(np.arange(600) < 250, evaluation_RN.shape)
+    return pool_ND, background_RN, evaluation_RN
+
+
+def measure_scans(nodes: int, runs: int, repeats: int) -> Iterator[dict]:
+    """Group runs, p-values and individual scans, ours and plain NumPy's."""
+    pool_ND, *masks = benchmark_pool(nodes, runs)
+    for starts, words in ((1, "one start"), (10, "ten starts")):
+        for alphas in ("grid", "exact"):
+            yield timed(
+                f"{runs} group runs, {words}, {alphas} alphas",
+                lambda s=starts, a=alphas: scan_runs(pool_ND, *masks, starts=s, alphas=a),
+                repeats,
+                PUBLISHED[words] if alphas == "grid" else None,
+            )
+    background_BD, some_ND = pool_ND[:250], pool_ND[250:]
+    many_ND = np.random.default_rng(1).normal(size=(1000, nodes)).astype(np.float32)
+
+    def both():
+        empirical_pvalues(background_BD, many_ND)
+        individual_scan(background_BD, many_ND, alphas="grid")
+
+    def numpy_both():
+        ranks_ND = numpy_scan.p_values(background_BD, many_ND)
+        numpy_scan.individual_scores(ranks_ND, 250, GRID)
+
+    of_run_MD = numpy_scan.p_values(background_BD, some_ND)[masks[1][0, 250:]]
+    for name, work, published in (
+        ("p-values, 350 rows", lambda: empirical_pvalues(background_BD, some_ND), "p-values"),
+        ("p-values and individual scans, 1000 rows", both, "p-values, individual"),
+        ("NumPy: p-values, 350 rows", lambda: numpy_scan.p_values(background_BD, some_ND), ""),
+        ("NumPy: p-values and individual scores, 1000 rows", numpy_both, ""),
+        (
+            "NumPy: 1 group run, one start, grid alphas",
+            lambda: numpy_scan.group_scan(of_run_MD, 250, GRID, np.arange(50)),
+            "",
+        ),
+    ):
+        yield timed(name, work, repeats, PUBLISHED.get(published))
+    yield {"what": "memory, bytes"} | planned_and_held(pool_ND, *masks)
+
+
+def measure_calibration(layers: int, permutations: int) -> Iterator[dict]:
+    """The score-and-layer calibration, compiling included: 600 x 576, one run of ten starts."""
+    pool_LND = np.random.default_rng(0).normal(size=(layers, 600, 576)).astype(np.float32)
+    plan = SplitPlan(background=250, clean=25, positive=25)
+    labels_N = np.arange(600) < 300
+    yield timed(
+        f"calibration, {layers} layers of 600 x 576, {permutations} permutations",
+        lambda: calibrate(pool_LND, labels_N, plan, permutations=permutations, layer=-1),
+        repeats=1,
+        warm=False,
+    )
+
+
+def measure_scaling(repeats: int, largest: int) -> Iterator[dict]:
+    """Rows, nodes and runs doubled one at a time, up to 1000 rows and `largest` nodes."""
+    rng = np.random.default_rng(0)
+    sizes = [
+        *(("rows", rows, 2048, 4) for rows in (125, 250, 500, 1000)),
+        *(("nodes", 100, nodes, 4) for nodes in (2048, 4096, 8192, 16384)),
+        *(("runs", 50, 1024, runs) for runs in (25, 50, 100, 200)),
+        ("largest", 1000, 16384, 2),
+    ]
+    for varied, rows, nodes, runs in sizes:
+        if nodes > largest:
+            continue
+        pool_ND = rng.normal(size=(250 + rows + 50, nodes)).astype(np.float32)
+        background_N = np.arange(len(pool_ND)) < 250
+        evaluation_RN = np.zeros((runs, len(pool_ND)), bool)
+        for row_N in evaluation_RN:
+            row_N[250 + rng.permutation(rows + 50)[:rows]] = True
+        background_RN = np.broadcast_to(background_N, evaluation_RN.shape)
+        found = timed(
+            f"scaling in {varied}",
+            lambda p=pool_ND, b=background_RN, e=evaluation_RN: scan_runs(
+                p, b, e, starts=3, alphas="grid"
+            ),
+            repeats,
+        )
+        yield found | {"varied": varied, "rows": rows, "nodes": nodes, "runs": runs}
