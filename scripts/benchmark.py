@@ -3,7 +3,6 @@
 `published` is what the published code took on two CPU cores.
 """
 
-import itertools
 import json
 import pathlib
 
@@ -11,36 +10,37 @@ from absl import flags
 
 from personascan.benchmarks import speed
 from personascan.benchmarks.scaling_plot import draw_scaling
+from personascan.benchmarks.starts import draw_starts, measure_starts
 from personascan.command import run
 
-PARTS = flags.DEFINE_multi_enum(
-    "part",
-    ["scans", "calibration", "scaling"],
-    ["scans", "calibration", "scaling"],
-    "What to time.",
-)
+KINDS = ["scans", "calibration", "scaling", "starts"]
+PARTS = flags.DEFINE_multi_enum("part", KINDS, KINDS, "What to measure; may be given repeatedly.")
 NODES = flags.DEFINE_integer("nodes", 4096, "Nodes of the scans.", lower_bound=32)
 RUNS = flags.DEFINE_integer("runs", 100, "Runs of the scans.", lower_bound=1)
 REPEATS = flags.DEFINE_integer("repeats", 5, "Median of this many.", lower_bound=1)
 LAYERS = flags.DEFINE_integer("layers", 31, "Layers of the calibration.", lower_bound=1)
 PERMUTATIONS = flags.DEFINE_integer("permutations", 200, "Of the calibration.", lower_bound=1)
 LARGEST = flags.DEFINE_integer("largest", 16384, "Most nodes of the scaling.", lower_bound=8192)
-PLOT = flags.DEFINE_string("plot", None, "Draw the scaling to this PNG file.")
+PLOTS = flags.DEFINE_string("plots", None, "Folder for scaling.png and starts.png.")
 
 
 def main(_) -> None:
+    plots = {"scaling": draw_scaling, "starts": draw_starts}
     parts = {
         "scans": lambda: speed.measure_scans(NODES.value, RUNS.value, REPEATS.value),
         "calibration": lambda: speed.measure_calibration(LAYERS.value, PERMUTATIONS.value),
         "scaling": lambda: speed.measure_scaling(REPEATS.value, LARGEST.value),
+        "starts": measure_starts,
     }
-    lines = []
-    for line in itertools.chain.from_iterable(parts[part]() for part in PARTS.value):
-        print(json.dumps(line), flush=True)
-        lines.append(line)
-    if PLOT.value and "scaling" in PARTS.value:
-        pathlib.Path(PLOT.value).parent.mkdir(parents=True, exist_ok=True)
-        draw_scaling([line for line in lines if "varied" in line]).savefig(PLOT.value, dpi=110)
+    for part in PARTS.value:
+        lines = []
+        for line in parts[part]():
+            print(json.dumps(line), flush=True)
+            lines.append(line)
+        if PLOTS.value and part in plots:
+            folder = pathlib.Path(PLOTS.value)
+            folder.mkdir(parents=True, exist_ok=True)
+            plots[part](lines).savefig(folder / f"{part}.png", dpi=110)
 
 
 if __name__ == "__main__":

@@ -68,31 +68,39 @@ def row_step(significant, nodes, alphas, name):
 
 
 def ascend(p_ND, rows, alphas, name, climb=True):
-    """The ascent from one row set: (score, alpha, rows, nodes). Without `climb`: plain alternation.
+    """Where the ascent from one row set ends: (score, alpha, rows, nodes)."""
+    return path(p_ND, rows, alphas, name, climb)[-1]
+
+
+def path(p_ND, rows, alphas, name, climb=True):
+    """Every subset on the way up from one row set. Without `climb`: plain alternation.
 
     A round: the best nodes over all alphas, a climb at that alpha alone, the best rows over all.
     """
     significant = [p_ND <= a + 1e-12 for a in alphas]
-    best = (-1.0, math.nan, tuple(rows), ())
+    steps = [(0.0, math.nan, tuple(rows), ())]
+
+    def rises(value):
+        return value > steps[-1][0] * (1 + 1e-9)
+
     while True:
-        value, alpha, nodes = node_step(significant, best[2], alphas, name)
-        if value <= best[0] * (1 + 1e-9):
-            return best
-        best = (value, alpha, best[2], nodes)
-        if value == 0:
-            return best
-        at_alpha, rises = [p_ND <= alpha + 1e-12], climb
-        while rises:
-            value, _, rows = row_step(at_alpha, best[3], [alpha], name)
-            if value > best[0] * (1 + 1e-9):
-                best = (value, alpha, rows, best[3])
-            value, _, nodes = node_step(at_alpha, best[2], [alpha], name)
-            rises = value > best[0] * (1 + 1e-9)
-            if rises:
-                best = (value, alpha, best[2], nodes)
-        value, alpha, rows = row_step(significant, best[3], alphas, name)
-        if value > best[0] * (1 + 1e-9):
-            best = (value, alpha, rows, best[3])
+        value, alpha, nodes = node_step(significant, steps[-1][2], alphas, name)
+        if not rises(value):
+            return steps
+        steps.append((value, alpha, steps[-1][2], nodes))
+        at_alpha, climbing = [p_ND <= alpha + 1e-12], climb
+        while climbing:
+            value, _, rows = row_step(at_alpha, steps[-1][3], [alpha], name)
+            climbing = rises(value)
+            if climbing:
+                steps.append((value, alpha, rows, steps[-1][3]))
+                value, _, nodes = node_step(at_alpha, rows, [alpha], name)
+                climbing = rises(value)
+                if climbing:
+                    steps.append((value, alpha, rows, nodes))
+        value, alpha, rows = row_step(significant, steps[-1][3], alphas, name)
+        if rises(value):
+            steps.append((value, alpha, rows, steps[-1][3]))
 
 
 def best_of_all_subsets(p_ND, alphas, name):

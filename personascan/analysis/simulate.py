@@ -32,3 +32,27 @@ def planted(rng, values_MD, n_rows: int, n_nodes: int, strength: float) -> np.nd
     nodes = rng.permutation(values_MD.shape[1])[:n_nodes]
     shifted_MD[np.ix_(rows, nodes)] += np.float32(strength)
     return shifted_MD
+
+
+KINDS = ("null", "sparse", "block", "dense", "correlated", "ties", "mixed signs", "wider")
+
+
+def problem(rng, kind: str, rows: int, nodes: int, background: int):
+    """(background [B, D], evaluation [M, D]) with a signal of one of KINDS in some rows."""
+    noise_kind = kind if kind in NULL_KINDS else "iid"
+    both_ND = noise(rng, background + rows, nodes, noise_kind)
+    background_BD, evaluation_MD = both_ND[:background], both_ND[background:]
+    chosen = slice(0, rows // 3)
+    few, some, half = slice(0, max(3, nodes // 40)), slice(0, nodes // 8), slice(0, nodes // 2)
+    if kind in ("sparse", "correlated", "ties"):
+        evaluation_MD[chosen, few] += 2
+    elif kind == "block":
+        evaluation_MD[chosen, some] += 1
+    elif kind == "dense":
+        evaluation_MD[chosen, half] += np.float32(0.25)
+    elif kind == "mixed signs":
+        signs_D = rng.choice([-1.2, 1.2], nodes // 8).astype(np.float32)
+        evaluation_MD[chosen, some] += signs_D
+    elif kind == "wider":
+        evaluation_MD[chosen, some] *= np.float32(1.6)
+    return background_BD, evaluation_MD

@@ -128,7 +128,7 @@ def calibrate(
     positive_N = check_labels(positive_N)
     check_sizes(int((~positive_N).sum()), int(positive_N.sum()), plan)
     layers = [pool_LND] if getattr(pool_LND, "ndim", 3) == 2 else pool_LND
-    label_key, score_key, node_key = jax.random.split(jax.random.key(seed), 3)
+    label_key, score_key, node_key = keys_of(seed)
     labels_TN = permuted_labels(positive_N, permutations, label_key)
     masks = split_masks(labels_TN, run_keys(score_key, len(labels_TN)), replace(plan, runs=1))
     rng = np.random.default_rng(seed)  # only breaks ties
@@ -161,6 +161,11 @@ def calibrate(
 
 
 ALPHA_KEYWORDS = ("alphas", "alpha_max", "alpha_min")
+
+
+def keys_of(seed: int):
+    """Keys of the permutations, of the scored splits and of the splits of the selection."""
+    return jax.random.split(jax.random.key(seed), 3)
 
 
 def permuted_labels(positive_N, permutations: int, key) -> np.ndarray:

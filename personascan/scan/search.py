@@ -69,6 +69,7 @@ class SearchPlan:
     held: bool  # the planes of one search fit
     whole: bool  # the planes of all evaluated rows fit, and searches share them
     chunk: int  # alphas packed at a time where planes are not held
+    side_by_side: bool  # starts of a search under vmap, else one after the other
     devices: tuple
     over_starts: bool  # devices share out the starts instead of the searches
 
@@ -89,6 +90,8 @@ def plan_search(searches: Searches, tables: LevelTables, n_nodes, evaluated, sha
         held=one <= PLANES_BYTES,
         whole=shared and all_rows <= PLANES_BYTES,
         chunk=min(tables.n_alphas, max(1, PLANES_BYTES // (4 * rows * row_bytes))),
+        # On a CPU the slowest of the lanes would hold up the others.
+        side_by_side=devices[0].platform != "cpu",
         devices=devices,
         over_starts=runs < len(devices),
     )
@@ -218,10 +221,7 @@ def search_part(source, per_search, *, plan: SearchPlan) -> Found:
         def climb(point):
             return ascend(problem, *point, chunk=plan.chunk, phi=plan.phi, climb=plan.climb)
 
-        # Side by side on an accelerator; on a CPU the slowest lane would hold up the others.
-        if jax.default_backend() == "cpu":
-            return jax.lax.map(climb, points)
-        return jax.vmap(climb)(points)
+        return jax.vmap(climb)(points) if plan.side_by_side else jax.lax.map(climb, points)
 
     def own_share(field_SX):
         devices = len(plan.devices)

@@ -1,0 +1,70 @@
+"""What each start of the ascent buys, against the best of 200 random ones."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from personascan.analysis.simulate import KINDS, problem
+from personascan.scan.runs import DEFAULT_STARTS, group_scan
+from personascan.scan.starts import MIX
+
+SHAPES = ((20, 40), (40, 576), (50, 300), (100, 1000), (200, 600), (50, 4096))  # rows, nodes
+RANDOM_STARTS = 200
+TICKS = (1, 2, 3, 5, 10, 20, 50, 100, 200)
+BACKGROUND = 100
+LABELS = ("all rows", "all nodes", *(f"{kind} {share:g}" for kind, share in MIX))
+
+
+def measure_starts(shapes=SHAPES, scores=("bj", "hc", "ks"), kinds=KINDS) -> Iterator[dict]:
+    """Mean share of the best of 200 random starts, after each start of ours and of those.
+
+    Yields one line for each shape and score: `reached` after 1, 2, ... default starts, `random`
+    after as many random ones, both averaged over one problem of each kind.
+    """
+    for rows, nodes in shapes:
+        for score in scores:
+            ours, random = [], []
+            for i, kind in enumerate(kinds):
+                rng = np.random.default_rng([rows, nodes, i])
+                arrays = problem(rng, kind, rows, nodes, BACKGROUND)
+                sets_SM = rng.random((RANDOM_STARTS, rows)) < rng.random((RANDOM_STARTS, 1))
+                sets_SM[~sets_SM.any(1), 0] = True
+                by_random = group_scan(*arrays, score=score, starts=sets_SM)
+                by_ours = group_scan(*arrays, score=score, starts=DEFAULT_STARTS)
+                for found, into in ((by_ours, ours), (by_random, random)):
+                    into.append(np.maximum.accumulate(found.start_scores) / by_random.score)
+            yield {
+                "what": f"starts, {rows} x {nodes}, {score}",
+                "problems": len(kinds),
+                "reached": np.mean(ours, axis=0).round(4).tolist(),
+                "lowest": round(float(np.min(ours, axis=0)[-1]), 4),
+                "random": np.mean(random, axis=0).round(4).tolist(),
+            }
+
+
+def draw_starts(lines: list[dict]) -> Figure:
+    """The share reached after each start, averaged over the lines, beside random starts."""
+    figure = Figure(figsize=(8, 4.6), layout="constrained")
+    axis = figure.subplots()
+    ours, random = (np.mean([line[key] for line in lines], axis=0) for key in ("reached", "random"))
+    axis.plot(np.arange(1, len(ours) + 1), ours, "o-", color="#0072B2", label="the default starts")
+    axis.plot(np.arange(1, len(random) + 1), random, color="#D55E00", label="random starts")
+    axis.axhline(0.995, color="0.4", ls="--", lw=1, label="0.995")
+    for i, label in enumerate(LABELS[: len(ours)]):
+        axis.annotate(
+            f"+ {label}" if i else label, (i + 1, ours[i]), (4, -9 - 11 * (i % 3)),
+            textcoords="offset points", fontsize=7, color="#0072B2",
+        )  # fmt: skip
+    axis.set_xscale("log")
+    axis.set_xticks(TICKS, [str(tick) for tick in TICKS])
+        [1, 2, 3, 5, 10, 20, 50, 100, 200], list("1235") + ["10", "20", "50", "100", "200"]
+    )
+    axis.minorticks_off()
+    axis.set_xlabel("starts, in order")
+    axis.set_ylabel("best score so far / best of 200 random starts")
+    axis.grid(alpha=0.3)
+    axis.legend(loc="lower right")
+    problems = sum(line["problems"] for line in lines)
+    axis.set_title(f"What each start buys: mean over {problems} scans")
+    return figure

@@ -1,0 +1,212 @@
+"""The engine behind the scans: memory, devices, accelerators, conditional p-values, tails."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import oracle
+import pytest
+from test_scan import oracle_pvalues, planted
+
+import personascan
+from personascan.benchmarks.starts import measure_starts
+from personascan.scan import memory, search
+from personascan.scan.levels import level_tables
+from personascan.scan.masks import plan_searches
+from personascan.scan.runs import DEFAULT_STARTS
+from personascan.scan.scores import berk_jones
+from personascan.scan.splits import run_keys
+
+
+def same(one, other):
+    for field in dataclasses.fields(one):
+        np.testing.assert_array_equal(getattr(one, field.name), getattr(other, field.name))
+
+
+def conditional_pvalues(background, evaluation, labels_b, labels_e):
+    p = np.empty(evaluation.shape)
+    for label in set(labels_e):
+        inside = np.array(labels_e) == label
+        p[inside] = oracle_pvalues(
+            background[np.array(labels_b) == label], evaluation[inside], "two"
+        )
+    return p
+
+
+def test_conditional_p_values_compare_each_row_with_its_own_label():
+    background, evaluation = planted(21, rows=9, background=25, nodes=14, digits=1)
+    labels = (list("abbab" * 5), list("aabbabbab"))
+    p = conditional_pvalues(background, evaluation, *labels)
+    found = personascan.empirical_pvalues(background, evaluation, background_groups=labels)
+    np.testing.assert_allclose(found.p_max, p, rtol=1e-12)
+    alphas = oracle.exact_alphas(p, 0.5)
+    alone = personascan.individual_scan(background, evaluation, background_groups=labels)
+    expected = [oracle.best_for_row(row, alphas, "bj")[0] for row in p]
+    np.testing.assert_allclose(alone.score, expected, rtol=1e-12)
+    together = personascan.group_scan(background, evaluation, background_groups=labels, starts=1)
+    assert together.score == pytest.approx(oracle.ascend(p, range(9), alphas, "bj")[0], rel=1e-9)
+    with pytest.raises(personascan.InputError, match="background group 'c'"):
+        personascan.group_scan(
+            background, evaluation, background_groups=(labels[0], list("aabbabbac"))
+        )
+    with pytest.raises(personascan.InputError, match="must be a pair"):
+        personascan.empirical_pvalues(background, evaluation, background_groups="ab")
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_alphas_in_chunks_give_the_same_bits(shared, monkeypatch):
+    background, evaluation = planted(22, background=40)
+    masks = np.zeros((2, 2, 52), bool)
+    masks[0, :, :40], masks[1, :, 40:] = True, True
+    if not shared:
+        masks[0, 1, :5] = False
+    pool = np.concatenate([background, evaluation])
+    held = personascan.scan_runs(pool, *masks, starts=12)
+    monkeypatch.setattr(search, "PLANES_BYTES", 1000)
+    plan = search.plan_search(
+        plan_searches(masks[1], 12), level_tables(masks[0].sum(1)[:, None], tail="two",
+        alpha_max=0.5, alpha_min=0.0, alphas="exact"), 20, 12, shared, berk_jones, 12, True,
+    )  # fmt: skip
+    assert not plan.held
+    assert plan.chunk < plan.n_alphas
+    same(held, personascan.scan_runs(pool, *masks, starts=12))
+
+
+def test_a_large_background_is_exact():
+    rng = np.random.default_rng(0)
+    background, evaluation = rng.normal(size=(20_000, 3)), rng.normal(size=(5, 3))
+    evaluation[:2] += 4.5
+    found = personascan.group_scan(background, evaluation, tail="right", starts=2)
+    p = oracle_pvalues(background, evaluation, "right")
+    alphas = oracle.exact_alphas(p, 0.5)
+    assert found.score == pytest.approx(oracle.ascend(p, range(5), alphas, "bj")[0], rel=1e-9)
+    assert set(found.rows) == {0, 1}
+
+
+def test_every_node_has_the_tail_it_was_extreme_in():
+    background, evaluation = planted(23, rows=15, background=60, nodes=20, shift=3.0)
+    evaluation[:5, 3:6] *= -1
+    found = personascan.group_scan(background, evaluation)
+    assert set(range(6)) <= set(found.nodes)
+    high = oracle_pvalues(background, evaluation, "right")
+    low = oracle_pvalues(background, evaluation, "left")
+    for node, tail in zip(found.nodes, found.tails, strict=True):
+        significant = np.minimum(2 * np.minimum(high, low), 1)[found.rows, node] <= found.alpha
+        lean = np.sign((low - high)[found.rows, node] * significant)
+        expected = {1: "right", -1: "left", 0: "both"}[int(np.sign(lean.sum()))]
+        assert tail == expected
+    assert {"right", "left"} <= set(found.tails)
+
+
+def test_more_memory_than_there_is_is_refused_with_the_figure(monkeypatch):
+    background, evaluation = planted(24)
+    monkeypatch.setattr(memory, "free_bytes", lambda: 1000)
+    with pytest.raises(personascan.InputError, match=r"needs about .* KiB but 1.0 KiB are free"):
+        personascan.group_scan(background, evaluation)
+    assert memory.human_bytes(3 * 2**30) == "3.0 GiB"
+
+
+def problem_of_a_search(starts=4):
+    background, evaluation = planted(25)
+    pool = np.concatenate([background, evaluation])
+    masks = np.zeros((2, 3, len(pool)), bool)
+    masks[0, :, :24], masks[1, :, 24:] = True, True
+    masks[0, 0, 0] = False
+    bounds = dict(alpha_max=0.5, alpha_min=0.0, alphas="exact")
+    tables = level_tables(masks[0].sum(1)[:, None], tail="two", **bounds)
+    searches = plan_searches(masks[1], starts)
+    plan = search.plan_search(searches, tables, 20, 12, False, berk_jones, starts, True)
+    group_N = np.zeros(len(pool), np.int32)
+    source = search.open_source(pool, masks[0], masks[1].any(0), tables, group_N)
+    return source, searches, tables, run_keys(jax.random.key(0), 3), plan
+
+
+def test_starts_side_by_side_give_the_same_bits():
+    *inputs, plan = problem_of_a_search()
+    one_by_one = search.run_search(*inputs, plan)
+    together = search.run_search(*inputs, dataclasses.replace(plan, side_by_side=True))
+    jax.tree.map(np.testing.assert_array_equal, one_by_one, together)
+
+
+@pytest.mark.parametrize("platform", ["cuda", "tpu"])
+def test_the_search_lowers_for_accelerators(platform):
+    *inputs, plan = problem_of_a_search()
+    plan = dataclasses.replace(plan, side_by_side=True)
+    arrays = search.search_inputs(*inputs, plan)
+    lowered = jax.export.export(
+        jax.jit(lambda source, own: search.search(source, own, plan=plan)), platforms=[platform]
+    )(*arrays)
+    assert lowered.platforms == (platform,)
+    assert "popcnt" in lowered.mlir_module()
+
+
+@pytest.mark.parametrize("platform", ["cuda", "tpu"])
+def test_levels_lower_for_accelerators(platform):
+    from personascan.scan import counts
+
+    background, evaluation = planted(26)
+    arrays = counts.sort_background(background), counts.by_node(evaluation)
+    for kernel, inputs in (
+        (counts.count_sorted, arrays),
+        (search.finish_shared, None),
+    ):
+        if inputs is None:
+            levels = np.zeros((20, 12), np.uint8)
+            exported = jax.export.export(
+                jax.jit(lambda a, b: search.finish_shared(a, b, n_alphas=9)), platforms=[platform]
+            )(levels, levels)
+        else:
+            exported = jax.export.export(kernel, platforms=[platform])(*inputs)
+        assert exported.platforms == (platform,)
+
+
+FOUR_DEVICES = """
+import json, sys
+import jax
+jax.config.update("jax_num_cpu_devices", int(sys.argv[1]))
+import numpy as np, personascan
+rng = np.random.default_rng(5)
+pool = rng.normal(size=(40, 16)).astype("f4"); pool[30:, :5] += 1
+masks = np.zeros((2, 5, 40), bool)
+for run in range(5):
+    order = rng.permutation(40)
+    masks[0, run, order[:20]], masks[1, run, order[20:32]] = True, True
+runs = personascan.scan_runs(pool, *masks, starts=6)
+one = personascan.group_scan(pool[:25], pool[25:], starts=6)
+print(json.dumps([runs.start_scores.tolist(), runs.nodes.sum(-1).tolist(),
+                  runs.rows.astype(int).tolist(), one.start_scores.tolist(), one.nodes.tolist()]))
+"""
+
+
+def test_four_devices_give_the_same_bits_as_one():
+    outputs = [
+        subprocess.run(
+            [sys.executable, "-c", FOUR_DEVICES, devices],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for devices in ("1", "4")
+    ]
+    assert json.loads(outputs[0]) == json.loads(outputs[1])
+
+
+def test_the_default_starts_reach_what_two_hundred_random_ones_do():
+    """A small part of the benchmark in docs/scan.md: one problem of each kind."""
+    found = list(measure_starts([(50, 300)], ["bj"]))
+    assert len(found) == 1
+    assert found[0]["reached"][DEFAULT_STARTS - 1] >= 0.995
+    assert found[0]["reached"][0] <= found[0]["reached"][DEFAULT_STARTS - 1]
+
+
+def test_degenerate_inputs_are_legal():
+    background, evaluation = planted(27)
+    one = personascan.empirical_pvalues(background[:1], evaluation)
+    assert one.p_max.max() == 1
+    constant = personascan.group_scan(np.ones_like(background), np.ones_like(evaluation))
+    assert constant.score == 0
+    assert len(constant.rows) == len(constant.nodes) == len(constant.tails) == 0
+    assert np.isnan(constant.alpha)
