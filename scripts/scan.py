@@ -16,7 +16,7 @@ TAIL = flags.DEFINE_string("tail", "two", "right, left or two.")
 ALPHA_MAX = flags.DEFINE_float("alpha_max", 0.5, "Largest alpha.")
 ALPHA_MIN = flags.DEFINE_float("alpha_min", 0.0, "Smallest alpha; 0 is no bound.")
 ALPHAS = flags.DEFINE_string("alphas", "exact", "exact, grid or numbers such as 0.01,0.05.")
-STARTS = flags.DEFINE_integer("starts", 50, "Starts of the ascent.", lower_bound=1)
+STARTS = flags.DEFINE_integer("starts", 10, "Starts of the ascent.", lower_bound=1)
 SEED = flags.DEFINE_integer("seed", 0, "Seed of the random starts.")
 
 
@@ -38,12 +38,14 @@ def main(_) -> None:
     print(found.summary())
     print("rows: ", *found.rows)
     print("nodes:", *found.nodes)
+    print("tails:", *found.tails)
     if OUT.value:
         content = {
             "score": found.score,
             "alpha": None if np.isnan(found.alpha) else found.alpha,
             "rows": found.rows.tolist(),
             "nodes": found.nodes.tolist(),
+            "tails": found.tails.tolist(),
             "start_scores": found.start_scores.tolist(),
             "at_smallest_alpha": found.at_smallest_alpha,
         }

@@ -15,7 +15,7 @@ from personascan.analysis.simulate import NULL_KINDS
 from personascan.analysis.validity import null_calibrations
 from personascan.command import run
 
-PROBLEMS = flags.DEFINE_integer("problems", 400, "Null problems of each kind.", lower_bound=2)
+PROBLEMS = flags.DEFINE_integer("problems", 134, "Null problems of each kind.", lower_bound=2)
 PERMUTATIONS = flags.DEFINE_integer("permutations", 99, "Of the labels.", lower_bound=19)
 LAYERS = flags.DEFINE_integer("layers", 3, "Layers of each problem.", lower_bound=1)
 ROWS = flags.DEFINE_integer("rows", 60, "Rows of the pool, half of them labelled.", lower_bound=20)

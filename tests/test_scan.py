@@ -83,14 +83,12 @@ def test_given_alphas(alphas):
 
 def test_more_starts_never_lower_the_score_and_each_is_reported():
     background, evaluation = planted(11, shift=0.5)
-    scans = [
-        personascan.group_scan(background, evaluation, starts=s, seed=4) for s in (1, 2, 5, 60)
-    ]
+    scans = [personascan.group_scan(background, evaluation, starts=s, seed=4) for s in (1, 2, 30)]
     scores = [s.score for s in scans]
     assert scores == sorted(scores)
-    assert [len(s.start_scores) for s in scans] == [1, 2, 5, 60]
-    assert scans[0].start_scores[0] == scans[3].start_scores[0]
-    assert "of 60 starts" in scans[3].summary()
+    assert [len(s.start_scores) for s in scans] == [1, 2, 30]
+    assert scans[0].start_scores[0] == scans[2].start_scores[0]
+    assert "of 30 starts" in scans[2].summary()
 
 
 def test_the_same_seed_gives_the_same_bits():

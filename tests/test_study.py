@@ -120,6 +120,31 @@ def test_tables_agree_with_what_was_scanned(study):
     )
 
 
+def test_a_calibrated_study_sets_every_layer_against_its_permutations(place):
+    scan = {"layers": ("best",), "starts": 3, "permutations": 9}
+    found = run_study(recipe(place, out="calibrated", scan=scan))
+    rows = table(found, "layers.csv")
+    for row in rows:
+        calibration = found.calibrations[row["comparison"]]
+        layer = found.layer_names.index(row["layer"])
+        assert float(row["scan_score"]) == pytest.approx(calibration.score[layer], rel=1e-5)
+        assert float(row["scan_p_family"]) == pytest.approx(calibration.p_family[layer])
+        assert 0.1 <= float(row["scan_p"]) <= float(row["scan_p_family"]) <= 1
+    for row in table(found, "nodes.csv"):
+        assert 0 <= float(row["q"]) <= 1
+    for row in table(found, "overlaps.csv"):
+        assert 0.1 <= float(row["permutation_p"]) <= 1
+        assert float(row["null_mean"]) >= 0
+    for name, (scan,) in found.scans.items():
+        np.testing.assert_array_equal(scan.frequency_D, scan.calibration.frequency)
+        assert name in found.calibrations
+    out = pathlib.Path(found.config.out)
+    assert (out / "figures" / "score_profile.png").stat().st_size > 1000
+    report = (out / "report.md").read_text()
+    assert "## Where the scan finds more than chance" in report
+    assert "Scores carry no p-value" not in report
+
+
 def test_the_scan_finds_the_planted_direction(study):
     best = next(s for s in study.scans["calm"] if s.layer == study.best_layer)
     assert study.separation["calm"][study.layer_names.index(best.layer)].mean["probe_auroc"] > 0.95

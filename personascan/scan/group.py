@@ -18,8 +18,9 @@ import jax.numpy as jnp
 from personascan.scan.planes import (
     at_least,
     count_bits,
-    more_than,
+    node_sums,
     nodes_with_count,
+    pack_bits,
     pack_planes,
     row_counts,
     word_count,
@@ -207,14 +208,15 @@ def describe(problem: Problem, best: Subset) -> Found:
     some = best.score > 0
     rows_M = best.rows_M & some
     plane_1MW = plane_at(problem, best.level)
-    tail_2MW = jnp.stack([problem.right_MW, ~problem.right_MW])
-    high_KW, low_KW = jnp.moveaxis(count_bits(plane_1MW & tail_2MW, rows_M), 1, 0)
+    significant_MW = jnp.where(rows_M[:, None], plane_1MW[0], jnp.uint32(0))
+    high_JW = node_sums(significant_MW & problem.right_MW)
+    low_JW = node_sums(significant_MW & ~problem.right_MW)
     nodes_W = jnp.where(some, best.nodes_W, jnp.uint32(0))
     return Found(
         rows_M,
         nodes_W,
-        high_W=nodes_W & more_than(high_KW, low_KW),
-        low_W=nodes_W & more_than(low_KW, high_KW),
+        high_W=nodes_W & pack_bits(high_JW > low_JW),
+        low_W=nodes_W & pack_bits(low_JW > high_JW),
         level=best.level,
         n_alpha=jnp.where(rows_M, row_counts(plane_1MW, nodes_W)[0], 0).sum(),
     )

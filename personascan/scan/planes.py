@@ -162,10 +162,13 @@ def at_least(bits_KW, count):
     return more | same
 
 
-def more_than(bits_KW, other_KW):
-    """Packed nodes where one bit-sliced number exceeds another."""
-    more, same = jnp.zeros_like(bits_KW[0]), jnp.full_like(bits_KW[0], ALL)
-    for place in reversed(range(len(bits_KW))):
-        more |= same & bits_KW[place] & ~other_KW[place]
-        same &= ~(bits_KW[place] ^ other_KW[place])
-    return more
+def node_sums(words_MW):
+    """Set bits of every node over the rows, by place in the word and word: [32, W] int32."""
+    place_J = jnp.arange(32, dtype=jnp.uint32)
+    return ((words_MW[:, None] >> place_J[None, :, None]) & 1).astype(jnp.int32).sum(0)
+
+
+def pack_bits(mask_JW):
+    """Words [W] of a mask by place in the word and word."""
+    place_J = jnp.arange(32, dtype=jnp.uint32)
+    return (mask_JW.astype(jnp.uint32) << place_J[:, None]).sum(0, dtype=jnp.uint32)
