@@ -50,7 +50,7 @@ def get_config() -> ConfigDict:
     config.scan.alpha_min = 0.0
     config.scan.alphas = "exact"  # or "grid", or numbers such as "0.01,0.05"
     config.scan.starts = 10
-    config.scan.permutations = 49  # of the labels, to calibrate every layer and the nodes; 0: none
+    config.scan.permutations = 39  # of the labels, to calibrate every layer and the nodes; 0: none
 
     config.threshold = 0.5  # selection frequency from which a node belongs to the node set
     config.seed = 0

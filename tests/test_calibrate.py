@@ -77,7 +77,7 @@ def test_expected_false_selections_and_q():
     )
     assert found.expected_false(0.5) == 1.5
     np.testing.assert_array_equal(found.node_set(0.5), [0, 1])
-    np.testing.assert_allclose(found.q(), [0, 1.5 / 2, 2 / 3, 1])
+    np.testing.assert_allclose(found.q(), [0, 2 / 3, 2 / 3, 1])
 
 
 def test_overlaps_have_their_permutation_null_and_pairs_the_hypergeometric_p():

@@ -16,7 +16,7 @@ CASES, TAIL = ["gaussian", "ties", "null", "wide", "round"], {"1tail": "left", "
 @pytest.mark.parametrize("tail", TAIL)
 @pytest.mark.parametrize("score", ["bj", "hc"])
 def test_group_scores(case, tail, score):
-    """The second start adds all nodes to all rows, so that one scan holds both published results."""
+    """The second start adds all nodes to all rows: one scan holds both published results."""
     found = personascan.group_scan(
         GOLDEN[f"{case}/background"],
         GOLDEN[f"{case}/evaluation"],

@@ -289,10 +289,7 @@ def false_selections(study) -> str:
 
 def null_of(overlap) -> list[str]:
     values = (overlap.null_mean, overlap.p, overlap.p_hypergeometric)
-    return [
-        "-" if np.isnan(value) else f"{value:.{digits}f}"
-        for value, digits in zip(values, (1, 3, 3), strict=True)
-    ]
+    return ["-" if np.isnan(value) else f"{value:.3g}" for value in values]
 
 
 def ratio(overlap) -> str:
