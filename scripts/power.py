@@ -11,7 +11,8 @@ from personascan.analysis.power import PATTERNS, power_curves
 from personascan.command import run
 
 OUT = flags.DEFINE_string("out", "out/power", "Folder for power.json and power.png.")
-PROBLEMS = flags.DEFINE_integer("problems", 40, "Sets of each kind a background.", lower_bound=20)
+NULLS = flags.DEFINE_integer("nulls", 200, "Sets without signal a background.", lower_bound=100)
+PROBLEMS = flags.DEFINE_integer("problems", 25, "Sets of each signal a background.", lower_bound=1)
 REPEATS = flags.DEFINE_integer("repeats", 10, "Backgrounds.", lower_bound=1)
 ROWS = flags.DEFINE_integer("rows", 40, "Evaluation rows.", lower_bound=20)
 NODES = flags.DEFINE_integer("nodes", 300, "Nodes.", lower_bound=150)
@@ -24,8 +25,9 @@ STYLES = {"<= 0.5": "-", "<= 0.2": "--", "<= 0.1": ":", "= 0.02": (0, (1, 4)), "
 
 def main(_) -> None:
     found = power_curves(
-        rows=ROWS.value, nodes=NODES.value, background=BACKGROUND.value, problems=PROBLEMS.value,
-        repeats=REPEATS.value, starts=STARTS.value, seed=SEED.value, progress=tqdm,
+        rows=ROWS.value, nodes=NODES.value, background=BACKGROUND.value, nulls=NULLS.value,
+        problems=PROBLEMS.value, repeats=REPEATS.value, starts=STARTS.value, seed=SEED.value,
+        progress=tqdm,
     )  # fmt: skip
     figure = Figure(figsize=(15, 4.8), layout="constrained")
     axes = figure.subplots(1, len(PATTERNS), sharey=True)

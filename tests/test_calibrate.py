@@ -3,6 +3,7 @@ import pytest
 from scipy.stats import hypergeom
 
 import personascan
+from personascan.analysis import power
 from personascan.analysis.nodes import overlaps
 from personascan.analysis.simulate import NULL_KINDS
 from personascan.analysis.validity import null_calibrations
@@ -120,3 +121,22 @@ def test_bad_calibrations_are_one_clear_line(keywords, message):
         calibrate(pool(0.0), **keywords)
     with pytest.raises(personascan.InputError, match="sample of 30 of 30"):
         personascan.calibrate(pool(0.0), LABELS, personascan.SplitPlan(14, 8, 30))
+
+
+def test_power_grows_with_the_signal_and_keeps_its_level_without():
+    """Fisher's combination and fixed alphas need no compilation of their own in this test."""
+    pattern = power.Pattern("block", rows=10, nodes=20, strengths=(0.0, 3.0))
+    scans = [("bj, alpha = 0.1", dict(alphas=[0.1]))]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(power, "SCANS", scans)
+        patch.setattr(power, "separate_alphas", lambda: [0.1])
+        patch.setattr(
+            power, "STATISTICS", (scans[0][0], power.MIN_ALPHA, power.FISHER, power.MEAN_P)
+        )
+        found = power.power_curves(
+            rows=20, nodes=30, background=30, nulls=100, problems=40, repeats=1, starts=1, seed=0,
+            patterns=(pattern,),
+        )["block"]  # fmt: skip
+    for name, curve in found.items():
+        assert curve[0] <= 0.2, name
+        assert curve[1] >= 0.95, name

@@ -42,14 +42,17 @@ STATISTICS = (*(name for name, _ in SCANS), MIN_ALPHA, FISHER, MEAN_P)
 
 
 def power_curves(
-    *, rows: int, nodes: int, background: int, problems: int, repeats: int, starts: int, seed: int,
+    *, rows: int, nodes: int, background: int, nulls: int, problems: int, repeats: int,
+    starts: int, seed: int,
     patterns=PATTERNS, progress=lambda work: work,
 ) -> dict[str, dict[str, np.ndarray]]:  # fmt: skip
     """Power at level 0.05 of every statistic, by pattern: arrays over its strengths.
 
     Args:
       rows, nodes, background: sizes of each problem.
-      problems: evaluation sets without signal, and with each signal, for each background.
+      nulls: evaluation sets without signal, for each background; the least p over alphas needs
+        hundreds to tell its own small values apart.
+      problems: evaluation sets with each signal, for each background.
       repeats: backgrounds; the results are averaged over them.
       starts, seed: of the scans.
       progress: wraps the loop over backgrounds.
@@ -59,14 +62,14 @@ def power_curves(
     for repeat in progress(range(repeats)):
         rng = np.random.default_rng([seed, repeat])
         background_BD = noise(rng, background, nodes)
-        sets = [noise(rng, rows, nodes) for _ in range(problems)]
+        sets = [noise(rng, rows, nodes) for _ in range(nulls)]
         for pattern, strength in cases:
             clean = (noise(rng, rows, nodes) for _ in range(problems))
             sets += [planted(rng, one, pattern.rows, pattern.nodes, strength) for one in clean]
-        for name, value_P in statistics(background_BD, sets, problems, starts).items():
-            null, *signals = value_P.reshape(len(cases) + 1, problems)
-            critical = np.quantile(null, 1 - LEVEL, method="higher")
-            found[name] += (np.array(signals) > critical).mean(1) / repeats
+        for name, value_P in statistics(background_BD, sets, nulls, starts).items():
+            critical = np.quantile(value_P[:nulls], 1 - LEVEL, method="higher")
+            signals_XP = value_P[nulls:].reshape(len(cases), problems)
+            found[name] += (signals_XP > critical).mean(1) / repeats
     return split_by_pattern(found, patterns)
 
 
