@@ -53,8 +53,8 @@ def draw_starts(lines: list[dict]) -> Figure:
     axis.axhline(0.995, color="0.4", ls="--", lw=1, label="0.995")
     for i, label in enumerate(LABELS[: len(ours)]):
         axis.annotate(
-            f"+ {label}" if i else label, (i + 1, ours[i]), (4, -9 - 11 * (i % 3)),
-            textcoords="offset points", fontsize=7, color="#0072B2",
+            f"+ {label}" if i else label, (i + 1, ours[i]), (2, -4), va="top",
+            rotation=-55, textcoords="offset points", fontsize=7, color="#0072B2",
         )  # fmt: skip
     axis.set_xscale("log")
     axis.set_xticks(TICKS, [str(tick) for tick in TICKS])
