@@ -30,7 +30,7 @@ PATTERNS = (
     Pattern("sparse", rows=20, nodes=3, strengths=(1.0, 1.5, 2.0, 2.5)),
     Pattern("few rows", rows=6, nodes=8, strengths=(1.5, 2.0, 2.5, 3.0)),
     Pattern("block", rows=15, nodes=30, strengths=(0.4, 0.6, 0.8, 1.0)),
-    Pattern("dense", rows=20, nodes=150, strengths=(0.05, 0.1, 0.15, 0.2)),
+    Pattern("dense", rows=20, nodes=150, strengths=(0.1, 0.2, 0.3, 0.4)),
 )
 SCANS = [
     *((f"{score}, alpha <= {a:g}", dict(score=score, alpha_max=a))
