@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import personascan
-from personascan.models.checkpoint import open_gguf
-from personascan.models.decoder import SITES
+from personascan.models.gguf_file import open_gguf
+from personascan.models.decoder import SITES, Kept
 from personascan.models.embedded import fetch_gguf
 
 STATEMENTS = pathlib.Path(__file__).parents[1] / "data/statements"
@@ -26,7 +26,7 @@ def states_of(model, tokens_BT, sites=SITES, unroll=1):
     """Every site at every position: {site: [L, B, T, D]}."""
     kept_BT = np.broadcast_to(np.arange(tokens_BT.shape[1], dtype=np.int32), tokens_BT.shape)
     _, sown = model.decoder(unroll).apply(
-        {"params": model.params}, jnp.asarray(tokens_BT), jnp.asarray(kept_BT), mutable=sites
+        {"params": model.params}, jnp.asarray(tokens_BT), Kept(jnp.asarray(kept_BT)), mutable=sites
     )
     return {site: np.asarray(jax.tree.leaves(sown[site])[0]) for site in sites}
 

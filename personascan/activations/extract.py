@@ -6,7 +6,7 @@ from tqdm import tqdm
 
 from personascan.activations.store import Activations
 from personascan.errors import InputError
-from personascan.models.decoder import SITES
+from personascan.models.decoder import SITES, Kept
 from personascan.models.load import LanguageModel
 from personascan.prompts import plan_batches, tokenize
 from personascan.statements import Statement
@@ -56,8 +56,10 @@ def extract(
     variables = {"params": model.params}
 
     @jax.jit
-    def forward(variables, tokens_BT, kept_BP):
-        _, sown = decoder.apply(variables, tokens_BT, kept_BP, mutable=tuple(sites))
+    def forward(variables, tokens_BT, kept_BP, lengths_B):
+        _, sown = decoder.apply(
+            variables, tokens_BT, Kept(kept_BP), lengths_B=lengths_B, mutable=tuple(sites)
+        )
         return {site: sown_layers(sown, site) for site in sites}
 
     arrays = {}
@@ -65,7 +67,7 @@ def extract(
         total=len(statements), desc="activations", unit=" statements", disable=not progress
     ) as bar:
         for batch in batches:
-            kept = forward(variables, batch.tokens_BT, batch.last_B[:, None])
+            kept = forward(variables, batch.tokens_BT, batch.last_B[:, None], batch.last_B + 1)
             for site, kept_LBPD in kept.items():
                 rows_LND = np.asarray(kept_LBPD[:, : len(batch.statements), 0], np.float32)
                 layers, _, width = rows_LND.shape

@@ -1,10 +1,14 @@
-"""Checkpoint files -> stacked parameters: safetensors and GGUF, strict both ways.
+"""Tensors of a checkpoint -> stacked parameters on their devices, strict both ways.
 
-Nothing is unpickled: these two formats hold arrays and metadata only.
+Nothing is unpickled: safetensors and GGUF files hold arrays and metadata only.
 """
 
+import itertools
 import json
+import math
+import mmap
 import pathlib
+import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -14,10 +18,19 @@ import numpy as np
 
 from personascan.errors import InputError
 from personascan.models.config import DecoderConfig
-from personascan.models.decoder import Decoder
+from personascan.models.decoder import Decoder, Kept
+from personascan.sharding import parameter_sharding, put
 
 # Derived from the configuration, in checkpoints of old versions.
-DERIVED = (".rotary_emb.inv_freq",)
+DERIVED = (
+    ".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias", ".attention.bias",
+    ".attention.masked_bias",
+)  # fmt: skip
+NUMPY_DTYPES = {
+    "F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": jnp.bfloat16,
+    "I64": np.int64, "I32": np.int32, "I16": np.int16, "I8": np.int8, "U8": np.uint8,
+    "BOOL": np.bool_,
+}  # fmt: skip
 
 
 class Tensors(NamedTuple):
@@ -28,25 +41,40 @@ class Tensors(NamedTuple):
 
 
 def open_safetensors(folder: pathlib.Path) -> tuple[Tensors, list[pathlib.Path]]:
-    """The tensors of one or many safetensors files, and those files.
+    """The tensors of one or many safetensors files, memory-mapped, and those files.
 
     Raises InputError for a missing, corrupt or truncated file.
     """
+    files = safetensors_files(folder)
+    views = {}
+    for file in files:
+        views |= mapped_tensors(file)
+    return Tensors(set(views), lambda name: views[name]()), files
+
+
+def mapped_tensors(file: pathlib.Path) -> dict[str, Callable[[], np.ndarray]]:
+    """{name: a function that views the tensor}; no byte is read before the view is used."""
     from safetensors import SafetensorError, safe_open
 
-    files = safetensors_files(folder)
-    handles, owner = [], {}
-    for file in files:
-        try:
-            # flax as framework: NumPy has no bfloat16 of its own.
-            handle = safe_open(file, framework="flax")
-        except (SafetensorError, OSError) as error:
-            raise InputError(
-                f"{file} is corrupt or truncated ({error}); download it again"
-            ) from error
-        handles.append(handle)
-        owner.update(dict.fromkeys(handle.keys(), handle))
-    return Tensors(set(owner), lambda name: np.asarray(owner[name].get_tensor(name))), files
+    try:
+        with safe_open(file, framework="numpy"):
+            pass  # its header, types and extents have been checked
+        with file.open("rb") as raw:
+            mapped = mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InputError(f"{file} is corrupt or truncated ({error}); download it again") from error
+    header = int.from_bytes(mapped[:8], "little")
+    entries = json.loads(mapped[8 : 8 + header])
+    entries.pop("__metadata__", None)
+
+    def view(entry: dict, name: str):
+        if entry["dtype"] not in NUMPY_DTYPES:
+            raise InputError(f"{file}: {name} is of type {entry['dtype']}, which is not supported")
+        first, shape = 8 + header + entry["data_offsets"][0], entry["shape"]
+        flat = np.frombuffer(mapped, NUMPY_DTYPES[entry["dtype"]], math.prod(shape), first)
+        return flat.reshape(shape)
+
+    return {n: lambda n=n, entry=entry: view(entry, n) for n, entry in entries.items()}
 
 
 def safetensors_files(folder: pathlib.Path) -> list[pathlib.Path]:
@@ -87,79 +115,114 @@ def read_json(path: pathlib.Path) -> dict:
     return content
 
 
-def open_gguf(path: pathlib.Path) -> tuple[dict, Tensors]:
-    """The metadata fields and the dequantised tensors of a GGUF file.
-
-    Raises InputError for a file that is missing, corrupt or truncated.
-    """
-    from gguf import GGUFReader, dequantize
-
-    if not path.is_file():
-        raise InputError(f"{path} does not exist")
-    try:
-        reader = GGUFReader(path)
-        fields = {name: field.contents() for name, field in reader.fields.items()}
-        tensors = {tensor.name: tensor for tensor in reader.tensors}
-    except Exception as error:
-        # The reader meets a bad file with whatever its arithmetic raises first.
-        raise InputError(f"{path} is corrupt or truncated ({error}); download it again") from error
-    return fields, Tensors(
-        set(tensors), lambda name: dequantize(tensors[name].data, tensors[name].tensor_type)
-    )
+def parameter_shapes(config: DecoderConfig, dtype) -> dict:
+    """Every parameter of the Decoder as a ShapeDtypeStruct; nothing is computed."""
+    tokens = jax.ShapeDtypeStruct((1, 1), jnp.int32)
+    decoder = Decoder(config, jnp.dtype(dtype))
+    return jax.eval_shape(decoder.init, jax.random.key(0), tokens, Kept(tokens))["params"]
 
 
-def stack_params(tensors: Tensors, table: dict, config: DecoderConfig, dtype, where: str) -> dict:
-    """Parameters of the Decoder, each block's tensors stacked over layers.
+def parameter_count(config: DecoderConfig) -> int:
+    """How many numbers the parameters are."""
+    return sum(math.prod(s.shape) for s in jax.tree.leaves(parameter_shapes(config, "float32")))
 
-    Raises InputError that lists missing (-) and unexpected (+) tensors, or names a wrong shape.
+
+def by_path(tree) -> tuple[dict, jax.tree_util.PyTreeDef]:
+    """{"blocks/q": leaf} of a tree, and its structure."""
+    leaves, structure = jax.tree.flatten_with_path(tree)
+    return {jax.tree_util.keystr(p, simple=True, separator="/"): x for p, x in leaves}, structure
+
+
+def stack_params(
+    tensors: Tensors, table, config: DecoderConfig, dtype, where: str, mesh=None
+) -> dict:
+    """Parameters of the Decoder, each block's tensors stacked over layers, in their final dtype.
+
+    On the host there is one stacked parameter at a time. Raises InputError that lists missing (-)
+    and unexpected (+) tensors, names a wrong shape, or a value that the dtype cannot hold.
     """
     if config.layers > len(tensors.names):
         raise InputError(f"{where}: {config.layers} layers, but only {len(tensors.names)} tensors")
-    tokens = jax.ShapeDtypeStruct((1, 1), jnp.int32)
-    shapes = jax.eval_shape(
-        Decoder(config, jnp.dtype(dtype)).init, jax.random.key(0), tokens, tokens
-    )["params"]
-    paths, structure = jax.tree.flatten_with_path(shapes)
-    wanted = {jax.tree_util.keystr(p, simple=True, separator="/"): s for p, s in paths}
-    names = {path: layer_names(table[path][0], config.layers) for path in wanted}
+    table = table(config) if callable(table) else table
+    wanted, structure = by_path(parameter_shapes(config, dtype))
+    tensors = with_prefix(tensors, table)
+    names = {path: tensor_names(table[path][0], path, config) for path in wanted}
     expected = {name for of_path in names.values() for name in of_path}
     spare = {name for name in tensors.names - expected if name.endswith(DERIVED)}
+    head, embedding = table["lm_head"][0], table["embedding"][0]
     if config.tie_embeddings:
-        spare |= {table["lm_head"][0]} & tensors.names
+        spare |= {head} & tensors.names
     refuse_mismatch(expected - tensors.names, tensors.names - expected - spare, where)
-    if table["lm_head"][0] in spare and not np.array_equal(
-        tensors.read(table["lm_head"][0]), tensors.read(table["embedding"][0])
-    ):
+    if head in spare and not np.array_equal(tensors.read(head), tensors.read(embedding)):
         raise InputError(f"{where}: lm_head differs from the embedding it should be tied to")
 
     def load(path: str, shape) -> jax.Array:
         transform = table[path][1]
-        one = shape.shape[1:] if path.startswith("blocks/") else shape.shape
+        counts = stack_counts(table[path][0], path, config)
+        one = shape.shape[len(counts) :]
         try:
-            stacked = np.empty((len(names[path]), *one), np.float32)
+            stacked = np.empty((len(names[path]), *one), shape.dtype)
         except (MemoryError, ValueError) as error:
             raise InputError(f"{where}: {path} {shape.shape} is larger than memory") from error
-        for layer, name in enumerate(names[path]):
-            read = np.asarray(tensors.read(name), np.float32)
+        for row, name in zip(stacked, names[path], strict=True):
+            read = tensors.read(name)
             try:
                 arranged = transform(read, config)
-            except ValueError:
+            except (ValueError, IndexError):
                 arranged = read
             if arranged.shape != one:
                 raise InputError(
                     f"{where}: {name} has shape {read.shape}, which does not make {path} {one}"
                 )
-            stacked[layer] = arranged
-        return jnp.asarray(stacked.reshape(shape.shape), dtype)
+            with np.errstate(over="ignore"):
+                row[...] = arranged
+            refuse_overflow(row, arranged, where, name)
+        sharding = parameter_sharding(path, shape.shape, mesh)
+        return put(stacked.reshape(shape.shape), sharding).block_until_ready()
 
     return structure.unflatten([load(path, shape) for path, shape in wanted.items()])
 
 
-def layer_names(template: str, layers: int) -> list[str]:
-    """The checkpoint's names of one parameter: one for each layer, or one alone."""
-    if "{layer}" not in template:
-        return [template]
-    return [template.format(layer=layer) for layer in range(layers)]
+def stack_counts(template: str, path: str, config: DecoderConfig) -> list[int]:
+    """How many tensors are stacked along each leading axis of a parameter."""
+    of_name = {
+        "layer": config.layers,
+        "expert": config.experts,
+        "head": config.heads if path.startswith("blocks/q") else config.kv_heads,
+    }
+    return [of_name[field] for field in re.findall(r"\{(\w+)\}", template)]
+
+
+def tensor_names(template: str, path: str, config: DecoderConfig) -> list[str]:
+    """The checkpoint's names of one parameter, in the order in which they are stacked."""
+    fields = re.findall(r"\{(\w+)\}", template)
+    ranges = [range(n) for n in stack_counts(template, path, config)]
+    return [
+        template.format(**dict(zip(fields, numbers, strict=True)))
+        for numbers in itertools.product(*ranges)
+    ]
+
+
+def with_prefix(tensors: Tensors, table: dict) -> Tensors:
+    """Checkpoints of a bare decoder leave out the first part of every name: put it in front."""
+    prefix = table["embedding"][0].split(".")[0] + "."
+    short = table["embedding"][0].removeprefix(prefix)
+    if short not in tensors.names or table["embedding"][0] in tensors.names:
+        return tensors
+    real = {f"{prefix}{name}": name for name in tensors.names}
+    return Tensors(set(real), lambda name: tensors.read(real[name]))
+
+
+def refuse_overflow(cast: np.ndarray, original: np.ndarray, where: str, name: str) -> None:
+    """Finite values that became infinite are not what the checkpoint says."""
+    if jnp.finfo(cast.dtype).max >= jnp.finfo(original.dtype).max:
+        return
+    lost = ~np.isfinite(cast) & np.isfinite(original)
+    if lost.any():
+        raise InputError(
+            f"{where}: {name} holds {original[lost].ravel()[0]}, which {cast.dtype} cannot hold; "
+            "use dtype float32"
+        )
 
 
 def refuse_mismatch(missing: Iterable[str], extra: Iterable[str], where: str) -> None:

@@ -1,7 +1,7 @@
 """The one decoder, in Flax Linen: blocks stacked by nn.scan, activations leaving through tap().
 
 Each site is a variable collection of its own, so `mutable=("resid_post",)` in `apply` says what is
-kept; a site that is not asked for costs nothing. Only the kept positions [B, P] leave a block.
+kept; a site that is not asked for costs nothing. Only what is kept of T tokens leaves a block.
 """
 
 from typing import NamedTuple
@@ -9,8 +9,9 @@ from typing import NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from personascan.models import layers
+from personascan.models import layers, rope
 from personascan.models.config import DecoderConfig
 
 BLOCK_SITES = ("resid_pre", "attn_out", "mlp_out", "resid_post")
@@ -29,49 +30,85 @@ class Edit(NamedTuple):
     shift: jax.Array
 
 
-def tap(module: nn.Module, site: str, x_BTD, kept_BP, edits: dict[str, Edit]):
+class Kept(NamedTuple):
+    """What leaves of each row: the tokens at P positions, then Q weighted means of its tokens."""
+
+    positions_BP: jax.Array  # int32
+    weights_BQT: jax.Array | None = None  # float32; then everything leaves in float32
+
+
+def tap(module: nn.Module, site: str, x_BTD, kept: Kept, edits: dict[str, Edit]):
     """The one place where activations are edited (if `edits` names the site) and then leave."""
     if site in edits:
         scale_D, shift_D = (e.astype(x_BTD.dtype)[None, None] for e in edits[site])
         x_BTD = x_BTD * scale_D + shift_D
-    kept_BPD = jnp.take_along_axis(x_BTD, kept_BP[..., None], axis=1)
+    kept_BPD = jnp.take_along_axis(x_BTD, kept.positions_BP[..., None], axis=1)
+    if kept.weights_BQT is not None:
+        x = x_BTD.astype(jnp.float32)
+        # Sums of products, exact in float32 on every backend: a mean of few tokens is not a matmul.
+        means_BQD = jnp.einsum("bqt,btd->bqd", kept.weights_BQT, x, precision="highest")
+        kept_BPD = jnp.concatenate([kept_BPD.astype(jnp.float32), means_BQD], axis=1)
     module.sow(site, "kept", kept_BPD, reduce_fn=lambda _, new: new, init_fn=lambda: None)
     return x_BTD
 
 
 class Block(nn.Module):
-    """Pre-norm attention and gated MLP, each added to the residual stream."""
+    """Attention and MLP, each added to the residual stream; the config says in which manner.
+
+    attn_out and mlp_out are what is added: after a norm or multiplier that follows the sublayer.
+    """
 
     config: DecoderConfig
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, x_BTD, edits, angles, kept_BP):
+    def __call__(self, x_BTD, edits, window, rope_number, angles, alibi_KGTS, kept):
         c = self.config
-        shapes = {
-            "attn_norm": (c.width,),
-            "q": (c.width, c.heads, c.head_dim),
-            "k": (c.width, c.kv_heads, c.head_dim),
-            "v": (c.width, c.kv_heads, c.head_dim),
-            "o": (c.heads, c.head_dim, c.width),
-            "mlp_norm": (c.width,),
-            "gate": (c.width, c.mlp_width),
-            "up": (c.width, c.mlp_width),
-            "down": (c.mlp_width, c.width),
-        }
-        w = {name: self.param(name, initial, s, self.dtype) for name, s in shapes.items()}
+        w = parameters(self, c.block_shapes(), self.dtype)
 
-        x_BTD = tap(self, "resid_pre", x_BTD, kept_BP, edits)
-        h = layers.rms_norm(x_BTD, w["attn_norm"], c.norm_eps)
-        q, k, v = (layers.project("btd,dhe->bthe", h, w[name]) for name in "qkv")
-        q, k = layers.rotate(q, angles), layers.rotate(k, angles)
-        attended = layers.project("bthe,hed->btd", layers.causal_attention(q, k, v), w["o"])
-        x_BTD = x_BTD + tap(self, "attn_out", attended, kept_BP, edits)
+        def norm(name, x, axes=(-1,)):
+            """The norm of that name; unchanged where the block has none."""
+            if name not in w:
+                return x
+            return layers.normalize(x, c.norm, c.norm_eps, axes, w[name], w.get(f"{name}_bias"))
 
-        h = layers.rms_norm(x_BTD, w["mlp_norm"], c.norm_eps)
-        mlp = layers.gated_mlp(h, w["gate"], w["up"], w["down"])
-        x_BTD = x_BTD + tap(self, "mlp_out", mlp, kept_BP, edits)
-        return tap(self, "resid_post", x_BTD, kept_BP, edits), None
+        def heads(name, x_BTD):
+            spec = "btd,dhe->bthe"
+            y_BTHE = layers.project(spec, x_BTD, w[name], w.get(f"{name}_bias"))
+            if c.qk_norm and name != "v":
+                y_BTHE = norm(f"{name}_norm", y_BTHE, (-2, -1) if c.qk_norm == "width" else (-1,))
+            if name == "v" or angles is None:
+                return y_BTHE
+            cos_BTE, sin_BTE = (a[rope_number] for a in angles)
+            return rope.rotate(y_BTHE, cos_BTE, sin_BTE)
+
+        x_BTD = tap(self, "resid_pre", x_BTD, kept, edits)
+        h = norm("attn_norm", x_BTD)
+        mixed = layers.causal_attention(
+            *(heads(name, h) for name in "qkv"),
+            scale=c.attn_scale or c.head_dim**-0.5,
+            softcap=c.attn_softcap,
+            window=window,
+            bias_KGTS=alibi_KGTS,
+        )
+        attended = layers.project("bthe,hed->btd", mixed, w["o"], w.get("o_bias"))
+        attended = scaled(norm("attn_post_norm", attended), c.residual_scale)
+        attended = tap(self, "attn_out", attended, kept, edits)
+        if c.parallel:
+            h = norm("mlp_norm", x_BTD) if "mlp_norm" in w else h
+            x_BTD = x_BTD + attended
+        else:
+            x_BTD = norm("attn_add_norm", x_BTD + attended)
+            h = norm("mlp_norm", x_BTD)
+        if c.experts:
+            added = layers.expert_mlp(
+                h, w, c.activation, c.experts_per_token, c.normalize_router
+            )
+        else:
+            added = layers.mlp(h, w, c.activation)
+        added = scaled(norm("mlp_post_norm", added), c.residual_scale)
+        x_BTD = norm("mlp_add_norm", x_BTD + tap(self, "mlp_out", added, kept, edits))
+        return tap(self, "resid_post", x_BTD, kept, edits), None
 
 
 class Decoder(nn.Module):
@@ -86,38 +123,74 @@ class Decoder(nn.Module):
 
     def setup(self):
         c = self.config
-        self.embedding = self.param("embedding", initial, (c.vocab_size, c.width), self.dtype)
         self.blocks = nn.scan(
             Block,
             variable_axes=COLLECTIONS,
             split_rngs={"params": True},
-            in_axes=(0, nn.broadcast, nn.broadcast),
+            in_axes=(0, 0, 0, nn.broadcast, nn.broadcast, nn.broadcast),
             length=c.layers,
             unroll=self.unroll,
         )(c, self.dtype)
-        self.final_norm_scale = self.param("final_norm", initial, (c.width,), self.dtype)
-        if not c.tie_embeddings:
-            self.lm_head = self.param("lm_head", initial, (c.width, c.vocab_size), self.dtype)
+        self.top = parameters(self, c.top_shapes(), self.dtype)
 
-    def __call__(self, tokens_BT, kept_BP, edits: dict[str, Edit] | None = None):
-        """The normed residual stream [B, T, D]; sown sites hold [L, B, P, D], final_norm [B, P, D].
+    def __call__(
+        self, tokens_BT, kept: Kept, edits: dict[str, Edit] | None = None, lengths_B=None
+    ):
+        """The normed residual stream [B, T, D]; sown sites hold [L, B, P+Q, D], final_norm no L.
 
-        tokens_BT is int32, padded on the right; kept_BP are the positions whose activations leave.
+        tokens_BT is int32, padded on the right; lengths_B counts the real tokens of each row, for
+        rotations that depend on it (None: all of them).
         """
-        edits = edits or {}
-        angles = layers.rope_angles(
-            tokens_BT.shape[1], self.config.head_dim, self.config.rope_theta
-        )
+        c, edits = self.config, edits or {}
+        tokens = tokens_BT.shape[1]
+        x_BTD = scaled(self.top["embedding"][tokens_BT], c.embed_scale)
+        if c.embed_width:
+            x_BTD = layers.project("bte,ed->btd", x_BTD, self.top["embed_in"])
+        if c.learned_positions:
+            rows = slice(c.position_offset, c.position_offset + tokens)
+            x_BTD = x_BTD + self.top["positions"][rows][None]
+        angles = rope.angles(c.ropes, tokens, lengths_B) if c.ropes else None
+        alibi_KGTS = layers.alibi(c.heads, c.kv_heads, tokens) if c.alibi else None
         block_edits = {site: edits[site] for site in edits if site in BLOCK_SITES}
-        x_BTD, _ = self.blocks(self.embedding[tokens_BT], block_edits, angles, kept_BP)
-        x_BTD = layers.rms_norm(x_BTD, self.final_norm_scale, self.config.norm_eps)
+        window_L = np.array(c.windows, np.int32) if any(c.windows) else None
+        if window_L is not None:
+            window_L = jnp.asarray(np.where(window_L == 0, tokens, window_L))
+        rope_L = jnp.asarray(c.rope_of_layer, jnp.int32) if c.ropes else None
+        x_BTD, _ = self.blocks(x_BTD, block_edits, window_L, rope_L, angles, alibi_KGTS, kept)
+        if c.final_norm:
+            x_BTD = layers.normalize(
+                x_BTD, c.norm, c.norm_eps, (-1,), self.top["final_norm"],
+                self.top.get("final_norm_bias"),
+            )  # fmt: skip
         final = {site: Edit(*(e[0] for e in edits[site])) for site in edits if site == "final_norm"}
-        return tap(self, "final_norm", x_BTD, kept_BP, final)
+        return tap(self, "final_norm", x_BTD, kept, final)
 
     def logits(self, hidden_BTD):
         """Next-token logits [B, T, V] in float32 of a normed residual stream."""
-        head_DV = self.embedding.T if self.config.tie_embeddings else self.lm_head
-        return jnp.einsum("btd,dv->btv", hidden_BTD, head_DV, preferred_element_type=jnp.float32)
+        c = self.config
+        if c.embed_width:
+            hidden_BTD = layers.project("btd,de->bte", hidden_BTD, self.top["embed_out"])
+        head_EV = self.top["embedding"].T if c.tie_embeddings else self.top["lm_head"]
+        logits = jnp.einsum("bte,ev->btv", hidden_BTD, head_EV, preferred_element_type=jnp.float32)
+        if "lm_head_bias" in self.top:
+            logits = logits + self.top["lm_head_bias"].astype(jnp.float32)[None, None]
+        logits = logits * np.float32(c.logit_scale)
+        if c.logit_softcap:
+            logits = jnp.tanh(logits / np.float32(c.logit_softcap)) * np.float32(c.logit_softcap)
+        return logits
+
+
+def parameters(module: nn.Module, shapes: dict, dtype) -> dict[str, jax.Array]:
+    """The parameters of a module; norms are kept in float32, in which they are applied."""
+    return {
+        name: module.param(name, *((nn.initializers.ones, shape, jnp.float32) if "norm" in name else (initial, shape, dtype)))
+        for name, shape in shapes.items()
+    }
+
+
+def scaled(x, factor: float):
+    """x times a constant of its own dtype."""
+    return x if factor == 1.0 else x * jnp.asarray(factor, x.dtype)
 
 
 def initial(key, shape, dtype):

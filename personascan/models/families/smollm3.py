@@ -1,0 +1,15 @@
+"""SmolLM3: Llama without rotation at every fourth layer."""
+
+from personascan.models.families.keys import Settings
+from personascan.models.families.llama import GGUF_TENSORS, HF_TENSORS, biases, rms_base
+from personascan.models.families.ropes import windows, without_rotation
+
+__all__ = ["GGUF_TENSORS", "HF_TENSORS", "config"]
+
+
+def config(s: Settings) -> dict:
+    s.only("pretraining_tp", 1)
+    found = rms_base(s)
+    # no_rope_layers marks the layers WITH rotation by 1.
+    still = [not rotated for rotated in s.no_rope_layers]
+    return found | without_rotation(found, still) | dict(biases=biases(s), windows=windows(s))
