@@ -34,26 +34,24 @@ class Kept(NamedTuple):
     """What leaves of each row: the tokens at P positions, then Q weighted means of its tokens."""
 
     positions_BP: jax.Array  # int32
-    weights_BQT: jax.Array | None = None  # float32; then everything leaves in float32
+    weights_BQT: jax.Array | None = None  # float32
 
 
 def tap(module: nn.Module, site: str, x_BTD, kept: Kept, edits: dict[str, Edit]):
     """The one place where activations are edited (if `edits` names the site) and then leave."""
     if site in edits:
-        scale_D, shift_D = (e.astype(x_BTD.dtype)[None, None] for e in edits[site])
+        scale_D, shift_D = (e.astype(jnp.float32)[None, None] for e in edits[site])
         x_BTD = x_BTD * scale_D + shift_D
     kept_BPD = jnp.take_along_axis(x_BTD, kept.positions_BP[..., None], axis=1)
     if kept.weights_BQT is not None:
-        x = x_BTD.astype(jnp.float32)
-        # Sums of products, exact in float32 on every backend: a mean of few tokens is not a matmul.
-        means_BQD = jnp.einsum("bqt,btd->bqd", kept.weights_BQT, x, precision="highest")
-        kept_BPD = jnp.concatenate([kept_BPD.astype(jnp.float32), means_BQD], axis=1)
+        means_BQD = jnp.einsum("bqt,btd->bqd", kept.weights_BQT, x_BTD, precision="highest")
+        kept_BPD = jnp.concatenate([kept_BPD, means_BQD], axis=1)
     module.sow(site, "kept", kept_BPD, reduce_fn=lambda _, new: new, init_fn=lambda: None)
     return x_BTD
 
 
 class Block(nn.Module):
-    """Attention and MLP, each added to the residual stream; the config says in which manner.
+    """Attention and MLP, each added to the residual stream (float32) as the config has it.
 
     attn_out and mlp_out are what is added: after a norm or multiplier that follows the sublayer.
     """
@@ -62,7 +60,7 @@ class Block(nn.Module):
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, x_BTD, edits, window, rope_number, angles, alibi_KGTS, kept):
+    def __call__(self, x_BTD, edits, window, rope_number, angles, alibi_KGS, kept):
         c = self.config
         w = parameters(self, c.block_shapes(), self.dtype)
 
@@ -73,33 +71,31 @@ class Block(nn.Module):
             return layers.normalize(x, c.norm, c.norm_eps, axes, w[name], w.get(f"{name}_bias"))
 
         def heads(name, x_BTD):
-            spec = "btd,dhe->bthe"
-            y_BTHE = layers.project(spec, x_BTD, w[name], w.get(f"{name}_bias"))
+            y_BTHE = layers.project(x_BTD, w[name], w.get(f"{name}_bias"))
             if c.qk_norm and name != "v":
                 y_BTHE = norm(f"{name}_norm", y_BTHE, (-2, -1) if c.qk_norm == "width" else (-1,))
-            if name == "v" or angles is None:
-                return y_BTHE
-            cos_BTE, sin_BTE = (a[rope_number] for a in angles)
-            return rope.rotate(y_BTHE, cos_BTE, sin_BTE)
+            if angles is not None and name != "v":
+                y_BTHE = rope.rotate(y_BTHE, *(a[rope_number] for a in angles))
+            return layers.operand(y_BTHE, self.dtype)
 
         x_BTD = tap(self, "resid_pre", x_BTD, kept, edits)
-        h = norm("attn_norm", x_BTD)
+        h = layers.operand(norm("attn_norm", x_BTD), self.dtype)
         mixed = layers.causal_attention(
             *(heads(name, h) for name in "qkv"),
             scale=c.attn_scale or c.head_dim**-0.5,
             softcap=c.attn_softcap,
             window=window,
-            bias_KGTS=alibi_KGTS,
+            bias_KGS=alibi_KGS,
         )
-        attended = layers.project("bthe,hed->btd", mixed, w["o"], w.get("o_bias"))
+        attended = layers.project(mixed, w["o"], w.get("o_bias"), axes=2)
         attended = scaled(norm("attn_post_norm", attended), c.residual_scale)
         attended = tap(self, "attn_out", attended, kept, edits)
         if c.parallel:
-            h = norm("mlp_norm", x_BTD) if "mlp_norm" in w else h
+            h = layers.operand(norm("mlp_norm", x_BTD), self.dtype) if "mlp_norm" in w else h
             x_BTD = x_BTD + attended
         else:
             x_BTD = norm("attn_add_norm", x_BTD + attended)
-            h = norm("mlp_norm", x_BTD)
+            h = layers.operand(norm("mlp_norm", x_BTD), self.dtype)
         if c.experts:
             added = layers.expert_mlp(
                 h, w, c.activation, c.experts_per_token, c.normalize_router
@@ -143,20 +139,20 @@ class Decoder(nn.Module):
         """
         c, edits = self.config, edits or {}
         tokens = tokens_BT.shape[1]
-        x_BTD = scaled(self.top["embedding"][tokens_BT], c.embed_scale)
+        x_BTD = scaled(self.top["embedding"][tokens_BT].astype(jnp.float32), c.embed_scale)
         if c.embed_width:
-            x_BTD = layers.project("bte,ed->btd", x_BTD, self.top["embed_in"])
+            x_BTD = layers.project(x_BTD, self.top["embed_in"])
         if c.learned_positions:
             rows = slice(c.position_offset, c.position_offset + tokens)
-            x_BTD = x_BTD + self.top["positions"][rows][None]
+            x_BTD = x_BTD + self.top["positions"][rows][None].astype(jnp.float32)
         angles = rope.angles(c.ropes, tokens, lengths_B) if c.ropes else None
-        alibi_KGTS = layers.alibi(c.heads, c.kv_heads, tokens) if c.alibi else None
+        alibi_KGS = layers.alibi(c.heads, c.kv_heads, tokens) if c.alibi else None
         block_edits = {site: edits[site] for site in edits if site in BLOCK_SITES}
         window_L = np.array(c.windows, np.int32) if any(c.windows) else None
         if window_L is not None:
             window_L = jnp.asarray(np.where(window_L == 0, tokens, window_L))
         rope_L = jnp.asarray(c.rope_of_layer, jnp.int32) if c.ropes else None
-        x_BTD, _ = self.blocks(x_BTD, block_edits, window_L, rope_L, angles, alibi_KGTS, kept)
+        x_BTD, _ = self.blocks(x_BTD, block_edits, window_L, rope_L, angles, alibi_KGS, kept)
         if c.final_norm:
             x_BTD = layers.normalize(
                 x_BTD, c.norm, c.norm_eps, (-1,), self.top["final_norm"],
@@ -169,12 +165,10 @@ class Decoder(nn.Module):
         """Next-token logits [B, T, V] in float32 of a normed residual stream."""
         c = self.config
         if c.embed_width:
-            hidden_BTD = layers.project("btd,de->bte", hidden_BTD, self.top["embed_out"])
+            hidden_BTD = layers.project(hidden_BTD, self.top["embed_out"])
         head_EV = self.top["embedding"].T if c.tie_embeddings else self.top["lm_head"]
-        logits = jnp.einsum("bte,ev->btv", hidden_BTD, head_EV, preferred_element_type=jnp.float32)
-        if "lm_head_bias" in self.top:
-            logits = logits + self.top["lm_head_bias"].astype(jnp.float32)[None, None]
-        logits = logits * np.float32(c.logit_scale)
+        logits = layers.project(hidden_BTD, head_EV, self.top.get("lm_head_bias"))
+        logits = scaled(logits, c.logit_scale)
         if c.logit_softcap:
             logits = jnp.tanh(logits / np.float32(c.logit_softcap)) * np.float32(c.logit_softcap)
         return logits
@@ -183,14 +177,13 @@ class Decoder(nn.Module):
 def parameters(module: nn.Module, shapes: dict, dtype) -> dict[str, jax.Array]:
     """The parameters of a module; norms are kept in float32, in which they are applied."""
     return {
-        name: module.param(name, *((nn.initializers.ones, shape, jnp.float32) if "norm" in name else (initial, shape, dtype)))
+        name: module.param(name, initial, shape, jnp.float32 if "norm" in name else dtype)
         for name, shape in shapes.items()
     }
 
 
 def scaled(x, factor: float):
-    """x times a constant of its own dtype."""
-    return x if factor == 1.0 else x * jnp.asarray(factor, x.dtype)
+    return x if factor == 1.0 else x * np.float32(factor)
 
 
 def initial(key, shape, dtype):

@@ -99,7 +99,5 @@ def rotate(x_BTNE, cos_BTE, sin_BTE):
     """Rotate each pair (i, i + dim/2) of every head by its position's angle; the rest passes."""
     half = cos_BTE.shape[-1]
     cos, sin = cos_BTE[:, :, None], sin_BTE[:, :, None]
-    x = x_BTNE.astype(jnp.float32)
-    low, high, rest = x[..., :half], x[..., half : 2 * half], x[..., 2 * half :]
-    turned = jnp.concatenate([low * cos - high * sin, high * cos + low * sin, rest], axis=-1)
-    return turned.astype(x_BTNE.dtype)
+    low, high, rest = x_BTNE[..., :half], x_BTNE[..., half : 2 * half], x_BTNE[..., 2 * half :]
+    return jnp.concatenate([low * cos - high * sin, high * cos + low * sin, rest], axis=-1)

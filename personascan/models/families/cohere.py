@@ -18,7 +18,7 @@ def parallel_base(s: Settings) -> dict:
             norms=("attn_norm",),
             biases=("q", "k", "v", "o") if s.attention_bias else (),
             parallel=True,
-            activation=s.activation("hidden_act"),
+            activation=s.activation_of("hidden_act"),
             logit_scale=float(s.logit_scale),
         )
     )

@@ -10,9 +10,10 @@ def config(s: Settings) -> dict:
     s.only("apply_residual_connection_post_layernorm", False)
     width, heads = s.size("hidden_size"), s.size("num_attention_heads")
     grouped, rotated = s.new_decoder_architecture, not s.alibi
-    kv_heads = s.num_kv_heads if grouped or not s.multi_query else 1
+    multi_query, kv_heads = s.multi_query, s.num_kv_heads
     parallel = bool(s.parallel_attn or grouped)
-    two_norms = (s.num_ln_in_parallel_attn or 2) == 2 if grouped else not parallel
+    norm_count = s.num_ln_in_parallel_attn or 2
+    two_norms = norm_count == 2 if grouped else not parallel
     norms = ("attn_norm", "mlp_norm") if two_norms else ("attn_norm",)
     projections = ("q", "k", "v", "o", "up", "down") if s.bias else ()
     rotations = ropes(s, width // heads)
@@ -21,7 +22,7 @@ def config(s: Settings) -> dict:
         layers=s.size("num_hidden_layers"),
         width=width,
         heads=heads,
-        kv_heads=kv_heads,
+        kv_heads=1 if multi_query and not grouped else kv_heads,
         head_dim=width // heads,
         mlp_width=s.ffn_hidden_size or 4 * width,
         max_positions=s.size("max_position_embeddings"),
@@ -32,7 +33,7 @@ def config(s: Settings) -> dict:
         biases=(*norms, "final_norm", *projections),
         parallel=parallel,
         alibi=not rotated,
-        activation=s.activation("activation"),
+        activation=s.activation_of("activation"),
         gated=False,
         **(rotations if rotated else {}),
     )

@@ -13,7 +13,7 @@ def capped(s: Settings) -> dict:
     s.ignore("hidden_act")
     return gemma_base(s) | dict(
         norms=NORMS,
-        activation=s.activation("hidden_activation"),
+        activation=s.activation_of("hidden_activation"),
         attn_scale=float(s.query_pre_attn_scalar) ** -0.5,
         attn_softcap=float(s.attn_logit_softcapping or 0),
         logit_softcap=float(s.final_logit_softcapping or 0),

@@ -35,7 +35,7 @@ def config(s: Settings) -> dict:
         norm_eps=s.layer_norm_epsilon,
         biases=BIASES,
         learned_positions=True,
-        activation=s.activation("activation_function"),
+        activation=s.activation_of("activation_function"),
         gated=False,
     )
 

@@ -22,7 +22,7 @@ def config(s: Settings) -> dict:
         norm_eps=s.layer_norm_eps,
         biases=("attn_norm", "mlp_norm", "final_norm", "up", "down", *attention),
         parallel=bool(s.use_parallel_residual),
-        activation=s.activation("hidden_act"),
+        activation=s.activation_of("hidden_act"),
         gated=False,
         **ropes(s, width // heads),
     )

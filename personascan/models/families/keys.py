@@ -111,9 +111,9 @@ class Settings:
                 "use a checkpoint without it"
             )
 
-    def activation(self, key: str) -> str:
+    def activation_of(self, key: str) -> str:
         """An activation by our name."""
-        value = getattr(self, key)
+        value = self.__getattr__(key)
         if value not in ACTIVATIONS:
             raise InputError(
                 f"{self.where}: {key} = {value!r} is not supported; "

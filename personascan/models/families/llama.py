@@ -27,7 +27,7 @@ def rms_base(s: Settings) -> dict:
     return (
         shape
         | ropes(s, shape["head_dim"])
-        | dict(norm_eps=s.rms_norm_eps, activation=s.activation("hidden_act"))
+        | dict(norm_eps=s.rms_norm_eps, activation=s.activation_of("hidden_act"))
     )
 
 

@@ -8,7 +8,7 @@ def config(s: Settings) -> dict:
     width, heads = s.size("hidden_size"), s.size("num_attention_heads")
     s.only("layer_norm_elementwise_affine", True)
     before = s.do_layer_norm_before
-    final = before and not s._remove_final_layer_norm
+    removed = s._remove_final_layer_norm
     projections = ("q", "k", "v", "o", "up", "down") if s.enable_bias else ()
     norms = ("attn_norm", "mlp_norm") if before else ("attn_add_norm", "mlp_add_norm")
     return dict(
@@ -25,11 +25,11 @@ def config(s: Settings) -> dict:
         norm="layer",
         norm_eps=1e-5,
         norms=norms,
-        final_norm=final,
+        final_norm=before and not removed,
         biases=(*norms, "final_norm", *projections),
         learned_positions=True,
         position_offset=2,
-        activation=s.activation("activation_function"),
+        activation=s.activation_of("activation_function"),
         gated=False,
     )
 

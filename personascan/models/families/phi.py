@@ -20,7 +20,7 @@ def config(s: Settings) -> dict:
             qk_norm="head" if s.qk_layernorm else "",
             biases=(*BIASES, "up", "down"),
             parallel=True,
-            activation=s.activation("hidden_act"),
+            activation=s.activation_of("hidden_act"),
             gated=False,
         )
     )

@@ -9,8 +9,9 @@ from personascan.models.families.tensors import GGUF_EXPERTS, gguf_table, hf_tab
 def config(s: Settings) -> dict:
     s.only("decoder_sparse_step", 1)
     s.only("mlp_only_layers", [])
-    s.ignore("max_window_layers", "use_sliding_window")
-    window = s.sliding_window if s.use_sliding_window else 0
+    s.ignore("max_window_layers")
+    s.ignore("sliding_window")
+    window = s.sliding_window if s.optional("use_sliding_window") else 0
     return rms_base(s) | dict(
         mlp_width=s.size("moe_intermediate_size"),
         qk_norm="head",

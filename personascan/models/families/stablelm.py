@@ -20,7 +20,7 @@ def config(s: Settings) -> dict:
             qk_norm="heads" if s.qk_layernorm else "",
             biases=(*norms, "final_norm", *(("q", "k", "v") if s.use_qkv_bias else ())),
             parallel=parallel,
-            activation=s.activation("hidden_act"),
+            activation=s.activation_of("hidden_act"),
         )
     )
 

@@ -17,7 +17,7 @@ def config(s: Settings) -> dict:
             norm="layer",
             norm_eps=s.norm_epsilon,
             biases=("attn_norm", "mlp_norm", "final_norm", *projections),
-            activation=s.activation("hidden_act"),
+            activation=s.activation_of("hidden_act"),
             gated=False,
             windows=(s.sliding_window or 0,) * shape["layers"],
         )

@@ -1,0 +1,165 @@
+"""A model against Transformers on torch, reading the same files: every layer of every site.
+
+The one module that needs torch (the `verify` extra).
+"""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import torch
+
+from personascan.models.decoder import BLOCK_SITES, SITES, Kept
+from personascan.models.load import LanguageModel
+
+# Where Transformers keeps its blocks, and what of a block adds to the stream: a norm that follows
+# attention or MLP, if our configuration has it, else the sublayer itself.
+BLOCKS = ("model.layers", "transformer.h", "gpt_neox.layers", "model.decoder.layers")
+ADDS = {
+    "attn_out": ("self_attn", "self_attention", "attention", "attn"),
+    "mlp_out": ("mlp", "block_sparse_moe", "fc2"),
+}
+POST_NORMS = {
+    "attn_out": ("post_self_attn_layernorm", "post_attention_layernorm"),
+    "mlp_out": ("post_feedforward_layernorm", "post_mlp_layernorm"),
+}
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """The error of one site at one layer, relative to what Transformers has there."""
+
+    site: str
+    layer: int
+    hidden_states: str  # Transformers' name of the same array
+    error: float
+
+
+def torch_model(path, dtype: str = "float32"):
+    """Transformers' model of a folder or GGUF file, in evaluation mode."""
+    from transformers import AutoModelForCausalLM
+
+    gguf = {"gguf_file": path.name} if path.is_file() else {}
+    folder = path.parent if gguf else path
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), **gguf)
+    return model.eval()
+
+
+def torch_states(theirs, config, tokens_BT, lengths_B=None) -> tuple[np.ndarray, dict, np.ndarray]:
+    """hidden_states [L + 1, B, T, D], {attn_out, mlp_out: [L, B, T, D]} and the logits [B, T, V].
+
+    lengths_B masks what follows the real tokens; None: all are real.
+    """
+    caught = {site: [] for site in ADDS}
+    hooks = []
+    for block in torch_blocks(theirs):
+        for site in ADDS:
+
+            def keep(_module, _inputs, out, site=site):
+                out = out[0] if isinstance(out, tuple) else out
+                # A copy: some blocks go on adding into this very tensor.
+                kept = out.float().numpy().reshape(*tokens_BT.shape, -1)
+                caught[site].append(kept.copy())
+
+            hooks.append(added_module(block, site, config).register_forward_hook(keep))
+    tokens = torch.tensor(np.asarray(tokens_BT), dtype=torch.long)
+    mask = {}
+    if lengths_B is not None:
+        real_BT = np.arange(tokens_BT.shape[1])[None] < np.asarray(lengths_B)[:, None]
+        mask = {"attention_mask": torch.tensor(real_BT).long()}
+    with torch.no_grad():
+        out = theirs(tokens, output_hidden_states=True, use_cache=False, **mask)
+    for hook in hooks:
+        hook.remove()
+    states = [h.float().numpy() for h in out.hidden_states]
+    scale = np.float32(config.residual_scale)
+    added = {site: np.stack(arrays) * scale for site, arrays in caught.items()}
+    return states, added, out.logits.float().numpy()
+
+
+def torch_blocks(theirs):
+    """The list of blocks of a Transformers model."""
+    for path in BLOCKS:
+        found = theirs
+        for name in path.split("."):
+            found = getattr(found, name, None)
+        if found is not None:
+            return found
+    raise ValueError(f"{type(theirs).__name__} keeps its blocks at none of {', '.join(BLOCKS)}")
+
+
+def added_module(block, site: str, config):
+    """The module whose output is what a sublayer adds, but for the residual multiplier."""
+    post = site.replace("_out", "_post_norm") in config.norms
+    for name in POST_NORMS[site] * post + ADDS[site]:
+        if hasattr(block, name):
+            return getattr(block, name)
+    raise ValueError(f"{type(block).__name__} has no module for {site}")
+
+
+def our_states(model: LanguageModel, tokens_BT, sites=SITES, unroll: int = 1, lengths_B=None):
+    """Every site at every position: {site: [L, B, T, D]}, final_norm [B, T, D]."""
+    tokens_BT = jnp.asarray(np.asarray(tokens_BT, np.int32))
+    positions_BT = np.broadcast_to(np.arange(tokens_BT.shape[1], dtype=np.int32), tokens_BT.shape)
+    lengths = None if lengths_B is None else jnp.asarray(lengths_B, jnp.int32)
+    _, sown = model.decoder(unroll).apply(
+        {"params": model.params}, tokens_BT, Kept(jnp.asarray(positions_BT)),
+        lengths_B=lengths, mutable=sites,
+    )  # fmt: skip
+    return {site: np.asarray(jax.tree.leaves(sown[site])[0], np.float32) for site in sites}
+
+
+def last_hidden_state(model: LanguageModel, final_norm_BTD):
+    """What Transformers has last: `final_norm`, projected back where the embedding is narrower."""
+    if not model.config.embed_width:
+        return final_norm_BTD
+    return final_norm_BTD @ np.asarray(model.params["embed_out"], np.float32)
+
+
+def token_error(found, expected) -> float:
+    """The largest error of any token's vector, relative to that vector."""
+    difference = np.linalg.norm(found.astype(np.float64) - expected, axis=-1)
+    return float((difference / np.linalg.norm(expected.astype(np.float64), axis=-1)).max())
+
+
+def layer_error(found, expected) -> float:
+    """The error of a whole layer: what a block adds to one token may itself nearly cancel."""
+    difference = np.linalg.norm(found.astype(np.float64) - expected)
+    return float(difference / np.linalg.norm(expected.astype(np.float64)))
+
+
+def agreements(model: LanguageModel, found: dict, states: list, added: dict) -> list[Agreement]:
+    """Every site at every layer beside what Transformers has there.
+
+    hidden_states[k] is the input of block k; the last one is behind the final norm, so that the
+    last block's resid_post is in none of them.
+    """
+    layers = len(states) - 1
+    rows = []
+    for k in range(layers):
+        rows.append(("resid_pre", k, f"hidden_states[{k}]", found["resid_pre"][k], states[k]))
+    for site in ("attn_out", "mlp_out"):
+        for k in range(layers):
+            rows.append((site, k, "a forward hook", found[site][k], added[site][k]))
+    for k in range(layers - 1):
+        at = f"hidden_states[{k + 1}]"
+        rows.append(("resid_post", k, at, found["resid_post"][k], states[k + 1]))
+    last = f"hidden_states[{layers}]"
+    final = last_hidden_state(model, found["final_norm"])
+    rows.append(("final_norm", 0, last, final, states[layers]))
+    return [
+        Agreement(
+            site, k, at, (layer_error if site in ADDS else token_error)(ours, np.asarray(theirs))
+        )
+        for site, k, at, ours, theirs in rows
+    ]
+
+
+def verify(model: LanguageModel, tokens_BT) -> list[Agreement]:
+    """Run both on the same tokens. A list of Agreement, block after block, then the final norm."""
+    theirs = torch_model(model.path, model.dtype)
+    states, added, _ = torch_states(theirs, model.config, tokens_BT)
+    found = agreements(model, our_states(model, tokens_BT), states, added)
+    order = {site: i for i, site in enumerate((*BLOCK_SITES, "final_norm"))}
+    return sorted(found, key=lambda a: (a.site == "final_norm", a.layer, order[a.site]))
