@@ -1,9 +1,10 @@
-"""Statements -> token batches: chat template, role, length buckets, the token that is kept.
+"""Statements -> prompts -> token batches: chat template, role, the statement's own tokens, buckets.
 
 Batches are planned from the statements alone, so the same statements make the same batches on any
 number of devices.
 """
 
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +12,24 @@ import numpy as np
 from personascan.errors import InputError
 from personascan.statements import Statement
 
+ROLES = ("system", "user", "assistant", "none")
 # Compiling another length costs about as much as running this many tokens, measured on two CPU
-# cores with SmolLM2 (1.0 s at 540 tokens/s): a bucket that saves less padding is merged.
-COMPILE_TOKENS = 512
-BUCKET_STEP = 4
+# cores with SmolLM2 (0.6 s at 1700 tokens/s): a bucket that saves less padding is merged,
+COMPILE_TOKENS = 1024
+# but not where padding would then exceed this share of the real tokens.
+MOST_WASTE = 0.08
+BUCKET_STEP = 2
+# Stands for the statement where its place in a template is looked for: no text holds it.
+SENTINEL = "\ue000\ue001\ue000"
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """The tokens of one statement in its surroundings."""
+
+    ids: list[int]
+    first: int  # the statement's own first token
+    last: int  # its own last token
 
 
 @dataclass(frozen=True)
@@ -22,52 +37,121 @@ class Batch:
     """Statements of like length, padded on the right. Padding rows repeat the last statement."""
 
     tokens_BT: np.ndarray  # int32
-    last_B: np.ndarray  # int32: position of the last real token
-    statements: np.ndarray  # int64 numbers of the real rows, which come first
+    lengths_B: np.ndarray  # int32: real tokens of each row
+    rows: np.ndarray  # [B] int64 numbers of the statements, padding rows included
+    real: int  # rows that are not padding; they come first
 
 
-def tokenize(tokenizer, statements: list[Statement], role: str, max_positions: int) -> list[list]:
-    """The token ids of every statement as a single chat message, up to the model's turn.
+def tokenize(
+    tokenizer,
+    statements: list[Statement],
+    role: str,
+    max_positions: int,
+    *,
+    prefix: str = "",
+    suffix: str = "",
+    strict: bool = False,
+) -> list[Prompt]:
+    """Every statement, between prefix and suffix, as a single chat message of that role.
 
-    Raises InputError where the template refuses or drops the message, or it is too long.
+    The model's turn is opened behind the message, except for role assistant, whose turn it is.
+    Role none gives the text as it is, behind the token a text starts with, which is never doubled.
+    A tokenizer without template gives role none with a notice, or under `strict` an error.
+
+    Raises InputError where the template refuses or drops the message, or the prompt is too long.
     """
-    prompts = [render(tokenizer, s, role) for s in statements]
-    # The template writes its own special tokens: adding them again would double the first.
-    ids = tokenizer(prompts, add_special_tokens=False)["input_ids"]
-    for s, row in zip(statements, ids, strict=True):
-        if len(row) > max_positions:
+    if role not in ROLES:
+        raise InputError(f"role {role!r} is unknown; use one of {', '.join(ROLES)}")
+    if role != "none" and not tokenizer.chat_template:
+        if strict:
             raise InputError(
-                f"statement {s.id} has {len(row)} tokens; the model takes {max_positions}"
+                "the tokenizer has no chat template, which a role needs; use --role=none or a "
+                "chat model"
             )
-    return ids
+        print(
+            "note: the tokenizer has no chat template; statements are given as they are (role none)",
+            file=sys.stderr,
+        )
+        role = "none"
+    contents = [f"{prefix}{s.text}{suffix}" for s in statements]
+    if role == "none":
+        prompts, starts = contents, [len(prefix)] * len(contents)
+        bos = tokenizer.bos_token
+        add_special = not (bos and all(c.startswith(bos) for c in contents))
+    else:
+        usual = render(tokenizer, SENTINEL, role).find(SENTINEL)
+        prompts = [render(tokenizer, content, role) for content in contents]
+        starts = [
+            message_start(p, c, usual, role, s) + len(prefix)
+            for p, c, s in zip(prompts, contents, statements, strict=True)
+        ]
+        # The template writes its own special tokens: adding them again would double the first.
+        add_special = False
+    return with_spans(tokenizer, statements, prompts, starts, add_special, max_positions)
 
 
-def render(tokenizer, statement: Statement, role: str) -> str:
-    """One statement through the chat template."""
+def render(tokenizer, content: str, role: str) -> str:
+    """One message through the chat template."""
     from jinja2 import TemplateError
 
-    advice = "use another role, for example --config.role=user"
-    if not tokenizer.chat_template:
-        raise InputError("the tokenizer has no chat template, which a role needs; use a chat model")
     try:
-        prompt = tokenizer.apply_chat_template(
-            [{"role": role, "content": statement.text}], add_generation_prompt=True, tokenize=False
+        return tokenizer.apply_chat_template(
+            [{"role": role, "content": content}],
+            add_generation_prompt=role != "assistant",
+            tokenize=False,
         )
     except TemplateError as error:
         raise InputError(
-            f"the chat template refuses a message with role {role!r} ({error}); {advice}"
+            f"the chat template refuses a message with role {role!r} ({error}); {advice(role)}"
         ) from error
-    if statement.text not in prompt:
+
+
+def advice(role: str) -> str:
+    other = "none" if role == "user" else "user"
+    return f"use another role, for example --config.role={other} (--role={other})"
+
+
+def message_start(prompt: str, content: str, usual: int, role: str, statement: Statement) -> int:
+    """Where the content starts in a prompt, as if templates did not strip it."""
+    for searched in (content, content.strip()):
+        stripped = len(content) - len(content.lstrip()) if searched != content else 0
+        if usual >= 0 and prompt.startswith(searched, usual):
+            return usual - stripped
+        if prompt.count(searched) == 1:
+            return prompt.index(searched) - stripped
+    raise InputError(
+        f"the chat template drops or alters a message with role {role!r} (statement "
+        f"{statement.id} is not in the prompt); {advice(role)}"
+    )
+
+
+def with_spans(tokenizer, statements, prompts, starts, add_special, max_positions) -> list[Prompt]:
+    """Tokens, and which of them are the statement's own."""
+    if not tokenizer.is_fast:
         raise InputError(
-            f"the chat template drops a message with role {role!r} (statement {statement.id} is "
-            f"not in the prompt); {advice}"
+            "the tokenizer does not say which characters a token covers (it is not a fast one); "
+            "use a checkpoint with a tokenizer.json"
         )
-    return prompt
+    encoded = tokenizer(prompts, add_special_tokens=add_special, return_offsets_mapping=True)
+    found = []
+    for s, ids, offsets, start in zip(
+        statements, encoded["input_ids"], encoded["offset_mapping"], starts, strict=True
+    ):
+        if len(ids) > max_positions:
+            raise InputError(
+                f"statement {s.id} has {len(ids)} tokens; the model takes {max_positions}"
+            )
+        end = start + len(s.text)
+        own = [i for i, (a, b) in enumerate(offsets) if a < end and b > start]
+        if not own:
+            raise InputError(f"statement {s.id} has no token of its own ({s.text!r})")
+        found.append(Prompt(list(ids), own[0], own[-1]))
+    return found
 
 
-def plan_batches(ids: list[list[int]], batch_tokens: int, pad: int) -> list[Batch]:
+def plan_batches(prompts: list[Prompt], batch_tokens: int, pad: int) -> list[Batch]:
     """Batches of at most `batch_tokens` padded tokens (at least one statement each)."""
-    lengths = np.array([len(row) for row in ids])
+    lengths = np.array([len(p.ids) for p in prompts])
     batches = []
     for padded, members in buckets(lengths):
         # Equal sizes within a bucket: one compiled shape, and at most a few rows of padding.
@@ -78,25 +162,38 @@ def plan_batches(ids: list[list[int]], batch_tokens: int, pad: int) -> list[Batc
             filled = np.concatenate([rows, np.repeat(rows[-1:], size - len(rows))])
             tokens_BT = np.full((size, padded), pad, np.int32)
             for i, row in enumerate(filled):
-                tokens_BT[i, : lengths[row]] = ids[row]
-            batches.append(Batch(tokens_BT, (lengths[filled] - 1).astype(np.int32), rows))
+                tokens_BT[i, : lengths[row]] = prompts[row].ids
+            batches.append(Batch(tokens_BT, lengths[filled].astype(np.int32), filled, len(rows)))
     return batches
 
 
 def buckets(lengths: np.ndarray) -> list[tuple[int, np.ndarray]]:
     """(padded length, statement numbers), short to long, few enough to compile."""
     order = np.argsort(lengths, kind="stable")
-    rounded = -(-lengths[order] // BUCKET_STEP) * BUCKET_STEP
-    edges = np.flatnonzero(np.diff(rounded)) + 1
-    found, waiting = [], np.empty(0, np.int64)
-    parts = np.split(order, edges)
-    for i, part in enumerate(parts):
-        waiting = np.concatenate([waiting, part])
-        padded = int(-(-lengths[part].max() // BUCKET_STEP) * BUCKET_STEP)
-        if i + 1 < len(parts):
-            following = int(-(-lengths[parts[i + 1]].max() // BUCKET_STEP) * BUCKET_STEP)
-            if len(waiting) * (following - padded) < COMPILE_TOKENS:
-                continue
-        found.append((padded, waiting))
-        waiting = np.empty(0, np.int64)
-    return found
+    padded = -(-lengths[order] // BUCKET_STEP) * BUCKET_STEP
+    sizes, counts = np.unique(padded, return_counts=True)
+    compile_tokens = COMPILE_TOKENS
+    while True:
+        tops = cheapest(sizes, counts, compile_tokens)
+        waste = np.array(tops)[np.searchsorted(tops, padded)].sum() / lengths.sum() - 1
+        if waste <= MOST_WASTE or compile_tokens == 0:
+            break
+        compile_tokens //= 2
+    members = np.split(order, np.searchsorted(padded, tops, side="right")[:-1])
+    return list(zip(tops, members, strict=True))
+
+
+def cheapest(sizes: np.ndarray, counts: np.ndarray, compile_tokens: int) -> list[int]:
+    """The padded lengths with the least padding and compiling, by dynamic programming."""
+    before = np.concatenate([[0], np.cumsum(counts)])
+    cost, came_from = np.zeros(len(sizes) + 1), np.zeros(len(sizes) + 1, np.int64)
+    for end in range(1, len(sizes) + 1):
+        tokens = (before[end] - before[:end]) * sizes[end - 1]
+        total = cost[:end] + tokens + compile_tokens
+        came_from[end] = np.argmin(total)
+        cost[end] = total[came_from[end]]
+    tops, end = [], len(sizes)
+    while end:
+        tops.append(int(sizes[end - 1]))
+        end = came_from[end]
+    return tops[::-1]

@@ -6,7 +6,7 @@ import pytest
 from tiny_models import save_tiny_llama, write_tiny_gguf
 
 import personascan
-from personascan.models.checkpoint import open_gguf
+from personascan.models.gguf_file import open_gguf
 
 
 @pytest.fixture
@@ -58,11 +58,11 @@ def test_bfloat16_checkpoints_are_read(folder, tmp_path):
 
 def test_both_spellings_of_rope_are_read(folder):
     change_config(folder, rope_parameters="drop", rope_theta=5e4, rope_scaling=None)
-    assert personascan.load_model(str(folder)).config.rope_theta == 5e4
+    assert personascan.load_model(str(folder)).config.ropes[0].theta == 5e4
     change_config(
         folder, rope_theta="drop", rope_parameters={"rope_theta": 7e4, "rope_type": "default"}
     )
-    assert personascan.load_model(str(folder)).config.rope_theta == 7e4
+    assert personascan.load_model(str(folder)).config.ropes[0].theta == 7e4
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,8 @@ def test_both_spellings_of_rope_are_read(folder):
         ({"intermediate_size": -1}, "mlp_width = -1 is not a number above 0"),
         ({"rms_norm_eps": "x"}, "norm_eps = 'x'"),
         ({"rope_parameters": [1]}, "rope_parameters"),
-        ({"num_hidden_layers": 10**9}, "but only"),
+        ({"num_hidden_layers": 10**9}, "is more than 10000 layers"),
+        ({"num_hidden_layers": 9999}, "but only"),
         ({"vocab_size": 10**12}, "vocab_size = 1000000000000"),
         ({"model_type": ["llama"]}, "is not supported"),
         ({"num_hidden_layers": 4}, r"-model\.layers\.3\.input_layernorm\.weight"),
@@ -158,7 +159,7 @@ def test_gguf_is_read_whole(tmp_path):
     [
         (dict(drop=("output_norm",)), r"-output_norm\.weight"),
         (dict(fields={"attention.head_count": 0}), "head_count = 0"),
-        (dict(fields={"block_count": 10**9}), "but only"),
+        (dict(fields={"block_count": 10**9}), "is more than 10000 layers"),
         (dict(fields={"feed_forward_length": "x"}), "mlp_width = 'x'"),
         (dict(fields={"rope.scaling.type": "yarn"}), "rope.scaling.type = 'yarn'"),
         (dict(fields={"expert_count": 8}), "expert_count = 8"),

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from personascan.activations.extract import sown_layers
-from personascan.models.config import DecoderConfig
-from personascan.models.decoder import SITES, Decoder, Edit
+from personascan.models.config import DecoderConfig, Rope
+from personascan.models.decoder import SITES, Decoder, Edit, Kept
 
 CONFIG = DecoderConfig(
     vocab_size=50,
@@ -18,7 +18,8 @@ CONFIG = DecoderConfig(
     head_dim=4,
     mlp_width=24,
     norm_eps=1e-5,
-    rope_theta=1e4,
+    ropes=(Rope(dim=4, theta=1e4),),
+    rope_of_layer=(0, 0, 0),
     max_positions=64,
     tie_embeddings=True,
 )
@@ -29,13 +30,13 @@ ALL = np.broadcast_to(np.arange(9, dtype=np.int32), TOKENS.shape)
 
 @pytest.fixture(scope="module")
 def params():
-    found = jax.jit(DECODER.init)(jax.random.key(0), TOKENS, ALL)["params"]
+    found = jax.jit(DECODER.init)(jax.random.key(0), TOKENS, Kept(ALL))["params"]
     return jax.tree.map(lambda p: p + 0.3 * jax.random.normal(jax.random.key(1), p.shape), found)
 
 
 def sown(params, sites, tokens=TOKENS, kept=ALL, edits=None):
     apply = jax.jit(functools.partial(DECODER.apply, mutable=sites))
-    _, found = apply({"params": params}, tokens, kept, edits)
+    _, found = apply({"params": params}, tokens, Kept(kept), edits)
     return {site: np.asarray(sown_layers(found, site)) for site in sites}
 
 
@@ -58,7 +59,7 @@ def test_the_residual_stream_adds_up(params):
 
 
 def test_only_what_is_asked_for_is_sown_and_a_silent_site_is_an_error(params):
-    _, found = DECODER.apply({"params": params}, TOKENS, ALL, mutable=("mlp_out",))
+    _, found = DECODER.apply({"params": params}, TOKENS, Kept(ALL), mutable=("mlp_out",))
     assert set(found) == {"mlp_out"}
     with pytest.raises(RuntimeError, match="attn_out has sown 0"):
         sown_layers(found, "attn_out")
@@ -68,7 +69,7 @@ def test_no_token_sees_a_later_one(params):
     def first_five(embedding):
         changed = params | {"embedding": embedding}
         tokens = jnp.arange(9, dtype=jnp.int32)[None]  # nine distinct rows of the embedding
-        return DECODER.apply({"params": changed}, tokens, ALL[:1])[0, :5].sum()
+        return DECODER.apply({"params": changed}, tokens, Kept(ALL[:1]))[0, :5].sum()
 
     gradient = np.asarray(jax.grad(first_five)(params["embedding"]))
     # The embedding is tied to nothing here: logits are not taken.

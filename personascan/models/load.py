@@ -30,6 +30,8 @@ class LanguageModel:
     tokenizer: Any  # a transformers tokenizer
     sha256: str  # of the files that made it
     dtype: str
+    mesh: Any = None  # where params are spread, or None
+    revision: str = ""  # of a hub source: the commit that was read
 
     def decoder(self, unroll: int = 1) -> Decoder:
         """The Linen module that takes `params`."""
@@ -76,7 +78,7 @@ def load_folder(source: str, folder: pathlib.Path, dtype: str, mesh) -> Language
     params = stack_params(tensors, table, config, dtype, str(folder), mesh)
     digest = hashlib.sha256("".join(map(file_sha256, [folder / "config.json", *files])).encode())
     tokenizer = folder_tokenizer(folder)
-    return LanguageModel(source, folder, config, params, tokenizer, digest.hexdigest(), dtype)
+    return LanguageModel(source, folder, config, params, tokenizer, digest.hexdigest(), dtype, mesh)
 
 
 def load_gguf(source: str, path: pathlib.Path, dtype: str, mesh) -> LanguageModel:
@@ -89,4 +91,4 @@ def load_gguf(source: str, path: pathlib.Path, dtype: str, mesh) -> LanguageMode
     tensors = Tensors(tensors.names - ROPE_TENSORS, tensors.read)
     params = stack_params(tensors, table, config, dtype, where, mesh)
     tokenizer = gguf_tokenizer(fields, where)
-    return LanguageModel(source, path, config, params, tokenizer, file_sha256(path), dtype)
+    return LanguageModel(source, path, config, params, tokenizer, file_sha256(path), dtype, mesh)

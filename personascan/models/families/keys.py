@@ -62,6 +62,7 @@ SPELLINGS = {
         "rope_local_base_freq", "original_max_position_embeddings", "rope_pct",
     },
 }  # fmt: skip
+MOST_LAYERS = 10_000
 ACTIVATIONS = {
     "silu": "silu",
     "swish": "silu",
@@ -78,6 +79,10 @@ class Settings:
 
     def __init__(self, raw: dict, where: str):
         self.where, self._raw, self._read = where, raw, set()
+        for key in ("num_hidden_layers", "n_layer"):
+            # Before anything is made for every layer.
+            if isinstance(raw.get(key), int) and raw[key] > MOST_LAYERS:
+                raise InputError(f"{where}: {key} = {raw[key]} is more than {MOST_LAYERS} layers")
         self._hf = transformers_config(raw, where)
         self._alias = dict(getattr(self._hf, "attribute_map", {}))
 
