@@ -71,21 +71,27 @@ def test_bfloat16_is_close(model):
     [
         (dict(sites=("resid",)), "site 'resid' is unknown; known: resid_pre"),
         (dict(sites="resid_post"), "sites must be a sequence"),
-        (dict(positions=("mean",)), "position 'mean' is unknown; known: last"),
+        (dict(positions=("median",)), "position 'median' is unknown; known: last"),
+        (dict(positions=("last", "last")), "names one twice"),
+        (dict(positions="last"), "positions must be a sequence"),
+        (dict(positions=(500,)), "position 500: the prompt of statement s0 has only"),
+        (dict(positions=("all",)), "name a folder for it with out="),
+        (dict(sites=("final_norm", "final_norm")), "names one twice"),
         (dict(sites=iter(["resid_post"])), "sites must be a sequence"),
         (dict(batch_tokens=0), "batch_tokens = 0"),
-        (dict(role=""), "--config.role=user"),
+        (dict(role="system", drop=True), "--config.role=user"),
     ],
 )
 def test_bad_requests_are_refused(model, keywords, message):
-    if keywords.get("role") == "":
-        model.tokenizer.chat_template, template = "{{ '' }}", model.tokenizer.chat_template
+    template = model.tokenizer.chat_template
+    keywords = dict(keywords)
+    if keywords.pop("drop", False):
+        model.tokenizer.chat_template = "{{ '' }}"
     try:
         with pytest.raises(personascan.InputError, match=message):
             personascan.extract(model, statements(3), progress=False, **keywords)
     finally:
-        if keywords.get("role") == "":
-            model.tokenizer.chat_template = template
+        model.tokenizer.chat_template = template
     with pytest.raises(personascan.InputError, match="no statements"):
         personascan.extract(model, [], progress=False)
 

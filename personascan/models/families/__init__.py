@@ -98,7 +98,7 @@ def checked(config: DecoderConfig, where: str) -> DecoderConfig:
         if isinstance(value, int | float) and not isinstance(value, bool):
             if not 0 <= value < 2**31:
                 raise InputError(f"{where}: {name} = {value!r} is not in [0, 2**31)")
-    if config.heads % config.kv_heads or config.head_dim < 1:
+    if not config.kv_heads or config.heads % config.kv_heads or config.head_dim < 1:
         raise InputError(
             f"{where}: {config.heads} heads, {config.kv_heads} key/value heads and head size "
             f"{config.head_dim} do not fit together"

@@ -25,7 +25,7 @@ def config(s: Settings) -> dict:
         kv_heads=1 if multi_query and not grouped else kv_heads,
         head_dim=width // heads,
         mlp_width=s.ffn_hidden_size or 4 * width,
-        max_positions=s.size("max_position_embeddings"),
+        max_positions=s.size("max_position_embeddings", required=False),
         tie_embeddings=bool(s.tie_word_embeddings),
         norm="layer",
         norm_eps=s.layer_norm_epsilon,

@@ -16,7 +16,7 @@ def config(s: Settings) -> dict:
         kv_heads=heads,
         head_dim=width // heads,
         mlp_width=s.size("intermediate_size"),
-        max_positions=s.size("max_position_embeddings"),
+        max_positions=s.size("max_position_embeddings", required=False),
         tie_embeddings=bool(s.tie_word_embeddings),
         norm="layer",
         norm_eps=s.layer_norm_eps,

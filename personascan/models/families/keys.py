@@ -98,8 +98,10 @@ class Settings:
         self._read.add(key)
         return getattr(self._hf, key, None)
 
-    def size(self, key: str) -> int:
-        """A positive whole number."""
+    def size(self, key: str, required: bool = True) -> int:
+        """A positive whole number, which the file must have unless a default is as good."""
+        if required and key not in self._raw and self._alias.get(key, key) not in self._raw:
+            raise InputError(f"{self.where}: the key {key!r} is missing; the file is not complete")
         value = getattr(self, key)
         if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 2**31:
             raise InputError(f"{self.where}: {key} = {value!r} is not a positive whole number")

@@ -16,7 +16,7 @@ def base(s: Settings) -> dict:
         kv_heads=s.num_key_value_heads or heads,
         head_dim=s.optional("head_dim") or s.hidden_size // heads,
         mlp_width=s.size("intermediate_size"),
-        max_positions=s.size("max_position_embeddings"),
+        max_positions=s.size("max_position_embeddings", required=False),
         tie_embeddings=bool(s.tie_word_embeddings),
     )
 

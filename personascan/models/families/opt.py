@@ -19,7 +19,7 @@ def config(s: Settings) -> dict:
         kv_heads=heads,
         head_dim=width // heads,
         mlp_width=s.size("ffn_dim"),
-        max_positions=s.size("max_position_embeddings"),
+        max_positions=s.size("max_position_embeddings", required=False),
         tie_embeddings=bool(s.tie_word_embeddings),
         embed_width=0 if s.word_embed_proj_dim == width else s.size("word_embed_proj_dim"),
         norm="layer",
