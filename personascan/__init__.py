@@ -11,6 +11,7 @@ from personascan.scan.individual import individual_scan
 from personascan.scan.pvalues import empirical_pvalues
 from personascan.scan.runs import group_scan, scan_runs
 from personascan.scan.splits import SplitPlan, draw_splits
+from personascan.sharding import device_mesh, parse_mesh
 from personascan.statements import Statement, load_statements
 from personascan.study import Study, run_study
 from personascan.study_config import ScanPlan, StudyConfig
@@ -27,6 +28,7 @@ __all__ = [
     "Study",
     "StudyConfig",
     "calibrate",
+    "device_mesh",
     "draw_splits",
     "empirical_pvalues",
     "extract",
@@ -34,6 +36,7 @@ __all__ = [
     "individual_scan",
     "load_model",
     "load_statements",
+    "parse_mesh",
     "read_array",
     "read_deepscan_output",
     "run_study",

@@ -7,6 +7,7 @@ import pathlib
 from dataclasses import dataclass
 
 from personascan.errors import InputError
+from personascan.hub import fetch_statements, is_hub_id
 
 # The personas of the published study and their topics (arXiv 2505.24539, section 4), for files
 # that name no topic.
@@ -56,7 +57,9 @@ def load_statements(
     Args:
       source: a `.jsonl` file in the format of the public persona evals (with or without our `id`,
         `persona` and `topic`; one file a persona, named after it), a folder of such files, or a
-        `.csv` file with the columns id, statement, direction, label_confidence, persona_dim.
+        `.csv` file with the columns id, statement, direction, label_confidence, persona_dim, or the
+        hub id of a data set of `.jsonl` files, such as `Anthropic/model-written-evals`, of which
+        only the persona's file is fetched.
       persona: keep this persona only.
       min_confidence: keep statements whose label_confidence is at least this.
       limit: at most this many statements per persona and direction, in file order.
@@ -69,7 +72,7 @@ def load_statements(
     """
     if limit < 1 or not 0 <= min_confidence <= 1:
         raise InputError(f"limit = {limit}, min_confidence = {min_confidence}: use >= 1 and [0, 1]")
-    path, files = pathlib.Path(source), statement_files(source)
+    path, files = source, statement_files(source, () if persona is None else (persona,))
     found = []
     for file in files:
         try:
@@ -98,9 +101,14 @@ def load_statements(
     return kept
 
 
-def statement_files(source) -> list[pathlib.Path]:
-    """The files of a source: itself, or every .jsonl file of a folder."""
+def statement_files(source, personas: tuple[str, ...] = ()) -> list[pathlib.Path]:
+    """The files of a source: itself, every .jsonl file of a folder, or a hub data set's.
+
+    `personas` only saves fetching what no persona of that name can be in.
+    """
     path = pathlib.Path(source).expanduser()
+    if not path.exists() and is_hub_id(str(source)) and path.suffix not in (".jsonl", ".csv"):
+        return fetch_statements(str(source), personas)[0]
     if path.is_file():
         return [path]
     if not path.is_dir():

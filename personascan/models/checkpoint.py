@@ -40,16 +40,15 @@ class Tensors(NamedTuple):
     read: Callable[[str], np.ndarray]
 
 
-def open_safetensors(folder: pathlib.Path) -> tuple[Tensors, list[pathlib.Path]]:
-    """The tensors of one or many safetensors files, memory-mapped, and those files.
+def open_safetensors(files: list[pathlib.Path]) -> Tensors:
+    """The tensors of safetensors files, memory-mapped.
 
-    Raises InputError for a missing, corrupt or truncated file.
+    Raises InputError for a corrupt or truncated file.
     """
-    files = safetensors_files(folder)
     views = {}
     for file in files:
         views |= mapped_tensors(file)
-    return Tensors(set(views), lambda name: views[name]()), files
+    return Tensors(set(views), lambda name: views[name]())
 
 
 def mapped_tensors(file: pathlib.Path) -> dict[str, Callable[[], np.ndarray]]:
