@@ -5,6 +5,7 @@ from personascan.activations.store import Activations, read_array, whole_file
 from personascan.analysis.deepscan import PublishedRuns, read_deepscan_output
 from personascan.errors import InputError
 from personascan.models.load import LanguageModel, load_model
+from personascan.plan import ExtractionPlan, plan_extraction
 from personascan.report.tables import summary_table
 from personascan.scan.calibrate import Calibration, calibrate
 from personascan.scan.individual import individual_scan
@@ -19,6 +20,7 @@ from personascan.study_config import ScanPlan, StudyConfig
 __all__ = [
     "Activations",
     "Calibration",
+    "ExtractionPlan",
     "InputError",
     "LanguageModel",
     "PublishedRuns",
@@ -37,6 +39,7 @@ __all__ = [
     "load_model",
     "load_statements",
     "parse_mesh",
+    "plan_extraction",
     "read_array",
     "read_deepscan_output",
     "run_study",

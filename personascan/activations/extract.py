@@ -73,7 +73,7 @@ def extract(
     shapes = {
         (site, position): (
             1 if site == "final_norm" else model.config.layers,
-            offsets[-1] if position == "all" else len(statements),
+            int(offsets[-1]) if position == "all" else len(statements),
             model.config.width,
         )
         for site in sites

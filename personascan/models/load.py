@@ -101,6 +101,17 @@ def resolve(source: str, weights: bool = True) -> tuple[pathlib.Path, str]:
     )
 
 
+def inspect_model(source: str) -> tuple[DecoderConfig, Any]:
+    """The configuration and tokenizer of a source; no parameter is read."""
+    path, _ = resolve(source, weights=False)
+    if path.suffix != ".gguf":
+        config = read_config(read_json(path / "config.json"), str(path / "config.json"))
+        return config, folder_tokenizer(path)
+    fields, tensors = open_gguf(path)
+    config = read_config(gguf_config(fields, tensors, str(path)), str(path))
+    return config, gguf_tokenizer(fields, str(path))
+
+
 def load_folder(folder: pathlib.Path, dtype: str, mesh, cache: bool) -> LanguageModel:
     """A model from a local Hugging Face folder."""
     where = str(folder / "config.json")

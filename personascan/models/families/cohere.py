@@ -20,6 +20,8 @@ def parallel_base(s: Settings) -> dict:
             parallel=True,
             activation=s.activation_of("hidden_act"),
             logit_scale=float(s.logit_scale),
+            # Files give the trained length under this name beside a shorter one.
+            max_positions=max(s.optional("model_max_length") or 0, shape["max_positions"]),
         )
     )
 

@@ -13,6 +13,7 @@ from personascan.errors import InputError
 NEUTRAL = {
     "_attn_implementation_autoset",
     "_name_or_path",
+    "activation_dropout",
     "architectures",
     "attention_dropout",
     "attn_pdrop",
@@ -38,6 +39,7 @@ NEUTRAL = {
     "output_router_logits",
     "pad_token_id",
     "prefix",
+    "pretraining_tp",  # how products are sliced, not what they are
     "resid_pdrop",
     "residual_dropout",
     "router_aux_loss_coef",

@@ -37,7 +37,6 @@ def biases(s: Settings, attention=("q", "k", "v", "o"), mlp=("gate", "up", "down
 
 
 def config(s: Settings) -> dict:
-    s.only("pretraining_tp", 1)
     s.only("rope_interleaved", False)
     return rms_base(s) | dict(biases=biases(s))
 

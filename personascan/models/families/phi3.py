@@ -8,7 +8,10 @@ GATE_UP = {"gate": half(0), "up": half(1)}
 
 
 def config(s: Settings) -> dict:
-    s.only("attention_bias", False)
+    for switch in ("attention_bias", "lm_head_bias", "mlp_bias"):
+        s.only(switch, False)
+    s.only("full_attn_mod", 1)
+    s.only("interpolate_factor", 1)
     # The code that a repository may carry is never run: Transformers has this model built in.
     s.ignore("auto_map")
     return rms_base(s) | dict(windows=(s.sliding_window or 0,) * s.num_hidden_layers)

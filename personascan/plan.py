@@ -1,0 +1,142 @@
+"""What an extraction will take, worked out before a single parameter is read."""
+
+import math
+import time
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from personascan.activations.extract import BATCH_TOKENS, check_request
+from personascan.activations.kept import check_numbers
+from personascan.models.checkpoint import by_path, parameter_shapes
+from personascan.models.config import DecoderConfig
+from personascan.models.layers import project
+from personascan.models.load import DTYPES, inspect_model
+from personascan.errors import InputError
+from personascan.prompts import Batch, plan_batches, tokenize
+from personascan.statements import Statement
+
+COMPILE_SECONDS = 0.8  # a shape of SmolLM2 on two CPU cores; kept compilations take none
+
+
+@dataclass(frozen=True)
+class ExtractionPlan:
+    """Sizes in bytes, times in seconds, of one process on its devices."""
+
+    parameters: int
+    parameter_bytes: int
+    statements: int
+    tokens: int  # real ones
+    padded_tokens: int
+    batches: int
+    shapes: int  # distinct, each compiled once
+    batch_bytes: int  # what the largest batch needs while it runs, about
+    store_bytes: int  # the activations that are kept
+    flops: int
+    seconds: float  # of running, at the rate of products measured on this device
+    compile_seconds: float
+
+    def summary(self) -> str:
+        """One line a figure."""
+        waste = self.padded_tokens / self.tokens - 1
+        rows = (
+            ("parameters", f"{self.parameters:,} ({size(self.parameter_bytes)})"),
+            ("statements", f"{self.statements:,}"),
+            ("tokens", f"{self.tokens:,}, padded {self.padded_tokens:,} (+{waste:.1%})"),
+            ("batches", f"{self.batches:,} of {self.shapes} shapes"),
+            ("memory", f"parameters + about {size(self.batch_bytes)} a batch"),
+            ("activations kept", size(self.store_bytes)),
+            ("FLOPs", f"{self.flops:.3g}"),
+            ("time", f"about {self.seconds:.0f} s, and {self.compile_seconds:.0f} s of compiling"),
+        )
+        return "\n".join(f"{name:18s}{value}" for name, value in rows)
+
+
+def plan_extraction(
+    source: str,
+    statements: list[Statement],
+    *,
+    sites=("resid_post",),
+    positions=("last",),
+    role: str = "system",
+    prefix: str = "",
+    suffix: str = "",
+    batch_tokens: int | None = None,
+    dtype: str = "float32",
+    strict: bool = False,
+) -> ExtractionPlan:
+    """The plan of `extract` with these arguments on the model of a source.
+
+    Only the configuration and tokenizer are read. Raises InputError as load_model and extract do.
+    """
+    if dtype not in DTYPES:
+        raise InputError(f"dtype {dtype!r} is unknown; use one of {', '.join(DTYPES)}")
+    positions = check_request(statements, sites, positions, batch_tokens, out="")
+    config, tokenizer = inspect_model(source)
+    prompts = tokenize(
+        tokenizer, statements, role, config.max_positions, prefix=prefix, suffix=suffix,
+        strict=strict,
+    )  # fmt: skip
+    check_numbers(positions, prompts, [s.id for s in statements])
+    batches = plan_batches(prompts, batch_tokens or BATCH_TOKENS, pad=0)
+    shapes, _ = by_path(parameter_shapes(config, dtype))
+    tokens = sum(len(p.ids) for p in prompts)
+    rows = sum(tokens if position == "all" else len(statements) for position in positions)
+    layers = sum(1 if site == "final_norm" else config.layers for site in sites)
+    flops = sum(batch_flops(config, batch) for batch in batches)
+    compiled = len({b.tokens_BT.shape for b in batches})
+    return ExtractionPlan(
+        parameters=sum(math.prod(s.shape) for s in shapes.values()),
+        parameter_bytes=sum(math.prod(s.shape) * s.dtype.itemsize for s in shapes.values()),
+        statements=len(statements),
+        tokens=tokens,
+        padded_tokens=sum(b.tokens_BT.size for b in batches),
+        batches=len(batches),
+        shapes=compiled,
+        batch_bytes=max(batch_bytes(config, b) for b in batches),
+        store_bytes=4 * rows * layers * config.width,
+        flops=flops,
+        seconds=flops / product_rate(config, dtype),
+        compile_seconds=COMPILE_SECONDS * compiled,
+    )
+
+
+def batch_flops(config: DecoderConfig, batch: Batch) -> int:
+    """Two for each weight of the blocks and token (all experts run), and those of attention."""
+    rows, tokens = batch.tokens_BT.shape
+    weights = sum(math.prod(s) for name, s in config.block_shapes().items() if "norm" not in name)
+    attention = 4 * tokens * config.heads * config.head_dim
+    return config.layers * rows * tokens * (2 * weights + attention)
+
+
+def batch_bytes(config: DecoderConfig, batch: Batch) -> int:
+    """The residual stream, one block's heads and MLP, and its attention logits, in float32."""
+    rows, tokens = batch.tokens_BT.shape
+    heads = (2 * config.heads + 2 * config.kv_heads) * config.head_dim
+    a_token = 4 * config.width + heads + 3 * config.mlp_width
+    return 4 * rows * tokens * (a_token + 2 * config.heads * tokens)
+
+
+def product_rate(config: DecoderConfig, dtype: str, repeats: int = 5) -> float:
+    """FLOP/s of the model's MLP products on this device: the best of a few, some 0.1 s in all."""
+    rows, columns = min(config.width, 4096), min(config.mlp_width, 4096)
+    x, w = jnp.ones((1024, rows), dtype), jnp.ones((rows, columns), dtype)
+    product = jax.jit(project)
+    product(x, w).block_until_ready()
+    seconds = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        product(x, w).block_until_ready()
+        seconds.append(time.perf_counter() - began)
+    return 2 * 1024 * rows * columns / np.min(seconds)
+
+
+def size(count: float) -> str:
+    """Bytes as a person reads them."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"

@@ -1,0 +1,48 @@
+"""A model beside Transformers on torch: --model=SOURCE -> the agreement of every layer.
+
+Needs the extra `verify` (torch). Runs both on a few statements; exit code 1 if a layer differs by
+more than --bound.
+"""
+
+import sys
+
+import numpy as np
+from absl import flags
+
+import personascan
+from personascan.command import run
+
+MODEL = flags.DEFINE_string("model", None, "Folder, .gguf file, hub id or pypi:.", required=True)
+STATEMENTS = flags.DEFINE_string("statements", "data/statements", "Text to run on.")
+TOKENS = flags.DEFINE_integer("tokens", 64, "Tokens of each of two rows.", lower_bound=2)
+DTYPE = flags.DEFINE_string("dtype", "float32", "float32 or bfloat16, on both sides.")
+BOUND = flags.DEFINE_float("bound", 1e-5, "Largest relative error that counts as agreement.")
+
+
+def main(_) -> None:
+    try:
+        from personascan.verify import verify
+    except ModuleNotFoundError as error:
+        raise personascan.InputError(
+            f"{error.name} is not installed; pip install -e '.[verify]'"
+        ) from error
+    model = personascan.load_model(MODEL.value, dtype=DTYPE.value)
+    text = " ".join(s.text for s in personascan.load_statements(STATEMENTS.value))
+    length = min(TOKENS.value, model.config.max_positions)
+    ids = model.tokenizer(text)["input_ids"][: 2 * length]
+    length = len(ids) // 2
+    rows = verify(model, np.array(ids[: 2 * length]).reshape(2, length))
+    print(f"{'our site':15s} {'Transformers':20s} relative error")
+    for row in rows:
+        ours = row.site if row.site == "final_norm" else f"{row.site} {row.layer}"
+        print(f"{ours:15s} {row.hidden_states:20s} {row.error:.1e}")
+    last = f"resid_post {model.config.layers - 1}"
+    print(f"{last:15s} {'(none)':20s} final_norm is made of it")
+    worst = max(row.error for row in rows)
+    agrees = worst <= BOUND.value
+    print(f"\nlargest error {worst:.1e}: {'within' if agrees else 'ABOVE'} {BOUND.value:.0e}")
+    sys.exit(not agrees)
+
+
+if __name__ == "__main__":
+    run(main)
