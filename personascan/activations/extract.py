@@ -9,7 +9,7 @@ from tqdm import tqdm
 from personascan.activations.kept import check_numbers, check_positions, positions_and_weights
 from personascan.activations.store import Activations, Collected
 from personascan.errors import InputError
-from personascan.models.decoder import SITES, Decoder, Kept
+from personascan.models.decoder import SITES, Decoder, Kept, as_bits
 from personascan.models.load import LanguageModel
 from personascan.prompts import Batch, plan_batches, tokenize
 from personascan.sharding import batch_sharding
@@ -108,7 +108,7 @@ def run(model: LanguageModel, batch: Batch, prompts, sites, positions) -> dict[s
         inputs = jax.tree.map(lambda a: np.concatenate([a, a[-1:].repeat(more, 0)]), inputs)
         inputs = jax.device_put(inputs, batch_sharding(model.mesh))
     kept = compiled_forward(jax.default_backend())(
-        {"params": model.params}, *inputs, decoder=model.decoder(), sites=tuple(sites)
+        model.params, *inputs, decoder=model.decoder(), sites=tuple(sites)
     )
     return {site: np.asarray(a, np.float32)[:, : batch.real] for site, a in kept.items()}
 
@@ -120,7 +120,11 @@ def compiled_forward(backend: str):
     return jax.jit(forward, static_argnames=("decoder", "sites"), compiler_options=options)
 
 
-def forward(variables, tokens_BT, kept: Kept, lengths_B, *, decoder: Decoder, sites):
+def forward(params, tokens_BT, kept: Kept, lengths_B, *, decoder: Decoder, sites):
+    """What each site keeps of a batch."""
+    if jax.default_backend() == "cpu":
+        params = as_bits(params)
+    variables = {"params": params}
     _, sown = decoder.apply(variables, tokens_BT, kept, lengths_B=lengths_B, mutable=sites)
     return {site: sown_layers(sown, site) for site in sites}
 

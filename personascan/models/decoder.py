@@ -74,9 +74,9 @@ class Block(nn.Module):
             y_BTHE = layers.project(x_BTD, w[name], w.get(f"{name}_bias"))
             if c.qk_norm and name != "v":
                 y_BTHE = norm(f"{name}_norm", y_BTHE, (-2, -1) if c.qk_norm == "width" else (-1,))
-            if angles is not None and name != "v":
-                y_BTHE = rope.rotate(y_BTHE, *(a[rope_number] for a in angles))
-            return layers.operand(y_BTHE, self.dtype)
+            if angles is None or name == "v":
+                return y_BTHE
+            return rope.rotate(y_BTHE, *(a[rope_number] for a in angles))
 
         x_BTD = tap(self, "resid_pre", x_BTD, kept, edits)
         h = layers.operand(norm("attn_norm", x_BTD), self.dtype)
@@ -176,10 +176,26 @@ class Decoder(nn.Module):
 
 def parameters(module: nn.Module, shapes: dict, dtype) -> dict[str, jax.Array]:
     """The parameters of a module; norms are kept in float32, in which they are applied."""
-    return {
+    found = {
         name: module.param(name, initial, shape, jnp.float32 if "norm" in name else dtype)
         for name, shape in shapes.items()
     }
+    return {
+        name: jax.lax.bitcast_convert_type(w, dtype) if w.dtype == jnp.uint16 else w
+        for name, w in found.items()
+    }
+
+
+def as_bits(params: dict) -> dict:
+    """bfloat16 parameters as their bits, which the decoder takes as well.
+
+    XLA on a CPU slices no bfloat16: it widens all layers to float32 before the loop over them and
+    narrows each in it again, which takes a tenth of the time and twice the memory.
+    """
+    return jax.tree.map(
+        lambda w: jax.lax.bitcast_convert_type(w, jnp.uint16) if w.dtype == jnp.bfloat16 else w,
+        params,
+    )
 
 
 def scaled(x, factor: float):

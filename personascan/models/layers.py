@@ -2,8 +2,8 @@
 
 Letters: B batch, T tokens, S tokens attended to, D width, F MLP width, H heads, K key/value heads,
 G = H/K query heads a key/value head, N = G T, E head size, C chosen experts. Only the operands of
-products are ever rounded to bfloat16: sums, norms, rotations, softmax and the residual stream are
-float32, which is nearer to the truth and, with fewer conversions, faster.
+products with weights are ever rounded to bfloat16: sums, norms, rotations, attention and the
+residual stream are float32, which is nearer to the truth and, with fewer conversions, faster.
 """
 
 import functools
@@ -74,7 +74,7 @@ def causal_attention(q_BTHE, k_BSKE, v_BSKE, *, scale, softcap=0.0, window=None,
     q_BKNE = q_BTHE.reshape(batch, tokens, kv_heads, group, size).transpose(0, 2, 3, 1, 4)
     q_BKNE = q_BKNE.reshape(batch, kv_heads, group * tokens, size)
     k_BKES, v_BKSE = k_BSKE.transpose(0, 2, 3, 1), v_BSKE.transpose(0, 2, 1, 3)
-    logits = jnp.matmul(q_BKNE, k_BKES, preferred_element_type=jnp.float32)
+    logits = jnp.matmul(q_BKNE, k_BKES)
     logits = logits.reshape(batch, kv_heads, group, tokens, tokens)
     if bias_KGS is not None:
         logits = logits + bias_KGS[None, :, :, None]
@@ -86,9 +86,8 @@ def causal_attention(q_BTHE, k_BSKE, v_BSKE, *, scale, softcap=0.0, window=None,
     if window is not None:
         seen_TS &= back_TS < window
     logits = jnp.where(seen_TS[None, None, None], logits, -jnp.inf)
-    weights = operand(jax.nn.softmax(logits, axis=-1), v_BKSE.dtype)
-    weights = weights.reshape(batch, kv_heads, group * tokens, tokens)
-    mixed = jnp.matmul(weights, v_BKSE, preferred_element_type=jnp.float32)
+    weights = jax.nn.softmax(logits, axis=-1).reshape(batch, kv_heads, group * tokens, tokens)
+    mixed = jnp.matmul(weights, v_BKSE)
     mixed = mixed.reshape(batch, kv_heads, group, tokens, size)
     return mixed.transpose(0, 3, 1, 2, 4).reshape(batch, tokens, heads, size)
 
