@@ -208,16 +208,17 @@ def special_cases(raw: dict, own: dict, names: set[str]) -> dict:
         wide = raw.get("num_hidden_layers") == (46 if kind == "gemma2" else 62)
         head = own.get("attention.key_length", 256)
         return {"query_pre_attn_scalar": raw["hidden_size"] // heads if wide else head}
-    if kind == "phi3" and "sliding_window" not in raw:
-        return {"sliding_window": None}
+    if kind == "phi3":
+        trained = own.get("rope.scaling.original_context_length", own.get("context_length"))
+        window = own.get("attention.sliding_window")
+        return {"sliding_window": window, "original_max_position_embeddings": trained}
     return {}
 
 
 def rope_scaling(raw: dict, own: dict, tensors: Tensors, where: str) -> dict:
     """The scaling of rotations, from fields and from tensors of divisors."""
-    head = own.get("attention.key_length") or raw.get("hidden_size", 0) // max(
-        1, own.get("attention.head_count", 1)
-    )
+    heads = max(1, own.get("attention.head_count", 1))
+    head = own.get("attention.key_length") or own.get("embedding_length", 0) // heads
     partial = own.get("rope.dimension_count", head) / max(1, head)
     scaling = {"partial_rotary_factor": partial} if partial != 1 else {}
     kind = own.get("rope.scaling.type", "none")

@@ -5,6 +5,7 @@ new one. What a family reads of it is handled; every other key of the file must 
 """
 
 import copy
+import warnings
 from contextlib import contextmanager
 
 from personascan.errors import InputError
@@ -158,12 +159,14 @@ def transformers_config(raw: dict, where: str):
 
 @contextmanager
 def silent_transformers():
-    """Transformers logs advice on keys that we check ourselves."""
+    """Transformers gives advice on keys that we check ourselves, by its log and by warnings."""
     from transformers.utils import logging
 
     level = logging.get_verbosity()
     logging.set_verbosity(logging.CRITICAL)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         logging.set_verbosity(level)

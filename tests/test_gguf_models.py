@@ -1,0 +1,173 @@
+"""GGUF files of every architecture: the numbers of the model they were made of."""
+
+import gguf
+import jax
+import numpy as np
+import pytest
+from tiny_gguf import ARCHITECTURES, write_gguf
+from tiny_models import VARIANTS, save_tiny
+
+import personascan
+from personascan import verify
+from personascan.models.families import FAMILIES
+from personascan.models.gguf_file import MODEL_TYPES, open_gguf
+
+# The rows of the parity test that a file of this format can say.
+ROWS = (
+    "llama grouped", "llama multi-query, tied", "llama biases", "llama linear", "llama yarn",
+    "mistral window", "qwen2", "qwen3", "granite", "phi", "phi3",
+    "phi3 longrope", "olmo2", "gpt2", "gpt_neox", "gpt_neox serial", "cohere", "cohere normed",
+    "glm4", "stablelm", "stablelm normed, parallel", "starcoder2", "falcon", "falcon grouped",
+    "falcon one norm", "mixtral", "qwen3_moe", "granitemoe",
+)  # fmt: skip
+# Shapes the format takes for granted: sizes of heads, windows in a fixed order, experts as they are.
+FIXED = {
+    "gemma": ("gemma", dict(head_dim=16, num_key_value_heads=1, tie_word_embeddings=True)),
+    "gemma2": ("gemma2", dict(tie_word_embeddings=True, head_dim=16, query_pre_attn_scalar=16, sliding_window=6)),
+    "gemma3_text": (
+        "gemma3_text",
+        dict(
+            head_dim=16, query_pre_attn_scalar=16, sliding_window=6, num_hidden_layers=7,
+            tie_word_embeddings=True,
+        ),
+    ),
+    "smollm3": ("smollm3", dict(num_hidden_layers=5)),
+    "cohere2": (
+        "cohere2",
+        dict(num_hidden_layers=5, sliding_window=6, tie_word_embeddings=True, head_dim=12),
+    ),
+    "olmo3": (
+        "olmo3", dict(num_hidden_layers=4, sliding_window=6),
+    ),
+    "olmoe": ("olmoe", dict(num_experts=6, num_experts_per_tok=3, norm_topk_prob=False)),
+}  # fmt: skip
+ALL = {name: VARIANTS[name] for name in ROWS} | FIXED
+# What Transformers itself reads of this format, and reads as the file has it.
+READ_BY_TRANSFORMERS = ("llama multi-query, tied", "qwen2", "falcon")
+
+
+def test_every_architecture_has_a_row():
+    assert {ARCHITECTURES[kind] for kind, _ in ALL.values()} == set(MODEL_TYPES)
+    assert set(FAMILIES) - set(ARCHITECTURES) == {"opt"}  # which the format does not name
+    assert "opt" not in gguf.MODEL_ARCH_NAMES.values()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_file_has_the_numbers_of_its_model(name, tmp_path):
+    model_type, overrides = ALL[name]
+    save_tiny(tmp_path / "hf", model_type, **overrides)
+    write_gguf(tmp_path / "hf", tmp_path / "m.gguf", rotations(name))
+    ours = personascan.load_model(str(tmp_path / "m.gguf"))
+    theirs = verify.torch_model(tmp_path / "hf")
+    assert ours.config.tie_embeddings == theirs.config.tie_word_embeddings
+    tokens_BT = np.random.default_rng(0).integers(3, ours.config.vocab_size, (1, 300))
+    states, added, _ = verify.torch_states(theirs, ours.config, tokens_BT)
+    found = verify.our_states(ours, tokens_BT)
+    worst = max(verify.agreements(ours, found, states, added), key=lambda a: a.error)
+    assert worst.error <= 1e-5, worst
+
+
+def rotations(name):
+    """Tensors of divisors, which some files carry."""
+    if name != "phi3 longrope":
+        return None
+    from tiny_models import LONG
+
+    return {
+        f"rope_factors_{kind}.weight": np.array(LONG[f"{kind}_factor"], np.float32)
+        for kind in ("short", "long")
+    }
+
+
+@pytest.mark.parametrize("name", READ_BY_TRANSFORMERS)
+def test_transformers_reads_the_same_from_the_same_file(name, tmp_path):
+    model_type, overrides = ALL[name]
+    save_tiny(tmp_path / "hf", model_type, **overrides)
+    path = tmp_path / "m.gguf"
+    write_gguf(tmp_path / "hf", path)
+    ours, theirs = personascan.load_model(str(path)), verify.torch_model(path)
+    tokens_BT = np.random.default_rng(0).integers(3, ours.config.vocab_size, (1, 40))
+    states, added, _ = verify.torch_states(theirs, ours.config, tokens_BT)
+    found = verify.our_states(ours, tokens_BT)
+    worst = max(verify.agreements(ours, found, states, added), key=lambda a: a.error)
+    assert worst.error <= 1e-5, worst
+
+
+def test_divisors_of_frequencies_are_llama_3s(tmp_path):
+    """rope_freqs.weight says in numbers what rope_type llama3 says in a formula."""
+    from personascan.models.config import Rope
+    from personascan.models.rope import inverse_frequencies
+
+    model_type, overrides = VARIANTS["llama llama3"]
+    save_tiny(tmp_path / "hf", model_type, **overrides)
+    scaled = personascan.load_model(str(tmp_path / "hf"))
+    plain = inverse_frequencies(Rope(dim=12, theta=1e4), 1)
+    divisors = plain / inverse_frequencies(scaled.config.ropes[0], 1)
+    assert divisors.max() == pytest.approx(8)
+    write_gguf(tmp_path / "hf", tmp_path / "m.gguf", {"rope_freqs.weight": divisors})
+    model = personascan.load_model(str(tmp_path / "m.gguf"))
+    np.testing.assert_allclose(
+        inverse_frequencies(model.config.ropes[0], 400),
+        inverse_frequencies(scaled.config.ropes[0], 400),
+        rtol=1e-6,
+    )
+
+
+QUANTISED = ("Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "BF16", "F16")
+
+
+@pytest.mark.parametrize("type_name", QUANTISED)
+def test_quantised_tensors_are_what_the_package_makes_of_them(type_name, tmp_path):
+    save_tiny(tmp_path / "hf", "llama", hidden_size=64, intermediate_size=96)
+    type_ = gguf.GGMLQuantizationType[type_name]
+    write_gguf(tmp_path / "hf", tmp_path / "m.gguf", types={"ffn_up": type_, "attn_v": type_})
+    model = personascan.load_model(str(tmp_path / "m.gguf"))
+    exact = personascan.load_model(str(tmp_path / "hf"))
+    up, real = (np.asarray(m.params["blocks"]["up"]) for m in (model, exact))
+    error = np.linalg.norm(up - real) / np.linalg.norm(real)
+    assert 0 < error < 0.12
+    _, tensors = open_gguf(tmp_path / "m.gguf")
+    np.testing.assert_array_equal(up[1], tensors.read("blk.1.ffn_up.weight").T)
+
+
+BLOCKS = [t for t in gguf.GGMLQuantizationType if t in gguf.quants._type_traits]
+
+
+@pytest.mark.parametrize("type_", BLOCKS, ids=lambda t: t.name)
+def test_every_type_that_the_package_dequantises_is_read(type_, tmp_path):
+    """Blocks of bits that are a number in every format: zeros, but for what scales make of them."""
+    block, size = gguf.GGML_QUANT_SIZES[type_]
+    rows = np.zeros((4, 256 // block * size), np.uint8)
+    writer = gguf.GGUFWriter(tmp_path / "t.gguf", "llama")
+    writer.add_tensor("t", rows, raw_dtype=type_)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    _, tensors = open_gguf(tmp_path / "t.gguf")
+    read = tensors.read("t")
+    assert read.shape == (4, 256)
+    np.testing.assert_array_equal(read, gguf.quants.dequantize(rows, type_))
+
+
+def test_a_type_that_cannot_be_read_is_named(tmp_path):
+    writer = gguf.GGUFWriter(tmp_path / "t.gguf", "llama")
+    writer.add_tensor("t", np.zeros((4, 8), np.int32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    _, tensors = open_gguf(tmp_path / "t.gguf")
+    with pytest.raises(personascan.InputError, match="t is quantised as I32"):
+        tensors.read("t")
+
+
+def test_bfloat16_from_a_file(tmp_path):
+    save_tiny(tmp_path / "hf", "llama")
+    write_gguf(tmp_path / "hf", tmp_path / "m.gguf")
+    half = personascan.load_model(str(tmp_path / "m.gguf"), dtype="bfloat16")
+    full = personascan.load_model(str(tmp_path / "m.gguf"))
+    same = jax.tree.map(
+        lambda a, b: bool((a == b.astype(a.dtype)).all()), half.params, full.params
+    )
+    assert all(jax.tree.leaves(same))
