@@ -63,5 +63,10 @@ def batch_sharding(mesh: Mesh) -> NamedSharding:
 
 
 def put(array: np.ndarray, sharding) -> jax.Array:
-    """A host array on its devices, each of which takes its own part."""
-    return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
+    """A host array on its devices, each of which takes its own part; then the host's is let go."""
+    held = [array]
+    made = jax.make_array_from_callback(array.shape, sharding, lambda index: held[0][index])
+    made.block_until_ready()
+    # The callback outlives this call in a cycle, until garbage is collected.
+    held.clear()
+    return made

@@ -176,7 +176,7 @@ def test_gguf_is_read_whole(tmp_path):
         (dict(fields={"attention.key_length": 8}), "does not make blocks"),
         (dict(fields={"rope.dimension_count": 32}), "does not fit a head of 16"),
         (dict(fields={"logit_scale": 2}), "'logit_scale'"),
-        (dict(pre="qwen2"), "pre-tokenizer 'qwen2' is not supported"),
+        (dict(pre="superbpe"), "pre-tokenizer 'superbpe' is not supported"),
     ],
 )
 def test_unsupported_gguf_files_are_refused_by_name(tmp_path, change, message):

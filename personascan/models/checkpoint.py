@@ -177,7 +177,7 @@ def stack_params(
                 row[...] = arranged
             refuse_overflow(row, arranged, where, name)
         sharding = parameter_sharding(path, shape.shape, mesh)
-        return put(stacked.reshape(shape.shape), sharding).block_until_ready()
+        return put(stacked.reshape(shape.shape), sharding)
 
     return structure.unflatten([load(path, shape) for path, shape in wanted.items()])
 
@@ -213,15 +213,17 @@ def with_prefix(tensors: Tensors, table: dict) -> Tensors:
 
 
 def refuse_overflow(cast: np.ndarray, original: np.ndarray, where: str, name: str) -> None:
-    """Finite values that became infinite are not what the checkpoint says."""
+    """Finite values that become infinite are not what the checkpoint says."""
     if jnp.finfo(cast.dtype).max >= jnp.finfo(original.dtype).max:
         return
-    lost = ~np.isfinite(cast) & np.isfinite(original)
-    if lost.any():
-        raise InputError(
-            f"{where}: {name} holds {original[lost].ravel()[0]}, which {cast.dtype} cannot hold; "
-            "use dtype float32"
-        )
+    for extreme in (original.max(), original.min()):  # without a copy of the tensor
+        with np.errstate(over="ignore"):
+            lost = np.isfinite(extreme) and not np.isfinite(extreme.astype(cast.dtype))
+        if lost:
+            raise InputError(
+                f"{where}: {name} holds {extreme}, which {cast.dtype} cannot hold; "
+                "use dtype float32"
+            )
 
 
 def refuse_mismatch(missing: Iterable[str], extra: Iterable[str], where: str) -> None:
