@@ -19,7 +19,7 @@ import numpy as np
 from personascan.errors import InputError
 from personascan.models.config import DecoderConfig
 from personascan.models.decoder import Decoder, Kept
-from personascan.sharding import parameter_sharding, put
+from personascan.sharding import let_go, parameter_sharding, put
 
 # Derived from the configuration, in checkpoints of old versions.
 DERIVED = (
@@ -177,7 +177,10 @@ def stack_params(
                 row[...] = arranged
             refuse_overflow(row, arranged, where, name)
         sharding = parameter_sharding(path, shape.shape, mesh)
-        return put(stacked.reshape(shape.shape), sharding)
+        made = put(stacked.reshape(shape.shape), sharding)
+        del stacked, row
+        let_go()
+        return made
 
     return structure.unflatten([load(path, shape) for path, shape in wanted.items()])
 
