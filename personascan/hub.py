@@ -72,7 +72,7 @@ def fetch_statements(source: str, personas: tuple[str, ...] = ()) -> tuple[list,
 
 def fetch(repo: str, revision: str | None, kind: str, needed, chosen=None, choose=None):
     """(folder, names, commit) of the needed files of a repository."""
-    from huggingface_hub import HfApi, hf_hub_download, snapshot_download
+    from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     api = HfApi()
@@ -84,7 +84,7 @@ def fetch(repo: str, revision: str | None, kind: str, needed, chosen=None, choos
             chosen += choose(names)
         names = [name for name in names if needed(name)]
         paths = [
-            pathlib.Path(hf_hub_download(filename=name, revision=found.sha, **where))
+            pathlib.Path(api.hf_hub_download(filename=name, revision=found.sha, **where))
             for name in names
         ]
     except Exception as error:
