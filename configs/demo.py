@@ -25,7 +25,11 @@ def get_config() -> ConfigDict:
     config.personas = ("optimism", "frugality", "risk-seeking", "sociability")
     config.min_confidence = 0.85
     config.limit = 300  # statements per persona and direction
-    config.role = "system"  # of the chat message that holds the statement
+    config.role = "system"  # of the message that holds the statement: user, assistant, none
+    config.position = "last"  # or last_statement, mean_statement, mean, a whole number as text
+    config.prefix = ""  # put before every statement, inside the message
+    config.suffix = ""
+    config.mesh = ""  # devices as "DATAxMODEL", for example "2x4"
     config.level = 2  # 2: a persona + against its -; 1: within a topic; 0: between topics
 
     config.separation = ConfigDict()

@@ -14,7 +14,7 @@ from personascan.scan.runs import group_scan, scan_runs
 from personascan.scan.splits import SplitPlan, draw_splits
 from personascan.sharding import device_mesh, parse_mesh
 from personascan.statements import Statement, load_statements
-from personascan.study import Study, run_study
+from personascan.study import Study, plan_study, run_study
 from personascan.study_config import ScanPlan, StudyConfig
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "load_statements",
     "parse_mesh",
     "plan_extraction",
+    "plan_study",
     "read_array",
     "read_deepscan_output",
     "run_study",

@@ -64,7 +64,9 @@ def fetch_statements(source: str, personas: tuple[str, ...] = ()) -> tuple[list,
     def needed(name: str) -> bool:
         return name in chosen
 
-    folder, names, revision = fetch(named["repo"], named["revision"], "dataset", needed, chosen, choose)
+    folder, names, revision = fetch(
+        named["repo"], named["revision"], "dataset", needed, chosen, choose
+    )
     if not names:
         raise InputError(f"the hub's data set {named['repo']} has no .jsonl files")
     return [folder / name for name in sorted(names)], revision
@@ -87,6 +89,9 @@ def fetch(repo: str, revision: str | None, kind: str, needed, chosen=None, choos
             pathlib.Path(api.hf_hub_download(filename=name, revision=found.sha, **where))
             for name in names
         ]
+        if names and revision != found.sha:
+            # By its branch as well, under which the copy is looked for without network.
+            api.hf_hub_download(filename=names[0], revision=revision, **where)
     except Exception as error:
         reason = explain(error, repo, revision, kind)
         try:

@@ -10,11 +10,11 @@ import numpy as np
 
 from personascan.activations.extract import BATCH_TOKENS, check_request
 from personascan.activations.kept import check_numbers
+from personascan.errors import InputError
 from personascan.models.checkpoint import by_path, parameter_shapes
 from personascan.models.config import DecoderConfig
 from personascan.models.layers import project
 from personascan.models.load import DTYPES, inspect_model
-from personascan.errors import InputError
 from personascan.prompts import Batch, plan_batches, tokenize
 from personascan.statements import Statement
 

@@ -69,7 +69,7 @@ def tokenize(
                 "chat model"
             )
         print(
-            "note: the tokenizer has no chat template; statements are given as they are (role none)",
+            "note: the tokenizer has no chat template; statements stand alone (role none)",
             file=sys.stderr,
         )
         role = "none"

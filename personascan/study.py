@@ -24,7 +24,8 @@ from personascan.analysis.separation import (
 from personascan.comparisons import Comparison, comparisons, pool_rows
 from personascan.errors import InputError
 from personascan.models.embedded import file_sha256
-from personascan.models.load import load_model
+from personascan.models.load import LanguageModel, load_model
+from personascan.plan import ExtractionPlan, plan_extraction
 from personascan.report.folder import refuse_other_study, write_study
 from personascan.scan.calibrate import Calibration, calibrate
 from personascan.scan.levels import level_tables
@@ -32,6 +33,7 @@ from personascan.scan.result import RunScans
 from personascan.scan.runs import scan_runs
 from personascan.scan.scores import score_function
 from personascan.scan.splits import check_sizes, draw_splits
+from personascan.sharding import parse_mesh
 from personascan.statements import Statement, load_statements, statement_files
 from personascan.study_config import StudyConfig
 
@@ -108,7 +110,7 @@ def run_study(config) -> Study:
     compared = comparisons(config.level, topic_of)
     pools = {c.name: pool_rows(statements, c) for c in compared}
     refuse_impossible(config, pools)
-    model = load_model(config.model, dtype=config.dtype)
+    model = load_model(config.model, dtype=config.dtype, mesh=parse_mesh(config.mesh))
     layer_names = [f"resid_post {i}" for i in range(model.config.layers)] + ["final_norm"]
     for layer in config.scan.layers:
         if layer not in ("best", *layer_names):
@@ -116,10 +118,11 @@ def run_study(config) -> Study:
                 f"config.scan.layers names {layer!r}; this model has resid_post 0 to "
                 f"resid_post {model.config.layers - 1}, final_norm, and best"
             )
-    inputs = provenance(config, model.sha256)
+    inputs = provenance(config, model)
     refuse_other_study(config, inputs["sha256"])
-    kept = extract(model, statements, sites=SITES, role=config.role)
-    layers_LND = np.concatenate([kept.arrays[site, "last"] for site in SITES])
+    kept = extract(model, statements, sites=SITES, **config.prompt_keywords())
+    (position,) = config.prompt_keywords()["positions"]
+    layers_LND = np.concatenate([kept.arrays[site, position] for site in SITES])
 
     wording = {}
     for name, (rows, positive_N) in pools.items():
@@ -164,6 +167,19 @@ def run_study(config) -> Study:
     )
     write_study(found, pathlib.Path(config.out))
     return found
+
+
+def plan_study(config) -> ExtractionPlan:
+    """What a study's extraction will take, before its model is loaded; errors as `run_study`."""
+    if not isinstance(config, StudyConfig):
+        config = StudyConfig.from_dict(config.to_dict() if hasattr(config, "to_dict") else config)
+    return plan_extraction(
+        config.model,
+        study_statements(config),
+        sites=SITES,
+        dtype=config.dtype,
+        **config.prompt_keywords(),
+    )
 
 
 def refuse_impossible(config: StudyConfig, pools: dict) -> None:
@@ -285,13 +301,14 @@ def layer_overlaps(config: StudyConfig, scans: dict[str, LayerScan]) -> list[Ove
     return overlaps({n: s.node_set_D for n, s in scans.items()}, null_sets)
 
 
-def provenance(config: StudyConfig, model_sha256: str) -> dict:
+def provenance(config: StudyConfig, model: LanguageModel) -> dict:
     """What else decides the numbers: versions, platform and the inputs' contents."""
+    files = statement_files(config.statements, config.personas)
     return {
         "seed": config.seed,
         "versions": {"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in PACKAGES},
         "platform": {"backend": jax.default_backend(), "devices": jax.device_count()},
-        "sha256": {"model": model_sha256}
-        | {file.name: file_sha256(file) for file in statement_files(config.statements)},
+        "revision": model.revision,  # of a hub source
+        "sha256": {"model": model.sha256} | {file.name: file_sha256(file) for file in files},
     }

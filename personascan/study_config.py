@@ -4,8 +4,10 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
+from personascan.activations.kept import check_positions, whole_number
 from personascan.analysis.separation import SeparationPlan
 from personascan.errors import InputError
+from personascan.prompts import ROLES
 from personascan.scan.splits import SplitPlan
 
 
@@ -47,7 +49,11 @@ class StudyConfig:
     dtype: str = "float32"
     min_confidence: float = 0.85
     limit: int = 300
-    role: str = "system"
+    role: str = "system"  # of the message that holds the statement, or "none"
+    position: str = "last"  # last, last_statement, mean_statement, mean or a whole number
+    prefix: str = ""  # put before every statement, inside the message
+    suffix: str = ""
+    mesh: str = ""  # devices as "DATAxMODEL"
     level: int = 2
     separation: SeparationPlan = field(default_factory=SeparationPlan)
     runs: SplitPlan = field(default_factory=lambda: SplitPlan(60, 20, 20))
@@ -81,14 +87,28 @@ class StudyConfig:
             raise InputError("config.separation.hull_components exceeds separation.components")
         if config.scan.permutations < 0:
             raise InputError("config.scan.permutations must be 0 or more")
+        check_positions((config.position,))
+        if config.position == "all":
+            raise InputError("config.position = 'all' has no row for each statement; name another")
+        if config.role not in ROLES:
+            raise InputError(f"config.role = {config.role!r}; use one of {', '.join(ROLES)}")
         if not config.scan.layers:
             raise InputError('config.scan.layers is empty; name layers, for example ("best",)')
         return config
 
+    def prompt_keywords(self) -> dict[str, Any]:
+        """Keyword arguments of `extract` and `plan_extraction` that make the prompts."""
+        return dict(
+            positions=(whole_number(self.position),),
+            role=self.role,
+            prefix=self.prefix,
+            suffix=self.suffix,
+        )
+
     def to_dict(self) -> dict[str, Any]:
-        """What decides the results: everything but `out`, as JSON holds it."""
+        """What decides the results: everything but `out` and `mesh`, as JSON holds it."""
         content = dataclasses.asdict(self)
-        del content["out"]
+        del content["out"], content["mesh"]
         return (
             content
             | {"personas": list(self.personas)}

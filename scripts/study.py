@@ -9,10 +9,14 @@ import personascan
 from personascan.command import run
 
 CONFIG = config_flags.DEFINE_config_file("config", help_string="Recipe, e.g. configs/demo.py.")
+DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print what extraction would take, and stop.")
 flags.mark_flag_as_required("config")
 
 
 def main(_) -> None:
+    if DRY_RUN.value:
+        print(personascan.plan_study(CONFIG.value).summary())
+        return
     began = time.perf_counter()
     study = personascan.run_study(CONFIG.value)
     print(personascan.summary_table(study))

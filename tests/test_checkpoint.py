@@ -88,7 +88,10 @@ def test_both_spellings_of_rope_are_read(folder):
         ({"hidden_size": "drop"}, "the key 'hidden_size' is missing"),
         ({"num_key_value_heads": 3}, "do not fit together"),
         ({"hidden_size": "x"}, "config.json is not a valid configuration .*hidden_size"),
-        ({"num_attention_heads": 0}, "config.json is not a valid configuration|num_attention_heads"),
+        (
+            {"num_attention_heads": 0},
+            "config.json is not a valid configuration|num_attention_heads",
+        ),
         ({"intermediate_size": -1}, "intermediate_size = -1 is not a positive whole number"),
         ({"rms_norm_eps": "x"}, "config.json is not a valid configuration .*rms_norm_eps"),
         ({"rope_parameters": [1]}, "rope_parameters|valid configuration"),

@@ -20,10 +20,13 @@ ROWS = (
     "glm4", "stablelm", "stablelm normed, parallel", "starcoder2", "falcon", "falcon grouped",
     "falcon one norm", "mixtral", "qwen3_moe", "granitemoe",
 )  # fmt: skip
-# Shapes the format takes for granted: sizes of heads, windows in a fixed order, experts as they are.
+# Shapes the format takes for granted: sizes of heads, the order of windows, experts as they are.
 FIXED = {
     "gemma": ("gemma", dict(head_dim=16, num_key_value_heads=1, tie_word_embeddings=True)),
-    "gemma2": ("gemma2", dict(tie_word_embeddings=True, head_dim=16, query_pre_attn_scalar=16, sliding_window=6)),
+    "gemma2": (
+        "gemma2",
+        dict(tie_word_embeddings=True, head_dim=16, query_pre_attn_scalar=16, sliding_window=6),
+    ),
     "gemma3_text": (
         "gemma3_text",
         dict(
@@ -167,7 +170,5 @@ def test_bfloat16_from_a_file(tmp_path):
     write_gguf(tmp_path / "hf", tmp_path / "m.gguf")
     half = personascan.load_model(str(tmp_path / "m.gguf"), dtype="bfloat16")
     full = personascan.load_model(str(tmp_path / "m.gguf"))
-    same = jax.tree.map(
-        lambda a, b: bool((a == b.astype(a.dtype)).all()), half.params, full.params
-    )
+    same = jax.tree.map(lambda a, b: bool((a == b.astype(a.dtype)).all()), half.params, full.params)
     assert all(jax.tree.leaves(same))

@@ -128,7 +128,11 @@ def test_every_pattern_gives_the_text_back(pre):
 @pytest.mark.parametrize(
     ("pre", "text", "words"),
     [
-        ("llama-bpe", "It's 12345 HTTPServer!\n", ["It", "'s", " ", "123", "45", " HTTPServer", "!\n"]),
+        (
+            "llama-bpe",
+            "It's 12345 HTTPServer!\n",
+            ["It", "'s", " ", "123", "45", " HTTPServer", "!\n"],
+        ),
         ("qwen2", "It's 123", ["It", "'s", " ", "1", "2", "3"]),
         ("gpt-2", "It's 123 ok", ["It", "'s", " 123", " ok"]),
         ("starcoder", "a 12", ["a", " ", "1", "2"]),

@@ -19,11 +19,10 @@ MORE = ("README.md", "pytorch_model.bin", "original/consolidated.safetensors", "
 class Hub(http.server.BaseHTTPRequestHandler):
     """What the client asks for: a repository's files, and each file's head and body."""
 
-
-    def do_HEAD(self):  # noqa: N802
+    def do_HEAD(self):
         self.do_GET(body=False)
 
-    def do_GET(self, body=True):  # noqa: N802
+    def do_GET(self, body=True):
         server = self.server
         path = self.path.split("?")[0]
         server.asked.append(path)
@@ -119,7 +118,9 @@ def test_a_copy_serves_without_network(hub):
     hub.server_close()
     again = personascan.load_model("org/tiny")
     assert (again.sha256, again.revision) == (first.sha256, COMMIT)
-    with pytest.raises(personascan.InputError, match="the hub cannot be reached for org/other") as e:
+    with pytest.raises(
+        personascan.InputError, match="the hub cannot be reached for org/other"
+    ) as e:
         personascan.load_model("org/other")
     assert "check the network" in str(e.value)
     assert "\n" not in str(e.value)

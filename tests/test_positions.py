@@ -11,7 +11,9 @@ from personascan.prompts import tokenize
 
 POSITIONS = ("last", "last_statement", "mean_statement", "mean", 0, 3, -2)
 TEXTS = ["I like it", "I really do like long walks", "no", "naïve café"]
-STATEMENTS = [personascan.Statement(f"s{i}", t, "p", "", True, 1.0, "") for i, t in enumerate(TEXTS)]
+STATEMENTS = [
+    personascan.Statement(f"s{i}", t, "p", "", True, 1.0, "") for i, t in enumerate(TEXTS)
+]
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,7 @@ def alone(model):
     theirs = verify.torch_model(model.path)
     found = []
     for s in STATEMENTS:
-        before = len(f"<|im_start|>system\n".replace("<|im_start|>", "?"))
+        before = len("<|im_start|>system\n".replace("<|im_start|>", "?"))
         text = f"<|im_start|>system\n{s.text}<|im_end|>\n<|im_start|>assistant\n"
         ids = model.tokenizer(text, add_special_tokens=False)["input_ids"]
         states, _, _ = verify.torch_states(theirs, model.config, np.array([ids]))
@@ -133,11 +135,14 @@ def test_a_damaged_folder_is_refused(model, tmp_path):
 def test_roles_end_where_they_should(model, role):
     (prompt, *_) = tokenize(model.tokenizer, STATEMENTS, role, 600)
     text = model.tokenizer.decode(prompt.ids)
-    assert text == {
-        "user": f"<|im_start|>user\n{TEXTS[0]}<|im_end|>\n<|im_start|>assistant\n",
-        "assistant": f"<|im_start|>assistant\n{TEXTS[0]}<|im_end|>\n",
-        "none": TEXTS[0],
-    }[role]
+    assert (
+        text
+        == {
+            "user": f"<|im_start|>user\n{TEXTS[0]}<|im_end|>\n<|im_start|>assistant\n",
+            "assistant": f"<|im_start|>assistant\n{TEXTS[0]}<|im_end|>\n",
+            "none": TEXTS[0],
+        }[role]
+    )
 
 
 def test_prefix_and_suffix_reach_the_model(model):

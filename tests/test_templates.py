@@ -16,9 +16,11 @@ TEXTS = [
     "user",  # a word that templates hold themselves
     "Everyone, everywhere: keep it up!",
     "naïve café — 北京 🙂",
-    "I said: \"it's 3.14\" (twice)",
+    'I said: "it\'s 3.14" (twice)',
 ]
-STATEMENTS = [personascan.Statement(f"s{i}", t, "p", "", True, 1.0, "") for i, t in enumerate(TEXTS)]
+STATEMENTS = [
+    personascan.Statement(f"s{i}", t, "p", "", True, 1.0, "") for i, t in enumerate(TEXTS)
+]
 CASES = [(name, role) for name in INDEX for role in INDEX[name]["roles"]]
 
 
@@ -96,9 +98,7 @@ def test_prefix_and_suffix_are_not_the_statement():
     tok = merging_tokenizer(template, entry["bos_token"], entry["eos_token"])
     around = dict(prefix="  Would you say\n\n«", suffix="» ? Answer yes or no.  ")
     for role in ("user", "none"):
-        for s, p in zip(
-            STATEMENTS, tokenize(tok, STATEMENTS, role, 5000, **around), strict=True
-        ):
+        for s, p in zip(STATEMENTS, tokenize(tok, STATEMENTS, role, 5000, **around), strict=True):
             own = tok.decode(p.ids[p.first : p.last + 1])
             assert s.text in own
             assert "yes or no" in tok.decode(p.ids[p.last :])

@@ -145,7 +145,10 @@ VARIANTS = {
     "falcon": ("falcon", dict(ONE_SHAPE, multi_query=True, tie_word_embeddings=True)),
     "falcon grouped": (
         "falcon",
-        dict(ONE_SHAPE, new_decoder_architecture=True, num_kv_heads=2, bias=True, tie_word_embeddings=True),
+        dict(
+            ONE_SHAPE, new_decoder_architecture=True, num_kv_heads=2, bias=True,
+            tie_word_embeddings=True,
+        ),
     ),
     "falcon one norm": (
         "falcon",
@@ -157,8 +160,8 @@ VARIANTS = {
     "falcon biases by distance": (
         "falcon",
         dict(
-            ONE_SHAPE, alibi=True, multi_query=False, parallel_attn=False, bias=True, tie_word_embeddings=True,
-            num_attention_heads=6,
+            ONE_SHAPE, alibi=True, multi_query=False, parallel_attn=False, bias=True,
+            tie_word_embeddings=True, num_attention_heads=6,
         ),
     ),
     "mixtral": ("mixtral", dict(num_local_experts=5, num_experts_per_tok=2, sliding_window=9)),

@@ -53,7 +53,8 @@ def extract(
 
     Returns:
       Activations: arrays[site, position] are [L, N, D] float32, in the order of `statements`; for
-      "all" they are [L, sum of T, D], and `offsets` [N + 1] says where each statement's tokens start.
+      "all" they are [L, sum of T, D], and `offsets` [N + 1] says where each statement's tokens
+      start.
 
     Raises:
       InputError: no statements, an unknown site, position or role, a template that refuses or drops

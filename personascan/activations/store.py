@@ -12,7 +12,6 @@ import numpy as np
 
 from personascan.errors import InputError
 
-
 RECORD = "activations.json"
 
 
@@ -86,7 +85,7 @@ def checked(found: Activations, path) -> Activations:
     tokens = int(found.offsets[-1]) if np.shape(found.offsets) == (len(found.ids) + 1,) else -1
     for (site, position), array in found.arrays.items():
         rows = tokens if position == "all" else len(found.ids)
-        if not position and position != 0 or getattr(array, "shape", ())[1:2] != (rows,):
+        if (not position and position != 0) or getattr(array, "shape", ())[1:2] != (rows,):
             name = f"{site}/{position}".rstrip("/")
             raise InputError(f"{path}: {name!r} does not hold one row for each statement id")
     return found

@@ -108,7 +108,10 @@ def measure_one_at_a_time(source: str, statements: list[Statement], count: int) 
                 theirs(torch.tensor([prompt.ids]), output_hidden_states=True)
 
     tokens = sum(len(p.ids) for p in prompts)
-    return {"extraction": "torch, one at a time", "tokens_per_second": round(tokens / seconds(work))}
+    return {
+        "extraction": "torch, one at a time",
+        "tokens_per_second": round(tokens / seconds(work)),
+    }
 
 
 def measure_memory(source: str, statements: list[Statement], dtype: str) -> dict:

@@ -73,7 +73,7 @@ class DecoderConfig:
         """The parameters of one block and their shapes."""
         width, mlp = self.width, self.mlp_width
         q, kv = (self.heads, self.head_dim), (self.kv_heads, self.head_dim)
-        shapes = {name: (width,) for name in self.norms}
+        shapes = dict.fromkeys(self.norms, (width,))
         shapes |= {"q": (width, *q), "k": (width, *kv), "v": (width, *kv), "o": (*q, width)}
         if self.qk_norm:
             one = self.qk_norm == "head"
@@ -106,5 +106,7 @@ class DecoderConfig:
             shapes["lm_head"] = (embed, self.vocab_size)
         for name in ("final_norm", "lm_head"):
             if name in self.biases and (name in shapes or name == "lm_head"):
-                shapes[f"{name}_bias"] = (self.width,) if name == "final_norm" else (self.vocab_size,)
+                shapes[f"{name}_bias"] = (
+                    (self.width,) if name == "final_norm" else (self.vocab_size,)
+                )
         return shapes

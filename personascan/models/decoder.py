@@ -97,9 +97,7 @@ class Block(nn.Module):
             x_BTD = norm("attn_add_norm", x_BTD + attended)
             h = layers.operand(norm("mlp_norm", x_BTD), self.dtype)
         if c.experts:
-            added = layers.expert_mlp(
-                h, w, c.activation, c.experts_per_token, c.normalize_router
-            )
+            added = layers.expert_mlp(h, w, c.activation, c.experts_per_token, c.normalize_router)
         else:
             added = layers.mlp(h, w, c.activation)
         added = scaled(norm("mlp_post_norm", added), c.residual_scale)
@@ -129,9 +127,7 @@ class Decoder(nn.Module):
         )(c, self.dtype)
         self.top = parameters(self, c.top_shapes(), self.dtype)
 
-    def __call__(
-        self, tokens_BT, kept: Kept, edits: dict[str, Edit] | None = None, lengths_B=None
-    ):
+    def __call__(self, tokens_BT, kept: Kept, edits: dict[str, Edit] | None = None, lengths_B=None):
         """The normed residual stream [B, T, D]; sown sites hold [L, B, P+Q, D], final_norm no L.
 
         tokens_BT is int32, padded on the right; lengths_B counts the real tokens of each row, for

@@ -144,7 +144,9 @@ def gguf_config(fields: dict, tensors: Tensors, where: str) -> dict:
         elif key not in IMPLIED:
             raise InputError(f"{where}: the key {key!r} (= {value!r}) is not handled")
     if not raw.get("num_local_experts", 1):
-        raw = {k: v for k, v in raw.items() if k not in ("num_local_experts", "num_experts_per_tok")}
+        raw = {
+            k: v for k, v in raw.items() if k not in ("num_local_experts", "num_experts_per_tok")
+        }
     raw.setdefault("vocab_size", len(fields.get("tokenizer.ggml.tokens", ())))
     raw["tie_word_embeddings"] = "output.weight" not in tensors.names
     raw |= biases(raw, tensors.names) | special_cases(raw, own, tensors.names)

@@ -22,8 +22,10 @@ ACTIVATIONS = {
 
 
 def operand(x, dtype):
-    """float32 as an operand of a product, rounded to nearest even; XLA's own way takes twice as long
-    on a CPU, where it decides for every number whether it is NaN."""
+    """float32 as an operand of a product, rounded to nearest even.
+
+    On a CPU by its bits: XLA's own way, which looks at every number for NaN, takes twice as long.
+    """
     if dtype != jnp.bfloat16 or x.dtype != jnp.float32:
         return x.astype(dtype)
 
@@ -53,7 +55,7 @@ def project(x, weight, bias=None, axes: int = 1):
 
 
 def normalize(x, kind: str, eps: float, axes: tuple[int, ...], scale, bias=None):
-    """RMS norm (Zhang and Sennrich 2019, eq. 4) or layer norm (Ba et al. 2016, eq. 4) over `axes`."""
+    """RMS norm (Zhang and Sennrich 2019, eq. 4) or layer norm (Ba et al. 2016, eq. 4)."""
     if kind == "layer":
         x = x - jnp.mean(x, axes, keepdims=True)
     x = x * jax.lax.rsqrt(jnp.mean(x * x, axes, keepdims=True) + np.float32(eps))

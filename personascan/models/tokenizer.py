@@ -47,7 +47,7 @@ def folder_tokenizer(folder: pathlib.Path):
 
 
 def gguf_tokenizer(fields: dict, where: str):
-    """A byte-level BPE or SentencePiece tokenizer from the `tokenizer.ggml.*` fields, without torch.
+    """A byte-level BPE or SentencePiece tokenizer from `tokenizer.ggml.*`, without torch.
 
     Raises InputError for another kind of tokenizer, by name.
     """
@@ -57,8 +57,8 @@ def gguf_tokenizer(fields: dict, where: str):
     kind, pre = fields.get("tokenizer.ggml.model"), fields.get("tokenizer.ggml.pre")
     if kind not in ("gpt2", "llama") or (kind == "gpt2" and pre not in PATTERNS):
         raise InputError(
-            f"{where}: tokenizer {kind!r} with pre-tokenizer {pre!r} is not supported in GGUF files "
-            f"(only 'llama', and 'gpt2' with {', '.join(PATTERNS)}); use the model's Hugging Face "
+            f"{where}: tokenizer {kind!r} with pre-tokenizer {pre!r} is not supported in GGUF "
+            f"files (only 'llama', and 'gpt2' with {', '.join(PATTERNS)}); use the model's Hugging Face "
             "folder"
         )
     try:

@@ -95,9 +95,9 @@ def read_config(raw: dict, where: str) -> DecoderConfig:
 def checked(config: DecoderConfig, where: str) -> DecoderConfig:
     """Refuse sizes that make no decoder."""
     for name, value in dataclasses.asdict(config).items():
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            if not 0 <= value < 2**31:
-                raise InputError(f"{where}: {name} = {value!r} is not in [0, 2**31)")
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if number and not 0 <= value < 2**31:
+            raise InputError(f"{where}: {name} = {value!r} is not in [0, 2**31)")
     if not config.kv_heads or config.heads % config.kv_heads or config.head_dim < 1:
         raise InputError(
             f"{where}: {config.heads} heads, {config.kv_heads} key/value heads and head size "

@@ -1,4 +1,4 @@
-"""Command R: attention and MLP in parallel from one scaled layer norm, rotated pairs side by side."""
+"""Command R: attention and MLP in parallel from one norm, rotated pairs side by side."""
 
 from personascan.models.families.keys import Settings
 from personascan.models.families.llama import base

@@ -39,16 +39,22 @@ def config(s: Settings) -> dict:
     )
 
 
-def tensors(grouped_norms: bool) -> dict:
-    """The names; where attention and MLP have a norm each, these are named after them."""
-    norms = ("ln_attn", "ln_mlp") if grouped_norms else ("input_layernorm",) * 2
+def two_parallel_norms(config) -> bool:
+    """Attention and MLP have a norm each, though both read the block's input."""
+    return config.parallel and "mlp_norm" in config.norms
+
+
+def hf_tensors(config) -> dict:
+    """Two parallel norms are named after what they precede."""
+    norms = dict(attn_norm="input_layernorm", mlp_norm="post_attention_layernorm")
+    if two_parallel_norms(config):
+        norms = dict(attn_norm="ln_attn", mlp_norm="ln_mlp")
     return table(
         "transformer.h.{layer}.",
         embedding="transformer.word_embeddings",
         final_norm="transformer.ln_f",
         lm_head="lm_head",
-        attn_norm=norms[0],
-        mlp_norm=norms[1] if grouped_norms else "post_attention_layernorm",
+        **norms,
         **fused("self_attention.query_key_value", GROUPED_QKV),
         o="self_attention.dense",
         up="mlp.dense_h_to_4h",
@@ -56,15 +62,12 @@ def tensors(grouped_norms: bool) -> dict:
     )
 
 
-def two_parallel_norms(config) -> bool:
-    return config.parallel and "mlp_norm" in config.norms
-
-
-def HF_TENSORS(config) -> dict:  # noqa: N802 - the name every family has
-    return tensors(two_parallel_norms(config))
-
-
-def GGUF_TENSORS(config) -> dict:  # noqa: N802
-    """Two parallel norms: attn_norm_2 comes before attention, attn_norm before the MLP."""
-    norms = dict(attn_norm="attn_norm_2", mlp_norm="attn_norm") if two_parallel_norms(config) else {}
+def gguf_tensors(config) -> dict:
+    """Of two parallel norms, attn_norm_2 precedes attention and attn_norm the MLP."""
+    norms = {}
+    if two_parallel_norms(config):
+        norms = dict(attn_norm="attn_norm_2", mlp_norm="attn_norm")
     return gguf_table(**fused("attn_qkv", FUSED_QKV), **norms)
+
+
+HF_TENSORS, GGUF_TENSORS = hf_tensors, gguf_tensors

@@ -88,7 +88,9 @@ def attention_factor(kind: str, p: dict, factor: float) -> float:
         trained = p.get("original_max_position_embeddings") or 0
         return math.sqrt(1 + math.log(factor) / math.log(trained)) if trained > 1 else 1.0
     if kind == "yarn":
-        grown = [0.1 * p.get(name, 0) * math.log(factor) + 1 for name in ("mscale", "mscale_all_dim")]
+        grown = [
+            0.1 * p.get(name, 0) * math.log(factor) + 1 for name in ("mscale", "mscale_all_dim")
+        ]
         both = p.get("mscale") and p.get("mscale_all_dim")
         return grown[0] / grown[1] if both else 0.1 * math.log(factor) + 1
     return 1.0

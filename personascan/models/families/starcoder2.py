@@ -8,7 +8,9 @@ from personascan.models.families.tensors import gguf_table, hf_table
 
 def config(s: Settings) -> dict:
     shape = base(s)
-    s.ignore("mlp_type", "norm_type", "rms_norm_eps", "layer_norm_eps")  # in files, and read by no code
+    s.ignore(
+        "mlp_type", "norm_type", "rms_norm_eps", "layer_norm_eps"
+    )  # in files, and read by no code
     projections = ("q", "k", "v", "o", "up", "down") if s.use_bias else ()
     return (
         shape

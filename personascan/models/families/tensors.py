@@ -1,8 +1,8 @@
 """Checkpoint tensors -> our layouts: naming tables, and the transforms between layouts.
 
 A table maps a parameter of ours to (name in the checkpoint, transform); `{layer}`, `{expert}` and
-`{head}` in a name stand for their numbers. Checkpoints keep projections as [out, in], ours are [in, out]
-with the axis of heads apart. A transform gets the tensor and the DecoderConfig.
+`{head}` in a name stand for their numbers. Checkpoints keep projections as [out, in], ours are
+[in, out] with the axis of heads apart. A transform gets the tensor and the DecoderConfig.
 """
 
 import numpy as np
@@ -73,7 +73,7 @@ FUSED_QKV = {"q": part(0, 1), "k": part(1, 2), "v": part(2, 3)}
 
 
 def grouped(which: str):
-    """Queries, key or value of a fused projection whose rows go [group, (G queries, key, value)]."""
+    """Queries, keys or values of a fused projection, rows [group, (G queries, key, value)]."""
 
     def take(w, config):
         group = config.heads // config.kv_heads
