@@ -29,6 +29,7 @@ def get_config() -> ConfigDict:
     config.position = "last"  # or last_statement, mean_statement, mean, a whole number as text
     config.prefix = ""  # put before every statement, inside the message
     config.suffix = ""
+    config.strict = False  # a tokenizer without chat template is an error, not a notice
     config.mesh = ""  # devices as "DATAxMODEL", for example "2x4"
     config.level = 2  # 2: a persona + against its -; 1: within a topic; 0: between topics
 

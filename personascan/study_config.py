@@ -53,6 +53,7 @@ class StudyConfig:
     position: str = "last"  # last, last_statement, mean_statement, mean or a whole number
     prefix: str = ""  # put before every statement, inside the message
     suffix: str = ""
+    strict: bool = False  # a tokenizer without chat template is an error, not a notice
     mesh: str = ""  # devices as "DATAxMODEL"
     level: int = 2
     separation: SeparationPlan = field(default_factory=SeparationPlan)
@@ -103,6 +104,7 @@ class StudyConfig:
             role=self.role,
             prefix=self.prefix,
             suffix=self.suffix,
+            strict=self.strict,
         )
 
     def to_dict(self) -> dict[str, Any]:

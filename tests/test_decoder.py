@@ -108,3 +108,58 @@ def test_edits_change_a_site_from_their_layer_on(params, site):
     untouched = {site: Edit(np.ones((layers, 16), np.float32), 0 * shift)}
     for name, array in sown(params, SITES, edits=untouched).items():
         np.testing.assert_array_equal(array, before[name])
+
+
+@pytest.mark.parametrize("platform", ["cuda", "tpu"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_forward_pass_lowers_for_accelerators(platform, dtype):
+    """There is none here: only that the program can be made for them."""
+    from jax import export
+
+    from personascan.activations.extract import forward
+    from personascan.models.checkpoint import parameter_shapes
+
+    decoder = Decoder(CONFIG, jnp.dtype(dtype))
+    compiled = jax.jit(functools.partial(forward, decoder=decoder, sites=SITES))
+    lengths = jax.ShapeDtypeStruct((2,), jnp.int32)
+    tokens = jax.ShapeDtypeStruct(TOKENS.shape, jnp.int32)
+    made = export.export(compiled, platforms=[platform])(
+        parameter_shapes(CONFIG, dtype), tokens, Kept(tokens), lengths
+    )
+    assert made.platforms == (platform,)
+    assert "dot_general" in made.mlir_module()
+
+
+@pytest.mark.parametrize(
+    "value", [0.0, -0.0, 1.0, 3.0000001, -65504.5, 3.4e38, 1e-40, np.inf, np.nan]
+)
+def test_operands_are_rounded_to_the_nearest_even(value):
+    from personascan.models.layers import operand
+
+    x = np.full((3,), value, np.float32)
+    found = np.asarray(jax.jit(lambda x: operand(x, jnp.bfloat16))(x)).astype(np.float32)
+    expected = x.astype(jnp.bfloat16).astype(np.float32)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(np.signbit(found), np.signbit(expected))
+
+
+def test_random_operands_are_rounded_as_numpy_rounds_them():
+    from personascan.models.layers import operand
+
+    bits = np.random.default_rng(0).integers(0, 2**32, 100_000, dtype=np.uint32)
+    x = bits.view(np.float32)
+    found = np.asarray(jax.jit(lambda x: operand(x, jnp.bfloat16))(x)).astype(np.float32)
+    with np.errstate(invalid="ignore"):  # some are signalling NaN
+        expected = x.astype(jnp.bfloat16).astype(np.float32)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_bits_are_taken_for_bfloat16(params):
+    from personascan.models.decoder import as_bits
+
+    half = jax.tree.map(lambda p: p.astype(jnp.bfloat16), params)
+    half["final_norm"] = params["final_norm"]
+    half["blocks"] |= {n: params["blocks"][n] for n in ("attn_norm", "mlp_norm")}
+    decoder = Decoder(CONFIG, jnp.dtype("bfloat16"))
+    whole, bits = (decoder.apply({"params": p}, TOKENS, Kept(ALL)) for p in (half, as_bits(half)))
+    np.testing.assert_array_equal(whole, bits)

@@ -1,10 +1,12 @@
 """The scripts as a user runs them: exit codes and what is printed."""
 
 import json
+import os
 import pathlib
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 from tiny_models import save_tiny_llama
@@ -14,9 +16,9 @@ import personascan
 ROOT = pathlib.Path(__file__).parents[1]
 
 
-def run(script, *flags, cwd=ROOT):
+def run(script, *flags, cwd=ROOT, env=None):
     command = [sys.executable, str(ROOT / "scripts" / script), *flags]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd)
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=env)
 
 
 def test_scan_of_two_files(tmp_path):
@@ -40,6 +42,7 @@ def test_extract_writes_a_file(tmp_path):
     save_tiny_llama(tmp_path / "model")
     done = run(
         "extract.py",
+        "--nocache",
         f"--model={tmp_path}/model",
         f"--statements={ROOT}/data/statements/optimism.jsonl",
         "--limit=3",
@@ -77,3 +80,82 @@ def test_mistakes_are_one_line_and_a_non_zero_exit(script, flags, message, tmp_p
     assert len(last) == 1, done.stderr
     assert message in last[0]
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A tiny model's folder, and an environment whose cache is not the user's."""
+    folder = tmp_path_factory.mktemp("tiny")
+    save_tiny_llama(folder / "model")
+    return folder / "model", os.environ | {"PERSONASCAN_CACHE": str(folder / "cache")}
+
+
+OPTIMISM = f"--statements={ROOT}/data/statements/optimism.jsonl"
+
+
+def test_extract_fills_a_folder_with_every_token(tiny, tmp_path):
+    model, env = tiny
+    done = run(
+        "extract.py", f"--model={model}", OPTIMISM, "--limit=3", "--positions=all,mean,-2",
+        "--role=user", "--prefix=Would you say: ", f"--out={tmp_path}/a", env=env,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = personascan.Activations.load(tmp_path / "a")
+    assert set(found.arrays) >= {("resid_post", "all"), ("resid_post", -2), ("final_norm", "mean")}
+    assert found.arrays["resid_post", "all"].shape[1] == found.offsets[-1]
+    again = run("extract.py", f"--model={model}", OPTIMISM, f"--out={tmp_path}/a", env=env)
+    assert again.returncode == 1
+    assert "exists already" in again.stderr
+
+
+def test_a_dry_run_reads_no_parameters(tiny, tmp_path):
+    """It works where there are none: only the configuration and the tokenizer."""
+    import shutil
+
+    model, env = tiny
+    shutil.copytree(model, tmp_path / "bare")
+    (tmp_path / "bare/model.safetensors").unlink()
+    flags = (f"--model={tmp_path}/bare", OPTIMISM, "--dry_run", "--positions=all,last")
+    done = run("extract.py", *flags, env=env)
+    assert done.returncode == 0, done.stderr
+    parameters = personascan.load_model(str(model), cache=False).params
+    count = sum(p.size for p in jax.tree.leaves(parameters))
+    assert f"parameters        {count:,} ({count * 4 / 1000:.3g} kB)" in done.stdout
+    for name in ("tokens", "batches", "memory", "activations kept", "FLOPs", "time"):
+        assert f"\n{name}" in done.stdout
+
+
+def test_a_study_is_planned_as_well(tiny, tmp_path):
+    model, env = tiny
+    done = run(
+        "study.py", "--config=configs/demo.py", f"--config.model={model}",
+        f"--config.out={tmp_path}/out", "--dry_run", env=env,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "statements        800" in done.stdout
+    assert not (tmp_path / "out").exists()
+
+
+def test_verify_prints_every_layer_and_where_transformers_has_it(tiny):
+    model, env = tiny
+    done = run("verify.py", f"--model={model}", env=env)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert ["resid_pre", "0", "hidden_states[0]"] in [row[:3] for row in rows]
+    assert ["resid_post", "1", "hidden_states[2]"] in [row[:3] for row in rows]
+    assert ["final_norm", "hidden_states[3]"] in [row[:2] for row in rows]
+    assert "within 1e-05" in done.stdout
+    strict = run("verify.py", f"--model={model}", "--bound=1e-9", env=env)
+    assert strict.returncode == 1
+    assert "ABOVE 1e-09" in strict.stdout
+
+
+def test_compilations_are_kept_between_runs(tiny, tmp_path):
+    model, env = tiny
+    kept = pathlib.Path(env["PERSONASCAN_CACHE"]) / "compiled"
+    flags = (f"--model={model}", OPTIMISM, "--limit=3", f"--out={tmp_path}/a.npz")
+    assert run("extract.py", *flags, env=env).returncode == 0
+    first = sorted(p.name for p in kept.iterdir())
+    assert any("forward" in name for name in first)
+    assert run("extract.py", *flags, env=env).returncode == 0
+    assert sorted(p.name for p in kept.iterdir()) == first

@@ -58,8 +58,8 @@ def gguf_tokenizer(fields: dict, where: str):
     if kind not in ("gpt2", "llama") or (kind == "gpt2" and pre not in PATTERNS):
         raise InputError(
             f"{where}: tokenizer {kind!r} with pre-tokenizer {pre!r} is not supported in GGUF "
-            f"files (only 'llama', and 'gpt2' with {', '.join(PATTERNS)}); use the model's Hugging Face "
-            "folder"
+            f"files (only 'llama', and 'gpt2' with {', '.join(PATTERNS)}); use the model's Hugging "
+            "Face folder"
         )
     try:
         tokens = fields["tokenizer.ggml.tokens"]
