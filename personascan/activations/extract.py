@@ -86,8 +86,9 @@ def extract(
             total=len(statements), desc="activations", unit=" statements", disable=not progress
         ) as bar,
     ):
+        params = as_bits(model.params) if jax.default_backend() == "cpu" else model.params
         for batch in batches:
-            for site, kept_LBPD in run(model, batch, prompts, sites, positions).items():
+            for site, kept_LBPD in run(model, params, batch, prompts, sites, positions).items():
                 for position, rows, kept_LND in separate(kept_LBPD, batch, positions, offsets):
                     refuse_non_finite(kept_LND, site, [ids[row] for row in batch.rows])
                     collected.arrays[site, position][:, rows] = kept_LND
@@ -95,7 +96,7 @@ def extract(
         return collected.finish()
 
 
-def run(model: LanguageModel, batch: Batch, prompts, sites, positions) -> dict[str, np.ndarray]:
+def run(model: LanguageModel, params, batch: Batch, prompts, sites, positions) -> dict[str, np.ndarray]:
     """What a batch keeps of each site: [L, B, P, D], all tokens first if they are wanted."""
     positions_BP, weights_BQT = positions_and_weights(batch, prompts, positions)
     rows, tokens = batch.tokens_BT.shape
@@ -109,7 +110,7 @@ def run(model: LanguageModel, batch: Batch, prompts, sites, positions) -> dict[s
         inputs = jax.tree.map(lambda a: np.concatenate([a, a[-1:].repeat(more, 0)]), inputs)
         inputs = jax.device_put(inputs, batch_sharding(model.mesh))
     kept = compiled_forward(jax.default_backend())(
-        model.params, *inputs, decoder=model.decoder(), sites=tuple(sites)
+        params, *inputs, decoder=model.decoder(), sites=tuple(sites)
     )
     return {site: np.asarray(a, np.float32)[:, : batch.real] for site, a in kept.items()}
 
@@ -123,8 +124,6 @@ def compiled_forward(backend: str):
 
 def forward(params, tokens_BT, kept: Kept, lengths_B, *, decoder: Decoder, sites):
     """What each site keeps of a batch."""
-    if jax.default_backend() == "cpu":
-        params = as_bits(params)
     variables = {"params": params}
     _, sown = decoder.apply(variables, tokens_BT, kept, lengths_B=lengths_B, mutable=sites)
     return {site: sown_layers(sown, site) for site in sites}
