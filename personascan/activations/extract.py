@@ -86,9 +86,8 @@ def extract(
             total=len(statements), desc="activations", unit=" statements", disable=not progress
         ) as bar,
     ):
-        params = as_bits(model.params) if jax.default_backend() == "cpu" else model.params
-        for batch in batches:
-            for site, kept_LBPD in run(model, params, batch, prompts, sites, positions).items():
+        for batch, kept in run(model, batches, prompts, sites, positions):
+            for site, kept_LBPD in kept.items():
                 for position, rows, kept_LND in separate(kept_LBPD, batch, positions, offsets):
                     refuse_non_finite(kept_LND, site, [ids[row] for row in batch.rows])
                     collected.arrays[site, position][:, rows] = kept_LND
@@ -96,8 +95,29 @@ def extract(
         return collected.finish()
 
 
-def run(model: LanguageModel, params, batch: Batch, prompts, sites, positions) -> dict[str, np.ndarray]:
-    """What a batch keeps of each site: [L, B, P, D], all tokens first if they are wanted."""
+def run(model: LanguageModel, batches: list[Batch], prompts, sites, positions):
+    """(batch, what it keeps of each site) of every batch: [L, B, P, D], all tokens first if wanted.
+
+    A batch is started before the one before it is waited for: tracing and compiling the next shape
+    and copying out the last results then cost little time of their own.
+    """
+    params = as_bits(model.params) if jax.default_backend() == "cpu" else model.params
+    started = None
+    for batch in batches:
+        following = batch, start(model, params, batch, prompts, sites, positions)
+        if started:
+            yield fetched(*started)
+        started = following
+    yield fetched(*started)
+
+
+def fetched(batch: Batch, kept: dict) -> tuple[Batch, dict[str, np.ndarray]]:
+    """The results of a started batch on the host, without its padding rows."""
+    return batch, {site: np.asarray(a, np.float32)[:, : batch.real] for site, a in kept.items()}
+
+
+def start(model: LanguageModel, params, batch: Batch, prompts, sites, positions) -> dict:
+    """Set a batch going on the model's devices."""
     positions_BP, weights_BQT = positions_and_weights(batch, prompts, positions)
     rows, tokens = batch.tokens_BT.shape
     if "all" in positions:
@@ -109,10 +129,8 @@ def run(model: LanguageModel, params, batch: Batch, prompts, sites, positions) -
         more = -rows % model.mesh.shape["data"]
         inputs = jax.tree.map(lambda a: np.concatenate([a, a[-1:].repeat(more, 0)]), inputs)
         inputs = jax.device_put(inputs, batch_sharding(model.mesh))
-    kept = compiled_forward(jax.default_backend())(
-        params, *inputs, decoder=model.decoder(), sites=tuple(sites)
-    )
-    return {site: np.asarray(a, np.float32)[:, : batch.real] for site, a in kept.items()}
+    compiled = compiled_forward(jax.default_backend())
+    return compiled(params, *inputs, decoder=model.decoder(), sites=tuple(sites))
 
 
 @functools.cache

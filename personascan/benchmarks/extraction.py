@@ -13,7 +13,6 @@ import jax
 import torch
 
 from personascan.activations.extract import BATCH_TOKENS, compiled_forward, extract, run
-from personascan.models.decoder import as_bits
 from personascan.models.load import LanguageModel, load_model
 from personascan.prompts import Batch, plan_batches, tokenize
 from personascan.statements import Statement
@@ -70,9 +69,7 @@ def measure_extraction(
             jax.config.update("jax_enable_compilation_cache", True)
 
         def ours_forward(model=model, batches=batches, prompts=prompts):
-            params = as_bits(model.params)
-            for batch in batches:
-                run(model, params, batch, prompts, SITES, ("last",))
+            list(run(model, batches, prompts, SITES, ("last",)))
 
         def torch_whole(model=model, theirs=theirs):
             torch_batches(theirs, planned(model, statements)[1])
