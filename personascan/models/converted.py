@@ -5,6 +5,7 @@ An entry is a folder named after everything that decides its content, and appear
 
 import hashlib
 import json
+import math
 import os
 import pathlib
 import shutil
@@ -42,14 +43,25 @@ def restore_params(folder: pathlib.Path, config: DecoderConfig, dtype: str, mesh
         ]
     )
     try:
-        with ocp.StandardCheckpointer() as checkpointer:
-            return jax.block_until_ready(checkpointer.restore(folder / "params", wanted))
+        with one_at_a_time(wanted) as checkpointer:
+            asked = ocp.args.StandardRestore(wanted)
+            return jax.block_until_ready(checkpointer.restore(folder / "params", args=asked))
     except Exception as error:
         # Whatever is wrong with the copy, the source is still there.
         first = " ".join(str(error).split())[:120]
         print(f"note: the converted copy {folder} is damaged ({first}); made anew", file=sys.stderr)
         shutil.rmtree(folder, ignore_errors=True)
         return None
+
+
+def one_at_a_time(params: dict):
+    """A checkpointer that has no more on the host than the largest parameter."""
+    import orbax.checkpoint as ocp
+
+    sizes = [math.prod(p.shape) * p.dtype.itemsize for p in jax.tree.leaves(params)]
+    most = 1.01 * max(sizes) / 1e9
+    handler = ocp.StandardCheckpointHandler(save_concurrent_gb=most, restore_concurrent_gb=most)
+    return ocp.Checkpointer(handler)
 
 
 def keep_params(folder: pathlib.Path, params: dict, raw: dict, tokenizer=None) -> None:
@@ -63,8 +75,8 @@ def keep_params(folder: pathlib.Path, params: dict, raw: dict, tokenizer=None) -
             raise OSError(f"less than {1.5 * size / 1e9:.1f} GB are free")
         partial = pathlib.Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
         try:
-            with ocp.StandardCheckpointer() as checkpointer:
-                checkpointer.save(partial / "params", params)
+            with one_at_a_time(params) as checkpointer:
+                checkpointer.save(partial / "params", args=ocp.args.StandardSave(params))
             (partial / "config.json").write_text(json.dumps(raw), encoding="utf-8")
             if tokenizer is not None:
                 tokenizer.save_pretrained(partial / "tokenizer")
