@@ -177,6 +177,11 @@ def test_gguf_is_read_whole(tmp_path):
         (dict(fields={"rope.scaling.type": "wide"}), "rope.scaling.type = 'wide'"),
         (dict(fields={"expert_count": 8}), "'num_experts_per_tok' is missing"),
         (dict(fields={"attention.key_length": 8}), "does not make blocks"),
+        (dict(fields={"rope.scaling.factor": 4}), "without a rope.scaling.type"),
+        (
+            dict(fields={"attention.key_length": 16, "attention.value_length": 8}),
+            r"attention.value_length = 8 is not supported \(only 16\)",
+        ),
         (dict(fields={"rope.dimension_count": 32}), "does not fit a head of 16"),
         (dict(fields={"logit_scale": 2}), "'logit_scale'"),
         (dict(pre="superbpe"), "pre-tokenizer 'superbpe' is not supported"),

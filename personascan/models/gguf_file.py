@@ -55,6 +55,8 @@ KEYS = {
     "expert_used_count": "num_experts_per_tok",
     "expert_feed_forward_length": "moe_intermediate_size",
     "use_parallel_residual": "use_parallel_residual",
+    "rope.freq_base_swa": "rope_local_base_freq",
+    "attention.sliding_window_pattern": "sliding_window_pattern",
 }
 # What an architecture calls differently.
 OWN_KEYS = {
@@ -74,14 +76,22 @@ OWN_KEYS = {
     "olmoe": {"expert_count": "num_experts"},
     "qwen3_moe": {"expert_count": "num_experts"},
 }  # fmt: skip
-# Fields that say what the architecture implies, or that no forward pass reads.
-IMPLIED = {
-    "attention.value_length", "attention.causal", "rope.dimension_count", "rope.scaling.type",
-    "rope.scaling.factor", "rope.scaling.original_context_length", "rope.scaling.attn_factor",
-    "rope.scaling.finetuned", "rope.scaling.yarn_ext_factor", "rope.scaling.yarn_attn_factor",
-    "rope.scaling.yarn_beta_fast", "rope.scaling.yarn_beta_slow", "rope.freq_base_swa",
-    "tensor_data_layout", "attention.key_length_swa", "attention.value_length_swa",
-    "rope.dimension_count_swa", "attention.sliding_window_pattern",
+# Fields that `rope_scaling` reads, or that no forward pass does.
+OTHERWISE_READ = {
+    "rope.dimension_count", "rope.scaling.type", "rope.scaling.factor",
+    "rope.scaling.original_context_length", "rope.scaling.attn_factor", "rope.scaling.finetuned",
+    "rope.scaling.yarn_beta_fast", "rope.scaling.yarn_beta_slow", "tensor_data_layout",
+}  # fmt: skip
+# Fields that must say the same as another one, or have one value.
+SAME = {
+    "attention.value_length": "attention.key_length",
+    "attention.key_length_swa": "attention.key_length",
+    "attention.value_length_swa": "attention.key_length",
+    "rope.dimension_count_swa": "rope.dimension_count",
+}
+ONLY = {
+    "attention.causal": True, "rope.scaling.yarn_ext_factor": 1.0,
+    "rope.scaling.yarn_attn_factor": 1.0,
 }  # fmt: skip
 # What the files do not say and the architecture fixes.
 FIXED = {
@@ -134,14 +144,18 @@ def gguf_config(fields: dict, tensors: Tensors, where: str) -> dict:
         )
     prefix = f"{architecture}."
     own = {k.removeprefix(prefix): v for k, v in fields.items() if k.startswith(prefix)}
-    model_type = exact_type(architecture, own, tensors)
+    model_type = exact_type(architecture, own)
     keys = KEYS | OWN_KEYS.get(model_type, {})
     raw = {"model_type": model_type} | FIXED.get(model_type, {})
     for key, value in own.items():
         if key in keys:
             if keys[key]:
                 raw[keys[key]] = value.item() if isinstance(value, np.generic) else value
-        elif key not in IMPLIED:
+        elif key in SAME or key in ONLY:
+            wanted = own.get(SAME[key], value) if key in SAME else ONLY[key]
+            if value != wanted:
+                raise InputError(f"{where}: {key} = {value!r} is not supported (only {wanted!r})")
+        elif key not in OTHERWISE_READ:
             raise InputError(f"{where}: the key {key!r} (= {value!r}) is not handled")
     if not raw.get("num_local_experts", 1):
         raw = {
@@ -150,11 +164,12 @@ def gguf_config(fields: dict, tensors: Tensors, where: str) -> dict:
     raw.setdefault("vocab_size", len(fields.get("tokenizer.ggml.tokens", ())))
     raw["tie_word_embeddings"] = "output.weight" not in tensors.names
     raw |= biases(raw, tensors.names) | special_cases(raw, own, tensors.names)
+    raw = with_layer_types(raw)
     scaling = rope_scaling(raw, own, tensors, where)
     return raw | ({"rope_scaling": scaling} if scaling else {})
 
 
-def exact_type(architecture: str, own: dict, tensors: Tensors) -> str:
+def exact_type(architecture: str, own: dict) -> str:
     """Mixtral calls itself llama, OLMo 3 olmo2."""
     if architecture == "llama" and own.get("expert_count"):
         return "mixtral"
@@ -217,6 +232,20 @@ def special_cases(raw: dict, own: dict, names: set[str]) -> dict:
     return {}
 
 
+def with_layer_types(raw: dict) -> dict:
+    """The kinds of layers, where a file has them one by one, or says twice what is the same."""
+    pattern = raw.get("sliding_window_pattern")
+    if isinstance(pattern, list):
+        kinds = ("full_attention", "sliding_attention")
+        raw = raw | {"layer_types": [kinds[bool(sliding)] for sliding in pattern]}
+        del raw["sliding_window_pattern"]
+    if raw["model_type"] != "gemma3_text" and raw.get("rope_local_base_freq") == raw.get(
+        "rope_theta"
+    ):
+        raw.pop("rope_local_base_freq", None)
+    return raw
+
+
 def rope_scaling(raw: dict, own: dict, tensors: Tensors, where: str) -> dict:
     """The scaling of rotations, from fields and from tensors of divisors."""
     heads = max(1, own.get("attention.head_count", 1))
@@ -242,14 +271,18 @@ def rope_scaling(raw: dict, own: dict, tensors: Tensors, where: str) -> dict:
     if kind == "linear":
         return scaling | dict(rope_type="linear", factor=own.get("rope.scaling.factor"))
     if kind == "yarn":
-        factor = own.get("rope.scaling.factor")
+        if own.get("rope.scaling.attn_factor", 1.0) != 1.0:
+            raise InputError(f"{where}: rope.scaling.attn_factor is not supported with yarn")
         return scaling | dict(
-            rope_type="yarn", factor=factor, original_max_position_embeddings=trained,
+            rope_type="yarn", factor=own.get("rope.scaling.factor"),
+            original_max_position_embeddings=trained,
             beta_fast=own.get("rope.scaling.yarn_beta_fast"),
             beta_slow=own.get("rope.scaling.yarn_beta_slow"),
         )  # fmt: skip
     if kind not in ("none", "longrope"):
         raise InputError(f"{where}: rope.scaling.type = {kind!r} is not supported")
+    if own.get("rope.scaling.factor", 1.0) not in (0.0, 1.0):
+        raise InputError(f"{where}: rope.scaling.factor is given without a rope.scaling.type")
     return scaling
 
 

@@ -29,7 +29,8 @@ PATTERNS = {
     "tekken": CASED % ("", "", ""),
 }
 COMPOSED = ("qwen2", "command-r", "deepseek-r1-qwen")  # normalised to composed characters first
-WHOLE_WORDS = ("llama-bpe", "llama3", "llama-v3", "tekken")  # a word in the vocabulary stays whole
+# A word in the vocabulary stays whole, and a text has a first token, unless the file denies it.
+WHOLE_WORDS = ("llama-bpe", "llama3", "llama-v3", "falcon3", "tekken")
 
 
 def folder_tokenizer(folder: pathlib.Path):
@@ -81,7 +82,8 @@ def gguf_tokenizer(fields: dict, where: str):
         raise InputError(f"{where}: the tokenizer is damaged ({error})") from error
     tokenizer.add_special_tokens([token for token in added if token.special])
     tokenizer.add_tokens([token for token in added if not token.special])
-    if fields.get("tokenizer.ggml.add_bos_token", kind == "llama") and "bos_token" in special:
+    starts = kind == "llama" or pre in WHOLE_WORDS
+    if fields.get("tokenizer.ggml.add_bos_token", starts) and "bos_token" in special:
         tokenizer.post_processor = starts_with(special["bos_token"], tokens)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,

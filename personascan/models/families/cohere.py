@@ -1,28 +1,20 @@
 """Command R: attention and MLP in parallel from one norm, rotated pairs side by side."""
 
 from personascan.models.families.keys import Settings
-from personascan.models.families.llama import base
-from personascan.models.families.ropes import ropes
+from personascan.models.families.llama import layer_norm_base
 from personascan.models.families.tensors import gguf_table, hf_table, pairs_out, pairs_over_heads
 
 
 def parallel_base(s: Settings) -> dict:
     """What both generations of Command R share."""
-    shape = base(s)
-    return (
-        shape
-        | ropes(s, shape["head_dim"])
-        | dict(
-            norm="layer",
-            norm_eps=s.layer_norm_eps,
-            norms=("attn_norm",),
-            biases=("q", "k", "v", "o") if s.attention_bias else (),
-            parallel=True,
-            activation=s.activation_of("hidden_act"),
-            logit_scale=float(s.logit_scale),
-            # Files give the trained length under this name beside a shorter one.
-            max_positions=max(s.optional("model_max_length") or 0, shape["max_positions"]),
-        )
+    shape = layer_norm_base(s)
+    return shape | dict(
+        norms=("attn_norm",),
+        biases=("q", "k", "v", "o") if s.attention_bias else (),
+        parallel=True,
+        logit_scale=float(s.logit_scale),
+        # Files give the trained length under this name beside a shorter one.
+        max_positions=max(s.optional("model_max_length") or 0, shape["max_positions"]),
     )
 
 

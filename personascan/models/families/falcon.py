@@ -1,6 +1,7 @@
 """Falcon: grouped or multi-query attention beside the MLP, rotations or attention biases."""
 
 from personascan.models.families.keys import Settings
+from personascan.models.families.llama import base
 from personascan.models.families.ropes import ropes
 from personascan.models.families.tensors import FUSED_QKV, GROUPED_QKV, fused, gguf_table, table
 
@@ -8,7 +9,7 @@ from personascan.models.families.tensors import FUSED_QKV, GROUPED_QKV, fused, g
 def config(s: Settings) -> dict:
     s.ignore("auto_map")  # the code that a repository may carry is never run
     s.only("apply_residual_connection_post_layernorm", False)
-    width, heads = s.size("hidden_size"), s.size("num_attention_heads")
+    shape = base(s, mlp_width=s.ffn_hidden_size or 4 * s.size("hidden_size"))
     grouped, rotated = s.new_decoder_architecture, not s.alibi
     multi_query, kv_heads = s.multi_query, s.num_kv_heads
     parallel = bool(s.parallel_attn or grouped)
@@ -16,17 +17,9 @@ def config(s: Settings) -> dict:
     two_norms = norm_count == 2 if grouped else not parallel
     norms = ("attn_norm", "mlp_norm") if two_norms else ("attn_norm",)
     projections = ("q", "k", "v", "o", "up", "down") if s.bias else ()
-    rotations = ropes(s, width // heads)
-    return dict(
-        vocab_size=s.size("vocab_size"),
-        layers=s.size("num_hidden_layers"),
-        width=width,
-        heads=heads,
+    rotations = ropes(s, shape["head_dim"])
+    return (shape | (rotations if rotated else {})) | dict(
         kv_heads=1 if multi_query and not grouped else kv_heads,
-        head_dim=width // heads,
-        mlp_width=s.ffn_hidden_size or 4 * width,
-        max_positions=s.size("max_position_embeddings", required=False),
-        tie_embeddings=bool(s.tie_word_embeddings),
         norm="layer",
         norm_eps=s.layer_norm_epsilon,
         norms=norms,
@@ -35,7 +28,6 @@ def config(s: Settings) -> dict:
         alibi=not rotated,
         activation=s.activation_of("activation"),
         gated=False,
-        **(rotations if rotated else {}),
     )
 
 

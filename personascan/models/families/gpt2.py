@@ -1,6 +1,7 @@
 """GPT-2: layer norms, learned positions, one fused projection kept as [in, out]."""
 
 from personascan.models.families.keys import Settings
+from personascan.models.families.llama import base
 from personascan.models.families.tensors import (
     FUSED_QKV,
     as_is,
@@ -20,17 +21,7 @@ def config(s: Settings) -> dict:
     s.only("add_cross_attention", False)
     s.ignore("reorder_and_upcast_attn", "summary_type", "summary_use_proj", "summary_activation")
     s.ignore("summary_proj_to_labels", "summary_first_dropout")
-    width, heads = s.size("hidden_size"), s.size("num_attention_heads")
-    return dict(
-        vocab_size=s.size("vocab_size"),
-        layers=s.size("num_hidden_layers"),
-        width=width,
-        heads=heads,
-        kv_heads=heads,
-        head_dim=width // heads,
-        mlp_width=s.n_inner or 4 * width,
-        max_positions=s.size("max_position_embeddings", required=False),
-        tie_embeddings=bool(s.tie_word_embeddings),
+    return base(s, mlp_width=s.n_inner or 4 * s.size("hidden_size")) | dict(
         norm="layer",
         norm_eps=s.layer_norm_epsilon,
         biases=BIASES,

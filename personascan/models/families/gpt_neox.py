@@ -1,30 +1,16 @@
 """GPT-NeoX and Pythia: attention and MLP in parallel, rotations of a part of each head."""
 
 from personascan.models.families.keys import Settings
-from personascan.models.families.ropes import ropes
+from personascan.models.families.llama import layer_norm_base
 from personascan.models.families.tensors import FUSED_QKV, GROUPED_QKV, fused, gguf_table, table
 
 
 def config(s: Settings) -> dict:
-    width, heads = s.size("hidden_size"), s.size("num_attention_heads")
     attention = ("q", "k", "v", "o") if s.attention_bias else ()
-    return dict(
-        vocab_size=s.size("vocab_size"),
-        layers=s.size("num_hidden_layers"),
-        width=width,
-        heads=heads,
-        kv_heads=heads,
-        head_dim=width // heads,
-        mlp_width=s.size("intermediate_size"),
-        max_positions=s.size("max_position_embeddings", required=False),
-        tie_embeddings=bool(s.tie_word_embeddings),
-        norm="layer",
-        norm_eps=s.layer_norm_eps,
+    return layer_norm_base(s) | dict(
         biases=("attn_norm", "mlp_norm", "final_norm", "up", "down", *attention),
         parallel=bool(s.use_parallel_residual),
-        activation=s.activation_of("hidden_act"),
         gated=False,
-        **ropes(s, width // heads),
     )
 
 

@@ -5,17 +5,17 @@ from personascan.models.families.ropes import ropes
 from personascan.models.families.tensors import gguf_table, hf_table, pairs_out
 
 
-def base(s: Settings) -> dict:
-    """The fields that Llama and its descendants spell alike."""
+def base(s: Settings, mlp_width: int = 0) -> dict:
+    """The fields that nearly all families spell alike; `mlp_width` where they do not."""
     heads = s.size("num_attention_heads")
     return dict(
         vocab_size=s.size("vocab_size"),
         layers=s.size("num_hidden_layers"),
         width=s.size("hidden_size"),
         heads=heads,
-        kv_heads=s.num_key_value_heads or heads,
+        kv_heads=s.optional("num_key_value_heads") or heads,
         head_dim=s.optional("head_dim") or s.hidden_size // heads,
-        mlp_width=s.size("intermediate_size"),
+        mlp_width=mlp_width or s.size("intermediate_size"),
         max_positions=s.size("max_position_embeddings", required=False),
         tie_embeddings=bool(s.tie_word_embeddings),
     )
@@ -28,6 +28,16 @@ def rms_base(s: Settings) -> dict:
         shape
         | ropes(s, shape["head_dim"])
         | dict(norm_eps=s.rms_norm_eps, activation=s.activation_of("hidden_act"))
+    )
+
+
+def layer_norm_base(s: Settings, eps: str = "layer_norm_eps") -> dict:
+    """`base` with layer norms, the activation `hidden_act` and rotations."""
+    shape = base(s)
+    return (
+        shape
+        | ropes(s, shape["head_dim"])
+        | dict(norm="layer", norm_eps=getattr(s, eps), activation=s.activation_of("hidden_act"))
     )
 
 

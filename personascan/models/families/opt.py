@@ -1,27 +1,18 @@
 """OPT: layer norms, learned positions that start at row 2, ReLU; the 350M norms afterwards."""
 
 from personascan.models.families.keys import Settings
+from personascan.models.families.llama import base
 from personascan.models.families.tensors import table
 
 
 def config(s: Settings) -> dict:
-    width, heads = s.size("hidden_size"), s.size("num_attention_heads")
     s.only("layer_norm_elementwise_affine", True)
-    before = s.do_layer_norm_before
-    removed = s._remove_final_layer_norm
+    before, removed = s.do_layer_norm_before, s._remove_final_layer_norm
     projections = ("q", "k", "v", "o", "up", "down") if s.enable_bias else ()
     norms = ("attn_norm", "mlp_norm") if before else ("attn_add_norm", "mlp_add_norm")
-    return dict(
-        vocab_size=s.size("vocab_size"),
-        layers=s.size("num_hidden_layers"),
-        width=width,
-        heads=heads,
-        kv_heads=heads,
-        head_dim=width // heads,
-        mlp_width=s.size("ffn_dim"),
-        max_positions=s.size("max_position_embeddings", required=False),
-        tie_embeddings=bool(s.tie_word_embeddings),
-        embed_width=0 if s.word_embed_proj_dim == width else s.size("word_embed_proj_dim"),
+    embed_width = s.size("word_embed_proj_dim", required=False)
+    return base(s, mlp_width=s.size("ffn_dim")) | dict(
+        embed_width=0 if embed_width == s.hidden_size else embed_width,
         norm="layer",
         norm_eps=1e-5,
         norms=norms,

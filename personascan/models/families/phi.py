@@ -1,28 +1,19 @@
 """Phi 1, 1.5 and 2: attention and MLP in parallel from one norm, biases everywhere."""
 
 from personascan.models.families.keys import Settings
-from personascan.models.families.llama import base
-from personascan.models.families.ropes import ropes
+from personascan.models.families.llama import layer_norm_base
 from personascan.models.families.tensors import gguf_table, hf_table
 
 BIASES = ("attn_norm", "final_norm", "lm_head", "q", "k", "v", "o", "q_norm", "k_norm")
 
 
 def config(s: Settings) -> dict:
-    shape = base(s)
-    return (
-        shape
-        | ropes(s, shape["head_dim"])
-        | dict(
-            norm="layer",
-            norm_eps=s.layer_norm_eps,
-            norms=("attn_norm",),
-            qk_norm="head" if s.qk_layernorm else "",
-            biases=(*BIASES, "up", "down"),
-            parallel=True,
-            activation=s.activation_of("hidden_act"),
-            gated=False,
-        )
+    return layer_norm_base(s) | dict(
+        norms=("attn_norm",),
+        qk_norm="head" if s.qk_layernorm else "",
+        biases=(*BIASES, "up", "down"),
+        parallel=True,
+        gated=False,
     )
 
 

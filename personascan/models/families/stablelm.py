@@ -1,27 +1,18 @@
 """StableLM: layer norms, rotations of a part of each head, queries and keys normed by head."""
 
 from personascan.models.families.keys import Settings
-from personascan.models.families.llama import base
-from personascan.models.families.ropes import ropes
+from personascan.models.families.llama import layer_norm_base
 from personascan.models.families.tensors import gguf_table, hf_table, over_heads
 
 
 def config(s: Settings) -> dict:
-    shape = base(s)
     parallel = bool(s.use_parallel_residual)
     norms = ("attn_norm",) if parallel else ("attn_norm", "mlp_norm")
-    return (
-        shape
-        | ropes(s, shape["head_dim"])
-        | dict(
-            norm="layer",
-            norm_eps=s.layer_norm_eps,
-            norms=norms,
-            qk_norm="heads" if s.qk_layernorm else "",
-            biases=(*norms, "final_norm", *(("q", "k", "v") if s.use_qkv_bias else ())),
-            parallel=parallel,
-            activation=s.activation_of("hidden_act"),
-        )
+    return layer_norm_base(s) | dict(
+        norms=norms,
+        qk_norm="heads" if s.qk_layernorm else "",
+        biases=(*norms, "final_norm", *(("q", "k", "v") if s.use_qkv_bias else ())),
+        parallel=parallel,
     )
 
 
