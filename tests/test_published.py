@@ -30,3 +30,40 @@ def test_a_key_more_is_refused_by_name(name):
 
     with pytest.raises(InputError, match="the key 'attention_twist'"):
         read_config(PUBLISHED[name]["config"] | {"attention_twist": 1}, name)
+
+
+@pytest.mark.parametrize(
+    ("scaling", "longest"),
+    [
+        ({"type": "dynamic", "factor": 2.0}, 8192),
+        ({"type": "linear", "factor": 4.0}, 16384),
+        ({"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 2048}, 8192),
+        (None, 4096),
+    ],
+)
+def test_scaled_rotations_reach_further(scaling, longest):
+    config = PUBLISHED["meta-llama/Llama-2-7b-hf"]["config"] | {"rope_scaling": scaling}
+    assert read_config(config, "x").max_positions == longest
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("meta-llama/Llama-2-7b-hf", {"rotary_pct": 0.5}, "the key 'rotary_pct'"),
+        ("meta-llama/Llama-2-7b-hf", {"partial_rotary_factor": 0.5}, "not handled for llama"),
+        ("meta-llama/Llama-2-7b-hf", {"rope_local_base_freq": 1e4}, "'rope_local_base_freq'"),
+        ("google/gemma-2-2b-it", {"sliding_window_pattern": 3}, "'sliding_window_pattern'"),
+        ("google/gemma-2-2b-it", {"sliding_window_pattern": 2}, None),
+        ("google/gemma-3-1b-it", {"sliding_window_pattern": 4}, None),
+        ("CohereForAI/c4ai-command-r7b-12-2024", {"layer_switch": 3}, "layer_switch = 3"),
+    ],
+)
+def test_a_spelling_that_transformers_would_not_use_is_refused(name, changes, message):
+    from personascan import InputError
+
+    raw = PUBLISHED[name]["config"] | changes
+    if message is None:
+        assert any(read_config(raw, name).windows)
+    else:
+        with pytest.raises(InputError, match=message):
+            read_config(raw, name)

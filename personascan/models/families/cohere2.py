@@ -16,6 +16,6 @@ def config(s: Settings) -> dict:
     s.only("position_embedding_type", "rope_gptj")
     s.only("rotary_pct", 1.0)
     s.only("order_of_interleaved_layers", "local_attn_first")
-    s.ignore("layer_switch")  # what layer_types is made of
+    s.only("layer_switch", 4)
     found, windowed = parallel_base(s), windows(s)
     return found | without_rotation(found, [w == 0 for w in windowed]) | dict(windows=windowed)

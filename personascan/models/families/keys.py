@@ -5,6 +5,7 @@ new one. What a family reads of it is handled; every other key of the file must 
 """
 
 import copy
+import dataclasses
 import warnings
 from contextlib import contextmanager
 
@@ -12,48 +13,22 @@ from personascan.errors import InputError
 
 # Settings of training, generation and file handling, which do not change a forward pass.
 NEUTRAL = {
-    "_attn_implementation_autoset",
-    "_name_or_path",
-    "activation_dropout",
-    "architectures",
-    "attention_dropout",
-    "attn_pdrop",
-    "bos_token_id",
-    "cache_implementation",
-    "chunk_size_feed_forward",
-    "classifier_dropout",
-    "dropout",
-    "dtype",
-    "embd_pdrop",
-    "embedding_dropout",
-    "eos_token_id",
-    "finetuning_task",
-    "gradient_checkpointing",
-    "hidden_dropout",
-    "init_std",
-    "initializer_range",
-    "is_decoder",
-    "is_llama_config",
-    "layerdrop",
-    "model_type",
-    "n_ctx",
-    "output_router_logits",
-    "pad_token_id",
-    "prefix",
-    "pretraining_tp",  # how products are sliced, not what they are
-    "resid_pdrop",
-    "residual_dropout",
-    "router_aux_loss_coef",
-    "router_jitter_noise",
-    "sep_token_id",
-    "task_specific_params",
-    "torch_dtype",
-    "transformers.js_config",
-    "transformers_version",
-    "unk_token_id",
+    "_attn_implementation", "_attn_implementation_autoset", "_name_or_path", "activation_dropout",
+    "architectures", "attention_dropout", "attn_pdrop", "bad_words_ids", "bos_token_id",
+    "cache_implementation", "chunk_size_feed_forward", "classifier_dropout", "do_sample",
+    "dropout", "dtype", "embd_pdrop", "embedding_dropout", "eos_token_id", "finetuning_task",
+    "gradient_checkpointing", "hidden_dropout", "id2label", "init_std", "initializer_range",
+    "is_decoder", "is_llama_config", "label2id", "layerdrop", "max_length", "max_sequence_length",
+    "model_type", "n_ctx", "num_labels", "output_attentions", "output_hidden_states",
+    "output_router_logits", "pad_token_id", "prefix", "repetition_penalty",
+    "resid_pdrop", "residual_dropout", "return_dict", "router_aux_loss_coef",
+    "router_jitter_noise", "sep_token_id", "task_specific_params", "temperature",
+    "tokenizer_class", "top_k", "top_p", "torch_dtype", "torchscript", "transformers.js_config",
+    "transformers_version", "unk_token_id", "unsloth_fixed", "unsloth_version", "use_bfloat16",
     "use_cache",
-    "word_embed_proj_dim",
-}
+    # How products are sliced, not what they are.
+    "pretraining_tp",
+}  # fmt: skip
 # Old spellings, which the Transformers class turns into the key on the right.
 SPELLINGS = {
     "layer_types": {
@@ -90,11 +65,21 @@ class Settings:
         self._alias = dict(getattr(self._hf, "attribute_map", {}))
 
     def __getattr__(self, key: str):
-        self._read |= {key, self._alias.get(key, key), *SPELLINGS.get(key, ())}
+        self._read |= {key, self._alias.get(key, key)}
+        self._read |= {old for old in SPELLINGS.get(key, ()) if self._was_turned(old)}
         try:
             return getattr(self._hf, key)
         except AttributeError as error:
             raise InputError(f"{self.where}: the key {key!r} is missing") from error
+
+    def _was_turned(self, old: str) -> bool:
+        """Whether the Transformers class of this family knows an old spelling, and used it."""
+        declared = old in {field.name for field in dataclasses.fields(self._hf)}
+        if old == "sliding_window_pattern" and not declared and old in self._raw:
+            kinds = enumerate(self._hf.layer_types, 1)
+            return all((k == "full_attention") == (i % self._raw[old] == 0) for i, k in kinds)
+        kept = ("partial_rotary_factor", "rope_scaling")  # and used, though still there
+        return declared or old in kept or not hasattr(self._hf, old)
 
     def optional(self, key: str):
         """The value of a key that the family may lack; then None."""

@@ -24,9 +24,13 @@ def base(s: Settings, mlp_width: int = 0) -> dict:
 def rms_base(s: Settings) -> dict:
     """`base` with the norms, activation and rotations of Llama."""
     shape = base(s)
+    rotations = ropes(s, shape["head_dim"])
+    # A scaled rotation reaches further than the length in training that some files name.
+    longest = [int(r.factor * r.original_positions) for r in rotations["ropes"]]
     return (
         shape
-        | ropes(s, shape["head_dim"])
+        | rotations
+        | dict(max_positions=max(shape["max_positions"], *longest))
         | dict(norm_eps=s.rms_norm_eps, activation=s.activation_of("hidden_act"))
     )
 

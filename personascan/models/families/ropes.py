@@ -23,6 +23,8 @@ OF_KIND = {
         "original_max_position_embeddings",
     },
 }  # fmt: skip
+# Families that rotate a part of each head; Transformers rotates all of it in the others.
+PARTIAL = ("gpt_neox", "glm4", "phi", "phi3", "stablelm")
 
 
 def ropes(s: Settings, head_dim: int) -> dict:
@@ -51,6 +53,8 @@ def read_rope(s: Settings, spelled: dict, head_dim: int) -> Rope:
         # A kind may carry another kind's length in training, which Transformers adds to all.
         if key not in COMMON | OF_KIND[kind] | {"original_max_position_embeddings"}:
             raise InputError(f"{where}: the key {key!r} (= {p[key]!r}) is not handled for {kind}")
+    if p.get("partial_rotary_factor", 1.0) != 1.0 and s.model_type not in PARTIAL:
+        raise InputError(f"{where}: partial_rotary_factor is not handled for {s.model_type}")
     trained = p.get("original_max_position_embeddings") or s.max_position_embeddings
     try:
         dim = int(head_dim * p.get("partial_rotary_factor", 1.0))

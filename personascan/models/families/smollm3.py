@@ -8,6 +8,7 @@ __all__ = ["GGUF_TENSORS", "HF_TENSORS", "config"]
 
 
 def config(s: Settings) -> dict:
+    s.ignore("max_window_layers")
     found = rms_base(s)
     # no_rope_layers marks the layers WITH rotation by 1.
     still = [not rotated for rotated in s.no_rope_layers]
