@@ -182,7 +182,10 @@ def test_gguf_is_read_whole(tmp_path):
             dict(fields={"attention.key_length": 16, "attention.value_length": 8}),
             r"attention.value_length = 8 is not supported \(only 16\)",
         ),
-        (dict(fields={"rope.dimension_count": 32}), "partial_rotary_factor is not handled for llama"),
+        (
+            dict(fields={"rope.dimension_count": 32}),
+            "partial_rotary_factor is not handled for llama",
+        ),
         (dict(fields={"logit_scale": 2}), "'logit_scale'"),
         (dict(pre="superbpe"), "pre-tokenizer 'superbpe' is not supported"),
     ],

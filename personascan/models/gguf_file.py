@@ -65,7 +65,7 @@ OWN_KEYS = {
         "context_length": "n_positions", "feed_forward_length": "n_inner",
         "attention.layer_norm_epsilon": "layer_norm_epsilon", "attention.head_count_kv": None,
     },
-    "gpt_neox": {"attention.head_count_kv": None},
+    "gpt_neox": {"attention.head_count_kv": None, "rope.freq_base": "rotary_emb_base"},
     "falcon": {
         "attention.head_count_kv": "num_kv_heads", "feed_forward_length": "ffn_hidden_size",
         "attention.layer_norm_epsilon": "layer_norm_epsilon",
