@@ -24,15 +24,16 @@ ACTIVATIONS = {
 def operand(x, dtype):
     """float32 as an operand of a product, rounded to nearest even.
 
-    On a CPU by its bits: XLA's own way, which looks at every number for NaN, takes twice as long.
+    On a CPU by its bits, which takes half the time of XLA's own way where products follow.
     """
     if dtype != jnp.bfloat16 or x.dtype != jnp.float32:
         return x.astype(dtype)
 
     def by_bits(x):
         bits = jax.lax.bitcast_convert_type(x, jnp.uint32)
-        # NaN stays NaN: its largest payloads would be carried over into the sign.
-        size = jnp.minimum(bits & 0x7FFFFFFF, np.uint32(0x7FFF7FFF))
+        size = bits & 0x7FFFFFFF
+        # NaN stays NaN, whatever its payload: rounded, it could become infinite or change its sign.
+        size = jnp.where(size > np.uint32(0x7F800000), np.uint32(0x7FC00000), size)
         even = (size + np.uint32(0x7FFF) + ((size >> 16) & 1)) >> 16
         half = (even | ((bits >> 16) & 0x8000)).astype(jnp.uint16)
         return jax.lax.bitcast_convert_type(half, jnp.bfloat16)
