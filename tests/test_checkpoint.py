@@ -42,7 +42,7 @@ def test_many_files_are_one_checkpoint(tmp_path):
     assert same_params(one, many)
     assert one.sha256 != many.sha256
     next((tmp_path / "many").glob("model-00002-*")).unlink()
-    with pytest.raises(personascan.InputError, match=r"names model-00002.* which is missing"):
+    with pytest.raises(personascan.InputError, match=r"names 'model-00002.* which is missing"):
         personascan.load_model(str(tmp_path / "many"))
 
 
@@ -85,6 +85,21 @@ def test_both_spellings_of_rope_are_read(folder):
         ),
         ({"rope_parameters": {"rope_type": "linear", "rope_theta": 1e4, "factor": 0}}, "does not"),
         ({"rope_parameters": {"rope_type": "llama3", "factor": "x"}}, "rope_parameters"),
+        *[
+            ({"rope_parameters": {"rope_theta": 1e4, "factor": 2.0} | rope}, "rope_parameters")
+            for rope in (
+                {"rope_type": "yarn", "original_max_position_embeddings": -5},
+                {"rope_type": "yarn", "original_max_position_embeddings": 99, "beta_fast": -3},
+                {"rope_type": "yarn", "original_max_position_embeddings": 99, "rope_theta": 1.0},
+                {"rope_type": "linear", "factor": float("inf")},
+                {
+                    "rope_type": "longrope",
+                    "short_factor": [0] * 6,
+                    "long_factor": [0] * 6,
+                    "original_max_position_embeddings": 99,
+                },
+            )
+        ],
         ({"hidden_size": "drop"}, "the key 'hidden_size' is missing"),
         ({"num_key_value_heads": 3}, "do not fit together"),
         ({"hidden_size": "x"}, "config.json is not a valid configuration .*hidden_size"),

@@ -105,7 +105,7 @@ def test_the_host_holds_one_stacked_tensor_at_a_time(tmp_path, dtype, monkeypatc
 
 
 def test_a_second_start_reads_the_kept_conversion(tmp_path, monkeypatch, converted_copies):
-    save_tiny_llama(tmp_path / "m")
+    save_tiny_llama(tmp_path / "m", intermediate_size=72)  # no other test's model
     first = personascan.load_model(str(tmp_path / "m"))
     entry = converted.entry_folder(first.sha256, "float32")
     assert entry.parent.parent == converted_copies
@@ -246,3 +246,29 @@ def test_meshes_are_checked():
         personascan.parse_mesh("2by4")
     assert personascan.parse_mesh("") is None
     assert dict(personascan.parse_mesh("1x1").shape) == {"data": 1, "model": 1}
+
+
+@pytest.mark.parametrize("dtype", ["int32", "bool"])
+def test_whole_numbers_are_no_weights(tmp_path, dtype):
+    save_tiny_llama(tmp_path)
+    name = "model.layers.0.self_attn.q_proj.weight"
+    rewrite(tmp_path, lambda t: t | {name: t[name].astype(dtype)})
+    with pytest.raises(personascan.InputError, match=f"q_proj.weight is of type {dtype}"):
+        personascan.load_model(str(tmp_path), cache=False)
+
+
+@pytest.mark.parametrize("name", ["..", "", ".", "a\0b", "x" * 5000])
+def test_odd_names_in_an_index_are_refused(tmp_path, name):
+    save_tiny_llama(tmp_path, shard="40KB")
+    index = {"weight_map": {"model.norm.weight": name}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(personascan.InputError, match="names"):
+        personascan.load_model(str(tmp_path), cache=False)
+
+
+def test_a_truncated_shard_is_named(tmp_path):
+    save_tiny_llama(tmp_path, shard="40KB")
+    shard = sorted(tmp_path.glob("model-00003-*"))[0]
+    shard.write_bytes(shard.read_bytes()[:-100])
+    with pytest.raises(personascan.InputError, match="model-00003-.*corrupt or truncated"):
+        personascan.load_model(str(tmp_path), cache=False)

@@ -81,7 +81,7 @@ def safetensors_files(folder: pathlib.Path) -> list[pathlib.Path]:
     index = folder / "model.safetensors.index.json"
     if not index.exists():
         single = folder / "model.safetensors"
-        if not single.exists():
+        if not is_file(single):
             raise InputError(
                 f"{folder} has no model.safetensors and no model.safetensors.index.json; "
                 "only safetensors and GGUF checkpoints are read"
@@ -94,9 +94,17 @@ def safetensors_files(folder: pathlib.Path) -> list[pathlib.Path]:
     for name in names:
         if pathlib.Path(name).name != name:
             raise InputError(f"{index} names {name!r}, which is not a file beside it")
-        if not (folder / name).exists():
-            raise InputError(f"{index} names {name}, which is missing; download it again")
+        if not is_file(folder / name):
+            raise InputError(f"{index} names {name[:80]!r}, which is missing; download it again")
     return [folder / name for name in names]
+
+
+def is_file(path: pathlib.Path) -> bool:
+    """Whether a file is there; a name that no file can have is not."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def read_json(path: pathlib.Path) -> dict:
@@ -216,7 +224,9 @@ def with_prefix(tensors: Tensors, table: dict) -> Tensors:
 
 
 def refuse_overflow(cast: np.ndarray, original: np.ndarray, where: str, name: str) -> None:
-    """Finite values that become infinite are not what the checkpoint says."""
+    """Finite values that become infinite, and whole numbers, are not what is meant."""
+    if not jnp.issubdtype(original.dtype, jnp.floating):
+        raise InputError(f"{where}: {name} is of type {original.dtype}, not of a floating one")
     if jnp.finfo(cast.dtype).max >= jnp.finfo(original.dtype).max:
         return
     for extreme in (original.max(), original.min()):  # without a copy of the tensor

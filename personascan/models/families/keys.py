@@ -78,7 +78,8 @@ class Settings:
         if old == "sliding_window_pattern" and not declared and old in self._raw:
             kinds = enumerate(self._hf.layer_types, 1)
             return all((k == "full_attention") == (i % self._raw[old] == 0) for i, k in kinds)
-        kept = ("partial_rotary_factor", "rope_scaling")  # and used, though still there
+        # Used, though still there; the last is an echo beside layer_types.
+        kept = ("partial_rotary_factor", "rope_scaling", "_sliding_window_pattern")
         return declared or old in kept or not hasattr(self._hf, old)
 
     def optional(self, key: str):
@@ -100,9 +101,9 @@ class Settings:
         value = self._raw.get(key)
         self._read.add(key)
         if value is not None and value not in allowed:
-            listed = " or ".join(repr(a) for a in allowed)
+            listed = f" (only {' or '.join(repr(a) for a in allowed)})" if allowed else ""
             raise InputError(
-                f"{self.where}: {key} = {value!r} is not supported (only {listed}); "
+                f"{self.where}: {key} = {value!r} is not supported{listed}; "
                 "use a checkpoint without it"
             )
 

@@ -2,9 +2,12 @@
 
 import math
 
+import numpy as np
+
 from personascan.errors import InputError
 from personascan.models.config import Rope
 from personascan.models.families.keys import Settings
+from personascan.models.rope import inverse_frequencies
 
 COMMON = {"rope_type", "type", "rope_theta", "partial_rotary_factor"}
 OF_KIND = {
@@ -73,9 +76,13 @@ def read_rope(s: Settings, spelled: dict, head_dim: int) -> Rope:
             truncate=bool(p.get("truncate", True)),
             short_factors=tuple(float(f) for f in p.get("short_factor", ())),
             long_factors=tuple(float(f) for f in p.get("long_factor", ())),
-            attention_factor=float(p.get("attention_factor") or attention_factor(kind, p, factor)),
+            attention_factor=float(p.get("attention_factor", attention_factor(kind, p, factor))),
         )
-    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        with np.errstate(all="ignore"):
+            tried = [inverse_frequencies(rope, length) for length in (1, 2 * trained)]
+        if not np.isfinite(tried).all() or not math.isfinite(factor):
+            raise ValueError("a frequency is not finite")
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise InputError(f"{where} = {spelled!r} is not complete or has a wrong value") from error
     if dim < 2 or dim % 2 or dim > head_dim or not 0 < rope.theta < 2**63 or not factor > 0:
         raise InputError(f"{where} = {spelled!r} does not fit a head of {head_dim} coordinates")

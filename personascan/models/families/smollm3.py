@@ -1,5 +1,6 @@
 """SmolLM3: Llama without rotation at every fourth layer."""
 
+from personascan.errors import InputError
 from personascan.models.families.keys import Settings
 from personascan.models.families.llama import GGUF_TENSORS, HF_TENSORS, biases, rms_base
 from personascan.models.families.ropes import windows, without_rotation
@@ -12,4 +13,6 @@ def config(s: Settings) -> dict:
     found = rms_base(s)
     # no_rope_layers marks the layers WITH rotation by 1.
     still = [not rotated for rotated in s.no_rope_layers]
+    if len(still) != found["layers"]:
+        raise InputError(f"{s.where}: {len(still)} no_rope_layers for {found['layers']} layers")
     return found | without_rotation(found, still) | dict(biases=biases(s), windows=windows(s))
