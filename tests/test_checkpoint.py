@@ -83,7 +83,10 @@ def test_both_spellings_of_rope_are_read(folder):
             {"rope_parameters": {"rope_type": "linear", "rope_theta": 1e4, "factor": 2, "up": 1}},
             r"rope_parameters: the key 'up' \(= 1\) is not handled for linear",
         ),
-        ({"rope_parameters": {"rope_type": "linear", "rope_theta": 1e4, "factor": 0}}, "does not"),
+        (
+            {"rope_parameters": {"rope_type": "linear", "rope_theta": 1e4, "factor": 0}},
+            "wrong value",
+        ),
         ({"rope_parameters": {"rope_type": "llama3", "factor": "x"}}, "rope_parameters"),
         *[
             ({"rope_parameters": {"rope_theta": 1e4, "factor": 2.0} | rope}, "rope_parameters")

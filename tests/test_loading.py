@@ -270,5 +270,5 @@ def test_a_truncated_shard_is_named(tmp_path):
     save_tiny_llama(tmp_path, shard="40KB")
     shard = sorted(tmp_path.glob("model-00003-*"))[0]
     shard.write_bytes(shard.read_bytes()[:-100])
-    with pytest.raises(personascan.InputError, match="model-00003-.*corrupt or truncated"):
+    with pytest.raises(personascan.InputError, match=r"model-00003-.*corrupt or truncated"):
         personascan.load_model(str(tmp_path), cache=False)
