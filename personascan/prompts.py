@@ -92,15 +92,14 @@ def tokenize(
 
 def render(tokenizer, content: str, role: str) -> str:
     """One message through the chat template."""
-    from jinja2 import TemplateError
-
     try:
         return tokenizer.apply_chat_template(
             [{"role": role, "content": content}],
             add_generation_prompt=role != "assistant",
             tokenize=False,
         )
-    except TemplateError as error:
+    except Exception as error:
+        # A template is a program of the checkpoint's author, and fails as programs do.
         raise InputError(
             f"the chat template refuses a message with role {role!r} ({error}); {advice(role)}"
         ) from error
@@ -141,7 +140,9 @@ def with_spans(tokenizer, statements, prompts, starts, add_special, max_position
             raise InputError(
                 f"statement {s.id} has {len(ids)} tokens; the model takes {max_positions}"
             )
-        end = start + len(s.text)
+        # Templates may strip a message: space around the statement is not its own.
+        start += len(s.text) - len(s.text.lstrip())
+        end = start + len(s.text.strip())
         own = [i for i, (a, b) in enumerate(offsets) if a < end and b > start]
         if not own:
             raise InputError(f"statement {s.id} has no token of its own ({s.text!r})")

@@ -52,7 +52,8 @@ def main(_) -> None:
     if folder is None:
         found.save(OUT.value)
     for (site, position), array in found.arrays.items():
-        print(f"{OUT.value}: {site}/{position} {array.shape} (layers, statements, nodes)")
+        rows = "tokens" if position == "all" else "statements"
+        print(f"{OUT.value}: {site}/{position} {array.shape} (layers, {rows}, nodes)")
 
 
 if __name__ == "__main__":

@@ -205,6 +205,7 @@ def test_gguf_is_read_whole(tmp_path):
             "partial_rotary_factor is not handled for llama",
         ),
         (dict(fields={"logit_scale": 2}), "'logit_scale'"),
+        (dict(fields={"attention.head_count": "x"}), "missing or no number"),
         (dict(pre="superbpe"), "pre-tokenizer 'superbpe' is not supported"),
     ],
 )

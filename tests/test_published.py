@@ -55,6 +55,8 @@ def test_scaled_rotations_reach_further(scaling, longest):
         ("google/gemma-2-2b-it", {"sliding_window_pattern": 3}, "'sliding_window_pattern'"),
         ("google/gemma-2-2b-it", {"sliding_window_pattern": 2}, None),
         ("google/gemma-3-1b-it", {"sliding_window_pattern": 4}, None),
+        ("google/gemma-3-1b-it", {"_sliding_window_pattern": 6}, None),
+        ("google/gemma-3-1b-it", {"attn_logit_softcapping": 2.0}, "attn_logit_softcapping = 2.0"),
         ("CohereForAI/c4ai-command-r7b-12-2024", {"layer_switch": 3}, "layer_switch = 3"),
     ],
 )

@@ -131,3 +131,17 @@ def test_without_a_template_the_text_stands_alone_with_a_notice(capsys):
         tokenize(tok, STATEMENTS, "system", 500, strict=True)
     assert tokenize(tok, STATEMENTS, "none", 500, strict=True)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("template", ["{{ 1 / 0 }}", "{{ messages[0]['content'] + 1 }}"])
+def test_a_template_that_fails_is_one_line(template):
+    tok = merging_tokenizer(template, None, None)
+    with pytest.raises(personascan.InputError, match="the chat template refuses a message"):
+        tokenize(tok, STATEMENTS, "user", 500)
+
+
+def test_space_around_a_statement_is_not_its_own():
+    tok = merging_tokenizer("[{{ messages[0].content | trim }}]", None, None)
+    padded = personascan.Statement("s", "  I like walks ", "p", "", True, 1.0, "")
+    (p,) = tokenize(tok, [padded], "user", 500)
+    assert tok.decode(p.ids[p.first : p.last + 1]) == "I like walks"

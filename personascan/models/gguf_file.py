@@ -163,9 +163,13 @@ def gguf_config(fields: dict, tensors: Tensors, where: str) -> dict:
         }
     raw.setdefault("vocab_size", len(fields.get("tokenizer.ggml.tokens", ())))
     raw["tie_word_embeddings"] = "output.weight" not in tensors.names
-    raw |= biases(raw, tensors.names) | special_cases(raw, own, tensors.names)
+    raw |= biases(raw, tensors.names)
+    try:
+        raw |= special_cases(raw, own, tensors.names)
+        scaling = rope_scaling(raw, own, tensors, where)
+    except (KeyError, TypeError, ZeroDivisionError) as error:
+        raise InputError(f"{where} has a field that is missing or no number ({error})") from error
     raw = with_layer_types(raw)
-    scaling = rope_scaling(raw, own, tensors, where)
     return raw | ({"rope_scaling": scaling} if scaling else {})
 
 
