@@ -2,7 +2,7 @@
 
     python scripts/study.py --config=configs/demo.py
 
-Fetches the model once (93 MB), then takes about four minutes on two CPU cores. Leaves tables,
+Fetches the model once (93 MB), then takes one to four minutes on two CPU cores. Leaves tables,
 pictures and report.md in out/demo. Any field is overridden on the command line, for example
 --config.out=out/mine --config.runs.runs=20. Expect the probe to tell the directions apart in the
 second half of the layers (held-out AUROC 0.77 to 0.92 at the best one) and the scan, which is told
