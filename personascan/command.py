@@ -1,5 +1,6 @@
 """Running a script: an error in the input is one clear line and a non-zero exit."""
 
+import contextlib
 import os
 import sys
 
@@ -32,6 +33,15 @@ def run(main) -> None:
         sys.exit("interrupted: nothing was written")
     except (InputError, OSError) as error:  # a recipe that cannot be read is an OSError
         sys.exit(f"error: {one_line(error)}")
+
+
+@contextlib.contextmanager
+def needs_extra(extra: str):
+    """Around an import: a package that is not there is one line that names the extra."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise InputError(f"{error.name} is not installed; pip install -e '.[{extra}]'") from error
 
 
 def keep_compilations() -> None:

@@ -35,45 +35,39 @@ def fetch_model(source: str, weights: bool = True) -> Snapshot:
     named = ID.fullmatch(source)
     file = named["file"]
 
-    def needed(name: str) -> bool:
+    def choose(names: list[str]) -> list[str]:
         if file:
-            return name == file
-        return bool(MODEL_FILE.fullmatch(name)) and (weights or not WEIGHTS.fullmatch(name))
+            return [name for name in names if name == file]
+        of_model = [name for name in names if MODEL_FILE.fullmatch(name)]
+        return [name for name in of_model if weights or not WEIGHTS.fullmatch(name)]
 
-    folder, names, revision = fetch(named["repo"], named["revision"], "model", needed)
+    folder, names, revision = fetch(named["repo"], named["revision"], "model", choose)
     if not names:
         wanted = file or "config.json and safetensors files"
         raise InputError(f"the hub's {named['repo']} has no {wanted}; choose another source")
     return Snapshot(folder / file if file else folder, revision)
 
 
-def fetch_statements(source: str, personas: tuple[str, ...] = ()) -> tuple[list, str]:
-    """The .jsonl files of a data set, and its commit; those of the personas, if it has such files.
+def fetch_statements(source: str, personas: tuple[str, ...] = ()) -> list[pathlib.Path]:
+    """The .jsonl files of a data set; those of the personas, if it has such files.
 
     In a data set with a folder `persona`, such as Anthropic/model-written-evals, only that counts.
     """
     named = ID.fullmatch(source)
-    chosen: list[str] = []
 
     def choose(names: list[str]) -> list[str]:
         files = [n for n in names if n.endswith(".jsonl")]
         files = [n for n in files if n.startswith("persona/")] or files
-        of_persona = [n for n in files if pathlib.PurePosixPath(n).stem in personas]
-        return of_persona or files
+        return [n for n in files if pathlib.PurePosixPath(n).stem in personas] or files
 
-    def needed(name: str) -> bool:
-        return name in chosen
-
-    folder, names, revision = fetch(
-        named["repo"], named["revision"], "dataset", needed, chosen, choose
-    )
+    folder, names, _ = fetch(named["repo"], named["revision"], "dataset", choose)
     if not names:
         raise InputError(f"the hub's data set {named['repo']} has no .jsonl files")
-    return [folder / name for name in sorted(names)], revision
+    return [folder / name for name in sorted(names)]
 
 
-def fetch(repo: str, revision: str | None, kind: str, needed, chosen=None, choose=None):
-    """(folder, names, commit) of the needed files of a repository."""
+def fetch(repo: str, revision: str | None, kind: str, choose):
+    """(folder, names, commit) of the files that `choose` takes of a repository's names."""
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
@@ -81,10 +75,7 @@ def fetch(repo: str, revision: str | None, kind: str, needed, chosen=None, choos
     where = dict(repo_id=repo, repo_type=kind)
     try:
         found = api.repo_info(revision=revision, **where)
-        names = [s.rfilename for s in found.siblings]
-        if choose:
-            chosen += choose(names)
-        names = [name for name in names if needed(name)]
+        names = choose([s.rfilename for s in found.siblings])
         paths = [
             pathlib.Path(api.hf_hub_download(filename=name, revision=found.sha, **where))
             for name in names
@@ -94,18 +85,16 @@ def fetch(repo: str, revision: str | None, kind: str, needed, chosen=None, choos
             api.hf_hub_download(filename=names[0], revision=revision, **where)
     except Exception as error:
         reason = explain(error, repo, revision, kind)
+        if not out_of_reach(error):
+            raise InputError(reason) from error
         try:
-            # Out of reach: what an earlier run brought is as good.
+            # What an earlier run brought is as good.
             local = snapshot_download(revision=revision, local_files_only=True, **where)
         except (LocalEntryNotFoundError, ValueError, OSError):
             raise InputError(reason) from error
-        if not out_of_reach(error):
-            raise InputError(reason) from error
         folder = pathlib.Path(local)
-        names = [str(p.relative_to(folder)) for p in sorted(folder.rglob("*")) if p.is_file()]
-        if choose:
-            chosen += choose(names)
-        return folder, [name for name in names if needed(name)], folder.name
+        there = [p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()]
+        return folder, choose(sorted(there)), folder.name
     folder = paths[0].parents[len(pathlib.PurePosixPath(names[0]).parts) - 1] if paths else None
     return folder, names, found.sha
 

@@ -108,7 +108,7 @@ def statement_files(source, personas: tuple[str, ...] = ()) -> list[pathlib.Path
     """
     path = pathlib.Path(source).expanduser()
     if not path.exists() and is_hub_id(str(source)) and path.suffix not in (".jsonl", ".csv"):
-        return fetch_statements(str(source), personas)[0]
+        return fetch_statements(str(source), personas)
     if path.is_file():
         return [path]
     if not path.is_dir():

@@ -157,8 +157,11 @@ def agreements(model: LanguageModel, found: dict, states: list, added: dict) -> 
 
 
 def verify(model: LanguageModel, tokens_BT) -> list[Agreement]:
-    """Run both on the same tokens. A list of Agreement, block after block, then the final norm."""
-    theirs = torch_model(model.path, model.dtype)
+    """Run both on the same tokens. A list of Agreement, block after block, then the final norm.
+
+    Transformers always in float32: in bfloat16 it is itself further from that than ours.
+    """
+    theirs = torch_model(model.path)
     states, added, _ = torch_states(theirs, model.config, tokens_BT)
     found = agreements(model, our_states(model, tokens_BT), states, added)
     order = {site: i for i, site in enumerate((*BLOCK_SITES, "final_norm"))}

@@ -10,22 +10,18 @@ import numpy as np
 from absl import flags
 
 import personascan
-from personascan.command import run
+from personascan.command import needs_extra, run
 
 MODEL = flags.DEFINE_string("model", None, "Folder, .gguf file, hub id or pypi:.", required=True)
 STATEMENTS = flags.DEFINE_string("statements", "data/statements", "Text to run on.")
 TOKENS = flags.DEFINE_integer("tokens", 64, "Tokens of each of two rows.", lower_bound=2)
-DTYPE = flags.DEFINE_string("dtype", "float32", "float32 or bfloat16, on both sides.")
+DTYPE = flags.DEFINE_string("dtype", "float32", "Of ours, float32 or bfloat16; theirs is float32.")
 BOUND = flags.DEFINE_float("bound", None, "Relative error that agrees; 1e-5, bfloat16 0.05.")
 
 
 def main(_) -> None:
-    try:
+    with needs_extra("verify"):
         from personascan.verify import verify
-    except ModuleNotFoundError as error:
-        raise personascan.InputError(
-            f"{error.name} is not installed; pip install -e '.[verify]'"
-        ) from error
     model = personascan.load_model(MODEL.value, dtype=DTYPE.value)
     text = " ".join(s.text for s in personascan.load_statements(STATEMENTS.value))
     length = min(TOKENS.value, model.config.max_positions)

@@ -113,6 +113,13 @@ def measure_one_at_a_time(source: str, statements: list[Statement], count: int) 
     }
 
 
+def measure_start(source: str, dtype: str, repeats: int) -> dict:
+    """A model ready to run, its converted parameters kept and everything imported."""
+    load_model(source, dtype=dtype)
+    taken = [round(seconds(lambda: load_model(source, dtype=dtype)), 2) for _ in range(repeats)]
+    return {"start": dtype, "seconds": taken}
+
+
 def measure_memory(source: str, statements: list[Statement], dtype: str) -> dict:
     """The process's peak from before loading to the end, over what it held before (Linux)."""
     before = resident("VmRSS")

@@ -19,7 +19,7 @@ from personascan.models.config import DecoderConfig
 from personascan.models.embedded import cache_folder, file_sha256
 from personascan.sharding import parameter_sharding
 
-LAYOUT = 1  # raised when a stored parameter would mean something else
+LAYOUT = 1  # raised when a stored parameter or configuration would be made otherwise
 
 
 def entry_folder(sha256: str, dtype: str) -> pathlib.Path:

@@ -33,11 +33,11 @@ NEUTRAL = {
 SPELLINGS = {
     "layer_types": {
         "sliding_window_pattern", "_sliding_window_pattern", "max_window_layers",
-        "use_sliding_window", "no_rope_layer_interval", "window_pattern",
+        "use_sliding_window", "no_rope_layer_interval",
     },
     "rope_parameters": {
         "rope_theta", "rope_scaling", "partial_rotary_factor", "rotary_pct", "rotary_emb_base",
-        "rope_local_base_freq", "original_max_position_embeddings", "rope_pct",
+        "rope_local_base_freq", "original_max_position_embeddings",
     },
 }  # fmt: skip
 MOST_LAYERS = 10_000
