@@ -145,6 +145,22 @@ def test_a_calibrated_study_sets_every_layer_against_its_permutations(place):
     assert "Scores carry no p-value" not in report
 
 
+def test_numbers_at_the_axes_are_no_formulas(study):
+    """Formulas are not parsed in figures that show names as they are."""
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    from personascan.report.figures import all_figures
+
+    with matplotlib.rc_context({"text.parse_math": False}):
+        for figures in all_figures(study).values():
+            for figure in figures.values():
+                FigureCanvasAgg(figure).draw()
+                for axis in figure.axes:
+                    labels = [*axis.get_xticklabels(), *axis.get_yticklabels()]
+                    assert not [t for t in labels if "mathdefault" in t.get_text()]
+
+
 def test_the_scan_finds_the_planted_direction(study):
     best = next(s for s in study.scans["calm"] if s.layer == study.best_layer)
     assert study.separation["calm"][study.layer_names.index(best.layer)].mean["probe_auroc"] > 0.95

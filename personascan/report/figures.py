@@ -6,6 +6,7 @@ import re
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from personascan.report.tables import center
 from personascan.report.upset import draw_upset
@@ -78,6 +79,10 @@ def draw_separation(study) -> Figure:
                     color=colour(i), alpha=0.2, lw=0,
                 )  # fmt: skip
         axis.set_yscale(scale)
+        if scale == "log":
+            # As plain numbers: the usual powers are formulas, which are not parsed here.
+            axis.yaxis.set_major_formatter("{x:g}")
+            axis.yaxis.set_minor_formatter(NullFormatter())
         axis.set_ylabel(label)
         axis.set_xlabel("layer (resid_post, last: final_norm)")
         axis.axvline(study.layer_names.index(study.best_layer), color="0.6", ls="--", lw=1)
