@@ -17,6 +17,7 @@ from personascan.models.layers import project
 from personascan.models.load import DTYPES, inspect_model
 from personascan.prompts import Batch, plan_batches, tokenize
 from personascan.statements import Statement
+from personascan.templates import DATE
 
 COMPILE_SECONDS = 0.8  # a shape of SmolLM2 on two CPU cores; kept compilations take none
 
@@ -63,6 +64,9 @@ def plan_extraction(
     role: str = "system",
     prefix: str = "",
     suffix: str = "",
+    template: str = "",
+    template_keywords: dict | None = None,
+    date: str = DATE,
     batch_tokens: int | None = None,
     dtype: str = "float32",
     strict: bool = False,
@@ -76,8 +80,9 @@ def plan_extraction(
     positions = check_request(statements, sites, positions, batch_tokens, out="")
     config, tokenizer = inspect_model(source)
     prompts = tokenize(
-        tokenizer, statements, role, config.max_positions, prefix=prefix, suffix=suffix,
-        strict=strict,
+        tokenizer, statements, role, config.max_positions, vocab_size=config.vocab_size,
+        prefix=prefix, suffix=suffix, strict=strict, template=template,
+        template_keywords=template_keywords or {}, date=date,
     )  # fmt: skip
     check_numbers(positions, prompts, [s.id for s in statements])
     batches = plan_batches(prompts, batch_tokens or BATCH_TOKENS, pad=0)

@@ -4,6 +4,7 @@ Batches are planned from the statements alone, so the same statements make the s
 number of devices.
 """
 
+import dataclasses
 import sys
 from dataclasses import dataclass
 
@@ -11,8 +12,8 @@ import numpy as np
 
 from personascan.errors import InputError
 from personascan.statements import Statement
+from personascan.templates import PromptOptions, advice, render_all
 
-ROLES = ("system", "user", "assistant", "none")
 # Compiling another length costs about as much as running this many tokens, measured on two CPU
 # cores with SmolLM2 (0.6 s at 1700 tokens/s): a bucket that saves less padding is merged,
 COMPILE_TOKENS = 1024
@@ -48,66 +49,52 @@ def tokenize(
     role: str,
     max_positions: int,
     *,
-    prefix: str = "",
-    suffix: str = "",
-    strict: bool = False,
+    vocab_size: int | None = None,
+    **options,
 ) -> list[Prompt]:
     """Every statement, between prefix and suffix, as a single chat message of that role.
+
+    `options` are the other fields of PromptOptions.
 
     The model's turn is opened behind the message, except for role assistant, whose turn it is.
     Role none gives the text as it is, behind the token a text starts with, which is never doubled.
     A tokenizer without template gives role none with a notice, or under `strict` an error.
 
-    Raises InputError where the template refuses or drops the message, or the prompt is too long.
+    Raises InputError where the template refuses or drops the message, the prompt is too long, or a
+    token is none of the `vocab_size` that the model has (None: as many as the tokenizer knows).
     """
-    if role not in ROLES:
-        raise InputError(f"role {role!r} is unknown; use one of {', '.join(ROLES)}")
-    if role != "none" and not tokenizer.chat_template:
-        if strict:
-            raise InputError(
-                "the tokenizer has no chat template, which a role needs; use --role=none or a "
-                "chat model"
-            )
+    asked = PromptOptions(role=role, **options)
+    options = effective(tokenizer, asked)
+    if options != asked:
         print(
             "note: the tokenizer has no chat template; statements stand alone (role none)",
             file=sys.stderr,
         )
-        role = "none"
-    contents = [f"{prefix}{s.text}{suffix}" for s in statements]
-    if role == "none":
-        prompts, starts = contents, [len(prefix)] * len(contents)
-        bos = tokenizer.bos_token
-        add_special = not (bos and all(c.startswith(bos) for c in contents))
+    contents = [f"{options.prefix}{s.text}{options.suffix}" for s in statements]
+    if options.role == "none":
+        prompts, starts = contents, [len(options.prefix)] * len(contents)
     else:
-        usual = render(tokenizer, SENTINEL, role).find(SENTINEL)
-        prompts = [render(tokenizer, content, role) for content in contents]
+        usual, *prompts = render_all(tokenizer, [SENTINEL, *contents], options)
         starts = [
-            message_start(p, c, usual, role, s) + len(prefix)
+            message_start(p, c, usual.find(SENTINEL), options.role, s) + len(options.prefix)
             for p, c, s in zip(prompts, contents, statements, strict=True)
         ]
-        # The template writes its own special tokens: adding them again would double the first.
-        add_special = False
-    return with_spans(tokenizer, statements, prompts, starts, add_special, max_positions)
+    # The template writes its own special tokens: adding them again would double the first.
+    found = with_spans(tokenizer, statements, prompts, starts, options.role == "none")
+    refuse_unusable(tokenizer, statements, found, max_positions, vocab_size or len(tokenizer))
+    return found
 
 
-def render(tokenizer, content: str, role: str) -> str:
-    """One message through the chat template."""
-    try:
-        return tokenizer.apply_chat_template(
-            [{"role": role, "content": content}],
-            add_generation_prompt=role != "assistant",
-            tokenize=False,
-        )
-    except Exception as error:
-        # A template is a program of the checkpoint's author, and fails as programs do.
+def effective(tokenizer, options: PromptOptions) -> PromptOptions:
+    """The options as they are applied: with role none, if the tokenizer has no template."""
+    if options.role == "none" or tokenizer.chat_template:
+        return options
+    if options.strict:
         raise InputError(
-            f"the chat template refuses a message with role {role!r} ({error}); {advice(role)}"
-        ) from error
-
-
-def advice(role: str) -> str:
-    other = "none" if role == "user" else "user"
-    return f"use another role, for example --config.role={other} (--role={other})"
+            "the tokenizer has no chat template, which a role needs; use --role=none or a "
+            "chat model"
+        )
+    return dataclasses.replace(options, role="none")
 
 
 def message_start(prompt: str, content: str, usual: int, role: str, statement: Statement) -> int:
@@ -124,22 +111,19 @@ def message_start(prompt: str, content: str, usual: int, role: str, statement: S
     )
 
 
-def with_spans(tokenizer, statements, prompts, starts, add_special, max_positions) -> list[Prompt]:
+def with_spans(tokenizer, statements, prompts, starts, add_special: bool) -> list[Prompt]:
     """Tokens, and which of them are the statement's own."""
     if not tokenizer.is_fast:
         raise InputError(
             "the tokenizer does not say which characters a token covers (it is not a fast one); "
             "use a checkpoint with a tokenizer.json"
         )
-    encoded = tokenizer(prompts, add_special_tokens=add_special, return_offsets_mapping=True)
+    encoded = encode(tokenizer, statements, prompts, add_special)
+    bos = tokenizer.bos_token_id
     found = []
-    for s, ids, offsets, start in zip(
-        statements, encoded["input_ids"], encoded["offset_mapping"], starts, strict=True
-    ):
-        if len(ids) > max_positions:
-            raise InputError(
-                f"statement {s.id} has {len(ids)} tokens; the model takes {max_positions}"
-            )
+    for s, (ids, offsets), start in zip(statements, encoded, starts, strict=True):
+        if add_special and bos is not None and ids[:2] == [bos, bos]:
+            ids, offsets = ids[1:], offsets[1:]  # the text has written it already
         # Templates may strip a message: space around the statement is not its own.
         start += len(s.text) - len(s.text.lstrip())
         end = start + len(s.text.strip())
@@ -148,6 +132,49 @@ def with_spans(tokenizer, statements, prompts, starts, add_special, max_position
             raise InputError(f"statement {s.id} has no token of its own ({s.text!r})")
         found.append(Prompt(list(ids), own[0], own[-1]))
     return found
+
+
+def encode(tokenizer, statements, prompts, add_special: bool) -> list[tuple[list, list]]:
+    """(ids, offsets) of every prompt. Raises InputError that names a statement it cannot split."""
+
+    def together(texts):
+        made = tokenizer(texts, add_special_tokens=add_special, return_offsets_mapping=True)
+        return list(zip(made["input_ids"], made["offset_mapping"], strict=True))
+
+    try:
+        return together(prompts)
+    except BaseException as error:  # the binding panics where a pattern gives up
+        if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
+            raise
+    found = []
+    for s, prompt in zip(statements, prompts, strict=True):
+        try:
+            found += together([prompt])
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
+                raise
+            reason = " ".join(str(error).split())[:120]
+            raise InputError(
+                f"the tokenizer gives up on statement {s.id} ({reason}): {s.text[:60]!r}; shorten "
+                "or split it"
+            ) from error
+    return found
+
+
+def refuse_unusable(tokenizer, statements, prompts, max_positions: int, vocab_size: int) -> None:
+    """A prompt that is too long, or a token that the model has no row for, is named."""
+    for s, prompt in zip(statements, prompts, strict=True):
+        if len(prompt.ids) > max_positions:
+            raise InputError(
+                f"statement {s.id} has {len(prompt.ids)} tokens; the model takes {max_positions}"
+            )
+        largest = max(prompt.ids)
+        if largest >= vocab_size:
+            raise InputError(
+                f"statement {s.id} has the token {tokenizer.convert_ids_to_tokens(largest)!r} with "
+                f"id {largest}, but the model's embedding has {vocab_size} rows (the tokenizer "
+                f"knows {len(tokenizer)} tokens); use the tokenizer that the model was made with"
+            )
 
 
 def plan_batches(prompts: list[Prompt], batch_tokens: int, pad: int) -> list[Batch]:

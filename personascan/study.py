@@ -3,7 +3,6 @@
 import hashlib
 import importlib.metadata
 import os
-import pathlib
 import platform
 from dataclasses import dataclass
 
@@ -23,10 +22,11 @@ from personascan.analysis.separation import (
 )
 from personascan.comparisons import Comparison, comparisons, pool_rows
 from personascan.errors import InputError
-from personascan.models.embedded import file_sha256
+from personascan.hashes import file_sha256, text_sha256
 from personascan.models.load import LanguageModel, load_model
 from personascan.plan import ExtractionPlan, plan_extraction
-from personascan.report.folder import refuse_other_study, write_study
+from personascan.prompts import effective
+from personascan.report.folder import refuse_other_study, study_folder, write_study
 from personascan.scan.calibrate import Calibration, calibrate
 from personascan.scan.levels import level_tables
 from personascan.scan.result import RunScans
@@ -36,10 +36,14 @@ from personascan.scan.splits import check_sizes, draw_splits
 from personascan.sharding import parse_mesh
 from personascan.statements import Statement, load_statements, statement_files
 from personascan.study_config import StudyConfig
+from personascan.templates import choose_template
 
 SITES = ("resid_post", "final_norm")
 SEPARATED_ALONE = 40  # layers
-PACKAGES = ("personascan", "jax", "flax", "numpy", "scikit-learn", "scipy", "transformers", "gguf")
+PACKAGES = (
+    "personascan", "jax", "jaxlib", "flax", "numpy", "scikit-learn", "scipy", "transformers",
+    "tokenizers", "jinja2", "gguf",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,14 @@ def run_study(config) -> Study:
     """
     if not isinstance(config, StudyConfig):
         config = StudyConfig.from_dict(config.to_dict() if hasattr(config, "to_dict") else config)
-    refuse_other_study(config)
+    with study_folder(config) as folder:
+        found = study_results(config)
+        write_study(found, folder)
+    return found
+
+
+def study_results(config: StudyConfig) -> Study:
+    """Everything that a study finds."""
     statements = study_statements(config)
     topic_of = {s.persona: s.topic for s in statements}
     compared = comparisons(config.level, topic_of)
@@ -120,8 +131,9 @@ def run_study(config) -> Study:
             )
     inputs = provenance(config, model)
     refuse_other_study(config, inputs["sha256"])
-    kept = extract(model, statements, sites=SITES, **config.prompt_keywords())
-    (position,) = config.prompt_keywords()["positions"]
+    keywords = config.extraction_keywords()
+    kept = extract(model, statements, sites=SITES, **keywords)
+    (position,) = keywords["positions"]
     layers_LND = np.concatenate([kept.arrays[site, position] for site in SITES])
 
     wording = {}
@@ -145,7 +157,7 @@ def run_study(config) -> Study:
         name: scan_pool(config, name, layers_LND, list(chosen), layer_names, statements, *pool)
         for name, pool in tqdm(pools.items(), desc="scans", unit=" comparisons")
     }
-    found = Study(
+    return Study(
         config=config,
         comparisons=compared,
         layer_names=layer_names,
@@ -165,8 +177,6 @@ def run_study(config) -> Study:
         },
         provenance=inputs,
     )
-    write_study(found, pathlib.Path(config.out))
-    return found
 
 
 def plan_study(config) -> ExtractionPlan:
@@ -178,7 +188,7 @@ def plan_study(config) -> ExtractionPlan:
         study_statements(config),
         sites=SITES,
         dtype=config.dtype,
-        **config.prompt_keywords(),
+        **config.extraction_keywords(),
     )
 
 
@@ -304,11 +314,21 @@ def layer_overlaps(config: StudyConfig, scans: dict[str, LayerScan]) -> list[Ove
 def provenance(config: StudyConfig, model: LanguageModel) -> dict:
     """What else decides the numbers: versions, platform and the inputs' contents."""
     files = statement_files(config.statements, config.personas)
+    options = effective(model.tokenizer, config.prompt_options())
+    templates = model.tokenizer.chat_template
+    template = "" if options.role == "none" else choose_template(templates, options.template)
+    hashes = {"model": model.sha256} | {f"model/{k}": v for k, v in model.files.items()}
+    hashes |= {file.name: file_sha256(file) for file in files}
     return {
         "seed": config.seed,
         "versions": {"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in PACKAGES},
-        "platform": {"backend": jax.default_backend(), "devices": jax.device_count()},
+        "platform": {
+            "backend": jax.default_backend(),
+            "devices": jax.device_count(),
+            "mesh": config.mesh,
+        },
         "revision": model.revision,  # of a hub source
-        "sha256": {"model": model.sha256} | {file.name: file_sha256(file) for file in files},
+        "role": options.role,  # as applied: none where there is no chat template
+        "sha256": hashes | {"chat template": text_sha256(template)},
     }

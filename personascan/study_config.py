@@ -7,8 +7,8 @@ from typing import Any
 from personascan.activations.kept import check_positions, whole_number
 from personascan.analysis.separation import SeparationPlan
 from personascan.errors import InputError
-from personascan.prompts import ROLES
 from personascan.scan.splits import SplitPlan
+from personascan.templates import DATE, PromptOptions, parse_keywords
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,10 @@ class StudyConfig:
     prefix: str = ""  # put before every statement, inside the message
     suffix: str = ""
     strict: bool = False  # a tokenizer without chat template is an error, not a notice
+    template: str = ""  # the name of one of several chat templates; "": the default one
+    template_keywords: tuple[str, ...] = ()  # given to the template, as "enable_thinking=false"
+    date: str = DATE  # the day that templates are told, YYYY-MM-DD
+    batch_tokens: int = 4096  # padded tokens of a batch: fewer need less memory
     mesh: str = ""  # devices as "DATAxMODEL"
     level: int = 2
     separation: SeparationPlan = field(default_factory=SeparationPlan)
@@ -91,20 +95,29 @@ class StudyConfig:
         check_positions((config.position,))
         if config.position == "all":
             raise InputError("config.position = 'all' has no row for each statement; name another")
-        if config.role not in ROLES:
-            raise InputError(f"config.role = {config.role!r}; use one of {', '.join(ROLES)}")
+        if config.batch_tokens < 1:
+            raise InputError(f"config.batch_tokens = {config.batch_tokens}; use at least 1")
+        config.prompt_options()
         if not config.scan.layers:
             raise InputError('config.scan.layers is empty; name layers, for example ("best",)')
         return config
 
-    def prompt_keywords(self) -> dict[str, Any]:
-        """Keyword arguments of `extract` and `plan_extraction` that make the prompts."""
-        return dict(
-            positions=(whole_number(self.position),),
+    def prompt_options(self) -> PromptOptions:
+        """How statements become prompts. Raises InputError for a field at fault."""
+        return PromptOptions(
             role=self.role,
             prefix=self.prefix,
             suffix=self.suffix,
             strict=self.strict,
+            template=self.template,
+            template_keywords=parse_keywords(self.template_keywords),
+            date=self.date,
+        )
+
+    def extraction_keywords(self) -> dict[str, Any]:
+        """Keyword arguments of `extract` and `plan_extraction`."""
+        return dataclasses.asdict(self.prompt_options()) | dict(
+            positions=(whole_number(self.position),), batch_tokens=self.batch_tokens
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -114,6 +127,7 @@ class StudyConfig:
         return (
             content
             | {"personas": list(self.personas)}
+            | {"template_keywords": list(self.template_keywords)}
             | {"scan": content["scan"] | {"layers": list(self.scan.layers)}}
         )
 

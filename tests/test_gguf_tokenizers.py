@@ -6,7 +6,7 @@ import pathlib
 import pytest
 
 import personascan
-from personascan.models.tokenizer import PATTERNS, gguf_tokenizer
+from personascan.models.gguf_tokenizer import PATTERNS, gguf_tokenizer
 
 DATA = pathlib.Path(__file__).parents[1] / "data/statements"
 TEXTS = [s.text for s in personascan.load_statements(DATA, limit=60)] + [

@@ -69,8 +69,8 @@ def test_the_host_holds_one_stacked_tensor_at_a_time(tmp_path, dtype, monkeypatc
     reads = {}
     opened = checkpoint.open_safetensors
 
-    def counted(files):
-        tensors = opened(files)
+    def counted(*weights):
+        tensors = opened(*weights)
 
         def read(name):
             reads[name] = reads.get(name, 0) + 1
@@ -111,7 +111,7 @@ def test_a_second_start_reads_the_kept_conversion(tmp_path, monkeypatch, convert
     assert entry.parent.parent == converted_copies
     assert entry.is_dir()
     with monkeypatch.context() as patch:
-        patch.setattr(load, "open_safetensors", lambda files: pytest.fail("was read again"))
+        patch.setattr(load, "open_safetensors", lambda *_: pytest.fail("was read again"))
         second = personascan.load_model(str(tmp_path / "m"))
         with pytest.raises(pytest.fail.Exception):
             personascan.load_model(str(tmp_path / "m"), dtype="bfloat16")
@@ -129,13 +129,14 @@ def test_damaged_and_half_written_conversions_are_made_anew(tmp_path, capsys):
     save_tiny_llama(tmp_path)
     first = personascan.load_model(str(tmp_path))
     entry = converted.entry_folder(first.sha256, "float32")
-    partial = entry.parent / ".partial-x"
+    partial = entry.parent / f".{entry.name}.partial-abcdefgh"
     (partial / "params").mkdir(parents=True)  # as a killed process leaves it
     for file in sorted((entry / "params").rglob("*")):
         if file.is_file() and file.stat().st_size > 1000:
             file.write_bytes(file.read_bytes()[:-500])
     again = personascan.load_model(str(tmp_path))
     assert "is damaged" in capsys.readouterr().err
+    assert not partial.exists()
     assert all(jax.tree.leaves(jax.tree.map(np.array_equal, first.params, again.params)))
     personascan.load_model(str(tmp_path))
     assert capsys.readouterr().err == ""

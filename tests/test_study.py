@@ -70,14 +70,26 @@ def test_the_folder_holds_everything(study):
     out = pathlib.Path(study.config.out)
     best = study.best_layer.replace(" ", "_")
     figures = {"separation", "pca", "precision_recall", "selection_frequency", "upset_resid_post_0"}
-    expected = {"study.json", "layers.csv", "runs.csv", "nodes.csv", "overlaps.csv", "report.md"}
+    expected = {
+        "sha256.json",
+        "study.json",
+        "layers.csv",
+        "runs.csv",
+        "nodes.csv",
+        "overlaps.csv",
+        "report.md",
+    }
     assert {p.name for p in out.iterdir()} == expected | {"figures"}
     assert {p.stem for p in (out / "figures").iterdir()} == figures | {f"upset_{best}"}
     assert not [p for p in out.parent.iterdir() if p.name.startswith(".")]
     record = json.loads((out / "study.json").read_text())
     assert record["config"] == study.config.to_dict()
     assert record["seed"] == 0
-    assert set(record["sha256"]) == {"model", "0.jsonl", "1.jsonl"}
+    tokenizer = {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja"}
+    read = {"config.json", "model.safetensors", *tokenizer}
+    assert set(record["sha256"]) == {"model", "chat template", "0.jsonl", "1.jsonl"} | {
+        f"model/{name}" for name in read
+    }
     assert record["versions"]["jax"]
 
 
@@ -184,7 +196,6 @@ def test_the_report_says_what_the_tables_say(study):
 def test_the_same_study_twice_gives_the_same_files(study, place):
     out = pathlib.Path(study.config.out)
     before = {p.relative_to(out): p.read_bytes() for p in out.rglob("*") if p.is_file()}
-    (out / "report.md").write_text("stale")
     run_study(recipe(place))
     after = {p.relative_to(out): p.read_bytes() for p in out.rglob("*") if p.is_file()}
     assert before == after
@@ -221,24 +232,63 @@ def test_other_inputs_never_replace_a_study(place):
         path.write_text(text)
 
 
-def test_an_interrupt_brings_the_earlier_study_back(place, monkeypatch):
+def test_what_the_user_put_into_the_folder_stays(place):
+    out = place / "shared"
+    run_study(recipe(place, out="shared"))
+    wrote = {p.relative_to(out) for p in out.rglob("*") if p.is_file()}
+    (out / "mine").mkdir()
+    (out / "mine/figure.png").write_text("mine")
+    (out / "notes.md").write_text("mine")
+    run_study(recipe(place, out="shared"))
+    assert {p.relative_to(out) for p in out.rglob("*") if p.is_file()} == wrote | {
+        pathlib.Path("mine/figure.png"),
+        pathlib.Path("notes.md"),
+    }
+    assert (out / "notes.md").read_text() == "mine"
+
+
+def test_a_result_that_was_changed_is_refused_by_name(place):
+    run_study(recipe(place, out="edited"))
+    (place / "edited/report.md").write_text("my own words")
+    with pytest.raises(personascan.InputError, match=r"edited/report\.md is not as the study"):
+        run_study(recipe(place, out="edited"))
+    assert (place / "edited/report.md").read_text() == "my own words"
+    (place / "edited/report.md").unlink()
+    run_study(recipe(place, out="edited"))
+    assert "calm" in (place / "edited/report.md").read_text()
+
+
+def test_a_link_is_followed_and_stays(place):
+    (place / "elsewhere").mkdir()
+    (place / "link").symlink_to(place / "elsewhere")
+    for _ in range(2):
+        run_study(recipe(place, out="link"))
+    assert (place / "link").is_symlink()
+    assert (place / "elsewhere/study.json").exists()
+
+
+def test_an_interrupt_between_two_files_is_completed_by_the_next_run(place, monkeypatch):
     from personascan.report import folder
 
+    out = place / "interrupted"
+    run_study(recipe(place, out="interrupted"))
+    (out / "notes.md").write_text("mine")
+    before = {p.name: p.read_bytes() for p in out.rglob("*") if p.is_file()}
     replace, calls = folder.os.replace, []
 
     def interrupted(source, target):
-        calls.append(source)
-        if len(calls) == 2:
+        calls.append(target)
+        if "report.md" in str(target):
             raise KeyboardInterrupt
         replace(source, target)
 
-    (place / "here").mkdir()
-    (place / "here/old").write_text("old")
-    (place / "new").mkdir()
-    monkeypatch.setattr(folder.os, "replace", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        folder.put_in_place(place / "new", place / "here")
-    assert (place / "here/old").read_text() == "old"
+    with monkeypatch.context() as patch:
+        patch.setattr(folder.os, "replace", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run_study(recipe(place, out="interrupted"))
+    run_study(recipe(place, out="interrupted"))
+    assert {p.name: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
+    assert not [p for p in place.iterdir() if p.name.startswith(".")]
 
 
 def test_a_study_that_fails_leaves_nothing(place, monkeypatch):

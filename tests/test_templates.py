@@ -136,7 +136,9 @@ def test_without_a_template_the_text_stands_alone_with_a_notice(capsys):
 @pytest.mark.parametrize("template", ["{{ 1 / 0 }}", "{{ messages[0]['content'] + 1 }}"])
 def test_a_template_that_fails_is_one_line(template):
     tok = merging_tokenizer(template, None, None)
-    with pytest.raises(personascan.InputError, match="the chat template refuses a message"):
+    with pytest.raises(
+        personascan.InputError, match="the chat template fails .*correct the checkpoint"
+    ):
         tokenize(tok, STATEMENTS, "user", 500)
 
 

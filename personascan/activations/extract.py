@@ -1,19 +1,21 @@
 """Statements through a model: the activations of every layer in one pass."""
 
 import functools
+import pathlib
 
 import jax
 import numpy as np
 from tqdm import tqdm
 
 from personascan.activations.kept import check_numbers, check_positions, positions_and_weights
-from personascan.activations.store import Activations, Collected
+from personascan.activations.store import Activations, collecting, load_folder
 from personascan.errors import InputError
 from personascan.models.decoder import SITES, Decoder, Kept, as_bits
 from personascan.models.load import LanguageModel
 from personascan.prompts import Batch, plan_batches, tokenize
 from personascan.sharding import batch_sharding
 from personascan.statements import Statement
+from personascan.templates import DATE
 
 BATCH_TOKENS = 4096
 
@@ -27,6 +29,9 @@ def extract(
     role: str = "system",
     prefix: str = "",
     suffix: str = "",
+    template: str = "",
+    template_keywords: dict | None = None,
+    date: str = DATE,
     batch_tokens: int | None = None,
     out=None,
     strict: bool = False,
@@ -46,6 +51,9 @@ def extract(
         first token, or negative from the last), "all" (every token; needs `out`).
       role: role of the message: "system", "user", "assistant", or "none" for the bare text.
       prefix, suffix: put around every statement, inside the message.
+      template: the name of one of the tokenizer's chat templates; "": the default one.
+      template_keywords: given to the template, for example {"enable_thinking": False}.
+      date: the day that templates are told, YYYY-MM-DD; today is never looked at.
       batch_tokens: padded tokens a batch; None: 4096.
       out: a folder to write; arrays are then files there, mapped into memory.
       strict: a tokenizer without chat template is an error instead of role "none" with a notice.
@@ -58,14 +66,16 @@ def extract(
 
     Raises:
       InputError: no statements, an unknown site, position or role, a template that refuses or drops
-        the message (names another role), a statement too long, a numbered position that a prompt
+        the message (names another role), a token without a row in the embedding, a statement too
+        long, a numbered position that a prompt
         does not have, "all" without `out`, NaN or Inf in an activation.
     """
     statements = list(statements)
     positions = check_request(statements, sites, positions, batch_tokens, out)
     prompts = tokenize(
         model.tokenizer, statements, role, model.config.max_positions,
-        prefix=prefix, suffix=suffix, strict=strict,
+        vocab_size=model.config.vocab_size, prefix=prefix, suffix=suffix, strict=strict,
+        template=template, template_keywords=template_keywords or {}, date=date,
     )  # fmt: skip
     ids = [s.id for s in statements]
     check_numbers(positions, prompts, ids)
@@ -81,7 +91,7 @@ def extract(
         for position in positions
     }
     with (
-        Collected(shapes, ids, layer_names(shapes), offsets, out) as collected,
+        collecting(shapes, ids, layer_names(shapes), offsets, out) as arrays,
         tqdm(
             total=len(statements), desc="activations", unit=" statements", disable=not progress
         ) as bar,
@@ -90,9 +100,11 @@ def extract(
             for site, kept_LBPD in kept.items():
                 for position, rows, kept_LND in separate(kept_LBPD, batch, positions, offsets):
                     refuse_non_finite(kept_LND, site, [ids[row] for row in batch.rows])
-                    collected.arrays[site, position][:, rows] = kept_LND
+                    arrays[site, position][:, rows] = kept_LND
             bar.update(batch.real)
-        return collected.finish()
+    if out is not None:
+        return load_folder(pathlib.Path(out))
+    return Activations(arrays, ids, layer_names(shapes), offsets)
 
 
 def run(model: LanguageModel, batches: list[Batch], prompts, sites, positions):

@@ -2,15 +2,16 @@
 
 import contextlib
 import json
-import os
 import pathlib
-import shutil
-import tempfile
 from dataclasses import dataclass
 
+import ml_dtypes
 import numpy as np
 
 from personascan.errors import InputError
+from personascan.files import reserve, whole_file, whole_folder
+from personascan.hashes import SEAL, damaged_files
+from personascan.reading import read_json, refuse_special
 
 RECORD = "activations.json"
 
@@ -25,12 +26,16 @@ class Activations:
     layer_names: dict[str, list[str]]  # {site: [L] names such as "resid_post 7"}
     offsets: np.ndarray  # [N + 1]: statement i has the tokens offsets[i] to offsets[i + 1]
 
-    def save(self, path) -> None:
-        """Write an `.npz` file, whole or not at all."""
+    def save(self, path, *, overwrite: bool = False) -> None:
+        """Write an `.npz` file, whole or not at all. Raises InputError as `whole_file`."""
+        with whole_file(path, overwrite=overwrite) as file:
+            self.write(file)
+
+    def write(self, file) -> None:
+        """Write the content of an `.npz` file into an open one, as `whole_file` gives it."""
         content = {f"{site}/{position}": a for (site, position), a in self.arrays.items()}
         content |= {f"layer_names/{s}": np.array(names) for s, names in self.layer_names.items()}
-        with whole_file(path) as file:
-            np.savez(file, ids=np.array(self.ids), offsets=self.offsets, **content)
+        np.savez(file, ids=np.array(self.ids), offsets=self.offsets, **content)
 
     @classmethod
     def load(cls, path) -> "Activations":
@@ -64,13 +69,15 @@ def by_site(arrays: dict) -> dict:
 
 
 def load_folder(folder: pathlib.Path) -> Activations:
-    """The folder that `Collected` left, its arrays mapped into memory."""
+    """The arrays of a folder, mapped into memory once their hashes have been checked."""
+    record = read_json(folder / RECORD)
+    if record.get("sealed") or (folder / SEAL).exists():
+        refuse_damaged(folder)
     try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        arrays = {
-            name: np.load(folder / file, mmap_mode="r", allow_pickle=False)
-            for name, file in record["arrays"].items()
-        }
+        arrays = {}
+        for name, file in record["arrays"].items():
+            refuse_special(folder / file)
+            arrays[name] = np.load(folder / file, mmap_mode="r", allow_pickle=False)
         found = Activations(
             by_site(arrays), record["ids"], record["layer_names"], np.array(record["offsets"])
         )
@@ -80,9 +87,19 @@ def load_folder(folder: pathlib.Path) -> Activations:
     return checked(found, folder)
 
 
+def refuse_damaged(folder: pathlib.Path) -> None:
+    damaged = damaged_files(folder)
+    if damaged:
+        raise InputError(
+            f"{folder} is not a whole folder of activations: {damaged[0]} is not as it was written "
+            "(its hash differs); extract anew"
+        )
+
+
 def checked(found: Activations, path) -> Activations:
     """Every array has a row for each statement, or for each of its tokens."""
-    tokens = int(found.offsets[-1]) if np.shape(found.offsets) == (len(found.ids) + 1,) else -1
+    rising = np.shape(found.offsets) == (len(found.ids) + 1,) and (np.diff(found.offsets) > 0).all()
+    tokens = int(found.offsets[-1]) if rising and not found.offsets[0] else -1
     for (site, position), array in found.arrays.items():
         rows = tokens if position == "all" else len(found.ids)
         if (not position and position != 0) or getattr(array, "shape", ())[1:2] != (rows,):
@@ -91,90 +108,45 @@ def checked(found: Activations, path) -> Activations:
     return found
 
 
-class Collected:
-    """Arrays that are filled batch by batch, in memory or in a folder that appears when whole."""
-
-    def __init__(self, shapes: dict, ids: list[str], layer_names: dict, offsets, out=None):
-        self.ids, self.layer_names, self.offsets = ids, layer_names, offsets
-        self.out = None if out is None else pathlib.Path(out)
-        self.partial, self.files = None, {}
-        if self.out is None:
-            self.arrays = {key: np.empty(shape, np.float32) for key, shape in shapes.items()}
-            return
-        if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
-            raise InputError(f"{self.out} exists already; choose another place or delete it")
-        try:
-            self.out.parent.mkdir(parents=True, exist_ok=True)
-            name = f".{self.out.name}-"
-            self.partial = pathlib.Path(tempfile.mkdtemp(prefix=name, dir=self.out.parent))
-            self.partial.chmod(0o755)
-            self.arrays = {}
-            for (site, position), shape in shapes.items():
-                file = self.files[f"{site}/{position}"] = f"{site}.{position}.npy"
-                self.arrays[site, position] = np.lib.format.open_memmap(
-                    self.partial / file, mode="w+", dtype=np.float32, shape=shape
-                )
-        except OSError as error:
-            self.__exit__()
-            raise InputError(
-                f"{self.out} cannot be written ({error}); choose another place"
-            ) from error
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_) -> None:
-        if self.partial is not None:
-            shutil.rmtree(self.partial, ignore_errors=True)
-
-    def finish(self) -> Activations:
-        """What was collected; a folder is now in its place."""
-        if self.out is None:
-            return Activations(self.arrays, self.ids, self.layer_names, self.offsets)
-        record = {
-            "ids": self.ids,
-            "layer_names": self.layer_names,
-            "offsets": self.offsets.tolist(),
-            "arrays": self.files,
-        }
-        try:
-            for array in self.arrays.values():
-                array.flush()
-            (self.partial / RECORD).write_text(json.dumps(record), encoding="utf-8")
-            os.replace(self.partial, self.out)
-        except OSError as error:
-            raise InputError(
-                f"{self.out} cannot be written ({error}); choose another place"
-            ) from error
-        self.partial = None
-        return load_folder(self.out)
-
-
 @contextlib.contextmanager
-def whole_file(path):
-    """A binary file to write, put at `path` only once it is complete."""
-    path = pathlib.Path(path)
-    partial = None
-    try:
-        if not path.name or (path.exists() and not path.is_file()):
-            raise OSError("it is not a file")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # A name of its own, so that no other file and no other writer can be in its place.
-        handle, partial = tempfile.mkstemp(prefix=".partial-", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            yield file
-        os.chmod(partial, 0o644)
-        os.replace(partial, path)
-        partial = None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be written ({error}); choose another place") from error
-    finally:
-        if partial is not None:
-            os.unlink(partial)
+def collecting(shapes: dict, ids: list[str], layer_names: dict, offsets, out=None):
+    """{(site, position): array} to fill, in memory or in a folder that appears when it is whole."""
+    if out is None:
+        yield {key: np.empty(shape, np.float32) for key, shape in shapes.items()}
+        return
+    files = {f"{site}/{position}": f"{site}.{position}.npy" for site, position in shapes}
+    record = {"ids": ids, "layer_names": layer_names, "offsets": offsets.tolist(), "arrays": files}
+    with whole_folder(out) as partial:
+        arrays = {
+            key: on_disk(partial / file, shape)
+            for (key, shape), file in zip(shapes.items(), files.values(), strict=True)
+        }
+        yield arrays
+        for array in arrays.values():
+            array.flush()
+        record["sealed"] = True
+        (partial / RECORD).write_text(json.dumps(record), encoding="utf-8")
+
+
+def on_disk(file: pathlib.Path, shape) -> np.ndarray:
+    """A new array in a file, with all of its room on the disk."""
+    array = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=shape)
+    reserve(file)
+    return array
+
+
+BFLOAT16 = np.dtype("V2")  # how a .npy file names the type, which NumPy has not
 
 
 def read_array(path) -> np.ndarray:
-    """An array from a `.npy` file. Raises InputError if it is missing, damaged or of objects."""
+    """An array from a `.npy` file, bfloat16 included.
+
+    Raises InputError if it is missing, damaged, of objects or another kind of file.
+    """
+    path = pathlib.Path(path)
+    if path.suffix in OTHER_ARRAYS:
+        raise InputError(f"{path} is no .npy file; {OTHER_ARRAYS[path.suffix]}")
+    refuse_special(path)
     try:
         with open(path, "rb") as raw:
             array = np.load(raw, allow_pickle=False)
@@ -183,4 +155,17 @@ def read_array(path) -> np.ndarray:
         raise InputError(f"{path} cannot be read as a .npy file ({error})") from error
     if not isinstance(array, np.ndarray):
         raise InputError(f"{path} is an archive of several arrays; give a .npy file with one")
-    return array
+    return array.view(ml_dtypes.bfloat16) if array.dtype == BFLOAT16 else array
+
+
+OTHER_ARRAYS = {
+    **dict.fromkeys(
+        (".pt", ".pth", ".bin"),
+        'save the tensor with numpy.save("x.npy", tensor.float().numpy()) and give that',
+    ),
+    **dict.fromkeys(
+        (".csv", ".tsv", ".txt"),
+        'save it with numpy.save("x.npy", numpy.loadtxt("x.csv", delimiter=",")) and give that',
+    ),
+    ".safetensors": 'save one tensor of it with numpy.save("x.npy", tensor) and give that',
+}

@@ -19,6 +19,7 @@ import numpy as np
 from personascan.errors import InputError
 from personascan.models.config import DecoderConfig
 from personascan.models.decoder import Decoder, Kept
+from personascan.reading import refuse_special
 from personascan.sharding import let_go, parameter_sharding, put
 
 # Derived from the configuration, in checkpoints of old versions.
@@ -40,14 +41,30 @@ class Tensors(NamedTuple):
     read: Callable[[str], np.ndarray]
 
 
-def open_safetensors(files: list[pathlib.Path]) -> Tensors:
+def open_safetensors(files: list[pathlib.Path], of_tensor: dict[str, str] | None = None) -> Tensors:
     """The tensors of safetensors files, memory-mapped.
 
-    Raises InputError for a corrupt or truncated file.
+    of_tensor: {tensor: name of its file}, as an index has it. Raises InputError for a corrupt or
+    truncated file, and for a tensor that is in two files, or not in the one the index names.
     """
-    views = {}
+    views, stands_in = {}, {}
     for file in files:
-        views |= mapped_tensors(file)
+        mapped = mapped_tensors(file)
+        twice = sorted(views.keys() & mapped.keys())
+        if twice:
+            raise InputError(
+                f"{twice[0]} is in {stands_in[twice[0]]} and in {file.name}: shards of two "
+                "checkpoints are mixed; keep those of one"
+            )
+        views |= mapped
+        stands_in |= dict.fromkeys(mapped, file.name)
+    for name, file in (of_tensor or {}).items():
+        if stands_in.get(name) != file:
+            where = f"in {stands_in[name]}" if name in stands_in else "in none of its files"
+            raise InputError(
+                f"the index names {file} for {name}, which is {where}: index and shards are of two "
+                "checkpoints; keep those of one"
+            )
     return Tensors(set(views), lambda name: views[name]())
 
 
@@ -55,6 +72,7 @@ def mapped_tensors(file: pathlib.Path) -> dict[str, Callable[[], np.ndarray]]:
     """{name: a function that views the tensor}; no byte is read before the view is used."""
     from safetensors import SafetensorError, safe_open
 
+    refuse_special(file)
     try:
         with safe_open(file, framework="numpy"):
             pass  # its header, types and extents have been checked
@@ -74,52 +92,6 @@ def mapped_tensors(file: pathlib.Path) -> dict[str, Callable[[], np.ndarray]]:
         return flat.reshape(shape)
 
     return {n: lambda n=n, entry=entry: view(entry, n) for n, entry in entries.items()}
-
-
-def safetensors_files(folder: pathlib.Path) -> list[pathlib.Path]:
-    """The files an index names, or the single file."""
-    index = folder / "model.safetensors.index.json"
-    if not index.exists():
-        single = folder / "model.safetensors"
-        if not is_file(single):
-            raise InputError(
-                f"{folder} has no model.safetensors and no model.safetensors.index.json; "
-                "only safetensors and GGUF checkpoints are read"
-            )
-        return [single]
-    of_tensor = read_json(index).get("weight_map")
-    if not isinstance(of_tensor, dict) or not all(isinstance(n, str) for n in of_tensor.values()):
-        raise InputError(f"{index} has no weight_map of file names; download it again")
-    names = sorted(set(of_tensor.values()))
-    for name in names:
-        if pathlib.Path(name).name != name:
-            raise InputError(f"{index} names {name!r}, which is not a file beside it")
-        if not is_file(folder / name):
-            raise InputError(f"{index} names {name[:80]!r}, which is missing; download it again")
-    return [folder / name for name in names]
-
-
-def is_file(path: pathlib.Path) -> bool:
-    """Whether a file is there; a name that no file can have is not."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
-
-
-def read_json(path: pathlib.Path) -> dict:
-    """A JSON object from a file, or an InputError."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist") from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error})") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not valid JSON ({error}); download it again") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path} is not a JSON object")
-    return content
 
 
 def parameter_shapes(config: DecoderConfig, dtype) -> dict:
@@ -150,18 +122,11 @@ def stack_params(
     """
     if config.layers > len(tensors.names):
         raise InputError(f"{where}: {config.layers} layers, but only {len(tensors.names)} tensors")
-    table = table(config) if callable(table) else table
     wanted, structure = by_path(parameter_shapes(config, dtype))
-    tensors = with_prefix(tensors, table)
     names = {path: tensor_names(table[path][0], path, config) for path in wanted}
     expected = {name for of_path in names.values() for name in of_path}
     spare = {name for name in tensors.names - expected if name.endswith(DERIVED)}
-    head, embedding = table["lm_head"][0], table["embedding"][0]
-    if config.tie_embeddings:
-        spare |= {head} & tensors.names
     refuse_mismatch(expected - tensors.names, tensors.names - expected - spare, where)
-    if head in spare and not np.array_equal(tensors.read(head), tensors.read(embedding)):
-        raise InputError(f"{where}: lm_head differs from the embedding it should be tied to")
 
     def load(path: str, shape) -> jax.Array:
         transform = table[path][1]
@@ -211,16 +176,6 @@ def tensor_names(template: str, path: str, config: DecoderConfig) -> list[str]:
         template.format(**dict(zip(fields, numbers, strict=True)))
         for numbers in itertools.product(*ranges)
     ]
-
-
-def with_prefix(tensors: Tensors, table: dict) -> Tensors:
-    """Checkpoints of a bare decoder leave out the first part of every name: put it in front."""
-    prefix = table["embedding"][0].split(".")[0] + "."
-    short = table["embedding"][0].removeprefix(prefix)
-    if short not in tensors.names or table["embedding"][0] in tensors.names:
-        return tensors
-    real = {f"{prefix}{name}": name for name in tensors.names}
-    return Tensors(set(real), lambda name: tensors.read(real[name]))
 
 
 def refuse_overflow(cast: np.ndarray, original: np.ndarray, where: str, name: str) -> None:

@@ -35,6 +35,7 @@ class DecoderConfig:
     mlp_width: int  # of one expert where there are experts
     max_positions: int  # longest input in tokens
     tie_embeddings: bool = False  # the unembedding is the transposed embedding
+    has_head: bool = True  # an unembedding is there, or the embedding serves; else no logits
     embed_width: int = 0  # of the embedding, where it is projected to `width`; 0: the same
 
     norm: str = "rms"  # rms or layer
@@ -102,10 +103,11 @@ class DecoderConfig:
             shapes["positions"] = (self.max_positions + self.position_offset, self.width)
         if self.final_norm:
             shapes["final_norm"] = (self.width,)
-        if not self.tie_embeddings:
+        if not self.tie_embeddings and self.has_head:
             shapes["lm_head"] = (embed, self.vocab_size)
         for name in ("final_norm", "lm_head"):
-            if name in self.biases and (name in shapes or name == "lm_head"):
+            there = name in shapes or (name == "lm_head" and self.has_head)
+            if name in self.biases and there:
                 shapes[f"{name}_bias"] = (
                     (self.width,) if name == "final_norm" else (self.vocab_size,)
                 )

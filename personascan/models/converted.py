@@ -3,35 +3,53 @@
 An entry is a folder named after everything that decides its content, and appears when it is whole.
 """
 
-import hashlib
 import json
 import math
 import os
 import pathlib
 import shutil
 import sys
-import tempfile
 
 import jax
 
+from personascan.errors import InputError
+from personascan.files import partial_of, remove
+from personascan.hashes import cache_folder, damaged_files, seal, text_sha256
 from personascan.models.checkpoint import by_path, parameter_shapes
 from personascan.models.config import DecoderConfig
-from personascan.models.embedded import cache_folder, file_sha256
 from personascan.sharding import parameter_sharding
 
-LAYOUT = 1  # raised when a stored parameter or configuration would be made otherwise
+RECORD = "config.json"
+LAYOUT = 2  # raised when a stored parameter or configuration would be made otherwise
 
 
 def entry_folder(sha256: str, dtype: str) -> pathlib.Path:
     """Where the conversion of a source is kept."""
-    key = hashlib.sha256(f"{sha256}/{dtype}/{LAYOUT}".encode()).hexdigest()
+    key = text_sha256(f"{sha256}/{dtype}/{LAYOUT}")
     return cache_folder() / "converted" / key[:32]
 
 
+def whole_entry(folder: pathlib.Path) -> bool:
+    """Whether an entry is there, every file with its hash; a damaged one is named and removed."""
+    try:
+        if not folder.is_dir():
+            return False
+        damaged = damaged_files(folder)
+    except (InputError, OSError) as error:
+        damaged = [str(error)]
+    if damaged:
+        note_damage(folder, damaged[0])
+    return not damaged
+
+
+def note_damage(folder: pathlib.Path, what: str) -> None:
+    """Whatever is wrong with a copy, the source is still there."""
+    print(f"note: the converted copy {folder} is damaged ({what}); made anew", file=sys.stderr)
+    remove(folder)
+
+
 def restore_params(folder: pathlib.Path, config: DecoderConfig, dtype: str, mesh) -> dict | None:
-    """The parameters of an entry, each device reading its own part; None without a whole one."""
-    if not (folder / "params").is_dir():
-        return None
+    """The parameters of a whole entry, each device reading its own part; None if damaged."""
     import orbax.checkpoint as ocp
 
     shapes = parameter_shapes(config, dtype)
@@ -47,10 +65,7 @@ def restore_params(folder: pathlib.Path, config: DecoderConfig, dtype: str, mesh
             asked = ocp.args.StandardRestore(wanted)
             return jax.block_until_ready(checkpointer.restore(folder / "params", args=asked))
     except Exception as error:
-        # Whatever is wrong with the copy, the source is still there.
-        first = " ".join(str(error).split())[:120]
-        print(f"note: the converted copy {folder} is damaged ({first}); made anew", file=sys.stderr)
-        shutil.rmtree(folder, ignore_errors=True)
+        note_damage(folder, " ".join(str(error).split())[:120])
         return None
 
 
@@ -64,7 +79,7 @@ def one_at_a_time(params: dict):
     return ocp.Checkpointer(handler)
 
 
-def keep_params(folder: pathlib.Path, params: dict, raw: dict, tokenizer=None) -> None:
+def keep_params(folder: pathlib.Path, params: dict, record: dict, tokenizer=None) -> None:
     """Write an entry. Where that is not possible the model is used without."""
     import orbax.checkpoint as ocp
 
@@ -73,16 +88,14 @@ def keep_params(folder: pathlib.Path, params: dict, raw: dict, tokenizer=None) -
         folder.parent.mkdir(parents=True, exist_ok=True)
         if shutil.disk_usage(folder.parent).free < 1.5 * size:
             raise OSError(f"less than {1.5 * size / 1e9:.1f} GB are free")
-        partial = pathlib.Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
-        try:
+        with partial_of(folder, folder=True) as partial:
             with one_at_a_time(params) as checkpointer:
                 checkpointer.save(partial / "params", args=ocp.args.StandardSave(params))
-            (partial / "config.json").write_text(json.dumps(raw), encoding="utf-8")
+            (partial / RECORD).write_text(json.dumps(record), encoding="utf-8")
             if tokenizer is not None:
                 tokenizer.save_pretrained(partial / "tokenizer")
+            seal(partial)
             os.replace(partial, folder)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
     except (OSError, ValueError) as error:
         if not folder.is_dir():  # else another process was first
             print(
@@ -90,23 +103,3 @@ def keep_params(folder: pathlib.Path, params: dict, raw: dict, tokenizer=None) -
                 "folder with more room",
                 file=sys.stderr,
             )
-
-
-def remembered_sha256(path: pathlib.Path) -> str:
-    """The hash of a file, worked out anew only when its size or time has changed."""
-    seen = path.resolve().stat()
-    identity = f"{path.resolve()}\n{seen.st_size}\n{seen.st_mtime_ns}\n{seen.st_ino}"
-    note = cache_folder() / "hashes" / hashlib.sha256(identity.encode()).hexdigest()[:32]
-    try:
-        known = note.read_text(encoding="ascii")
-        if len(known) == 64:
-            return known
-    except (OSError, ValueError):
-        pass  # not known yet
-    digest = file_sha256(path)
-    try:
-        note.parent.mkdir(parents=True, exist_ok=True)
-        note.write_text(digest, encoding="ascii")
-    except OSError:
-        pass  # only a memory: without it the next start hashes again
-    return digest

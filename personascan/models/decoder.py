@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from personascan.errors import InputError
 from personascan.models import layers, rope
 from personascan.models.config import DecoderConfig
 
@@ -158,8 +159,13 @@ class Decoder(nn.Module):
         return tap(self, "final_norm", x_BTD, kept, final)
 
     def logits(self, hidden_BTD):
-        """Next-token logits [B, T, V] in float32 of a normed residual stream."""
+        """Next-token logits [B, T, V] in float32 of a normed residual stream.
+
+        Raises InputError for a checkpoint without an unembedding.
+        """
         c = self.config
+        if not c.has_head:
+            raise InputError("the checkpoint has no lm_head, and so no logits")
         if c.embed_width:
             hidden_BTD = layers.project(hidden_BTD, self.top["embed_out"])
         head_EV = self.top["embedding"].T if c.tie_embeddings else self.top["lm_head"]

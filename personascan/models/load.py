@@ -1,34 +1,35 @@
 """A source string -> LanguageModel."""
 
 import dataclasses
-import hashlib
 import pathlib
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
 from personascan.errors import InputError
+from personascan.hashes import file_sha256, remembered_sha256, text_sha256
 from personascan.hub import fetch_model, is_hub_id
-from personascan.models.checkpoint import (
-    Tensors,
-    open_safetensors,
-    read_json,
-    safetensors_files,
-    stack_params,
-)
+from personascan.models.checkpoint import Tensors, open_safetensors, stack_params
 from personascan.models.config import DecoderConfig
 from personascan.models.converted import (
+    RECORD,
     entry_folder,
     keep_params,
-    remembered_sha256,
     restore_params,
+    whole_entry,
 )
 from personascan.models.decoder import Decoder
 from personascan.models.embedded import fetch_gguf
-from personascan.models.families import family_of, read_config
-from personascan.models.gguf_file import ROPE_TENSORS, gguf_config, open_gguf
-from personascan.models.tokenizer import folder_tokenizer, gguf_tokenizer
+from personascan.models.families import family_of, read_config, text_config
+from personascan.models.folder import INDEX, read_folder_config, weights_of
+from personascan.models.gguf_file import ROPE_TENSORS, gguf_config, gguf_parts, open_gguf
+from personascan.models.gguf_tokenizer import gguf_tokenizer
+from personascan.models.naming import by_table
+from personascan.models.tokenizer import folder_tokenizer, tokenizer_files
+from personascan.reading import read_json
 
 DTYPES = ("float32", "bfloat16")
 
@@ -42,10 +43,11 @@ class LanguageModel:
     config: DecoderConfig
     params: dict  # nested, block parameters stacked [L, ...]
     tokenizer: Any  # a transformers tokenizer
-    sha256: str  # of the files that made it
+    sha256: str  # of the configuration and parameters
     dtype: str
     mesh: Any = None  # where params are spread, or None
     revision: str = ""  # of a hub source: the commit that was read
+    files: dict = dataclasses.field(default_factory=dict)  # {name: sha256} of all that was read
 
     def decoder(self, unroll: int = 1) -> Decoder:
         """The Linen module that takes `params`."""
@@ -107,7 +109,8 @@ def inspect_model(source: str) -> tuple[DecoderConfig, Any]:
     """The configuration and tokenizer of a source; no parameter is read."""
     path, _ = resolve(source, weights=False)
     if path.suffix != ".gguf":
-        config = read_config(read_json(path / "config.json"), str(path / "config.json"))
+        where = str(path / "config.json")
+        config = read_config(text_config(read_folder_config(path), where), where)
         return config, folder_tokenizer(path)
     fields, tensors = open_gguf(path)
     config = read_config(gguf_config(fields, tensors, str(path)), str(path))
@@ -117,42 +120,120 @@ def inspect_model(source: str) -> tuple[DecoderConfig, Any]:
 def load_folder(folder: pathlib.Path, dtype: str, mesh, cache: bool) -> LanguageModel:
     """A model from a local Hugging Face folder."""
     where = str(folder / "config.json")
-    raw = read_json(folder / "config.json")
+    raw = text_config(read_folder_config(folder), where)
     config = read_config(raw, where)
-    files = safetensors_files(folder)
-    hashes = "".join(map(remembered_sha256, [folder / "config.json", *files]))
-    sha256 = hashlib.sha256(hashes.encode()).hexdigest()
-    entry = entry_folder(sha256, dtype)
-    params = restore_params(entry, config, dtype, mesh) if cache else None
-    if params is None:
-        table = family_of(raw["model_type"], where).HF_TENSORS
-        tensors = open_safetensors(files)
-        params = stack_params(tensors, table, config, dtype, str(folder), mesh)
-        if cache:
-            keep_params(entry, params, raw)
+    weights = weights_of(folder)
+    index = [] if weights.of_tensor is None else [folder / INDEX]
+    decisive = [folder / "config.json", *index, *weights.files]
+    hashes = hashed(decisive, cache)
+    sha256 = text_sha256("".join(found.sha256 for found in hashes.values()))
     tokenizer = folder_tokenizer(folder)
-    return LanguageModel("", folder, config, params, tokenizer, sha256, dtype, mesh)
+    files = by_name(hashes | hashed(tokenizer_files(folder), cache))
+    entry = entry_folder(sha256, dtype)
+    made = kept_model(entry, config, dtype, mesh) if cache else None
+    if made is None:
+        refuse_changed(hashes)
+        table = table_of(family_of(raw["model_type"], where).HF_TENSORS, config)
+        named = by_table(open_safetensors(*weights), table, config, str(folder))
+        params = stack_params(named.tensors, table, named.config, dtype, str(folder), mesh)
+        made = Made(named.config, params, named.notes)
+        if cache:
+            keep_params(entry, params, made.record(config))
+    for note in made.notes:
+        print(f"note: {folder}: {note}", file=sys.stderr)
+    return LanguageModel(
+        "", folder, made.config, made.params, tokenizer, sha256, dtype, mesh, files=files
+    )
+
+
+class Made(NamedTuple):
+    """Parameters, and what their checkpoint settled beyond its configuration."""
+
+    config: DecoderConfig
+    params: dict
+    notes: tuple[str, ...]
+
+    def record(self, read: DecoderConfig) -> dict:
+        """What a kept entry remembers: how the configuration differs from the one that was read."""
+        own, other = (dataclasses.asdict(c) for c in (self.config, read))
+        settled = {k: v for k, v in own.items() if v != other[k]}
+        return {"settled": settled, "notes": list(self.notes)}
+
+
+def kept_model(entry: pathlib.Path, config: DecoderConfig, dtype: str, mesh) -> Made | None:
+    """What was kept of an earlier conversion, if it is whole."""
+    if not whole_entry(entry):
+        return None
+    record = read_json(entry / RECORD)
+    config = dataclasses.replace(config, **record["settled"])
+    params = restore_params(entry, config, dtype, mesh)
+    return None if params is None else Made(config, params, tuple(record["notes"]))
+
+
+def table_of(table, config: DecoderConfig) -> dict:
+    return table(config) if callable(table) else table
+
+
+class Hashed(NamedTuple):
+    """The hash of a file, and whether it is only remembered from an earlier start."""
+
+    sha256: str
+    remembered: bool
+
+
+def hashed(files: list[pathlib.Path], cache: bool) -> dict[pathlib.Path, Hashed]:
+    """The hashes of files; without cache nothing is remembered."""
+
+    def work(file: pathlib.Path) -> Hashed:
+        return Hashed(*remembered_sha256(file)) if cache else Hashed(file_sha256(file), False)
+
+    try:
+        with ThreadPoolExecutor() as threads:
+            return dict(zip(files, threads.map(work, files), strict=True))
+    except OSError as error:
+        raise InputError(f"{error.filename} cannot be read ({error.strerror})") from error
+
+
+def by_name(hashes: dict[pathlib.Path, Hashed]) -> dict[str, str]:
+    return {file.name: found.sha256 for file, found in hashes.items()}
+
+
+def refuse_changed(hashes: dict[pathlib.Path, Hashed]) -> None:
+    """Where files are read anew, what is only remembered of them is checked."""
+    for file, found in hashes.items():
+        if found.remembered and file_sha256(file) != found.sha256:
+            raise InputError(
+                f"{file} has changed though none of its times has: its disk may be damaged; fetch "
+                "the file again"
+            )
 
 
 def load_gguf(path: pathlib.Path, dtype: str, mesh, cache: bool) -> LanguageModel:
     """A model from a GGUF file."""
     where = str(path)
-    sha256 = remembered_sha256(path)
+    parts = [part for part in gguf_parts(path) if part.is_file()] or [path]
+    hashes = hashed(parts, cache)
+    files = by_name(hashes)
+    sha256, *more = files.values()
+    sha256 = text_sha256("".join(files.values())) if more else sha256
     entry = entry_folder(sha256, dtype)
-    if cache and (entry / "tokenizer").is_dir():
+    if cache and whole_entry(entry):
         # Reading the file's metadata alone takes longer than restoring the parameters.
-        config = read_config(read_json(entry / "config.json"), where)
+        config = read_config(read_json(entry / RECORD), where)
         params = restore_params(entry, config, dtype, mesh)
         if params is not None:
             tokenizer = folder_tokenizer(entry / "tokenizer")
-            return LanguageModel("", path, config, params, tokenizer, sha256, dtype, mesh)
+            return LanguageModel(
+                "", path, config, params, tokenizer, sha256, dtype, mesh, files=files
+            )
+    refuse_changed(hashes)
     fields, tensors = open_gguf(path)
     raw = gguf_config(fields, tensors, where)
     config = read_config(raw, where)
     tokenizer = gguf_tokenizer(fields, where)
-    table = family_of(raw["model_type"], where).GGUF_TENSORS
+    table = table_of(family_of(raw["model_type"], where).GGUF_TENSORS, config)
     tensors = Tensors(tensors.names - ROPE_TENSORS, tensors.read)
     params = stack_params(tensors, table, config, dtype, where, mesh)
     if cache:
         keep_params(entry, params, raw, tokenizer)
-    return LanguageModel("", path, config, params, tokenizer, sha256, dtype, mesh)
+    return LanguageModel("", path, config, params, tokenizer, sha256, dtype, mesh, files=files)

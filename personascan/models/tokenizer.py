@@ -1,154 +1,121 @@
-"""Tokenizers: from a Hugging Face folder, or rebuilt from the metadata of a GGUF file."""
+"""The tokenizer of a Hugging Face folder: its tokenizer.json, whatever class the folder names."""
 
 import pathlib
+from typing import Any
 
 from personascan.errors import InputError
+from personascan.reading import is_file, read_json, refuse_special
 
-CONTROL, USER_DEFINED, BYTE = 3, 4, 6  # token types of the GGUF format
-WORDS = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}%s"
-    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-UPPER, LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
-ENDING = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
-CASED = (
-    rf"[^\r\n\p{{L}}\p{{N}}]?{UPPER}*{LOWER}+%s|[^\r\n\p{{L}}\p{{N}}]?{UPPER}+{LOWER}*%s|\p{{N}}%s"
-    r"| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-# tokenizer.ggml.pre -> the pattern of its words; "" is GPT-2's, "digits" GPT-2's behind single
-# digits, as the tokenizers of these models split.
-PATTERNS = {
-    **dict.fromkeys(("gpt-2", "gpt2", "phi-2", "olmo", "mpt"), ""),
-    **dict.fromkeys(("smollm", "starcoder", "refact", "command-r"), "digits"),
-    **dict.fromkeys(
-        ("llama-bpe", "llama3", "llama-v3", "dbrx", "smaug-bpe", "chatglm-bpe", "glm4", "falcon3"),
-        WORDS % "{1,3}",
-    ),
-    **dict.fromkeys(("qwen2", "stablelm2", "deepseek-r1-qwen"), WORDS % ""),
-    "gpt-4o": CASED % (ENDING, ENDING, "{1,3}"),
-    "tekken": CASED % ("", "", ""),
-}
-COMPOSED = ("qwen2", "command-r", "deepseek-r1-qwen")  # normalised to composed characters first
-# A word in the vocabulary stays whole, and a text has a first token, unless the file denies it.
-WHOLE_WORDS = ("llama-bpe", "llama3", "llama-v3", "falcon3", "tekken")
+FILES = (
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja",
+    "chat_template.json", "tokenizer.model", "added_tokens.json", "vocab.json", "vocab.txt",
+    "merges.txt",
+)  # fmt: skip
+NAMED_TEMPLATES = "additional_chat_templates"
+SPECIAL = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token",
+           "mask_token")  # fmt: skip
 
 
-def folder_tokenizer(folder: pathlib.Path):
-    """The tokenizer of a local folder; no code that the folder may hold is run."""
-    from transformers import AutoTokenizer
-
-    try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except Exception as error:
-        first_line = str(error).strip().split("\n")[0]
-        raise InputError(
-            f"no tokenizer can be read from {folder} ({first_line}); it needs tokenizer.json and "
-            "tokenizer_config.json"
-        ) from error
+def tokenizer_files(folder: pathlib.Path) -> list[pathlib.Path]:
+    """The files of a folder that decide its token ids and prompts."""
+    found = [folder / name for name in FILES]
+    found += sorted((folder / NAMED_TEMPLATES).glob("*.jinja"))
+    for file in found:
+        refuse_special(file)
+    return [file for file in found if is_file(file)]
 
 
-def gguf_tokenizer(fields: dict, where: str):
-    """A byte-level BPE or SentencePiece tokenizer from `tokenizer.ggml.*`, without torch.
+def folder_tokenizer(folder: pathlib.Path) -> Any:
+    """The tokenizer of a local folder; no code that the folder may hold is run.
 
-    Raises InputError for another kind of tokenizer, by name.
+    tokenizer.json alone decides the ids: Transformers builds some of its classes anew from parts of
+    that file, and then gives others. Raises InputError for a folder without a readable tokenizer.
     """
-    from tokenizers import AddedToken
+    files = {file.name for file in tokenizer_files(folder)}
+    settings = (
+        read_json(folder / "tokenizer_config.json") if "tokenizer_config.json" in files else {}
+    )
+    if "tokenizer.json" not in files:
+        return built_by_transformers(folder)
+    from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 
-    kind, pre = fields.get("tokenizer.ggml.model"), fields.get("tokenizer.ggml.pre")
-    if kind not in ("gpt2", "llama") or (kind == "gpt2" and pre not in PATTERNS):
-        raise InputError(
-            f"{where}: tokenizer {kind!r} with pre-tokenizer {pre!r} is not supported in GGUF "
-            f"files (only 'llama', and 'gpt2' with {', '.join(PATTERNS)}); use the model's Hugging "
-            "Face folder"
-        )
     try:
-        tokens = fields["tokenizer.ggml.tokens"]
-        types = fields.get("tokenizer.ggml.token_type") or [1] * len(tokens)
-        tokenizer = (byte_level if kind == "gpt2" else sentence_piece)(fields, tokens)
-        added = [
-            AddedToken(token, normalized=False, special=type_ == CONTROL)
-            for token, type_ in zip(tokens, types, strict=True)
-            if type_ in (CONTROL, USER_DEFINED)
-        ]
-        special = {
-            f"{ours}_token": tokens[fields[f"tokenizer.ggml.{theirs}_token_id"]]
-            for ours, theirs in (
-                ("bos", "bos"), ("eos", "eos"), ("unk", "unknown"), ("pad", "padding"),
-            )
-            if f"tokenizer.ggml.{theirs}_token_id" in fields
-        }  # fmt: skip
+        backend = Tokenizer.from_file(str(folder / "tokenizer.json"))
     except Exception as error:  # the binding raises nothing more precise
-        raise InputError(f"{where}: the tokenizer is damaged ({error})") from error
-    tokenizer.add_special_tokens([token for token in added if token.special])
-    tokenizer.add_tokens([token for token in added if not token.special])
-    starts = kind == "llama" or pre in WHOLE_WORDS
-    if fields.get("tokenizer.ggml.add_bos_token", starts) and "bos_token" in special:
-        tokenizer.post_processor = starts_with(special["bos_token"], tokens)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        chat_template=fields.get("tokenizer.chat_template"),
-        clean_up_tokenization_spaces=False,
-        **special,
+        raise unreadable(folder, error) from error
+    # A statement that is too long is refused later, not cut.
+    backend.no_truncation()
+    backend.no_padding()
+    special = {name: text for name in SPECIAL if (text := token_text(settings.get(name)))}
+    try:
+        made = PreTrainedTokenizerFast(
+            tokenizer_object=backend,
+            chat_template=chat_templates(folder, settings),
+            clean_up_tokenization_spaces=False,
+            **special,
+        )
+    except Exception as error:
+        raise unreadable(folder, error) from error
+    made._tokenizer = backend  # it was copied, and special tokens were added to the copy
+    return made
+
+
+def built_by_transformers(folder: pathlib.Path) -> Any:
+    """A tokenizer that Transformers builds from the files of before tokenizer.json."""
+    from transformers import AutoTokenizer
+
+    from personascan.models.families.keys import silent_transformers
+
+    try:
+        with silent_transformers():
+            return AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
+    except Exception as error:
+        raise unreadable(folder, error) from error
+
+
+def unreadable(folder: pathlib.Path, error: Exception) -> InputError:
+    first_line = str(error).strip().split("\n")[0]
+    return InputError(
+        f"no tokenizer can be read from {folder} ({first_line}); it needs tokenizer.json and "
+        "tokenizer_config.json"
     )
 
 
-def starts_with(bos: str, tokens: list[str]):
-    """Put the first token in front of a text, when special tokens are asked for."""
-    from tokenizers import processors
-
-    return processors.TemplateProcessing(
-        single=[bos, "$A"], special_tokens=[(bos, tokens.index(bos))]
-    )
+def token_text(spelled) -> str | None:
+    """A special token, spelled as text or with its settings."""
+    content = spelled.get("content") if isinstance(spelled, dict) else spelled
+    return content if isinstance(content, str) else None
 
 
-def byte_level(fields: dict, tokens: list[str]):
-    """Merges of bytes within words; the field `pre` names how words are found."""
-    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+def chat_templates(folder: pathlib.Path, settings: dict) -> str | dict[str, str] | None:
+    """The chat template, or several by name; a file of its own goes before tokenizer_config.json.
 
-    pre = fields["tokenizer.ggml.pre"]
-    merges = [tuple(pair.split(" ")) for pair in fields.get("tokenizer.ggml.merges", ())]
-    vocabulary = {token: number for number, token in enumerate(tokens)}
-    tokenizer = Tokenizer(models.BPE(vocabulary, merges, ignore_merges=pre in WHOLE_WORDS))
-    if pre in COMPOSED:
-        tokenizer.normalizer = normalizers.NFC()
-    pattern, byte_words = PATTERNS[pre], pre_tokenizers.ByteLevel
-    if pattern in ("", "digits"):
-        steps = [pre_tokenizers.Digits(individual_digits=True)] * (pattern == "digits")
-        steps.append(byte_words(add_prefix_space=False, use_regex=True))
-    else:
-        steps = [
-            pre_tokenizers.Split(Regex(pattern), "isolated"),
-            byte_words(add_prefix_space=False, use_regex=False),
-        ]
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(steps)
-    tokenizer.decoder = decoders.ByteLevel()
-    return tokenizer
-
-
-def sentence_piece(fields: dict, tokens: list[str]):
-    """SentencePiece BPE: the pair whose joined piece has the highest score merges first."""
-    from tokenizers import Tokenizer, decoders, models, normalizers
-
-    scores = fields["tokenizer.ggml.scores"]
-    vocabulary = {token: number for number, token in enumerate(tokens)}
-    merges = [
-        (-scores[number], vocabulary[token[:cut]], vocabulary[token[cut:]])
-        for token, number in vocabulary.items()
-        for cut in range(1, len(token))
-        if token[:cut] in vocabulary and token[cut:] in vocabulary
-    ]
-    unknown = tokens[fields.get("tokenizer.ggml.unknown_token_id", 0)]
-    pairs = [(tokens[left], tokens[right]) for _, left, right in sorted(merges)]
-    tokenizer = Tokenizer(
-        models.BPE(vocabulary, pairs, unk_token=unknown, fuse_unk=True, byte_fallback=True)
-    )
-    prefixed = fields.get("tokenizer.ggml.add_space_prefix", True)
-    spaces = normalizers.Replace(" ", "▁")
-    steps = [normalizers.Prepend("▁"), spaces] if prefixed else [spaces]
-    tokenizer.normalizer = normalizers.Sequence(steps)
-    back = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
-    if prefixed:
-        back.append(decoders.Strip(" ", 1, 0))
-    tokenizer.decoder = decoders.Sequence(back)
-    return tokenizer
+    In the order in which Transformers looks for them.
+    """
+    try:
+        named = {
+            file.stem: file.read_text(encoding="utf-8")
+            for file in sorted((folder / NAMED_TEMPLATES).glob("*.jinja"))
+        }
+        if is_file(folder / "chat_template.jinja"):
+            named["default"] = (folder / "chat_template.jinja").read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise InputError(f"a chat template of {folder} cannot be read ({error})") from error
+    if named:
+        return named["default"] if list(named) == ["default"] else named
+    found = settings.get("chat_template")
+    if found is None and is_file(folder / "chat_template.json"):
+        found = read_json(folder / "chat_template.json").get("chat_template")
+    if isinstance(found, list):
+        try:
+            return {entry["name"]: entry["template"] for entry in found}
+        except (KeyError, TypeError) as error:
+            raise InputError(
+                f"{folder}: chat_template is a list that does not give names and templates"
+            ) from error
+    if found is not None and not isinstance(found, str):
+        raise InputError(f"{folder}: chat_template is no text; correct tokenizer_config.json")
+    return found

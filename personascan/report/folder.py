@@ -1,32 +1,59 @@
-"""The results folder of a study: written beside its place, then put there whole."""
+"""The results folder of a study: held from the start, written beside its place, then put there.
 
+Whatever else stands in the folder is the user's, and stays.
+"""
+
+import contextlib
 import json
 import os
 import pathlib
-import shutil
-import tempfile
+import sys
 
 from personascan.errors import InputError
+from personascan.files import partial_of, real_place, unwritable
+from personascan.hashes import SEAL, damaged_files, seal, sealed_files
+from personascan.reading import read_json
 from personascan.report.figures import draw_figures
 from personascan.report.page import report_page
 from personascan.report.tables import write_tables
 from personascan.study_config import StudyConfig
 
+RECORD = "study.json"
+TABLES = ("layers.csv", "runs.csv", "nodes.csv", "overlaps.csv")
+
+
+@contextlib.contextmanager
+def study_folder(config: StudyConfig):
+    """A folder to write the study into, which ends at `config.out` when the block ends well.
+
+    Raises InputError, before any work, for a place that cannot be written, that another process
+    writes, or that holds something else.
+    """
+    out = real_place(config.out)
+    advice = "choose another --config.out"
+    refuse_other_study(config)
+    with partial_of(out, folder=True, advice=advice) as partial:
+        refuse_other_study(config)  # nobody else can write it from here on
+        earlier = earlier_files(out)
+        yield partial
+        seal(partial)
+        put_in_place(partial, out, earlier)
+
 
 def refuse_other_study(config: StudyConfig, sha256: dict | None = None) -> None:
     """The output folder is new, empty, or holds this very study: configuration and inputs."""
-    out = pathlib.Path(config.out)
+    out = real_place(config.out)
     if not out.exists():
         return
     if not out.is_dir():
         raise InputError(f"{out} is a file; choose another --config.out")
-    record = out / "study.json"
+    record = out / RECORD
     if not record.exists():
         if any(out.iterdir()):
             raise InputError(f"{out} holds files that are not a study; choose another --config.out")
         return
     try:
-        content = json.loads(record.read_text(encoding="utf-8"))
+        content = read_json(record)
         other, inputs = dict(content["config"]), dict(content["sha256"])
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{record} is damaged; delete {out} or choose another one") from error
@@ -38,6 +65,23 @@ def refuse_other_study(config: StudyConfig, sha256: dict | None = None) -> None:
             f"{out} holds a study with another configuration (different: {', '.join(differing)}); "
             "choose another --config.out or delete that folder"
         )
+
+
+def earlier_files(out: pathlib.Path) -> set[str]:
+    """What an earlier run of this study has written. Raises InputError if it was changed since."""
+    if not (out / SEAL).exists():
+        figures = (p.relative_to(out).as_posix() for p in out.glob("figures/*.png"))
+        return {RECORD, "report.md", *TABLES, *figures}
+    try:
+        changed = [name for name in damaged_files(out) if (out / name).exists()]
+    except InputError as error:
+        raise InputError(f"{error}; delete {out} or choose another one") from error
+    if changed:
+        raise InputError(
+            f"{out / changed[0]} is not as the study wrote it (damaged, or edited); move it away "
+            "or delete it, and run again"
+        )
+    return {SEAL, *sealed_files(out)}
 
 
 def differences(a: dict, b: dict, prefix: str = "") -> list[str]:
@@ -52,43 +96,41 @@ def differences(a: dict, b: dict, prefix: str = "") -> list[str]:
     return found
 
 
-def write_study(study, out: pathlib.Path) -> None:
-    """Every file of the study, into a folder that appears whole or not at all."""
+def write_study(study, folder: pathlib.Path) -> None:
+    """Every file of the study, into a new folder. Raises InputError where there is no room."""
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        partial = pathlib.Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+        write_files(study, folder)
     except OSError as error:
-        raise InputError(
-            f"{out} cannot be written ({error}); choose another --config.out"
-        ) from error
-    try:
-        partial.chmod(0o755)
-        record = {"config": study.config.to_dict(), **study.provenance}
-        text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
-        (partial / "study.json").write_text(text, encoding="utf-8")
-        write_tables(study, partial)
-        (partial / "figures").mkdir()
-        figures = draw_figures(study, partial / "figures")
-        (partial / "report.md").write_text(report_page(study, figures), encoding="utf-8")
-        put_in_place(partial, out)
-    except OSError as error:
-        raise InputError(
-            f"{out} cannot be written ({error}); choose another --config.out"
-        ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        raise unwritable(study.config.out, error, "choose another --config.out") from error
 
 
-def put_in_place(partial: pathlib.Path, out: pathlib.Path) -> None:
-    """Rename the new folder to `out`; an earlier one goes only once the new one is there."""
-    if not out.exists():
+def write_files(study, folder: pathlib.Path) -> None:
+    record = {"config": study.config.to_dict(), **study.provenance}
+    text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+    (folder / RECORD).write_text(text, encoding="utf-8")
+    write_tables(study, folder)
+    (folder / "figures").mkdir()
+    figures = draw_figures(study, folder / "figures")
+    (folder / "report.md").write_text(report_page(study, figures), encoding="utf-8")
+
+
+def put_in_place(partial: pathlib.Path, out: pathlib.Path, earlier: set[str]) -> None:
+    """Rename the new folder to `out`, or its files into an earlier one, the seal last.
+
+    A process killed in between leaves a folder without a seal, which the next run completes.
+    """
+    if not out.exists() or not any(out.iterdir()):
         os.replace(partial, out)
         return
-    earlier = partial.with_name(f"{partial.name}-earlier")
-    os.replace(out, earlier)
-    try:
-        os.replace(partial, out)
-    except BaseException:  # an interrupt as well: the earlier study must not stay hidden
-        os.replace(earlier, out)
-        raise
-    shutil.rmtree(earlier)
+    (out / SEAL).unlink(missing_ok=True)
+    new = sorted(p.relative_to(partial).as_posix() for p in partial.rglob("*") if p.is_file())
+    for name in sorted(new, key=SEAL.__eq__):
+        target = out / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists() and name not in earlier:
+            aside = target.with_name(f"{target.name}.yours")
+            print(f"note: {target} is not the study's; it is now {aside.name}", file=sys.stderr)
+            os.replace(target, aside)
+        os.replace(partial / name, target)
+    for name in earlier - set(new):
+        (out / name).unlink(missing_ok=True)

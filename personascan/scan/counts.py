@@ -2,7 +2,8 @@
 
 One background for all runs: its values are sorted and every row finds its place by bisection.
 Several backgrounds: the pool is sorted once, and a background is a mask whose running sum along the
-sorted order counts it. Letters: N pool rows, E and M evaluated rows, B background rows, D nodes.
+sorted order counts it. Values are compared by their `order_keys`.
+Letters: N pool rows, E and M evaluated rows, B background rows, D nodes.
 """
 
 import os
@@ -14,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 PIVOT_HALVINGS = 4
+LARGEST = np.int32(2**31 - 1)  # above the key of every finite value
 NODES_AT_ONCE = 256  # a block of nodes stays in the cache while it is sorted or searched
 
 
@@ -26,7 +28,7 @@ class Ranks(NamedTuple):
 
 
 def rank_pool(pool_ND: np.ndarray) -> Ranks:
-    """Sort every node of the pool, in blocks of nodes over the host's threads."""
+    """Sort every node of the pool, given as `order_keys`, in blocks of nodes over threads."""
     rows, nodes = pool_ND.shape
     kind = np.uint16 if rows < 2**16 else np.int32
     ranks = Ranks(*(np.empty((rows, nodes), kind) for _ in range(3)))
@@ -98,7 +100,7 @@ class SortedBackground(NamedTuple):
 
 
 def sort_background(background_BD) -> SortedBackground:
-    """Sort the background's values of every node, in blocks of nodes over the host's threads."""
+    """Sort the background's `order_keys` of every node, in blocks of nodes over threads."""
     rows, nodes = background_BD.shape
     found = SortedBackground(
         np.empty((nodes, rows), background_BD.dtype), np.empty((nodes, rows), np.int32)
@@ -136,7 +138,7 @@ def count_sorted(background: SortedBackground, values_DE) -> tuple[jax.Array, ja
     reach = 1 << size.bit_length()
     # Filled up to a power of two, so that no step of the bisection looks outside.
     spare = ((0, 0), (0, reach - size))
-    filled = jnp.pad(background.values_DB, spare, constant_values=jnp.inf).ravel()
+    filled = jnp.pad(background.values_DB, spare, constant_values=LARGEST).ravel()
     ends = jnp.pad(background.ends_DB, spare).ravel()
     filled, ends = jax.lax.optimization_barrier((filled, ends))  # or every look would pad again
     first_D1 = (jnp.arange(nodes, dtype=jnp.int32) * reach)[:, None]
@@ -148,7 +150,7 @@ def count_sorted(background: SortedBackground, values_DE) -> tuple[jax.Array, ja
     step = reach // 2 ** min(PIVOT_HALVINGS, size.bit_length())
     below_DE = jnp.zeros(values_DE.shape, jnp.int32)
     for pivot in range(step - 1, reach - 1, step):
-        pivot_D = background.values_DB[:, pivot] if pivot < size else jnp.inf
+        pivot_D = background.values_DB[:, pivot] if pivot < size else LARGEST
         below_DE += jnp.where(jnp.reshape(pivot_D, (-1, 1)) < values_DE, step, 0)
     while step > 1:
         step //= 2
@@ -177,15 +179,27 @@ def look_up(below_DE, above_DE, below_B, above_B):
     )
 
 
-def float32_order(values: np.ndarray) -> np.ndarray:
-    """float32 values in the same order: themselves if they are exact, else their ranks."""
+def order_keys(values: np.ndarray) -> np.ndarray:
+    """int32 in the order of the values of each node, equal where they are equal (-0.0 and 0.0 too).
+
+    Whole numbers compare alike on every backend; XLA on a CPU takes subnormal floats for zero.
+    """
     if values.dtype == np.float32:
-        return values
-    with np.errstate(over="ignore"):
-        narrow = values.astype(np.float32)
-    if (narrow == values).all():
-        return narrow
-    ranks = np.empty(values.shape, np.float32)
+        return bits_in_order(values)
+    exact = bits_in_order(values) if values.dtype == np.float64 else values
+    if values.dtype == np.float64:
+        with np.errstate(over="ignore"):
+            narrow = values.astype(np.float32)
+        if (bits_in_order(narrow.astype(np.float64)) == exact).all():
+            return bits_in_order(narrow)
+    ranks = np.empty(values.shape, np.int32)
     for node in range(values.shape[1]):
-        ranks[:, node] = np.unique(values[:, node], return_inverse=True)[1]
+        ranks[:, node] = np.unique(exact[:, node], return_inverse=True)[1]
     return ranks
+
+
+def bits_in_order(values: np.ndarray) -> np.ndarray:
+    """float32 or float64 as whole numbers of the same size: the size of a value with its sign."""
+    kind = np.int32 if values.dtype == np.float32 else np.int64
+    bits = np.ascontiguousarray(values).view(kind)
+    return np.where(bits < 0, np.iinfo(kind).min - bits, bits)

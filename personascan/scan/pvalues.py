@@ -14,13 +14,15 @@ from personascan.scan.counts import (
     NODES_AT_ONCE,
     by_node,
     count_sorted,
-    float32_order,
+    order_keys,
     over_blocks,
     sort_background,
 )
 from personascan.scan.levels import check_tail
 from personascan.scan.masks import background_sizes, number_labels, pair_labels
 from personascan.scan.result import PValueRange
+
+EXACT_INTEGERS = 2**53
 
 
 def as_matrix(name: str, values) -> np.ndarray:
@@ -33,6 +35,13 @@ def as_matrix(name: str, values) -> np.ndarray:
         raise InputError(f"{name} is not an array of numbers ({error})") from error
     if array.dtype.kind not in "biufV" or array.dtype.names or array.dtype.type is np.void:
         raise InputError(f"{name} must hold real numbers, got {array.dtype}")
+    if array.dtype.kind in "iu" and array.size and array.dtype.itemsize == 8:
+        largest = max(abs(int(array.max())), abs(int(array.min())))
+        if largest > EXACT_INTEGERS:
+            raise InputError(
+                f"{name} holds whole numbers up to {largest}, beyond {EXACT_INTEGERS}, from where "
+                "they cannot be told apart as floats; subtract a constant, or rank them first"
+            )
     if array.dtype != np.float64:
         array = array.astype(
             np.float32 if array.dtype.itemsize <= 2 else np.result_type(array, "f4")
@@ -132,14 +141,10 @@ def split_by_group(background_BD, evaluation_ND, background_groups):
 
 
 def as_ordered_pair(background_BD, evaluation_ND) -> tuple[np.ndarray, np.ndarray]:
-    """Background and evaluation rows, checked, as float32 in their common order."""
-    background_BD = as_matrix("background", background_BD)
-    evaluation_ND = as_matrix("evaluation", evaluation_ND)
-    check_widths(background_BD, evaluation_ND)
-    if background_BD.dtype == evaluation_ND.dtype == np.float32:
-        return background_BD, evaluation_ND
-    ordered_ND = float32_order(np.concatenate([background_BD, evaluation_ND]))
-    return ordered_ND[: len(background_BD)], ordered_ND[len(background_BD) :]
+    """Background and evaluation rows, checked, as int32 in their common order."""
+    pool_ND, background_N = stack_pool(background_BD, evaluation_ND)
+    keys_ND, n = order_keys(pool_ND), int(background_N.sum())
+    return keys_ND[:n], keys_ND[n:]
 
 
 def check_widths(background_BD, evaluation_ND) -> None:

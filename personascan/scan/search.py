@@ -17,8 +17,8 @@ from personascan.scan.counts import (
     Ranks,
     by_node,
     count_background,
-    float32_order,
     look_up,
+    order_keys,
     rank_pool,
     sort_background,
     tail_levels,
@@ -99,10 +99,10 @@ def plan_search(searches: Searches, tables: LevelTables, n_nodes, evaluated, sha
 
 def share_background(layer_ND, background_N, evaluated_N, tables: LevelTables) -> SharedBackground:
     """Levels of every evaluated row against the one background of all searches."""
-    ordered_ND = float32_order(layer_ND)
+    keys_ND = order_keys(layer_ND)
     tails_DE = tail_levels(
-        sort_background(ordered_ND[background_N]),
-        by_node(ordered_ND[evaluated_N]),
+        sort_background(keys_ND[background_N]),
+        by_node(keys_ND[evaluated_N]),
         tables.below_RGB[0, 0],
         tables.above_RGB[0, 0],
     )
@@ -238,7 +238,7 @@ def open_source(layer_ND, background_RN, evaluated_N, tables: LevelTables, group
     if is_shared(background_RN, tables):
         return share_background(layer_ND, background_RN[0], evaluated_N, tables)
     return OwnBackgrounds(
-        rank_pool(layer_ND), background_RN, group_N, tables.below_RGB, tables.above_RGB
+        rank_pool(order_keys(layer_ND)), background_RN, group_N, tables.below_RGB, tables.above_RGB
     )
 
 

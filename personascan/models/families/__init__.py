@@ -36,7 +36,7 @@ from personascan.models.families import (
     stablelm,
     starcoder2,
 )
-from personascan.models.families.keys import Settings
+from personascan.models.families.keys import Settings, transformers_config
 
 FAMILIES = {
     "cohere": cohere,
@@ -90,6 +90,45 @@ def read_config(raw: dict, where: str) -> DecoderConfig:
         raise InputError(f"{where} has a value of the wrong kind ({error})") from error
     settings.refuse_unread()
     return checked(config, where)
+
+
+def text_config(raw: dict, where: str) -> dict:
+    """The configuration of the text model inside one that sees or hears as well; else `raw`.
+
+    Raises InputError for a text model that is none of our families, by the name of what is inside.
+    """
+    outer, inside = raw.get("model_type"), raw.get("text_config")
+    if not isinstance(outer, str) or outer in FAMILIES:
+        return raw
+    if not isinstance(inside, dict) and outer not in FLAT_WRAPPERS:
+        return raw
+    try:
+        hf = transformers_config(raw, where)
+        inner = hf.get_text_config().to_dict()
+    except (InputError, AttributeError):
+        # A wrapper that Transformers does not know; its text model may still be named.
+        inner, hf = dict(inside or {}), None
+    kind = TEXT_TYPES.get(inner.get("model_type"), inner.get("model_type"))
+    if kind not in FAMILIES or hf is None or outer in NOT_CAUSAL:
+        why = " that is not causal inside it" if outer in NOT_CAUSAL else ""
+        raise InputError(
+            f"{where}: model_type {outer!r} holds a text model of type {kind!r}{why}, which is not "
+            f"supported; supported: {', '.join(FAMILIES)}"
+        )
+    for rope in (inner.get("rope_parameters"), inner.get("rope_scaling")):
+        if isinstance(rope, dict):
+            # Sections of the head for time, height and width, which are one and the same in text.
+            rope.pop("mrope_section", None)
+    tied = getattr(hf, "tie_word_embeddings", None)
+    if tied is not None:
+        inner["tie_word_embeddings"] = tied
+    return inner | {"model_type": kind}
+
+
+# The text models of these have a type of their own, and are those of a family in all but name.
+TEXT_TYPES = {"qwen2_vl_text": "qwen2", "qwen2_5_vl_text": "qwen2"}
+FLAT_WRAPPERS = ("qwen2_vl", "qwen2_5_vl")  # older files have the text model's keys outside
+NOT_CAUSAL = ("paligemma",)  # attention sees all of the prompt
 
 
 def checked(config: DecoderConfig, where: str) -> DecoderConfig:

@@ -6,28 +6,37 @@ new one. What a family reads of it is handled; every other key of the file must 
 
 import copy
 import dataclasses
+import functools
+import re
 import warnings
 from contextlib import contextmanager
 
 from personascan.errors import InputError
 
-# Settings of training, generation and file handling, which do not change a forward pass.
+# What no forward pass of ours reads, beside what `is_neutral` knows by rule: settings of training,
+# of files and of other programs.
 NEUTRAL = {
-    "_attn_implementation", "_attn_implementation_autoset", "_name_or_path", "activation_dropout",
-    "architectures", "attention_dropout", "attn_pdrop", "bad_words_ids", "bos_token_id",
-    "cache_implementation", "chunk_size_feed_forward", "classifier_dropout", "do_sample",
-    "dropout", "dtype", "embd_pdrop", "embedding_dropout", "eos_token_id", "finetuning_task",
-    "gradient_checkpointing", "hidden_dropout", "id2label", "init_std", "initializer_range",
-    "is_decoder", "is_llama_config", "label2id", "layerdrop", "max_length", "max_sequence_length",
-    "model_type", "n_ctx", "num_labels", "output_attentions", "output_hidden_states",
-    "output_router_logits", "pad_token_id", "prefix", "repetition_penalty",
-    "resid_pdrop", "residual_dropout", "return_dict", "router_aux_loss_coef",
-    "router_jitter_noise", "sep_token_id", "task_specific_params", "temperature",
-    "tokenizer_class", "top_k", "top_p", "torch_dtype", "torchscript", "transformers.js_config",
-    "transformers_version", "unk_token_id", "unsloth_fixed", "unsloth_version", "use_bfloat16",
-    "use_cache",
+    "_attn_implementation_autoset", "bos_token_id", "classifier_activation", "eos_token_id",
+    "finetuning_task", "gradient_checkpointing", "is_llama_config", "max_sequence_length", "n_ctx",
+    "num_labels", "pad_token_id", "prefix", "sep_token_id", "task_specific_params",
+    "tokenizer_class", "torch_dtype", "transformers.js_config", "unk_token_id", "unsloth_fixed",
+    "unsloth_version", "use_cache",
     # How products are sliced, not what they are.
     "pretraining_tp",
+    # Of the base class in earlier versions of Transformers.
+    "is_decoder", "tf_legacy_loss", "torchscript", "use_bfloat16", "tie_encoder_decoder",
+    "cross_attention_hidden_size",
+}  # fmt: skip
+# Random or of the loss: nothing of it is left in a forward pass.
+OF_TRAINING = re.compile(
+    r".*(dropout|_pdrop|layerdrop)|init_std|initializer_.*|embedding_initializer.*"
+    r"|output_(attentions|hidden_states|router_logits)|router_(aux_loss_coef|jitter_noise)"
+    r"|summary_.*"
+)
+# Of the base class, and yet another network unless empty.
+OTHER_NETWORK = {
+    "is_encoder_decoder", "add_cross_attention", "pruned_heads", "quantization_config",
+    "transformers_weights", "auto_map", "tie_word_embeddings",
 }  # fmt: skip
 # Old spellings, which the Transformers class turns into the key on the right.
 SPELLINGS = {
@@ -124,10 +133,42 @@ class Settings:
     def refuse_unread(self) -> None:
         """Every key of the file was read, or is neutral; else an InputError that names it."""
         for key, value in self._raw.items():
-            if key not in self._read and key not in NEUTRAL:
+            if key not in self._read and not self._is_neutral(key, value):
                 raise InputError(
                     f"{self.where}: the key {key!r} (= {value!r}) is not handled by personascan"
                 )
+
+    def _is_neutral(self, key: str, value) -> bool:
+        """Whether a key cannot reach the forward pass, or is as if it were not there."""
+        if value is None or (key in OTHER_NETWORK and not value):
+            return True
+        if key in OTHER_NETWORK:
+            return False
+        # At its default a key that no family reads is what the families were verified with.
+        defaults = class_defaults(type(self._hf))
+        if key in defaults:
+            return key in NEUTRAL | general_keys() or value == defaults[key] or by_rule(key)
+        private = key.startswith("_") and key.lstrip("_") not in defaults
+        return key in NEUTRAL | general_keys() or private or by_rule(key)
+
+
+def by_rule(key: str) -> bool:
+    return OF_TRAINING.fullmatch(key) is not None
+
+
+@functools.cache
+def general_keys() -> frozenset[str]:
+    """What every configuration of Transformers may have, and what belongs to generation."""
+    from transformers import GenerationConfig, PreTrainedConfig
+
+    return frozenset(PreTrainedConfig().to_dict()) | frozenset(GenerationConfig().to_dict())
+
+
+@functools.cache
+def class_defaults(cls) -> dict:
+    """The keys that a configuration class declares, at their defaults."""
+    with silent_transformers():
+        return cls().to_dict()
 
 
 def transformers_config(raw: dict, where: str):

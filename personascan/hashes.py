@@ -1,0 +1,105 @@
+"""Hashes of files and folders: what is stored is sealed with them, and checked on reading."""
+
+import contextlib
+import hashlib
+import json
+import os
+import pathlib
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from personascan.errors import InputError
+from personascan.reading import read_json
+
+SEAL = "sha256.json"
+SETTLED_SECONDS = 2  # a file changed less long ago may change again within a tick of its clock
+
+
+def cache_folder() -> pathlib.Path:
+    """PERSONASCAN_CACHE, or personascan in the user's cache folder."""
+    if chosen := os.environ.get("PERSONASCAN_CACHE"):
+        return pathlib.Path(chosen).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    return pathlib.Path(base) / "personascan"
+
+
+def file_sha256(path: pathlib.Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def text_sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def folder_sha256(folder: pathlib.Path) -> dict[str, str]:
+    """{name: hash} of every file in a folder, but for its seal."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / SEAL)
+    with ThreadPoolExecutor() as threads:
+        hashes = list(threads.map(file_sha256, files))
+    return {p.relative_to(folder).as_posix(): h for p, h in zip(files, hashes, strict=True)}
+
+
+def seal(folder: pathlib.Path) -> None:
+    """Write the hashes of a folder's files into it."""
+    write_seal(folder, folder_sha256(folder))
+
+
+def write_seal(folder: pathlib.Path, files: dict[str, str]) -> None:
+    """Write the hashes of these files, whole."""
+    record = {"files": files, "sha256": text_sha256(json.dumps(files, sort_keys=True))}
+    partial = folder / f".{SEAL}.new"
+    partial.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    os.replace(partial, folder / SEAL)
+
+
+def sealed_files(folder: pathlib.Path) -> dict[str, str]:
+    """{name: hash} as the seal of a folder has them. Raises InputError for a damaged one."""
+    record = read_json(folder / SEAL)
+    files = record.get("files")
+    whole = isinstance(files, dict) and record.get("sha256") == text_sha256(
+        json.dumps(files, sort_keys=True)
+    )
+    if not whole:
+        raise InputError(f"{folder / SEAL} is damaged")
+    return files
+
+
+def damaged_files(folder: pathlib.Path) -> list[str]:
+    """Files of a sealed folder that are gone or differ. Raises InputError for a damaged seal."""
+    files = sealed_files(folder)
+
+    def differs(name: str) -> bool:
+        try:
+            return file_sha256(folder / name) != files[name]
+        except OSError:
+            return True
+
+    with ThreadPoolExecutor() as threads:
+        wrong = list(threads.map(differs, files))
+    return [name for name, is_wrong in zip(files, wrong, strict=True) if is_wrong]
+
+
+def remembered_sha256(path: pathlib.Path) -> tuple[str, bool]:
+    """The hash of a file, and whether it is only remembered.
+
+    It is worked out anew when the size, place or a time of the file has changed; the time of its
+    last change of any kind, which no program can set, is among them.
+    """
+    seen = path.resolve().stat()
+    identity = (
+        f"{path.resolve()}\n{seen.st_size}\n{seen.st_mtime_ns}\n{seen.st_ctime_ns}\n{seen.st_ino}"
+    )
+    note = cache_folder() / "hashes" / text_sha256(identity)[:32]
+    with contextlib.suppress(OSError, ValueError):
+        digest, check = note.read_text(encoding="ascii").split()
+        if check == text_sha256(f"{identity}\n{digest}"):
+            return digest, True
+    digest = file_sha256(path)
+    if abs(time.time() - seen.st_ctime) > SETTLED_SECONDS:
+        # Only a memory: without it the next start hashes again.
+        check = text_sha256(f"{identity}\n{digest}")
+        with contextlib.suppress(OSError):
+            note.parent.mkdir(parents=True, exist_ok=True)
+            note.write_text(f"{digest} {check}", encoding="ascii")
+    return digest, False

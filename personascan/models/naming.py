@@ -1,0 +1,104 @@
+"""The tensors of a checkpoint under the names of a family's table, whatever stands around them.
+
+A decoder may stand bare, under its own prefix, or inside a model that sees as well; beside it stand
+heads for other tasks, which no hidden state needs. The unembedding may be gone, or the embedding.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from personascan.errors import InputError
+from personascan.models.checkpoint import Tensors
+from personascan.models.config import DecoderConfig
+
+# Beside a bare decoder; under a prefix, whatever has another one is left out.
+HEADS = ("lm_head", "embed_out", "score", "classifier", "v_head", "qa_outputs", "value_head")
+SEEING = ("vision", "visual", "audio")
+ADAPTER = "lora_"
+
+
+@dataclasses.dataclass(frozen=True)
+class Named:
+    """A checkpoint as a table names it."""
+
+    tensors: Tensors
+    config: DecoderConfig  # with the unembedding that is there
+    notes: tuple[str, ...]  # what a user should know
+
+
+def by_table(tensors: Tensors, table: dict, config: DecoderConfig, where: str) -> Named:
+    """Names of the table for the tensors of a Hugging Face checkpoint.
+
+    Raises InputError for adapters that are not merged, or several decoders.
+    """
+    adapters = [name for name in tensors.names if ADAPTER in name]
+    if adapters:
+        raise InputError(
+            f"{where} holds adapters that are not merged, such as {min(adapters)}; merge them "
+            "first (peft: model.merge_and_unload().save_pretrained(folder))"
+        )
+    root = table["embedding"][0].split(".")[0] + "."
+    prefix = decoder_prefix(tensors.names, table, root, where)
+    head = table["lm_head"][0]
+    real, left_out = {}, []
+    for name in tensors.names:
+        rest = name.removeprefix(prefix)
+        if name == head or name.endswith(f".{head}") or name.endswith(head_bias(head)):
+            real[head if name.endswith(head) else head_bias(head)] = name
+        elif not name.startswith(prefix) or (not prefix and rest.split(".")[0] in HEADS):
+            left_out.append(name)
+        else:
+            real[f"{root}{rest}"] = name
+    found = Tensors(set(real), lambda name: tensors.read(real[name]))
+    found, config, notes = with_head(found, table, config)
+    if left_out:
+        groups = sorted({name.split(".")[0] if "." in name else name for name in left_out})
+        notes.append(
+            f"left out, since no hidden state needs it: {', '.join(groups)} "
+            f"({len(left_out)} tensors)"
+        )
+    return Named(found, config, tuple(notes))
+
+
+def head_bias(head: str) -> str:
+    return head.removesuffix("weight") + "bias"
+
+
+def decoder_prefix(names: set[str], table: dict, root: str, where: str) -> str:
+    """What stands before the names of the decoder's own modules: where its first block is."""
+    block = table["blocks/o"][0].replace("{layer}", "0").removeprefix(root)
+    found = sorted(
+        name.removesuffix(block) for name in names if name == block or name.endswith(f".{block}")
+    )
+    seeing = [p for p in found if any(word in p for word in SEEING)]
+    found = [p for p in found if p not in seeing]
+    if len(found) > 1:
+        raise InputError(
+            f"{where} holds several decoders ({', '.join(repr(p) for p in found)}); keep one"
+        )
+    return found[0] if found else root
+
+
+def with_head(tensors: Tensors, table: dict, config: DecoderConfig):
+    """(tensors, config, notes) with the unembedding that is there, as Transformers settles it."""
+    head, embedding = table["lm_head"][0], table["embedding"][0]
+    has_head, has_embedding = head in tensors.names, embedding in tensors.names
+    if not has_head:
+        known = config.tie_embeddings
+        names = tensors.names - {head_bias(head)} if not known else tensors.names
+        return (
+            Tensors(names, tensors.read),
+            dataclasses.replace(config, has_head=known),
+            [] if known else ["it has no lm_head: activations, but no logits"],
+        )
+    if not config.tie_embeddings:
+        return tensors, config, []
+    if not has_embedding:
+        read = {embedding: head}
+        names = tensors.names - {head} | {embedding}
+        return Tensors(names, lambda n: tensors.read(read.get(n, n))), config, []
+    if np.array_equal(tensors.read(head), tensors.read(embedding)):
+        return Tensors(tensors.names - {head}, tensors.read), config, []
+    note = "lm_head differs from the embedding that it should be tied to; each is used as it is"
+    return tensors, dataclasses.replace(config, tie_embeddings=False), [note]

@@ -1,0 +1,41 @@
+"""Foreign files: only regular ones are opened, and JSON is an object or one clear line."""
+
+import json
+import pathlib
+import stat
+
+from personascan.errors import InputError
+
+
+def is_file(path: pathlib.Path) -> bool:
+    """Whether a regular file is there; a pipe is none, nor is a name that no file can have."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def refuse_special(path: pathlib.Path) -> None:
+    """Refuse a pipe, socket or device, which could keep a reader waiting for ever."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return  # whoever opens it says what is wrong
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise InputError(f"{path} is not a regular file; give the file itself")
+
+
+def read_json(path: pathlib.Path) -> dict:
+    """The object in a JSON file. Raises InputError for everything else."""
+    refuse_special(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror or error})") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not valid JSON ({error}); download it again") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} is not a JSON object")
+    return content
