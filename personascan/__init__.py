@@ -1,50 +1,54 @@
 """personascan: where and how a language model encodes a persona."""
 
-from personascan.activations.extract import extract
-from personascan.activations.store import Activations, read_array, whole_file
-from personascan.analysis.deepscan import PublishedRuns, read_deepscan_output
-from personascan.errors import InputError
-from personascan.models.load import LanguageModel, load_model
-from personascan.plan import ExtractionPlan, plan_extraction
-from personascan.report.tables import summary_table
-from personascan.scan.calibrate import Calibration, calibrate
-from personascan.scan.individual import individual_scan
-from personascan.scan.pvalues import empirical_pvalues
-from personascan.scan.runs import group_scan, scan_runs
-from personascan.scan.splits import SplitPlan, draw_splits
-from personascan.sharding import device_mesh, parse_mesh
-from personascan.statements import Statement, load_statements
-from personascan.study import Study, plan_study, run_study
-from personascan.study_config import ScanPlan, StudyConfig
+import importlib
 
-__all__ = [
-    "Activations",
-    "Calibration",
-    "ExtractionPlan",
-    "InputError",
-    "LanguageModel",
-    "PublishedRuns",
-    "ScanPlan",
-    "SplitPlan",
-    "Statement",
-    "Study",
-    "StudyConfig",
-    "calibrate",
-    "device_mesh",
-    "draw_splits",
-    "empirical_pvalues",
-    "extract",
-    "group_scan",
-    "individual_scan",
-    "load_model",
-    "load_statements",
-    "parse_mesh",
-    "plan_extraction",
-    "plan_study",
-    "read_array",
-    "read_deepscan_output",
-    "run_study",
-    "scan_runs",
-    "summary_table",
-    "whole_file",
-]
+# Where each public name lives; a module is imported when one of its names is first used, so that
+# a script can answer a signal before the seconds that all of them take.
+HOME = {
+    "Activations": "activations.store",
+    "Calibration": "scan.calibrate",
+    "ExtractionPlan": "plan",
+    "InputError": "errors",
+    "LanguageModel": "models.load",
+    "PromptOptions": "templates",
+    "PublishedRuns": "analysis.deepscan",
+    "ScanPlan": "study_config",
+    "SplitPlan": "scan.splits",
+    "Statement": "statements",
+    "Study": "study",
+    "StudyConfig": "study_config",
+    "calibrate": "scan.calibrate",
+    "device_mesh": "sharding",
+    "draw_splits": "scan.splits",
+    "empirical_pvalues": "scan.pvalues",
+    "extract": "activations.extract",
+    "group_scan": "scan.runs",
+    "individual_scan": "scan.individual",
+    "load_model": "models.load",
+    "load_statements": "statements",
+    "parse_mesh": "sharding",
+    "plan_extraction": "plan",
+    "plan_study": "study",
+    "read_array": "activations.store",
+    "read_deepscan_output": "analysis.deepscan",
+    "run_study": "study",
+    "scan_runs": "scan.runs",
+    "summary_table": "report.tables",
+    "whole_file": "files",
+}
+__all__ = list(HOME)
+
+
+def __getattr__(name: str):
+    if name in HOME:
+        found = getattr(importlib.import_module(f"personascan.{HOME[name]}"), name)
+        globals()[name] = found
+        return found
+    try:
+        return importlib.import_module(f"personascan.{name}")
+    except ModuleNotFoundError as error:
+        raise AttributeError(f"module 'personascan' has no attribute {name!r}") from error
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *HOME})

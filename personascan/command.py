@@ -1,38 +1,110 @@
-"""Running a script: an error in the input is one clear line and a non-zero exit."""
+"""Running a script: what is wrong with the input is one clear line, and so is an interrupt.
+
+Scripts import this before anything else: from then on a signal ends them in one line, with nothing
+left behind. That is why everything heavy is imported inside functions here.
+"""
 
 import contextlib
+import importlib
 import os
+import signal
 import sys
 
-import jax
-from absl import app, flags, logging
-
 from personascan.errors import InputError
-from personascan.models.embedded import cache_folder
+from personascan.visible import visible
 
 USAGE_ERROR = 2
+SIGNALS = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
+ENDED = "interrupted: nothing was written"
+AGAIN_SECONDS = 2  # an interrupt that some library swallows is raised again after this long
+# What a run will need, imported while a signal can still end the process at once.
+HEAVY = ("jax", "personascan.study", "transformers")
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal that ends the program; holds its number."""
+
+
+def end_at_once(number, _frame) -> None:
+    """While modules are imported: some swallow an exception, and nothing is there to clean up."""
+    os.write(2, f"{ENDED}\n".encode())
+    os._exit(128 + number)
+
+
+def unwind(number, _frame) -> None:
+    """While a script works: up through everything that has something to clean up."""
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, lambda *_: unwind(number, None))
+        signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
+    raise Interrupted(number)
+
+
+def on_signals(handler) -> None:
+    for number in SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+            signal.signal(number, handler)
 
 
 def run(main) -> None:
     """absl's app.run for `main(argv)`, with InputError as one line on standard error."""
+    from absl import app, flags, logging
 
     def guarded(argv) -> None:
         if len(argv) > 1:
             raise InputError(f"unexpected argument {argv[1]!r}; flags are written --name=value")
         if not flags.FLAGS["verbosity"].present:
             logging.set_verbosity(logging.WARNING)
+        prepare()
+        on_signals(unwind)
         main(argv)
 
-    # One device a core, so that scans are spread over the cores of a machine without accelerator.
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character shows its code.
+        with contextlib.suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app.run(guarded, flags_parser=parse)
+    except KeyboardInterrupt as error:
+        on_signals(signal.SIG_IGN)
+        number = error.args[0] if isinstance(error, Interrupted) else signal.SIGINT
+        print(ENDED, file=sys.stderr)
+        sys.exit(128 + number)
+    except BrokenPipeError:
+        # Whoever read the output has gone: nothing is left to be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (InputError, OSError) as error:  # a recipe that cannot be read is an OSError
+        sys.exit(f"error: {one_line(error)}")
+    except MemoryError as error:
+        sys.exit(f"error: memory ran out ({one_line(error) or 'no more is free'}); {LESS}")
+    except Exception as error:
+        if not is_exhausted(error):
+            raise
+        sys.exit(f"error: memory of the device ran out ({one_line(error)[:160]}); {LESS}")
+
+
+LESS = "use smaller batch_tokens for a model, or fewer runs, starts or rows for a scan"
+
+
+def is_exhausted(error: Exception) -> bool:
+    """Whether XLA found no memory."""
+    return "RESOURCE_EXHAUSTED" in str(error)
+
+
+def prepare() -> None:
+    """Import what takes long, one device a core, and keep what is compiled."""
+    for module in HEAVY:
+        importlib.import_module(module)
+    import jax
+
+    from personascan.compilations import keep_compilations
+
+    # So that scans are spread over the cores of a machine without accelerator.
     if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         jax.config.update("jax_num_cpu_devices", os.cpu_count())
     keep_compilations()
-    try:
-        app.run(guarded, flags_parser=parse)
-    except KeyboardInterrupt:
-        sys.exit("interrupted: nothing was written")
-    except (InputError, OSError) as error:  # a recipe that cannot be read is an OSError
-        sys.exit(f"error: {one_line(error)}")
 
 
 @contextlib.contextmanager
@@ -44,20 +116,21 @@ def needs_extra(extra: str):
         raise InputError(f"{error.name} is not installed; pip install -e '.[{extra}]'") from error
 
 
-def keep_compilations() -> None:
-    """What XLA compiles is kept between runs; JAX_COMPILATION_CACHE_DIR names another place."""
-    if jax.config.jax_compilation_cache_dir is None:
-        jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "compiled"))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
-
-
 def parse(argv):
     """Parse flags; what a configuration file or an override raises becomes one line too."""
+    from absl import flags
+
     try:
         return flags.FLAGS(argv)
+    except SystemExit:
+        sys.exit(0)  # help was asked for, and given
+    except BrokenPipeError:
+        raise
     except flags.Error as error:
         fail(error)
-    except (AttributeError, KeyError, TypeError, ValueError, OSError, SyntaxError) as error:
+    except (
+        AttributeError, KeyError, TypeError, ValueError, OSError, SyntaxError, RecursionError,
+    ) as error:  # fmt: skip
         fail(error)
 
 
@@ -67,4 +140,7 @@ def fail(error: Exception) -> None:
 
 
 def one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    return visible(" ".join(str(error).split()))
+
+
+on_signals(end_at_once)

@@ -28,7 +28,8 @@ def held(place: pathlib.Path, wait: bool = False) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     lock_file = lock_of(place)
-    lock = FileLock(lock_file, timeout=-1 if wait else 0)
+    # One lock a place and thread, which the thread may hold several times.
+    lock = FileLock(lock_file, timeout=-1 if wait else 0, is_singleton=True)
     try:
         lock.acquire()
     except Timeout as error:
@@ -42,8 +43,9 @@ def held(place: pathlib.Path, wait: bool = False) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):
-            lock_file.unlink(missing_ok=True)
+        if lock.lock_counter == 1:
+            with contextlib.suppress(OSError):
+                lock_file.unlink(missing_ok=True)
         lock.release()
 
 
@@ -155,7 +157,10 @@ def whole_file(path, *, overwrite: bool = False):
     if place.exists() and not place.is_file():
         raise InputError(f"{path} cannot be written (it is not a file); choose another place")
     if place.exists() and not overwrite:
-        raise InputError(f"{path} exists already; choose another place, or say overwrite")
+        raise InputError(
+            f"{path} exists already; choose another place, or overwrite it (overwrite=True, "
+            "--overwrite)"
+        )
     with partial_of(place, folder=False) as partial:
         with partial.open("wb") as file:
             yield file
@@ -168,13 +173,27 @@ def whole_folder(out):
 
     Raises InputError where `out` holds anything, or cannot be written, or another writes it.
     """
-    place = real_place(out)
-    if place.exists() and (not place.is_dir() or any(place.iterdir())):
-        raise InputError(f"{out} exists already; choose another place or delete it")
+    place = new_place(out)
     with partial_of(place, folder=True) as partial:
         yield partial
         seal(partial)
         os.replace(partial, place)
+
+
+@contextlib.contextmanager
+def hold_folder(out):
+    """Try and hold a place that `whole_folder` will fill later in the block; errors as there."""
+    with partial_of(new_place(out), folder=True) as trial:
+        trial.rmdir()
+        yield
+
+
+def new_place(out) -> pathlib.Path:
+    """A place for a folder that is not there yet, or empty."""
+    place = real_place(out)
+    if place.exists() and (not place.is_dir() or any(place.iterdir())):
+        raise InputError(f"{out} exists already; choose another place or delete it")
+    return place
 
 
 def reserve(path: pathlib.Path) -> None:

@@ -1,18 +1,24 @@
 """The Hugging Face hub: models and data sets by id, only the files needed, at a pinned commit."""
 
+import hashlib
 import pathlib
 import re
+import sys
 from typing import NamedTuple
 
 from personascan.errors import InputError
+from personascan.hashes import remembered_sha256
+from personascan.reading import read_json
 
 ID = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(/(?P<file>[\w./-]+\.gguf))?(@(?P<revision>[\w./-]+))?")
-MODEL_FILE = re.compile(
-    r"config\.json|model\.safetensors(\.index\.json)?|model-\d+-of-\d+\.safetensors"
-    r"|tokenizer.*|special_tokens_map\.json|added_tokens\.json|vocab\.(json|txt)|merges\.txt"
-    r"|chat_template\.\w+"
+DESCRIBES = re.compile(
+    r"config\.json|tokenizer.*|special_tokens_map\.json|added_tokens\.json|vocab\.(json|txt)"
+    r"|merges\.txt|chat_template\.\w+|additional_chat_templates/.*\.jinja"
 )
-WEIGHTS = re.compile(r".*\.(safetensors|gguf)")
+SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+SHARD = re.compile(r".*\.safetensors")
+GGUF_PART = re.compile(r"(?P<stem>.+)-\d{5}-of-(?P<count>\d{5})\.gguf")
+SHA256, SHA1 = 64, 40  # digits of the names under which the hub's cache keeps contents
 
 
 class Snapshot(NamedTuple):
@@ -35,17 +41,41 @@ def fetch_model(source: str, weights: bool = True) -> Snapshot:
     named = ID.fullmatch(source)
     file = named["file"]
 
-    def choose(names: list[str]) -> list[str]:
+    def choose(names: list[str], open_file=None) -> list[str]:
         if file:
-            return [name for name in names if name == file]
-        of_model = [name for name in names if MODEL_FILE.fullmatch(name)]
-        return [name for name in of_model if weights or not WEIGHTS.fullmatch(name)]
+            return [name for name in names if same_file(name, file)]
+        of_model = [name for name in names if DESCRIBES.fullmatch(name)]
+        return of_model + (weight_files(names, open_file) if weights else [])
 
     folder, names, revision = fetch(named["repo"], named["revision"], "model", choose)
     if not names:
         wanted = file or "config.json and safetensors files"
         raise InputError(f"the hub's {named['repo']} has no {wanted}; choose another source")
     return Snapshot(folder / file if file else folder, revision)
+
+
+def same_file(name: str, wanted: str) -> bool:
+    """Whether a file is the wanted one, or another part of the split file it is a part of."""
+    a, b = GGUF_PART.fullmatch(name), GGUF_PART.fullmatch(wanted)
+    return name == wanted or bool(a and b and a.groupdict() == b.groupdict())
+
+
+def weight_files(names: list[str], open_file) -> list[str]:
+    """The single file, else the index and what it names; `open_file` brings a file to this disk."""
+    if SINGLE in names:
+        return [SINGLE]
+    if INDEX not in names:
+        return []
+    if open_file is None:  # not to be had now: every shard there is
+        return [INDEX, *(name for name in names if SHARD.fullmatch(name))]
+    index = open_file(INDEX)
+    of_tensor = read_json(index).get("weight_map")
+    if not isinstance(of_tensor, dict):
+        raise InputError(f"{index} has no weight_map of file names; download it again")
+    missing = sorted({str(n) for n in of_tensor.values()} - set(names))
+    if missing:
+        raise InputError(f"the hub's {INDEX} names {missing[0]!r}, which the repository lacks")
+    return [INDEX, *sorted(set(of_tensor.values()))]
 
 
 def fetch_statements(source: str, personas: tuple[str, ...] = ()) -> list[pathlib.Path]:
@@ -55,7 +85,7 @@ def fetch_statements(source: str, personas: tuple[str, ...] = ()) -> list[pathli
     """
     named = ID.fullmatch(source)
 
-    def choose(names: list[str]) -> list[str]:
+    def choose(names: list[str], open_file=None) -> list[str]:
         files = [n for n in names if n.endswith(".jsonl")]
         files = [n for n in files if n.startswith("persona/")] or files
         return [n for n in files if pathlib.PurePosixPath(n).stem in personas] or files
@@ -75,14 +105,22 @@ def fetch(repo: str, revision: str | None, kind: str, choose):
     where = dict(repo_id=repo, repo_type=kind)
     try:
         found = api.repo_info(revision=revision, **where)
-        names = choose([s.rfilename for s in found.siblings])
-        paths = [
-            pathlib.Path(api.hf_hub_download(filename=name, revision=found.sha, **where))
-            for name in names
-        ]
+
+        def bring(name: str) -> pathlib.Path:
+            path = pathlib.Path(api.hf_hub_download(filename=name, revision=found.sha, **where))
+            if not has_its_hash(path):
+                print(f"note: the hub's copy {path} is damaged; fetched anew", file=sys.stderr)
+                path.resolve().unlink()
+                path = pathlib.Path(api.hf_hub_download(filename=name, revision=found.sha, **where))
+            return path
+
+        names = choose([s.rfilename for s in found.siblings], bring)
+        paths = [bring(name) for name in names]
         if names and revision != found.sha:
             # By its branch as well, under which the copy is looked for without network.
             api.hf_hub_download(filename=names[0], revision=revision, **where)
+    except InputError:
+        raise
     except Exception as error:
         reason = explain(error, repo, revision, kind)
         if not out_of_reach(error):
@@ -94,9 +132,29 @@ def fetch(repo: str, revision: str | None, kind: str, choose):
             raise InputError(reason) from error
         folder = pathlib.Path(local)
         there = [p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()]
-        return folder, choose(sorted(there)), folder.name
+        names = choose(sorted(there), folder.joinpath)
+        for name in names:
+            if not has_its_hash(folder / name):
+                raise InputError(
+                    f"the hub's copy {folder / name} is damaged, and the hub cannot be reached; "
+                    "delete it, and run again with network"
+                ) from error
+        return folder, names, folder.name
     folder = paths[0].parents[len(pathlib.PurePosixPath(names[0]).parts) - 1] if paths else None
     return folder, names, found.sha
+
+
+def has_its_hash(path: pathlib.Path) -> bool:
+    """Whether a file of the hub's cache has the hash that it is kept under."""
+    kept = path.resolve()
+    if kept.parent.name != "blobs" or not kept.is_file():
+        return True  # copied, where links are not to be had: there is no hash to compare with
+    if len(kept.name) == SHA256:
+        return remembered_sha256(kept)[0] == kept.name
+    if len(kept.name) == SHA1:
+        content = kept.read_bytes()
+        return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest() == kept.name
+    return True
 
 
 def out_of_reach(error: Exception) -> bool:

@@ -10,12 +10,13 @@ import numpy as np
 
 from personascan.activations.extract import BATCH_TOKENS, check_request
 from personascan.activations.kept import check_numbers
+from personascan.activations.sizes import batch_bytes, batch_flops
 from personascan.errors import InputError
 from personascan.models.checkpoint import by_path, parameter_shapes
 from personascan.models.config import DecoderConfig
 from personascan.models.layers import project
 from personascan.models.load import DTYPES, inspect_model
-from personascan.prompts import Batch, plan_batches, tokenize
+from personascan.prompts import plan_batches, tokenize
 from personascan.statements import Statement
 from personascan.templates import DATE
 
@@ -106,22 +107,6 @@ def plan_extraction(
         seconds=flops / product_rate(config, dtype),
         compile_seconds=COMPILE_SECONDS * compiled,
     )
-
-
-def batch_flops(config: DecoderConfig, batch: Batch) -> int:
-    """Two for each weight of the blocks and token (all experts run), and those of attention."""
-    rows, tokens = batch.tokens_BT.shape
-    weights = sum(math.prod(s) for name, s in config.block_shapes().items() if "norm" not in name)
-    attention = 4 * tokens * config.heads * config.head_dim
-    return config.layers * rows * tokens * (2 * weights + attention)
-
-
-def batch_bytes(config: DecoderConfig, batch: Batch) -> int:
-    """The residual stream, one block's heads and MLP, and its attention logits, in float32."""
-    rows, tokens = batch.tokens_BT.shape
-    heads = (2 * config.heads + 2 * config.kv_heads) * config.head_dim
-    a_token = 4 * config.width + heads + 3 * config.mlp_width
-    return 4 * rows * tokens * (a_token + 2 * config.heads * tokens)
 
 
 def product_rate(config: DecoderConfig, dtype: str, repeats: int = 5) -> float:

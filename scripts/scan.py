@@ -1,16 +1,27 @@
-"""Scan two .npy files of activations [rows, nodes]: --background and --evaluation -> the subset."""
+"""Scan rows of activations against expected ones: --background and --evaluation -> the subset.
 
+Both are .npy files [rows, nodes], or the .npz file or folder that scripts/extract.py wrote, of
+which --site, --layer, --position and the ids choose; rows are then named by statement.
+"""
+
+from personascan.command import run  # first: a signal is answered from here on
+
+import contextlib
 import json
 
-import numpy as np
 from absl import flags
 
 import personascan
-from personascan.command import run
 
-BACKGROUND = flags.DEFINE_string("background", None, ".npy file of expected rows.", required=True)
-EVALUATION = flags.DEFINE_string("evaluation", None, ".npy file of scanned rows.", required=True)
+BACKGROUND = flags.DEFINE_string("background", None, ".npy, .npz or folder.", required=True)
+EVALUATION = flags.DEFINE_string("evaluation", None, ".npy, .npz or folder.", required=True)
+SITE = flags.DEFINE_string("site", "", "Of an .npz file or folder: the site, e.g. resid_post.")
+LAYER = flags.DEFINE_string("layer", "", "Its number or name.")
+POSITION = flags.DEFINE_string("position", "", "The position, e.g. last.")
+BACKGROUND_IDS = flags.DEFINE_string("background_ids", "", "a,b,c or a file, one id a line.")
+EVALUATION_IDS = flags.DEFINE_string("evaluation_ids", "", "The same for the scanned rows.")
 OUT = flags.DEFINE_string("out", None, "Write the result here as JSON.")
+OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace --out if it is there.")
 SCORE = flags.DEFINE_string("score", "bj", "bj, hc or ks.")
 TAIL = flags.DEFINE_string("tail", "two", "right, left or two.")
 ALPHA_MAX = flags.DEFINE_float("alpha_max", 0.5, "Largest alpha.")
@@ -21,36 +32,33 @@ SEED = flags.DEFINE_integer("seed", 0, "Seed of the random starts.")
 
 
 def main(_) -> None:
+    from personascan.activations.rows import read_rows, refuse_shared
+    from personascan.visible import visible
+
+    place = contextlib.nullcontext()
+    if OUT.value:
+        place = personascan.whole_file(OUT.value, overwrite=OVERWRITE.value)
     plan = personascan.ScanPlan(
-        score=SCORE.value,
-        tail=TAIL.value,
-        alpha_max=ALPHA_MAX.value,
-        alpha_min=ALPHA_MIN.value,
-        alphas=ALPHAS.value,
-        starts=STARTS.value,
-    )
-    found = personascan.group_scan(
-        personascan.read_array(BACKGROUND.value),
-        personascan.read_array(EVALUATION.value),
-        seed=SEED.value,
-        **plan.keywords(),
-    )
+        score=SCORE.value, tail=TAIL.value, alpha_max=ALPHA_MAX.value, alpha_min=ALPHA_MIN.value,
+        alphas=ALPHAS.value, starts=STARTS.value,
+    )  # fmt: skip
+    chosen = dict(site=SITE.value, layer=LAYER.value, position=POSITION.value)
+    with place as file:
+        background = read_rows(BACKGROUND.value, ids=BACKGROUND_IDS.value, **chosen)
+        evaluation = read_rows(EVALUATION.value, ids=EVALUATION_IDS.value, **chosen)
+        refuse_shared(background, evaluation)
+        found = personascan.group_scan(
+            background.array_ND, evaluation.array_ND, seed=SEED.value, **plan.keywords()
+        )
+        named = {"statements": [evaluation.ids[i] for i in found.rows]} if evaluation.ids else {}
+        if file:
+            file.write((json.dumps(found.record() | named, indent=2) + "\n").encode())
     print(found.summary())
     print("rows: ", *found.rows)
     print("nodes:", *found.nodes)
     print("tails:", *found.tails)
-    if OUT.value:
-        content = {
-            "score": found.score,
-            "alpha": None if np.isnan(found.alpha) else found.alpha,
-            "rows": found.rows.tolist(),
-            "nodes": found.nodes.tolist(),
-            "tails": found.tails.tolist(),
-            "start_scores": found.start_scores.tolist(),
-            "at_smallest_alpha": found.at_smallest_alpha,
-        }
-        with personascan.whole_file(OUT.value) as file:
-            file.write((json.dumps(content, indent=2) + "\n").encode())
+    if named:
+        print("statements:", *map(visible, named["statements"]))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
 """Run a study from a recipe: python scripts/study.py --config=configs/demo.py [--config.x=...]."""
 
+from personascan.command import run  # first: a signal is answered from here on
+
 import time
 
 from absl import flags
 from ml_collections import config_flags
 
 import personascan
-from personascan.command import run
 
 CONFIG = config_flags.DEFINE_config_file("config", help_string="Recipe, e.g. configs/demo.py.")
 DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print what extraction would take, and stop.")

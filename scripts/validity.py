@@ -3,17 +3,12 @@
 One JSON line a kind. Exits with 1 if any check fails at the 0.1% level.
 """
 
+from personascan.command import run  # first: a signal is answered from here on
+
 import json
 import sys
 
-import numpy as np
 from absl import flags
-from tqdm import tqdm
-
-from personascan import SplitPlan
-from personascan.analysis.simulate import NULL_KINDS
-from personascan.analysis.validity import null_calibrations
-from personascan.command import run
 
 PROBLEMS = flags.DEFINE_integer("problems", 134, "Null problems of each kind.", lower_bound=2)
 PERMUTATIONS = flags.DEFINE_integer("permutations", 99, "Of the labels.", lower_bound=19)
@@ -27,6 +22,13 @@ FAILS = 0.001
 
 
 def main(_) -> None:
+    import numpy as np
+    from tqdm import tqdm
+
+    from personascan import SplitPlan
+    from personascan.analysis.simulate import NULL_KINDS
+    from personascan.analysis.validity import null_calibrations
+
     third = ROWS.value // 3
     plan = SplitPlan(third // 2 + third // 4, third // 2, third // 2, RUNS.value)
     fails = 0

@@ -4,13 +4,13 @@ Needs the extra `verify` (torch). Runs both on a few statements; exit code 1 if 
 more than --bound.
 """
 
+from personascan.command import needs_extra, run  # first: a signal is answered from here on
+
 import sys
 
-import numpy as np
 from absl import flags
 
 import personascan
-from personascan.command import needs_extra, run
 
 MODEL = flags.DEFINE_string("model", None, "Folder, .gguf file, hub id or pypi:.", required=True)
 STATEMENTS = flags.DEFINE_string("statements", "data/statements", "Text to run on.")
@@ -20,6 +20,8 @@ BOUND = flags.DEFINE_float("bound", None, "Relative error that agrees; 1e-5, bfl
 
 
 def main(_) -> None:
+    import numpy as np
+
     with needs_extra("verify"):
         from personascan.verify import verify
     model = personascan.load_model(MODEL.value, dtype=DTYPE.value)

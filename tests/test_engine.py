@@ -13,7 +13,8 @@ from test_scan import oracle_pvalues, planted
 
 import personascan
 from personascan.benchmarks.starts import measure_starts
-from personascan.scan import memory, search
+from personascan.memory import human_bytes
+from personascan.scan import search
 from personascan.scan.levels import level_tables
 from personascan.scan.masks import plan_searches
 from personascan.scan.runs import DEFAULT_STARTS
@@ -103,10 +104,10 @@ def test_every_node_has_the_tail_it_was_extreme_in():
 
 def test_more_memory_than_there_is_is_refused_with_the_figure(monkeypatch):
     background, evaluation = planted(24)
-    monkeypatch.setattr(memory, "free_bytes", lambda: 1000)
+    monkeypatch.setattr("personascan.memory.free_bytes", lambda: 1000)
     with pytest.raises(personascan.InputError, match=r"needs about .* KiB but 1.0 KiB are free"):
         personascan.group_scan(background, evaluation)
-    assert memory.human_bytes(3 * 2**30) == "3.0 GiB"
+    assert human_bytes(3 * 2**30) == "3.0 GiB"
 
 
 def problem_of_a_search(starts=4):
@@ -147,7 +148,7 @@ def test_the_search_lowers_for_accelerators(platform):
 def test_levels_lower_for_accelerators(platform):
     from personascan.scan import counts
 
-    background, evaluation = planted(26)
+    background, evaluation = map(counts.order_keys, planted(26))
     arrays = counts.sort_background(background), counts.by_node(evaluation)
     for kernel, inputs in (
         (counts.count_sorted, arrays),

@@ -154,9 +154,25 @@ def test_smallest_alpha_is_reported():
     assert personascan.group_scan(background, evaluation, score="hc", starts=4).at_smallest_alpha
     bounded = personascan.group_scan(background, evaluation, score="hc", starts=4, alpha_min=0.15)
     assert bounded.alpha >= 0.15
-    fewer = personascan.group_scan(background[:1], evaluation, starts=4)
-    assert not fewer.at_smallest_alpha
-    assert fewer.score == 0
+
+
+@pytest.mark.parametrize(
+    ("keywords", "least"),
+    [
+        (dict(alphas=[0.01]), "0.06452"),
+        (dict(alphas=[0.01, 0.03], tail="right"), "0.03226"),
+        (dict(alphas="grid", alpha_max=0.02, tail="left"), "0.03226"),
+        (dict(alpha_max=0.05), "0.06452"),
+        (dict(alpha_min=0.33, alpha_max=0.35), "0.06452"),
+    ],
+)
+def test_alphas_that_no_p_value_reaches_are_refused_with_the_least_that_is(keywords, least):
+    background, evaluation = planted(16, background=30, shift=9.0)
+    for scan in (personascan.group_scan, personascan.individual_scan):
+        with pytest.raises(personascan.InputError, match=f"smallest attainable is {least}"):
+            scan(background, evaluation, **keywords)
+    with pytest.raises(personascan.InputError, match="against 1 background rows"):
+        personascan.group_scan(background[:1], evaluation, starts=4)
 
 
 @pytest.mark.parametrize(

@@ -157,5 +157,8 @@ def test_compilations_are_kept_between_runs(tiny, tmp_path):
     assert run("extract.py", *flags, env=env).returncode == 0
     first = sorted(p.name for p in kept.iterdir())
     assert any("forward" in name for name in first)
-    assert run("extract.py", *flags, env=env).returncode == 0
+    again = run("extract.py", *flags, env=env)
+    assert again.returncode == 1
+    assert "exists already" in again.stderr
+    assert run("extract.py", *flags, "--overwrite", env=env).returncode == 0
     assert sorted(p.name for p in kept.iterdir()) == first

@@ -137,7 +137,7 @@ def test_without_a_template_the_text_stands_alone_with_a_notice(capsys):
 def test_a_template_that_fails_is_one_line(template):
     tok = merging_tokenizer(template, None, None)
     with pytest.raises(
-        personascan.InputError, match="the chat template fails .*correct the checkpoint"
+        personascan.InputError, match=r"the chat template fails .*correct the checkpoint"
     ):
         tokenize(tok, STATEMENTS, "user", 500)
 

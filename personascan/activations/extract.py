@@ -1,6 +1,8 @@
 """Statements through a model: the activations of every layer in one pass."""
 
+import contextlib
 import functools
+import math
 import pathlib
 
 import jax
@@ -8,6 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from personascan.activations.kept import check_numbers, check_positions, positions_and_weights
+from personascan.activations.sizes import refuse_too_large
 from personascan.activations.store import Activations, collecting, load_folder
 from personascan.errors import InputError
 from personascan.models.decoder import SITES, Decoder, Kept, as_bits
@@ -90,7 +93,10 @@ def extract(
         for site in sites
         for position in positions
     }
+    kept_bytes = 0 if out is not None else sum(4 * math.prod(shape) for shape in shapes.values())
+    refuse_too_large(model.config, batches, kept_bytes, say=progress)
     with (
+        memory_named(batches),
         collecting(shapes, ids, layer_names(shapes), offsets, out) as arrays,
         tqdm(
             total=len(statements), desc="activations", unit=" statements", disable=not progress
@@ -105,6 +111,21 @@ def extract(
     if out is not None:
         return load_folder(pathlib.Path(out))
     return Activations(arrays, ids, layer_names(shapes), offsets)
+
+
+@contextlib.contextmanager
+def memory_named(batches: list[Batch]):
+    """Memory that runs out all the same is one line that says what to change."""
+    try:
+        yield
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+        if isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        reason = " ".join(str(error).split())[:160]
+        tokens = max(batch.tokens_BT.size for batch in batches)
+        raise InputError(
+            f"memory ran out during extraction ({reason}); use batch_tokens below {tokens}"
+        ) from error
 
 
 def run(model: LanguageModel, batches: list[Batch], prompts, sites, positions):

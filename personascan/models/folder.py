@@ -74,8 +74,8 @@ def instead(folder: pathlib.Path) -> str:
         return f"name the file itself: {folder / gguf[0]}"
     if pickled:
         return (
-            f"only safetensors and GGUF checkpoints are read, not {', '.join(pickled[:4])}, which can "
-            f"run code; convert once: python scripts/convert.py --model={folder} "
+            f"only safetensors and GGUF checkpoints are read, not {', '.join(pickled[:4])}, which "
+            f"can run code; convert once: python scripts/convert.py --model={folder} "
             f"--out={folder}-safetensors"
         )
     return "only safetensors and GGUF checkpoints are read"

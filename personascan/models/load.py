@@ -1,18 +1,26 @@
 """A source string -> LanguageModel."""
 
 import dataclasses
+import math
 import pathlib
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 
 from personascan.errors import InputError
 from personascan.hashes import file_sha256, remembered_sha256, text_sha256
 from personascan.hub import fetch_model, is_hub_id
-from personascan.models.checkpoint import Tensors, open_safetensors, stack_params
+from personascan.memory import refuse_too_much
+from personascan.models.checkpoint import (
+    Tensors,
+    open_safetensors,
+    parameter_shapes,
+    stack_params,
+)
 from personascan.models.config import DecoderConfig
 from personascan.models.converted import (
     RECORD,
@@ -134,6 +142,7 @@ def load_folder(folder: pathlib.Path, dtype: str, mesh, cache: bool) -> Language
     if made is None:
         refuse_changed(hashes)
         table = table_of(family_of(raw["model_type"], where).HF_TENSORS, config)
+        refuse_too_large(config, dtype)
         named = by_table(open_safetensors(*weights), table, config, str(folder))
         params = stack_params(named.tensors, table, named.config, dtype, str(folder), mesh)
         made = Made(named.config, params, named.notes)
@@ -144,6 +153,15 @@ def load_folder(folder: pathlib.Path, dtype: str, mesh, cache: bool) -> Language
     return LanguageModel(
         "", folder, made.config, made.params, tokenizer, sha256, dtype, mesh, files=files
     )
+
+
+def refuse_too_large(config: DecoderConfig, dtype: str) -> None:
+    """Refuse parameters that memory cannot hold; other devices have their own."""
+    if jax.default_backend() != "cpu":
+        return
+    shapes = jax.tree.leaves(parameter_shapes(config, dtype))
+    needed = sum(math.prod(s.shape) * s.dtype.itemsize for s in shapes)
+    refuse_too_much("the model", needed, 'use dtype="bfloat16", or a smaller model')
 
 
 class Made(NamedTuple):
@@ -231,6 +249,7 @@ def load_gguf(path: pathlib.Path, dtype: str, mesh, cache: bool) -> LanguageMode
     raw = gguf_config(fields, tensors, where)
     config = read_config(raw, where)
     tokenizer = gguf_tokenizer(fields, where)
+    refuse_too_large(config, dtype)
     table = table_of(family_of(raw["model_type"], where).GGUF_TENSORS, config)
     tensors = Tensors(tensors.names - ROPE_TENSORS, tensors.read)
     params = stack_params(tensors, table, config, dtype, where, mesh)

@@ -10,6 +10,7 @@ from matplotlib.ticker import NullFormatter
 
 from personascan.report.tables import center
 from personascan.report.upset import draw_upset
+from personascan.visible import visible
 
 # Okabe and Ito's palette, which survives colour blindness.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
@@ -68,7 +69,7 @@ def draw_separation(study) -> Figure:
         for i, (name, found) in enumerate(study.separation.items()):
             mean = np.array([s.mean[metric] for s in found])
             deviation = np.array([s.deviation[metric] for s in found])
-            axis.plot(layer, mean, color=colour(i), marker=".", markersize=4, label=name)
+            axis.plot(layer, mean, color=colour(i), marker=".", markersize=4, label=visible(name))
             if scale == "linear":
                 axis.fill_between(
                     layer, mean - deviation, mean + deviation, color=colour(i), alpha=0.2, lw=0
@@ -97,8 +98,13 @@ def draw_separation(study) -> Figure:
         f"{study.config.separation.seeds} seeds",
         transform=legend.transAxes, va="bottom",
     )  # fmt: skip
-    figure.suptitle("Which layers separate the two directions")
+    figure.suptitle(f"Which layers separate {apart(study.config.level)}")
     return figure
+
+
+def apart(level: int) -> str:
+    """The two sides of a comparison, in words."""
+    return "the two directions" if level == 2 else "H1 from H0"
 
 
 def draw_projections(study) -> Figure:
@@ -115,7 +121,7 @@ def draw_projections(study) -> Figure:
                     *p.points_N2[p.positive_N == side].T,
                     s=12, alpha=0.7, color=DIRECTION_COLOURS[side], label=label, lw=0,
                 )  # fmt: skip
-            axis.set_title(f"{name}: {p.layer} ({kind})", fontsize=10)
+            axis.set_title(f"{visible(name)}: {p.layer} ({kind})", fontsize=10)
             axis.set_xlabel(f"component 1 ({p.share_2[0]:.0%} of variance)")
             axis.set_ylabel(f"component 2 ({p.share_2[1]:.0%})")
     axes[0, 0].legend(fontsize=8)
@@ -142,7 +148,7 @@ def draw_score_profile(study) -> Figure:
         axis.plot(
             layer[small], found.score[small], "o", color=colour(i), label="family-wise p <= 0.05"
         )
-        axis.set_title(f"{name} (smallest p {found.p_family.min():.2g})", fontsize=10)
+        axis.set_title(f"{visible(name)} (smallest p {found.p_family.min():.2g})", fontsize=10)
         axis.set_xlabel("layer (resid_post, last: final_norm)")
         axis.set_ylabel(f"{study.config.scan.score} score of one run")
         axis.grid(alpha=0.3)
@@ -175,7 +181,7 @@ def draw_precision_recall(study) -> Figure:
             )  # fmt: skip
         chance = plan.positive / (plan.positive + plan.clean)
         axis.axhline(chance, color="0.3", ls="--", lw=1, label=f"precision by chance ({chance:g})")
-        axis.set_xticks(place, names, rotation=20, ha="right")
+        axis.set_xticks(place, list(map(visible, names)), rotation=20, ha="right")
         axis.set_ylim(0, 1.05)
         axis.set_title(layer)
         axis.set_xlabel("comparison")
@@ -194,7 +200,7 @@ def draw_selection_frequency(study) -> Figure:
         for c, name in enumerate(study.scans):
             scan = study.scans[name][i]
             ordered = np.sort(scan.frequency_D)[::-1]
-            label = f"{name} ({scan.node_set_D.sum()} in set)"
+            label = f"{visible(name)} ({scan.node_set_D.sum()} in set)"
             axis.plot(np.arange(1, len(ordered) + 1), ordered, color=colour(c), label=label)
         axis.axhline(study.config.threshold, color="0.3", ls="--", lw=1)
         axis.set_title(layer)

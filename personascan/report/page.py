@@ -3,7 +3,9 @@
 import numpy as np
 from scipy.stats import false_discovery_control
 
+from personascan.report.figures import apart
 from personascan.report.tables import center, mean_deviation
+from personascan.visible import visible
 
 
 def report_page(study, figures: dict[str, list[str]]) -> str:
@@ -48,17 +50,50 @@ def heading(study) -> str:
     sizes = sorted({f"{a} + {b}" for a, b in study.pool_sizes.values()})
     what = "topic" if config.level == 0 else "persona"
     return (
-        f"# {listed(study.scans)} in {safe_source(config.model)}\n\n"
+        f"# {listed(study.scans)} in {quoted(config.model)}\n\n"
         f"Level {config.level}: each {what} is studied by {against}, {', '.join(sizes)} "
-        "statements. Each statement was put through the model as a single "
-        f"{safe(config.role)} message, and the activations of the last token were kept at all "
-        f"{len(study.layer_names)} layers. "
-        "`study.json` holds the configuration, versions, seed and hashes of the inputs."
+        f"statements of label confidence {config.min_confidence:g} or more. "
+        f"{prompt_sentence(study)} {kept_sentence(study)} `study.json` holds the configuration, "
+        "versions, seed and hashes of the inputs."
     )
 
 
-def safe_source(source: str) -> str:
-    return "`" + source.replace("`", "?").replace("\n", " ") + "`"
+def prompt_sentence(study) -> str:
+    """What each statement was put into, as it was done."""
+    config, role = study.config, study.provenance["role"]
+    around = [
+        f"{what} {quoted(text)}"
+        for what, text in (("behind", config.prefix), ("in front of", config.suffix))
+        if text
+    ]
+    stands = f", {' and '.join(around)}" if around else ""
+    if role == "none":
+        why = "" if config.role == "none" else ", since the tokenizer has no chat template"
+        return f"Each statement was put through the model as bare text{stands}{why}."
+    template = [f"the template {quoted(config.template)}"] if config.template else []
+    template += [quoted(keyword) for keyword in config.template_keywords]
+    through = f" (with {', '.join(template)})" if template else ""
+    return (
+        f"Each statement was put through the model as a single {safe(role)} message{through}"
+        f"{stands}."
+    )
+
+
+def kept_sentence(study) -> str:
+    """Which vector was kept, and in what precision."""
+    position = study.config.position
+    kept = {
+        "last": "the prompt's last token",
+        "last_statement": "the statement's own last token",
+        "mean_statement": "the statement's own tokens, as their mean,",
+        "mean": "all tokens of the prompt, as their mean,",
+    }.get(position, f"the token at position {position} of the prompt")
+    kind = "" if study.config.dtype == "float32" else f" (weights in {study.config.dtype})"
+    return f"The activations of {kept} were kept at all {len(study.layer_names)} layers{kind}."
+
+
+def quoted(text: str) -> str:
+    return "`" + visible(text).replace("`", "?") + "`"
 
 
 def layers_section(study, figures) -> str:
@@ -93,7 +128,7 @@ def layers_section(study, figures) -> str:
     larger = [max(pair) / sum(pair) for pair in study.pool_sizes.values()]
     plan = study.config.separation
     text = (
-        "## Which layers separate the two directions\n\n"
+        f"## Which layers separate {apart(study.config.level)}\n\n"
         f"Averaged over {listed(study.separation)}, the probe tells H1 from H0 best at "
         f"**{study.best_layer}** (held-out AUROC {mean_L[best]:.3f}) and worst at "
         f"{study.layer_names[lowest]} ({mean_L[lowest]:.3f}; 0.5 is chance). A bag of words knows "
@@ -213,13 +248,26 @@ def runs_section(study, figures) -> str:
         "## Which statements diverge\n\n"
         f"Each of {plan.runs} runs takes a {background} of {plan.background} H0 statements and "
         f"scans {plan.clean} other H0 statements with {plan.positive} H1 statements for the subset "
-        f"of statements and nodes with the highest {scan.score} score ({scan.tail} tail, alpha up "
-        f"to {scan.alpha_max:g}, alphas {scan.alphas}, {scan.starts} starts). Returning every "
+        f"of statements and nodes with the highest {scan.score} score ({scan.tail} tail, alphas "
+        f"{alphas_searched(scan)}, {scan.starts} starts). Returning every "
         f"statement would give precision {chance:.2f} and recall 1. {' '.join(extremes)} "
         "Mean ± deviation over runs; `runs.csv` has every run, with the ids of its statements.\n\n"
         f"{table(header, rows)}\n\n"
         f"{pictures(figures['precision_recall'], 'precision and recall')}"
     )
+
+
+def alphas_searched(scan) -> str:
+    """The alphas of a scan, in words."""
+    if scan.alphas not in ("exact", "grid"):
+        return safe_list(scan.alphas)
+    kind = "every one attained" if scan.alphas == "exact" else "50 equal steps"
+    least = f" from {scan.alpha_min:g}" if scan.alpha_min else ""
+    return f"{kind}{least} up to {scan.alpha_max:g}"
+
+
+def safe_list(text: str) -> str:
+    return ", ".join(safe(part) for part in text.split(","))
 
 
 def nodes_section(study, figures) -> str:

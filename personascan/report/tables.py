@@ -6,6 +6,7 @@ import pathlib
 import numpy as np
 
 from personascan.analysis.separation import METRICS
+from personascan.visible import cell, visible
 
 
 def write_tables(study, folder: pathlib.Path) -> None:
@@ -75,7 +76,14 @@ def layer_rows(study):
             values = [
                 number(part[metric]) for metric in METRICS for part in (found.mean, found.deviation)
             ]
-            yield (layer, name, number(study.wording[name][0]), int(found.constant), *values, *scan)
+            yield (
+                layer,
+                cell(name),
+                number(study.wording[name][0]),
+                int(found.constant),
+                *values,
+                *scan,
+            )
 
 
 RUN_HEADER = (
@@ -106,7 +114,7 @@ def run_rows(study):
                 score = runs.score[0, r]
                 yield (
                     scan.layer,
-                    name,
+                    cell(name),
                     number(study.wording[name][0]),
                     r,
                     number(score),
@@ -117,7 +125,7 @@ def run_rows(study):
                     len(nodes),
                     number(scan.precision_R[r]),
                     number(scan.recall_R[r]),
-                    ";".join(ids),
+                    cell(";".join(ids)),
                     " ".join(map(str, nodes)),
                 )
 
@@ -129,7 +137,7 @@ def node_rows(study):
             q_D = scan.calibration.q() if scan.calibration else np.full(nodes, np.nan)
             for node, frequency in enumerate(scan.frequency_D):
                 within = int(scan.node_set_D[node])
-                yield scan.layer, name, node, number(frequency), within, number(q_D[node])
+                yield scan.layer, cell(name), node, number(frequency), within, number(q_D[node])
 
 
 def overlap_rows(study):
@@ -137,7 +145,7 @@ def overlap_rows(study):
         for o in found:
             chance = (o.null_mean, o.p, o.p_hypergeometric)
             yield (
-                layer, " & ".join(o.names), o.observed, number(o.expected), o.exclusive,
+                layer, cell(" & ".join(o.names)), o.observed, number(o.expected), o.exclusive,
                 *map(number, chance),
             )  # fmt: skip
 
@@ -167,7 +175,7 @@ def summary_table(study) -> str:
             lines.append(
                 (
                     layer,
-                    name,
+                    visible(name),
                     f"{study.wording[name][0]:.2f}",
                     "constant" if np.isnan(auroc) else f"{auroc:.3f}",
                     mean_deviation(scan.runs.score[0], 0),

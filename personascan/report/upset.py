@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from personascan.analysis.nodes import exclusive_counts
+from personascan.visible import visible
 
 SHOWN = 20  # intersections; more cannot be read
 
@@ -47,7 +48,7 @@ def draw_upset(sets: dict[str, np.ndarray], title: str) -> Figure:
         inside = [row[names.index(name)] for name in combination]
         matrix.scatter([x] * len(names), row, color="0.88", s=42)
         matrix.plot([x] * len(inside), inside, color="0.25", marker="o", markersize=6.5)
-    matrix.set_yticks(row, names)
+    matrix.set_yticks(row, list(map(visible, names)))
     totals.tick_params(left=False, labelleft=False)  # the matrix beside it names the rows
     matrix.set_ylim(-0.6, len(names) - 0.4)
     matrix.set_xlim(bars.get_xlim())

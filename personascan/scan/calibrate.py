@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from personascan.errors import InputError
-from personascan.scan.levels import check_range, given_alphas
-from personascan.scan.runs import DEFAULT_STARTS, scan_runs
+from personascan.scan.levels import check_range, given_alphas, smallest_attainable
+from personascan.scan.runs import DEFAULT_STARTS, laid_out, make_task, scan_runs
 from personascan.scan.splits import (
     SplitPlan,
     check_labels,
@@ -107,7 +107,7 @@ def calibrate(
       statistic: "score" (the highest over alphas), or "min_alpha": every alpha is scanned alone
         and its score ranked among the permutations, and the least of these p-values is the
         statistic (arXiv 2206.12786). Its alphas are `alphas` where that is a sequence, else eight
-        between 0.01 and alpha_max in geometric steps.
+        between 0.01 (or the least attainable) and alpha_max in geometric steps.
       layer: whose nodes are counted; None: the layer with the smallest p, then the highest score
         relative to its null; -1: none, which skips that part.
       starts, seed, and the other keywords: as in `scan_runs`.
@@ -136,7 +136,10 @@ def calibrate(
         found = scan_runs(layers, *masks, starts=starts, seed=seed, **keywords)
         statistic_LT = found.score
     else:
-        alphas = separate_alphas(**{k: keywords.pop(k) for k in ALPHA_KEYWORDS if k in keywords})
+        alphas = separate_alphas(
+            least=smallest_attainable(plan.background, keywords.get("tail", "two")),
+            **{k: keywords.pop(k) for k in ALPHA_KEYWORDS if k in keywords},
+        )
         scores_ALT = np.stack(
             [
                 scan_runs(
@@ -158,6 +161,25 @@ def calibrate(
             layers[layer], labels_TN, plan, node_key, seed, keywords
         )
     return Calibration(statistic_LT, p, p_family, layer, frequency_TD[0], frequency_TD[1:], plan)
+
+
+def calibration_bytes(
+    shape_ND, layers: int, plan: SplitPlan, permutations: int, starts, **keywords
+):
+    """What `calibrate` will hold at its peak, for layers of that shape: keywords as there."""
+    rows, nodes = shape_ND
+
+    def largest(runs: int, starts) -> int:
+        masks = np.zeros((2, runs, rows), bool)
+        scanned = plan.clean + plan.positive
+        masks[0, :, : plan.background] = True
+        masks[0, 0] = np.roll(masks[0, 0], 1)  # runs have backgrounds of their own
+        masks[1, :, rows - scanned :] = True
+        masks[1] &= ~masks[0]
+        task = make_task(*masks, layers=layers, starts=starts, **keywords)
+        return laid_out(task, rows, nodes)[1].total
+
+    return max(largest(permutations + 1, starts), largest((permutations + 1) * plan.runs, 1))
 
 
 ALPHA_KEYWORDS = ("alphas", "alpha_max", "alpha_min")
@@ -207,11 +229,14 @@ def min_alpha_statistic(scores_ALT, rng) -> np.ndarray:
     return -p_ALT.min(0)
 
 
-def separate_alphas(alphas="exact", alpha_max: float = 0.5, alpha_min: float = 0.0) -> list[float]:
-    """The alphas of the "min_alpha" statistic."""
+def separate_alphas(
+    alphas="exact", alpha_max: float = 0.5, alpha_min: float = 0.0, least: float = 0.0
+) -> list[float]:
+    """The alphas of the "min_alpha" statistic, none below the least that a p-value attains."""
     check_range(alpha_max, alpha_min)
     if isinstance(alphas, str):
-        return np.geomspace(max(alpha_min, min(0.01, alpha_max)), alpha_max, ALPHAS_APART).tolist()
+        first = max(alpha_min, min(max(0.01, least), alpha_max))
+        return np.geomspace(first, alpha_max, ALPHAS_APART).tolist()
     return given_alphas(alphas, alpha_max, alpha_min).tolist()
 
 

@@ -66,14 +66,15 @@ def level_tables(
         else given_A
         for sizes_G in sizes
     ]
-    # At least one alpha, so that a search without any is an ordinary one that finds nothing.
-    n_alphas = max(1, *(len(alphas_A) for alphas_A in alphas_of))
+    if not compat:
+        for sizes_G, alphas_A in zip(sizes.tolist(), alphas_of, strict=True):
+            refuse_unattainable(alphas_A, max(sizes_G), tail, (alpha_min, alpha_max))
+    n_alphas = max(len(alphas_A) for alphas_A in alphas_of)
     alphas_RA = np.full((len(sizes), n_alphas), 0.5)
     shape = (2, *sizes.shape, int(sizes.max()) + 1)
     tables = np.full(shape, n_alphas, np.min_scalar_type(n_alphas))
     for i, alphas_A in enumerate(alphas_of):
-        if len(alphas_A):
-            alphas_RA[i] = np.pad(alphas_A, (0, n_alphas - len(alphas_A)), mode="edge")
+        alphas_RA[i] = np.pad(alphas_A, (0, n_alphas - len(alphas_A)), mode="edge")
         for g, n in enumerate(sizes[i].tolist()):
             if compat:
                 thresholds_A, by_count = alphas_A, published_pvalues(n, tail)
@@ -84,6 +85,23 @@ def level_tables(
                 table[i, g, : n + 1] = np.where(level == len(alphas_A), n_alphas, level)
     of_search = of_search.reshape(-1)
     return LevelTables(alphas_RA[of_search], tables[0][of_search], tables[1][of_search], n_alphas)
+
+
+def smallest_attainable(n: int, tail: str) -> float:
+    """The smallest p-value against n background rows."""
+    return (2 if tail == "two" else 1) / (n + 1)
+
+
+def refuse_unattainable(alphas_A: np.ndarray, n: int, tail: str, bounds: tuple) -> None:
+    """Alphas that no p-value reaches find nothing, whatever the data are."""
+    least = smallest_attainable(n, tail)
+    if not len(alphas_A) or floor_rank(alphas_A[-1], n) < (2 if tail == "two" else 1):
+        tried = f"up to {alphas_A[-1]:g}" if len(alphas_A) else "from {:g} to {:g}".format(*bounds)
+        raise InputError(
+            f"no p-value lies at the alphas searched ({tried}): against {n} background rows the "
+            f"smallest attainable is {least:.4g} (tail {tail}); raise alpha_max or the alphas, or "
+            "take more background rows"
+        )
 
 
 def check_tail(tail: str) -> None:

@@ -1,9 +1,8 @@
 """What a scan will hold in memory, worked out before it starts."""
 
-import pathlib
 from dataclasses import dataclass
 
-from personascan.errors import InputError
+from personascan.memory import human_bytes, refuse_too_much
 from personascan.scan.planes import word_count
 
 
@@ -51,28 +50,8 @@ def scan_memory(plan, searches, tables, evaluated: int, n_pool: int, shared: boo
     )
 
 
-def refuse_too_much(memory: ScanMemory) -> None:
+def refuse_too_large(memory: ScanMemory) -> None:
     """Raise InputError where the scan would not fit into what is free now."""
-    free = free_bytes()
-    if free is not None and memory.total > free:
-        raise InputError(
-            f"the scan needs about {human_bytes(memory.total)} but {human_bytes(free)} are free "
-            f"({memory.summary()}); scan fewer runs, starts or rows at a time"
-        )
-
-
-def free_bytes() -> int | None:
-    """Memory that can be had without swapping, where the system says so."""
-    try:
-        lines = pathlib.Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    fields = dict(line.split(":", 1) for line in lines if ":" in line)
-    return int(fields["MemAvailable"].split()[0]) * 1024 if "MemAvailable" in fields else None
-
-
-def human_bytes(count: int) -> str:
-    for unit, size in (("GiB", 2**30), ("MiB", 2**20)):
-        if count >= size:
-            return f"{count / size:.1f} {unit}"
-    return f"{count / 1024:.1f} KiB"
+    refuse_too_much(
+        "the scan", memory.total, f"({memory.summary()}) scan fewer runs, starts or rows at a time"
+    )

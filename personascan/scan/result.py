@@ -52,6 +52,18 @@ class ScanResult:
         """How many starts reached the best score."""
         return int(np.isclose(self.start_scores, self.score, rtol=1e-6).sum())
 
+    def record(self) -> dict:
+        """The subset as JSON holds it."""
+        return {
+            "score": self.score,
+            "alpha": None if np.isnan(self.alpha) else self.alpha,
+            "rows": self.rows.tolist(),
+            "nodes": self.nodes.tolist(),
+            "tails": self.tails.tolist(),
+            "start_scores": self.start_scores.tolist(),
+            "at_smallest_alpha": self.at_smallest_alpha,
+        }
+
     def summary(self) -> str:
         edge = ", the smallest alpha searched" if self.at_smallest_alpha else ""
         return (

@@ -14,11 +14,11 @@ from personascan.scan.masks import (
     pair_labels,
     plan_searches,
 )
-from personascan.scan.memory import refuse_too_much, scan_memory
+from personascan.scan.memory import ScanMemory, refuse_too_large, scan_memory
 from personascan.scan.pvalues import as_matrix, stack_pool
 from personascan.scan.result import RunScans, ScanResult
 from personascan.scan.scores import score_function
-from personascan.scan.search import is_shared, open_source, plan_search, run_search
+from personascan.scan.search import SearchPlan, is_shared, open_source, plan_search, run_search
 from personascan.scan.splits import check_seed, run_keys
 from personascan.scan.winners import Task, best_fractional, keep_best, stack_layers
 
@@ -77,10 +77,58 @@ def scan_runs(
         empty, alphas outside (0, 1), unknown names, a background group that a row needs and a run
         lacks, more memory than there is.
     """
-    phi = score_function(score)
-    check_seed(seed)
     check_ties(ties, compat)
     layers = [pool_LND] if getattr(pool_LND, "ndim", 3) == 2 else pool_LND
+    alpha_keywords = dict(tail=tail, alphas=alphas, alpha_max=alpha_max, alpha_min=alpha_min)
+    task = make_task(
+        background_RN,
+        evaluation_RN,
+        score=score,
+        starts=starts,
+        groups=groups,
+        background_groups=background_groups,
+        seed=seed,
+        compat=compat,
+        layers=len(layers) if hasattr(layers, "__len__") else 1,
+        **alpha_keywords,
+    )
+    n_pool = task.background_RN.shape[1]
+    results = []
+    for index, layer in enumerate(layers):
+        layer_ND = as_matrix(f"layer {index} of the pool", layer)
+        if len(layer_ND) != n_pool:
+            raise InputError(f"the masks cover {n_pool} rows but layer {index} has {len(layer_ND)}")
+        if results and layer_ND.shape[1] != results[0].nodes.shape[1]:
+            raise InputError(f"layer {index} has {layer_ND.shape[1]} nodes, unlike layer 0")
+        if ties == "fractional":
+            results.append(scan_layer_fractional(layer_ND, task, alpha_keywords))
+        else:
+            results.append(scan_layer(layer_ND, task))
+    if not results:
+        raise InputError("the pool has no layers")
+    return stack_layers(results)
+
+
+def make_task(
+    background_RN,
+    evaluation_RN,
+    *,
+    layers: int,
+    score: str = "bj",
+    starts=DEFAULT_STARTS,
+    groups=None,
+    background_groups=None,
+    seed: int = 0,
+    compat: bool = False,
+    tail: str = "two",
+    alpha_max: float = 0.5,
+    alpha_min: float = 0.0,
+    alphas="exact",
+) -> Task:
+    """What `scan_runs` was asked for, checked; keywords as there."""
+    alpha_keywords = dict(tail=tail, alphas=alphas, alpha_max=alpha_max, alpha_min=alpha_min)
+    phi = score_function(score)
+    check_seed(seed)
     background_RN, evaluation_RN = check_masks(background_RN, evaluation_RN)
     runs, n_pool = background_RN.shape
     group_N, labels = number_labels(
@@ -95,16 +143,9 @@ def scan_runs(
         inside_GN = label_N == np.arange(len(held_to))[:, None]
         background_RN, n_RG = (np.repeat(a, len(inside_GN), axis=0) for a in (background_RN, n_RG))
         evaluation_RN = (evaluation_RN[:, None] & inside_GN).reshape(-1, n_pool)
-    tables = level_tables(
-        n_RG,
-        tail=tail,
-        alpha_max=alpha_max,
-        alpha_min=alpha_min,
-        alphas=alphas,
-        compat=compat,
-    )
+    tables = level_tables(n_RG, compat=compat, **alpha_keywords)
     searches = plan_searches(evaluation_RN, starts)
-    task = Task(
+    return Task(
         background_RN=background_RN,
         evaluated_N=evaluation_RN.any(0),
         group_N=group_N,
@@ -115,40 +156,30 @@ def scan_runs(
         phi=phi,
         seed=seed,
         climb=not compat,
-        layers=len(layers) if hasattr(layers, "__len__") else 1,
+        layers=layers,
     )
-    results = []
-    for index, layer in enumerate(layers):
-        layer_ND = as_matrix(f"layer {index} of the pool", layer)
-        if len(layer_ND) != n_pool:
-            raise InputError(f"the masks cover {n_pool} rows but layer {index} has {len(layer_ND)}")
-        if results and layer_ND.shape[1] != results[0].nodes.shape[1]:
-            raise InputError(f"layer {index} has {layer_ND.shape[1]} nodes, unlike layer 0")
-        if ties == "fractional":
-            bounds = dict(tail=tail, alphas=alphas, alpha_max=alpha_max, alpha_min=alpha_min)
-            results.append(scan_layer_fractional(layer_ND, task, bounds))
-        else:
-            results.append(scan_layer(layer_ND, task))
-    if not results:
-        raise InputError("the pool has no layers")
-    return stack_layers(results)
 
 
 def scan_layer(layer_ND, task: Task) -> RunScans:
     """All runs of one layer, on the devices."""
     n_pool, n_nodes = layer_ND.shape
+    plan, memory = laid_out(task, n_pool, n_nodes)
+    refuse_too_large(memory)
+    source = open_source(layer_ND, task.background_RN, task.evaluated_N, task.tables, task.group_N)
+    keys_R = run_keys(jax.random.key(task.seed), len(task.background_RN))
+    found = run_search(source, task.searches, task.tables, keys_R, plan)
+    return keep_best(found, task, n_pool, n_nodes)
+
+
+def laid_out(task: Task, n_pool: int, n_nodes: int) -> tuple[SearchPlan, ScanMemory]:
+    """How the search of a layer is laid out, and what it will hold."""
     evaluated = int(task.evaluated_N.sum())
     shared = is_shared(task.background_RN, task.tables)
     plan = plan_search(
         task.searches, task.tables, n_nodes, evaluated, shared, task.phi, task.starts, task.climb
     )
-    refuse_too_much(
-        scan_memory(plan, task.searches, task.tables, evaluated, n_pool, shared, task.layers)
-    )
-    source = open_source(layer_ND, task.background_RN, task.evaluated_N, task.tables, task.group_N)
-    keys_R = run_keys(jax.random.key(task.seed), len(task.background_RN))
-    found = run_search(source, task.searches, task.tables, keys_R, plan)
-    return keep_best(found, task, n_pool, n_nodes)
+    memory = scan_memory(plan, task.searches, task.tables, evaluated, n_pool, shared, task.layers)
+    return plan, memory
 
 
 def scan_layer_fractional(layer_ND, task: Task, bounds: dict) -> RunScans:

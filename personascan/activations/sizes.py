@@ -1,0 +1,45 @@
+"""What extraction takes: operations and bytes of a batch, and whether they fit."""
+
+import math
+
+import jax
+
+from personascan.errors import InputError
+from personascan.memory import human_bytes, refuse_too_much
+from personascan.models.config import DecoderConfig
+from personascan.prompts import Batch
+
+
+def batch_flops(config: DecoderConfig, batch: Batch) -> int:
+    """Two for each weight of the blocks and token (all experts run), and those of attention."""
+    rows, tokens = batch.tokens_BT.shape
+    weights = sum(math.prod(s) for name, s in config.block_shapes().items() if "norm" not in name)
+    attention = 4 * tokens * config.heads * config.head_dim
+    return config.layers * rows * tokens * (2 * weights + attention)
+
+
+def batch_bytes(config: DecoderConfig, batch: Batch) -> int:
+    """The residual stream, one block's heads and MLP, and its attention logits, in float32."""
+    rows, tokens = batch.tokens_BT.shape
+    heads = (2 * config.heads + 2 * config.kv_heads) * config.head_dim
+    a_token = 4 * config.width + heads + 3 * config.mlp_width
+    return 4 * rows * tokens * (a_token + 2 * config.heads * tokens)
+
+
+def refuse_too_large(config: DecoderConfig, batches: list[Batch], kept: int, say: bool) -> None:
+    """Refuse batches that do not fit on the device, or kept activations that do not on the host."""
+    largest = max(batch_bytes(config, batch) for batch in batches)
+    tokens = max(batch.tokens_BT.size for batch in batches)
+    smaller = f"use batch_tokens below {tokens}, or keep the activations in a folder (out)"
+    device = jax.local_devices()[0]
+    if device.platform == "cpu":
+        refuse_too_much("extraction", largest + kept, smaller, say)
+        return
+    refuse_too_much("extraction", kept, smaller, say)
+    stats = device.memory_stats() or {}
+    free = stats.get("bytes_limit", largest) - stats.get("bytes_in_use", 0)
+    if largest > free:
+        raise InputError(
+            f"a batch needs about {human_bytes(largest)} but the device has {human_bytes(free)}; "
+            f"{smaller}"
+        )

@@ -1,0 +1,83 @@
+"""What XLA compiles is kept between runs, each entry with a hash, which JAX's own cache lacks."""
+
+import atexit
+import contextlib
+import pathlib
+import sys
+import tempfile
+
+from personascan.hashes import cache_folder, file_sha256
+
+ENTRIES = "*-cache"
+LOCK = "in-use.lock"
+
+
+def keep_compilations() -> None:
+    """Keep compilations in the cache folder; JAX_COMPILATION_CACHE_DIR names another place.
+
+    Entries that are damaged, or whose process was killed before it could note their hashes, are
+    removed and so compiled anew. A folder that cannot be used is done without.
+    """
+    import jax
+
+    if jax.config.jax_compilation_cache_dir is not None:
+        return
+    folder, hashes = cache_folder() / "compiled", cache_folder() / "compiled-hashes"
+    try:
+        for place in (folder, hashes):
+            place.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=place):
+                pass
+        alone = announce(hashes)
+        damaged = remove_damaged(folder, hashes, alone)
+    except OSError:
+        return
+    if damaged:
+        print(f"note: {damaged} damaged compilations are made anew", file=sys.stderr)
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    atexit.register(note_hashes, folder, hashes)
+
+
+def announce(hashes: pathlib.Path) -> bool:
+    """Hold a lock that all users share, until the end; whether nobody else held it."""
+    try:
+        import fcntl
+    except ImportError:
+        return False
+    file = (hashes / LOCK).open("w")
+    atexit.register(file.close)
+    alone = True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        alone = False
+    with contextlib.suppress(OSError):
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    return alone
+
+
+def remove_damaged(folder: pathlib.Path, hashes: pathlib.Path, alone: bool) -> int:
+    """How many entries differ from their hashes; they are gone, and so are those without one.
+
+    The latter only where nobody else is at work, who may have just written them.
+    """
+    damaged = 0
+    for entry in folder.glob(ENTRIES):
+        note = hashes / entry.name
+        known = note.read_text(encoding="ascii", errors="replace") if note.exists() else None
+        if known is None and not alone:
+            continue
+        if known is None or known != file_sha256(entry):
+            damaged += known is not None
+            entry.unlink(missing_ok=True)
+            note.unlink(missing_ok=True)
+    return damaged
+
+
+def note_hashes(folder: pathlib.Path, hashes: pathlib.Path) -> None:
+    """Note the hashes of entries that have none."""
+    with contextlib.suppress(OSError):
+        for entry in folder.glob(ENTRIES):
+            if not (hashes / entry.name).exists():
+                (hashes / entry.name).write_text(file_sha256(entry), encoding="ascii")

@@ -1,0 +1,49 @@
+"""Work in several processes, which end with their parent; one that is ended is one clear line."""
+
+import functools
+import os
+import threading
+import time
+from concurrent.futures.process import BrokenProcessPool
+
+import joblib
+from tqdm import tqdm
+
+from personascan.errors import InputError
+
+WORKER_BYTES = 200 * 2**20  # what a worker imports
+
+
+def in_processes(function, calls: list[tuple], processes: int, what: str, unit: str) -> list:
+    """`function(*arguments)` for each of the calls, in their order, with a bar.
+
+    Raises InputError where a worker was ended from outside.
+    """
+    work = [joblib.delayed(called)(os.getpid(), function, *arguments) for arguments in calls]
+    done = joblib.Parallel(processes, return_as="generator")(work)
+    try:
+        return list(tqdm(done, desc=what, total=len(calls), unit=f" {unit}"))
+    except BrokenProcessPool as error:
+        raise InputError(
+            f"one of the {processes} worker processes of {what} was ended from outside, most often "
+            "since memory ran out; free some, or use fewer statements (limit)"
+        ) from error
+
+
+def called(parent: int, function, *arguments):
+    """The call, in a process that ends with its parent."""
+    if os.getpid() != parent:
+        end_with(parent)
+    return function(*arguments)
+
+
+@functools.cache
+def end_with(parent: int) -> None:
+    """End this worker once its parent is gone, however that ended."""
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
