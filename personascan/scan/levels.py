@@ -13,6 +13,7 @@ from personascan.errors import InputError
 
 TAILS = ("right", "left", "two")
 GRID_STEPS = 50
+LARGEST_USUAL = 0.5  # alpha_max, if nobody says otherwise
 
 
 class LevelTables(NamedTuple):
@@ -69,12 +70,14 @@ def level_tables(
     if not compat:
         for sizes_G, alphas_A in zip(sizes.tolist(), alphas_of, strict=True):
             refuse_unattainable(alphas_A, max(sizes_G), tail, (alpha_min, alpha_max))
-    n_alphas = max(len(alphas_A) for alphas_A in alphas_of)
+    # At least one alpha, so that a search without any is an ordinary one that finds nothing.
+    n_alphas = max(1, *(len(alphas_A) for alphas_A in alphas_of))
     alphas_RA = np.full((len(sizes), n_alphas), 0.5)
     shape = (2, *sizes.shape, int(sizes.max()) + 1)
     tables = np.full(shape, n_alphas, np.min_scalar_type(n_alphas))
     for i, alphas_A in enumerate(alphas_of):
-        alphas_RA[i] = np.pad(alphas_A, (0, n_alphas - len(alphas_A)), mode="edge")
+        if len(alphas_A):
+            alphas_RA[i] = np.pad(alphas_A, (0, n_alphas - len(alphas_A)), mode="edge")
         for g, n in enumerate(sizes[i].tolist()):
             if compat:
                 thresholds_A, by_count = alphas_A, published_pvalues(n, tail)
@@ -93,9 +96,13 @@ def smallest_attainable(n: int, tail: str) -> float:
 
 
 def refuse_unattainable(alphas_A: np.ndarray, n: int, tail: str, bounds: tuple) -> None:
-    """Alphas that no p-value reaches find nothing, whatever the data are."""
+    """Alphas that no p-value reaches find nothing, whatever the data are.
+
+    Let be: all that a background of so few rows attains, where that is nothing up to one half.
+    """
     least = smallest_attainable(n, tail)
-    if not len(alphas_A) or floor_rank(alphas_A[-1], n) < (2 if tail == "two" else 1):
+    none = not len(alphas_A) and least <= LARGEST_USUAL
+    if none or (len(alphas_A) and floor_rank(alphas_A[-1], n) < (2 if tail == "two" else 1)):
         tried = f"up to {alphas_A[-1]:g}" if len(alphas_A) else "from {:g} to {:g}".format(*bounds)
         raise InputError(
             f"no p-value lies at the alphas searched ({tried}): against {n} background rows the "
