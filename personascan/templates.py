@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from personascan.errors import InputError
+from personascan.visible import visible
 
 # What templates that ask for the day fall back on by themselves: numbers must not change overnight.
 DATE = "2024-07-26"
@@ -101,7 +102,9 @@ def render_all(tokenizer, contents: list[str], options: PromptOptions) -> list[s
     except Exception as error:
         raise InputError(explain(error, named, options.role)) from error
     if asked_for_day:
-        print(f"note: {named} tells the model a day: {options.date} (date)", file=sys.stderr)
+        print(
+            f"note: {visible(named)} tells the model a day: {options.date} (date)", file=sys.stderr
+        )
     return found
 
 

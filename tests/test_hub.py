@@ -183,3 +183,60 @@ def test_what_an_id_is():
         assert is_hub_id(source)
     for source in ("a", "a/b/c", "/a/b", "../a/b", "a b/c", "pypi:x==1"):
         assert not is_hub_id(source)
+
+
+def test_what_the_index_names_is_fetched_whatever_it_is_called(hub):
+    """And no other safetensors file of the repository."""
+    files = hub.models["org/tiny"]
+    index = json.loads(files["model.safetensors.index.json"])
+    shards = sorted(set(index["weight_map"].values()))
+    renamed = {old: f"part_{i}.safetensors" for i, old in enumerate(shards)}
+    index["weight_map"] = {name: renamed[old] for name, old in index["weight_map"].items()}
+    hub.models["org/other"] = {
+        **{renamed.get(name, name): content for name, content in files.items()},
+        "model.safetensors.index.json": json.dumps(index).encode(),
+        "model-00009-of-00009.safetensors": b"of another checkpoint",
+    }
+    expected = personascan.load_model("org/tiny").params
+    found = personascan.load_model("org/other").params
+    equal = jax.tree.map(lambda a, b: bool((a == b).all()), found, expected)
+    assert all(jax.tree.leaves(equal))
+    assert not [p for p in hub.asked if "00009-of-00009" in p]
+    index["weight_map"]["more"] = "part_99.safetensors"
+    hub.models["org/third"] = hub.models["org/other"] | {
+        "model.safetensors.index.json": json.dumps(index).encode()
+    }
+    with pytest.raises(personascan.InputError, match=r"names .part_99.*which the repository lacks"):
+        personascan.load_model("org/third")
+
+
+def test_a_single_file_goes_before_an_index(hub):
+    hub.models["org/both"] = hub.models["org/tiny"] | {"model.safetensors": b"x"}
+    with pytest.raises(personascan.InputError, match="corrupt or truncated"):
+        personascan.load_model("org/both")
+    assert not [p for p in hub.asked if "org/both" in p and "of-000" in p]
+
+
+def test_a_damaged_copy_is_fetched_again_or_refused(hub, tmp_path, capsys):
+    first = personascan.load_model("org/tiny", cache=False)
+    blobs = [p for p in (tmp_path / "hub").rglob("blobs/*") if p.stat().st_size > 10_000]
+    for blob in blobs[:2]:
+        content = bytearray(blob.read_bytes())
+        content[len(content) // 2] ^= 4
+        blob.write_bytes(content)
+    again = personascan.load_model("org/tiny", cache=False)
+    assert capsys.readouterr().err.count("is damaged; fetched anew") == 2
+    assert again.sha256 == first.sha256
+    blob.write_bytes(content)
+    hub.shutdown()
+    hub.server_close()
+    with pytest.raises(personascan.InputError, match="is damaged, and the hub cannot be reached"):
+        personascan.load_model("org/tiny", cache=False)
+
+
+def test_all_parts_of_a_split_file_are_fetched():
+    from personascan.hub import same_file
+
+    names = ["m-00001-of-00002.gguf", "m-00002-of-00002.gguf", "m-00001-of-00003.gguf", "m.gguf"]
+    assert [n for n in names if same_file(n, names[1])] == names[:2]
+    assert [n for n in names if same_file(n, "m.gguf")] == ["m.gguf"]

@@ -247,3 +247,82 @@ def test_bad_sources_are_refused(tmp_path):
 def test_a_persona_is_a_name_and_never_a_path(persona):
     with pytest.raises(personascan.InputError, match=r"is not in .* it has frugality, optimism"):
         personascan.load_statements(DATA, persona=persona)
+
+
+HEADER = "id,direction,label_confidence,persona_dim,statement"
+
+
+def read_text(tmp_path, text, name="s.csv"):
+    path = tmp_path / name
+    path.write_text(text)
+    return personascan.load_statements(path)
+
+
+def test_a_line_with_more_fields_than_the_header_is_refused(tmp_path):
+    """Its text would be cut at the comma, without a word."""
+    more = "2,negative,0.9,k,I save, mend and keep"
+    for text in (f"{HEADER}\n1,positive,0.9,k,I save\n{more}\n", f"{HEADER}\n\n{more}\n"):
+        with pytest.raises(personascan.InputError, match=r"line 3 has 6 fields, the header 5"):
+            read_text(tmp_path, text)
+    (found,) = read_text(tmp_path, f'{HEADER}\n1,positive,0.9,k,"I save, mend and keep"\n')
+    assert found.text == "I save, mend and keep"
+
+
+def test_empty_fields_at_the_end_of_a_line_pass(tmp_path):
+    lines = "1,positive,0.9,k,I save,,\n2,negative,1,k,I do,,,, \n"
+    assert [s.text for s in read_text(tmp_path, f"{HEADER},,\n{lines}")] == ["I save", "I do"]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("change", [str, str.upper, str.title, lambda h: f"{h} "])
+def test_other_delimiters_and_capitals_are_read(tmp_path, delimiter, change):
+    header = delimiter.join(map(change, HEADER.split(",")))
+    text = "I save, mend; keep"
+    line = delimiter.join(["1", "Positive", "0.9", "k", f'"{text}"'])
+    (found,) = read_text(tmp_path, f"{header}\n{line}\n")
+    assert (found.id, found.positive, found.persona, found.text) == ("1", True, "k", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a;b;c\n1;2;3\n", r"the header lacks statement, .*; it has a;b;c, and needs id"),
+        (f"{HEADER},statement\n1,positive,1,k,a,b\n", "names statement twice"),
+        (f'{HEADER}\n1,positive,1,k,"not closed\n2,negative,1,k,b\n', "close every double"),
+        (f'{HEADER}\n1,positive,0.9,k,"a"b\n', "line 2.*double"),
+        (f"{HEADER}\n{HEADER}\n", "line 2: direction is 'direction'"),
+        (f"{HEADER}\n1,positive,0.9\n", "line 2: the field 'statement' is missing"),
+    ],
+)
+def test_tables_that_are_not_what_they_seem_are_refused(tmp_path, text, message):
+    with pytest.raises(personascan.InputError, match=message):
+        read_text(tmp_path, text)
+
+
+def test_a_field_that_is_repeated_is_refused(tmp_path):
+    row = '{"statement": "a", "statement": "b", "label_confidence": 1}'
+    with pytest.raises(personascan.InputError, match="line 1 has the field 'statement' twice"):
+        read_text(tmp_path, row, "s.jsonl")
+
+
+def test_no_statement_at_that_confidence_names_the_setting(tmp_path):
+    path = tmp_path / "s.csv"
+    path.write_text(f"{HEADER}\n1,positive,0.5,k,a\n2,negative,0.7,k,b\n")
+    told = r"at least 0\.85: the highest is 0\.7; lower min_confidence"
+    with pytest.raises(personascan.InputError, match=told):
+        personascan.load_statements(path)
+    assert len(personascan.load_statements(path, min_confidence=0.7)) == 1
+
+
+def test_texts_in_both_directions_are_counted(tmp_path, capsys):
+    lines = "1,positive,1,k,a\n2,negative,1,k,a\n3,positive,1,k,b\n4,negative,1,m,b\n"
+    assert len(read_text(tmp_path, f"{HEADER}\n{lines}")) == 4
+    assert capsys.readouterr().err == "note: k: 1 texts stand in both directions, such as 'a'\n"
+
+
+def test_a_pipe_of_statements_is_not_waited_for(tmp_path):
+    import os
+
+    os.mkfifo(tmp_path / "s.csv")
+    with pytest.raises(personascan.InputError, match="not a regular file"):
+        personascan.load_statements(tmp_path / "s.csv")

@@ -2,6 +2,7 @@ import csv
 import importlib.util
 import json
 import pathlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -376,3 +377,98 @@ def test_the_demo_recipe_is_a_valid_configuration():
     assert (config.runs.background, config.runs.clean, config.runs.positive) == (60, 20, 20)
     assert (config.runs.runs, config.scan.score, config.scan.tail) == (100, "bj", "two")
     assert pathlib.Path(config.statements) == ROOT / "data/statements"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said", "unsaid"),
+    [
+        (
+            {},
+            ["as a single system message.", "the prompt's last token were kept", "confidence 0.85"],
+            ["bare text", "bfloat16"],
+        ),
+        (
+            {"role": "user", "position": "mean_statement", "prefix": "So `x`: ", "suffix": "!"},
+            ["as a single user message, behind `So ?x?: ` and in front of `!`", "as their mean"],
+            ["system message", "last token"],
+        ),
+        ({"role": "none", "position": "-2"}, ["as bare text.", "the token at position -2"], []),
+        (
+            {"template_keywords": ("enable_thinking=false",), "dtype": "bfloat16"},
+            ["message (with `enable_thinking=false`)", "(weights in bfloat16)"],
+            [],
+        ),
+        (
+            {"position": "last_statement", "min_confidence": 0.5, "scan": {"alphas": "grid"}},
+            ["statement's own last token", "confidence 0.5", "alphas 50 equal steps up to 0.5"],
+            [],
+        ),
+        (
+            {"level": 1, "scan": {"alpha_min": 0.1, "alpha_max": 0.4}},
+            ["Which layers separate H1 from H0", "every one attained from 0.1 up to 0.4"],
+            ["the two directions"],
+        ),
+    ],
+)
+def test_the_page_says_what_was_done(place, tmp_path, changes, said, unsaid):
+    config = recipe(place, scan={"layers": ("best",), "starts": 2}) | {"out": str(tmp_path / "out")}
+    for key, value in changes.items():
+        config[key] = config[key] | value if isinstance(value, dict) else value
+    run_study(config)
+    page = (tmp_path / "out/report.md").read_text()
+    for text in said:
+        assert text in page
+    for text in unsaid:
+        assert text not in page
+
+
+def test_a_tokenizer_without_template_is_told_on_the_page(place, tmp_path):
+    import shutil
+
+    shutil.copytree(place / "model", tmp_path / "model")
+    (tmp_path / "model/chat_template.jinja").unlink()
+    out = str(tmp_path / "out")
+    found = run_study(recipe(place) | {"model": str(tmp_path / "model"), "out": out})
+    page = (tmp_path / "out/report.md").read_text()
+    assert "as bare text, since the tokenizer has no chat template." in page
+    assert found.provenance["role"] == "none"
+
+
+@pytest.mark.parametrize("file", ["chat_template.jinja", "tokenizer.json"])
+def test_another_template_or_tokenizer_is_another_study(place, tmp_path, file):
+    import shutil
+
+    shutil.copytree(place / "model", tmp_path / "model")
+    config = recipe(place) | {"model": str(tmp_path / "model"), "out": str(tmp_path / "out")}
+    run_study(config)
+    before = (tmp_path / "out/study.json").read_bytes()
+    path = tmp_path / "model" / file
+    path.write_text(path.read_text().replace("assistant", "helper") + "\n")
+    with pytest.raises(personascan.InputError, match=f"contents of .*model/{file}"):
+        run_study(config)
+    assert (tmp_path / "out/study.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", ["folder", "deep", "list"])
+def test_a_record_that_is_no_record_is_one_line(place, tmp_path, damage):
+    (tmp_path / "out").mkdir()
+    record = tmp_path / "out/study.json"
+    if damage == "folder":
+        record.mkdir()
+    else:
+        record.write_text({"deep": "[" * 10_000 + "]" * 10_000, "list": "[]"}[damage])
+    with pytest.raises(personascan.InputError, match="damaged; delete") as caught:
+        run_study(recipe(place) | {"out": str(tmp_path / "out")})
+    assert "\n" not in str(caught.value)
+
+
+def test_two_studies_in_one_folder_are_one(place, tmp_path):
+    """The second is refused at once; what the first one writes is its own."""
+    from personascan.files import hold_folder
+
+    config = recipe(place) | {"out": str(tmp_path / "out")}
+    with ThreadPoolExecutor(1) as other, hold_folder(tmp_path / "out"):
+        started = other.submit(run_study, config)  # another thread is another holder
+        with pytest.raises(personascan.InputError, match="being written by another process"):
+            started.result()
+    assert not (tmp_path / "out").exists()

@@ -203,6 +203,11 @@ def layer_names(shapes: dict) -> dict[str, list[str]]:
 
 def check_request(statements, sites, positions, batch_tokens, out) -> tuple:
     """Refuse what cannot be extracted, before anything is run. The positions, checked."""
+    for s in statements:
+        if not isinstance(s, Statement):
+            raise InputError(
+                f"statements must be Statement records, got {s!r}; see load_statements"
+            )
     if not statements:
         raise InputError("there are no statements to extract activations for")
     if not isinstance(sites, list | tuple) or not sites:
@@ -213,8 +218,8 @@ def check_request(statements, sites, positions, batch_tokens, out) -> tuple:
     if len(set(sites)) < len(sites):
         raise InputError(f"sites names one twice: {sites!r}")
     positions = check_positions(positions)
-    if batch_tokens is not None and batch_tokens < 1:
-        raise InputError(f"batch_tokens = {batch_tokens}; use at least 1")
+    if batch_tokens is not None and not (isinstance(batch_tokens, int) and batch_tokens >= 1):
+        raise InputError(f"batch_tokens = {batch_tokens!r}; use a whole number of at least 1")
     if "all" in positions and out is None:
         raise InputError('position "all" keeps every token; name a folder for it with out=')
     return positions

@@ -38,6 +38,7 @@ from personascan.models.gguf_tokenizer import gguf_tokenizer
 from personascan.models.naming import by_table
 from personascan.models.tokenizer import folder_tokenizer, tokenizer_files
 from personascan.reading import read_json
+from personascan.visible import visible
 
 DTYPES = ("float32", "bfloat16")
 
@@ -149,7 +150,7 @@ def load_folder(folder: pathlib.Path, dtype: str, mesh, cache: bool) -> Language
         if cache:
             keep_params(entry, params, made.record(config))
     for note in made.notes:
-        print(f"note: {folder}: {note}", file=sys.stderr)
+        print(f"note: {visible(folder)}: {visible(note)}", file=sys.stderr)
     return LanguageModel(
         "", folder, made.config, made.params, tokenizer, sha256, dtype, mesh, files=files
     )

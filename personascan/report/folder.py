@@ -17,6 +17,7 @@ from personascan.report.figures import draw_figures
 from personascan.report.page import report_page
 from personascan.report.tables import write_tables
 from personascan.study_config import StudyConfig
+from personascan.visible import visible
 
 RECORD = "study.json"
 TABLES = ("layers.csv", "runs.csv", "nodes.csv", "overlaps.csv")
@@ -129,7 +130,10 @@ def put_in_place(partial: pathlib.Path, out: pathlib.Path, earlier: set[str]) ->
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists() and name not in earlier:
             aside = target.with_name(f"{target.name}.yours")
-            print(f"note: {target} is not the study's; it is now {aside.name}", file=sys.stderr)
+            print(
+                f"note: {visible(target)} is not the study's; it is now {visible(aside.name)}",
+                file=sys.stderr,
+            )
             os.replace(target, aside)
         os.replace(partial / name, target)
     for name in earlier - set(new):

@@ -1,0 +1,179 @@
+"""A script that is interrupted, killed or starved ends in one line, with nothing left behind."""
+
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from tiny_models import save_tiny_llama
+
+ROOT = pathlib.Path(__file__).parents[1]
+ENDED = "interrupted: nothing was written"
+# A script whose work waits inside everything that has something to clean up.
+WAITING = """
+from personascan.command import run
+import sys, time
+
+def main(_):
+    from personascan.errors import InputError
+    from personascan.files import whole_folder
+    with whole_folder(sys.argv[1].removeprefix("--out=")) as partial:
+        (partial / "half").write_text("half")
+        print("working", flush=True)
+        {work}
+
+from absl import flags
+flags.DEFINE_string("out", "", "")
+run(main)
+"""
+SWALLOWS = "\n        ".join(
+    ("for _ in range(2):", "    try:", "        time.sleep(60)", "    except BaseException:",
+     "        if _: raise"),
+)  # fmt: skip
+
+
+def start(*command, **more):
+    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen([sys.executable, *command], cwd=ROOT, **pipes, **more)
+
+
+def environment(folder):
+    return os.environ | {"PERSONASCAN_CACHE": str(folder / "cache"), "PYTHONPATH": str(ROOT)}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("seconds", [0.1, 0.5, 1.2])
+def test_a_signal_while_modules_are_imported_is_one_line(tmp_path, number, seconds):
+    process = start("scripts/extract.py", "--statements=data/statements", f"--out={tmp_path}/a")
+    time.sleep(seconds)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert (out, err.strip()) == ("", ENDED)
+    assert process.returncode == 128 + number
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("work", ["time.sleep(60)", SWALLOWS], ids=["waits", "swallows"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_at_work_leaves_nothing(tmp_path, number, work):
+    """Not even where some library swallows the first exception."""
+    (tmp_path / "out").mkdir()
+    script = WAITING.replace("{work}", work)
+    process = start("-c", script, f"--out={tmp_path}/out/a", env=environment(tmp_path))
+    assert process.stdout.readline() == "working\n"
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert err.strip() == ENDED
+    assert process.returncode == 128 + number
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("work", "told"),
+    [
+        ("raise MemoryError('no 8 GiB')", r"error: memory ran out (no 8 GiB); use smaller batch"),
+        ("raise RuntimeError('RESOURCE_EXHAUSTED: x')", "error: memory of the device ran out"),
+        ("raise InputError('bad \\x1b[3m\\u202e\\0 name')", r"error: bad \x1b[3m\u202e\x00 name"),
+        ("print('\\u00b1 \\u4e2d')", ""),
+    ],
+)  # fmt: skip
+def test_what_ends_a_script_is_one_line_on_any_terminal(tmp_path, work, told):
+    script = WAITING.replace("{work}", work)
+    narrow = environment(tmp_path) | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    process = start("-c", script, f"--out={tmp_path}/a", env=narrow)
+    out, err = process.communicate(timeout=120)
+    assert err.strip().startswith(told)
+    assert len(err.strip().splitlines()) == bool(told)
+    assert "\x1b" not in out + err
+    assert process.returncode == bool(told)
+    if not told:
+        assert out == "working\n\\xb1 \\u4e2d\n"
+
+
+@pytest.mark.parametrize("script", sorted(p.name for p in (ROOT / "scripts").glob("*.py")))
+def test_help_is_no_failure_and_comes_soon(script):
+    done = subprocess.run(
+        [sys.executable, f"scripts/{script}", "--help"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "--" in done.stdout
+    text = (ROOT / "scripts" / script).read_text()
+    first = next(line for line in text.split('"""')[2].splitlines() if line.strip())
+    assert first.startswith("from personascan.command import ")
+
+
+def test_a_worker_ends_with_its_parent(tmp_path):
+    code = """
+import os, sys, time
+from personascan.workers import in_processes
+
+def work(number):
+    open(sys.argv[1] + f"/{os.getpid()}", "w").close()
+    time.sleep(60)
+
+in_processes(work, [(i,) for i in range(4)], 2, "work", "calls")
+"""
+    process = start("-c", code, str(tmp_path), env=environment(tmp_path))
+    while len(list(tmp_path.iterdir())) < 2:
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.05)
+    workers = [int(p.name) for p in tmp_path.iterdir()]
+    process.kill()
+    process.communicate()
+    for _ in range(200):
+        if not any(pathlib.Path(f"/proc/{worker}/cmdline").exists() for worker in workers):
+            break
+        time.sleep(0.05)
+    else:
+        pytest.fail("a worker outlives its parent")
+
+
+def test_a_killed_worker_is_one_line(tmp_path):
+    from personascan.errors import InputError
+    from personascan.workers import in_processes
+
+    with pytest.raises(InputError, match="worker processes of work was ended from outside"):
+        in_processes(ends_itself, [(1,), (2,)], 2, "work", "calls")
+
+
+def ends_itself(_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_damaged_compilations_are_made_anew_once(tmp_path):
+    save_tiny_llama(tmp_path / "model")
+    command = [
+        sys.executable, "scripts/extract.py", f"--model={tmp_path}/model", "--limit=2",
+        "--statements=data/statements/optimism.jsonl", f"--out={tmp_path}/a.npz", "--overwrite",
+    ]  # fmt: skip
+    compiled, hashes = tmp_path / "cache/compiled", tmp_path / "cache/compiled-hashes"
+
+    def notes():
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        said = done.stderr.splitlines()
+        return [line for line in said if "compil" in line.lower() or "cache" in line.lower()]
+
+    assert notes() == []
+    entries = sorted(compiled.glob("*-cache"))
+    assert entries
+    assert {p.name for p in entries} < {p.name for p in hashes.iterdir()}
+    content = bytearray(entries[0].read_bytes())
+    content[len(content) // 2] ^= 1
+    entries[0].write_bytes(content)
+    assert notes() == ["note: 1 damaged compilations are made anew"]
+    assert notes() == []
+    # As where a process was killed before it noted the hash: nothing tells whether it is whole.
+    (hashes / entries[0].name).unlink()
+    entries[0].write_bytes(content)
+    assert notes() == []
+    assert entries[0].read_bytes() != content
+    shutil.rmtree(hashes)
+    hashes.write_text("no folder")
+    assert notes() == []  # done without
