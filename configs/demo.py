@@ -29,6 +29,10 @@ def get_config() -> ConfigDict:
     config.position = "last"  # or last_statement, mean_statement, mean, a whole number as text
     config.prefix = ""  # put before every statement, inside the message
     config.suffix = ""
+    config.template = ""  # the name of one of several chat templates
+    config.template_keywords = ()  # given to the template, for example ("enable_thinking=false",)
+    config.date = "2024-07-26"  # the day that templates are told which ask for one
+    config.batch_tokens = 4096  # padded tokens of a batch: fewer need less memory
     config.strict = False  # a tokenizer without chat template is an error, not a notice
     config.mesh = ""  # devices as "DATAxMODEL", for example "2x4"
     config.level = 2  # 2: a persona + against its -; 1: within a topic; 0: between topics

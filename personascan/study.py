@@ -28,7 +28,7 @@ from personascan.plan import ExtractionPlan, plan_extraction
 from personascan.prompts import effective
 from personascan.report.folder import refuse_other_study, study_folder, write_study
 from personascan.scan.calibrate import Calibration, calibrate, calibration_bytes
-from personascan.scan.levels import level_tables
+from personascan.scan.levels import level_tables, unattainable
 from personascan.scan.result import RunScans
 from personascan.scan.runs import scan_runs
 from personascan.scan.scores import score_function
@@ -203,6 +203,8 @@ def refuse_impossible(config: StudyConfig, pools: dict) -> None:
     score_function(keywords["score"])
     alpha_keywords = {k: keywords[k] for k in ("tail", "alpha_max", "alpha_min", "alphas")}
     level_tables(np.array([[config.runs.background]]), **alpha_keywords)
+    if note := unattainable(config.runs.background, **alpha_keywords):
+        raise InputError(note)
     for name, (_, positive_N) in pools.items():
         h1, h0 = int(positive_N.sum()), int((~positive_N).sum())
         try:

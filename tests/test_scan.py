@@ -166,13 +166,18 @@ def test_smallest_alpha_is_reported():
         (dict(alpha_min=0.33, alpha_max=0.35), "0.06452"),
     ],
 )
-def test_alphas_that_no_p_value_reaches_are_refused_with_the_least_that_is(keywords, least):
+def test_alphas_that_no_p_value_reaches_are_said_with_the_least_that_is(keywords, least):
     background, evaluation = planted(16, background=30, shift=9.0)
     for scan in (personascan.group_scan, personascan.individual_scan):
-        with pytest.raises(personascan.InputError, match=f"smallest attainable is {least}"):
-            scan(background, evaluation, **keywords)
-    # A background so small that it attains nothing up to one half finds nothing.
-    assert personascan.group_scan(background[:1], evaluation, starts=4).score == 0
+        found = scan(background, evaluation, **keywords)
+        assert not np.any(found.score)
+        assert f"smallest attainable is {least}" in found.note
+        assert found.summary() == found.note
+        assert scan(background, evaluation).note == ""
+    pool = np.concatenate([background, evaluation])
+    masks = (np.arange(len(pool)) < 30)[None], (np.arange(len(pool)) >= 30)[None]
+    runs = personascan.scan_runs(pool, *masks, **keywords)
+    assert runs.layer(0).note == runs.summary() == found.note
 
 
 @pytest.mark.parametrize(

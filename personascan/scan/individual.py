@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from personascan.scan.counts import by_node, sort_background, tail_levels
-from personascan.scan.levels import level_tables
+from personascan.scan.levels import level_tables, unattainable
 from personascan.scan.pvalues import as_ordered_pair, split_by_group
 from personascan.scan.result import IndividualScan
 from personascan.scan.scores import score_function
@@ -61,6 +61,10 @@ def individual_scan(
         alphas=alphas,
         compat=compat,
     )
+    note = unattainable(
+        [background.values_DB.shape[1] for background in backgrounds],
+        tail=tail, alpha_max=alpha_max, alpha_min=alpha_min, alphas=alphas,
+    )  # fmt: skip
     alphas_A = tables.alphas_RA[0]
     levels_ND = np.empty(evaluation_ND.shape, tables.below_RGB.dtype)
     score_N, best_N, size_N = (np.zeros(len(levels_ND), kind) for kind in (float, int, int))
@@ -85,6 +89,7 @@ def individual_scan(
         size=np.where(some_N, size_N, 0),
         levels_ND=levels_ND,
         best_level_N=np.where(some_N, best_N, -1).astype(np.int32),
+        note="" if compat else note,
     )
 
 

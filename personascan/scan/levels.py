@@ -13,7 +13,6 @@ from personascan.errors import InputError
 
 TAILS = ("right", "left", "two")
 GRID_STEPS = 50
-LARGEST_USUAL = 0.5  # alpha_max, if nobody says otherwise
 
 
 class LevelTables(NamedTuple):
@@ -67,9 +66,6 @@ def level_tables(
         else given_A
         for sizes_G in sizes
     ]
-    if not compat:
-        for sizes_G, alphas_A in zip(sizes.tolist(), alphas_of, strict=True):
-            refuse_unattainable(alphas_A, max(sizes_G), tail, (alpha_min, alpha_max))
     # At least one alpha, so that a search without any is an ordinary one that finds nothing.
     n_alphas = max(1, *(len(alphas_A) for alphas_A in alphas_of))
     alphas_RA = np.full((len(sizes), n_alphas), 0.5)
@@ -95,20 +91,24 @@ def smallest_attainable(n: int, tail: str) -> float:
     return (2 if tail == "two" else 1) / (n + 1)
 
 
-def refuse_unattainable(alphas_A: np.ndarray, n: int, tail: str, bounds: tuple) -> None:
-    """Alphas that no p-value reaches find nothing, whatever the data are.
-
-    Let be: all that a background of so few rows attains, where that is nothing up to one half.
+def unattainable(n_RG, *, tail: str, alpha_max: float, alpha_min: float, alphas) -> str:
+    """What is wrong with alphas that no p-value of any search reaches: they find nothing, whatever
+    the data are. "" where some p-value may; keywords as `scan_runs`.
     """
-    least = smallest_attainable(n, tail)
-    none = not len(alphas_A) and least <= LARGEST_USUAL
-    if none or (len(alphas_A) and floor_rank(alphas_A[-1], n) < (2 if tail == "two" else 1)):
-        tried = f"up to {alphas_A[-1]:g}" if len(alphas_A) else "from {:g} to {:g}".format(*bounds)
-        raise InputError(
-            f"no p-value lies at the alphas searched ({tried}): against {n} background rows the "
-            f"smallest attainable is {least:.4g} (tail {tail}); raise alpha_max or the alphas, or "
-            "take more background rows"
-        )
+    n, step = int(np.max(n_RG)), 2 if tail == "two" else 1
+    if isinstance(alphas, str) and alphas == "exact":
+        reached = len(attained_alphas(n, tail, alpha_min, alpha_max)) > 0
+        searched = f"from {alpha_min:g} to {alpha_max:g}"
+    else:
+        largest = given_alphas(alphas, alpha_max, alpha_min)[-1]
+        reached, searched = floor_rank(largest, n) >= step, f"up to {largest:g}"
+    if reached:
+        return ""
+    return (
+        f"no p-value lies at the alphas searched ({searched}): against {n} background rows the "
+        f"smallest attainable is {smallest_attainable(n, tail):.4g} (tail {tail}); raise alpha_max "
+        "or the alphas, or take more background rows"
+    )
 
 
 def check_tail(tail: str) -> None:

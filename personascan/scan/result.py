@@ -22,12 +22,15 @@ class IndividualScan:
     size: np.ndarray  # [N] int64: number of nodes returned
     levels_ND: np.ndarray  # [N, D] int32: first alpha index at which each node is significant
     best_level_N: np.ndarray  # [N] int32, -1 for an empty subset
+    note: str = ""  # why nothing can be found, whatever the data are
 
     def nodes(self, row: int) -> np.ndarray:
         """The nodes returned for one row, ascending."""
         return np.flatnonzero(self.levels_ND[row] <= self.best_level_N[row])
 
     def summary(self) -> str:
+        if self.note:
+            return self.note
         top = int(np.argmax(self.score))
         return (
             f"{len(self.score)} rows scanned alone: mean score {self.score.mean():.2f}, "
@@ -46,6 +49,7 @@ class ScanResult:
     tails: np.ndarray  # "right", "left" or "both": where most significant values of each node lie
     start_scores: np.ndarray  # [S] float64: what each start of the ascent reached
     at_smallest_alpha: bool  # the optimum is the smallest alpha searched: alpha_min may matter
+    note: str = ""  # why nothing can be found, whatever the data are
 
     @property
     def starts_at_best(self) -> int:
@@ -62,9 +66,12 @@ class ScanResult:
             "tails": self.tails.tolist(),
             "start_scores": self.start_scores.tolist(),
             "at_smallest_alpha": self.at_smallest_alpha,
+            "note": self.note,
         }
 
     def summary(self) -> str:
+        if self.note:
+            return self.note
         edge = ", the smallest alpha searched" if self.at_smallest_alpha else ""
         return (
             f"score {self.score:.4f} at alpha {self.alpha:.4f}{edge}: {len(self.rows)} rows x "
@@ -84,6 +91,7 @@ class RunScans:
     tails: np.ndarray  # [L, R, D] int8: 1 right, -1 left, 0 both or not returned
     start_scores: np.ndarray  # [L, R, S] float64
     at_smallest_alpha: np.ndarray  # [L, R] bool
+    note: str = ""  # why nothing can be found, whatever the data are
 
     @property
     def starts_at_best(self) -> np.ndarray:
@@ -92,9 +100,12 @@ class RunScans:
 
     def layer(self, index: int) -> "RunScans":
         """One layer, as a record with L = 1."""
-        return RunScans(*(getattr(self, name)[index : index + 1] for name in FIELDS))
+        arrays = {name: getattr(self, name)[index : index + 1] for name in FIELDS}
+        return RunScans(**arrays, note=self.note)
 
     def summary(self) -> str:
+        if self.note:
+            return self.note
         layers, runs = self.score.shape
         return (
             f"{layers} layers x {runs} runs: mean score {self.score.mean():.2f}, "
@@ -102,4 +113,4 @@ class RunScans:
         )
 
 
-FIELDS = tuple(RunScans.__dataclass_fields__)
+FIELDS = tuple(name for name in RunScans.__dataclass_fields__ if name != "note")

@@ -1,11 +1,13 @@
 """Group scans of many runs and layers over one pool, and the single scan as their special case."""
 
+import dataclasses
+
 import jax
 import numpy as np
 
 from personascan.errors import InputError
 from personascan.scan.fractional import scan_fractional
-from personascan.scan.levels import level_tables
+from personascan.scan.levels import level_tables, unattainable
 from personascan.scan.masks import (
     as_row_sets,
     background_sizes,
@@ -106,7 +108,7 @@ def scan_runs(
             results.append(scan_layer(layer_ND, task))
     if not results:
         raise InputError("the pool has no layers")
-    return stack_layers(results)
+    return dataclasses.replace(stack_layers(results), note=task.note)
 
 
 def make_task(
@@ -157,6 +159,7 @@ def make_task(
         seed=seed,
         climb=not compat,
         layers=layers,
+        note="" if compat else unattainable(n_RG, **alpha_keywords),
     )
 
 
@@ -260,6 +263,7 @@ def group_scan(
         tails=np.array(["both", "right", "left"])[tails_D[nodes]],
         start_scores=found.start_scores[0, 0],
         at_smallest_alpha=bool(found.at_smallest_alpha[0, 0]),
+        note=found.note,
     )
 
 

@@ -27,6 +27,7 @@ class Task:
     seed: int
     climb: bool
     layers: int
+    note: str = ""  # why nothing can be found, whatever the data are
 
 
 def keep_best(found: Found, task: Task, n_pool: int, n_nodes: int) -> RunScans:
