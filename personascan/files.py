@@ -25,13 +25,11 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 @contextlib.contextmanager
 def held(place: pathlib.Path, wait: bool = False) -> Iterator[None]:
     """The lock of a place, which ends with its holder. Raises InputError where another has it."""
-    from filelock import FileLock, Timeout
+    from filelock import Timeout
 
-    lock_file = lock_of(place)
-    # One lock a place and thread, which the thread may hold several times.
-    lock = FileLock(lock_file, timeout=-1 if wait else 0, is_singleton=True)
+    lock = lock_of(place)
     try:
-        lock.acquire()
+        lock.acquire(timeout=-1 if wait else 0)
     except Timeout as error:
         raise InputError(
             f"{place} is being written by another process; wait for it or choose another place"
@@ -45,19 +43,22 @@ def held(place: pathlib.Path, wait: bool = False) -> Iterator[None]:
     finally:
         if lock.lock_counter == 1:
             with contextlib.suppress(OSError):
-                lock_file.unlink(missing_ok=True)
+                pathlib.Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
 
 
-def lock_of(place: pathlib.Path) -> pathlib.Path:
-    return place.with_name(f".{place.name}.lock")
+def lock_of(place: pathlib.Path):
+    """The lock of a place: one for each thread, which may hold it several times."""
+    from filelock import FileLock
+
+    return FileLock(str(place.with_name(f".{place.name}.lock")), timeout=0, is_singleton=True)
 
 
 def sweep(folder: pathlib.Path) -> None:
     """Remove what killed processes left in a folder; what somebody still writes is let be."""
     for found in list(folder.iterdir()):
         named = PARTIAL.fullmatch(found.name)
-        if not named:
+        if not named or lock_of(folder / named["name"]).is_locked:  # this thread is writing it
             continue
         with contextlib.suppress(InputError, OSError), held(folder / named["name"]):
             remove(found)

@@ -139,6 +139,17 @@ def test_one_thread_may_hold_a_place_twice(tmp_path):
     assert names(tmp_path) == ["out"]
 
 
+def test_two_places_in_one_folder_are_written_at_once(tmp_path):
+    with (
+        whole_file(tmp_path / "a") as a,
+        whole_file(tmp_path / "b") as b,
+        hold_folder(tmp_path / "c"),
+    ):
+        a.write(b"a")
+        b.write(b"b")
+    assert [(tmp_path / name).read_text() for name in names(tmp_path)] == ["a", "b"]
+
+
 def full_disk(folder: pathlib.Path, room: int) -> None:
     """In a process of its own: extraction into a folder where files may have `room` bytes."""
     import resource
