@@ -7,10 +7,12 @@ left behind. That is why everything heavy is imported inside functions here.
 import contextlib
 import importlib
 import os
+import pathlib
 import signal
 import sys
 
 from personascan.errors import InputError
+from personascan.reading import refuse_special
 from personascan.visible import visible
 
 USAGE_ERROR = 2
@@ -68,6 +70,8 @@ def run(main) -> None:
         app.run(guarded, flags_parser=parse)
     except KeyboardInterrupt as error:
         on_signals(signal.SIG_IGN)
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0)
         number = error.args[0] if isinstance(error, Interrupted) else signal.SIGINT
         print(ENDED, file=sys.stderr)
         sys.exit(128 + number)
@@ -82,15 +86,15 @@ def run(main) -> None:
     except Exception as error:
         if not is_exhausted(error):
             raise
-        sys.exit(f"error: memory of the device ran out ({one_line(error)[:160]}); {LESS}")
+        sys.exit(f"error: memory ran out ({one_line(error)[:160]}); {LESS}")
 
 
 LESS = "use smaller batch_tokens for a model, or fewer runs, starts or rows for a scan"
 
 
 def is_exhausted(error: Exception) -> bool:
-    """Whether XLA found no memory."""
-    return "RESOURCE_EXHAUSTED" in str(error)
+    """Whether XLA, or the system for another thread, found no memory."""
+    return "RESOURCE_EXHAUSTED" in str(error) or "can't start new thread" in str(error)
 
 
 def prepare() -> None:
@@ -121,6 +125,9 @@ def parse(argv):
     from absl import flags
 
     try:
+        for argument in argv:
+            if argument.startswith("--config="):
+                refuse_special(pathlib.Path(argument.removeprefix("--config=")))
         return flags.FLAGS(argv)
     except SystemExit:
         sys.exit(0)  # help was asked for, and given

@@ -1,7 +1,8 @@
 """Files and folders that appear whole, one writer at a time.
 
-What is being written stands beside its place as `.NAME.partial-XXXXXXXX`, and `.NAME.lock` is held
-meanwhile; what a killed process leaves of either is removed by the next writer in that folder.
+What is being written stands beside its place as `.NAME.personascan-XXXXXXXX`, and meanwhile
+`.NAME.personascan-lock` is held; what a killed process leaves of either is removed by the next
+writer in that folder.
 """
 
 import contextlib
@@ -9,15 +10,16 @@ import errno
 import os
 import pathlib
 import re
+import secrets
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 
 from personascan.errors import InputError
-from personascan.hashes import seal
+from personascan.hashes import SEAL, seal
 
-PARTIAL = re.compile(r"\.(?P<name>.+)\.partial-\w{8}")
+PARTIAL = re.compile(r"\.(?P<name>.+)\.personascan-[0-9a-f]{8}")
 ELSEWHERE = "choose another place"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
@@ -51,7 +53,9 @@ def lock_of(place: pathlib.Path):
     """The lock of a place: one for each thread, which may hold it several times."""
     from filelock import FileLock
 
-    return FileLock(str(place.with_name(f".{place.name}.lock")), timeout=0, is_singleton=True)
+    return FileLock(
+        str(place.with_name(f".{place.name}.personascan-lock")), timeout=0, is_singleton=True
+    )
 
 
 def sweep(folder: pathlib.Path) -> None:
@@ -109,15 +113,38 @@ def unwritable(place, error: Exception, advice: str = ELSEWHERE) -> InputError:
 
 
 def new_partial(place: pathlib.Path, folder: bool) -> pathlib.Path:
-    prefix = f".{place.name}.partial-"
+    """Under a name that nothing else has, with the permissions that the user's mask gives."""
+    partial = place.with_name(f".{place.name}.personascan-{secrets.token_hex(4)}")
     if folder:
-        partial = pathlib.Path(tempfile.mkdtemp(prefix=prefix, dir=place.parent))
-        partial.chmod(0o755)
-        return partial
-    handle, name = tempfile.mkstemp(prefix=prefix, dir=place.parent)
-    os.close(handle)
-    os.chmod(name, 0o644)
-    return pathlib.Path(name)
+        partial.mkdir()
+    else:
+        partial.touch(exist_ok=False)
+    if place.is_dir():
+        with tempfile.TemporaryFile(dir=place):
+            pass  # it can be written, on whatever disk it is
+    return partial
+
+
+def move(source: pathlib.Path, target: pathlib.Path) -> None:
+    """Put a file or folder in the place of another, from another disk as well."""
+    try:
+        os.replace(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        beside = target.with_name(f".{target.name}.personascan-{secrets.token_hex(4)}")
+        shutil.copytree(source, beside) if source.is_dir() else shutil.copyfile(source, beside)
+        os.replace(beside, target)
+        remove(source)
+
+
+def put_folder(partial: pathlib.Path, place: pathlib.Path) -> None:
+    """Rename a new folder to its place, or move what it holds into an empty one, the seal last."""
+    if not place.exists():
+        os.replace(partial, place)
+        return
+    for name in sorted((p.name for p in partial.iterdir()), key=SEAL.__eq__):
+        move(partial / name, place / name)
 
 
 def missing_parents(place: pathlib.Path) -> list[pathlib.Path]:
@@ -178,7 +205,7 @@ def whole_folder(out):
     with partial_of(place, folder=True) as partial:
         yield partial
         seal(partial)
-        os.replace(partial, place)
+        put_folder(partial, place)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from personascan.errors import InputError
-from personascan.reading import read_json
+from personascan.reading import is_file, read_json
 
 SEAL = "sha256.json"
 SETTLED_SECONDS = 2  # a file changed less long ago may change again within a tick of its clock
@@ -92,7 +92,7 @@ def remembered_sha256(path: pathlib.Path) -> tuple[str, bool]:
     )
     note = cache_folder() / "hashes" / text_sha256(identity)[:32]
     with contextlib.suppress(OSError, ValueError):
-        digest, check = note.read_text(encoding="ascii").split()
+        digest, check = note.read_text(encoding="ascii").split() if is_file(note) else ("", "")
         if check == text_sha256(f"{identity}\n{digest}"):
             return digest, True
     digest = file_sha256(path)

@@ -119,10 +119,10 @@ def with_spans(tokenizer, statements, prompts, starts, add_special: bool) -> lis
             "use a checkpoint with a tokenizer.json"
         )
     encoded = encode(tokenizer, statements, prompts, add_special)
-    bos = tokenizer.bos_token_id
+    first = first_token(tokenizer) if add_special else None
     found = []
     for s, (ids, offsets), start in zip(statements, encoded, starts, strict=True):
-        if add_special and bos is not None and ids[:2] == [bos, bos]:
+        if first is not None and ids[:2] == [first, first]:
             ids, offsets = ids[1:], offsets[1:]  # the text has written it already
         # Templates may strip a message: space around the statement is not its own.
         start += len(s.text) - len(s.text.lstrip())
@@ -132,6 +132,14 @@ def with_spans(tokenizer, statements, prompts, starts, add_special: bool) -> lis
             raise InputError(f"statement {s.id} has no token of its own ({s.text!r})")
         found.append(Prompt(list(ids), own[0], own[-1]))
     return found
+
+
+def first_token(tokenizer) -> int | None:
+    """The one token that the tokenizer itself puts in front of a text, if it does."""
+    alone, whole = (
+        tokenizer("a", add_special_tokens=special)["input_ids"] for special in (False, True)
+    )
+    return whole[0] if alone and whole[1 : 1 + len(alone)] == alone else None
 
 
 def encode(tokenizer, statements, prompts, add_special: bool) -> list[tuple[list, list]]:

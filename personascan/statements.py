@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from personascan.errors import InputError
 from personascan.hub import fetch_statements, is_hub_id
 from personascan.reading import refuse_special
-from personascan.visible import visible
+from personascan.visible import is_shown, visible
 
 # The personas of the published study and their topics (arXiv 2505.24539, section 4), for files
 # that name no topic.
@@ -84,7 +84,7 @@ def load_statements(
             raise
         except (ValueError, RecursionError, csv.Error) as error:
             raise InputError(
-                f"{file} cannot be read as UTF-8 text of statements ({error})"
+                f"{file} cannot be read as UTF-8 text of statements ({error}); save it as UTF-8"
             ) from error
         if not read:
             raise InputError(f"{file} holds no statements")
@@ -173,7 +173,9 @@ def read_evals(path: pathlib.Path) -> list[Statement]:
             except KeyError as error:
                 raise InputError(f"{where} has the field {error} twice; keep one") from error
             except json.JSONDecodeError as error:
-                raise InputError(f"{where} is not valid JSON ({error})") from error
+                raise InputError(
+                    f"{where} is not valid JSON ({error}); the file needs one object a line"
+                ) from error
             if not isinstance(row, dict):
                 raise InputError(f"{where} is not a JSON object")
             answer = str(field(row, "answer_matching_behavior", where)).strip()
@@ -207,13 +209,16 @@ def read_csv(path: pathlib.Path) -> list[Statement]:
     statements, seen = [], {}
     with open_text(path) as lines:
         # Strict: a quote that is never closed would swallow all lines behind it.
-        rows = csv.reader(lines, delimiter=delimiter_of(path), strict=True)
-        header = [name.strip().lower() for name in next(rows, [])]
+        rows = csv.reader(lines, delimiter=delimiter_of(path), strict=True, skipinitialspace=True)
+        filled = (cells for cells in each_row(rows, path) if any(map(str.strip, cells)))
+        header = [name.strip().lower() for name in next(filled, [])]
+        if header and header[0].startswith("sep="):  # how a spreadsheet names the separator
+            header = [name.strip().lower() for name in next(filled, [])]
+        while header and not header[-1]:
+            header.pop()
         check_header(header, path)
-        for cells in each_row(rows, path):
+        for cells in filled:
             where = f"{path}, line {rows.line_num}"
-            if not cells:
-                continue
             row = dict(zip(header, cells, strict=False))
             if any(more.strip() for more in cells[len(header) :]):
                 raise InputError(
@@ -245,15 +250,15 @@ def each_row(rows, path: pathlib.Path):
         yield from rows
     except csv.Error as error:
         raise InputError(
-            f"{path}, line {rows.line_num}: {error}; close every double quote, and double those "
-            "inside a text"
+            f"{path}, line {rows.line_num}: {error}; close every double quote, double those inside "
+            f"a text, and keep a text below {csv.field_size_limit()} characters"
         ) from error
 
 
 def delimiter_of(path: pathlib.Path) -> str:
     """The separator under which the header has most of the columns."""
     with open_text(path) as lines:
-        header = lines.readline().lower()
+        header = next((line for line in lines if line.strip() and line[:4] != "sep="), "").lower()
 
     def known(delimiter: str) -> int:
         names = {name.strip().strip('"') for name in header.split(delimiter)}
@@ -276,18 +281,19 @@ def check_header(header: list[str], path: pathlib.Path) -> None:
 
 def record(id_, text, persona, topic, positive, confidence, question, where, seen) -> Statement:
     """A checked Statement; `seen` counts equal texts, so that each has an id of its own."""
-    if not isinstance(text, str) or not text.strip():
+    if not isinstance(text, str) or not is_shown(text):
         raise InputError(f"{where}: the statement is empty")
     text = text.strip()
     try:
-        confidence = float(confidence)
+        confidence = float("bool" if isinstance(confidence, bool) else confidence)
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{where}: label_confidence {confidence!r} is not a number") from error
     if not 0 <= confidence <= 1:
         raise InputError(f"{where}: label_confidence {confidence} is outside [0, 1]")
     if not isinstance(persona, str) or not persona.strip():
         raise InputError(f"{where}: the persona {persona!r} is not a name")
-    if not isinstance(topic or "", str) or not isinstance(id_ or "", str | int):
+    id_ = id_.strip() if isinstance(id_, str) else id_
+    if not isinstance(topic or "", str) or not isinstance(id_ or "", str | int) or id_ is True:
         raise InputError(f"{where}: id and topic must be text")
     if any("\ud800" <= c <= "\udfff" for c in f"{text}{persona}{topic}{id_}"):
         raise InputError(f"{where} holds half a character (a lone surrogate); correct the text")

@@ -1,11 +1,10 @@
-"""Chat templates: chosen by name, in a sandbox, on a fixed date and within a time limit."""
+"""Chat templates: chosen by name, on a fixed date, in a process that ends in time."""
 
-import ctypes
 import datetime
 import json
+import pathlib
+import subprocess
 import sys
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,10 +17,6 @@ SECONDS = 10.0  # a template is a program, and may never end
 SECONDS_EACH = 0.01  # more for each message
 DEFAULT = "default"
 ROLES = ("system", "user", "assistant", "none")
-
-
-class TooSlow(Exception):
-    """Raised inside a template that takes too long."""
 
 
 @dataclass(frozen=True)
@@ -86,117 +81,84 @@ def render_all(tokenizer, contents: list[str], options: PromptOptions) -> list[s
     Raises InputError for a template that refuses the message, fails, or does not end in time.
     """
     text = choose_template(tokenizer.chat_template, options.template)
-    asked_for_day = []
-    render = compiled(text, tokenizer, options, lambda: asked_for_day.append(True))
-    limit = SECONDS + SECONDS_EACH * len(contents)
     named = f"the chat template {options.template!r}" if options.template else "the chat template"
-    try:
-        found = within(limit, lambda: [render(content) for content in contents])
-    except TooSlow as error:
-        raise InputError(
-            f"{named} did not end in {limit:.0f} s; correct the checkpoint's template, or use "
-            "role none"
-        ) from error
-    except InputError:
-        raise
-    except Exception as error:
-        raise InputError(explain(error, named, options.role)) from error
-    if asked_for_day:
+    special = template_tokens(tokenizer)
+    note_unknown(tokenizer, special, text)
+    opened = {"add_generation_prompt": options.role != "assistant"}
+    answer = in_sandbox(
+        {
+            "template": text,
+            "messages": [{"role": options.role, "content": content} for content in contents],
+            "variables": special
+            | {"tools": None, "documents": None}
+            | options.template_keywords
+            | opened,
+            "date": options.date,
+        },
+        SECONDS + SECONDS_EACH * len(contents),
+        named,
+    )
+    if "prompts" not in answer:
+        raise InputError(explain(answer, named, options.role))
+    if answer["day"]:
         print(
             f"note: {visible(named)} tells the model a day: {options.date} (date)", file=sys.stderr
         )
-    return found
+    return answer["prompts"]
 
 
-def compiled(text: str, tokenizer, options: PromptOptions, note_day) -> Callable[[str], str]:
-    """content -> prompt: the template in a sandbox, with what templates are offered everywhere."""
-    import jinja2
-    from jinja2.ext import Extension, loopcontrols
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
+def template_tokens(tokenizer) -> dict[str, str]:
+    """The special tokens by the names under which templates write them."""
+    more = getattr(tokenizer, "init_kwargs", {}).get("template_tokens", {})
+    known = {k: v for k, v in tokenizer.special_tokens_map.items() if isinstance(v, str)}
+    return more | known
 
-    class Generation(Extension):
-        """{% generation %} marks the model's own text, and changes nothing."""
 
-        tags = {"generation"}  # noqa: RUF012
+def note_unknown(tokenizer, special: dict[str, str], text: str) -> None:
+    """Say which special tokens of a template the tokenizer takes for plain text."""
+    known = getattr(tokenizer, "backend_tokenizer", None)
+    for name, token in special.items():
+        if name in text and known and known.token_to_id(token) is None:
+            print(
+                f"note: {name} {visible(token)!r} is no token of the tokenizer; the chat template "
+                "writes it as text",
+                file=sys.stderr,
+            )
 
-        def parse(self, parser):
-            next(parser.stream)
-            return parser.parse_statements(("name:endgeneration",), drop_needle=True)
 
-    def refuse(message):
-        raise jinja2.TemplateError(message)
-
-    def strftime_now(format):
-        note_day()
-        return parse_date(options.date).strftime(format)
-
-    def as_json(value, ensure_ascii=False, indent=None, separators=None, sort_keys=False):
-        return json.dumps(
-            value, ensure_ascii=ensure_ascii, indent=indent, separators=separators,
-            sort_keys=sort_keys,
-        )  # fmt: skip
-
-    sandbox = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loopcontrols]
-    )
-    sandbox.filters["tojson"] = as_json
-    sandbox.globals |= {"raise_exception": refuse, "strftime_now": strftime_now}
+def in_sandbox(asked: dict, seconds: float, named: str) -> dict:
+    """The answer of `sandbox.py`, which is ended if it takes longer."""
+    program = pathlib.Path(__file__).with_name("sandbox.py")
     try:
-        template = sandbox.from_string(text)
-    except Exception as error:
-        raise InputError(explain(error, "the chat template", options.role)) from error
-    special = {k: v for k, v in tokenizer.special_tokens_map.items() if isinstance(v, str)}
-
-    def render(content: str) -> str:
-        return template.render(
-            special
-            | {"tools": None, "documents": None}
-            | options.template_keywords
-            | {
-                "messages": [{"role": options.role, "content": content}],
-                "add_generation_prompt": options.role != "assistant",
-            }
+        # -P: nothing that lies in the working directory is imported.
+        done = subprocess.run(
+            [sys.executable, "-P", str(program)],
+            input=json.dumps(asked).encode(),
+            capture_output=True,
+            timeout=seconds,
         )
+    except subprocess.TimeoutExpired as error:
+        raise InputError(
+            f"{named} did not end in {seconds:.0f} s; correct the checkpoint's template, or use "
+            "role none"
+        ) from error
+    except TypeError as error:
+        raise InputError(f"the template keywords are not plain values ({error})") from error
+    try:
+        return json.loads(done.stdout)
+    except ValueError:
+        return {"failed": f"it ended its process, {done.stderr.decode(errors='replace')[-120:]!r}"}
 
-    return render
 
-
-def explain(error: Exception, named: str, role: str) -> str:
-    """One line for what a template raised: a refusal of its own, or a fault in it."""
-    import jinja2
-
-    reason = " ".join(str(error).split()) or type(error).__name__
-    if type(error) is jinja2.TemplateError:
+def explain(answer: dict, named: str, role: str) -> str:
+    """One line for what a template did: a refusal of its own, or a fault in it."""
+    if "refused" in answer:
+        reason = " ".join(answer["refused"].split())
         return f"{named} refuses a message with role {role!r} ({reason}); {advice(role)}"
+    reason = " ".join(answer["failed"].split())[:300]
     return f"{named} fails ({reason}); correct the checkpoint's template, or use role none"
 
 
 def advice(role: str) -> str:
     other = "none" if role == "user" else "user"
     return f"use another role, for example role={other!r} (--config.role={other}, --role={other})"
-
-
-def within(seconds: float, work: Callable[[], Any]) -> Any:
-    """What `work` returns. Raises TooSlow, and ends the work, if that takes longer."""
-    outcome = []
-
-    def run():
-        try:
-            outcome.append((work(), None))
-        except BaseException as error:
-            outcome.append((None, error))
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if not outcome:
-        # Delivered between two steps of the program.
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(
-            ctypes.c_ulong(thread.ident), ctypes.py_object(TooSlow)
-        )
-        thread.join(1)
-        raise TooSlow
-    value, error = outcome[0]
-    if error is not None:
-        raise error
-    return value

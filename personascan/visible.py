@@ -20,8 +20,9 @@ def spelled(character: str) -> str:
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
-def is_visible(text: str) -> bool:
-    return visible(text) == text
+def is_shown(text: str) -> bool:
+    """Whether anything of a text is more than space and characters that act."""
+    return any(unicodedata.category(c) not in HIDDEN and not c.isspace() for c in text)
 
 
 def cell(text: str) -> str:

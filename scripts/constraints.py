@@ -64,6 +64,8 @@ def expected(minor: str) -> dict[str, str]:
 
 
 def main() -> None:
+    if "--help" in sys.argv:
+        sys.exit(print(__doc__))
     pythons = [argument for argument in sys.argv[1:] if argument != "--check"]
     if not pythons:
         sys.exit(__doc__)

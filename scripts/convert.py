@@ -8,6 +8,8 @@ from personascan.command import needs_extra, run  # first: a signal is answered 
 
 from absl import flags
 
+from personascan.visible import visible
+
 MODEL = flags.DEFINE_string("model", None, "Folder with .bin files.", required=True)
 OUT = flags.DEFINE_string("out", None, "New folder for the converted checkpoint.", required=True)
 
@@ -16,7 +18,7 @@ def main(_) -> None:
     with needs_extra("verify"):
         from personascan.models.convert import convert_folder
     count, size = convert_folder(MODEL.value, OUT.value)
-    print(f"{OUT.value}: {count} tensors, {size / 1e9:.2f} GB")
+    print(f"{visible(OUT.value)}: {count} tensors, {size / 1e9:.2f} GB")
 
 
 if __name__ == "__main__":

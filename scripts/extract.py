@@ -42,6 +42,7 @@ CACHE = flags.DEFINE_bool("cache", True, "Keep converted parameters for a quick 
 
 def main(_) -> None:
     from personascan.files import hold_folder
+    from personascan.visible import visible
 
     if not OUT.value and not DRY_RUN.value:
         raise personascan.InputError("name the file or folder to write: --out=activations.npz")
@@ -72,7 +73,7 @@ def main(_) -> None:
             found.write(file)
     for (site, position), array in found.arrays.items():
         rows = "tokens" if position == "all" else "statements"
-        print(f"{OUT.value}: {site}/{position} {array.shape} (layers, {rows}, nodes)")
+        print(f"{visible(OUT.value)}: {site}/{position} {array.shape} (layers, {rows}, nodes)")
 
 
 if __name__ == "__main__":

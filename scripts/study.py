@@ -8,6 +8,7 @@ from absl import flags
 from ml_collections import config_flags
 
 import personascan
+from personascan.visible import visible
 
 CONFIG = config_flags.DEFINE_config_file("config", help_string="Recipe, e.g. configs/demo.py.")
 DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print what extraction would take, and stop.")
@@ -22,7 +23,7 @@ def main(_) -> None:
     study = personascan.run_study(CONFIG.value)
     print(personascan.summary_table(study))
     seconds = time.perf_counter() - began
-    print(f"\n{study.config.out}/report.md explains these numbers ({seconds:.0f} s).")
+    print(f"\n{visible(study.config.out)}/report.md explains these numbers ({seconds:.0f} s).")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What is written appears whole, by one writer at a time; what is stored is checked when read."""
 
+import errno
 import multiprocessing
 import os
 import pathlib
@@ -63,7 +64,7 @@ def test_a_place_that_another_process_writes_is_refused_until_that_ends(tmp_path
             write(tmp_path / "out"),
         ):
             pytest.fail("two writers in one place")
-    assert any(".out.partial-" in name for name in names(tmp_path))  # not ours to remove
+    assert any(".out.personascan-" in name for name in names(tmp_path))  # not ours to remove
     holder.kill()  # as nothing can be cleaned up after
     holder.wait()
     with whole_file(tmp_path / "out") as file:
@@ -72,12 +73,12 @@ def test_a_place_that_another_process_writes_is_refused_until_that_ends(tmp_path
 
 
 def test_leftovers_of_killed_writers_go_and_nothing_else_does(tmp_path, holder):
-    keep = [".notes.partial", ".a.partial-short", "b.partial-abcdefgh", ".mine-abcdefgh"]
-    for name in [*keep, ".old.partial-abcdefgh"]:
+    keep = [".thesis.partial-20261125", ".a.personascan-short", "b.personascan-0123abcd", ".z.lock"]
+    for name in [*keep, ".old.personascan-0123abcd"]:
         (tmp_path / name).mkdir()
         (tmp_path / name / "file").write_text("x")
-    (tmp_path / ".old.npz.partial-abcdefgh").write_text("x")
-    held_now = set(names(tmp_path)) - {".old.partial-abcdefgh", ".old.npz.partial-abcdefgh"}
+    (tmp_path / ".old.npz.personascan-0123abcd").write_text("x")
+    held_now = set(names(tmp_path)) - {".old.personascan-0123abcd", ".old.npz.personascan-0123abcd"}
     sweep(tmp_path)
     assert set(names(tmp_path)) == held_now
     holder.send_signal(signal.SIGKILL)
@@ -135,7 +136,7 @@ def test_a_link_is_written_through(tmp_path):
 def test_one_thread_may_hold_a_place_twice(tmp_path):
     with hold_folder(tmp_path / "out"), whole_folder(tmp_path / "out") as partial:
         (partial / "x").write_text("x")
-        assert any(name == ".out.lock" for name in names(tmp_path))
+        assert any(name == ".out.personascan-lock" for name in names(tmp_path))
     assert names(tmp_path) == ["out"]
 
 
@@ -292,7 +293,47 @@ def test_files_that_are_gone_or_differ_are_named(tmp_path):
 
 def test_a_lock_is_given_back(tmp_path):
     with held(tmp_path / "x"):
-        assert names(tmp_path) == [".x.lock"]
+        assert names(tmp_path) == [".x.personascan-lock"]
     with held(tmp_path / "x"), partial_of(tmp_path / "y", folder=False):
         pass
     assert names(tmp_path) == []
+
+
+def test_permissions_are_the_users(tmp_path):
+    before = os.umask(0o027)
+    try:
+        (tmp_path / "mine").mkdir(mode=0o700)
+        with whole_file(tmp_path / "file"):
+            pass
+        for name in ("folder", "mine"):
+            with whole_folder(tmp_path / name) as partial:
+                (partial / "x").write_text("x")
+    finally:
+        os.umask(before)
+    modes = {p.name: oct(p.stat().st_mode & 0o777) for p in tmp_path.iterdir()}
+    assert modes == {"file": "0o640", "folder": "0o750", "mine": "0o700"}
+    assert names(tmp_path / "mine") == [SEAL, "x"]
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_place_on_another_disk_is_filled_all_the_same(tmp_path, monkeypatch, exists):
+    """As where `out` is a mount point: nothing can be renamed into it."""
+    from personascan import files
+
+    replace = os.replace
+
+    def across(source, target):
+        if pathlib.Path(source).parent != pathlib.Path(target).parent:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        replace(source, target)
+
+    if exists:
+        (tmp_path / "out").mkdir()
+    monkeypatch.setattr(files.os, "replace", across)
+    with whole_folder(tmp_path / "out") as partial:
+        (partial / "x").write_text("x")
+        (partial / "sub").mkdir()
+        (partial / "sub/y").write_text("y")
+    assert damaged_files(tmp_path / "out") == []
+    assert names(tmp_path / "out") == [SEAL, "sub", "x"]
+    assert names(tmp_path) == ["out"]

@@ -260,3 +260,64 @@ def test_only_a_refusal_advises_another_role(folder, text, message, about_role):
         prompt_text(folder)
     assert ("use another role" in str(caught.value)) == about_role
     assert "\n" not in str(caught.value)
+
+
+def test_special_tokens_are_found_wherever_a_folder_keeps_them(folder, capsys):
+    """In the map of before, spelled with settings, as extra ones, or as the class has them."""
+    chat = "{{ bos_token }}{{ eos_token }}{{ image_token }}{{ messages[0].content }}"
+    save_settings(
+        folder, chat_template=chat, tokenizer_class="GPT2Tokenizer",
+        extra_special_tokens={"image_token": "<|im_end|>"},
+    )  # fmt: skip
+    record = {"bos_token": {"content": SPECIAL[1], "lstrip": False}}
+    (folder / "special_tokens_map.json").write_text(json.dumps(record))
+    text = prompt_text(folder)
+    assert text == "<|im_start|><|endoftext|><|im_end|>ab"
+    assert capsys.readouterr().err == ""
+    save_settings(folder, chat_template=chat, bos_token="<none>")
+    assert prompt_text(folder).startswith("<none>")
+    assert "bos_token '<none>' is no token of the tokenizer" in capsys.readouterr().err
+
+
+def test_a_first_token_that_no_setting_names_is_not_doubled(tmp_path):
+    save_json(tmp_path, bos=True)
+    save_settings(tmp_path)
+    some = [statement("<|im_start|>ab"), statement("cd", 1)]
+    prompts = tokenize(folder_tokenizer(tmp_path), some, "none", 600)
+    assert [p.ids.count(1) for p in prompts] == [1, 1]
+
+
+def test_dropout_of_training_is_off(tmp_path):
+    save_json(tmp_path)
+    path = tmp_path / "tokenizer.json"
+    content = json.loads(path.read_text())
+    content["model"]["dropout"] = 0.5
+    path.write_text(json.dumps(content))
+    save_settings(tmp_path)
+    tok = folder_tokenizer(tmp_path)
+    assert len({tuple(tok(TEXT)["input_ids"]) for _ in range(10)}) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ 9**(9**9) }}",
+        "{% set n = messages|length + 8 %}{{ (n**(n**n)) > 3 }}",
+        "{% set x = 'a' %}{{ (x * 9000000000)|length }}",
+        "{{ 'a'|center(9000000000) }}",
+        "{{ range(100)|random }}",
+        "{{ lipsum() }}",
+    ],
+)
+def test_a_template_that_bursts_or_rolls_dice_is_refused(folder, monkeypatch, text):
+    save_settings(folder, chat_template=text)
+    monkeypatch.setattr(templates, "SECONDS", 2.0)
+    with pytest.raises(personascan.InputError, match=r"did not end in 2 s|the chat template fails"):
+        prompt_text(folder)
+
+
+@pytest.mark.parametrize("names", [(5, "a"), ("a", "a"), (None, "a")])
+def test_templates_need_names_of_their_own(folder, names):
+    save_settings(folder, chat_template=[{"name": n, "template": "x"} for n in names])
+    with pytest.raises(personascan.InputError, match="distinct names"):
+        prompt_text(folder)

@@ -305,3 +305,23 @@ def test_the_hash_of_every_file_that_was_read_is_recorded(saved):
         for file, sha256 in model.files.items():
             assert sha256 == file_sha256(saved / name / file)
         assert {"config.json", "tokenizer.json", "chat_template.jinja"} < set(model.files)
+
+
+def test_a_tied_head_with_a_bias_may_be_missing(tmp_path):
+    """A bare Phi has no bias of the head either."""
+    import torch
+    from tiny_models import save_tokenizer
+    from transformers import PhiModel
+
+    torch.manual_seed(0)
+    config = small_config("phi")
+    config.tie_word_embeddings = True
+    PhiModel(config).save_pretrained(tmp_path)
+    save_tokenizer(tmp_path)
+    assert not load(tmp_path).config.has_head
+
+
+def test_an_adapter_beside_a_model_is_said_to_be_left_out(folder, saved, capsys):
+    (folder / "adapter_config.json").write_text("{}")
+    assert same_backbone(load(folder), load(saved / "one"))
+    assert "holds an adapter (LoRA) beside the model" in capsys.readouterr().err

@@ -129,7 +129,7 @@ def test_damaged_and_half_written_conversions_are_made_anew(tmp_path, capsys):
     save_tiny_llama(tmp_path)
     first = personascan.load_model(str(tmp_path))
     entry = converted.entry_folder(first.sha256, "float32")
-    partial = entry.parent / f".{entry.name}.partial-abcdefgh"
+    partial = entry.parent / f".{entry.name}.personascan-0123abcd"
     (partial / "params").mkdir(parents=True)  # as a killed process leaves it
     for file in sorted((entry / "params").rglob("*")):
         if file.is_file() and file.stat().st_size > 1000:

@@ -76,7 +76,7 @@ def test_a_signal_at_work_leaves_nothing(tmp_path, number, work):
     ("work", "told"),
     [
         ("raise MemoryError('no 8 GiB')", r"error: memory ran out (no 8 GiB); use smaller batch"),
-        ("raise RuntimeError('RESOURCE_EXHAUSTED: x')", "error: memory of the device ran out"),
+        ("raise RuntimeError('RESOURCE_EXHAUSTED: x')", "error: memory ran out (RESOURCE"),
         ("raise InputError('bad \\x1b[3m\\u202e\\0 name')", r"error: bad \x1b[3m\u202e\x00 name"),
         ("print('\\u00b1 \\u4e2d')", ""),
     ],
@@ -100,7 +100,9 @@ def test_help_is_no_failure_and_comes_soon(script):
         [sys.executable, f"scripts/{script}", "--help"], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert "--" in done.stdout
+    assert done.stdout.strip()
+    if script in ("constraints.py", "check_bounds.py"):
+        return  # they run where the package is not installed
     text = (ROOT / "scripts" / script).read_text()
     first = next(line for line in text.split('"""')[2].splitlines() if line.strip())
     assert first.startswith("from personascan.command import ")

@@ -326,3 +326,31 @@ def test_a_pipe_of_statements_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "s.csv")
     with pytest.raises(personascan.InputError, match="not a regular file"):
         personascan.load_statements(tmp_path / "s.csv")
+
+
+def test_what_spreadsheets_add_is_passed_over(tmp_path):
+    lines = '1;positive;0.9;k;I save\n;;;;\n\n2;negative;0.9;k; "I do; not"\n;;\n'
+    header = HEADER.replace(",", ";")
+    found = read_text(tmp_path, f"sep=;\n\n{header}\n{lines}")
+    assert [s.text for s in found] == ["I save", "I do; not"]
+
+
+def test_text_in_a_column_without_a_name_is_refused(tmp_path):
+    with pytest.raises(personascan.InputError, match="has 6 fields, the header 5"):
+        read_text(tmp_path, f"{HEADER},\n1,positive,0.9,k,I save, mend and keep\n")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"statement": "\u200b\ufeff"}, "the statement is empty"),
+        ({"label_confidence": True}, "is not a number"),
+        ({"id": True}, "id and topic must be text"),
+    ],
+)
+def test_nothing_in_disguise_is_refused(tmp_path, change, message):
+    row = {"statement": "a", "label_confidence": 1, "answer_matching_behavior": "Yes", "id": "x"}
+    with pytest.raises(personascan.InputError, match=message):
+        read_text(tmp_path, json.dumps(row | change), "s.jsonl")
+    (found,) = read_text(tmp_path, json.dumps(row | {"id": "  "}), "s.jsonl")
+    assert len(found.id) == 16

@@ -472,3 +472,18 @@ def test_two_studies_in_one_folder_are_one(place, tmp_path):
         with pytest.raises(personascan.InputError, match="being written by another process"):
             started.result()
     assert not (tmp_path / "out").exists()
+
+
+def test_an_unsealed_folder_keeps_what_differs(place):
+    """As a run that was killed at the very end leaves it, or an earlier version."""
+    out = place / "unsealed"
+    run_study(recipe(place, out="unsealed"))
+    (out / "sha256.json").unlink()
+    (out / "figures/mine.png").write_text("mine")
+    with (out / "report.md").open("a") as file:
+        file.write("my words")
+    run_study(recipe(place, out="unsealed"))
+    assert (out / "figures/mine.png").read_text() == "mine"
+    assert (out / "report.md.yours").read_text().endswith("my words")
+    assert not (out / "report.md").read_text().endswith("my words")
+    assert not list(out.rglob("*.csv.yours"))

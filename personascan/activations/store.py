@@ -45,6 +45,7 @@ class Activations:
         """
         if pathlib.Path(path).is_dir():
             return load_folder(pathlib.Path(path))
+        refuse_special(pathlib.Path(path))
         try:
             with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
                 content = {name: file[name] for name in file.files}

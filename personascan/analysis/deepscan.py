@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from personascan.errors import InputError
+from personascan.reading import refuse_special
 
 FIELDS = ("score", "precision", "recall", "row count", "node count", "alpha", "nodes", "rows")
 
@@ -57,6 +58,7 @@ def read_deepscan_output(path) -> PublishedRuns:
     Raises:
       InputError: no such file, or a line of another form (named by number).
     """
+    refuse_special(pathlib.Path(path))
     try:
         lines = pathlib.Path(path).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

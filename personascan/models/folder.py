@@ -2,11 +2,13 @@
 
 import pathlib
 import re
+import sys
 from typing import NamedTuple
 
 from personascan.errors import InputError
 from personascan.models.tokenizer import tokenizer_files
 from personascan.reading import is_file, read_json
+from personascan.visible import visible
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 # Another precision or an older name: `model.fp16.safetensors`, shards without an index.
@@ -28,6 +30,12 @@ def read_folder_config(folder: pathlib.Path) -> dict:
             f"{folder} holds an adapter (LoRA), not a model; merge it into its base first: "
             'python -c "from peft import AutoPeftModelForCausalLM as M; '
             f"M.from_pretrained('{folder}').merge_and_unload().save_pretrained('merged')\""
+        )
+    if is_file(folder / "adapter_config.json"):
+        print(
+            f"note: {visible(folder)} holds an adapter (LoRA) beside the model, which is read "
+            "without it",
+            file=sys.stderr,
         )
     return read_json(folder / "config.json")
 

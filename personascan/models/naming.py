@@ -85,8 +85,9 @@ def with_head(tensors: Tensors, table: dict, config: DecoderConfig):
     head, embedding = table["lm_head"][0], table["embedding"][0]
     has_head, has_embedding = head in tensors.names, embedding in tensors.names
     if not has_head:
-        known = config.tie_embeddings
-        names = tensors.names - {head_bias(head)} if not known else tensors.names
+        bias = "lm_head" not in config.biases or head_bias(head) in tensors.names
+        known = config.tie_embeddings and bias
+        names = tensors.names if known else tensors.names - {head_bias(head)}
         return (
             Tensors(names, tensors.read),
             dataclasses.replace(config, has_head=known),

@@ -1,5 +1,6 @@
 """The tokenizer of a Hugging Face folder: its tokenizer.json, whatever class the folder names."""
 
+import inspect
 import pathlib
 from typing import Any
 
@@ -32,9 +33,10 @@ def folder_tokenizer(folder: pathlib.Path) -> Any:
     that file, and then gives others. Raises InputError for a folder without a readable tokenizer.
     """
     files = {file.name for file in tokenizer_files(folder)}
-    settings = (
-        read_json(folder / "tokenizer_config.json") if "tokenizer_config.json" in files else {}
-    )
+    settings = {}
+    for name in ("special_tokens_map.json", "tokenizer_config.json"):
+        if name in files:
+            settings |= read_json(folder / name)
     if "tokenizer.json" not in files:
         return built_by_transformers(folder)
     from tokenizers import Tokenizer
@@ -47,18 +49,48 @@ def folder_tokenizer(folder: pathlib.Path) -> Any:
     # A statement that is too long is refused later, not cut.
     backend.no_truncation()
     backend.no_padding()
-    special = {name: text for name in SPECIAL if (text := token_text(settings.get(name)))}
+    if getattr(backend.model, "dropout", None):
+        backend.model.dropout = None  # of training: other ids at every call
+    special, more = special_tokens(settings, backend)
     try:
         made = PreTrainedTokenizerFast(
             tokenizer_object=backend,
             chat_template=chat_templates(folder, settings),
             clean_up_tokenization_spaces=False,
+            template_tokens=more,
             **special,
         )
     except Exception as error:
         raise unreadable(folder, error) from error
     made._tokenizer = backend  # it was copied, and special tokens were added to the copy
     return made
+
+
+def special_tokens(settings: dict, backend) -> tuple[dict[str, str], dict[str, str]]:
+    """Special tokens by their usual names, and more that templates may write.
+
+    What the settings leave out is as the tokenizer class that they name has it.
+    """
+    defaults = class_tokens(settings.get("tokenizer_class"))
+    found = {k: v for k, v in defaults.items() if backend.token_to_id(v) is not None}
+    found |= {name: text for name in SPECIAL if (text := token_text(settings.get(name)))}
+    more = {name: token_text(value) for name, value in settings.items() if name.endswith("_token")}
+    for key in ("extra_special_tokens", "model_specific_special_tokens"):
+        if isinstance(settings.get(key), dict):
+            more |= {name: token_text(value) for name, value in settings[key].items()}
+    return found, {name: text for name, text in more.items() if text and name not in found}
+
+
+def class_tokens(name) -> dict[str, str]:
+    """The special tokens that a tokenizer class of Transformers has if nobody says otherwise."""
+    import transformers
+
+    found = getattr(transformers, name, None) if isinstance(name, str) else None
+    if not isinstance(found, type) or not issubclass(found, transformers.PreTrainedTokenizerBase):
+        return {}
+    defaults = inspect.signature(found.__init__).parameters
+    values = {name: getattr(defaults.get(name), "default", None) for name in SPECIAL}
+    return {name: str(value) for name, value in values.items() if isinstance(value, str)}
 
 
 def built_by_transformers(folder: pathlib.Path) -> Any:
@@ -110,12 +142,13 @@ def chat_templates(folder: pathlib.Path, settings: dict) -> str | dict[str, str]
     if found is None and is_file(folder / "chat_template.json"):
         found = read_json(folder / "chat_template.json").get("chat_template")
     if isinstance(found, list):
-        try:
-            return {entry["name"]: entry["template"] for entry in found}
-        except (KeyError, TypeError) as error:
+        named = [(e.get("name"), e.get("template")) for e in found if isinstance(e, dict)]
+        texts = all(isinstance(part, str) for pair in named for part in pair)
+        if not texts or len(dict(named)) < len(found):
             raise InputError(
-                f"{folder}: chat_template is a list that does not give names and templates"
-            ) from error
+                f"{folder}: chat_template is a list that does not give distinct names and templates"
+            )
+        return dict(named)
     if found is not None and not isinstance(found, str):
         raise InputError(f"{folder}: chat_template is no text; correct tokenizer_config.json")
     return found

@@ -8,10 +8,11 @@ import json
 import os
 import pathlib
 import sys
+from typing import NamedTuple
 
 from personascan.errors import InputError
-from personascan.files import partial_of, real_place, unwritable
-from personascan.hashes import SEAL, damaged_files, seal, sealed_files
+from personascan.files import move, partial_of, real_place, unwritable
+from personascan.hashes import SEAL, damaged_files, file_sha256, seal, sealed_files
 from personascan.reading import read_json
 from personascan.report.figures import draw_figures
 from personascan.report.page import report_page
@@ -20,7 +21,6 @@ from personascan.study_config import StudyConfig
 from personascan.visible import visible
 
 RECORD = "study.json"
-TABLES = ("layers.csv", "runs.csv", "nodes.csv", "overlaps.csv")
 
 
 @contextlib.contextmanager
@@ -35,7 +35,7 @@ def study_folder(config: StudyConfig):
     refuse_other_study(config)
     with partial_of(out, folder=True, advice=advice) as partial:
         refuse_other_study(config)  # nobody else can write it from here on
-        earlier = earlier_files(out)
+        earlier = earlier_run(out)
         yield partial
         seal(partial)
         put_in_place(partial, out, earlier)
@@ -68,11 +68,17 @@ def refuse_other_study(config: StudyConfig, sha256: dict | None = None) -> None:
         )
 
 
-def earlier_files(out: pathlib.Path) -> set[str]:
-    """What an earlier run of this study has written. Raises InputError if it was changed since."""
+class Earlier(NamedTuple):
+    """What stands in the folder of an earlier run."""
+
+    files: set[str]  # that the study has written, as far as that is known
+    sealed: bool  # it is known, and so is that nobody has changed them
+
+
+def earlier_run(out: pathlib.Path) -> Earlier:
+    """What an earlier run has left. Raises InputError if a result was changed since."""
     if not (out / SEAL).exists():
-        figures = (p.relative_to(out).as_posix() for p in out.glob("figures/*.png"))
-        return {RECORD, "report.md", *TABLES, *figures}
+        return Earlier(set(), sealed=False)
     try:
         changed = [name for name in damaged_files(out) if (out / name).exists()]
     except InputError as error:
@@ -82,7 +88,7 @@ def earlier_files(out: pathlib.Path) -> set[str]:
             f"{out / changed[0]} is not as the study wrote it (damaged, or edited); move it away "
             "or delete it, and run again"
         )
-    return {SEAL, *sealed_files(out)}
+    return Earlier({SEAL, *sealed_files(out)}, sealed=True)
 
 
 def differences(a: dict, b: dict, prefix: str = "") -> list[str]:
@@ -115,12 +121,13 @@ def write_files(study, folder: pathlib.Path) -> None:
     (folder / "report.md").write_text(report_page(study, figures), encoding="utf-8")
 
 
-def put_in_place(partial: pathlib.Path, out: pathlib.Path, earlier: set[str]) -> None:
-    """Rename the new folder to `out`, or its files into an earlier one, the seal last.
+def put_in_place(partial: pathlib.Path, out: pathlib.Path, earlier: Earlier) -> None:
+    """Rename the new folder to `out`, or move its files into an earlier one, the seal last.
 
-    A process killed in between leaves a folder without a seal, which the next run completes.
+    A process killed in between leaves a folder without a seal, which the next run completes: what
+    is there then is the study's if it is the same, and else the user's.
     """
-    if not out.exists() or not any(out.iterdir()):
+    if not out.exists():
         os.replace(partial, out)
         return
     (out / SEAL).unlink(missing_ok=True)
@@ -128,13 +135,17 @@ def put_in_place(partial: pathlib.Path, out: pathlib.Path, earlier: set[str]) ->
     for name in sorted(new, key=SEAL.__eq__):
         target = out / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        if target.exists() and name not in earlier:
+        if target.exists() and name not in earlier.files and differ(target, partial / name):
             aside = target.with_name(f"{target.name}.yours")
             print(
                 f"note: {visible(target)} is not the study's; it is now {visible(aside.name)}",
                 file=sys.stderr,
             )
             os.replace(target, aside)
-        os.replace(partial / name, target)
-    for name in earlier - set(new):
+        move(partial / name, target)
+    for name in earlier.files - set(new):
         (out / name).unlink(missing_ok=True)
+
+
+def differ(a: pathlib.Path, b: pathlib.Path) -> bool:
+    return not a.is_file() or file_sha256(a) != file_sha256(b)

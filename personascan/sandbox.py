@@ -1,0 +1,87 @@
+"""Renders chat templates, as a program of its own that can be ended whatever a template does.
+
+Standard input: JSON with the template, the messages and what they are rendered with. Standard
+output: JSON with the prompts and whether a day was asked for, or why there are none. It imports
+nothing of the project, so that it starts at once.
+"""
+
+import contextlib
+import datetime
+import json
+import sys
+
+import jinja2
+from jinja2.ext import Extension, loopcontrols
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+BYTES = 2 * 2**30  # of memory, for a template and all of its prompts
+
+
+class Generation(Extension):
+    """{% generation %} marks the model's own text, and changes nothing."""
+
+    tags = {"generation"}  # noqa: RUF012
+
+    def parse(self, parser):
+        next(parser.stream)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+
+class Refused(Exception):
+    """A template's own refusal of its message."""
+
+
+def refuse(message):
+    raise Refused(message)
+
+
+def as_json(value, ensure_ascii=False, indent=None, separators=None, sort_keys=False):
+    return json.dumps(
+        value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
+    )
+
+
+def render_all(asked: dict) -> dict:
+    """{"prompts": [...], "day": bool} of what was asked."""
+    day = []
+
+    def strftime_now(format):
+        day.append(True)
+        return datetime.datetime.fromisoformat(asked["date"]).strftime(format)
+
+    sandbox = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loopcontrols]
+    )
+    sandbox.filters["tojson"] = as_json
+    sandbox.globals |= {"raise_exception": refuse, "strftime_now": strftime_now}
+    # Chance has no place in a prompt: the same statements make the same numbers.
+    del sandbox.globals["lipsum"], sandbox.filters["random"]
+    template = sandbox.from_string(asked["template"])
+    prompts = [
+        template.render(asked["variables"] | {"messages": [message]})
+        for message in asked["messages"]
+    ]
+    return {"prompts": prompts, "day": bool(day)}
+
+
+def main() -> None:
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (BYTES, BYTES))
+    try:
+        answer = render_all(json.load(sys.stdin))
+    except Refused as error:
+        answer = {"refused": str(error)}
+    except MemoryError:
+        answer = {"failed": f"it needs more than {BYTES // 2**30} GiB of memory"}
+    except jinja2.TemplateError as error:
+        answer = {"failed": str(error) or type(error).__name__}
+    except Exception as error:
+        # A template is a program of the checkpoint's author, and fails as programs do.
+        answer = {"failed": f"{type(error).__name__}: {error}"}
+    json.dump(answer, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
