@@ -85,6 +85,7 @@ def test_ids_are_those_of_the_file_for_every_family_and_class(tmp_path, kind, bo
             for special in (True, False):
                 ids = tok(TEXT, add_special_tokens=special)["input_ids"]
                 assert ids == expected.encode(TEXT, add_special_tokens=special).ids, name
+        if model_type in ("llama", "gpt2"):
             (prompt,) = tokenize(tok, [statement(TEXT)], "system", 600)
             assert prompt.ids == expected.encode(rendered, add_special_tokens=False).ids
 

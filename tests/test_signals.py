@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +9,8 @@ import time
 
 import pytest
 from tiny_models import save_tiny_llama
+
+from personascan.compilations import note_hashes, remove_damaged
 
 ROOT = pathlib.Path(__file__).parents[1]
 ENDED = "interrupted: nothing was written"
@@ -170,12 +171,37 @@ def test_damaged_compilations_are_made_anew_once(tmp_path):
     content[len(content) // 2] ^= 1
     entries[0].write_bytes(content)
     assert notes() == ["note: 1 damaged compilations are made anew"]
-    assert notes() == []
-    # As where a process was killed before it noted the hash: nothing tells whether it is whole.
-    (hashes / entries[0].name).unlink()
-    entries[0].write_bytes(content)
-    assert notes() == []
+    assert sorted(compiled.glob("*-cache")) == entries
     assert entries[0].read_bytes() != content
-    shutil.rmtree(hashes)
-    hashes.write_text("no folder")
-    assert notes() == []  # done without
+    assert remove_damaged(compiled, hashes, alone=True) == 0
+
+
+def test_a_compilation_without_a_hash_is_trusted_only_while_others_work(tmp_path):
+    """A process killed before it noted the hash leaves one; so does one that is at work."""
+    compiled, hashes = tmp_path / "compiled", tmp_path / "hashes"
+    compiled.mkdir()
+    hashes.mkdir()
+    for name in ("a-cache", "b-cache"):
+        (compiled / name).write_text(name)
+    note_hashes(compiled, hashes)
+    (hashes / "a-cache").unlink()
+    assert remove_damaged(compiled, hashes, alone=False) == 0
+    assert len(list(compiled.iterdir())) == 2
+    assert remove_damaged(compiled, hashes, alone=True) == 0
+    assert [p.name for p in compiled.iterdir()] == ["b-cache"]
+    (compiled / "b-cache").write_text("flipped")
+    assert remove_damaged(compiled, hashes, alone=False) == 1
+    assert not list(compiled.iterdir())
+
+
+def test_a_cache_that_cannot_be_used_is_done_without(tmp_path):
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache/compiled-hashes").write_text("no folder")
+    code = (
+        "import jax; from personascan.compilations import keep_compilations; "
+        "keep_compilations(); print(jax.config.jax_compilation_cache_dir)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(tmp_path), capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ("None\n", "")

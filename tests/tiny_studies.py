@@ -1,0 +1,38 @@
+"""Statements and recipes of small studies, for the tests."""
+
+import json
+
+
+def write_statements(folder, personas=("calm", "bold|../$x$"), count=24):
+    """Positive statements are shouted in digits, so that even a random model tells them apart."""
+    folder.mkdir()
+    for number, persona in enumerate(personas):
+        with (folder / f"{number}.jsonl").open("w") as file:
+            for i in range(2 * count):
+                positive = i % 2 == 0
+                mark = "77777777" if positive else "eeeeeeee"
+                row = {
+                    "id": f"{number}-{i}",
+                    "persona": persona,
+                    "topic": "moods",
+                    "statement": f"I {'am' if i % 3 else 'was'} {persona[:4]} {i} {mark}",
+                    "question": "",
+                    "label_confidence": 0.9,
+                    "answer_matching_behavior": " Yes" if positive else " No",
+                    "answer_not_matching_behavior": " No" if positive else " Yes",
+                }
+                file.write(json.dumps(row) + "\n")
+
+
+def recipe(place, out="out", **changes):
+    settings = {
+        "model": str(place / "model"),
+        "statements": str(place / "statements"),
+        "separation": {"seeds": 2, "folds": 3},
+        "runs": {"background": 10, "clean": 5, "positive": 5, "runs": 6},
+        "scan": {"layers": ("best", "resid_post 0"), "starts": 3},
+        "out": str(place / out),
+    }
+    for key, value in changes.items():
+        settings[key] = settings[key] | value if isinstance(value, dict) else value
+    return settings
