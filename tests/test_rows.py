@@ -1,6 +1,7 @@
 """What a scan takes: .npy files of any float, or a layer of what extraction has kept."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -113,3 +114,10 @@ def test_other_kinds_of_file_are_told_how_to_become_one(tmp_path, name, advice):
     (tmp_path / name).write_text("1,2\n")
     with pytest.raises(personascan.InputError, match=advice):
         personascan.read_array(tmp_path / name)
+
+
+def test_a_pipe_in_place_of_arrays_is_not_waited_for(tmp_path):
+    for name in ("x.npy", "x.npz"):
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(personascan.InputError, match="not a regular file"):
+            read_rows(tmp_path / name)

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -162,3 +163,20 @@ def test_compilations_are_kept_between_runs(tiny, tmp_path):
     assert "exists already" in again.stderr
     assert run("extract.py", *flags, "--overwrite", env=env).returncode == 0
     assert sorted(p.name for p in kept.iterdir()) == first
+
+
+@pytest.mark.parametrize(
+    ("script", "flags"),
+    [
+        ("extract.py", ["--model=nowhere", OPTIMISM, "--out=/proc/nowhere/x.npz"]),
+        ("extract.py", ["--model=nowhere", OPTIMISM, "--out=/proc/nowhere/x"]),
+        ("scan.py", ["--background=no.npy", "--evaluation=no.npy", "--out=/proc/nowhere/x"]),
+        ("power.py", ["--out=/proc/nowhere/x"]),
+        ("study.py", ["--config=configs/demo.py", "--config.model=no", "--config.out=/proc/no/x"]),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_told_before_anything_else(script, flags):
+    """Even before the model or the rows are found to be missing."""
+    done = run(script, *flags)
+    assert done.returncode == 1
+    assert re.match(r"error: /proc/no.* cannot be written \(.*\n$", done.stderr)
