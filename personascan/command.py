@@ -74,7 +74,11 @@ def run(main) -> None:
             signal.setitimer(signal.ITIMER_REAL, 0)
         number = error.args[0] if isinstance(error, Interrupted) else signal.SIGINT
         print(ENDED, file=sys.stderr)
-        sys.exit(128 + number)
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        # Everything is cleaned up; the usual end would crash where a device is still computing.
+        os._exit(128 + number)
     except BrokenPipeError:
         # Whoever read the output has gone: nothing is left to be said.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -89,6 +93,7 @@ def run(main) -> None:
         sys.exit(f"error: memory ran out ({one_line(error)[:160]}); {LESS}")
 
 
+LEAST_ADDRESSES = 3 * 2**30  # what jax reserves, with little that it uses
 LESS = "use smaller batch_tokens for a model, or fewer runs, starts or rows for a scan"
 
 
@@ -97,8 +102,22 @@ def is_exhausted(error: Exception) -> bool:
     return "RESOURCE_EXHAUSTED" in str(error) or "can't start new thread" in str(error)
 
 
+def refuse_narrow() -> None:
+    """Refuse a limit of addresses under which threads and compilations crash instead of failing."""
+    with contextlib.suppress(ImportError):
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if limit != resource.RLIM_INFINITY and limit < LEAST_ADDRESSES:
+            raise InputError(
+                f"this process may use {limit / 2**30:.1f} GiB of addresses (ulimit -v), and needs "
+                f"at least {LEAST_ADDRESSES / 2**30:.0f} GiB; raise the limit"
+            )
+
+
 def prepare() -> None:
     """Import what takes long, one device a core, and keep what is compiled."""
+    refuse_narrow()
     for module in HEAVY:
         importlib.import_module(module)
     import jax

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 from tiny_models import save_tiny_llama
 
@@ -205,3 +206,33 @@ def test_a_cache_that_cannot_be_used_is_done_without(tmp_path):
         [sys.executable, "-c", code], env=environment(tmp_path), capture_output=True, text=True
     )
     assert (done.stdout, done.stderr) == ("None\n", "")
+
+
+def test_a_narrow_limit_of_addresses_is_one_line(tmp_path):
+    import resource
+
+    def narrow():
+        resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
+
+    process = start("scripts/scan.py", "--background=a", "--evaluation=b", preexec_fn=narrow)
+    _, err = process.communicate(timeout=60)
+    assert err.startswith("error: this process may use 1.0 GiB of addresses (ulimit -v)")
+    assert process.returncode == 1
+
+
+def test_a_signal_while_a_device_computes_ends_as_any_other(tmp_path):
+    rng = np.random.default_rng(0)
+    for name, rows in (("a", 60), ("b", 40)):
+        np.save(tmp_path / f"{name}.npy", rng.normal(size=(rows, 400)))
+    flags = [f"--background={tmp_path}/a.npy", f"--evaluation={tmp_path}/b.npy"]
+    out = f"--out={tmp_path}/out/found.json"
+    process = start("scripts/scan.py", *flags, out, "--starts=300000", env=environment(tmp_path))
+    while not (tmp_path / "out").exists():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.1)
+    time.sleep(4)  # compiled, and at it
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=120)
+    assert err.strip() == ENDED
+    assert process.returncode == 128 + signal.SIGTERM
+    assert not (tmp_path / "out").exists()
