@@ -218,13 +218,12 @@ def test_a_cache_that_cannot_be_used_is_done_without(tmp_path):
     assert (done.stdout, done.stderr) == ("None\n", "")
 
 
-def test_a_narrow_limit_of_addresses_is_one_line(tmp_path):
-    import resource
-
-    def narrow():
-        resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
-
-    process = start("scripts/scan.py", "--background=a", "--evaluation=b", preexec_fn=narrow)
+def test_a_narrow_limit_of_addresses_is_one_line():
+    narrow = (
+        "import os, resource, sys; resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30)); "
+        "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    )
+    process = start("-c", narrow, "scripts/scan.py", "--background=a", "--evaluation=b")
     _, err = process.communicate(timeout=60)
     assert err.startswith("error: this process may use 1.0 GiB of addresses (ulimit -v)")
     assert process.returncode == 1

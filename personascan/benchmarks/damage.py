@@ -7,9 +7,7 @@ refused, or unchanged; `lost` counts numbers that changed, or files that went, w
 import dataclasses
 import os
 import pathlib
-import resource
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +20,13 @@ from personascan.errors import InputError
 
 SCRIPTS = pathlib.Path(__file__).parents[2] / "scripts"
 LIMIT = 6  # statements a direction
+# Limits the size of files, then becomes the command.
+STARVED = """
+import os, resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
 @dataclasses.dataclass
@@ -57,14 +62,10 @@ class Workplace:
     def extract(self, out: pathlib.Path, limit: int | None = None) -> subprocess.CompletedProcess:
         """One run; with `limit`, no file of it can have more bytes than that."""
 
-        def starve():
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-        return subprocess.run(
-            self.command(out), env=self.environment, capture_output=True, text=True,
-            preexec_fn=starve if limit else None,
-        )  # fmt: skip
+        command = self.command(out)
+        if limit:
+            command = [sys.executable, "-c", STARVED, str(limit), *command]
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True)
 
     def is_expected(self, out: pathlib.Path) -> bool:
         found = Activations.load(out)
