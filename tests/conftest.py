@@ -17,3 +17,25 @@ def converted_copies(tmp_path_factory):
         for module in (converted, hashes):
             patch.setattr(module, "cache_folder", lambda: folder)
         yield folder
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a tiny model and statements, for studies."""
+    from tiny_models import save_tiny_llama
+    from tiny_studies import write_statements
+
+    folder = tmp_path_factory.mktemp("study")
+    save_tiny_llama(folder / "model")
+    write_statements(folder / "statements")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def study(place):
+    """The study of that folder, run once a module."""
+    from tiny_studies import recipe
+
+    from personascan.study import run_study
+
+    return run_study(recipe(place))

@@ -6,25 +6,12 @@ import pathlib
 import numpy as np
 import pytest
 from tiny_models import save_tiny_llama
-from tiny_studies import recipe, write_statements
+from tiny_studies import recipe
 
 import personascan
 from personascan.study import run_study, seed_of
 
 ROOT = pathlib.Path(__file__).parents[1]
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("study")
-    save_tiny_llama(folder / "model")
-    write_statements(folder / "statements")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def study(place):
-    return run_study(recipe(place))
 
 
 def table(study, name):

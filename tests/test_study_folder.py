@@ -4,24 +4,10 @@ import pathlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tiny_models import save_tiny_llama
-from tiny_studies import recipe, write_statements
+from tiny_studies import recipe
 
 import personascan
 from personascan.study import run_study
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("study")
-    save_tiny_llama(folder / "model")
-    write_statements(folder / "statements")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def study(place):
-    return run_study(recipe(place))
 
 
 def test_the_same_study_twice_gives_the_same_files(study, place):

@@ -6,7 +6,6 @@ import sys
 from typing import NamedTuple
 
 from personascan.errors import InputError
-from personascan.models.tokenizer import tokenizer_files
 from personascan.reading import is_file, read_json
 from personascan.visible import visible
 
@@ -87,10 +86,3 @@ def instead(folder: pathlib.Path) -> str:
             f"--out={folder}-safetensors"
         )
     return "only safetensors and GGUF checkpoints are read"
-
-
-def model_files(folder: pathlib.Path) -> list[pathlib.Path]:
-    """Every file that decides what the model computes: configuration, weights, tokenizer."""
-    weights = weights_of(folder)
-    index = [] if weights.of_tensor is None else [folder / INDEX]
-    return [folder / "config.json", *index, *weights.files, *tokenizer_files(folder)]
