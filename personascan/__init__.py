@@ -6,7 +6,7 @@ import importlib
 # a script can answer a signal before the seconds that all of them take.
 HOME = {
     "Activations": "activations.store",
-    "Calibration": "scan.calibrate",
+    "Calibration": "calibration.calibrate",
     "ExtractionPlan": "plan",
     "InputError": "errors",
     "LanguageModel": "models.load",
@@ -17,7 +17,7 @@ HOME = {
     "Statement": "statements",
     "Study": "study",
     "StudyConfig": "study_config",
-    "calibrate": "scan.calibrate",
+    "calibrate": "calibration.calibrate",
     "device_mesh": "sharding",
     "draw_splits": "scan.splits",
     "empirical_pvalues": "scan.pvalues",

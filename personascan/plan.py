@@ -80,6 +80,7 @@ def plan_extraction(
         raise InputError(f"dtype {dtype!r} is unknown; use one of {', '.join(DTYPES)}")
     positions = check_request(statements, sites, positions, batch_tokens, out="")
     config, tokenizer = inspect_model(source)
+    nodes = sum(math.prod(config.site_shape(site)) for site in sites)
     prompts = tokenize(
         tokenizer, statements, role, config.max_positions, vocab_size=config.vocab_size,
         prefix=prefix, suffix=suffix, strict=strict, template=template,
@@ -90,7 +91,6 @@ def plan_extraction(
     shapes, _ = by_path(parameter_shapes(config, dtype))
     tokens = sum(len(p.ids) for p in prompts)
     rows = sum(tokens if position == "all" else len(statements) for position in positions)
-    layers = sum(1 if site == "final_norm" else config.layers for site in sites)
     flops = sum(batch_flops(config, batch) for batch in batches)
     compiled = len({b.tokens_BT.shape for b in batches})
     return ExtractionPlan(
@@ -101,8 +101,8 @@ def plan_extraction(
         padded_tokens=sum(b.tokens_BT.size for b in batches),
         batches=len(batches),
         shapes=compiled,
-        batch_bytes=max(batch_bytes(config, b) for b in batches),
-        store_bytes=4 * rows * layers * config.width,
+        batch_bytes=max(batch_bytes(config, b, sites, positions) for b in batches),
+        store_bytes=4 * rows * nodes,
         flops=flops,
         seconds=flops / product_rate(config, dtype),
         compile_seconds=COMPILE_SECONDS * compiled,

@@ -1,4 +1,4 @@
-"""models x personas x layers -> a results folder. The only module that knows both halves."""
+"""models x personas x places -> a results folder. The only module that knows both halves."""
 
 import hashlib
 import importlib.metadata
@@ -11,39 +11,42 @@ import numpy as np
 from tqdm import tqdm
 
 from personascan.activations.extract import extract
-from personascan.analysis.detection import bag_of_words_accuracy, precision_recall
-from personascan.analysis.nodes import Overlap, overlaps, selection_frequency
+from personascan.analysis.detection import bag_of_words_accuracy
+from personascan.analysis.localisation import (
+    LocalisationPlan,
+    PlaceScan,
+    calibrate_places,
+    choose_and_judge,
+    scan_place,
+)
+from personascan.analysis.nodes import Overlap, overlaps
 from personascan.analysis.separation import (
     Separation,
     layer_separation,
     principal_components,
     sample_sizes,
 )
+from personascan.calibration.calibrate import Calibration, calibration_bytes
 from personascan.comparisons import Comparison, comparisons, pool_rows
 from personascan.errors import InputError
 from personascan.hashes import file_sha256, text_sha256
 from personascan.memory import refuse_too_much
 from personascan.models.load import LanguageModel, load_model
+from personascan.places import Place, PlaceRows, chosen_places, named_place
 from personascan.plan import ExtractionPlan, plan_extraction
 from personascan.prompts import effective
 from personascan.report.folder import refuse_other_study, study_folder, write_study
-from personascan.scan.calibrate import Calibration, calibrate, calibration_bytes
-from personascan.scan.levels import level_tables, unattainable
-from personascan.scan.result import RunScans
-from personascan.scan.runs import scan_runs
-from personascan.scan.scores import score_function
-from personascan.scan.splits import check_sizes, draw_splits
+from personascan.scan.splits import check_sizes
 from personascan.sharding import parse_mesh
 from personascan.statements import Statement, load_statements, statement_files
-from personascan.study_config import StudyConfig
+from personascan.study_config import CHOSEN, StudyConfig
 from personascan.templates import choose_template
 from personascan.workers import WORKER_BYTES, in_processes
 
-SITES = ("resid_post", "final_norm")
-# A layer in a worker: as float32, and a few copies as float64 in PCA and the probe.
+# A place in a worker: as float32, and a few copies as float64 in PCA and the probe.
 SEPARATION_BYTES = 4 + 5 * 8
 ID_SEPARATOR = ";"
-SEPARATED_ALONE = 40  # layers
+SEPARATED_ALONE = 40  # places
 PACKAGES = (
     "personascan", "jax", "jaxlib", "flax", "numpy", "scikit-learn", "scipy", "transformers",
     "tokenizers", "jinja2", "gguf",
@@ -51,24 +54,10 @@ PACKAGES = (
 
 
 @dataclass(frozen=True)
-class LayerScan:
-    """The runs of one comparison at one layer."""
-
-    layer: str
-    runs: RunScans  # L = 1; rows over the comparison's pool
-    precision_R: np.ndarray  # NaN where a run returned nothing
-    recall_R: np.ndarray
-    frequency_D: np.ndarray  # selection frequency
-    node_set_D: np.ndarray  # frequency >= threshold
-    pool_ids: list[str]  # statement ids of the pool, in the order of `runs.rows`
-    calibration: Calibration | None  # of this layer's nodes; frequency and node set are then its
-
-
-@dataclass(frozen=True)
 class Projection:
-    """One layer of one comparison in its first two principal components."""
+    """One place of one comparison in its first two principal components."""
 
-    layer: str
+    place: Place
     points_N2: np.ndarray
     positive_N: np.ndarray
     share_2: np.ndarray  # share of variance of each component
@@ -80,20 +69,25 @@ class Study:
 
     config: StudyConfig
     comparisons: list[Comparison]
-    layer_names: list[str]
-    best_layer: str  # highest mean probe AUROC over comparisons
+    places: list[Place]  # the family that was searched
+    head_width: int  # columns of a head at the site head_out
+    pool_ids: dict[str, list[str]]  # statement ids of each comparison
     pool_sizes: dict[str, tuple[int, int]]  # statements of H1 and H0
     wording: dict[str, tuple[float, float]]  # bag-of-words held-out accuracy, mean and deviation
-    separation: dict[str, list[Separation]]  # one for each layer
-    projections: dict[str, list[Projection]]  # an early, a middle and the best layer
-    scans: dict[str, list[LayerScan]]  # one for each scanned layer
-    calibrations: dict[str, Calibration]  # of the scores of every layer; empty without permutations
-    overlaps: dict[str, list[Overlap]]  # by scanned layer
+    separation: dict[str, dict[Place, Separation]]
+    projections: dict[str, list[Projection]]  # an early, a middle and the furthest place
+    calibrations: dict[str, Calibration]  # over all places; empty without permutations
+    scans: dict[str, list[PlaceScan]]  # the chosen places, judged apart, then the named ones
+    overlaps: dict[Place, list[Overlap]]  # of the named places, which all comparisons share
     provenance: dict  # versions, platform, hashes of the inputs
 
-    def scanned_layers(self) -> list[str]:
-        """The layers that were scanned, in the order asked for."""
-        return list(self.overlaps)
+    def furthest(self, name: str) -> Place:
+        """The place of a comparison furthest above its permutations; without, of the best probe."""
+        if name in self.calibrations:
+            found = self.calibrations[name]
+            return found.keys[found.best]
+        auroc = {place: s.mean["probe_auroc"] for place, s in self.separation[name].items()}
+        return max(auroc, key=lambda place: np.nan_to_num(auroc[place], nan=-1.0))
 
 
 def run_study(config) -> Study:
@@ -103,8 +97,9 @@ def run_study(config) -> Study:
       config: a StudyConfig, or a recipe (ml_collections ConfigDict or nested dicts) of its fields.
 
     Returns:
-      Study. The folder `config.out` then holds study.json, layers.csv, runs.csv, nodes.csv,
-      overlaps.csv, figures and report.md; it appears whole or not at all.
+      Study. The folder `config.out` then holds study.json, places.csv, runs.csv, nodes.csv,
+      overlaps.csv (and heads.csv, where head_out was scanned), figures and report.md; it appears
+      whole or not at all.
 
     Raises:
       InputError: any field, file, persona, model or sample size at fault, and a folder that holds
@@ -124,64 +119,56 @@ def study_results(config: StudyConfig) -> Study:
     topic_of = {s.persona: s.topic for s in statements}
     compared = comparisons(config.level, topic_of)
     pools = {c.name: pool_rows(statements, c) for c in compared}
-    refuse_impossible(config, pools)
+    plan = config.localisation()
+    refuse_impossible(config, pools, plan)
     model = load_model(config.model, dtype=config.dtype, mesh=parse_mesh(config.mesh))
-    layer_names = [f"resid_post {i}" for i in range(model.config.layers)] + ["final_norm"]
-    for layer in config.scan.layers:
-        if layer not in ("best", *layer_names):
-            raise InputError(
-                f"config.scan.layers names {layer!r}; this model has resid_post 0 to "
-                f"resid_post {model.config.layers - 1}, final_norm, and best"
-            )
+    keywords = config.extraction_keywords()
+    places = chosen_places(config.sites, model.config.layers, config.layers, keywords["positions"])
+    named = [named_place(text, places) for text in config.scan.places if text != CHOSEN]
     inputs = provenance(config, model)
     refuse_other_study(config, inputs["sha256"])
-    keywords = config.extraction_keywords()
-    kept = extract(model, statements, sites=SITES, **keywords)
-    (position,) = keywords["positions"]
-    layers_LND = np.concatenate([kept.arrays[site, position] for site in SITES])
+    kept = extract(model, statements, sites=config.sites, **keywords).arrays
+    activations = {name: PlaceRows(kept, places, rows) for name, (rows, _) in pools.items()}
 
     wording = {}
     for name, (rows, positive_N) in pools.items():
         texts = [statements[i].text for i in rows]
         wording[name] = bag_of_words_accuracy(texts, positive_N, seed=seed_of(config.seed, name))
-    separation = separate_layers(config, layers_LND, pools)
-    best = best_layer(separation)
-    chosen = {
-        best if layer == "best" else layer_names.index(layer): None for layer in config.scan.layers
-    }
-
-    calibrations = {}
-    if config.scan.permutations:
-        say_calibration(config, layers_LND, pools)
-        for name, (rows, positive_N) in tqdm(
-            pools.items(), desc="calibration", unit=" comparisons"
-        ):
-            pool = [layer_ND[rows] for layer_ND in layers_LND]
-            calibrations[name] = calibrate_pool(config, name, pool, positive_N, layer=-1)
-    scans = {
-        name: scan_pool(config, name, layers_LND, list(chosen), layer_names, statements, *pool)
-        for name, pool in tqdm(pools.items(), desc="scans", unit=" comparisons")
-    }
-    return Study(
+    separation = separate_places(config, activations, pools)
+    if all(s.constant for found in separation.values() for s in found.values()):
+        raise InputError("every place is constant over the statements: there is nothing to scan")
+    calibrations, scans = {}, {}
+    say_calibration(config, activations, plan)
+    for name, (rows, positive_N) in tqdm(pools.items(), desc="scans", unit=" comparisons"):
+        seed, pool = seed_of(config.seed, name), activations[name]
+        if plan.permutations:
+            calibrations[name] = calibrate_places(pool, positive_N, plan, seed)
+        scans[name] = []
+        if CHOSEN in config.scan.places:
+            strata = [f"{statements[i].persona}/{statements[i].positive}" for i in rows]
+            scans[name] += choose_and_judge(pool, positive_N, strata, plan, seed)
+        every = np.arange(len(rows))
+        scans[name] += [
+            scan_place(place, pool[place], positive_N, every, plan, seed) for place in named
+        ]
+    found = Study(
         config=config,
         comparisons=compared,
-        layer_names=layer_names,
-        best_layer=layer_names[best],
+        places=places,
+        head_width=model.config.head_dim,
+        pool_ids={n: [statements[i].id for i in rows] for n, (rows, _) in pools.items()},
         pool_sizes={n: (int(p.sum()), int((~p).sum())) for n, (_, p) in pools.items()},
         wording=wording,
         separation=separation,
-        projections={
-            name: project(layers_LND, layer_names, early_middle_best(len(layer_names), best), *pool)
-            for name, pool in pools.items()
-        },
-        scans=scans,
+        projections={},
         calibrations=calibrations,
-        overlaps={
-            layer_names[layer]: layer_overlaps(config, {n: scans[n][i] for n in scans})
-            for i, layer in enumerate(chosen)
-        },
+        scans=scans,
+        overlaps={place: place_overlaps(place, scans) for place in named},
         provenance=inputs,
     )
+    for name, (_, positive_N) in pools.items():
+        found.projections[name] = project(activations[name], found.furthest(name), positive_N)
+    return found
 
 
 def plan_study(config) -> ExtractionPlan:
@@ -191,27 +178,32 @@ def plan_study(config) -> ExtractionPlan:
     return plan_extraction(
         config.model,
         study_statements(config),
-        sites=SITES,
+        sites=config.sites,
         dtype=config.dtype,
         **config.extraction_keywords(),
     )
 
 
-def refuse_impossible(config: StudyConfig, pools: dict) -> None:
+def refuse_impossible(config: StudyConfig, pools: dict, plan: LocalisationPlan) -> None:
     """What can be known to fail fails before the model is loaded."""
-    keywords = config.scan.keywords()
-    score_function(keywords["score"])
-    alpha_keywords = {k: keywords[k] for k in ("tail", "alpha_max", "alpha_min", "alphas")}
-    level_tables(np.array([[config.runs.background]]), **alpha_keywords)
-    if note := unattainable(config.runs.background, **alpha_keywords):
-        raise InputError(note)
+    halved = [plan.halved()] if CHOSEN in config.scan.places else []
+    for one in (plan, *halved):
+        if note := plan.options.unattainable(one.runs.background):
+            raise InputError(note)
     for name, (_, positive_N) in pools.items():
         h1, h0 = int(positive_N.sum()), int((~positive_N).sum())
         try:
-            check_sizes(h0, h1, config.runs)
+            check_sizes(h0, h1, plan.runs)
             sample_sizes(h1, h0, config.separation)
         except InputError as error:
             raise InputError(f"{name}: {error}") from error
+        for one in halved:
+            try:
+                check_sizes(h0 // 2, h1 // 2, one.runs)
+            except InputError as error:
+                raise InputError(
+                    f"{name}: of half of the statements, which choose a place, {error}"
+                ) from error
 
 
 def study_statements(config: StudyConfig) -> list[Statement]:
@@ -237,32 +229,36 @@ def chosen_statements(config: StudyConfig) -> list[Statement]:
     ]
 
 
-def say_calibration(config: StudyConfig, layers_LND, pools) -> None:
+def say_calibration(config: StudyConfig, activations: dict, plan: LocalisationPlan) -> None:
     """What the largest calibration needs; refused where there is less."""
-    layers, _, nodes = layers_LND.shape
-    rows = max(len(rows) for rows, _ in pools.values())
-    keywords = config.scan.keywords() | dict(permutations=config.scan.permutations)
-    needed = calibration_bytes((rows, nodes), layers, config.runs, **keywords)
-    fewer = "use fewer scan.permutations, runs.runs or scan.starts"
+    if not plan.permutations:
+        return
+    shapes = {pool[place].shape for pool in activations.values() for place in pool}
+    needed = max(
+        calibration_bytes(shape, plan.runs, plan.permutations, plan.statistic_runs, plan.options)
+        for shape in shapes
+    )
+    fewer = "use fewer scan.permutations, scan.statistic_runs or runs.runs"
     refuse_too_much("calibration", needed, fewer, say=True)
 
 
-def separate_layers(config: StudyConfig, layers_LND, pools) -> dict[str, list[Separation]]:
-    """Every layer of every comparison, in as many processes as there are cores."""
-    calls = [
-        (layer_ND[rows], positive_N, config.separation, seed_of(config.seed, name))
-        for name, (rows, positive_N) in pools.items()
-        for layer_ND in layers_LND
-    ]
-    # Few layers are done sooner than processes are started.
-    processes = os.cpu_count() if len(calls) > SEPARATED_ALONE else 1
-    rows = max(len(rows) for rows, _ in pools.values())
-    needed = processes * rows * layers_LND.shape[2] * SEPARATION_BYTES
+def separate_places(config: StudyConfig, activations, pools) -> dict[str, dict[Place, Separation]]:
+    """Every place of every comparison, in as many processes as there are cores."""
+    calls = (
+        (activations[name][place], positive_N, config.separation, seed_of(config.seed, name))
+        for name, (_, positive_N) in pools.items()
+        for place in activations[name]
+    )
+    places = next(iter(activations.values())).places
+    # Few places are done sooner than processes are started.
+    count = len(pools) * len(places)
+    processes = os.cpu_count() if count > SEPARATED_ALONE else 1
+    largest = max(pool[place].size for pool in activations.values() for place in places)
+    needed = processes * largest * SEPARATION_BYTES
     needed += WORKER_BYTES * processes if processes > 1 else 0
     refuse_too_much("separation", needed, "use fewer statements (limit)", say=True)
-    found = in_processes(layer_separation, calls, processes, "separation", "layers")
-    layers = len(layers_LND)
-    return {name: found[i * layers : (i + 1) * layers] for i, name in enumerate(pools)}
+    found = iter(in_processes(layer_separation, list(calls), processes, "separation", "places"))
+    return {name: {place: next(found) for place in places} for name in pools}
 
 
 def seed_of(seed: int, name: str) -> int:
@@ -270,74 +266,23 @@ def seed_of(seed: int, name: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:4]) >> 1
 
 
-def best_layer(separation: dict[str, list[Separation]]) -> int:
-    """The layer with the highest probe AUROC, averaged over comparisons; the first of equals."""
-    auroc = [[s.mean["probe_auroc"] for s in layers] for layers in separation.values()]
-    mean_L = np.mean(auroc, axis=0)
-    if np.isnan(mean_L).all():
-        raise InputError("every layer is constant over the statements: there is nothing to scan")
-    return int(np.nanargmax(mean_L))
-
-
-def early_middle_best(layers: int, best: int) -> list[int]:
-    return [min(1, layers - 1), layers // 2, best]
-
-
-def project(layers_LND, layer_names, chosen, rows, positive_N) -> list[Projection]:
-    """The pool in two principal components, at each chosen layer."""
+def project(pool: PlaceRows, furthest: Place, positive_N) -> list[Projection]:
+    """The pool in two principal components: early, in the middle, and at the furthest place."""
+    alike = [p for p in pool if (p.site, p.position) == (furthest.site, furthest.position)]
+    chosen = (alike[min(1, len(alike) - 1)], alike[len(alike) // 2], furthest)
     return [
-        Projection(layer_names[i], points, positive_N, share)
-        for i in chosen
-        for points, share in [principal_components(layers_LND[i, rows], 2)]
+        Projection(place, points, positive_N, share)
+        for place in chosen
+        for points, share in [principal_components(pool[place], 2)]
     ]
 
 
-def scan_pool(
-    config: StudyConfig, name, layers_LND, chosen, layer_names, statements, rows, positive_N
-) -> list[LayerScan]:
-    """All runs of one comparison at the chosen layers."""
-    seed = seed_of(config.seed, name)
-    background_RN, evaluation_RN = draw_splits(positive_N, config.runs, seed)
-    pool = [layers_LND[layer, rows] for layer in chosen]
-    runs = scan_runs(pool, background_RN, evaluation_RN, seed=seed, **config.scan.keywords())
-    ids = [statements[i].id for i in rows]
-    found = []
-    for i, layer in enumerate(chosen):
-        precision_R, recall_R = precision_recall(runs.rows[i], evaluation_RN, positive_N)
-        frequency_D, calibration = selection_frequency(runs.nodes[i]), None
-        if config.scan.permutations:
-            calibration = calibrate_pool(config, name, [pool[i]], positive_N, layer=0)
-            frequency_D = calibration.frequency
-        one = runs.layer(i)
-        within = frequency_D >= config.threshold
-        found.append(
-            LayerScan(
-                layer_names[layer], one, precision_R, recall_R, frequency_D, within, ids,
-                calibration,
-            )
-        )  # fmt: skip
-    return found
-
-
-def calibrate_pool(config: StudyConfig, name, pool, positive_N, layer: int) -> Calibration:
-    """The calibration of one comparison; the same permutations at every layer."""
-    return calibrate(
-        pool,
-        positive_N,
-        config.runs,
-        permutations=config.scan.permutations,
-        layer=layer,
-        seed=seed_of(config.seed, name),
-        **config.scan.keywords(),
-    )
-
-
-def layer_overlaps(config: StudyConfig, scans: dict[str, LayerScan]) -> list[Overlap]:
-    """The overlaps of the node sets of one layer, with their permutation null if there is one."""
-    null_sets = None
-    if config.scan.permutations:
-        null_sets = {n: s.calibration.null_frequency >= config.threshold for n, s in scans.items()}
-    return overlaps({n: s.node_set_D for n, s in scans.items()}, null_sets)
+def place_overlaps(place: Place, scans: dict[str, list[PlaceScan]]) -> list[Overlap]:
+    """The overlaps of the node sets of a named place, with their permutation null if any."""
+    at = {n: s for n, found in scans.items() for s in found if s.place == place and not s.choice}
+    nulls = {name: scan.null_nodes_TD for name, scan in at.items()}
+    calibrated = all(null is not None for null in nulls.values())
+    return overlaps({n: s.nodes_D for n, s in at.items()}, nulls if calibrated else None)
 
 
 def provenance(config: StudyConfig, model: LanguageModel) -> dict:

@@ -5,37 +5,52 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from personascan.activations.kept import check_positions, whole_number
+from personascan.analysis.localisation import LocalisationPlan
 from personascan.analysis.separation import SeparationPlan
 from personascan.errors import InputError
+from personascan.scan.alphas import NAMED
+from personascan.scan.options import ScanOptions
 from personascan.scan.splits import SplitPlan
 from personascan.templates import DATE, PromptOptions, parse_keywords
+
+CHOSEN = "chosen"
+LISTS = {tuple[str, ...]: (str, "names"), tuple[int, ...]: (int, "whole numbers")}
 
 
 @dataclass(frozen=True)
 class ScanPlan:
-    """Where and how runs are scanned; fields as the keywords of `scan_runs`."""
+    """Where and how runs are scanned; fields as the keywords of `scan_runs` and `calibrate`."""
 
-    layers: tuple[str, ...] = ("best",)  # layer names, or "best": highest mean probe AUROC
+    # Places such as "resid_post 7 last", or "chosen": the place that one half of the statements
+    # chooses, judged on the other.
+    places: tuple[str, ...] = (CHOSEN,)
     score: str = "bj"
-    tail: str = "two"
+    tail: str = "signed"
     alpha_max: float = 0.5
     alpha_min: float = 0.0
-    alphas: str = "exact"  # "exact", "grid" or numbers separated by commas
-    starts: int = 10
-    permutations: int = 0  # of the labels, to calibrate every layer and the nodes; 0: none
+    alphas: str = "exact"  # "exact", "grid", "log" or numbers separated by commas
+    starts: str = "10"  # "auto" or a whole number as text
+    permutations: int = 200  # of the labels, to calibrate every place and the nodes; 0: none
+    statistic_runs: int = 10  # whose mean score is a place's statistic
 
-    def keywords(self) -> dict[str, Any]:
-        """Keyword arguments for `scan_runs`."""
-        chosen = dataclasses.asdict(self)
-        del chosen["layers"], chosen["permutations"]
-        if self.alphas not in ("exact", "grid"):
+    def options(self) -> ScanOptions:
+        """The options of the scans. Raises InputError for a field at fault."""
+        alphas, starts = self.alphas, self.starts
+        if alphas not in NAMED:
             try:
-                chosen["alphas"] = [float(a) for a in self.alphas.split(",")]
+                alphas = [float(a) for a in alphas.split(",")]
             except ValueError as error:
                 raise InputError(
-                    f"scan.alphas = {self.alphas!r}; use exact, grid or numbers such as 0.01,0.05"
+                    f"scan.alphas = {alphas!r}; use {', '.join(NAMED)} or numbers such as 0.01,0.05"
                 ) from error
-        return chosen
+        if starts != "auto":
+            if not starts.isdecimal():
+                raise InputError(f"scan.starts = {starts!r}; use auto or a whole number")
+            starts = int(starts)
+        return ScanOptions(
+            score=self.score, tail=self.tail, alpha_max=self.alpha_max, alpha_min=self.alpha_min,
+            alphas=alphas, starts=starts,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -50,7 +65,10 @@ class StudyConfig:
     min_confidence: float = 0.85
     limit: int = 300
     role: str = "system"  # of the message that holds the statement, or "none"
-    position: str = "last"  # last, last_statement, mean_statement, mean or a whole number
+    sites: tuple[str, ...] = ("resid_post", "final_norm")
+    layers: tuple[int, ...] = ()  # of the blocks; empty: every one
+    # Any of last, last_statement, mean_statement, mean and whole numbers.
+    positions: tuple[str, ...] = ("last",)
     prefix: str = ""  # put before every statement, inside the message
     suffix: str = ""
     strict: bool = False  # a tokenizer without chat template is an error, not a notice
@@ -63,7 +81,8 @@ class StudyConfig:
     separation: SeparationPlan = field(default_factory=SeparationPlan)
     runs: SplitPlan = field(default_factory=lambda: SplitPlan(60, 20, 20))
     scan: ScanPlan = field(default_factory=ScanPlan)
-    threshold: float = 0.5
+    node_q: float = 0.1  # the node set: half-nodes with q-value up to here
+    threshold: float = 0.5  # without permutations: those selected in this share of the runs
     seed: int = 0
 
     @classmethod
@@ -90,16 +109,26 @@ class StudyConfig:
                 raise InputError(f"config.separation.{name} must be at least {least}")
         if config.separation.hull_components > config.separation.components:
             raise InputError("config.separation.hull_components exceeds separation.components")
+        if not 0 < config.node_q <= 1:
+            raise InputError(f"config.node_q = {config.node_q} is outside (0, 1]")
         if config.scan.permutations < 0:
             raise InputError("config.scan.permutations must be 0 or more")
-        check_positions((config.position,))
-        if config.position == "all":
-            raise InputError("config.position = 'all' has no row for each statement; name another")
+        if config.scan.statistic_runs < 1:
+            raise InputError("config.scan.statistic_runs must be at least 1")
+        if not config.sites or len(set(config.sites)) < len(config.sites):
+            raise InputError(f"config.sites must name each site once, got {config.sites}")
+        if "all" in check_positions(config.positions):
+            raise InputError("config.positions: 'all' has no row for each statement; name another")
         if config.batch_tokens < 1:
             raise InputError(f"config.batch_tokens = {config.batch_tokens}; use at least 1")
         config.prompt_options()
-        if not config.scan.layers:
-            raise InputError('config.scan.layers is empty; name layers, for example ("best",)')
+        if not config.scan.places:
+            raise InputError('config.scan.places is empty; name places, for example ("chosen",)')
+        if CHOSEN in config.scan.places and not config.scan.permutations:
+            raise InputError(
+                'config.scan.places has "chosen", which permutations choose; set '
+                "config.scan.permutations, or name places"
+            )
         return config
 
     def prompt_options(self) -> PromptOptions:
@@ -117,19 +146,32 @@ class StudyConfig:
     def extraction_keywords(self) -> dict[str, Any]:
         """Keyword arguments of `extract` and `plan_extraction`."""
         return dataclasses.asdict(self.prompt_options()) | dict(
-            positions=(whole_number(self.position),), batch_tokens=self.batch_tokens
+            positions=tuple(map(whole_number, self.positions)), batch_tokens=self.batch_tokens
+        )
+
+    def localisation(self) -> LocalisationPlan:
+        """How comparisons are scanned and calibrated."""
+        return LocalisationPlan(
+            runs=self.runs,
+            options=self.scan.options(),
+            permutations=self.scan.permutations,
+            statistic_runs=self.scan.statistic_runs,
+            node_q=self.node_q,
+            threshold=self.threshold,
         )
 
     def to_dict(self) -> dict[str, Any]:
         """What decides the results: everything but `out` and `mesh`, as JSON holds it."""
         content = dataclasses.asdict(self)
         del content["out"], content["mesh"]
-        return (
-            content
-            | {"personas": list(self.personas)}
-            | {"template_keywords": list(self.template_keywords)}
-            | {"scan": content["scan"] | {"layers": list(self.scan.layers)}}
-        )
+        return as_lists(content)
+
+
+def as_lists(content):
+    """Tuples as the lists that JSON reads back."""
+    if isinstance(content, dict):
+        return {name: as_lists(value) for name, value in content.items()}
+    return list(content) if isinstance(content, tuple) else content
 
 
 def build(cls, raw: dict[str, Any], where: str):
@@ -150,9 +192,10 @@ def build(cls, raw: dict[str, Any], where: str):
         value, wanted = raw[name], f.type
         if dataclasses.is_dataclass(wanted):
             values[name] = build(wanted, value, f"{where}.{name}")
-        elif wanted == tuple[str, ...]:
-            if not isinstance(value, list | tuple) or not all(isinstance(v, str) for v in value):
-                raise InputError(f"{where}.{name} must be a list of names, got {value!r}")
+        elif wanted in LISTS:
+            kind, what = LISTS[wanted]
+            if not isinstance(value, list | tuple) or any(type(v) is not kind for v in value):
+                raise InputError(f"{where}.{name} must be a list of {what}, got {value!r}")
             values[name] = tuple(value)
         elif wanted is float and type(value) in (int, float):
             values[name] = float(value)

@@ -20,7 +20,10 @@ DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print what it would take, and loa
 PERSONA = flags.DEFINE_string("persona", None, "Only this persona.")
 MIN_CONFIDENCE = flags.DEFINE_float("min_confidence", 0.85, "Least label confidence.")
 LIMIT = flags.DEFINE_integer("limit", 300, "Statements per persona and direction.", lower_bound=1)
-SITES = flags.DEFINE_list("sites", ["resid_post", "final_norm"], "Sites to keep.")
+SITES = flags.DEFINE_list(
+    "sites", ["resid_post", "final_norm"],
+    "resid_pre, head_out, attn_out, mlp_hidden, mlp_out, resid_post, final_norm.",
+)  # fmt: skip
 POSITIONS = flags.DEFINE_list(
     "positions", ["last"], "last, last_statement, mean_statement, mean, numbers, all (a folder)."
 )

@@ -23,11 +23,11 @@ EVALUATION_IDS = flags.DEFINE_string("evaluation_ids", "", "The same for the sca
 OUT = flags.DEFINE_string("out", None, "Write the result here as JSON.")
 OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace --out if it is there.")
 SCORE = flags.DEFINE_string("score", "bj", "bj, hc or ks.")
-TAIL = flags.DEFINE_string("tail", "two", "right, left or two.")
+TAIL = flags.DEFINE_string("tail", "signed", "signed, right, left or two.")
 ALPHA_MAX = flags.DEFINE_float("alpha_max", 0.5, "Largest alpha.")
 ALPHA_MIN = flags.DEFINE_float("alpha_min", 0.0, "Smallest alpha; 0 is no bound.")
-ALPHAS = flags.DEFINE_string("alphas", "exact", "exact, grid or numbers such as 0.01,0.05.")
-STARTS = flags.DEFINE_integer("starts", 10, "Starts of the ascent.", lower_bound=1)
+ALPHAS = flags.DEFINE_string("alphas", "exact", "exact, grid, log or numbers such as 0.01,0.05.")
+STARTS = flags.DEFINE_string("starts", "10", "Starts of the ascent: auto or a number.")
 SEED = flags.DEFINE_integer("seed", 0, "Seed of the random starts.")
 
 
@@ -38,17 +38,17 @@ def main(_) -> None:
     place = contextlib.nullcontext()
     if OUT.value:
         place = personascan.whole_file(OUT.value, overwrite=OVERWRITE.value)
-    plan = personascan.ScanPlan(
+    options = personascan.ScanPlan(
         score=SCORE.value, tail=TAIL.value, alpha_max=ALPHA_MAX.value, alpha_min=ALPHA_MIN.value,
         alphas=ALPHAS.value, starts=STARTS.value,
-    )  # fmt: skip
+    ).options()  # fmt: skip
     chosen = dict(site=SITE.value, layer=LAYER.value, position=POSITION.value)
     with place as file:
         background = read_rows(BACKGROUND.value, ids=BACKGROUND_IDS.value, **chosen)
         evaluation = read_rows(EVALUATION.value, ids=EVALUATION_IDS.value, **chosen)
         refuse_shared(background, evaluation)
         found = personascan.group_scan(
-            background.array_ND, evaluation.array_ND, seed=SEED.value, **plan.keywords()
+            background.array_ND, evaluation.array_ND, seed=SEED.value, **options.keywords()
         )
         named = {"statements": [evaluation.ids[i] for i in found.rows]} if evaluation.ids else {}
         if file:

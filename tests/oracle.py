@@ -11,7 +11,10 @@ import numpy as np
 
 
 def pvalue_range(background_BD, evaluation_ND, tail):
-    """p_min and p_max from the definition, one value at a time."""
+    """p_min and p_max from the definition, one value at a time. Signed: of x, then of -x."""
+    if tail == "signed":
+        pools = [np.concatenate([part, -part], axis=1) for part in (background_BD, evaluation_ND)]
+        return pvalue_range(*pools, "right")
     n, (rows, nodes) = len(background_BD), evaluation_ND.shape
     p_min, p_max = np.empty((rows, nodes)), np.empty((rows, nodes))
     for i, d in itertools.product(range(rows), range(nodes)):
@@ -101,6 +104,11 @@ def path(p_ND, rows, alphas, name, climb=True):
         value, alpha, rows = row_step(significant, steps[-1][3], alphas, name)
         if rises(value):
             steps.append((value, alpha, rows, steps[-1][3]))
+
+
+def columns(found, nodes, tail):
+    """What a scan returned as columns of the p-values: signed, lower halves follow the upper."""
+    return np.r_[found.high, nodes + found.low] if tail == "signed" else found.nodes
 
 
 def best_of_all_subsets(p_ND, alphas, name):

@@ -21,9 +21,9 @@ def largest_error(model_type: str, overrides: dict, length: int) -> float:
         model = personascan.load_model(folder, cache=False)
         theirs = verify.torch_model(pathlib.Path(folder))
     tokens_BT = np.random.default_rng(length).integers(3, model.config.vocab_size, (2, length))
-    states, added, _ = verify.torch_states(theirs, model.config, tokens_BT)
+    states, caught, _ = verify.torch_states(theirs, model.config, tokens_BT)
     found = verify.our_states(model, tokens_BT)
-    return max(a.error for a in verify.agreements(model, found, states, added))
+    return max(a.error for a in verify.agreements(model, found, states, caught))
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ CONFIG = DecoderConfig(
     width=16,
     heads=4,
     kv_heads=2,
-    head_dim=4,
+    head_dim=5,
     mlp_width=24,
     norm_eps=1e-5,
     ropes=(Rope(dim=4, theta=1e4),),
@@ -23,6 +23,7 @@ CONFIG = DecoderConfig(
     max_positions=64,
     tie_embeddings=True,
 )
+WIDTHS = {"head_out": 20, "mlp_hidden": 24}  # every other site is 16 wide
 DECODER = Decoder(CONFIG)
 TOKENS = np.random.default_rng(0).integers(0, 50, (2, 9)).astype(np.int32)
 ALL = np.broadcast_to(np.arange(9, dtype=np.int32), TOKENS.shape)
@@ -44,7 +45,7 @@ def test_every_site_has_a_layer_axis_and_kept_positions(params):
     kept = np.array([[8, 0], [3, 3]], np.int32)
     found = sown(params, SITES, kept=kept)
     for site, array in found.items():
-        assert array.shape == (1 if site == "final_norm" else 3, 2, 2, 16)
+        assert array.shape == (1 if site == "final_norm" else 3, 2, 2, WIDTHS.get(site, 16))
     whole = sown(params, SITES)
     for site in SITES:
         np.testing.assert_array_equal(found[site][:, 0, 0], whole[site][:, 0, 8])
@@ -95,8 +96,8 @@ def test_jit_changes_nothing(params):
 
 @pytest.mark.parametrize("site", SITES)
 def test_edits_change_a_site_from_their_layer_on(params, site):
-    layers = 1 if site == "final_norm" else 3
-    scale, shift = np.ones((layers, 16), np.float32), np.zeros((layers, 16), np.float32)
+    layers, _ = shape = CONFIG.site_shape(site)
+    scale, shift = np.ones(shape, np.float32), np.zeros(shape, np.float32)
     edited_layer = layers - 1 if layers == 1 else 1
     scale[edited_layer, 4], shift[edited_layer, 4] = 0.0, 2.5
     before = sown(params, SITES)
@@ -105,7 +106,7 @@ def test_edits_change_a_site_from_their_layer_on(params, site):
     if layers == 3:
         np.testing.assert_array_equal(after["resid_post"][0], before["resid_post"][0])
         assert np.abs(after["resid_post"][2] - before["resid_post"][2]).max() > 1e-3
-    untouched = {site: Edit(np.ones((layers, 16), np.float32), 0 * shift)}
+    untouched = {site: Edit(np.ones(shape, np.float32), 0 * shift)}
     for name, array in sown(params, SITES, edits=untouched).items():
         np.testing.assert_array_equal(array, before[name])
 

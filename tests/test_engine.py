@@ -17,9 +17,9 @@ from personascan.memory import human_bytes
 from personascan.scan import search
 from personascan.scan.levels import level_tables
 from personascan.scan.masks import plan_searches
-from personascan.scan.runs import DEFAULT_STARTS
-from personascan.scan.scores import berk_jones
+from personascan.scan.options import DEFAULT_STARTS, ScanOptions
 from personascan.scan.splits import run_keys
+from personascan.scan.tails import TAILS
 
 
 def same(one, other):
@@ -27,27 +27,29 @@ def same(one, other):
         np.testing.assert_array_equal(getattr(one, field.name), getattr(other, field.name))
 
 
-def conditional_pvalues(background, evaluation, labels_b, labels_e):
-    p = np.empty(evaluation.shape)
+def conditional_pvalues(background, evaluation, labels_b, labels_e, tail):
+    p = np.empty((len(evaluation), evaluation.shape[1] * (2 if tail == "signed" else 1)))
     for label in set(labels_e):
         inside = np.array(labels_e) == label
         p[inside] = oracle_pvalues(
-            background[np.array(labels_b) == label], evaluation[inside], "two"
+            background[np.array(labels_b) == label], evaluation[inside], tail
         )
     return p
 
 
-def test_conditional_p_values_compare_each_row_with_its_own_label():
+@pytest.mark.parametrize("tail", ["two", "signed"])
+def test_conditional_p_values_compare_each_row_with_its_own_label(tail):
     background, evaluation = planted(21, rows=9, background=25, nodes=14, digits=1)
     labels = (list("abbab" * 5), list("aabbabbab"))
-    p = conditional_pvalues(background, evaluation, *labels)
-    found = personascan.empirical_pvalues(background, evaluation, background_groups=labels)
+    p = conditional_pvalues(background, evaluation, *labels, tail)
+    keywords = dict(background_groups=labels, tail=tail)
+    found = personascan.empirical_pvalues(background, evaluation, **keywords)
     np.testing.assert_allclose(found.p_max, p, rtol=1e-12)
     alphas = oracle.exact_alphas(p, 0.5)
-    alone = personascan.individual_scan(background, evaluation, background_groups=labels)
+    alone = personascan.individual_scan(background, evaluation, **keywords)
     expected = [oracle.best_for_row(row, alphas, "bj")[0] for row in p]
     np.testing.assert_allclose(alone.score, expected, rtol=1e-12)
-    together = personascan.group_scan(background, evaluation, background_groups=labels, starts=1)
+    together = personascan.group_scan(background, evaluation, starts=1, **keywords)
     assert together.score == pytest.approx(oracle.ascend(p, range(9), alphas, "bj")[0], rel=1e-9)
     with pytest.raises(personascan.InputError, match="background group 'c'"):
         personascan.group_scan(
@@ -67,10 +69,9 @@ def test_alphas_in_chunks_give_the_same_bits(shared, monkeypatch):
     pool = np.concatenate([background, evaluation])
     held = personascan.scan_runs(pool, *masks, starts=12)
     monkeypatch.setattr(search, "PLANES_BYTES", 1000)
-    plan = search.plan_search(
-        plan_searches(masks[1], 12), level_tables(masks[0].sum(1)[:, None], tail="two",
-        alpha_max=0.5, alpha_min=0.0, alphas="exact"), 20, 12, shared, berk_jones, 12, True,
-    )  # fmt: skip
+    options = ScanOptions(starts=12)
+    tables = level_tables(masks[0].sum(1)[:, None], options)
+    plan = search.plan_search(plan_searches(masks[1], 12), tables, options, 20, 12, shared)
     assert not plan.held
     assert plan.chunk < plan.n_alphas
     same(held, personascan.scan_runs(pool, *masks, starts=12))
@@ -90,7 +91,7 @@ def test_a_large_background_is_exact():
 def test_every_node_has_the_tail_it_was_extreme_in():
     background, evaluation = planted(23, rows=15, background=60, nodes=20, shift=3.0)
     evaluation[:5, 3:6] *= -1
-    found = personascan.group_scan(background, evaluation)
+    found = personascan.group_scan(background, evaluation, tail="two")
     assert set(range(6)) <= set(found.nodes)
     high = oracle_pvalues(background, evaluation, "right")
     low = oracle_pvalues(background, evaluation, "left")
@@ -102,6 +103,39 @@ def test_every_node_has_the_tail_it_was_extreme_in():
     assert {"right", "left"} <= set(found.tails)
 
 
+def test_signed_is_to_the_bit_the_right_tail_of_the_nodes_and_their_negatives():
+    """Own and shared backgrounds, starts of every kind, ties: scores, rows and half-nodes."""
+    background, evaluation = planted(28, rows=15, background=40, nodes=30, shift=1.0, digits=1)
+    evaluation[:5, 10:15] -= 1.5
+    pool = np.concatenate([background, evaluation])
+    masks = np.zeros((2, 2, len(pool)), bool)
+    masks[0, :, :40], masks[1, :, 40:] = True, True
+    for own in (False, True):
+        masks[0, 1, :5] = not own
+        signed = personascan.scan_runs(pool, *masks, tail="signed", starts=12)
+        doubled = np.concatenate([pool, -pool], axis=1)
+        right = personascan.scan_runs(doubled, *masks, tail="right", starts=12)
+        halves = np.concatenate([signed.high, signed.low], axis=-1)
+        np.testing.assert_array_equal(halves, right.high)
+        assert not right.low.any()
+        for name in ("score", "alpha", "rows", "start_scores", "at_smallest_alpha"):
+            np.testing.assert_array_equal(getattr(signed, name), getattr(right, name))
+    alone = personascan.individual_scan(background, evaluation, tail="signed")
+    both = [np.concatenate([part, -part], axis=1) for part in (background, evaluation)]
+    right = personascan.individual_scan(*both, tail="right")
+    np.testing.assert_array_equal(alone.score, right.score)
+    np.testing.assert_array_equal(alone.size, right.size)
+
+
+def test_a_node_whose_halves_are_both_returned_says_so():
+    """At an alpha above one half a middling value is significant in both tails."""
+    background = np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32)
+    middle = np.array([[0, 9]], np.float32)
+    found = personascan.group_scan(background, middle, alphas=[0.9], alpha_max=0.9)
+    assert found.tails.tolist() == ["both", "right"]
+    assert (found.nodes.tolist(), found.high.tolist(), found.low.tolist()) == ([0, 1], [0, 1], [0])
+
+
 def test_more_memory_than_there_is_is_refused_with_the_figure(monkeypatch):
     background, evaluation = planted(24)
     monkeypatch.setattr("personascan.memory.free_bytes", lambda: 1000)
@@ -110,18 +144,18 @@ def test_more_memory_than_there_is_is_refused_with_the_figure(monkeypatch):
     assert human_bytes(3 * 2**30) == "3.0 GiB"
 
 
-def problem_of_a_search(starts=4):
+def problem_of_a_search(starts=4, tail="two"):
     background, evaluation = planted(25)
     pool = np.concatenate([background, evaluation])
     masks = np.zeros((2, 3, len(pool)), bool)
     masks[0, :, :24], masks[1, :, 24:] = True, True
     masks[0, 0, 0] = False
-    bounds = dict(alpha_max=0.5, alpha_min=0.0, alphas="exact")
-    tables = level_tables(masks[0].sum(1)[:, None], tail="two", **bounds)
+    options = ScanOptions(tail=tail, starts=starts)
+    tables = level_tables(masks[0].sum(1)[:, None], options)
     searches = plan_searches(masks[1], starts)
-    plan = search.plan_search(searches, tables, 20, 12, False, berk_jones, starts, True)
+    plan = search.plan_search(searches, tables, options, 20, 12, False)
     group_N = np.zeros(len(pool), np.int32)
-    source = search.open_source(pool, masks[0], masks[1].any(0), tables, group_N)
+    source = search.open_source(pool, masks[0], masks[1].any(0), tables, group_N, options.sides)
     return source, searches, tables, run_keys(jax.random.key(0), 3), plan
 
 
@@ -134,7 +168,7 @@ def test_starts_side_by_side_give_the_same_bits():
 
 @pytest.mark.parametrize("platform", ["cuda", "tpu"])
 def test_the_search_lowers_for_accelerators(platform):
-    *inputs, plan = problem_of_a_search()
+    *inputs, plan = problem_of_a_search(tail="signed")
     plan = dataclasses.replace(plan, side_by_side=True)
     arrays = search.search_inputs(*inputs, plan)
     lowered = jax.export.export(
@@ -157,7 +191,8 @@ def test_levels_lower_for_accelerators(platform):
         if inputs is None:
             levels = np.zeros((20, 12), np.uint8)
             exported = jax.export.export(
-                jax.jit(lambda a, b: search.finish_shared(a, b, n_alphas=9)), platforms=[platform]
+                jax.jit(lambda a, b: search.finish_shared(a, b, n_alphas=9, sides=TAILS["two"])),
+                platforms=[platform],
             )(levels, levels)
         else:
             exported = jax.export.export(kernel, platforms=[platform])(*inputs)

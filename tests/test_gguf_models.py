@@ -64,9 +64,9 @@ def test_a_file_has_the_numbers_of_its_model(name, tmp_path):
     theirs = verify.torch_model(tmp_path / "hf")
     assert ours.config.tie_embeddings == theirs.config.tie_word_embeddings
     tokens_BT = np.random.default_rng(0).integers(3, ours.config.vocab_size, (1, 300))
-    states, added, _ = verify.torch_states(theirs, ours.config, tokens_BT)
+    states, caught, _ = verify.torch_states(theirs, ours.config, tokens_BT)
     found = verify.our_states(ours, tokens_BT)
-    worst = max(verify.agreements(ours, found, states, added), key=lambda a: a.error)
+    worst = max(verify.agreements(ours, found, states, caught), key=lambda a: a.error)
     assert worst.error <= 1e-5, worst
 
 
@@ -90,9 +90,9 @@ def test_transformers_reads_the_same_from_the_same_file(name, tmp_path):
     write_gguf(tmp_path / "hf", path)
     ours, theirs = personascan.load_model(str(path)), verify.torch_model(path)
     tokens_BT = np.random.default_rng(0).integers(3, ours.config.vocab_size, (1, 40))
-    states, added, _ = verify.torch_states(theirs, ours.config, tokens_BT)
+    states, caught, _ = verify.torch_states(theirs, ours.config, tokens_BT)
     found = verify.our_states(ours, tokens_BT)
-    worst = max(verify.agreements(ours, found, states, added), key=lambda a: a.error)
+    worst = max(verify.agreements(ours, found, states, caught), key=lambda a: a.error)
     assert worst.error <= 1e-5, worst
 
 

@@ -196,7 +196,9 @@ again = personascan.load_model(folder, mesh=mesh)  # the kept conversion, each d
 single = personascan.load_model(folder, cache=False)
 found = {}
 for name, m in (("mesh", model), ("restored", again), ("single", single)):
-    got = personascan.extract(m, statements, sites=("attn_out", "resid_post", "final_norm"),
+    sites = ("head_out", "attn_out", "resid_post", "final_norm")
+    sites += () if m.config.experts else ("mlp_hidden",)
+    got = personascan.extract(m, statements, sites=sites,
                               positions=("last", "mean"), batch_tokens=150, progress=False)
     found |= {f"{name}/{s}/{p}": a for (s, p), a in got.arrays.items()}
 np.savez(out, **found)

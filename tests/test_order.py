@@ -21,7 +21,7 @@ def subnormal_problem():
     return rows
 
 
-@pytest.mark.parametrize("tail", ["right", "left", "two"])
+@pytest.mark.parametrize("tail", ["right", "left", "two", "signed"])
 def test_p_values_of_subnormal_activations_follow_the_formula(tail):
     rows = subnormal_problem()
     found = personascan.empirical_pvalues(rows[:60], rows[60:], tail=tail)

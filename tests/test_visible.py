@@ -61,6 +61,8 @@ def study(tmp_path_factory):
         f"--config.out={folder}/out", "--config.personas=()", "--config.separation.seeds=1",
         "--config.runs.background=8", "--config.runs.clean=4", "--config.runs.positive=4",
         "--config.runs.runs=3", "--config.scan.starts=2", "--config.scan.permutations=2",
+        "--config.scan.statistic_runs=2", "--config.layers=(0,)", "--config.positions=('last',)",
+        "--config.scan.places=('chosen', 'resid_post 0')",
     ]  # fmt: skip
     env = os.environ | {"PERSONASCAN_CACHE": str(folder / "cache")}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)

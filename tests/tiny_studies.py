@@ -29,8 +29,13 @@ def recipe(place, out="out", **changes):
         "model": str(place / "model"),
         "statements": str(place / "statements"),
         "separation": {"seeds": 2, "folds": 3},
-        "runs": {"background": 10, "clean": 5, "positive": 5, "runs": 6},
-        "scan": {"layers": ("best", "resid_post 0"), "starts": 3},
+        "runs": {"background": 10, "clean": 4, "positive": 4, "runs": 6},
+        "scan": {
+            "places": ("chosen", "resid_post 0"),
+            "starts": "3",
+            "permutations": 9,
+            "statistic_runs": 2,
+        },
         "out": str(place / out),
     }
     for key, value in changes.items():

@@ -48,7 +48,10 @@ def extract(
     Args:
       model: from `load_model`.
       statements: from `load_statements`.
-      sites: any of resid_pre, attn_out, mlp_out, resid_post (one for each block), final_norm.
+      sites: any of resid_pre, attn_out, mlp_out, resid_post (one for each block), final_norm, all
+        of the model's width; head_out, the heads' outputs before attention's output projection
+        (heads x head_dim nodes, node // head_dim is the head); mlp_hidden, the neurons that the
+        MLP's down projection reads (mlp_width nodes; not with experts).
       positions: any of "last" (of the prompt), "last_statement" (the statement's own last token,
         before the template's), "mean_statement", "mean" (of the prompt), whole numbers (from the
         first token, or negative from the last), "all" (every token; needs `out`).
@@ -68,13 +71,14 @@ def extract(
       start.
 
     Raises:
-      InputError: no statements, an unknown site, position or role, a template that refuses or drops
-        the message (names another role), a token without a row in the embedding, a statement too
-        long, a numbered position that a prompt
-        does not have, "all" without `out`, NaN or Inf in an activation.
+      InputError: no statements, an unknown site, position or role, mlp_hidden of a model with
+        experts, a template that refuses or drops the message (names another role), a token without
+        a row in the embedding, a statement too long, a numbered position that a prompt does not
+        have, "all" without `out`, NaN or Inf in an activation.
     """
     statements = list(statements)
     positions = check_request(statements, sites, positions, batch_tokens, out)
+    of_site = {site: model.config.site_shape(site) for site in sites}
     prompts = tokenize(
         model.tokenizer, statements, role, model.config.max_positions,
         vocab_size=model.config.vocab_size, prefix=prefix, suffix=suffix, strict=strict,
@@ -86,15 +90,15 @@ def extract(
     offsets = np.concatenate([[0], np.cumsum([len(p.ids) for p in prompts])])
     shapes = {
         (site, position): (
-            1 if site == "final_norm" else model.config.layers,
+            layers,
             int(offsets[-1]) if position == "all" else len(statements),
-            model.config.width,
+            width,
         )
-        for site in sites
+        for site, (layers, width) in of_site.items()
         for position in positions
     }
     kept_bytes = 0 if out is not None else sum(4 * math.prod(shape) for shape in shapes.values())
-    refuse_too_large(model.config, batches, kept_bytes, say=progress)
+    refuse_too_large(model.config, batches, sites, positions, kept_bytes, say=progress)
     with (
         memory_named(batches),
         collecting(shapes, ids, layer_names(shapes), offsets, out) as arrays,

@@ -18,17 +18,24 @@ def batch_flops(config: DecoderConfig, batch: Batch) -> int:
     return config.layers * rows * tokens * (2 * weights + attention)
 
 
-def batch_bytes(config: DecoderConfig, batch: Batch) -> int:
-    """The residual stream, one block's heads and MLP, and its attention logits, in float32."""
+def batch_bytes(config: DecoderConfig, batch: Batch, sites, positions) -> int:
+    """The residual stream, one block's heads and MLP, its attention logits, and what leaves.
+
+    All in float32; what leaves is there of two batches, while the one before is copied out.
+    """
     rows, tokens = batch.tokens_BT.shape
     heads = (2 * config.heads + 2 * config.kv_heads) * config.head_dim
     a_token = 4 * config.width + heads + 3 * config.mlp_width
-    return 4 * rows * tokens * (a_token + 2 * config.heads * tokens)
+    leaving = sum(tokens if position == "all" else 1 for position in positions)
+    nodes = sum(math.prod(config.site_shape(site)) for site in sites)
+    return 4 * rows * (tokens * (a_token + 2 * config.heads * tokens) + 2 * leaving * nodes)
 
 
-def refuse_too_large(config: DecoderConfig, batches: list[Batch], kept: int, say: bool) -> None:
+def refuse_too_large(
+    config: DecoderConfig, batches: list[Batch], sites, positions, kept: int, say: bool
+) -> None:
     """Refuse batches that do not fit on the device, or kept activations that do not on the host."""
-    largest = max(batch_bytes(config, batch) for batch in batches)
+    largest = max(batch_bytes(config, batch, sites, positions) for batch in batches)
     tokens = max(batch.tokens_BT.size for batch in batches)
     smaller = f"use batch_tokens below {tokens}, or keep the activations in a folder (out)"
     device = jax.local_devices()[0]

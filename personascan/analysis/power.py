@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from personascan.analysis.simulate import noise, planted
-from personascan.scan.calibrate import separate_alphas
+from personascan.calibration.calibrate import separate_alphas
+from personascan.scan.options import ScanOptions
 from personascan.scan.pvalues import empirical_pvalues
 from personascan.scan.runs import scan_runs
 
@@ -83,11 +84,14 @@ def statistics(background_BD, sets, n_null: int, starts: int) -> dict[str, np.nd
     background_RN = np.broadcast_to(background_N, evaluation_RN.shape)
 
     def scan(**keywords):
-        found = scan_runs(pool_ND, background_RN, evaluation_RN, starts=starts, **keywords)
+        found = scan_runs(
+            pool_ND, background_RN, evaluation_RN, tail="two", starts=starts, **keywords
+        )
         return found.score[0]
 
     found = {name: scan(**keywords) for name, keywords in SCANS}
-    score_AP = np.array([scan(alphas=[a], alpha_max=a) for a in separate_alphas()])
+    one_by_one = separate_alphas(ScanOptions(tail="two"), len(background_BD))
+    score_AP = np.array([scan(alphas=o.alphas, alpha_max=o.alpha_max) for o in one_by_one])
     # Each alpha's score as a p-value among the null sets; the least of them counts.
     beaten_AP = (score_AP[:, :n_null, None] >= score_AP[:, None]).sum(1)
     beaten_AP[:, n_null:] += 1  # a null set has met itself

@@ -5,24 +5,28 @@ Letters: L layers, N rows, D nodes, B background rows, M evaluation rows, P prob
 
 import numpy as np
 
-NULL_KINDS = ("iid", "correlated", "ties")
+NULL_KINDS = ("iid", "correlated", "ties", "heavy tails")
 FACTORS = 3  # shared by all nodes of correlated noise
 
 
 def noise(rng, rows: int, nodes: int, kind: str = "iid", loadings=None) -> np.ndarray:
-    """Rows without signal [N, D] float32: independent normal, with common factors, or rounded."""
+    """Rows without signal [N, D] float32: independent normal, with common factors, rounded, or
+    heavy-tailed (multivariate t of two degrees of freedom: a row is far out at all its nodes).
+    """
     values_ND = rng.normal(size=(rows, nodes))
     if kind == "correlated":
         loadings = rng.normal(size=(FACTORS, nodes)) if loadings is None else loadings
         values_ND += rng.normal(size=(rows, FACTORS)) @ loadings
     if kind == "ties":
         values_ND = values_ND.round(0)
+    if kind == "heavy tails":
+        values_ND /= np.sqrt(rng.chisquare(2, size=(rows, 1)) / 2)
     return values_ND.astype(np.float32)
 
 
-def null_pool(rng, layers: int, rows: int, nodes: int, kind: str) -> np.ndarray:
-    """Layers [L, N, D] in which labels mean nothing."""
-    return np.stack([noise(rng, rows, nodes, kind) for _ in range(layers)])
+def null_pool(rng, rows: int, nodes: int) -> dict[str, np.ndarray]:
+    """A place of every kind of noise [N, D], whose nulls differ; labels mean nothing."""
+    return {kind: noise(rng, rows, nodes, kind) for kind in NULL_KINDS}
 
 
 def planted(rng, values_MD, n_rows: int, n_nodes: int, strength: float) -> np.ndarray:

@@ -1,71 +1,125 @@
-"""Is the calibration right? Its p-values over many problems in which the labels mean nothing."""
+"""Is the calibration right? What it says of problems whose truth is known.
+
+A problem is a family of places with very different nulls (independent, correlated, tied and
+heavy-tailed nodes), with or without a signal in some nodes of one of them.
+Letters: Q problems, P places, C columns (half-nodes).
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binomtest, kstest, ttest_1samp
+from scipy.stats import binomtest, kstest
 
-from personascan.analysis.simulate import NULL_KINDS, null_pool
-from personascan.scan.calibrate import calibrate
+from personascan.analysis.simulate import null_pool
+from personascan.calibration.calibrate import NODE_Q, Calibration, calibrate
+from personascan.calibration.family import family_p, tie_draws
 from personascan.scan.splits import SplitPlan
+
+LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Signal:
+    """Positive rows are shifted by `strength` deviations at some nodes of one place."""
+
+    place: str
+    nodes: int
+    strength: float
 
 
 @dataclass(frozen=True)
 class Validity:
-    """What calibrations of null problems gave."""
+    """What calibrations of problems gave."""
 
-    p: np.ndarray  # [P]: score p of the first layer
-    p_family: np.ndarray  # [P]: smallest family-wise p over layers
-    selected: np.ndarray  # [P]: nodes at or above the threshold
-    expected: np.ndarray  # [P]: the number the permutations predicted
+    keys: tuple[str, ...]
+    p: np.ndarray  # [Q, P]: of each place by itself
+    p_family: np.ndarray  # [Q, P]: studentised maximum
+    p_step_down: np.ndarray  # [Q, P]
+    p_raw: np.ndarray  # [Q, P]: the maximum of raw statistics, to compare with
+    node_p: np.ndarray  # [Q, C]: family-wise, of the place whose nodes are counted
+    node_q: np.ndarray  # [Q, C]
+    planted_C: np.ndarray  # bool: columns with signal
     permutations: int
 
-    def uniform_p(self, rng) -> float:
-        """Kolmogorov-Smirnov p-value for uniform score p-values.
+    def uniform_p(self, rng) -> dict[str, float]:
+        """Kolmogorov-Smirnov p-value for uniform p, place by place.
 
         A permutation p is uniform on multiples of 1/(T + 1); less a random part of one step it is
         uniform on [0, 1], which makes the test exact.
         """
-        steps = rng.random(self.p.size) / (self.permutations + 1)
-        return float(kstest(self.p - steps, "uniform").pvalue)
+        steps_QP = rng.random(self.p.shape) / (self.permutations + 1)
+        return {
+            key: float(kstest(p_Q, "uniform").pvalue)
+            for key, p_Q in zip(self.keys, (self.p - steps_QP).T, strict=True)
+        }
 
-    def family_rate(self, level: float = 0.05) -> tuple[float, float]:
-        """Share of problems with a family-wise p at or below the level, and its binomial p-value.
+    def family_rate(self, p_QP=None) -> tuple[float, float]:
+        """Share of problems with a family-wise p <= 0.05, and its binomial p-value."""
+        return self.rate((self.p_family if p_QP is None else p_QP).min(1))
 
-        The level attained is the largest multiple of 1/(T + 1) up to it.
+    def node_family_rate(self) -> tuple[float, float]:
+        """The same over the columns without signal."""
+        return self.rate(self.node_p[:, ~self.planted_C].min(1))
+
+    def rate(self, p_Q) -> tuple[float, float]:
+        # The level attained is the largest multiple of 1/(T + 1) up to it.
+        attained = np.floor(LEVEL * (self.permutations + 1) + 1e-9) / (self.permutations + 1)
+        below = int((p_Q <= LEVEL + 1e-12).sum())
+        return below / len(p_Q), float(binomtest(below, len(p_Q), attained).pvalue)
+
+    def found_at(self, key: str) -> dict[str, float]:
+        """Share of problems in which the place passes 5%, by what it is compared with."""
+        at = self.keys.index(key)
+        ways = {"alone": self.p, "raw maximum": self.p_raw, "studentised maximum": self.p_family,
+                "step-down": self.p_step_down}  # fmt: skip
+        return {name: float((p[:, at] <= LEVEL + 1e-12).mean()) for name, p in ways.items()}
+
+    def false_discoveries(self, q: float = NODE_Q) -> tuple[float, float]:
+        """Mean share of columns without signal among those with q-value <= q (0 where none is),
+        and the mean share of the columns with signal that are among them.
         """
-        attained = np.floor(level * (self.permutations + 1) + 1e-9) / (self.permutations + 1)
-        below = int((self.p_family <= level + 1e-12).sum())
-        return below / len(self.p_family), float(
-            binomtest(below, len(self.p_family), attained).pvalue
-        )
-
-    def selection_p(self) -> float:
-        """p-value for the selected nodes being as many, on average, as predicted."""
-        difference = self.selected - self.expected
-        return 1.0 if np.ptp(difference) == 0 else float(ttest_1samp(difference, 0).pvalue)
+        chosen_QC = self.node_q <= q
+        size_Q = np.maximum(chosen_QC.sum(1), 1)
+        false = float((chosen_QC[:, ~self.planted_C].sum(1) / size_Q).mean())
+        some = self.planted_C.any()
+        return false, float(chosen_QC[:, self.planted_C].mean()) if some else np.nan
 
 
-def null_calibrations(
-    kind: str, problems: int, *, layers: int, rows: int, nodes: int, plan: SplitPlan,
-    permutations: int, threshold: float, starts: int, seed: int, progress=lambda work: work,
+def calibrate_problems(
+    problems: int, *, rows: int, nodes: int, plan: SplitPlan, permutations: int, runs: int,
+    seed: int, signal: Signal | None = None, tail: str = "signed", progress=lambda work: work,
 ) -> Validity:  # fmt: skip
-    """Calibrate null problems of one kind (a member of NULL_KINDS), each with its own seed."""
-    found = []
+    """Calibrate problems that each have their own seed; half of the rows are labelled."""
     positive_N = np.arange(rows) % 2 == 0
+    found = []
     for problem in progress(range(problems)):
-        rng = np.random.default_rng([seed, NULL_KINDS.index(kind), problem])
-        pool_LND = null_pool(rng, layers, rows, nodes, kind)
+        rng = np.random.default_rng([seed, problem])
+        pool = null_pool(rng, rows, nodes)
+        if signal is not None:
+            pool[signal.place][np.ix_(positive_N, np.arange(signal.nodes))] += signal.strength
         calibration = calibrate(
-            pool_LND, positive_N, plan, permutations=permutations, layer=0, starts=starts,
-            seed=int(rng.integers(2**32)),
+            pool, positive_N, plan, permutations=permutations, runs=runs, tail=tail,
+            nodes=signal.place if signal else "iid", seed=int(rng.integers(2**32)),
         )  # fmt: skip
-        found.append(
-            (
-                calibration.p[0],
-                calibration.p_family.min(),
-                len(calibration.node_set(threshold)),
-                calibration.expected_false(threshold),
-            )
-        )
-    return Validity(*np.array(found).T, permutations)
+        found.append((calibration, raw_p(calibration, problem)))
+    columns = found[0][0].frequency.size
+    planted_C = np.zeros(columns, bool)
+    planted_C[: signal.nodes if signal else 0] = True
+    calibrations = [calibration for calibration, _ in found]
+    return Validity(
+        keys=calibrations[0].keys,
+        p=np.array([c.p for c in calibrations]),
+        p_family=np.array([c.p_family for c in calibrations]),
+        p_step_down=np.array([c.p_step_down for c in calibrations]),
+        p_raw=np.array([raw for _, raw in found]),
+        node_p=np.array([c.node_p_family() for c in calibrations]),
+        node_q=np.array([c.q() for c in calibrations]),
+        planted_C=planted_C,
+        permutations=permutations,
+    )
+
+
+def raw_p(calibration: Calibration, seed: int) -> np.ndarray:
+    """Family-wise p of the raw statistics, whatever their nulls are: [P]."""
+    draws_PT = tie_draws(seed, calibration.keys, calibration.statistic_PT.shape[1])
+    return family_p(calibration.statistic_PT, draws_PT)

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from personascan.benchmarks import numpy_scan
-from personascan.scan.calibrate import calibrate
+from personascan.calibration.calibrate import calibrate
 from personascan.scan.individual import individual_scan
 from personascan.scan.memory_check import planned_and_held
 from personascan.scan.pvalues import empirical_pvalues
@@ -88,13 +88,13 @@ def measure_scans(nodes: int, runs: int, repeats: int) -> Iterator[dict]:
 
 
 def measure_calibration(layers: int, permutations: int) -> Iterator[dict]:
-    """The score-and-layer calibration, compiling included: 600 x 576, one run of ten starts."""
+    """The calibration of places, compiling included: 600 x 576, ten signed runs of one start."""
     pool_LND = np.random.default_rng(0).normal(size=(layers, 600, 576)).astype(np.float32)
     plan = SplitPlan(background=250, clean=25, positive=25)
     labels_N = np.arange(600) < 300
     yield timed(
         f"calibration, {layers} layers of 600 x 576, {permutations} permutations",
-        lambda: calibrate(pool_LND, labels_N, plan, permutations=permutations, layer=-1),
+        lambda: calibrate(pool_LND, labels_N, plan, permutations=permutations),
         repeats=1,
         warm=False,
     )

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from personascan.errors import InputError
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rope:
@@ -69,6 +71,20 @@ class DecoderConfig:
     residual_scale: float = 1.0  # of what attention and MLP add
     logit_scale: float = 1.0
     logit_softcap: float = 0.0
+
+    def site_shape(self, site: str) -> tuple[int, int]:
+        """Layers and nodes (L, D) of a site; InputError for mlp_hidden where there are experts."""
+        if site == "head_out":
+            return self.layers, self.heads * self.head_dim
+        if site == "mlp_hidden":
+            if self.experts:
+                raise InputError(
+                    f"site mlp_hidden: this model's MLP is {self.experts} experts, of which each "
+                    f"token uses {self.experts_per_token}, and so has no neurons that all tokens "
+                    "share; use mlp_out"
+                )
+            return self.layers, self.mlp_width
+        return 1 if site == "final_norm" else self.layers, self.width
 
     def block_shapes(self) -> dict[str, tuple[int, ...]]:
         """The parameters of one block and their shapes."""

@@ -15,7 +15,7 @@ from personascan.errors import InputError
 from personascan.models import layers, rope
 from personascan.models.config import DecoderConfig
 
-BLOCK_SITES = ("resid_pre", "attn_out", "mlp_out", "resid_post")
+BLOCK_SITES = ("resid_pre", "head_out", "attn_out", "mlp_hidden", "mlp_out", "resid_post")
 SITES = (*BLOCK_SITES, "final_norm")
 # A collection that nn.scan is not told of is dropped without a word: one constant serves both.
 COLLECTIONS = {"params": 0, **dict.fromkeys(BLOCK_SITES, 0)}
@@ -24,7 +24,7 @@ COLLECTIONS = {"params": 0, **dict.fromkeys(BLOCK_SITES, 0)}
 class Edit(NamedTuple):
     """An affine change x * scale + shift of a site at every token: steering, ablation, both.
 
-    Shapes [L, D] for sites of the blocks, [1, D] for final_norm.
+    Shapes [L, D], those of `config.site_shape(site)`.
     """
 
     scale: jax.Array
@@ -55,6 +55,8 @@ class Block(nn.Module):
     """Attention and MLP, each added to the residual stream (float32) as the config has it.
 
     attn_out and mlp_out are what is added: after a norm or multiplier that follows the sublayer.
+    head_out and mlp_hidden are what the projections before them read: the heads' outputs side by
+    side (node // head_dim is the head), and the MLP's neurons.
     """
 
     config: DecoderConfig
@@ -81,14 +83,16 @@ class Block(nn.Module):
 
         x_BTD = tap(self, "resid_pre", x_BTD, kept, edits)
         h = layers.operand(norm("attn_norm", x_BTD), self.dtype)
-        mixed = layers.causal_attention(
+        mixed_BTHE = layers.causal_attention(
             *(heads(name, h) for name in "qkv"),
             scale=c.attn_scale or c.head_dim**-0.5,
             softcap=c.attn_softcap,
             window=window,
             bias_KGS=alibi_KGS,
         )
-        attended = layers.project(mixed, w["o"], w.get("o_bias"), axes=2)
+        mixed_BTD = mixed_BTHE.reshape(*x_BTD.shape[:2], -1)
+        mixed_BTD = tap(self, "head_out", mixed_BTD, kept, edits)
+        attended = layers.project(mixed_BTD, w["o"].reshape(-1, c.width), w.get("o_bias"))
         attended = scaled(norm("attn_post_norm", attended), c.residual_scale)
         attended = tap(self, "attn_out", attended, kept, edits)
         if c.parallel:
@@ -100,7 +104,9 @@ class Block(nn.Module):
         if c.experts:
             added = layers.expert_mlp(h, w, c.activation, c.experts_per_token, c.normalize_router)
         else:
-            added = layers.mlp(h, w, c.activation)
+            hidden_BTF = layers.mlp_hidden(h, w, c.activation)
+            hidden_BTF = tap(self, "mlp_hidden", hidden_BTF, kept, edits)
+            added = layers.project(hidden_BTF, w["down"], w.get("down_bias"))
         added = scaled(norm("mlp_post_norm", added), c.residual_scale)
         x_BTD = norm("mlp_add_norm", x_BTD + tap(self, "mlp_out", added, kept, edits))
         return tap(self, "resid_post", x_BTD, kept, edits), None
@@ -135,6 +141,8 @@ class Decoder(nn.Module):
         rotations that depend on it (None: all of them).
         """
         c, edits = self.config, edits or {}
+        for site in edits:
+            c.site_shape(site)  # an edit where there is no such site would change nothing
         tokens = tokens_BT.shape[1]
         x_BTD = scaled(self.top["embedding"][tokens_BT].astype(jnp.float32), c.embed_scale)
         if c.embed_width:

@@ -41,17 +41,17 @@ def operand(x, dtype):
     return jax.lax.platform_dependent(x, cpu=by_bits, default=lambda x: x.astype(dtype))
 
 
-def project(x, weight, bias=None, axes: int = 1):
-    """Contract the last `axes` axes of `x` with the first of `weight`, plus a bias; float32.
+def project(x, weight, bias=None):
+    """Contract the last axis of `x` with the first of `weight`, plus a bias; float32.
 
     As a product of two matrices: in more dimensions XLA takes up to 1.8 times as long on a CPU.
     """
-    rows, size = x.shape[: x.ndim - axes], math.prod(weight.shape[:axes])
+    *rows, size = x.shape
     y = jnp.dot(
         operand(x, weight.dtype).reshape(-1, size),
         weight.reshape(size, -1),
         preferred_element_type=jnp.float32,
-    ).reshape(*rows, *weight.shape[axes:])
+    ).reshape(*rows, *weight.shape[1:])
     return y if bias is None else y + bias.astype(jnp.float32)[(None,) * (y.ndim - bias.ndim)]
 
 
@@ -108,14 +108,12 @@ def alibi(heads: int, kv_heads: int, tokens: int):
     return bias_HS.astype(jnp.float32).reshape(kv_heads, heads // kv_heads, tokens)
 
 
-def mlp(x_BTD, w: dict, activation: str):
-    """act(x up) down, or the gated act(x gate) * (x up) down (Shazeer 2020, eq. 6)."""
-    up = project(x_BTD, w["up"], w.get("up_bias"))
-    if "gate" in w:
-        hidden = ACTIVATIONS[activation](project(x_BTD, w["gate"], w.get("gate_bias"))) * up
-    else:
-        hidden = ACTIVATIONS[activation](up)
-    return project(hidden, w["down"], w.get("down_bias"))
+def mlp_hidden(x_BTD, w: dict, activation: str):
+    """The neurons [B, T, F]: act(x up), or gated act(x gate) * (x up) (Shazeer 2020, eq. 6)."""
+    up_BTF = project(x_BTD, w["up"], w.get("up_bias"))
+    if "gate" not in w:
+        return ACTIVATIONS[activation](up_BTF)
+    return ACTIVATIONS[activation](project(x_BTD, w["gate"], w.get("gate_bias"))) * up_BTF
 
 
 def expert_mlp(x_BTD, w: dict, activation: str, chosen: int, normalized: bool):
@@ -130,7 +128,8 @@ def expert_mlp(x_BTD, w: dict, activation: str, chosen: int, normalized: bool):
     def add_expert(total_BTD, expert):
         number, own = expert
         weight_BT = jnp.where(which_BTC == number, weight_BTC, 0.0).sum(-1)
-        return total_BTD + mlp(x_BTD, own, activation) * weight_BT[..., None], None
+        added_BTD = project(mlp_hidden(x_BTD, own, activation), own["down"])
+        return total_BTD + added_BTD * weight_BT[..., None], None
 
     own = {name: w[name] for name in ("gate", "up", "down") if name in w}
     numbered = (jnp.arange(w["up"].shape[0]), own)

@@ -8,12 +8,15 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
+from personascan.analysis.findings import LEVEL
+from personascan.places import ONCE
 from personascan.report.tables import center
 from personascan.report.upset import draw_upset
 from personascan.visible import visible
 
 # Okabe and Ito's palette, which survives colour blindness.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+STREAM = "resid_post"
 DIRECTION_COLOURS = {True: "#D55E00", False: "#0072B2"}
 METRIC_LABELS = {
     "probe_auroc": ("probe, held-out AUROC\n(0.5 = chance, 1 = apart)", "linear"),
@@ -39,54 +42,122 @@ def draw_figures(study, folder: pathlib.Path) -> dict[str, list[str]]:
 def all_figures(study) -> dict[str, dict[str, Figure]]:
     """Figures by kind and file name."""
     return {
+        "found": {"found.png": draw_profiles(study)} if study.calibrations else {},
         "separation": {"separation.png": draw_separation(study)},
         "pca": {"pca.png": draw_projections(study)},
-        "score_profile": (
-            {"score_profile.png": draw_score_profile(study)} if study.calibrations else {}
-        ),
         "precision_recall": {"precision_recall.png": draw_precision_recall(study)},
         "selection_frequency": {"selection_frequency.png": draw_selection_frequency(study)},
         "upset": {
-            f"upset_{re.sub('[^a-z0-9]+', '_', layer)}.png": draw_upset(
-                {name: study.scans[name][i].node_set_D for name in study.scans},
-                f"Node sets at {layer} (selection frequency >= {study.config.threshold:g})",
+            f"upset_{file_name(place)}.png": draw_upset(
+                {n: s.nodes_D for n, found in study.scans.items() for s in found
+                 if s.place == place and s.choice is None},
+                f"Node sets at {place}",
             )
-            for i, layer in enumerate(study.scanned_layers())
+            for place in study.overlaps
         },
-    }
+    }  # fmt: skip
+
+
+def file_name(place) -> str:
+    return re.sub("[^a-z0-9]+", "_", str(place).lower())
 
 
 def colour(index: int) -> str:
     return COLOURS[index % len(COLOURS)]
 
 
+def depth(study, place) -> int:
+    """The layer on an axis; final_norm stands behind the last block."""
+    blocks = [p.layer for p in study.places if p.site not in ONCE]
+    return max(blocks, default=-1) + 1 if place.site in ONCE else place.layer
+
+
+def lines_of(places) -> dict[tuple, list]:
+    """Places that make one line of a profile: the layers of a site at a position, in order.
+
+    final_norm ends the line of the residual stream, where that is among them.
+    """
+    found = {}
+    for place in places:
+        site = place.site
+        if site in ONCE and any((p.site, p.position) == (STREAM, place.position) for p in places):
+            site = STREAM
+        found.setdefault((site, place.position), []).append(place)
+    return found
+
+
+def draw_profiles(study) -> Figure:
+    """Each comparison's studentised statistic by layer, a line for each site and position."""
+    names = list(study.calibrations)
+    columns = min(2, len(names))
+    rows = -(-len(names) // columns)
+    figure = Figure(figsize=(1 + 4.8 * columns, 0.9 + 2.7 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, sharex=True)
+    for axis, name in zip(axes.flat, names, strict=False):
+        found = study.calibrations[name]
+        at = {place: i for i, place in enumerate(found.keys)}
+        for c, ((site, position), places) in enumerate(lines_of(found.keys).items()):
+            x = [depth(study, p) for p in places]
+            z = np.array([found.z[at[p]] for p in places])
+            passes = np.array([found.p_family[at[p]] <= LEVEL for p in places])
+            axis.plot(x, z, color=colour(c), lw=1.2, label=f"{site}, {position}")
+            axis.plot(
+                np.array(x)[passes], z[passes], "o", color=colour(c), markersize=5, mec="white"
+            )
+        highest_T = np.sort(found.z_PT[:, 1:].max(0))
+        axis.axhline(
+            np.quantile(highest_T, 0.95, method="higher"), color="0.3", ls="--", lw=1,
+            label="95% of the highest place under permuted labels",
+        )  # fmt: skip
+        axis.axhline(0, color="0.8", lw=0.8)
+        count = int((found.p_family <= LEVEL).sum())
+        axis.set_title(f"{visible(name)}: {count} of {len(found.p)} places", fontsize=10)
+        axis.grid(alpha=0.3)
+    for axis in axes.flat[len(names) :]:
+        axis.axis("off")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("mean score, in deviations\nof permuted labels")
+    for axis in axes[-1]:
+        axis.set_xlabel("layer")
+    axes.flat[0].plot([], [], "o", color="0.4", label="family-wise p <= 0.05")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    figure.suptitle(
+        f"Where the scan tells {apart(study.config.level)}, against {found.null.shape[1]} "
+        "permutations of labels"
+    )
+    return figure
+
+
+def best_line(study) -> tuple[tuple, list]:
+    """The site and position whose best layer has the highest probe AUROC on average."""
+
+    def mean_auroc(place):
+        values = [found[place].mean["probe_auroc"] for found in study.separation.values()]
+        return np.nan_to_num(np.mean(values), nan=0.0)
+
+    return max(lines_of(study.places).items(), key=lambda line: max(map(mean_auroc, line[1])))
+
+
 def draw_separation(study) -> Figure:
-    """Each separation metric by layer."""
+    """Each separation metric by layer, at the site and position that separate best."""
+    (site, position), places = best_line(study)
     figure = Figure(figsize=(11, 6.4), layout="constrained")
     axes = figure.subplots(2, 3)
-    layer = np.arange(len(study.layer_names))
+    layer = np.array([depth(study, place) for place in places])
     for axis, (metric, (label, scale)) in zip(axes.flat, METRIC_LABELS.items(), strict=False):
         for i, (name, found) in enumerate(study.separation.items()):
-            mean = np.array([s.mean[metric] for s in found])
-            deviation = np.array([s.deviation[metric] for s in found])
+            mean = np.array([found[p].mean[metric] for p in places])
+            deviation = np.array([found[p].deviation[metric] for p in places])
             axis.plot(layer, mean, color=colour(i), marker=".", markersize=4, label=visible(name))
-            if scale == "linear":
-                axis.fill_between(
-                    layer, mean - deviation, mean + deviation, color=colour(i), alpha=0.2, lw=0
-                )
-            else:
-                axis.fill_between(
-                    layer, np.maximum(mean - deviation, mean / 10), mean + deviation,
-                    color=colour(i), alpha=0.2, lw=0,
-                )  # fmt: skip
+            low = mean - deviation if scale == "linear" else np.maximum(mean - deviation, mean / 10)
+            axis.fill_between(layer, low, mean + deviation, color=colour(i), alpha=0.2, lw=0)
         axis.set_yscale(scale)
         if scale == "log":
             # As plain numbers: the usual powers are formulas, which are not parsed here.
             axis.yaxis.set_major_formatter("{x:g}")
             axis.yaxis.set_minor_formatter(NullFormatter())
         axis.set_ylabel(label)
-        axis.set_xlabel("layer (resid_post, last: final_norm)")
-        axis.axvline(study.layer_names.index(study.best_layer), color="0.6", ls="--", lw=1)
+        axis.set_xlabel("layer")
         axis.grid(alpha=0.3)
     legend = axes.flat[5]
     legend.axis("off")
@@ -94,11 +165,10 @@ def draw_separation(study) -> Figure:
     title = "positive against negative" if study.config.level == 2 else "H1 against H0"
     legend.legend(handles, labels, loc="upper left", frameon=False, title=title)
     legend.text(
-        0.02, 0.08, f"dashed: {study.best_layer},\nhighest mean AUROC\nbands: deviation over "
-        f"{study.config.separation.seeds} seeds",
+        0.02, 0.08, f"bands: deviation over\n{study.config.separation.seeds} seeds",
         transform=legend.transAxes, va="bottom",
     )  # fmt: skip
-    figure.suptitle(f"Which layers separate {apart(study.config.level)}")
+    figure.suptitle(f"How far apart {apart(study.config.level)} lie in {site}, {position}")
     return figure
 
 
@@ -108,12 +178,12 @@ def apart(level: int) -> str:
 
 
 def draw_projections(study) -> Figure:
-    """Statements in two principal components: an early, a middle and the best layer."""
+    """Statements in two principal components: an early, a middle and the furthest place."""
     names = list(study.projections)
     figure = Figure(figsize=(10, 2.9 * len(names) + 0.5), layout="constrained")
     axes = figure.subplots(len(names), 3, squeeze=False)
     for row, name in zip(axes, names, strict=True):
-        shown = zip(row, ("early", "middle", "best"), study.projections[name], strict=True)
+        shown = zip(row, ("early", "middle", "furthest"), study.projections[name], strict=True)
         for axis, kind, p in shown:
             for side, label in ((True, "positive"), (False, "negative")):
                 label = label if study.config.level == 2 else ("H1" if side else "H0")
@@ -121,7 +191,7 @@ def draw_projections(study) -> Figure:
                     *p.points_N2[p.positive_N == side].T,
                     s=12, alpha=0.7, color=DIRECTION_COLOURS[side], label=label, lw=0,
                 )  # fmt: skip
-            axis.set_title(f"{visible(name)}: {p.layer} ({kind})", fontsize=10)
+            axis.set_title(f"{visible(name)}: {p.place} ({kind})", fontsize=9)
             axis.set_xlabel(f"component 1 ({p.share_2[0]:.0%} of variance)")
             axis.set_ylabel(f"component 2 ({p.share_2[1]:.0%})")
     axes[0, 0].legend(fontsize=8)
@@ -129,62 +199,43 @@ def draw_projections(study) -> Figure:
     return figure
 
 
-def draw_score_profile(study) -> Figure:
-    """The score of each layer against its permutations; dots where the family-wise p is small."""
-    names = list(study.calibrations)
-    columns = min(2, len(names))
-    rows = -(-len(names) // columns)
-    figure = Figure(figsize=(1 + 4.6 * columns, 0.6 + 2.8 * rows), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False)
-    layer = np.arange(len(study.layer_names))
-    for axis, (i, name) in zip(axes.flat, enumerate(names), strict=False):
-        found = study.calibrations[name]
-        low, high = np.quantile(found.null, (0.05, 0.95), axis=1)
-        axis.fill_between(layer, low, high, color="0.8", lw=0, label="5% to 95% of permutations")
-        highest = np.quantile(found.null.max(0), 0.95)
-        axis.axhline(highest, color="0.3", ls="--", lw=1, label="95% of their highest layers")
-        axis.plot(layer, found.score, color=colour(i), lw=1.2, label="score")
-        small = found.p_family <= 0.05
-        axis.plot(
-            layer[small], found.score[small], "o", color=colour(i), label="family-wise p <= 0.05"
-        )
-        axis.set_title(f"{visible(name)} (smallest p {found.p_family.min():.2g})", fontsize=10)
-        axis.set_xlabel("layer (resid_post, last: final_norm)")
-        axis.set_ylabel(f"{study.config.scan.score} score of one run")
-        axis.grid(alpha=0.3)
-    for axis in axes.flat[len(names) :]:
-        axis.axis("off")
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
-    figure.suptitle(
-        f"The scan at every layer, against {found.null.shape[1]} permutations of labels"
-    )
-    return figure
+def scanned_panels(study) -> dict[str, dict[str, list]]:
+    """{title: {comparison: scans}}: the places that halves chose, then each named place."""
+    panels = {}
+    for name, found in study.scans.items():
+        for scan in found:
+            title = f"{scan.place}, all statements"
+            if scan.choice:
+                title = "place chosen on one half, judged on the other"
+            panels.setdefault(title, {}).setdefault(name, []).append(scan)
+    return panels
 
 
 def draw_precision_recall(study) -> Figure:
     """Mean and deviation of precision and recall over runs."""
-    layers = study.scanned_layers()
-    figure = Figure(figsize=(1 + 4.8 * len(layers), 4.2), layout="constrained")
-    axes = figure.subplots(1, len(layers), squeeze=False, sharey=True)[0]
-    names = list(study.scans)
-    place = np.arange(len(names))
+    panels = scanned_panels(study)
+    figure = Figure(figsize=(1 + 5.2 * len(panels), 4.4), layout="constrained")
+    axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     plan = study.config.runs
-    for i, (axis, layer) in enumerate(zip(axes, layers, strict=True)):
-        for offset, label, values in (
-            (-0.2, "precision", [study.scans[n][i].precision_R for n in names]),
-            (0.2, "recall", [study.scans[n][i].recall_R for n in names]),
+    chance = plan.positive / (plan.positive + plan.clean)
+    for axis, (title, scans) in zip(axes, panels.items(), strict=True):
+        place = np.arange(len(scans))
+        for offset, label, field in (
+            (-0.2, "precision", "precision_R"),
+            (0.2, "recall", "recall_R"),
         ):
+            values = [
+                np.concatenate([getattr(s, field) for s in found]) for found in scans.values()
+            ]
             axis.bar(
                 place + offset, [center(v)[0] for v in values], 0.38,
                 yerr=[center(v)[1] for v in values], capsize=3,
                 color=COLOURS[0 if label == "precision" else 4], label=label,
             )  # fmt: skip
-        chance = plan.positive / (plan.positive + plan.clean)
         axis.axhline(chance, color="0.3", ls="--", lw=1, label=f"precision by chance ({chance:g})")
-        axis.set_xticks(place, list(map(visible, names)), rotation=20, ha="right")
+        axis.set_xticks(place, list(map(visible, scans)), rotation=25, ha="right")
         axis.set_ylim(0, 1.05)
-        axis.set_title(layer)
-        axis.set_xlabel("comparison")
+        axis.set_title(title, fontsize=10)
     axes[0].set_ylabel(f"mean over {plan.runs} runs (bars: deviation)")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     figure.suptitle("Statements returned by the scan, against the statements of H1")
@@ -192,22 +243,28 @@ def draw_precision_recall(study) -> Figure:
 
 
 def draw_selection_frequency(study) -> Figure:
-    """Nodes ordered by the share of runs that returned them."""
-    layers = study.scanned_layers()
-    figure = Figure(figsize=(1 + 4.8 * len(layers), 4), layout="constrained")
-    axes = figure.subplots(1, len(layers), squeeze=False, sharey=True)[0]
-    for i, (axis, layer) in enumerate(zip(axes, layers, strict=True)):
-        for c, name in enumerate(study.scans):
-            scan = study.scans[name][i]
-            ordered = np.sort(scan.frequency_D)[::-1]
-            label = f"{visible(name)} ({scan.node_set_D.sum()} in set)"
-            axis.plot(np.arange(1, len(ordered) + 1), ordered, color=colour(c), label=label)
-        axis.axhline(study.config.threshold, color="0.3", ls="--", lw=1)
-        axis.set_title(layer)
-        axis.set_xlabel("nodes, most often selected first")
+    """Columns ordered by the share of runs that returned them; the set as a thick line."""
+    panels = scanned_panels(study)
+    figure = Figure(figsize=(1 + 5.2 * len(panels), 4.2), layout="constrained")
+    axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+    for axis, (title, scans) in zip(axes, panels.items(), strict=True):
+        for c, (name, found) in enumerate(scans.items()):
+            for i, scan in enumerate(found):
+                order = np.argsort(-scan.frequency_TC[0], kind="stable")
+                ordered = scan.frequency_TC[0][order]
+                sizes = " and ".join(str(int(s.set_TC[0].sum())) for s in found)
+                label = f"{visible(name)} ({sizes} in set)" if i == 0 else None
+                rank = np.arange(1, len(ordered) + 1)
+                axis.plot(rank, ordered, color=colour(c), lw=0.8, label=label)
+                inside = scan.set_TC[0][order]
+                axis.plot(rank[inside], ordered[inside], color=colour(c), lw=2.6)
+        axis.set_title(title, fontsize=10)
+        axis.set_xscale("log")
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.xaxis.set_minor_formatter(NullFormatter())
+        axis.set_xlabel("nodes by direction, most often selected first")
         axis.legend(fontsize=8)
         axis.grid(alpha=0.3)
     axes[0].set_ylabel(f"selection frequency over {study.config.runs.runs} runs")
-    dashed = f"dashed: node set from {study.config.threshold:g}"
-    figure.suptitle(f"How often each node is selected ({dashed})")
+    figure.suptitle("How often each node is selected (thick: the node set)")
     return figure

@@ -1,21 +1,23 @@
 """report.md: shows and explains the tables and pictures of a study in sentences with numbers."""
 
 import numpy as np
-from scipy.stats import false_discovery_control
 
-from personascan.report.figures import apart
-from personascan.report.tables import center, mean_deviation
+from personascan.analysis.findings import LEVEL, Finding, findings, pooled
+from personascan.report.figures import apart, best_line
+from personascan.report.tables import center, mean_deviation, part_of
 from personascan.visible import visible
+
+SURE_WORDING = 0.7  # from here on wording alone tells most statements
 
 
 def report_page(study, figures: dict[str, list[str]]) -> str:
     """The page as Markdown."""
     sections = [
         heading(study),
-        layers_section(study, figures),
-        *([scores_section(study, figures)] if study.calibrations else []),
+        *([found_section(study, figures)] if study.calibrations else []),
         runs_section(study, figures),
         nodes_section(study, figures),
+        separation_section(study, figures),
         limits_section(study),
     ]
     return "\n\n".join(sections) + "\n"
@@ -27,8 +29,7 @@ def safe(name: str) -> str:
 
 
 def listed(names) -> str:
-    names = [safe(n) for n in names]
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+    return joined(map(safe, names))
 
 
 def table(header, rows) -> str:
@@ -81,176 +82,165 @@ def prompt_sentence(study) -> str:
 
 def kept_sentence(study) -> str:
     """Which vector was kept, and in what precision."""
-    position = study.config.position
-    kept = {
-        "last": "the prompt's last token",
-        "last_statement": "the statement's own last token",
-        "mean_statement": "the statement's own tokens, as their mean,",
-        "mean": "all tokens of the prompt, as their mean,",
-    }.get(position, f"the token at position {position} of the prompt")
-    kind = "" if study.config.dtype == "float32" else f" (weights in {study.config.dtype})"
-    return f"The activations of {kept} were kept at all {len(study.layer_names)} layers{kind}."
+    config = study.config
+    words = {
+        "last": "the prompt's last token (`last`)",
+        "last_statement": "the statement's own last token (`last_statement`)",
+        "mean_statement": "the mean over the statement's own tokens (`mean_statement`)",
+        "mean": "the mean over all tokens of the prompt (`mean`)",
+    }
+    kept = [words.get(p, f"the token at position {p} of the prompt") for p in config.positions]
+    kind = "" if config.dtype == "float32" else f" (weights in {config.dtype})"
+    return (
+        f"The activations of {joined(kept)} were kept at {joined(config.sites)}{kind}: "
+        f"{len(study.places)} places."
+    )
+
+
+def joined(words) -> str:
+    words = list(words)
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
 
 
 def quoted(text: str) -> str:
     return "`" + visible(text).replace("`", "?") + "`"
 
 
-def layers_section(study, figures) -> str:
-    best = study.layer_names.index(study.best_layer)
-    constant = {
-        layer
-        for found in study.separation.values()
-        for layer, s in zip(study.layer_names, found, strict=True)
-        if s.constant
-    }
-    mean_L = np.mean(
-        [[s.mean["probe_auroc"] for s in found] for found in study.separation.values()], axis=0
-    )
-    lowest = int(np.nanargmin(mean_L))
-    rows = []
-    for name, found in study.separation.items():
-        at_best, (accuracy, spread) = found[best], study.wording[name]
-        rows.append(
-            [safe(name), f"{accuracy:.2f} ± {spread:.2f}"]
-            + [
-                f"{at_best.mean[m]:.3g} ± {at_best.deviation[m]:.2g}"
-                for m in (
-                    "probe_auroc",
-                    "silhouette",
-                    "calinski_harabasz",
-                    "davies_bouldin",
-                    "hull_distance",
-                )
-            ]
-        )
-    words = [accuracy for accuracy, _ in study.wording.values()]
-    larger = [max(pair) / sum(pair) for pair in study.pool_sizes.values()]
-    plan = study.config.separation
-    text = (
-        f"## Which layers separate {apart(study.config.level)}\n\n"
-        f"Averaged over {listed(study.separation)}, the probe tells H1 from H0 best at "
-        f"**{study.best_layer}** (held-out AUROC {mean_L[best]:.3f}) and worst at "
-        f"{study.layer_names[lowest]} ({mean_L[lowest]:.3f}; 0.5 is chance). A bag of words knows "
-        "wording alone: logistic regression on word counts reaches a held-out accuracy of "
-        f"{min(words):.2f} to {max(words):.2f} (guessing always the larger class: up to "
-        f"{max(larger):.2f}). The cluster metrics describe the first "
-        f"{plan.components} principal components of both directions together, the hull distance "
-        f"the first {plan.hull_components}, in units of activation; mean ± deviation over "
-        f"{plan.seeds} seeds. `layers.csv` has every layer; this is {study.best_layer}:\n\n"
-    )
-    header = ["", "wording, accuracy", "probe, AUROC", "silhouette", "Calinski-Harabasz",
-              "Davies-Bouldin", "hull distance"]  # fmt: skip
-    text += table(header, rows)
-    if constant:
-        text += (
-            f"\n\nConstant over the statements, so nothing to separate: {listed(sorted(constant))}."
-        )
-    early, middle, _ = (p.layer for p in next(iter(study.projections.values())))
-    return (
-        f"{text}\n\n{pictures(figures['separation'], 'separation metrics by layer')}\n\n"
-        f"The statements themselves, in two components at an early ({early}), a middle ({middle}) "
-        f"and the best layer. Clouds that overlap here may still be apart in other components: the "
-        f"probe sees all nodes.\n\n{pictures(figures['pca'], 'statements in principal components')}"
-    )
-
-
-def scores_section(study, figures) -> str:
-    scan = study.config.scan
-    smallest = {name: found.p_family.min() for name, found in study.calibrations.items()}
-    q = dict(zip(smallest, false_discovery_control(list(smallest.values())), strict=True))
-    rows = []
-    for name, found in study.calibrations.items():
-        best = int(np.lexsort((-found.score, found.p_family))[0])
-        passing = int((found.p_family <= 0.05).sum())
-        rows.append(
-            [
-                safe(name),
-                study.layer_names[best],
-                f"{found.score[best]:.1f}",
-                f"{found.null[best].mean():.1f}",
-                f"{np.quantile(found.null.max(0), 0.95):.1f}",
-                f"{found.p[best]:.3f}",
-                f"{smallest[name]:.3f}",
-                f"{q[name]:.3f}",
-                passing,
-            ]
-        )
-    layers = len(study.layer_names)
-    clear = [name for name in smallest if smallest[name] <= 0.05]
-    verdict = (
-        f"At some layer the scan tells {listed(clear)} from permuted labels."
-        if clear
-        else "At no layer does the scan tell a comparison from permuted labels."
-    )
-    header = [
-        "", "layer of the smallest p", "score", "mean under permutation",
-        "95% of the highest layers", "p of this layer", "family-wise p", "q over comparisons",
-        f"layers of {layers} with family-wise p <= 0.05",
+def found_section(study, figures) -> str:
+    """What was found, comparison by comparison, and what was not."""
+    scan, found = study.config.scan, findings(study.calibrations, study.scans)
+    clear = [f for f in found if f.found]
+    missed = [f.name for f in found if not f.found]
+    lines = [
+        f"**{len(clear)} of {len(found)}** comparisons show at some of {len(study.places)} places "
+        f"(family-wise p <= {LEVEL:g})."
+        + (f" Nothing was found for {listed(missed)}." if missed else "")
+    ]
+    lines += [f"- {finding_sentence(study, f)}" for f in found]
+    least = 1 / (scan.permutations + 1)
+    if least > LEVEL:
+        lines[0] += f" But with {scan.permutations} permutations no p can reach {LEVEL:g}."
+    header = ["", "furthest place", "z", "family-wise p", "q over comparisons",
+              "places with family-wise p <= 0.05", "wording, accuracy"]  # fmt: skip
+    rows = [
+        [
+            safe(f.name), f.place, f"{f.z:.1f}", f"{f.p_family:.3f}", f"{f.q:.3f}",
+            f"{f.passing} of {f.places}", f"{study.wording[f.name][0]:.2f}",
+        ]
+        for f in found
     ]  # fmt: skip
     return (
-        "## Where the scan finds more than chance\n\n"
-        f"Every layer was scanned once ({scan.starts} starts) with the labels as they are and "
-        f"{scan.permutations} times with the labels permuted, through the same function. A layer's "
-        "family-wise p compares its score with the highest layer of every permutation, so that the "
-        f"search over {layers} layers is paid for; q controls the false discovery rate over "
-        f"comparisons (Benjamini-Hochberg). No p can be below {1 / (scan.permutations + 1):.3f}. "
-        f"{verdict} `layers.csv` has every layer.\n\n{table(header, rows)}\n\n"
-        f"{pictures(figures['score_profile'], 'score by layer against permutations')}"
+        "## What was found\n\n"
+        + "\n".join(lines[:1])
+        + "\n\n"
+        + "\n".join(lines[1:])
+        + "\n\n"
+        + pictures(figures["found"], "studentised scores by layer, site and position")
+        + "\n\n"
+        f"A place's statistic is the mean score of {scan.statistic_runs} scans, each of new "
+        "samples. The labels were permuted "
+        f"{scan.permutations} times and went through the same function; z counts deviations from "
+        "the mean of these, place by place, and the family-wise p compares it with the highest "
+        "place of every permutation, so that the search over all places is paid for (no p can be "
+        f"below {least:.3f}). q controls the false discovery rate over comparisons "
+        f"(Benjamini-Hochberg). `places.csv` has every place, `findings.csv` this table.\n\n"
+        + table(header, rows)
     )
+
+
+def finding_sentence(study, f: Finding) -> str:
+    """One comparison in words: where, how sure, in which nodes, and whether wording explains it."""
+    accuracy = study.wording[f.name][0]
+    if f.found:
+        text = (
+            f"**{safe(f.name)}** shows at {f.passing} of {f.places} places, most clearly at "
+            f"**{f.place}** (z {f.z:.1f}, family-wise p {f.p_family:.3f})."
+        )
+    else:
+        text = (
+            f"**{safe(f.name)}** was not found: its furthest place, {f.place}, has a family-wise p "
+            f"of {f.p_family:.3f} (z {f.z:.1f})."
+        )
+    if f.judged:
+        means = pooled(f.judged)
+        p = " and ".join(f"{s.choice.p_judged:.3f}" for s in f.judged)
+        sizes = [
+            " and ".join(str(int((s.set_TC[0] & (s.directions_C == d)).sum())) for s in f.judged)
+            for d in (1, -1)
+        ]
+        chosen = [str(s.place) for s in f.judged]
+        where = chosen[0] if len(set(chosen)) == 1 else " and ".join(chosen)
+        text += (
+            f" Chosen on one half of the statements ({where}) and judged on the other: p {p}, "
+            f"precision {means['precision']:.2f}, recall {means['recall']:.2f}, AUROC "
+            f"{means['auroc']:.2f}"
+        )
+        text += (
+            f"; nodes that are high in {sizes[0]}, low in {sizes[1]} "
+            f"(q <= {study.config.node_q:g})."
+            if f.judged[0].halves == 2
+            else "."
+        )
+    if f.found and accuracy >= SURE_WORDING:
+        text += (
+            f" Word counts alone tell {accuracy:.0%} of its statements: wording is a likely reason."
+        )
+    return text
 
 
 def runs_section(study, figures) -> str:
     config = study.config
     plan, scan = config.runs, config.scan
     chance = plan.positive / (plan.positive + plan.clean)
-    rows = []
-    for name, scans in study.scans.items():
-        for found in scans:
-            rows.append(
-                [
-                    found.layer,
-                    safe(name),
-                    f"{study.wording[name][0]:.2f}",
-                    mean_deviation(found.runs.score, 1),
-                    f"{np.nanmedian(found.runs.alpha):.3f}" if found.runs.score.any() else "-",
-                    mean_deviation(found.precision_R),
-                    mean_deviation(found.recall_R),
-                    mean_deviation(found.runs.rows[0].sum(1), 1),
-                    mean_deviation(found.runs.nodes[0].sum(1), 1),
-                ]
-            )
-    extremes = []
-    for layer_index, layer in enumerate(study.scanned_layers()):
-        precision = {n: center(s[layer_index].precision_R)[0] for n, s in study.scans.items()}
-        precision = {n: value for n, value in precision.items() if not np.isnan(value)}
-        if not precision:
-            extremes.append(f"At {layer} no run returned anything.")
-            continue
-        high, low = max(precision, key=precision.get), min(precision, key=precision.get)
-        extremes.append(
-            f"At {layer} mean precision runs from {precision[low]:.2f} ({safe(low)}) to "
-            f"{precision[high]:.2f} ({safe(high)})."
+    rows = [
+        [
+            safe(name), found.place, part_of(found),
+            mean_deviation(found.runs.score, 1),
+            f"{np.nanmedian(found.runs.alpha):.3f}" if found.runs.score.any() else "-",
+            mean_deviation(found.precision_R), mean_deviation(found.recall_R),
+            f"{found.auroc:.2f}",
+            mean_deviation(found.runs.rows[0].sum(1), 1),
+            mean_deviation(found.runs.nodes[0].sum(1), 1),
+        ]
+        for name, scans in study.scans.items()
+        for found in scans
+    ]  # fmt: skip
+    precision = {
+        (name, str(s.place)): center(s.precision_R)[0]
+        for name, ss in study.scans.items()
+        for s in ss
+    }
+    precision = {key: value for key, value in precision.items() if not np.isnan(value)}
+    extremes = ""
+    if precision:
+        (high, at_high), (low, at_low) = (f(precision, key=precision.get) for f in (max, min))
+        extremes = (
+            f" Mean precision runs from {precision[low, at_low]:.2f} ({safe(low)} at {at_low}) to "
+            f"{precision[high, at_high]:.2f} ({safe(high)} at {at_high})."
         )
-    header = [
-        "layer",
-        "",
-        "wording",
-        "score",
-        "median alpha",
-        "precision",
-        "recall",
-        "statements",
-        "nodes",
-    ]
+    silent = [
+        f"{safe(name)} at {s.place}"
+        for name, ss in study.scans.items() for s in ss if not s.runs.score.any()
+    ]  # fmt: skip
+    if silent:
+        extremes += f" No run returned anything for {joined(silent)}."
+    halves = ""
+    if any(s.choice for ss in study.scans.values() for s in ss):
+        halves = (
+            " Where a half of the statements chose the place, the other half was scanned, with "
+            "samples of half the size."
+        )
     background = "freshly drawn background" if plan.redraw else "background shared by all runs"
+    header = ["", "place", "statements", "score", "median alpha", "precision", "recall", "AUROC",
+              "statements returned", "nodes"]  # fmt: skip
     return (
         "## Which statements diverge\n\n"
         f"Each of {plan.runs} runs takes a {background} of {plan.background} H0 statements and "
         f"scans {plan.clean} other H0 statements with {plan.positive} H1 statements for the subset "
         f"of statements and nodes with the highest {scan.score} score ({scan.tail} tail, alphas "
-        f"{alphas_searched(scan)}, {scan.starts} starts). Returning every "
-        f"statement would give precision {chance:.2f} and recall 1. {' '.join(extremes)} "
+        f"{alphas_searched(scan)}, {scan.starts} starts).{halves} Returning every "
+        f"statement would give precision {chance:.2f} and recall 1. AUROC: how well the share of "
+        f"runs that return a statement tells H1 from H0.{extremes} "
         "Mean ± deviation over runs; `runs.csv` has every run, with the ids of its statements.\n\n"
         f"{table(header, rows)}\n\n"
         f"{pictures(figures['precision_recall'], 'precision and recall')}"
@@ -259,80 +249,78 @@ def runs_section(study, figures) -> str:
 
 def alphas_searched(scan) -> str:
     """The alphas of a scan, in words."""
-    if scan.alphas not in ("exact", "grid"):
-        return safe_list(scan.alphas)
-    kind = "every one attained" if scan.alphas == "exact" else "50 equal steps"
+    kinds = {
+        "exact": "every one attained",
+        "grid": "50 equal steps",
+        "log": "geometric steps",
+    }
+    if scan.alphas not in kinds:
+        return ", ".join(safe(part) for part in scan.alphas.split(","))
     least = f" from {scan.alpha_min:g}" if scan.alpha_min else ""
-    return f"{kind}{least} up to {scan.alpha_max:g}"
-
-
-def safe_list(text: str) -> str:
-    return ", ".join(safe(part) for part in text.split(","))
+    return f"{kinds[scan.alphas]}{least} up to {scan.alpha_max:g}"
 
 
 def nodes_section(study, figures) -> str:
-    nodes = len(next(iter(study.scans.values()))[0].frequency_D)
-    threshold = study.config.threshold
-    sizes, rows = [], []
-    for i, layer in enumerate(study.scanned_layers()):
-        counts = [f"{safe(n)} {s[i].node_set_D.sum()}" for n, s in study.scans.items()]
-        sizes.append(f"at {layer}: {', '.join(counts)}")
-        rows += [
-            [
-                layer,
-                listed(o.names),
-                o.observed,
-                f"{o.expected:.1f}",
-                ratio(o),
-                *null_of(o),
-                o.exclusive,
-            ]
-            for o in study.overlaps[layer]
-        ]
-    header = [
-        "layer",
-        "node sets of",
-        "shared nodes",
-        "expected by chance",
-        "ratio",
-        "under permutation",
-        "permutation p",
-        "hypergeometric p (exchangeable nodes)",
-        "in no other set",
-    ]
+    config = study.config
+    signed = config.scan.tail == "signed"
+    kind = "half-node (a node in one direction)" if signed else "node"
+    what = (
+        f"with q-value <= {config.node_q:g}"
+        if config.scan.permutations
+        else f"with frequency >= {config.threshold:g}"
+    )
+    header = ["", "place", "statements", "nodes", "in the set: high", "low",
+              "family-wise p <= 0.05", "size of the set under permuted labels"]  # fmt: skip
+    rows = []
+    for name, scans in study.scans.items():
+        for s in scans:
+            inside = s.set_TC[0]
+            high, low = (
+                (int((inside & (s.directions_C == d)).sum()) for d in (1, -1))
+                if signed
+                else (int(inside.sum()), "")
+            )
+            calibrated = len(s.set_TC) > 1
+            rows.append(
+                [
+                    safe(name), s.place, part_of(s), s.q_C.size // s.halves, high, low,
+                    int((s.p_C <= 0.05).sum()) if calibrated else "-",
+                    f"{s.set_TC[1:].sum(1).mean():.1f}" if calibrated else "-",
+                ]
+            )  # fmt: skip
     text = (
         "## Which nodes\n\n"
-        "The selection frequency of a node is the share of runs that returned it; the node set of "
-        f"a comparison holds the nodes with frequency >= {threshold:g}. Of {nodes} nodes the sets "
-        f"hold {'; '.join(sizes)}. {false_selections(study)}`nodes.csv` has every node.\n\n"
-        f"{pictures(figures['selection_frequency'], 'selection frequency')}\n\n"
-    )
-    if rows:
-        text += (
-            "Sets share nodes by chance as well: independent sets of these sizes would share the "
-            "number expected. A ratio near 1 is no sign of a common code.\n\n"
-            f"{table(header, rows)}\n\n"
+        f"The selection frequency of a {kind} is the share of runs that returned it; the node set "
+        f"of a comparison holds those {what}. "
+        + (
+            "q is the share of false selections expected among those at least as frequent, and the "
+            "family-wise p compares each frequency, in deviations of its own permutations, with "
+            "the highest of every permutation. "
+            if config.scan.permutations
+            else ""
         )
-    return text + pictures(figures["upset"], "exclusive intersections of node sets")
-
-
-def false_selections(study) -> str:
-    """What the permutations say of the node sets, or nothing."""
-    if not study.calibrations:
-        return ""
-    parts = []
-    for i, layer in enumerate(study.scanned_layers()):
-        counts = [
-            f"{safe(n)} {s[i].calibration.expected_false(study.config.threshold):.1f}"
-            for n, s in study.scans.items()
-        ]
-        parts.append(f"at {layer}: {', '.join(counts)}")
-    return (
-        "These frequencies are of runs with one start. With permuted labels so many nodes reach "
-        f"the threshold on average: {'; '.join(parts)}. Where that comes close to a set's size, "
-        "the set is what the shared statements give by themselves; q in `nodes.csv` is the share "
-        "of false selections expected among the nodes at least as frequent. "
+        + f"`nodes.csv` has every one.\n\n{table(header, rows)}\n\n"
+        f"{pictures(figures['selection_frequency'], 'selection frequency')}"
     )
+    overlaps = [
+        [
+            place, listed(o.names), o.observed, f"{o.expected:.1f}", ratio(o), *null_of(o),
+            o.exclusive,
+        ]
+        for place, found in study.overlaps.items()
+        for o in found
+    ]  # fmt: skip
+    if overlaps:
+        header = ["place", "node sets of", "shared nodes", "expected by chance", "ratio",
+                  "under permutation", "permutation p", "hypergeometric p (exchangeable nodes)",
+                  "in no other set"]  # fmt: skip
+        text += (
+            "\n\nSets share nodes by chance as well: independent sets of these sizes would share "
+            "the number expected. A ratio near 1 is no sign of a common code.\n\n"
+            f"{table(header, overlaps)}\n\n"
+            f"{pictures(figures['upset'], 'exclusive intersections of node sets')}"
+        )
+    return text
 
 
 def null_of(overlap) -> list[str]:
@@ -344,18 +332,59 @@ def ratio(overlap) -> str:
     return f"{overlap.observed / overlap.expected:.2f}" if overlap.expected else "-"
 
 
+def separation_section(study, figures) -> str:
+    """What a probe and the cluster metrics see, which are told the labels."""
+    metrics = ("probe_auroc", "silhouette", "calinski_harabasz", "davies_bouldin", "hull_distance")
+    constant = {p for found in study.separation.values() for p, s in found.items() if s.constant}
+    rows = []
+    for name, found in study.separation.items():
+        usable = {p: s for p, s in found.items() if not s.constant}
+        best = max(usable, key=lambda p: usable[p].mean["probe_auroc"])
+        accuracy, spread = study.wording[name]
+        at_best = found[best]
+        rows.append(
+            [safe(name), f"{accuracy:.2f} ± {spread:.2f}", best]
+            + [f"{at_best.mean[m]:.3g} ± {at_best.deviation[m]:.2g}" for m in metrics]
+        )
+    words = [accuracy for accuracy, _ in study.wording.values()]
+    larger = [max(pair) / sum(pair) for pair in study.pool_sizes.values()]
+    plan, (site, position) = study.config.separation, best_line(study)[0]
+    header = ["", "wording, accuracy", "place of the best probe", "probe, AUROC", "silhouette",
+              "Calinski-Harabasz", "Davies-Bouldin", "hull distance"]  # fmt: skip
+    text = (
+        f"## How far apart {apart(study.config.level)} lie\n\n"
+        "A probe (logistic regression) is told the labels and held to new statements: AUROC 0.5 is "
+        "chance. A bag of words knows wording alone: logistic regression on word counts reaches a "
+        f"held-out accuracy of {min(words):.2f} to {max(words):.2f} (guessing always the larger "
+        f"class: up to {max(larger):.2f}). The cluster metrics describe the first "
+        f"{plan.components} principal components of both directions together, the hull distance "
+        f"the first {plan.hull_components}, in units of activation; mean ± deviation over "
+        f"{plan.seeds} seeds. `places.csv` has every place; these are the ones with the best "
+        f"probe, which is chosen on what it is judged by:\n\n{table(header, rows)}"
+    )
+    if constant:
+        where = ", ".join(sorted(map(str, constant)))
+        text += f"\n\nConstant over the statements, so nothing to separate: {where}."
+    return (
+        f"{text}\n\n{pictures(figures['separation'], f'separation in {site}, {position}')}\n\n"
+        "The statements themselves, in two components at an early, a middle and the furthest "
+        "place. Clouds that overlap here may still be apart in other components.\n\n"
+        f"{pictures(figures['pca'], 'statements in principal components')}"
+    )
+
+
 def limits_section(study) -> str:
     notes = []
-    if "best" in study.config.scan.layers:
-        notes.append(
-            f"{study.best_layer} was chosen by the probe on the same statements that were then "
-            "scanned, so its precision and recall are somewhat optimistic."
-        )
     if not study.calibrations:
         notes.append(
             "Scores carry no p-value here: noise alone gives high scores and node sets that recur "
             "between runs, because all runs draw from the same statements. Compare precision with "
             "chance, and overlaps with the number expected, or set scan.permutations."
+        )
+    else:
+        notes.append(
+            "A place or node that passes tells the labels apart; what it encodes may be wording, "
+            "length or topic as well as the persona. Compare with the accuracy of word counts."
         )
     notes.append(
         "The number expected for overlaps takes nodes as exchangeable and sets as independent; "

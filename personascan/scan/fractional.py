@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from personascan.scan.levels import attained_alphas, given_alphas
+from personascan.scan.options import ScanOptions
 from personascan.scan.pvalues import empirical_pvalues
 
 CELLS_AT_ONCE = 2**24  # alphas x rows x nodes held together
@@ -30,14 +30,13 @@ def fractions(p_min, p_max, alpha: float, tail: str):
     return (high + low) / width
 
 
-def fractional_alphas(n: int, tail: str, alphas, alpha_max: float, alpha_min: float) -> np.ndarray:
+def fractional_alphas(sizes, options: ScanOptions) -> np.ndarray:
     """Alphas searched: the ends of the ranges and alpha_max (FGSS, Theorem 7), or those given.
 
     Between two ends the count rises linearly with alpha, so that alpha_max can be best by itself.
     """
-    if isinstance(alphas, str) and alphas == "exact":
-        return np.union1d(attained_alphas(n, tail, alpha_min, alpha_max), [alpha_max])
-    return given_alphas(alphas, alpha_max, alpha_min)
+    alphas_A = options.alphas_for(sizes)
+    return np.union1d(alphas_A, [options.alpha_max]) if options.alphas == "exact" else alphas_A
 
 
 def shares_of(ranges, alphas_A, tail: str):
@@ -83,20 +82,17 @@ def best_prefix(counts, others, alphas_A, phi):
     return best if best[2] is not None else (0.0, np.nan, np.zeros(count_X.size, bool))
 
 
-def scan_fractional(layer_ND, background_RN, searches, label_N, rngs, phi, keywords) -> list:
+def scan_fractional(layer_ND, background_RN, searches, label_N, rngs, options: ScanOptions) -> list:
     """Every start of every search of one layer.
 
     Args:
       searches: as in `search.py`; label_N: the background group of each pool row.
       rngs: one generator for each search.
-      keywords: tail, alphas, alpha_max, alpha_min and starts, as in `scan_runs`.
 
     Returns:
-      For each search (score [S], alpha [S], rows [S, M], nodes [S, D], tails [S, D], least alpha).
+      For each search (score [S], alpha [S], rows [S, M], high [S, D], low [S, D], least alpha).
     """
-    tail, starts = keywords["tail"], keywords["starts"]
-    alpha_keywords = [keywords[name] for name in ("alphas", "alpha_max", "alpha_min")]
-    found = []
+    tail, phi, found = options.tail, options.phi, []
     for r, (background_N, rng) in enumerate(zip(background_RN, rngs, strict=True)):
         rows = searches.rows_RM[r][searches.valid_RM[r]]
         background = np.flatnonzero(background_N)
@@ -107,30 +103,33 @@ def scan_fractional(layer_ND, background_RN, searches, label_N, rngs, phi, keywo
             background_groups=(label_N[background], label_N[rows]),
         )
         sizes = np.bincount(label_N[background])[np.unique(label_N[rows])]
-        per_size = [fractional_alphas(n, tail, *alpha_keywords) for n in np.unique(sizes)]
-        alphas_A = np.unique(np.concatenate(per_size))
+        alphas_A = fractional_alphas(sizes, options)
         shares = shares_of(ranges, alphas_A, tail)
         if searches.starts_RSM is None:
-            starts_SM = row_sets(rng, shares, alphas_A, starts, phi)
+            starts_SM = row_sets(rng, shares, alphas_A, int(options.starts), phi)
         else:
             starts_SM = searches.starts_RSM[r][:, searches.valid_RM[r]]
         ends = [ascend(shares, alphas_A, rows_M, phi) for rows_M in starts_SM]
-        # The middle of a right tail's range lies below one half where the value is high.
-        high_MD = (ranges.p_min + ranges.p_max < 1) if tail == "two" else tail == "right"
-        high_MD = np.broadcast_to(high_MD, ranges.p_min.shape)
-        tails = [node_tails(end, shares, alphas_A, high_MD) for end in ends]
-        found.append((*map(np.array, zip(*ends, strict=True)), np.array(tails), alphas_A[0]))
+        score_S, alpha_S, rows_SM, columns_SC = map(np.array, zip(*ends, strict=True))
+        mostly = []
+        if options.sides.mixed:
+            # The middle of a right tail's range lies below one half where the value is high.
+            is_high_MD = ranges.p_min + ranges.p_max < 1
+            sign_SD = np.array([node_signs(end, shares, alphas_A, is_high_MD) for end in ends])
+            mostly = [sign_SD > 0, sign_SD < 0]
+        high_SD, low_SD = options.sides.split(columns_SC, *mostly)
+        found.append((score_S, alpha_S, rows_SM, high_SD, low_SD, alphas_A[0]))
     return found
 
 
-def node_tails(end, shares, alphas_A, high_MD) -> np.ndarray:
-    """1 where most of a node's significant share is high, -1 where it is low, else 0: [D] int8."""
+def node_signs(end, shares, alphas_A, is_high_MD) -> np.ndarray:
+    """1 where most of a node's significant share is high, -1 where it is low, else 0: [D]."""
     score, alpha, rows_M, nodes_D = end
     if score == 0:
-        return np.zeros(len(nodes_D), np.int8)
+        return np.zeros(len(nodes_D))
     share_MD = shares(int(np.searchsorted(alphas_A, alpha)))[rows_M]
-    excess_D = np.where(high_MD[rows_M], share_MD, -share_MD).sum(0)
-    return (np.sign(excess_D.round(12)) * nodes_D).astype(np.int8)
+    excess_D = np.where(is_high_MD[rows_M], share_MD, -share_MD).sum(0)
+    return np.sign(excess_D.round(12))
 
 
 def row_sets(rng, shares, alphas_A, starts: int, phi) -> np.ndarray:

@@ -31,7 +31,7 @@ class Problem(NamedTuple):
     """One search. Planes are held when they fit, else packed from the levels chunk by chunk."""
 
     levels_MD: jax.Array  # first alpha at which each element is significant; nodes padded to words
-    right_MW: jax.Array  # packed: the right tail is at least as extreme as the left
+    right_MW: jax.Array | None  # two-sided, packed: the right tail is at least as extreme
     alphas_A: jax.Array  # float32
     planes_AMW: jax.Array | None
 
@@ -50,10 +50,10 @@ class Found(NamedTuple):
 
     rows_M: jax.Array
     nodes_W: jax.Array
-    high_W: jax.Array  # packed nodes extreme in the right tail in most of their significant rows
-    low_W: jax.Array  # and in the left tail
     level: jax.Array
     n_alpha: jax.Array  # int32: significant elements of the subset
+    high_W: jax.Array | None  # two-sided: packed nodes mostly significant in the right tail
+    low_W: jax.Array | None  # and in the left tail
 
 
 def over_chunks(problem: Problem, chunk: int, of_chunk):
@@ -197,7 +197,7 @@ def ascend(problem: Problem, rows_M, level, *, chunk: int, phi, climb: bool) -> 
         score, level, rows_M = row_step(problem, best.nodes_W, chunk, phi)
         return higher(Subset(rows_M, best.nodes_W, level, score), best)
 
-    nodes_W = jnp.zeros(problem.right_MW.shape[-1], jnp.uint32)
+    nodes_W = jnp.zeros(problem.levels_MD.shape[-1] // 32, jnp.uint32)
     start = Subset(rows_M, nodes_W, jnp.int32(0), jnp.float32(-1.0))
     state = (start, level, jnp.bool_(True))
     return describe(problem, jax.lax.while_loop(lambda state: state[2], go_round, state)[0])
@@ -208,18 +208,16 @@ def describe(problem: Problem, best: Subset) -> Found:
     some = best.score > 0
     rows_M = best.rows_M & some
     plane_1MW = plane_at(problem, best.level)
-    significant_MW = jnp.where(rows_M[:, None], plane_1MW[0], jnp.uint32(0))
-    high_JW = node_sums(significant_MW & problem.right_MW)
-    low_JW = node_sums(significant_MW & ~problem.right_MW)
     nodes_W = jnp.where(some, best.nodes_W, jnp.uint32(0))
-    return Found(
-        rows_M,
-        nodes_W,
-        high_W=nodes_W & pack_bits(high_JW > low_JW),
-        low_W=nodes_W & pack_bits(low_JW > high_JW),
-        level=best.level,
-        n_alpha=jnp.where(rows_M, row_counts(plane_1MW, nodes_W)[0], 0).sum(),
-    )
+    high_W = low_W = None
+    if problem.right_MW is not None:
+        significant_MW = jnp.where(rows_M[:, None], plane_1MW[0], jnp.uint32(0))
+        high_JW = node_sums(significant_MW & problem.right_MW)
+        low_JW = node_sums(significant_MW & ~problem.right_MW)
+        high_W = nodes_W & pack_bits(high_JW > low_JW)
+        low_W = nodes_W & pack_bits(low_JW > high_JW)
+    n_alpha = jnp.where(rows_M, row_counts(plane_1MW, nodes_W)[0], 0).sum()
+    return Found(rows_M, nodes_W, best.level, n_alpha, high_W, low_W)
 
 
 def all_nodes(n_nodes: int):

@@ -29,7 +29,7 @@ class ScanMemory:
 def scan_memory(plan, searches, tables, evaluated: int, n_pool: int, shared: bool, layers: int):
     """ScanMemory of searches as laid out by `plan_search`."""
     runs, rows = searches.rows_RM.shape
-    row_bytes = 4 * word_count(plan.n_nodes)
+    row_bytes = 4 * word_count(plan.columns)
     level_bytes = 8 * row_bytes * tables.below_RGB.itemsize  # a level for each bit of a word
     alphas = plan.n_alphas if plan.held else plan.chunk
     step = (2 * rows.bit_length() + 8) * alphas * row_bytes

@@ -6,7 +6,7 @@ import numpy as np
 from personascan.scan.levels import level_tables
 from personascan.scan.masks import plan_searches
 from personascan.scan.memory import scan_memory
-from personascan.scan.scores import berk_jones
+from personascan.scan.options import ScanOptions
 from personascan.scan.search import (
     is_shared,
     open_source,
@@ -17,26 +17,25 @@ from personascan.scan.search import (
 from personascan.scan.splits import run_keys
 
 
-def planned_and_held(layer_ND, background_RN, evaluation_RN, starts: int = 10) -> dict[str, int]:
-    """Bytes planned, and bytes the compiler reports for all devices (Berk-Jones, grid, two-sided).
+def planned_and_held(
+    layer_ND, background_RN, evaluation_RN, starts: int = 10, tail: str = "two"
+) -> dict[str, int]:
+    """Bytes planned, and bytes the compiler reports for all devices (Berk-Jones, grid).
 
     Returns:
       planned, held (arguments, results and temporaries of the compiled search), planes (packed
       planes of every scanned row), activations (the layer), and held over planes.
     """
-    tables = level_tables(
-        background_RN.sum(1)[:, None], tail="two", alpha_max=0.5, alpha_min=0.0, alphas="grid"
-    )
+    options = ScanOptions(tail=tail, alphas="grid", starts=starts)
+    tables = level_tables(background_RN.sum(1)[:, None], options)
     searches = plan_searches(evaluation_RN, starts)
     evaluated_N = evaluation_RN.any(0)
     evaluated = int(evaluated_N.sum())
     shared = is_shared(background_RN, tables)
-    plan = plan_search(
-        searches, tables, layer_ND.shape[1], evaluated, shared, berk_jones, starts, True
-    )
+    plan = plan_search(searches, tables, options, layer_ND.shape[1], evaluated, shared)
     planned = scan_memory(plan, searches, tables, evaluated, len(layer_ND), shared, layers=1)
     group_N = np.zeros(len(layer_ND), np.int32)
-    source = open_source(layer_ND, background_RN, evaluated_N, tables, group_N)
+    source = open_source(layer_ND, background_RN, evaluated_N, tables, group_N, options.sides)
     keys_R = run_keys(jax.random.key(0), len(background_RN))
     inputs = search_inputs(source, searches, tables, keys_R, plan)
     analysis = search.lower(*inputs, plan=plan).compile().memory_analysis()

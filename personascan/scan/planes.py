@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 LANES = 32  # words added up side by side: reductions over a multiple of it vectorise
+FEW_LANES = 8  # where padding to more would cost more than it saves
+FEW_WORDS = 4 * LANES
 ROWS_AT_ONCE = 15  # what four bits count
 COUNTS_AT_ONCE = 64  # counts looked up in one pass over the planes
 ALL = np.uint32(0xFFFFFFFF)
@@ -19,11 +21,13 @@ ALL = np.uint32(0xFFFFFFFF)
 
 def word_count(n_nodes: int) -> int:
     """W for D nodes: whole lanes."""
-    return -(-n_nodes // (32 * LANES)) * LANES
+    words = -(-n_nodes // 32)
+    lanes = FEW_LANES if words <= FEW_WORDS else LANES
+    return -(-words // lanes) * lanes
 
 
 def pad_nodes(levels_MD, never: int):
-    """Levels with nodes added that no alpha reaches, to a multiple of 32 words."""
+    """Levels with nodes added that no alpha reaches, to whole lanes."""
     spare = 32 * word_count(levels_MD.shape[1]) - levels_MD.shape[1]
     return jnp.pad(levels_MD, ((0, 0), (0, spare)), constant_values=never)
 
@@ -54,7 +58,8 @@ def unpack_nodes(nodes_W, n_nodes: int):
 
 def popcounts(words_XW):
     """Set bits of each row of words, int32: blocks of lanes first, then across the lanes."""
-    blocks = words_XW.reshape(*words_XW.shape[:-1], -1, LANES)
+    lanes = LANES if words_XW.shape[-1] % LANES == 0 else FEW_LANES
+    blocks = words_XW.reshape(*words_XW.shape[:-1], -1, lanes)
     lanes = jax.lax.population_count(blocks).astype(jnp.int32).sum(-2)
     # Kept apart, or the compiler fuses both sums into one that does not vectorise.
     return jax.lax.optimization_barrier(lanes).sum(-1)

@@ -18,9 +18,9 @@ from personascan.scan.counts import (
     over_blocks,
     sort_background,
 )
-from personascan.scan.levels import check_tail
 from personascan.scan.masks import background_sizes, number_labels, pair_labels
 from personascan.scan.result import PValueRange
+from personascan.scan.tails import tail_named
 
 EXACT_INTEGERS = 2**53
 
@@ -73,28 +73,30 @@ def empirical_pvalues(
     """The range of the empirical p-value of every evaluation value at every node.
 
     For the right tail p_min = #{b > x}/(n+1) and p_max = (#{b >= x} + 1)/(n+1), with n background
-    rows (FGSS, section 3.1); the left tail mirrors it; "two" is twice the smaller, capped at 1.
+    rows (FGSS, section 3.1); the left tail mirrors it; "two" is twice the smaller, capped at 1;
+    "signed" holds both tails side by side.
     p_max is valid: P(p_max <= a) <= a under exchangeability, and it is never 0.
 
     Args:
       background_BD, evaluation_ND: activations, NumPy or JAX, with the same D nodes.
-      tail: "right" (unusually high), "left" or "two".
+      tail: "right" (unusually high), "left", "two" or "signed".
       background_groups: a pair of label sequences, for the background rows and for the evaluation
         rows: each row is then compared with the background rows of its own label (conditional
         p-values). None: with all of them.
       compat: accepted for symmetry with the scans; the range is the ordinary one.
 
     Returns:
-      PValueRange with p_min and p_max, [N, D] float64.
+      PValueRange with p_min and p_max, [N, D] float64; signed: [N, 2 D], the right tail's first.
 
     Raises:
       InputError: NaN or Inf (names row and node), differing widths, nothing in an array, bad tail,
         a label without background.
     """
     del compat
-    check_tail(tail)
+    sides = tail_named(tail)
     background_BD, evaluation_ND = as_ordered_pair(background_BD, evaluation_ND)
-    ranges_DN = np.empty((2, *evaluation_ND.shape[::-1]))
+    rows, nodes = evaluation_ND.shape
+    ranges_DN = np.empty((2, sides.columns(nodes), rows))
     for members, rows in split_by_group(background_BD, evaluation_ND, background_groups):
         background = sort_background(background_BD[members])
         counts = count_sorted(background, by_node(evaluation_ND[rows]))
@@ -116,8 +118,10 @@ def divide_into(p_DN, rows, count_DE, size: int) -> None:
 
 @partial(jax.jit, static_argnames=("n", "tail"))
 def pvalue_counts(below_DE, above_DE, *, n: int, tail: str):
-    """(n+1) p_min and (n+1) p_max of every value: [D, E] int32."""
+    """(n+1) p_min and (n+1) p_max of every value: [C, E] int32."""
     right, left = (above_DE, n - below_DE + 1), (below_DE, n - above_DE + 1)
+    if tail == "signed":
+        return tuple(jnp.concatenate(pair) for pair in zip(right, left, strict=True))
     if tail == "two":
         pairs = zip(right, left, strict=True)
         return tuple(jnp.minimum(2 * jnp.minimum(r, x), n + 1) for r, x in pairs)

@@ -1,4 +1,7 @@
-"""What the scans return: frozen records of NumPy arrays. Letters as in design: L R S N D."""
+"""What the scans return: frozen records of NumPy arrays. Letters as in design: L R S N D.
+
+C counts the columns that were scanned: D nodes, or with signed tails D upper and D lower halves.
+"""
 
 from dataclasses import dataclass
 
@@ -9,8 +12,8 @@ import numpy as np
 class PValueRange:
     """The range of empirical p-values; p_max is the valid one, and the one the scans test."""
 
-    p_min: np.ndarray  # [N, D] float64
-    p_max: np.ndarray  # [N, D] float64
+    p_min: np.ndarray  # [N, C] float64; signed: of the right tail, then of the left
+    p_max: np.ndarray  # [N, C] float64
 
 
 @dataclass(frozen=True)
@@ -19,14 +22,23 @@ class IndividualScan:
 
     score: np.ndarray  # [N] float64
     alpha: np.ndarray  # [N] float64, NaN where no node is significant at any alpha
-    size: np.ndarray  # [N] int64: number of nodes returned
-    levels_ND: np.ndarray  # [N, D] int32: first alpha index at which each node is significant
+    size: np.ndarray  # [N] int64: number of nodes returned (signed: of half-nodes)
+    high_ND: np.ndarray  # unsigned: first alpha index at which a node's high value is significant
+    low_ND: np.ndarray  # and its low value; the number of alphas where it never is
     best_level_N: np.ndarray  # [N] int32, -1 for an empty subset
     note: str = ""  # why nothing can be found, whatever the data are
 
+    def high(self, row: int) -> np.ndarray:
+        """The nodes returned for the row's high values, ascending."""
+        return np.flatnonzero(self.high_ND[row] <= self.best_level_N[row])
+
+    def low(self, row: int) -> np.ndarray:
+        """The nodes returned for the row's low values, ascending."""
+        return np.flatnonzero(self.low_ND[row] <= self.best_level_N[row])
+
     def nodes(self, row: int) -> np.ndarray:
         """The nodes returned for one row, ascending."""
-        return np.flatnonzero(self.levels_ND[row] <= self.best_level_N[row])
+        return np.union1d(self.high(row), self.low(row))
 
     def summary(self) -> str:
         if self.note:
@@ -45,11 +57,22 @@ class ScanResult:
     score: float
     alpha: float  # NaN for an empty subset
     rows: np.ndarray  # sorted ints into the evaluation rows
-    nodes: np.ndarray  # sorted ints
-    tails: np.ndarray  # "right", "left" or "both": where most significant values of each node lie
+    high: np.ndarray  # sorted ints: nodes returned for high values
+    low: np.ndarray  # and for low ones; two-sided: what most significant values of a node are
     start_scores: np.ndarray  # [S] float64: what each start of the ascent reached
     at_smallest_alpha: bool  # the optimum is the smallest alpha searched: alpha_min may matter
     note: str = ""  # why nothing can be found, whatever the data are
+
+    @property
+    def nodes(self) -> np.ndarray:
+        """The nodes returned, sorted ints."""
+        return np.union1d(self.high, self.low).astype(int)
+
+    @property
+    def tails(self) -> np.ndarray:
+        """Of each returned node "right" (high values), "left" (low values) or "both"."""
+        high, low = np.isin(self.nodes, self.high), np.isin(self.nodes, self.low)
+        return np.array(["both", "right", "left"])[high.astype(int) - low]
 
     @property
     def starts_at_best(self) -> int:
@@ -87,11 +110,21 @@ class RunScans:
     score: np.ndarray  # [L, R] float64
     alpha: np.ndarray  # [L, R] float64, NaN for an empty subset
     rows: np.ndarray  # [L, R, N] bool over the pool
-    nodes: np.ndarray  # [L, R, D] bool
-    tails: np.ndarray  # [L, R, D] int8: 1 right, -1 left, 0 both or not returned
+    high: np.ndarray  # [L, R, D] bool: nodes returned for high values
+    low: np.ndarray  # [L, R, D] bool: and for low ones; two-sided: what most of a node's are
     start_scores: np.ndarray  # [L, R, S] float64
     at_smallest_alpha: np.ndarray  # [L, R] bool
     note: str = ""  # why nothing can be found, whatever the data are
+
+    @property
+    def nodes(self) -> np.ndarray:
+        """The nodes returned: [L, R, D] bool."""
+        return self.high | self.low
+
+    @property
+    def tails(self) -> np.ndarray:
+        """1 where a node was returned for high values, -1 for low ones, else 0: [L, R, D] int8."""
+        return self.high.astype(np.int8) - self.low.astype(np.int8)
 
     @property
     def starts_at_best(self) -> np.ndarray:
@@ -100,7 +133,7 @@ class RunScans:
 
     def layer(self, index: int) -> "RunScans":
         """One layer, as a record with L = 1."""
-        arrays = {name: getattr(self, name)[index : index + 1] for name in FIELDS}
+        arrays = {name: getattr(self, name)[index : index + 1] for name in ARRAYS}
         return RunScans(**arrays, note=self.note)
 
     def summary(self) -> str:
@@ -113,4 +146,4 @@ class RunScans:
         )
 
 
-FIELDS = tuple(name for name in RunScans.__dataclass_fields__ if name != "note")
+ARRAYS = tuple(name for name in RunScans.__dataclass_fields__ if name != "note")

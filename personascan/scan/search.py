@@ -25,8 +25,10 @@ from personascan.scan.counts import (
 )
 from personascan.scan.group import Found, Problem, ascend
 from personascan.scan.levels import LevelTables
+from personascan.scan.options import ScanOptions
 from personascan.scan.planes import pack_mask, pack_planes, pad_nodes, word_count
 from personascan.scan.starts import starting_points
+from personascan.scan.tails import Tail
 
 PLANES_BYTES = 2**28  # planes are held up to here, and packed in chunks of alphas beyond
 
@@ -42,8 +44,8 @@ class Searches(NamedTuple):
 class SharedBackground(NamedTuple):
     """One background for all searches: the levels of every evaluated row, found once a layer."""
 
-    levels_EX: jax.Array  # nodes padded to words
-    right_EW: jax.Array  # packed
+    levels_EX: jax.Array  # columns padded to words
+    right_EW: jax.Array | None  # two-sided, packed
     place_N: np.ndarray  # pool row -> place among the evaluated rows
 
 
@@ -62,6 +64,7 @@ class SearchPlan:
     """How a search is laid out: all static, so that equal plans share one compilation."""
 
     n_nodes: int
+    sides: Tail
     n_alphas: int
     starts: int  # 0: row sets are given
     phi: Any
@@ -73,20 +76,28 @@ class SearchPlan:
     devices: tuple
     over_starts: bool  # devices share out the starts instead of the searches
 
+    @property
+    def columns(self) -> int:
+        return self.sides.columns(self.n_nodes)
 
-def plan_search(searches: Searches, tables: LevelTables, n_nodes, evaluated, shared, phi, starts,
-                climb) -> SearchPlan:  # fmt: skip
+
+def plan_search(
+    searches: Searches, tables: LevelTables, options: ScanOptions, n_nodes: int, evaluated: int,
+    shared: bool,
+) -> SearchPlan:  # fmt: skip
     """Choose what is held in memory and how devices share the work."""
     runs, rows = searches.rows_RM.shape
-    row_bytes = 4 * word_count(n_nodes)
+    sides, given = options.sides, searches.starts_RSM is not None
+    row_bytes = 4 * word_count(sides.columns(n_nodes))
     one, all_rows = (tables.n_alphas * n * row_bytes for n in (rows, evaluated + 1))
     devices = tuple(jax.local_devices())
     return SearchPlan(
         n_nodes=n_nodes,
+        sides=sides,
         n_alphas=tables.n_alphas,
-        starts=starts,
-        phi=phi,
-        climb=climb,
+        starts=0 if given else int(options.starts),
+        phi=options.phi,
+        climb=not options.compat,
         held=one <= PLANES_BYTES,
         whole=shared and all_rows <= PLANES_BYTES,
         chunk=min(tables.n_alphas, max(1, PLANES_BYTES // (4 * rows * row_bytes))),
@@ -97,7 +108,9 @@ def plan_search(searches: Searches, tables: LevelTables, n_nodes, evaluated, sha
     )
 
 
-def share_background(layer_ND, background_N, evaluated_N, tables: LevelTables) -> SharedBackground:
+def share_background(
+    layer_ND, background_N, evaluated_N, tables: LevelTables, sides: Tail
+) -> SharedBackground:
     """Levels of every evaluated row against the one background of all searches."""
     keys_ND = order_keys(layer_ND)
     tails_DE = tail_levels(
@@ -106,28 +119,29 @@ def share_background(layer_ND, background_N, evaluated_N, tables: LevelTables) -
         tables.below_RGB[0, 0],
         tables.above_RGB[0, 0],
     )
-    levels_EX, right_EW = finish_shared(*tails_DE, n_alphas=tables.n_alphas)
+    levels_EX, right_EW = finish_shared(*tails_DE, n_alphas=tables.n_alphas, sides=sides)
     # Rows outside the evaluated ones are never asked for; the last place is the padding row.
     place_N = np.where(evaluated_N, np.cumsum(evaluated_N) - 1, evaluated_N.sum()).astype(np.int32)
     return SharedBackground(levels_EX, right_EW, place_N)
 
 
-@partial(jax.jit, static_argnames="n_alphas")
-def finish_shared(right_DE, left_DE, *, n_alphas: int):
+@partial(jax.jit, static_argnames=("n_alphas", "sides"))
+def finish_shared(right_DE, left_DE, *, n_alphas: int, sides: Tail):
     """Levels and right tails of the evaluated rows and of one row that is never significant."""
-    return finish_levels(right_DE.T, left_DE.T, n_alphas, spare_rows=1)
+    return finish_levels(right_DE.T, left_DE.T, n_alphas, sides, spare_rows=1)
 
 
-def finish_levels(right_MD, left_MD, n_alphas: int, spare_rows: int = 0):
-    """Padded levels and the packed mask of elements more extreme in the right tail."""
+def finish_levels(right_MD, left_MD, n_alphas: int, sides: Tail, spare_rows: int = 0):
+    """Padded levels and, two-sided, the packed mask of elements more extreme in the right tail."""
     spare = ((0, spare_rows), (0, 0))
-    levels_MD = jnp.pad(jnp.minimum(right_MD, left_MD), spare, constant_values=n_alphas)
-    levels_MX = pad_nodes(levels_MD, n_alphas)
-    is_right_MD = jnp.pad(right_MD <= left_MD, spare)
-    return levels_MX, pack_mask(pad_nodes(is_right_MD, False))
+    levels_MC = jnp.pad(sides.join(right_MD, left_MD), spare, constant_values=n_alphas)
+    right_MW = None
+    if sides.mixed:
+        right_MW = pack_mask(pad_nodes(jnp.pad(right_MD <= left_MD, spare), False))
+    return pad_nodes(levels_MC, n_alphas), right_MW
 
 
-def own_levels(source: OwnBackgrounds, searched: tuple, rows_M, valid_M, n_alphas: int):
+def own_levels(source: OwnBackgrounds, searched: tuple, rows_M, valid_M, plan: SearchPlan):
     """Levels and right tails of the rows of one search, from its own background."""
     background_N, below_GB, above_GB = searched
 
@@ -143,9 +157,9 @@ def own_levels(source: OwnBackgrounds, searched: tuple, rows_M, valid_M, n_alpha
             jnp.where(inside_M1, new, old)
             for new, old in zip(of_group(group), (right_MD, left_MD), strict=True)
         )
-    never = jnp.asarray(n_alphas, right_MD.dtype)
+    never = jnp.asarray(plan.n_alphas, right_MD.dtype)
     right_MD, left_MD = (jnp.where(valid_M[:, None], x, never) for x in (right_MD, left_MD))
-    return finish_levels(right_MD, left_MD, n_alphas)
+    return finish_levels(right_MD, left_MD, plan.n_alphas, plan.sides)
 
 
 def run_search(source, searches: Searches, tables: LevelTables, keys_R, plan: SearchPlan) -> Found:
@@ -198,9 +212,10 @@ def search_part(source, per_search, *, plan: SearchPlan) -> Found:
         if isinstance(source, SharedBackground):
             spare = source.levels_EX.shape[0] - 1
             place_M = jnp.where(valid_M, source.place_N[rows_M], spare)
-            levels_MX, right_MW = source.levels_EX[place_M], source.right_EW[place_M]
+            levels_MX = source.levels_EX[place_M]
+            right_MW = None if source.right_EW is None else source.right_EW[place_M]
         else:
-            levels_MX, right_MW = own_levels(source, own[0], rows_M, valid_M, plan.n_alphas)
+            levels_MX, right_MW = own_levels(source, own[0], rows_M, valid_M, plan)
         planes_AMW = None
         if plan.held:
             planes_AMW = (
@@ -209,7 +224,7 @@ def search_part(source, per_search, *, plan: SearchPlan) -> Found:
         problem = Problem(levels_MX, right_MW, alphas_A, planes_AMW)
         if searches.starts_RSM is None:
             points = starting_points(
-                problem, key, valid_M, plan.n_nodes, plan.starts, plan.chunk, plan.phi
+                problem, key, valid_M, plan.columns, plan.starts, plan.chunk, plan.phi
             )
         else:
             points = searches.starts_RSM, jnp.full(len(searches.starts_RSM), -1)
@@ -233,10 +248,10 @@ def search_part(source, per_search, *, plan: SearchPlan) -> Found:
     return jax.lax.map(one, per_search)
 
 
-def open_source(layer_ND, background_RN, evaluated_N, tables: LevelTables, group_N):
+def open_source(layer_ND, background_RN, evaluated_N, tables: LevelTables, group_N, sides: Tail):
     """The layer's source of levels: one background if all searches share it, else ranks."""
     if is_shared(background_RN, tables):
-        return share_background(layer_ND, background_RN[0], evaluated_N, tables)
+        return share_background(layer_ND, background_RN[0], evaluated_N, tables, sides)
     return OwnBackgrounds(
         rank_pool(order_keys(layer_ND)), background_RN, group_N, tables.below_RGB, tables.above_RGB
     )

@@ -1,14 +1,14 @@
 """Of every run the best start, scored in float64 from its integers."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from personascan.scan.group import Found
 from personascan.scan.levels import LevelTables
+from personascan.scan.options import ScanOptions
 from personascan.scan.planes import unpack_nodes
-from personascan.scan.result import FIELDS, RunScans
+from personascan.scan.result import ARRAYS, RunScans
 from personascan.scan.search import Searches
 
 
@@ -16,16 +16,14 @@ from personascan.scan.search import Searches
 class Task:
     """What is the same in every layer. With groups, a run is a search in each group."""
 
+    options: ScanOptions
     background_RN: np.ndarray  # bool, one row for each search
     evaluated_N: np.ndarray  # bool: scanned by some search
     group_N: np.ndarray  # background group of each pool row
     searches: Searches
     tables: LevelTables
     runs: int
-    starts: int  # 0: row sets are given
-    phi: Callable
     seed: int
-    climb: bool
     layers: int
     note: str = ""  # why nothing can be found, whatever the data are
 
@@ -35,8 +33,8 @@ def keep_best(found: Found, task: Task, n_pool: int, n_nodes: int) -> RunScans:
     search_R = np.arange(len(found.level))
     size_RS = found.rows_M.sum(-1) * np.bitwise_count(found.nodes_W).sum(-1, dtype=np.int64)
     alpha_RS = task.tables.alphas_RA[search_R[:, None], found.level]
-    runs = task.runs
-    scores_RS = task.phi(
+    runs, sides = task.runs, task.options.sides
+    scores_RS = task.options.phi(
         found.n_alpha.astype(np.float64), size_RS.astype(np.float64), alpha_RS, xp=np
     )
     groups = len(search_R) // runs
@@ -49,16 +47,18 @@ def keep_best(found: Found, task: Task, n_pool: int, n_nodes: int) -> RunScans:
     np.logical_or.at(
         rows_RN, (np.arange(runs)[:, None], task.searches.rows_RM[best_search]), found.rows_M[best]
     )
-    nodes_RD, high_RD, low_RD = (
-        np.asarray(unpack_nodes(words[best], n_nodes))
+    columns = [
+        np.asarray(unpack_nodes(words[best], sides.columns(n_nodes)))
         for words in (found.nodes_W, found.high_W, found.low_W)
-    )
+        if words is not None
+    ]
+    high_RD, low_RD = sides.split(*columns)
     return RunScans(
         score=scores_RS[best],
         alpha=np.where(some_R, alpha_RS[best], np.nan),
         rows=rows_RN,
-        nodes=nodes_RD,
-        tails=high_RD.astype(np.int8) - low_RD.astype(np.int8),
+        high=high_RD,
+        low=low_RD,
         start_scores=start_scores,
         at_smallest_alpha=some_R & (found.level[best] == 0),
     )
@@ -72,13 +72,13 @@ def best_fractional(found, searches: Searches, runs: int, n_pool: int) -> RunSca
         part = found[run * groups : (run + 1) * groups]
         scores_GS = np.stack([one[0] for one in part])
         group, start = np.unravel_index(scores_GS.argmax(), scores_GS.shape)
-        score_S, alpha_S, rows_SM, nodes_SD, tails_SD, least = part[group]
+        score_S, alpha_S, rows_SM, high_SD, low_SD, least = part[group]
         search = run * groups + group
         rows_N = np.zeros(n_pool, bool)
         rows_N[searches.rows_RM[search][searches.valid_RM[search]][rows_SM[start]]] = True
         at_least = score_S[start] > 0 and alpha_S[start] == least
         fields.append(
-            (score_S[start], alpha_S[start], rows_N, nodes_SD[start], tails_SD[start],
+            (score_S[start], alpha_S[start], rows_N, high_SD[start], low_SD[start],
              scores_GS.max(0), at_least)
         )  # fmt: skip
     return RunScans(*map(np.array, zip(*fields, strict=True)))
@@ -86,4 +86,4 @@ def best_fractional(found, searches: Searches, runs: int, n_pool: int) -> RunSca
 
 def stack_layers(results: list[RunScans]) -> RunScans:
     """One record with a leading axis of layers."""
-    return RunScans(*(np.stack([getattr(r, name) for r in results]) for name in FIELDS))
+    return RunScans(*(np.stack([getattr(r, name) for r in results]) for name in ARRAYS))

@@ -1,0 +1,185 @@
+"""Where a comparison shows, and in which rows and nodes: places chosen and judged apart.
+
+The place is chosen on one half of the rows, by the calibrated studentised statistic, and judged on
+the other half, both ways round, so that what is reported of a place did not help to choose it.
+Letters: P places, T permutations, R runs, N rows, D nodes, C columns (nodes or half-nodes).
+"""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from personascan.analysis.detection import precision_recall
+from personascan.calibration import nodes as node_rates
+from personascan.calibration.calibrate import Calibration, calibrate
+from personascan.calibration.labellings import draw_labellings
+from personascan.calibration.null import column_masks, null_frequencies
+from personascan.scan.options import ScanOptions
+from personascan.scan.result import RunScans
+from personascan.scan.runs import scan_pool
+from personascan.scan.splits import SplitPlan, draw_splits
+
+HALVES = ("A", "B")
+
+
+@dataclass(frozen=True)
+class LocalisationPlan:
+    """How a comparison is scanned and calibrated."""
+
+    runs: SplitPlan
+    options: ScanOptions
+    permutations: int  # 0: no calibration
+    statistic_runs: int
+    node_q: float  # the node set: columns with q-value up to here
+    threshold: float  # without permutations: columns selected in this share of the runs
+
+    def halved(self) -> "LocalisationPlan":
+        """For half of the rows."""
+        names = ("background", "clean", "positive")
+        sizes = {name: getattr(self.runs, name) // 2 for name in names}
+        return replace(self, runs=replace(self.runs, **sizes))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How a place came to be scanned: it was the furthest above its permutations on one half."""
+
+    half: str  # whose rows chose
+    z: float  # studentised statistic there
+    p_family: float  # there, over all places
+    p_judged: float  # permutation p of the place on the other half, which did not choose it
+
+
+@dataclass(frozen=True)
+class PlaceScan:
+    """The runs of one comparison at one place."""
+
+    place: Hashable
+    rows: np.ndarray  # the rows that were scanned, into the comparison's pool
+    runs: RunScans = field(repr=False)  # L = 1; over those rows
+    precision_R: np.ndarray  # NaN where a run returned nothing
+    recall_R: np.ndarray
+    auroc: float  # of the share of its runs in which a row was returned, H1 against H0
+    frequency_TC: np.ndarray = field(repr=False)  # of the columns; [1, C] without permutations
+    q_C: np.ndarray = field(repr=False)  # NaN without permutations, as is p_C
+    p_C: np.ndarray = field(repr=False)  # family-wise over the columns
+    set_TC: np.ndarray = field(repr=False)  # bool: the node set of every labelling
+    halves: int  # columns of a node
+    choice: Choice | None = None
+
+    @property
+    def nodes_D(self) -> np.ndarray:
+        """The nodes of the set, whichever half: bool [D]."""
+        return node_rates.as_nodes(self.set_TC[0], self.halves)
+
+    @property
+    def null_nodes_TD(self) -> np.ndarray | None:
+        """The same under permuted labels; None without permutations."""
+        if len(self.set_TC) == 1:
+            return None
+        return node_rates.as_nodes(self.set_TC[1:], self.halves)
+
+    @property
+    def directions_C(self) -> np.ndarray:
+        """1 for an upper half, -1 for a lower, else 0: [C]."""
+        if self.halves == 1:
+            return np.zeros(self.q_C.size, int)
+        return np.repeat([1, -1], self.q_C.size // 2)
+
+
+def choose_and_judge(
+    pool: Mapping, positive_N, strata, plan: LocalisationPlan, seed: int
+) -> list[PlaceScan]:
+    """The place that half A chooses, judged on half B, and the other way round.
+
+    Args:
+      pool: {place: [N, D]}.
+      strata: a label for each row, whose rows are shared out evenly between the halves.
+    """
+    half_N = in_half(strata, seed)
+    plan, parts = plan.halved(), []
+    for half in (0, 1):
+        rows = np.flatnonzero(half_N == half)
+        part = Rows(pool, rows)
+        parts.append((rows, part, calibrate_places(part, positive_N[rows], plan, seed + half)))
+    found = []
+    for chooser, judge in ((0, 1), (1, 0)):
+        chosen, (rows, part, judging) = parts[chooser][2], parts[judge]
+        best = chosen.best
+        choice = Choice(
+            HALVES[chooser], float(chosen.z[best]), float(chosen.p_family[best]),
+            float(judging.p[best]),
+        )  # fmt: skip
+        place = chosen.keys[best]
+        scan = scan_place(place, part[place], positive_N[rows], rows, plan, seed + judge)
+        found.append(replace(scan, choice=choice))
+    return found
+
+
+class Rows(Mapping):
+    """Some rows of a pool, copied place by place when asked for."""
+
+    def __init__(self, pool: Mapping, rows):
+        self.pool, self.rows = pool, rows
+
+    def __getitem__(self, place):
+        return self.pool[place][self.rows]
+
+    def __iter__(self):
+        return iter(self.pool)
+
+    def __len__(self):
+        return len(self.pool)
+
+
+def in_half(strata, seed: int) -> np.ndarray:
+    """0 or 1 for each row: every stratum is shuffled and dealt out in turn: [N]."""
+    strata = np.asarray(strata)
+    rng = np.random.default_rng([seed, len(strata)])
+    half_N = np.zeros(len(strata), int)
+    for number, stratum in enumerate(dict.fromkeys(strata.tolist())):
+        rows = rng.permutation(np.flatnonzero(strata == stratum))
+        half_N[rows[number % 2 :: 2]] = 1  # odd ones out go to either half in turn
+    return half_N
+
+
+def calibrate_places(pool: Mapping, positive_N, plan: LocalisationPlan, seed: int) -> Calibration:
+    """The family of all places, without nodes."""
+    o = plan.options
+    return calibrate(
+        pool, positive_N, plan.runs, permutations=plan.permutations, runs=plan.statistic_runs,
+        seed=seed, score=o.score, tail=o.tail, alpha_max=o.alpha_max, alpha_min=o.alpha_min,
+        alphas=o.alphas,
+    )  # fmt: skip
+
+
+def scan_place(place, place_ND, positive_N, rows, plan: LocalisationPlan, seed: int) -> PlaceScan:
+    """All runs of a comparison at one place, and its nodes beside permuted labels."""
+    masks = draw_splits(positive_N, plan.runs, seed)
+    found = scan_pool(place_ND, *masks, plan.options, seed=seed)
+    precision_R, recall_R = precision_recall(found.rows[0], masks[1], positive_N)
+    if plan.permutations:
+        labellings = draw_labellings(positive_N, plan.runs, plan.permutations, seed)
+        frequency_TC = null_frequencies(place_ND, labellings, plan.options)
+        q_C = node_rates.q_values(frequency_TC)
+        p_C = node_rates.family_p(frequency_TC, plan.runs.runs)
+        set_TC = node_rates.sets_under_labels(frequency_TC, plan.node_q)
+    else:
+        frequency_TC = column_masks(found, plan.options)[0].mean(0)[None]
+        q_C = p_C = np.full(frequency_TC.shape[1], np.nan)
+        set_TC = frequency_TC >= plan.threshold
+    return PlaceScan(
+        place, np.asarray(rows), found, precision_R, recall_R,
+        return_auroc(found.rows[0], masks[1], positive_N), frequency_TC, q_C, p_C, set_TC,
+        plan.options.sides.halves,
+    )  # fmt: skip
+
+
+def return_auroc(returned_RN, evaluation_RN, positive_N) -> float:
+    """AUROC of each row's share of the runs that scanned it and returned it, H1 against H0."""
+    scanned_N = evaluation_RN.sum(0)
+    some_N = scanned_N > 0
+    share_N = returned_RN.sum(0)[some_N] / scanned_N[some_N]
+    return float(roc_auc_score(positive_N[some_N], share_N))

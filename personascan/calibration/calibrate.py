@@ -1,0 +1,260 @@
+"""Calibration: a comparison's scores at every place beside those under permuted labels.
+
+The labels are permuted T times, and every permutation goes through the same function as the
+observed labels: the same split sizes, runs, starts, alphas and distribution of keys.
+Letters: P places, T permutations (index 0 of T + 1 is observed), R runs, N rows, D nodes, C columns
+(nodes or half-nodes).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from personascan.calibration import nodes as node_rates
+from personascan.calibration.family import (
+    family_p,
+    mean_statistic,
+    min_alpha_statistic,
+    place_p,
+    step_down_p,
+    studentised,
+    tie_draws,
+)
+from personascan.calibration.labellings import Labellings, draw_labellings
+from personascan.calibration.null import null_bytes, null_frequencies, null_scores
+from personascan.errors import InputError
+from personascan.scan.options import ScanOptions
+from personascan.scan.splits import SplitPlan
+
+STATISTICS = ("mean", "min_alpha")
+STATISTIC_RUNS = 10
+ALPHAS_APART = 8  # alphas scanned one by one for the "min_alpha" statistic
+NODE_Q = 0.1
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A comparison beside its permutations, at every place of a family."""
+
+    keys: tuple  # of the places, in the pool's order
+    statistic_PT: np.ndarray  # [P, T + 1]: of the observed labels, then of every permutation
+    z_PT: np.ndarray  # [P, T + 1]: studentised by each place's own T + 1 values
+    p: np.ndarray  # [P]: permutation p of each place by itself
+    p_family: np.ndarray  # [P]: adjusted for the search over all places, single step
+    p_step_down: np.ndarray  # [P]: the same, step-down
+    node_key: object  # the place whose nodes were counted; None: none
+    frequency_TC: np.ndarray = field(repr=False)  # [T + 1, C]: selection frequency of its columns
+    options: ScanOptions = field(repr=False)
+    plan: SplitPlan = field(repr=False)
+
+    @property
+    def score(self) -> np.ndarray:
+        """The observed statistic of each place: [P]."""
+        return self.statistic_PT[:, 0]
+
+    @property
+    def null(self) -> np.ndarray:
+        """The statistic under permuted labels: [P, T]."""
+        return self.statistic_PT[:, 1:]
+
+    @property
+    def z(self) -> np.ndarray:
+        """The observed statistic in deviations from its permutation mean: [P]."""
+        return self.z_PT[:, 0]
+
+    @property
+    def best(self) -> int:
+        """The place furthest above its own permutations; the first of equals."""
+        return int(self.z.argmax())
+
+    @property
+    def frequency(self) -> np.ndarray:
+        """Share of the runs that returned each column: [C] (signed: upper halves, then lower)."""
+        return self.frequency_TC[0]
+
+    @property
+    def null_frequency(self) -> np.ndarray:
+        """The same under permuted labels: [T, C]."""
+        return self.frequency_TC[1:]
+
+    def q(self) -> np.ndarray:
+        """For each column, the least false discovery rate of a set that keeps it: [C]."""
+        return node_rates.q_values(self.frequency_TC)
+
+    def node_p_family(self) -> np.ndarray:
+        """Family-wise p of each column over all columns of its place: [C]."""
+        return node_rates.family_p(self.frequency_TC, self.plan.runs)
+
+    def node_set(self, q: float = NODE_Q) -> np.ndarray:
+        """Columns with q-value <= q, ascending (signed: D + node is a lower half)."""
+        return np.flatnonzero(self.q() <= q)
+
+    def expected_false(self, threshold: float = 0.5) -> float:
+        """Mean number of columns at or above the frequency under permuted labels."""
+        return node_rates.expected_false(self.frequency_TC, threshold)
+
+    def summary(self) -> str:
+        best = self.best
+        kind = "half-nodes" if self.options.sides.halves == 2 else "nodes"
+        found = (
+            f"{len(self.p)} places, {self.null.shape[1]} permutations: highest at "
+            f"{self.keys[best]} (mean score {self.score[best]:.1f}, z {self.z[best]:.1f}, "
+            f"family-wise p {self.p_family[best]:.3f}); {(self.p_family <= 0.05).sum()} places "
+            "with family-wise p <= 0.05"
+        )
+        if self.node_key is None:
+            return found
+        return f"{found}; at {self.node_key} {len(self.node_set())} {kind} with q <= {NODE_Q:g}"
+
+
+def calibrate(
+    pool,
+    positive_N,
+    plan: SplitPlan,
+    *,
+    permutations: int = 200,
+    runs: int = STATISTIC_RUNS,
+    statistic: str = "mean",
+    nodes=None,
+    seed: int = 0,
+    score: str = "bj",
+    tail: str = "signed",
+    alpha_max: float = 0.5,
+    alpha_min: float = 0.0,
+    alphas="exact",
+    starts=1,
+    ties: str = "whole",
+) -> Calibration:
+    """Permutation p-values of places, and error rates of the nodes of one of them.
+
+    The statistic of a labelling at a place is the mean score over R runs, each with a new
+    background and sample. Each place's T + 1 statistics are studentised by their own mean and
+    deviation, and the family-wise p compares a place with the maximum over places inside each
+    permutation (Westfall and Young 1993), so that places whose nulls differ weigh alike.
+
+    Args:
+      pool: activations [P, N, D], [N, D], a sequence of [N, D], or a mapping {key: [N, D]} of any
+        widths: the places of the family.
+      positive_N: bool, True where a row belongs to H1.
+      plan: sample sizes; `plan.runs` runs of one start for the selection frequency.
+      permutations: T; the smallest p is 1/(T + 1).
+      runs: R, of the statistic.
+      statistic: "mean" (of the scores), or "min_alpha": every alpha is scanned alone, its mean
+        score ranked among all T + 1 labellings, and the least of these p-values is the statistic
+        (arXiv 2206.12786). Its alphas are `alphas` where that is a sequence, else eight between
+        0.01 (or the least attainable) and alpha_max in geometric steps.
+      nodes: the key (or index) of the place whose nodes are counted too; None: no nodes.
+      seed: of the permutations, splits and random starts; ties are broken by it and the key.
+      score, tail, alpha_max, alpha_min, alphas, starts, ties: as in `scan_runs`.
+
+    Returns:
+      Calibration.
+
+    Raises:
+      InputError: as `scan_runs` and `draw_splits`; fewer than one permutation or run, a key that
+        the pool does not have.
+    """
+    if statistic not in STATISTICS:
+        raise InputError(f"statistic {statistic!r} is unknown; use one of {', '.join(STATISTICS)}")
+    if isinstance(runs, bool) or not isinstance(runs, int | np.integer) or runs < 1:
+        raise InputError(f"runs must be a whole number of at least 1, got {runs!r}")
+    options = ScanOptions(
+        score=score, tail=tail, alpha_max=alpha_max, alpha_min=alpha_min, alphas=alphas,
+        starts=starts, ties=ties,
+    )  # fmt: skip
+    places = as_places(pool)
+    if nodes is not None and nodes not in list(places):
+        raise InputError(f"nodes = {nodes!r} is no place of the pool: {listed(places)}")
+    labellings = draw_labellings(positive_N, plan, permutations, seed)
+    draws_PT = tie_draws(seed, places, permutations + 1)
+    if statistic == "mean":
+        scores = [null_scores(places[key], labellings, runs, options) for key in places]
+        statistic_PT = mean_statistic(scores)
+    else:
+        statistic_PT = min_alpha(places, labellings, runs, options)
+    z_PT = studentised(statistic_PT)
+    frequency_TC = np.zeros((permutations + 1, 0), np.float32)
+    if nodes is not None:
+        frequency_TC = null_frequencies(places[nodes], labellings, options)
+    return Calibration(
+        keys=tuple(places),
+        statistic_PT=statistic_PT,
+        z_PT=z_PT,
+        p=place_p(statistic_PT, draws_PT),
+        p_family=family_p(z_PT, draws_PT),
+        p_step_down=step_down_p(z_PT, draws_PT),
+        node_key=nodes,
+        frequency_TC=frequency_TC,
+        options=options,
+        plan=plan,
+    )
+
+
+def as_places(pool) -> Mapping:
+    """The pool as a mapping from keys, numbers where it has none; read place by place."""
+    if isinstance(pool, Mapping):
+        places = pool
+    elif getattr(pool, "ndim", 3) == 2:
+        places = {0: pool}
+    elif hasattr(pool, "__len__"):
+        places = Numbered(pool)
+    else:
+        places = dict(enumerate(pool))
+    if not len(places):
+        raise InputError("the pool has no places")
+    return places
+
+
+class Numbered(Mapping):
+    """A sequence as a mapping from its indices, without reading it."""
+
+    def __init__(self, sequence):
+        self.sequence = sequence
+
+    def __getitem__(self, index):
+        return self.sequence[index]
+
+    def __iter__(self):
+        return iter(range(len(self.sequence)))
+
+    def __len__(self):
+        return len(self.sequence)
+
+
+def listed(places) -> str:
+    keys = list(map(str, places))
+    return ", ".join(keys if len(keys) <= 8 else [*keys[:7], f"... {keys[-1]}"])
+
+
+def min_alpha(places, labellings: Labellings, runs: int, options: ScanOptions) -> np.ndarray:
+    """The "min_alpha" statistic of every place: [P, T + 1]."""
+    rng = np.random.default_rng(labellings.seed)  # only breaks ties
+    found = []
+    for key in places:
+        scores_AT = [
+            null_scores(places[key], labellings, runs, one).mean(1)
+            for one in separate_alphas(options, labellings.plan.background)
+        ]
+        found.append(min_alpha_statistic(np.array(scores_AT)[:, None], rng)[0])
+    return np.array(found)
+
+
+def separate_alphas(options: ScanOptions, background: int) -> list[ScanOptions]:
+    """A search at each alpha of the "min_alpha" statistic, none below the least attained."""
+    alphas = options.alphas
+    if isinstance(alphas, str):
+        least = options.smallest(background)
+        first = max(options.alpha_min, min(max(0.01, least), options.alpha_max))
+        alphas = np.geomspace(first, options.alpha_max, ALPHAS_APART).tolist()
+    return [replace(options, alphas=(a,), alpha_max=a, alpha_min=0.0) for a in alphas]
+
+
+def calibration_bytes(
+    shape_ND, plan: SplitPlan, permutations: int, runs: int, options: ScanOptions
+) -> int:
+    """What `calibrate` holds at its peak for a place of that shape, nodes included."""
+    return max(
+        null_bytes(shape_ND, plan, permutations, runs, options),
+        null_bytes(shape_ND, plan, permutations, plan.runs, replace(options, starts=1)),
+    )

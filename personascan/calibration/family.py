@@ -1,0 +1,91 @@
+"""The reduce over places: p-values of stored scores, pure functions of arrays.
+
+Under exchangeable labels the T + 1 values of a place are exchangeable, and so is any statistic that
+treats all of them alike, such as a value less their mean over their deviation. Letters: P places, T
+permutations (index 0 of T + 1 is observed), R runs, A alphas.
+"""
+
+import numpy as np
+
+
+def mean_statistic(scores_PTR) -> np.ndarray:
+    """The mean score over the runs of a labelling: [P, T + 1]."""
+    return np.asarray(scores_PTR, np.float64).mean(-1)
+
+
+def min_alpha_statistic(scores_APT, rng) -> np.ndarray:
+    """Minus the least p over alphas, each alpha's scores ranked among all T + 1: [P, T + 1].
+
+    Ties within an alpha are broken at random (arXiv 2206.12786).
+    """
+    order = np.lexsort((rng.random(scores_APT.shape), -scores_APT), axis=-1)
+    p_APT = (order.argsort(-1) + 1) / scores_APT.shape[-1]
+    return -p_APT.min(0)
+
+
+def studentised(statistic_PT) -> np.ndarray:
+    """Each place in deviations of its own T + 1 values from their mean; 0 where they are equal."""
+    centred_PT = statistic_PT - statistic_PT.mean(1, keepdims=True)
+    deviation_P1 = statistic_PT.std(1, keepdims=True)
+    equal = deviation_P1 <= 1e-12 * np.abs(statistic_PT).max(1, keepdims=True)
+    return np.where(equal, 0.0, centred_PT / np.where(equal, 1.0, deviation_P1))
+
+
+def permutation_p(observed, null_XT, draws_X, draws_XT) -> np.ndarray:
+    """(beaten + 1) / (T + 1): permutations that reach the observed value, ties broken at random.
+
+    The draws decide ties; a permutation reaches an equal value if its draw is smaller
+    (Phipson and Smyth 2010, with random ranks among equals).
+    """
+    observed_X1, draws_X1 = np.asarray(observed)[:, None], np.asarray(draws_X)[:, None]
+    beaten_X = ((null_XT > observed_X1) | ((null_XT == observed_X1) & (draws_XT < draws_X1))).sum(1)
+    return (beaten_X + 1) / (null_XT.shape[1] + 1)
+
+
+def place_p(statistic_PT, draws_PT) -> np.ndarray:
+    """The permutation p of every place by itself: [P]."""
+    return permutation_p(statistic_PT[:, 0], statistic_PT[:, 1:], draws_PT[:, 0], draws_PT[:, 1:])
+
+
+def family_p(z_PT, draws_PT) -> np.ndarray:
+    """Family-wise p of every place: the maximum over places inside each permutation [P].
+
+    Valid however the places depend on one another (Westfall and Young 1993, single step).
+    """
+    highest_T, draw_T = highest(z_PT[:, 1:], draws_PT[:, 1:])
+    shape = (len(z_PT), len(highest_T))
+    return permutation_p(
+        z_PT[:, 0],
+        np.broadcast_to(highest_T, shape),
+        draws_PT[:, 0],
+        np.broadcast_to(draw_T, shape),
+    )
+
+
+def step_down_p(z_PT, draws_PT) -> np.ndarray:
+    """The same, step-down: a place is compared with the maximum over those not yet passed [P].
+
+    Never above `family_p` (Westfall and Young 1993, algorithm 2.8).
+    """
+    order_P = np.lexsort((draws_PT[:, 0], -z_PT[:, 0]))
+    p_P, largest = np.empty(len(z_PT)), 0.0
+    for rank, place in enumerate(order_P):
+        rest = order_P[rank:]
+        highest_T, draw_T = highest(z_PT[rest, 1:], draws_PT[rest, 1:])
+        (p,) = permutation_p(z_PT[place, :1], highest_T[None], draws_PT[place, :1], draw_T[None])
+        largest = max(largest, p)
+        p_P[place] = largest
+    return p_P
+
+
+def highest(z_PT, draws_PT) -> tuple[np.ndarray, np.ndarray]:
+    """The highest value of each permutation and, among equals, the smallest draw: [T] each."""
+    highest_T = z_PT.max(0)
+    return highest_T, np.where(z_PT == highest_T, draws_PT, np.inf).min(0)
+
+
+def tie_draws(seed: int, keys, labellings: int) -> np.ndarray:
+    """Uniform draws [P, T + 1] that break ties, from the seed and each place's key alone."""
+    return np.stack(
+        [np.random.default_rng([seed, *str(key).encode()]).random(labellings) for key in keys]
+    )

@@ -1,0 +1,62 @@
+"""The reduce over nodes: error rates of what the runs of one place select.
+
+Letters: T permutations (index 0 of T + 1 is observed), C columns: nodes, or their upper and then
+their lower halves. Frequencies are shares of R runs.
+"""
+
+import numpy as np
+
+
+def expected_false(frequency_TC, threshold: float) -> float:
+    """Mean number of columns at or above the threshold under permuted labels."""
+    return float((frequency_TC[1:] >= threshold).sum(1).mean())
+
+
+def q_values(frequency_TC, labelling: int = 0) -> np.ndarray:
+    """For each column, the least q(t) of a threshold t that keeps it: [C].
+
+    q(t) is the number of columns expected at or above t under the other labellings over the number
+    observed, at most 1; the running minimum makes it monotone. A column never returned has q = 1.
+    """
+    observed_C = frequency_TC[labelling]
+    thresholds = np.unique(observed_C)
+    reaching_TK = counts_from(frequency_TC, thresholds)
+    observed_K = reaching_TK[labelling]
+    others = len(frequency_TC) - 1
+    expected_K = (reaching_TK.sum(0) - observed_K) / others
+    ratio_K = np.where(thresholds > 0, np.minimum(1.0, expected_K / observed_K), 1.0)
+    return np.minimum.accumulate(ratio_K)[np.searchsorted(thresholds, observed_C)]
+
+
+def counts_from(frequency_TC, thresholds_K) -> np.ndarray:
+    """How many columns reach each threshold, ascending: [T + 1, K]."""
+    ordered_TC = np.sort(frequency_TC, axis=1)
+    columns = ordered_TC.shape[1]
+    return np.stack([columns - np.searchsorted(row_C, thresholds_K) for row_C in ordered_TC])
+
+
+def family_p(frequency_TC, runs: int) -> np.ndarray:
+    """Family-wise p of every column: [C].
+
+    Each column's frequency is studentised by its own T + 1 values, and compared with the maximum
+    over columns inside each permutation (Westfall and Young 1993). One run's share is added to the
+    deviation: a column that a single labelling selects would else be as far out as can be.
+    """
+    mean_C, deviation_C = frequency_TC.mean(0), frequency_TC.std(0)
+    z_TC = (frequency_TC - mean_C) / (deviation_C + 1 / runs)
+    highest_T = np.sort(z_TC[1:].max(1))
+    beaten_C = len(highest_T) - np.searchsorted(highest_T, z_TC[0])
+    return (beaten_C + 1) / len(z_TC)
+
+
+def sets_under_labels(frequency_TC, q: float) -> np.ndarray:
+    """The columns with q-value <= q of every labelling, each against all others: [T + 1, C]."""
+    return np.stack([q_values(frequency_TC, t) <= q for t in range(len(frequency_TC))])
+
+
+def as_nodes(columns_XC, halves: int) -> np.ndarray:
+    """Columns as nodes, which have either half: [..., D] bool."""
+    if halves == 1:
+        return columns_XC
+    upper, lower = np.split(columns_XC, 2, axis=-1)
+    return upper | lower

@@ -1,0 +1,76 @@
+"""Places: where in a model activations are taken. The one key of activations and of results."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from personascan.errors import InputError
+
+ONCE = ("final_norm",)  # sites outside the blocks: one layer, whose number is 0
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """A site of a layer at a position of the prompt."""
+
+    site: str
+    layer: int
+    position: str | int
+
+    @property
+    def name(self) -> str:
+        """Site and layer, such as "resid_post 7"."""
+        return self.site if self.site in ONCE else f"{self.site} {self.layer}"
+
+    def __str__(self) -> str:
+        return f"{self.name}, {self.position}"
+
+
+def chosen_places(sites, layers: int, numbers, positions) -> list[Place]:
+    """Every site at every position and chosen layer (none chosen: all), position by position.
+
+    Raises InputError for a layer that a model of that many layers does not have.
+    """
+    for number in numbers:
+        if not 0 <= number < layers:
+            raise InputError(f"layer {number} is none of this model's, 0 to {layers - 1}")
+    kept = sorted(set(numbers)) or range(layers)
+    return [
+        Place(site, layer, position)
+        for position in positions
+        for site in sites
+        for layer in ((0,) if site in ONCE else kept)
+    ]
+
+
+def named_place(text: str, places: list[Place]) -> Place:
+    """The place that a text names: "resid_post 7 last"; the position where there are several.
+
+    Raises InputError for a name that is none of `places`.
+    """
+    words = text.replace(",", " ").split()
+    for place in places:
+        name = [*place.name.split(), str(place.position)]
+        alone = len({p.position for p in places}) == 1
+        if words == name or (alone and words == name[:-1]):
+            return place
+    known = list(map(str, places))
+    shown = "; ".join(known if len(known) < 6 else [*known[:3], "...", known[-1]])
+    raise InputError(f"{text!r} is no place of this study; it has {shown}")
+
+
+class PlaceRows(Mapping):
+    """Some rows of activations, place by place: {Place: [N, D]}, copied when asked for."""
+
+    def __init__(self, arrays: Mapping, places: list[Place], rows):
+        self.arrays, self.places, self.rows = arrays, places, np.asarray(rows)
+
+    def __getitem__(self, place: Place) -> np.ndarray:
+        return self.arrays[place.site, place.position][place.layer][self.rows]
+
+    def __iter__(self) -> Iterator[Place]:
+        return iter(self.places)
+
+    def __len__(self) -> int:
+        return len(self.places)

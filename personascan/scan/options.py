@@ -1,0 +1,104 @@
+"""How a scan searches: one frozen record, checked once, that every function below passes on."""
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from personascan.errors import InputError
+from personascan.scan.alphas import (
+    attained_alphas,
+    check_alphas,
+    check_range,
+    floor_rank,
+    grid_alphas,
+    log_alphas,
+)
+from personascan.scan.scores import score_function
+from personascan.scan.tails import Tail, tail_named
+
+DEFAULT_STARTS = 10
+TIES = ("whole", "fractional")
+
+
+@dataclass(frozen=True)
+class ScanOptions:
+    """Score, tail, alphas, starts and ties; fields as the keywords of `scan_runs`.
+
+    Raises:
+      InputError: a field at fault, or two that do not go together.
+    """
+
+    score: str = "bj"
+    tail: str = "signed"
+    alpha_max: float = 0.5
+    alpha_min: float = 0.0
+    alphas: Any = "exact"  # "exact", "grid", "log" or a sequence
+    starts: Any = DEFAULT_STARTS  # a number, or a bool array of row sets
+    ties: str = "whole"
+    compat: bool = False
+
+    def __post_init__(self) -> None:
+        score_function(self.score)
+        tail_named(self.tail)
+        check_range(self.alpha_max, self.alpha_min)
+        checked = check_alphas(self.alphas, self.alpha_max, self.alpha_min)
+        object.__setattr__(self, "alphas", checked)
+        if self.ties not in TIES:
+            raise InputError(f'ties = {self.ties!r} is unknown; use "whole" or "fractional"')
+        if self.ties == "fractional" and self.compat:
+            raise InputError('compat tests whole p-values; use ties="whole"')
+        if self.compat and (self.alphas in ("exact", "log") or self.tail not in ("left", "two")):
+            raise InputError(
+                'compat needs alphas="grid" or a sequence (its p-values can be 0), and tail="left" '
+                'or tail="two"'
+            )
+
+    def keywords(self) -> dict[str, Any]:
+        """As the keywords of `scan_runs` and `group_scan`."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @property
+    def phi(self):
+        """The score function."""
+        return score_function(self.score)
+
+    @property
+    def sides(self) -> Tail:
+        """What the tail decides. Published p-values stand in either table, so they are folded."""
+        tail = tail_named(self.tail)
+        return replace(tail, folds=True) if self.compat else tail
+
+    def alphas_for(self, sizes) -> np.ndarray:
+        """The alphas of a search whose background groups have these sizes, ascending; or none."""
+        if self.alphas == "grid":
+            return grid_alphas(self.alpha_min, self.alpha_max)
+        if not isinstance(self.alphas, str):
+            return np.array(self.alphas)
+        kind = attained_alphas if self.alphas == "exact" else log_alphas
+        bounds = (self.sides, self.alpha_min, self.alpha_max)
+        return np.unique(np.concatenate([kind(int(n), *bounds) for n in np.unique(sizes)]))
+
+    def unattainable(self, n_RG) -> str:
+        """What is wrong with alphas that no p-value of any search reaches: they find nothing,
+        whatever the data are. "" where some p-value may, and where published p-values are tested.
+        """
+        n, sides = int(np.max(n_RG)), self.sides
+        alphas_A = self.alphas_for([n])
+        if self.compat or (len(alphas_A) and floor_rank(alphas_A[-1], n) >= sides.step):
+            return ""
+        named = isinstance(self.alphas, str) and self.alphas != "grid"
+        searched = (
+            f"from {self.alpha_min:g} to {self.alpha_max:g}"
+            if named
+            else f"up to {alphas_A[-1] if len(alphas_A) else self.alpha_max:g}"
+        )
+        return (
+            f"no p-value lies at the alphas searched ({searched}): against {n} background rows the "
+            f"smallest attainable is {self.smallest(n):.4g} (tail {self.tail}); raise alpha_max "
+            "or the alphas, or take more background rows"
+        )
+
+    def smallest(self, n: int) -> float:
+        """The smallest p-value against n background rows."""
+        return self.sides.step / (n + 1)
