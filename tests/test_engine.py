@@ -183,7 +183,7 @@ def test_levels_lower_for_accelerators(platform):
     from personascan.scan import counts
 
     background, evaluation = map(counts.order_keys, planted(26))
-    arrays = counts.sort_background(background), counts.by_node(evaluation)
+    arrays = counts.sort_nodes(background.T), evaluation.T
     for kernel, inputs in (
         (counts.count_sorted, arrays),
         (search.finish_shared, None),

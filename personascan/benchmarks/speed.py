@@ -2,9 +2,11 @@
 a device was asked for has come back when the clock stops.
 """
 
+import resource
 import statistics
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import jax
 import numpy as np
@@ -12,11 +14,15 @@ import numpy as np
 from personascan.benchmarks import numpy_scan
 from personascan.calibration.calibrate import calibrate
 from personascan.scan.individual import individual_scan
+from personascan.scan.levels import level_tables
+from personascan.scan.memory import individual_memory
 from personascan.scan.memory_check import planned_and_held
+from personascan.scan.options import ScanOptions
 from personascan.scan.pvalues import empirical_pvalues
 from personascan.scan.runs import scan_runs
 from personascan.scan.splits import SplitPlan
 
+LARGE = (7000, 3216, 12544)  # background rows, rows, nodes
 GRID = np.linspace(0.01, 0.5, 50)
 # Seconds of the published code on two CPU cores; None where it has no such thing.
 PUBLISHED = {"one start": 11.4, "ten starts": 60.0, "p-values": 0.39, "p-values, individual": 1.1}
@@ -85,6 +91,57 @@ def measure_scans(nodes: int, runs: int, repeats: int) -> Iterator[dict]:
     ):
         yield timed(name, work, repeats, PUBLISHED.get(published))
     yield {"what": "memory, bytes"} | planned_and_held(pool_ND, *masks)
+    yield from measure_tails(pool_ND, masks, many_ND, repeats)
+    yield from measure_large(*LARGE)
+
+
+def measure_tails(pool_ND, masks, many_ND, repeats: int) -> Iterator[dict]:
+    """Signed tails, which scan two halves of every node, beside the right tail alone."""
+    background_BD = pool_ND[:250]
+    for what, work in (
+        ("group runs, three starts", lambda tail: scan_runs(pool_ND, *masks, starts=3, tail=tail)),
+        ("individual scans", lambda tail: individual_scan(background_BD, many_ND, tail=tail)),
+    ):
+        right, signed = (
+            timed(f"{what}, {tail}", partial(work, tail), repeats) for tail in ("right", "signed")
+        )
+        yield right
+        yield signed | {"times_right": round(signed["seconds"] / right["seconds"], 2)}
+    right, signed = (planned_and_held(pool_ND, *masks, tail=tail) for tail in ("right", "signed"))
+    ratio = round(signed["held"] / right["held"], 2)
+    yield {"what": "memory of signed group runs, bytes", "times_right": ratio} | signed
+
+
+def measure_large(background: int, rows: int, nodes: int) -> Iterator[dict]:
+    """Individual scans against a large background, beside NumPy on one thread; and their memory."""
+    rng = np.random.default_rng(2)
+    background_BD = rng.standard_normal((background, nodes), np.float32)
+    many_ND = rng.standard_normal((rows, nodes), np.float32)
+    size = f"{rows} x {nodes} against {background}"
+    tables = level_tables(np.array([[background]]), ScanOptions())
+    planned = individual_memory(background_BD, many_ND, tables).added
+    before = peak_bytes()
+    began = time.perf_counter()
+    individual_scan(background_BD, many_ND)
+    first = round(time.perf_counter() - began, 2)
+    # The most that this process ever held: nothing where it held more before.
+    memory = {"first": first, "planned": planned, "held": peak_bytes() - before}
+    ours = timed(
+        f"individual scans, {size}", lambda: individual_scan(background_BD, many_ND), 3, warm=False
+    )
+    plain = timed(
+        f"NumPy: individual scores, {size}",
+        lambda: numpy_scan.individual_by_bisection(background_BD, many_ND, tables.n_alphas),
+        repeats=1,
+        warm=False,
+    )
+    yield ours | memory | {"of_numpy": round(ours["seconds"] / plain["seconds"], 2)}
+    yield plain
+
+
+def peak_bytes() -> int:
+    """The most memory that this process has held so far; Linux counts in KiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def measure_calibration(layers: int, permutations: int) -> Iterator[dict]:

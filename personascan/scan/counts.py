@@ -3,7 +3,7 @@
 One background for all runs: its values are sorted and every row finds its place by bisection.
 Several backgrounds: the pool is sorted once, and a background is a mask whose running sum along the
 sorted order counts it. Values are compared by their `order_keys`.
-Letters: N pool rows, E and M evaluated rows, B background rows, D nodes.
+Letters: N pool rows, E and M evaluated rows, B background rows, J sorted values, D nodes.
 """
 
 import os
@@ -15,8 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 
 PIVOT_HALVINGS = 4
+FEW = 64  # as many sorted values are all compared with
 LARGEST = np.int32(2**31 - 1)  # above the key of every finite value
 NODES_AT_ONCE = 256  # a block of nodes stays in the cache while it is sorted or searched
+CELLS_AT_ONCE = 2**19  # rows x nodes of a block, where rows are many
 
 
 class Ranks(NamedTuple):
@@ -30,7 +32,7 @@ class Ranks(NamedTuple):
 def rank_pool(pool_ND: np.ndarray) -> Ranks:
     """Sort every node of the pool, given as `order_keys`, in blocks of nodes over threads."""
     rows, nodes = pool_ND.shape
-    kind = np.uint16 if rows < 2**16 else np.int32
+    kind = place_kind(rows)
     ranks = Ranks(*(np.empty((rows, nodes), kind) for _ in range(3)))
 
     def sort_block(first: int) -> None:
@@ -64,10 +66,28 @@ def tie_bounds(sorted_DN, kind) -> tuple[np.ndarray, np.ndarray]:
     return below_DN, upto_DN
 
 
-def over_blocks(work, nodes: int) -> None:
+def over_blocks(work, nodes: int, width: int = NODES_AT_ONCE) -> None:
     """`work(first node)` for every block of nodes, over the host's threads."""
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        list(threads.map(work, range(0, nodes, NODES_AT_ONCE)))
+        list(threads.map(work, range(0, nodes, width)))
+
+
+def over_even_blocks(work, nodes: int, rows: int) -> None:
+    """`work(nodes as a slice)` over the host's threads, for blocks that hold few enough cells.
+
+    All have one width, so that one compilation does for all: the last overlaps the one before it.
+    """
+    width = block_width(nodes, rows)
+    over_blocks(
+        lambda first: work(slice(min(first, nodes - width), min(first + width, nodes))),
+        nodes,
+        width,
+    )
+
+
+def block_width(nodes: int, rows: int) -> int:
+    """Nodes of a block of `over_even_blocks`: whole lines of the cache, 16 at least."""
+    return min(nodes, NODES_AT_ONCE, max(16, CELLS_AT_ONCE // rows // 16 * 16))
 
 
 def count_background(ranks: Ranks, background_N, rows_M) -> tuple[jax.Array, jax.Array]:
@@ -96,36 +116,18 @@ class SortedBackground(NamedTuple):
     """Every node's background values in ascending order."""
 
     values_DB: np.ndarray
-    ends_DB: np.ndarray  # int32: where the run of values equal to this one ends
+    ends_DB: np.ndarray  # where the run of values equal to this one ends
 
 
-def sort_background(background_BD) -> SortedBackground:
-    """Sort the background's `order_keys` of every node, in blocks of nodes over threads."""
-    rows, nodes = background_BD.shape
-    found = SortedBackground(
-        np.empty((nodes, rows), background_BD.dtype), np.empty((nodes, rows), np.int32)
-    )
-
-    def sort_block(first: int) -> None:
-        block = slice(first, first + NODES_AT_ONCE)
-        found.values_DB[block] = background_BD[:, block].T
-        found.values_DB[block].sort(axis=1)
-        found.ends_DB[block] = tie_bounds(found.values_DB[block], np.int32)[1]
-
-    over_blocks(sort_block, nodes)
-    return found
+def sort_nodes(values_DB) -> SortedBackground:
+    """Sort every node of one block."""
+    values_DB = np.sort(np.ascontiguousarray(values_DB), axis=1)
+    return SortedBackground(values_DB, tie_bounds(values_DB, place_kind(values_DB.shape[1]))[1])
 
 
-def by_node(values_ED) -> np.ndarray:
-    """The values node by node: contiguous [D, E]."""
-    values_DE = np.empty(values_ED.shape[::-1], values_ED.dtype)
-
-    def copy_block(first: int) -> None:
-        block = slice(first, first + NODES_AT_ONCE)
-        values_DE[block] = values_ED[:, block].T
-
-    over_blocks(copy_block, len(values_DE))
-    return values_DE
+def place_kind(rows: int):
+    """Whole numbers that hold every place among so many rows."""
+    return np.uint16 if rows < 2**16 else np.int32
 
 
 @jax.jit
@@ -134,40 +136,49 @@ def count_sorted(background: SortedBackground, values_DE) -> tuple[jax.Array, ja
 
     Values come node by node, in memory too: a node's background then stays in the cache.
     """
-    nodes, size = background.values_DB.shape
+    below_DE, look = bisect(background.values_DB, values_DE)
+    below_DE = jax.lax.optimization_barrier(below_DE)
+    is_tie = look(below_DE) == values_DE
+
+    def past_ties():
+        ends = filled_up(background.ends_DB.astype(jnp.int32), 0)
+        return jnp.where(is_tie, look(below_DE, ends), below_DE)
+
+    upto_DE = jax.lax.cond(is_tie.any(), past_ties, lambda: below_DE)
+    return below_DE, background.values_DB.shape[1] - upto_DE
+
+
+def bisect(sorted_DJ, values_DE):
+    """How many of its node's sorted values lie below each value, [D, E] int32.
+
+    And `look(place_DE)`, the sorted values at such places, or what another such table holds there.
+    """
+    nodes, size = sorted_DJ.shape
     reach = 1 << size.bit_length()
-    # Filled up to a power of two, so that no step of the bisection looks outside.
-    spare = ((0, 0), (0, reach - size))
-    filled = jnp.pad(background.values_DB, spare, constant_values=LARGEST).ravel()
-    ends = jnp.pad(background.ends_DB, spare).ravel()
-    filled, ends = jax.lax.optimization_barrier((filled, ends))  # or every look would pad again
+    filled = filled_up(sorted_DJ, LARGEST)
     first_D1 = (jnp.arange(nodes, dtype=jnp.int32) * reach)[:, None]
 
-    def look(values, place_DE):
-        return values.at[first_D1 + place_DE].get(mode="promise_in_bounds")
+    def look(place_DE, table=filled):
+        return table.at[first_D1 + place_DE].get(mode="promise_in_bounds")
 
     # The first halvings compare every value with a few pivots, which vectorises; the rest look up.
-    step = reach // 2 ** min(PIVOT_HALVINGS, size.bit_length())
+    step = 1 if size < FEW else reach // 2**PIVOT_HALVINGS
     below_DE = jnp.zeros(values_DE.shape, jnp.int32)
-    for pivot in range(step - 1, reach - 1, step):
-        pivot_D = background.values_DB[:, pivot] if pivot < size else LARGEST
-        below_DE += jnp.where(jnp.reshape(pivot_D, (-1, 1)) < values_DE, step, 0)
+    for pivot in range(step - 1, size, step):
+        below_DE += jnp.where(sorted_DJ[:, pivot, None] < values_DE, step, 0)
     while step > 1:
         step //= 2
-        before = look(filled, below_DE + (step - 1)) < values_DE
+        before = look(below_DE + (step - 1)) < values_DE
         below_DE = jnp.where(before, below_DE + step, below_DE)
-    below_DE = jax.lax.optimization_barrier(below_DE)
-    is_tie = look(filled, below_DE) == values_DE
-    upto_DE = jnp.where(is_tie, look(ends, below_DE), below_DE)
-    return below_DE, size - upto_DE
+    return below_DE, look
 
 
-def tail_levels(background: SortedBackground, values_DE, below_B, above_B):
-    """Every value's level in the right tail and in the left: two [D, E].
-
-    Two compiled steps: in one, the compiler bisects again for every table it looks into.
-    """
-    return look_up(*count_sorted(background, values_DE), below_B, above_B)
+def filled_up(table_DJ, value):
+    """One flat table, filled up to a power of two, so that no step of a bisection looks outside."""
+    size = table_DJ.shape[1]
+    spare = ((0, 0), (0, (1 << size.bit_length()) - size))
+    filled = jnp.pad(table_DJ, spare, constant_values=value).ravel()
+    return jax.lax.optimization_barrier(filled)  # or every look would pad again
 
 
 @jax.jit
@@ -202,4 +213,8 @@ def bits_in_order(values: np.ndarray) -> np.ndarray:
     """float32 or float64 as whole numbers of the same size: the size of a value with its sign."""
     kind = np.int32 if values.dtype == np.float32 else np.int64
     bits = np.ascontiguousarray(values).view(kind)
-    return np.where(bits < 0, np.iinfo(kind).min - bits, bits)
+    negative = bits >> (8 * bits.itemsize - 1)  # -1 or 0
+    keys = bits & np.iinfo(kind).max
+    keys ^= negative  # with the next line: minus the size
+    keys -= negative
+    return keys

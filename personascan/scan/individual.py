@@ -1,20 +1,18 @@
-"""The exact scan of one row alone, for all rows at once."""
+"""The exact scan of one row alone, for all rows at once.
 
-from functools import partial
+Levels come from blocks of nodes, scores from blocks of rows, both over the host's threads: beyond
+the inputs and the levels of all rows, only a few blocks are ever held.
+"""
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from personascan.scan.counts import by_node, sort_background, tail_levels
-from personascan.scan.levels import level_tables
+from personascan.scan.counts import over_blocks, over_even_blocks
+from personascan.scan.levels import LevelTables, level_tables
+from personascan.scan.memory import individual_memory, refuse_individual, rows_at_once
 from personascan.scan.options import ScanOptions
-from personascan.scan.pvalues import as_ordered_pair, split_by_group
+from personascan.scan.pvalues import block_keys, check_pair, split_by_group
 from personascan.scan.result import IndividualScan
-from personascan.scan.tails import Tail
-
-CELLS_AT_ONCE = 2**22  # rows x alphas scored together
-BYTE_SUM = 128  # ones that a byte can add up
+from personascan.scan.thresholds import step_levels, tail_steps
 
 
 def individual_scan(
@@ -54,33 +52,18 @@ def individual_scan(
         score=score, tail=tail, alpha_max=alpha_max, alpha_min=alpha_min, alphas=alphas,
         compat=compat,
     )  # fmt: skip
-    background_BD, evaluation_ND = as_ordered_pair(background_BD, evaluation_ND)
+    background_BD, evaluation_ND = check_pair(background_BD, evaluation_ND)
     parts = split_by_group(background_BD, evaluation_ND, background_groups)
-    backgrounds = [sort_background(background_BD[members]) for members, _ in parts]
-    sizes_G = np.array([background.values_DB.shape[1] for background in backgrounds])
+    sizes_G = np.array([len(np.arange(len(background_BD))[members]) for members, _ in parts])
     tables = level_tables(sizes_G[None], options)
-    alphas_A = tables.alphas_RA[0]
-    high_ND, low_ND = (np.empty(evaluation_ND.shape, tables.below_RGB.dtype) for _ in range(2))
-    score_N, best_N, size_N = (np.zeros(len(high_ND), kind) for kind in (float, int, int))
-    at_once = max(1, CELLS_AT_ONCE // len(alphas_A))
-    for group, (background, (_, rows)) in enumerate(zip(backgrounds, parts, strict=True)):
-        by_count = (tables.below_RGB[0, group], tables.above_RGB[0, group])
-        rows = np.arange(len(high_ND))[rows]
-        for first in range(0, len(rows), at_once):
-            block = rows[first : first + at_once]
-            tails_DE = tail_levels(background, by_node(evaluation_ND[block]), *by_count)
-            *levels, sizes_EA = levels_and_sizes(
-                *tails_DE, n_alphas=tables.n_alphas, sides=options.sides
-            )
-            high_ND[block], low_ND[block] = levels
-            sizes_EA = np.asarray(sizes_EA, np.int64)
-            scores_EA = options.phi(sizes_EA, sizes_EA, alphas_A, xp=np)
-            best_N[block] = scores_EA.argmax(1)
-            best = (np.arange(len(block)), best_N[block])
-            score_N[block], size_N[block] = scores_EA[best], sizes_EA[best]
-    some_N = score_N > 0
+    refuse_individual(individual_memory(background_BD, evaluation_ND, tables))
+    high_ND, low_ND = both_levels(background_BD, evaluation_ND, parts, sizes_G, tables)
     if not options.sides.high:  # published p-values of the left tail stand in the other table
-        high_ND, low_ND = np.full_like(high_ND, tables.n_alphas), np.minimum(high_ND, low_ND)
+        np.minimum(high_ND, low_ND, out=low_ND)
+        high_ND[:] = tables.n_alphas
+    alphas_A = tables.alphas_RA[0]
+    score_N, best_N, size_N = best_of_rows(high_ND, low_ND, alphas_A, options)
+    some_N = score_N > 0
     return IndividualScan(
         score=score_N,
         alpha=np.where(some_N, alphas_A[best_N], np.nan),
@@ -92,19 +75,53 @@ def individual_scan(
     )
 
 
-@partial(jax.jit, static_argnames=("n_alphas", "sides"))
-def levels_and_sizes(right_DE, left_DE, *, n_alphas: int, sides: Tail):
-    """Levels of both tails [E, D], and how many columns of each row are significant at each alpha
-    [E, A].
-    """
-    levels_DE = sides.join(right_DE.T, left_DE.T).T
-    nodes, rows = levels_DE.shape
-    spare = ((0, -nodes % BYTE_SUM), (0, 0))
-    levels_XYE = jnp.pad(levels_DE, spare, constant_values=n_alphas).reshape(-1, BYTE_SUM, rows)
+def both_levels(background_BD, evaluation_ND, parts, sizes_G, tables: LevelTables):
+    """Levels of every row in the right tail and in the left: two [N, D]."""
+    kind = tables.below_RGB.dtype
+    levels = tuple(np.empty(evaluation_ND.shape, kind) for _ in range(2))
+    steps_G = [
+        tail_steps(below_B[: n + 1], above_B[: n + 1])
+        for below_B, above_B, n in zip(*(t[0] for t in tables[1:3]), sizes_G, strict=True)
+    ]
 
-    def size(level):
-        # Sums of bytes first: they vectorise.
-        some_XE = (levels_XYE <= level).astype(jnp.uint8).sum(1, dtype=jnp.uint8)
-        return some_XE.astype(jnp.int32).sum(0)
+    def fill(block: slice) -> None:
+        keys_DB, keys_DN = block_keys(background_BD, evaluation_ND, block)
+        for (members, rows), tails in zip(parts, steps_G, strict=True):
+            sorted_DB = np.sort(keys_DB[:, members], axis=1)
+            values_DE = np.ascontiguousarray(keys_DN[:, rows])
+            for level_ND, steps in zip(levels, tails, strict=True):
+                level_ND[rows, block] = step_levels(sorted_DB, values_DE, steps, kind).T
 
-    return right_DE.T, left_DE.T, jax.lax.map(size, jnp.arange(n_alphas).astype(levels_DE.dtype)).T
+    over_even_blocks(fill, evaluation_ND.shape[1], len(background_BD) + len(evaluation_ND))
+    return levels
+
+
+def best_of_rows(high_ND, low_ND, alphas_A, options: ScanOptions):
+    """Every row's best score, its alpha's index and its size: three [N]."""
+    rows, n_alphas = len(high_ND), len(alphas_A)
+    score_N, best_N, size_N = (np.zeros(rows, kind) for kind in (float, int, int))
+    at_once = rows_at_once(n_alphas)
+    # Two p-values of a node add up to more than 1: up to one half only one of them is significant.
+    apart = options.sides.halves == 2 and alphas_A[-1] > 0.5
+
+    def score(first: int) -> None:
+        block = slice(first, first + at_once)
+        high_ED, low_ED = high_ND[block], low_ND[block]
+        columns = (high_ED, low_ED) if apart else (np.minimum(high_ED, low_ED),)
+        sizes_EA = sum(level_sizes(levels_ED, n_alphas) for levels_ED in columns)
+        scores_EA = options.phi(sizes_EA, sizes_EA, alphas_A, xp=np)
+        best_N[block] = scores_EA.argmax(1)
+        best = (np.arange(len(scores_EA)), best_N[block])
+        score_N[block], size_N[block] = scores_EA[best], sizes_EA[best]
+
+    over_blocks(score, rows, at_once)
+    return score_N, best_N, size_N
+
+
+def level_sizes(levels_ED, n_alphas: int) -> np.ndarray:
+    """How many columns of each row are significant at each alpha: [E, A]."""
+    rows, bins = len(levels_ED), n_alphas + 1
+    # One histogram of all rows, each with bins of its own.
+    bins_ED = np.add(levels_ED, bins * np.arange(rows)[:, None], dtype=np.intp)
+    counts_EX = np.bincount(bins_ED.ravel(), minlength=rows * bins).reshape(rows, bins)
+    return counts_EX[:, :n_alphas].cumsum(1)

@@ -1,9 +1,15 @@
 """What a scan will hold in memory, worked out before it starts."""
 
+import os
 from dataclasses import dataclass
 
 from personascan.memory import human_bytes, refuse_too_much
+from personascan.scan.counts import block_width
 from personascan.scan.planes import word_count
+
+SCORES_AT_ONCE = 2**16  # rows x alphas that a thread scores together
+ROWS_AT_ONCE = 64
+COMPILED = 2**24  # what compiling leaves behind
 
 
 @dataclass(frozen=True)
@@ -13,16 +19,19 @@ class ScanMemory:
     activations: int  # one layer of the pool, float32
     planes: int  # packed threshold planes of every row that is scanned
     working: int  # what the devices hold: planes, levels, ranks and the counts of a step
+    sorting: int  # what the host holds while it ranks the layer
     results: int  # subsets of every start of the layer, and of every run of all layers
 
     @property
     def total(self) -> int:
-        return self.activations + self.working + self.results
+        return self.activations + self.working + self.sorting + self.results
 
     def summary(self) -> str:
-        parts = (self.activations, self.planes, self.working, self.results, self.total)
-        return "activations {}, planes {}, devices hold {}, results {}: {} in all".format(
-            *map(human_bytes, parts)
+        parts = (self.activations, self.planes, self.working, self.sorting, self.results)
+        return (
+            "activations {}, planes {}, devices hold {}, sorting {}, results {}: {} in all".format(
+                *map(human_bytes, (*parts, self.total))
+            )
         )
 
 
@@ -36,9 +45,13 @@ def scan_memory(plan, searches, tables, evaluated: int, n_pool: int, shared: boo
     one_search = alphas * rows * row_bytes + rows * level_bytes + step
     if shared:
         once = (evaluated + 1) * (level_bytes + plan.whole * plan.n_alphas * row_bytes)
+        # Blocks of nodes, and the levels of either tail before they are joined.
+        sorting = block_bytes(n_pool - evaluated, evaluated, plan.n_nodes, plan.n_alphas)
+        sorting += 2 * evaluated * plan.n_nodes * tables.below_RGB.itemsize
     else:
         # Ranks, and the running counts of one background.
         once = n_pool * plan.n_nodes * (3 * (2 if n_pool < 2**16 else 4) + 4)
+        sorting = 2 * 4 * n_pool * plan.n_nodes  # keys, and what makes them
     starts = plan.starts or searches.starts_RSM.shape[1]
     found = runs * starts * (rows + 3 * row_bytes)
     kept = layers * runs * (n_pool + 2 * plan.n_nodes)
@@ -46,6 +59,7 @@ def scan_memory(plan, searches, tables, evaluated: int, n_pool: int, shared: boo
         activations=4 * n_pool * plan.n_nodes,
         planes=plan.n_alphas * (evaluated if shared else rows) * row_bytes,
         working=len(plan.devices) * (once + one_search),
+        sorting=sorting,
         results=2 * found + kept,
     )
 
@@ -54,4 +68,57 @@ def refuse_too_large(memory: ScanMemory) -> None:
     """Raise InputError where the scan would not fit into what is free now."""
     refuse_too_much(
         "the scan", memory.total, f"({memory.summary()}) scan fewer runs, starts or rows at a time"
+    )
+
+
+@dataclass(frozen=True)
+class IndividualMemory:
+    """Bytes that individual scans hold."""
+
+    inputs: int  # background and evaluation rows, held before the scan begins
+    levels: int  # of every row and node, in either tail: they are returned
+    blocks: int  # of nodes while they are sorted and compared: one for each thread of the host
+    scores: int  # sizes and scores of some rows at every alpha, for each thread
+
+    @property
+    def added(self) -> int:
+        """What the scan needs beyond its inputs; what blocks held may be kept for the next."""
+        return self.levels + self.blocks + self.scores + COMPILED
+
+    def summary(self) -> str:
+        parts = (self.inputs, self.levels, self.blocks, self.scores, self.added)
+        return "inputs {}, levels {}, blocks {}, scores {}: {} beyond the inputs".format(
+            *map(human_bytes, parts)
+        )
+
+
+def individual_memory(background_BD, evaluation_ND, tables) -> IndividualMemory:
+    """IndividualMemory of checked rows."""
+    (rows, nodes), n_alphas = evaluation_ND.shape, tables.n_alphas
+    at_once = rows_at_once(n_alphas)
+    return IndividualMemory(
+        inputs=background_BD.nbytes + evaluation_ND.nbytes,
+        levels=2 * rows * nodes * tables.below_RGB.itemsize,
+        blocks=block_bytes(len(background_BD), rows, nodes, n_alphas),
+        scores=min(os.cpu_count(), -(-rows // at_once)) * at_once * (80 * n_alphas + 16 * nodes),
+    )
+
+
+def block_bytes(background: int, rows: int, nodes: int, n_alphas: int) -> int:
+    """What all threads hold while blocks of nodes are sorted and compared."""
+    width = block_width(nodes, background + rows)
+    # Values, what makes their keys, keys by node; the sort; a tail's steps, filled up; its counts.
+    of_node = 4 * (5 * (background + rows) + background + 3 * n_alphas + 2 * rows)
+    return min(os.cpu_count(), -(-nodes // width)) * width * of_node
+
+
+def rows_at_once(n_alphas: int) -> int:
+    """Rows that a thread scores together."""
+    return max(1, min(ROWS_AT_ONCE, SCORES_AT_ONCE // n_alphas))
+
+
+def refuse_individual(memory: IndividualMemory) -> None:
+    """Raise InputError where individual scans would not fit into what is free now."""
+    refuse_too_much(
+        "the scan", memory.added, f"({memory.summary()}) scan fewer rows or nodes at a time"
     )

@@ -10,19 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from personascan.errors import InputError
-from personascan.scan.counts import (
-    NODES_AT_ONCE,
-    by_node,
-    count_sorted,
-    order_keys,
-    over_blocks,
-    sort_background,
-)
+from personascan.scan.counts import count_sorted, order_keys, over_even_blocks, sort_nodes
 from personascan.scan.masks import background_sizes, number_labels, pair_labels
 from personascan.scan.result import PValueRange
 from personascan.scan.tails import tail_named
 
 EXACT_INTEGERS = 2**53
+CELLS_AT_ONCE = 2**18  # checked at once: they stay in the cache
 
 
 def as_matrix(name: str, values) -> np.ndarray:
@@ -43,17 +37,17 @@ def as_matrix(name: str, values) -> np.ndarray:
                 "they cannot be told apart as floats; subtract a constant, or rank them first"
             )
     if array.dtype != np.float64:
-        array = array.astype(
-            np.float32 if array.dtype.itemsize <= 2 else np.result_type(array, "f4")
-        )
+        kind = np.float32 if array.dtype.itemsize <= 2 else np.result_type(array, "f4")
+        array = array.astype(kind, copy=False)
     if array.ndim != 2:
         raise InputError(f"{name} must be [rows, nodes], got shape {array.shape}")
     if not array.shape[0] or not array.shape[1]:
         raise InputError(
             f"{name} is empty: shape {array.shape}; it needs at least one row and node"
         )
-    finite = np.isfinite(array)
-    if not finite.all():
+    step = max(1, CELLS_AT_ONCE // array.shape[1])
+    if not all(np.isfinite(array[at : at + step]).all() for at in range(0, len(array), step)):
+        finite = np.isfinite(array)
         row, node = np.argwhere(~finite)[0]
         raise InputError(
             f"{name} holds {array[row, node]} at row {row}, node {node} "
@@ -94,26 +88,24 @@ def empirical_pvalues(
     """
     del compat
     sides = tail_named(tail)
-    background_BD, evaluation_ND = as_ordered_pair(background_BD, evaluation_ND)
+    background_BD, evaluation_ND = check_pair(background_BD, evaluation_ND)
+    parts = split_by_group(background_BD, evaluation_ND, background_groups)
     rows, nodes = evaluation_ND.shape
-    ranges_DN = np.empty((2, sides.columns(nodes), rows))
-    for members, rows in split_by_group(background_BD, evaluation_ND, background_groups):
-        background = sort_background(background_BD[members])
-        counts = count_sorted(background, by_node(evaluation_ND[rows]))
-        n = background.values_DB.shape[1]
-        for p_DN, count_DE in zip(ranges_DN, pvalue_counts(*counts, n=n, tail=tail), strict=True):
-            divide_into(p_DN, rows, np.asarray(count_DE), n + 1)
-    return PValueRange(*(p_DN.T for p_DN in ranges_DN))
+    ranges_HDN = [np.empty((sides.halves, nodes, rows)) for _ in range(2)]
 
+    def fill(block: slice) -> None:
+        keys_DB, keys_DN = block_keys(background_BD, evaluation_ND, block)
+        for members, of_group in parts:
+            background = sort_nodes(keys_DB[:, members])
+            values_DE = np.ascontiguousarray(keys_DN[:, of_group])
+            n = background.values_DB.shape[1]
+            counts = pvalue_counts(*count_sorted(background, values_DE), n=n, tail=tail)
+            for p_HDN, count_CE in zip(ranges_HDN, counts, strict=True):
+                count_HDE = np.asarray(count_CE).reshape(sides.halves, *values_DE.shape)
+                p_HDN[:, block, of_group] = count_HDE / (n + 1)
 
-def divide_into(p_DN, rows, count_DE, size: int) -> None:
-    """p = count/size for some rows, in blocks of nodes over the host's threads."""
-
-    def divide_block(first: int) -> None:
-        block = slice(first, first + NODES_AT_ONCE)
-        p_DN[block, rows] = count_DE[block] / size
-
-    over_blocks(divide_block, len(p_DN))
+    over_even_blocks(fill, nodes, len(background_BD) + rows)
+    return PValueRange(*(p_HDN.reshape(-1, rows).T for p_HDN in ranges_HDN))
 
 
 @partial(jax.jit, static_argnames=("n", "tail"))
@@ -144,11 +136,11 @@ def split_by_group(background_BD, evaluation_ND, background_groups):
     ]
 
 
-def as_ordered_pair(background_BD, evaluation_ND) -> tuple[np.ndarray, np.ndarray]:
-    """Background and evaluation rows, checked, as int32 in their common order."""
-    pool_ND, background_N = stack_pool(background_BD, evaluation_ND)
-    keys_ND, n = order_keys(pool_ND), int(background_N.sum())
-    return keys_ND[:n], keys_ND[n:]
+def block_keys(background_BD, evaluation_ND, block: slice) -> tuple[np.ndarray, np.ndarray]:
+    """Some nodes of both as int32 in their common order, node by node: [D, B] and [D, N]."""
+    keys_XD = order_keys(np.concatenate([background_BD[:, block], evaluation_ND[:, block]]))
+    n = len(background_BD)
+    return np.ascontiguousarray(keys_XD[:n].T), np.ascontiguousarray(keys_XD[n:].T)
 
 
 def check_widths(background_BD, evaluation_ND) -> None:
@@ -159,10 +151,16 @@ def check_widths(background_BD, evaluation_ND) -> None:
         )
 
 
-def stack_pool(background_BD, evaluation_ND) -> tuple[np.ndarray, np.ndarray]:
-    """Background and evaluation rows as one checked pool, and the mask of its background."""
+def check_pair(background_BD, evaluation_ND) -> tuple[np.ndarray, np.ndarray]:
+    """Background and evaluation rows, checked."""
     background_BD = as_matrix("background", background_BD)
     evaluation_ND = as_matrix("evaluation", evaluation_ND)
     check_widths(background_BD, evaluation_ND)
+    return background_BD, evaluation_ND
+
+
+def stack_pool(background_BD, evaluation_ND) -> tuple[np.ndarray, np.ndarray]:
+    """Background and evaluation rows as one checked pool, and the mask of its background."""
+    background_BD, evaluation_ND = check_pair(background_BD, evaluation_ND)
     pool_ND = np.concatenate([background_BD, evaluation_ND])
     return pool_ND, np.arange(len(pool_ND)) < len(background_BD)

@@ -15,13 +15,10 @@ from jax.sharding import Mesh, PartitionSpec
 
 from personascan.scan.counts import (
     Ranks,
-    by_node,
     count_background,
     look_up,
     order_keys,
     rank_pool,
-    sort_background,
-    tail_levels,
 )
 from personascan.scan.group import Found, Problem, ascend
 from personascan.scan.levels import LevelTables
@@ -29,6 +26,7 @@ from personascan.scan.options import ScanOptions
 from personascan.scan.planes import pack_mask, pack_planes, pad_nodes, word_count
 from personascan.scan.starts import starting_points
 from personascan.scan.tails import Tail
+from personascan.scan.thresholds import tail_levels
 
 PLANES_BYTES = 2**28  # planes are held up to here, and packed in chunks of alphas beyond
 
@@ -112,13 +110,8 @@ def share_background(
     layer_ND, background_N, evaluated_N, tables: LevelTables, sides: Tail
 ) -> SharedBackground:
     """Levels of every evaluated row against the one background of all searches."""
-    keys_ND = order_keys(layer_ND)
-    tails_DE = tail_levels(
-        sort_background(keys_ND[background_N]),
-        by_node(keys_ND[evaluated_N]),
-        tables.below_RGB[0, 0],
-        tables.above_RGB[0, 0],
-    )
+    by_count = tables.below_RGB[0, 0], tables.above_RGB[0, 0]
+    tails_DE = tail_levels(layer_ND, background_N, evaluated_N, *by_count)
     levels_EX, right_EW = finish_shared(*tails_DE, n_alphas=tables.n_alphas, sides=sides)
     # Rows outside the evaluated ones are never asked for; the last place is the padding row.
     place_N = np.where(evaluated_N, np.cumsum(evaluated_N) - 1, evaluated_N.sum()).astype(np.int32)
