@@ -17,7 +17,7 @@ from personascan.memory import human_bytes
 from personascan.scan import search
 from personascan.scan.levels import level_tables
 from personascan.scan.masks import plan_searches
-from personascan.scan.options import DEFAULT_STARTS, ScanOptions
+from personascan.scan.options import FIXED_STARTS, ScanOptions
 from personascan.scan.splits import run_keys
 from personascan.scan.tails import TAILS
 
@@ -230,11 +230,11 @@ def test_four_devices_give_the_same_bits_as_one():
     assert json.loads(outputs[0]) == json.loads(outputs[1])
 
 
-def test_the_default_starts_reach_what_two_hundred_random_ones_do():
+def test_the_fixed_starts_reach_what_two_hundred_random_ones_do():
     """A small part of the benchmark in docs/scan.md: one problem of each kind."""
     (found,) = measure_starts([(40, 576)], ["hc"])
     assert found["problems"] == 8
-    assert found["reached"][DEFAULT_STARTS - 1] >= 0.995
+    assert found["reached"][FIXED_STARTS - 1] >= 0.995
     assert found["reached"] == sorted(found["reached"])  # never below the all-rows start
 
 

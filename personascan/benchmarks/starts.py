@@ -6,7 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from personascan.analysis.simulate import KINDS, problem
-from personascan.scan.runs import DEFAULT_STARTS, group_scan
+from personascan.scan.options import FIXED_STARTS
+from personascan.scan.runs import group_scan, scan_runs
 from personascan.scan.starts import MIX
 
 SHAPES = ((20, 40), (40, 576), (50, 300), (100, 1000), (200, 600), (50, 4096))  # rows, nodes
@@ -31,7 +32,7 @@ def measure_starts(shapes=SHAPES, scores=("bj", "hc", "ks"), kinds=KINDS) -> Ite
                 sets_SM = rng.random((RANDOM_STARTS, rows)) < rng.random((RANDOM_STARTS, 1))
                 sets_SM[~sets_SM.any(1), 0] = True
                 by_random = group_scan(*arrays, score=score, starts=sets_SM)
-                by_ours = group_scan(*arrays, score=score, starts=DEFAULT_STARTS)
+                by_ours = group_scan(*arrays, score=score, starts=FIXED_STARTS)
                 for found, into in ((by_ours, ours), (by_random, random)):
                     into.append(np.maximum.accumulate(found.start_scores) / by_random.score)
             yield {
@@ -41,6 +42,51 @@ def measure_starts(shapes=SHAPES, scores=("bj", "hc", "ks"), kinds=KINDS) -> Ite
                 "lowest": round(float(np.min(ours, axis=0)[-1]), 4),
                 "random": np.mean(random, axis=0).round(4).tolist(),
             }
+
+
+SMALL_WIDTHS = (40, 90, 170, 300)
+SMALL_KINDS = ("null", "correlated", "sparse", "block", "dense")
+
+
+def small_problems(rng, nodes: int, count: int):
+    """A pool and masks of problems of one width, 20-60 rows against 40-150, one in each run."""
+    sizes = [(int(rng.integers(40, 151)), int(rng.integers(20, 61))) for _ in range(count)]
+    kinds = [SMALL_KINDS[i % len(SMALL_KINDS)] for i in range(count)]
+    parts = [
+        problem(rng, kind, rows, nodes, background)
+        for kind, (background, rows) in zip(kinds, sizes, strict=True)
+    ]
+    part_N = np.repeat(np.arange(2 * count), np.ravel(sizes))
+    pool_ND = np.concatenate([half for pair in parts for half in pair])
+    background_RN, evaluation_RN = (
+        part_N == (2 * np.arange(count) + half)[:, None] for half in (0, 1)
+    )
+    return pool_ND, background_RN, evaluation_RN
+
+
+def measure_small(widths=SMALL_WIDTHS, scores=("bj", "hc", "ks"), count: int = 10, seed: int = 21):
+    """What the default and ten starts reach of 200 random ones, and of the best of all three."""
+    found = {"auto": [], "ten": [], "random": []}
+    for i, nodes in enumerate(widths):
+        for j, score in enumerate(scores):
+            rng = np.random.default_rng([seed, i, j])
+            problems = small_problems(rng, nodes, count)
+            density_S1 = rng.uniform(0.05, 1, (RANDOM_STARTS, 1))
+            sets_SN = rng.random((RANDOM_STARTS, len(problems[0]))) < density_S1
+            for name, starts in (("auto", "auto"), ("ten", FIXED_STARTS), ("random", sets_SN)):
+                scan = scan_runs(
+                    *problems, score=score, tail=("right", "signed")[(i + j) % 2], starts=starts
+                )
+                found[name].append(scan.score[0])
+    reached = {name: np.concatenate(scores) for name, scores in found.items()}
+    best = np.maximum.reduce(list(reached.values()))
+    for name in ("auto", "ten"):
+        line = {"what": f"starts, small problems, {name}", "problems": len(best)}
+        for of, against in (("random", reached["random"]), ("best", best)):
+            share = reached[name] / against
+            line |= {f"mean of {of}": round(float(share.mean()), 4)}
+            line |= {f"worst of {of}": round(float(share.min()), 4)}
+        yield line
 
 
 def draw_starts(lines: list[dict]) -> Figure:

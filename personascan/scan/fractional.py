@@ -50,19 +50,23 @@ def shares_of(ranges, alphas_A, tail: str):
 
 
 def ascend(shares, alphas_A, rows_M, phi):
-    """Plain alternation over all alphas from one row set: (score, alpha, rows, nodes)."""
-    best = (0.0, np.nan, np.zeros_like(rows_M), np.zeros(shares(0).shape[1], bool))
+    """Plain alternation over all alphas from one row set: (score, alpha, rows, nodes, first alpha).
+
+    The first alpha is the best for that row set.
+    """
+    best, first = (0.0, np.nan, np.zeros_like(rows_M), np.zeros(shares(0).shape[1], bool)), None
     while rows_M.any():
         node_counts = (shares(a)[rows_M].sum(0) for a in range(len(alphas_A)))
-        score, _, nodes_D = best_prefix(node_counts, rows_M, alphas_A, phi)
+        score, alpha, nodes_D = best_prefix(node_counts, rows_M, alphas_A, phi)
+        first = alpha if first is None else first
         if score <= best[0] * RISE:
-            return best
+            return *best, first
         row_counts = (shares(a)[:, nodes_D].sum(1) for a in range(len(alphas_A)))
         score, alpha, chosen_M = best_prefix(row_counts, nodes_D, alphas_A, phi)
         if score <= best[0] * RISE:
-            return best
+            return *best, first
         rows_M, best = chosen_M, (score, alpha, chosen_M, nodes_D)
-    return best
+    return *best, np.nan
 
 
 def best_prefix(counts, others, alphas_A, phi):
@@ -90,7 +94,8 @@ def scan_fractional(layer_ND, background_RN, searches, label_N, rngs, options: S
       rngs: one generator for each search.
 
     Returns:
-      For each search (score [S], alpha [S], rows [S, M], high [S, D], low [S, D], least alpha).
+      For each search (score [S], alpha [S], rows [S, M], high [S, D], low [S, D], first alpha
+      [S], least alpha).
     """
     tail, phi, found = options.tail, options.phi, []
     for r, (background_N, rng) in enumerate(zip(background_RN, rngs, strict=True)):
@@ -106,11 +111,11 @@ def scan_fractional(layer_ND, background_RN, searches, label_N, rngs, options: S
         alphas_A = fractional_alphas(sizes, options)
         shares = shares_of(ranges, alphas_A, tail)
         if searches.starts_RSM is None:
-            starts_SM = row_sets(rng, shares, alphas_A, int(options.starts), phi)
+            starts_SM = row_sets(rng, shares, alphas_A, options.number, phi)
         else:
             starts_SM = searches.starts_RSM[r][:, searches.valid_RM[r]]
         ends = [ascend(shares, alphas_A, rows_M, phi) for rows_M in starts_SM]
-        score_S, alpha_S, rows_SM, columns_SC = map(np.array, zip(*ends, strict=True))
+        score_S, alpha_S, rows_SM, columns_SC, first_S = map(np.array, zip(*ends, strict=True))
         mostly = []
         if options.sides.mixed:
             # The middle of a right tail's range lies below one half where the value is high.
@@ -118,13 +123,13 @@ def scan_fractional(layer_ND, background_RN, searches, label_N, rngs, options: S
             sign_SD = np.array([node_signs(end, shares, alphas_A, is_high_MD) for end in ends])
             mostly = [sign_SD > 0, sign_SD < 0]
         high_SD, low_SD = options.sides.split(columns_SC, *mostly)
-        found.append((score_S, alpha_S, rows_SM, high_SD, low_SD, alphas_A[0]))
+        found.append((score_S, alpha_S, rows_SM, high_SD, low_SD, first_S, alphas_A[0]))
     return found
 
 
 def node_signs(end, shares, alphas_A, is_high_MD) -> np.ndarray:
     """1 where most of a node's significant share is high, -1 where it is low, else 0: [D]."""
-    score, alpha, rows_M, nodes_D = end
+    score, alpha, rows_M, nodes_D, _ = end
     if score == 0:
         return np.zeros(len(nodes_D))
     share_MD = shares(int(np.searchsorted(alphas_A, alpha)))[rows_M]

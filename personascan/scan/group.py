@@ -52,6 +52,7 @@ class Found(NamedTuple):
     nodes_W: jax.Array
     level: jax.Array
     n_alpha: jax.Array  # int32: significant elements of the subset
+    first_level: jax.Array  # int32: the alpha it started at, -1 where a start was never made
     high_W: jax.Array | None  # two-sided: packed nodes mostly significant in the right tail
     low_W: jax.Array | None  # and in the left tail
 
@@ -181,7 +182,7 @@ def ascend(problem: Problem, rows_M, level, *, chunk: int, phi, climb: bool) -> 
     """
 
     def go_round(state):
-        best, level, _ = state
+        best, level, first_level, _ = state
         score, best_level = jax.lax.cond(
             level < 0,
             lambda: node_step(problem, best.rows_M, chunk, phi),
@@ -190,7 +191,8 @@ def ascend(problem: Problem, rows_M, level, *, chunk: int, phi, climb: bool) -> 
         found = jax.lax.cond(
             score > best.score, lambda: finish_round(best, best_level), lambda: best
         )
-        return found, jnp.int32(-1), found.score > best.score
+        first_level = jnp.where(first_level < 0, best_level, first_level)
+        return found, jnp.int32(-1), first_level, found.score > best.score
 
     def finish_round(best, level):
         best = climb_at_alpha(problem, best, level, phi, climb)
@@ -199,11 +201,12 @@ def ascend(problem: Problem, rows_M, level, *, chunk: int, phi, climb: bool) -> 
 
     nodes_W = jnp.zeros(problem.levels_MD.shape[-1] // 32, jnp.uint32)
     start = Subset(rows_M, nodes_W, jnp.int32(0), jnp.float32(-1.0))
-    state = (start, level, jnp.bool_(True))
-    return describe(problem, jax.lax.while_loop(lambda state: state[2], go_round, state)[0])
+    state = (start, level, jnp.int32(-1), jnp.bool_(True))
+    best, _, first_level, _ = jax.lax.while_loop(lambda state: state[3], go_round, state)
+    return describe(problem, best, first_level)
 
 
-def describe(problem: Problem, best: Subset) -> Found:
+def describe(problem: Problem, best: Subset, first_level) -> Found:
     """The integers of a subset, and the tail of each of its nodes."""
     some = best.score > 0
     rows_M = best.rows_M & some
@@ -217,7 +220,7 @@ def describe(problem: Problem, best: Subset) -> Found:
         high_W = nodes_W & pack_bits(high_JW > low_JW)
         low_W = nodes_W & pack_bits(low_JW > high_JW)
     n_alpha = jnp.where(rows_M, row_counts(plane_1MW, nodes_W)[0], 0).sum()
-    return Found(rows_M, nodes_W, best.level, n_alpha, high_W, low_W)
+    return Found(rows_M, nodes_W, best.level, n_alpha, first_level, high_W, low_W)
 
 
 def all_nodes(n_nodes: int):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from personascan.errors import InputError
+from personascan.scan.options import as_row_sets
 from personascan.scan.search import Searches
 
 
@@ -50,25 +51,14 @@ def background_sizes(background_RN, evaluation_RN, group_N, labels) -> np.ndarra
     return n_RG
 
 
-def as_row_sets(starts) -> np.ndarray:
-    try:
-        return np.asarray(starts)
-    except ValueError as error:
-        raise InputError("starts must be a number or a bool array [row sets, rows]") from error
-
-
 def plan_searches(evaluation_RN, starts) -> Searches:
     """Row numbers instead of masks, so that a search holds only the rows it scans."""
     sizes_R = evaluation_RN.sum(1)
     rows_RM = np.argsort(~evaluation_RN, axis=1, kind="stable")[:, : sizes_R.max()].astype(np.int32)
     valid_RM = np.arange(rows_RM.shape[1]) < sizes_R[:, None]
-    if isinstance(starts, int | np.integer) and not isinstance(starts, bool):
-        if starts < 1:
-            raise InputError(f"starts = {starts}; the ascent needs at least one start")
+    if isinstance(starts, int | np.integer | str):
         return Searches(rows_RM, valid_RM, None)
     starts_SN = as_row_sets(starts)
-    if starts_SN.dtype != bool or starts_SN.ndim != 2 or not len(starts_SN):
-        raise InputError("starts must be a number or a bool array [row sets, rows]")
     if starts_SN.shape[1] != evaluation_RN.shape[1]:
         raise InputError("starts must have one column for each row that can be scanned")
     starts_RSM = np.swapaxes(starts_SN[:, rows_RM], 0, 1) & valid_RM[:, None]

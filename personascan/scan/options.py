@@ -17,7 +17,8 @@ from personascan.scan.alphas import (
 from personascan.scan.scores import score_function
 from personascan.scan.tails import Tail, tail_named
 
-DEFAULT_STARTS = 10
+DEFAULT_STARTS = "auto"
+FIXED_STARTS = 10  # where "auto" has no batches: fractional ties
 TIES = ("whole", "fractional")
 
 
@@ -34,7 +35,7 @@ class ScanOptions:
     alpha_max: float = 0.5
     alpha_min: float = 0.0
     alphas: Any = "exact"  # "exact", "grid", "log" or a sequence
-    starts: Any = DEFAULT_STARTS  # a number, or a bool array of row sets
+    starts: Any = DEFAULT_STARTS  # "auto", a number, or a bool array of row sets
     ties: str = "whole"
     compat: bool = False
 
@@ -44,6 +45,7 @@ class ScanOptions:
         check_range(self.alpha_max, self.alpha_min)
         checked = check_alphas(self.alphas, self.alpha_max, self.alpha_min)
         object.__setattr__(self, "alphas", checked)
+        check_starts(self.starts)
         if self.ties not in TIES:
             raise InputError(f'ties = {self.ties!r} is unknown; use "whole" or "fractional"')
         if self.ties == "fractional" and self.compat:
@@ -68,6 +70,16 @@ class ScanOptions:
         """What the tail decides. Published p-values stand in either table, so they are folded."""
         tail = tail_named(self.tail)
         return replace(tail, folds=True) if self.compat else tail
+
+    @property
+    def starts_vary(self) -> bool:
+        """Every search takes as many starts as pay."""
+        return isinstance(self.starts, str)
+
+    @property
+    def number(self) -> int:
+        """The starts where they do not vary and are not given."""
+        return FIXED_STARTS if self.starts_vary else int(self.starts)
 
     def alphas_for(self, sizes) -> np.ndarray:
         """The alphas of a search whose background groups have these sizes, ascending; or none."""
@@ -102,3 +114,27 @@ class ScanOptions:
     def smallest(self, n: int) -> float:
         """The smallest p-value against n background rows."""
         return self.sides.step / (n + 1)
+
+
+def check_starts(starts) -> None:
+    """Refuse what is neither "auto" nor a positive number nor row sets."""
+    if isinstance(starts, str):
+        if starts != "auto":
+            raise InputError(f'starts = {starts!r} is unknown; use "auto", a number or row sets')
+    elif isinstance(starts, int | np.integer) and not isinstance(starts, bool):
+        if starts < 1:
+            raise InputError(f"starts = {starts}; the ascent needs at least one start")
+    else:
+        as_row_sets(starts)
+
+
+def as_row_sets(starts) -> np.ndarray:
+    """Row sets to start from as bool [S, N], or an InputError."""
+    wanted = 'starts must be "auto", a number or a bool array [row sets, rows]'
+    try:
+        starts_SN = np.asarray(starts)
+    except ValueError as error:
+        raise InputError(wanted) from error
+    if starts_SN.dtype != bool or starts_SN.ndim != 2 or not len(starts_SN):
+        raise InputError(wanted)
+    return starts_SN

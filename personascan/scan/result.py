@@ -60,6 +60,7 @@ class ScanResult:
     high: np.ndarray  # sorted ints: nodes returned for high values
     low: np.ndarray  # and for low ones; two-sided: what most significant values of a node are
     start_scores: np.ndarray  # [S] float64: what each start of the ascent reached
+    start_alphas: np.ndarray  # [S] float64: the alpha at which it began
     at_smallest_alpha: bool  # the optimum is the smallest alpha searched: alpha_min may matter
     note: str = ""  # why nothing can be found, whatever the data are
 
@@ -79,6 +80,12 @@ class ScanResult:
         """How many starts reached the best score."""
         return int(np.isclose(self.start_scores, self.score, rtol=1e-6).sum())
 
+    @property
+    def alphas_at_best(self) -> int:
+        """From how many different alphas they began: starts of one alpha may share a basin."""
+        at_best_S = np.isclose(self.start_scores, self.score, rtol=1e-6)
+        return len(np.unique(self.start_alphas[at_best_S]))  # NaN, of an empty subset, is one
+
     def record(self) -> dict:
         """The subset as JSON holds it."""
         return {
@@ -88,6 +95,8 @@ class ScanResult:
             "nodes": self.nodes.tolist(),
             "tails": self.tails.tolist(),
             "start_scores": self.start_scores.tolist(),
+            "start_alphas": self.start_alphas.tolist(),
+            "alphas_at_best": self.alphas_at_best,
             "at_smallest_alpha": self.at_smallest_alpha,
             "note": self.note,
         }
@@ -98,8 +107,8 @@ class ScanResult:
         edge = ", the smallest alpha searched" if self.at_smallest_alpha else ""
         return (
             f"score {self.score:.4f} at alpha {self.alpha:.4f}{edge}: {len(self.rows)} rows x "
-            f"{len(self.nodes)} nodes; {self.starts_at_best} of {len(self.start_scores)} starts "
-            "reached it"
+            f"{len(self.nodes)} nodes; {self.starts_at_best} of {len(self.start_scores)} starts"
+            f", from {self.alphas_at_best} alphas, reached it"
         )
 
 
@@ -112,7 +121,8 @@ class RunScans:
     rows: np.ndarray  # [L, R, N] bool over the pool
     high: np.ndarray  # [L, R, D] bool: nodes returned for high values
     low: np.ndarray  # [L, R, D] bool: and for low ones; two-sided: what most of a node's are
-    start_scores: np.ndarray  # [L, R, S] float64
+    start_scores: np.ndarray  # [L, R, S] float64, NaN where a run made fewer starts than others
+    start_alphas: np.ndarray  # [L, R, S] float64: the alpha at which each began
     at_smallest_alpha: np.ndarray  # [L, R] bool
     note: str = ""  # why nothing can be found, whatever the data are
 
@@ -130,6 +140,14 @@ class RunScans:
     def starts_at_best(self) -> np.ndarray:
         """How many starts reached the best score: [L, R]."""
         return np.isclose(self.start_scores, self.score[..., None], rtol=1e-6).sum(-1)
+
+    @property
+    def alphas_at_best(self) -> np.ndarray:
+        """From how many different alphas they began: [L, R]."""
+        at_best_LRS = np.isclose(self.start_scores, self.score[..., None], rtol=1e-6)
+        first_LRS = np.sort(np.where(at_best_LRS, self.start_alphas, np.inf), axis=-1)
+        changes_LRS = np.diff(first_LRS, axis=-1, prepend=-1.0) > 0
+        return (changes_LRS & np.isfinite(first_LRS)).sum(-1)
 
     def layer(self, index: int) -> "RunScans":
         """One layer, as a record with L = 1."""

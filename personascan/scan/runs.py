@@ -10,7 +10,6 @@ from personascan.errors import InputError
 from personascan.scan.fractional import scan_fractional
 from personascan.scan.levels import level_tables
 from personascan.scan.masks import (
-    as_row_sets,
     background_sizes,
     check_masks,
     number_labels,
@@ -18,7 +17,7 @@ from personascan.scan.masks import (
     plan_searches,
 )
 from personascan.scan.memory import ScanMemory, refuse_too_large, scan_memory
-from personascan.scan.options import DEFAULT_STARTS, ScanOptions
+from personascan.scan.options import DEFAULT_STARTS, ScanOptions, as_row_sets
 from personascan.scan.pvalues import as_matrix, stack_pool
 from personascan.scan.result import RunScans, ScanResult
 from personascan.scan.search import SearchPlan, is_shared, open_source, plan_search, run_search
@@ -227,9 +226,8 @@ def group_scan(
     """
     pool_ND, background_N = stack_pool(background_BD, evaluation_ND)
     n = int(background_N.sum())
-    if not isinstance(starts, int | np.integer):
-        starts = as_row_sets(starts)
-        starts = np.pad(starts, ((0, 0), (n, 0))) if starts.ndim == 2 else starts
+    if not isinstance(starts, int | np.integer | str) or isinstance(starts, bool):
+        starts = np.pad(as_row_sets(starts), ((0, 0), (n, 0)))
     if groups is not None:
         _, distinct = number_labels("groups", groups, len(pool_ND) - n)
         groups = [distinct[0]] * n + list(groups)
@@ -251,13 +249,15 @@ def group_scan(
         seed=seed,
         compat=compat,
     )
+    made_S = ~np.isnan(found.start_scores[0, 0])
     return ScanResult(
         score=float(found.score[0, 0]),
         alpha=float(found.alpha[0, 0]),
         rows=np.flatnonzero(found.rows[0, 0]) - n,
         high=np.flatnonzero(found.high[0, 0]),
         low=np.flatnonzero(found.low[0, 0]),
-        start_scores=found.start_scores[0, 0],
+        start_scores=found.start_scores[0, 0, made_S],
+        start_alphas=found.start_alphas[0, 0, made_S],
         at_smallest_alpha=bool(found.at_smallest_alpha[0, 0]),
         note=found.note,
     )

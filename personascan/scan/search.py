@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
+from personascan.scan.batches import ascend_in_batches, own_share, start_limits
 from personascan.scan.counts import (
     Ranks,
     count_background,
@@ -24,7 +25,7 @@ from personascan.scan.group import Found, Problem, ascend
 from personascan.scan.levels import LevelTables
 from personascan.scan.options import ScanOptions
 from personascan.scan.planes import pack_mask, pack_planes, pad_nodes, word_count
-from personascan.scan.starts import starting_points
+from personascan.scan.starts import BATCH, starting_points
 from personascan.scan.tails import Tail
 from personascan.scan.thresholds import tail_levels
 
@@ -65,6 +66,7 @@ class SearchPlan:
     sides: Tail
     n_alphas: int
     starts: int  # 0: row sets are given
+    batch: int  # starts made at a time until the best is confirmed; 0: all at once
     phi: Any
     climb: bool
     held: bool  # the planes of one search fit
@@ -89,11 +91,15 @@ def plan_search(
     row_bytes = 4 * word_count(sides.columns(n_nodes))
     one, all_rows = (tables.n_alphas * n * row_bytes for n in (rows, evaluated + 1))
     devices = tuple(jax.local_devices())
+    starts = 0 if given else options.number
+    if options.starts_vary:
+        starts = int(start_limits(searches, tables, sides.columns(n_nodes)).max())
     return SearchPlan(
         n_nodes=n_nodes,
         sides=sides,
         n_alphas=tables.n_alphas,
-        starts=0 if given else int(options.starts),
+        starts=starts,
+        batch=BATCH if options.starts_vary else 0,
         phi=options.phi,
         climb=not options.compat,
         held=one <= PLANES_BYTES,
@@ -167,6 +173,7 @@ def search_inputs(source, searches: Searches, tables: LevelTables, keys_R, plan:
     runs, devices = len(searches.rows_RM), len(plan.devices)
     spare = 0 if plan.over_starts else -runs % devices
     per_search = (searches, tables.alphas_RA.astype(np.float32), keys_R)
+    per_search += (start_limits(searches, tables, plan.columns),)
     if isinstance(source, OwnBackgrounds):
         own = (source.background_RN, source.below_RGB, source.above_RGB)
         source = source._replace(background_RN=None, below_RGB=None, above_RGB=None)
@@ -182,13 +189,13 @@ def search(source, per_search, *, plan: SearchPlan) -> Found:
     mesh = Mesh(np.array(plan.devices), "devices")
     across, alike = PartitionSpec("devices"), PartitionSpec()
     if plan.over_starts:
-        specs, out = (alike, alike), PartitionSpec(None, "devices")
+        specs, out = (alike, alike), alike if plan.batch else PartitionSpec(None, "devices")
     else:
         specs, out = (alike, across), across
     found = jax.shard_map(
         partial(search_part, plan=plan), mesh=mesh, in_specs=specs, out_specs=out, check_vma=False
     )(source, per_search)
-    if plan.over_starts:
+    if plan.over_starts and not plan.batch:
         given = per_search[0].starts_RSM
         starts = plan.starts or given.shape[1]
         found = jax.tree.map(lambda field: field[:, :starts], found)
@@ -200,7 +207,7 @@ def search_part(source, per_search, *, plan: SearchPlan) -> Found:
     whole_AEW = pack_planes(source.levels_EX, 0, plan.n_alphas) if plan.whole else None
 
     def one(problem):
-        searches, alphas_A, key, *own = problem
+        searches, alphas_A, key, limit, *own = problem
         rows_M, valid_M = searches.rows_RM, searches.valid_RM
         if isinstance(source, SharedBackground):
             spare = source.levels_EX.shape[0] - 1
@@ -215,6 +222,8 @@ def search_part(source, per_search, *, plan: SearchPlan) -> Found:
                 whole_AEW[:, place_M] if plan.whole else pack_planes(levels_MX, 0, plan.n_alphas)
             )
         problem = Problem(levels_MX, right_MW, alphas_A, planes_AMW)
+        if plan.batch:
+            return ascend_in_batches(problem, key, valid_M, limit, plan)
         if searches.starts_RSM is None:
             points = starting_points(
                 problem, key, valid_M, plan.columns, plan.starts, plan.chunk, plan.phi
@@ -224,19 +233,12 @@ def search_part(source, per_search, *, plan: SearchPlan) -> Found:
         if not plan.climb:
             points = points[0], jnp.full_like(points[1], -1)
         if plan.over_starts:
-            points = jax.tree.map(own_share, points)
+            points = own_share(points, len(plan.devices))
 
         def climb(point):
             return ascend(problem, *point, chunk=plan.chunk, phi=plan.phi, climb=plan.climb)
 
         return jax.vmap(climb)(points) if plan.side_by_side else jax.lax.map(climb, points)
-
-    def own_share(field_SX):
-        devices = len(plan.devices)
-        each = -(-len(field_SX) // devices)
-        spare = ((0, each * devices - len(field_SX)),) + ((0, 0),) * (field_SX.ndim - 1)
-        first = jax.lax.axis_index("devices") * each
-        return jax.lax.dynamic_slice_in_dim(jnp.pad(field_SX, spare, mode="edge"), first, each)
 
     return jax.lax.map(one, per_search)
 

@@ -1,8 +1,8 @@
-"""Where ascents start: a fixed order of row sets, from the most to the least worth trying.
+"""Where ascents start: a fixed order of row sets, or batches that each spread over the alphas.
 
 Measured over 136 scans (`docs/scan.md`): the first three reach on average what 50 random starts
 reach, the ten fixed ones 0.998 of what 200 do.
-Letters: S starts, M rows, D nodes, W words, A alphas.
+Letters: S starts, J row sets of one start, M rows, D nodes, W words, A alphas.
 """
 
 import jax
@@ -27,6 +27,15 @@ MIX = (
 AXIS_ALPHA = 0.3  # the singular vector is taken at this share of the way through the alphas
 AXIS_WORDS = 64  # from the nodes of this many words: 2048, evenly spread
 POWER_STEPS = 24
+BATCH = 10
+# A start of a first batch tries top rows (shares by count at its alpha, then by individual score)
+# or both ends of the axis, by turns: were all offered to each, alphas would agree too easily.
+COUNT_SHARES, SCORE_SHARE, AXIS_SHARES = (0.0, 0.1, 0.4), 0.2, (0.2, 0.5)
+# By turns a start of a later batch tries changes of the best rows, random sets and small ones at
+# an alpha, or goes on from one random or small set at its best alpha: the sets of an alpha outdo
+# one another, and basins that only a weaker one leads to would be missed.
+CHANGED, RANDOM, SMALL = 2, 2, 2
+GOLDEN = 0.618034  # each batch shifts its alphas by this share of a step
 
 
 def starting_points(problem: Problem, key, valid_M, n_nodes: int, starts: int, chunk: int, phi):
@@ -116,3 +125,67 @@ def random_rows(key, valid_M, starts: int):
     draw_SM = jnp.where(valid_M[None], jax.random.uniform(row_key, (starts, valid_M.size)), 2.0)
     chosen_SM = draw_SM < density_S
     return chosen_SM | (draw_SM == draw_SM.min(axis=1, keepdims=True))
+
+
+def first_points(problem: Problem, valid_M, plan):
+    """A first batch: all rows, the best row alone, then alphas in geometric steps; as J row sets.
+
+    Returns row sets [S, J, M] and levels [S], -1 for the best alpha.
+    """
+    nodes_W = all_nodes(plan.columns)
+    alone_M, alone_level = individual_scores(problem, plan.columns, plan.chunk, plan.phi)
+    axis_M, _ = leading_axis(problem, valid_M, plan.columns)
+    axis_JM = jnp.stack(
+        [highest(end_M, valid_M, share) for end_M in (axis_M, -axis_M) for share in AXIS_SHARES]
+    )
+    top_M = highest(alone_M, valid_M, SCORE_SHARE)
+    level_S = spread_levels(problem, jnp.linspace(0.0, 1.0, BATCH - 2))
+
+    def of_level(point):
+        level, is_axis = point
+        count_M = row_counts(plane_at(problem, level), nodes_W)[0].astype(jnp.float32)
+        tops = [highest(count_M, valid_M, share) for share in COUNT_SHARES]
+        return pad_sets(jnp.where(is_axis, axis_JM, jnp.stack([*tops, top_M])))
+
+    rows_SJM = jax.lax.map(of_level, (level_S, jnp.arange(BATCH - 2) % 2 == 1))
+    ends_SM = jnp.stack([valid_M, highest(alone_M, valid_M, 0.0)])
+    ends_SJM = jnp.broadcast_to(ends_SM[:, None], (2, *rows_SJM.shape[1:]))
+    levels = (jnp.full(1, -1, jnp.int32), alone_level[None], level_S)
+    return jnp.concatenate([ends_SJM, rows_SJM]), jnp.concatenate(levels)
+
+
+def pad_sets(rows_JM):
+    """Repeats of the last row set, up to as many as later batches try."""
+    spare = CHANGED + RANDOM + SMALL - len(rows_JM)
+    return jnp.pad(rows_JM, ((0, spare), (0, 0)), mode="edge")
+
+
+def later_points(problem: Problem, key, batch, valid_M, best_M):
+    """A later batch, from changes of the best rows so far and from random ones; as the first."""
+    sets = CHANGED + RANDOM + SMALL
+    kind_S = jnp.arange(BATCH * sets) % sets
+    density_key, row_key = jax.random.split(jax.random.fold_in(key, batch))
+    density_S = jax.random.uniform(density_key, kind_S.shape)
+    start_S = jnp.arange(BATCH)
+    plain_S, small_S = start_S % 2 == 1, start_S % 4 == 3
+    plain_kind_S = jnp.where(small_S, CHANGED + RANDOM, CHANGED)
+    kind_S = jnp.where(jnp.repeat(plain_S, sets), jnp.repeat(plain_kind_S, sets), kind_S)
+    density_S = jnp.where(kind_S >= CHANGED + RANDOM, density_S**3, density_S)
+    # Rows in front: what a row draws does not depend on how far others pad this search.
+    draw_MS = jax.random.uniform(row_key, (valid_M.size, kind_S.size))
+    draw_SM = jnp.where(valid_M[None], draw_MS.T, 2.0)
+    chosen_SM = (draw_SM < density_S[:, None]) | (draw_SM == draw_SM.min(axis=1, keepdims=True))
+    changed_SM = (best_M[None] ^ (draw_SM < density_S[:, None] / 2)) & valid_M[None]
+    changed_SM = jnp.where(changed_SM.any(axis=1, keepdims=True), changed_SM, chosen_SM)
+    rows_SM = jnp.where((kind_S < CHANGED)[:, None], changed_SM, chosen_SM)
+    shift = (batch.astype(jnp.float32) * GOLDEN) % 1.0
+    level_S = spread_levels(problem, (jnp.arange(BATCH, dtype=jnp.float32) + shift) / BATCH)
+    return rows_SM.reshape(BATCH, sets, -1), jnp.where(plain_S, jnp.int32(-1), level_S)
+
+
+def spread_levels(problem: Problem, share_S):
+    """Levels at these shares of the way, in geometric steps, from the least attained alpha."""
+    log_A = jnp.log(problem.alphas_A)
+    least = jnp.minimum(problem.levels_MD.min().astype(jnp.int32), log_A.size - 1)
+    target_S = log_A[least] + share_S * (log_A[-1] - log_A[least])
+    return jnp.searchsorted(log_A, target_S - 1e-5).clip(max=log_A.size - 1).astype(jnp.int32)

@@ -37,9 +37,16 @@ def keep_best(found: Found, task: Task, n_pool: int, n_nodes: int) -> RunScans:
     scores_RS = task.options.phi(
         found.n_alpha.astype(np.float64), size_RS.astype(np.float64), alpha_RS, xp=np
     )
+    scores_RS = np.where(found.first_level < 0, np.nan, scores_RS)
+    first_RS = np.where(
+        found.first_level < 0, np.nan, task.tables.alphas_RA[search_R[:, None], found.first_level]
+    )
     groups = len(search_R) // runs
-    start_scores = scores_RS.reshape(runs, groups, -1).max(1)
-    best_search, best_start = np.divmod(scores_RS.reshape(runs, -1).argmax(1), scores_RS.shape[1])
+    start_scores, start_alphas = best_of_groups(
+        *(x.reshape(runs, groups, -1) for x in (scores_RS, first_RS))
+    )
+    flat = np.nanargmax(scores_RS.reshape(runs, -1), 1)
+    best_search, best_start = np.divmod(flat, scores_RS.shape[1])
     best_search += np.arange(runs) * groups
     best = (best_search, best_start)
     some_R = scores_RS[best] > 0
@@ -60,8 +67,15 @@ def keep_best(found: Found, task: Task, n_pool: int, n_nodes: int) -> RunScans:
         high=high_RD,
         low=low_RD,
         start_scores=start_scores,
+        start_alphas=start_alphas,
         at_smallest_alpha=some_R & (found.level[best] == 0),
     )
+
+
+def best_of_groups(scores_RGS, alphas_RGS):
+    """Of each start the group it did best in: scores and alphas [R, S], NaN where none began."""
+    best_R1S = np.where(np.isnan(scores_RGS), -1.0, scores_RGS).argmax(1)[:, None]
+    return (np.take_along_axis(x, best_R1S, 1)[:, 0] for x in (scores_RGS, alphas_RGS))
 
 
 def best_fractional(found, searches: Searches, runs: int, n_pool: int) -> RunScans:
@@ -72,14 +86,16 @@ def best_fractional(found, searches: Searches, runs: int, n_pool: int) -> RunSca
         part = found[run * groups : (run + 1) * groups]
         scores_GS = np.stack([one[0] for one in part])
         group, start = np.unravel_index(scores_GS.argmax(), scores_GS.shape)
-        score_S, alpha_S, rows_SM, high_SD, low_SD, least = part[group]
+        score_S, alpha_S, rows_SM, high_SD, low_SD, _, least = part[group]
         search = run * groups + group
         rows_N = np.zeros(n_pool, bool)
         rows_N[searches.rows_RM[search][searches.valid_RM[search]][rows_SM[start]]] = True
+        first_GS = np.stack([one[5] for one in part])
+        start_scores, start_alphas = best_of_groups(scores_GS[None], first_GS[None])
         at_least = score_S[start] > 0 and alpha_S[start] == least
         fields.append(
             (score_S[start], alpha_S[start], rows_N, high_SD[start], low_SD[start],
-             scores_GS.max(0), at_least)
+             start_scores[0], start_alphas[0], at_least)
         )  # fmt: skip
     return RunScans(*map(np.array, zip(*fields, strict=True)))
 

@@ -1,0 +1,139 @@
+"""Starts in batches, until the best was reached from different alphas or more would not pay.
+
+A start is an alpha and a few row sets: these are climbed at that alpha alone, where a step costs a
+fraction of one over all alphas, and the ascent goes on from the best of them. What a search does
+depends on nothing but its own rows, so that it does the same alone and among others.
+Letters: R searches, S starts, J row sets of one start, M rows, A alphas.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from personascan.scan.group import Found, Problem, Subset, ascend, climb_at_alpha
+from personascan.scan.planes import word_count
+from personascan.scan.starts import BATCH, first_points, later_points
+
+MOST = 200  # starts of the smallest searches
+COST = 12_000_000  # rows x alphas x words x starts; 50 rows x 4096 nodes are left with one batch
+# What confirms the best: starts and starting alphas that reached it, in at least so many batches.
+# The alphas of one batch share row sets, so that alone they can agree on a poor subset.
+STARTS_NEEDED, ALPHAS_NEEDED, BATCHES_NEEDED = 6, 4, 10
+SAME = 1e-6  # scores this near are equal
+
+
+def start_limits(searches, tables, columns: int) -> np.ndarray:
+    """How many starts each search may take [R]: whole batches, as many as the bounds allow."""
+    rows_R = searches.valid_RM.sum(1)
+    alphas_R = 1 + (np.diff(tables.alphas_RA, axis=1) > 0).sum(1)
+    cost_R = rows_R * alphas_R * word_count(columns) * BATCH
+    return (BATCH * np.clip(COST // cost_R, 1, MOST // BATCH)).astype(np.int32)
+
+
+def ascend_in_batches(problem: Problem, key, valid_M, limit, plan) -> Found:
+    """Batches of starts until they are confirmed or reach `limit`: Found with an axis S in front.
+
+    Where devices share out the starts, each makes its own and all see those of all.
+    """
+
+    def step(state):
+        batch, found = state
+        points = jax.lax.cond(
+            batch == 0,
+            lambda: first_points(problem, valid_M, plan),
+            lambda: later_points(problem, key, batch, valid_M, best_rows(problem, found, plan.phi)),
+        )
+        made = make_starts(problem, points, plan)
+        place = batch * BATCH
+        found = jax.tree.map(
+            lambda into, part: jax.lax.dynamic_update_slice_in_dim(into, part, place, 0),
+            found,
+            made,
+        )
+        return batch + 1, found
+
+    def goes_on(state):
+        batch, found = state
+        return (batch * BATCH < limit) & ~is_confirmed(problem, found, batch, plan.phi)
+
+    sets = jax.ShapeDtypeStruct((1, valid_M.size), bool), jax.ShapeDtypeStruct((), jnp.int32)
+    shapes = jax.eval_shape(lambda *start: make_start(problem, start, plan), *sets)
+    found = jax.tree.map(lambda one: jnp.zeros((plan.starts, *one.shape), one.dtype), shapes)
+    found = found._replace(first_level=jnp.full(plan.starts, -1, jnp.int32))
+    return jax.lax.while_loop(goes_on, step, (jnp.int32(0), found))[1]
+
+
+def make_starts(problem: Problem, points, plan) -> Found:
+    """The ascents of one batch."""
+    if plan.over_starts:
+        points = own_share(points, len(plan.devices))
+
+    def make(point):
+        return make_start(problem, point, plan)
+
+    found = jax.vmap(make)(points) if plan.side_by_side else jax.lax.map(make, points)
+    if not plan.over_starts:
+        return found
+    return jax.tree.map(
+        lambda field: jax.lax.all_gather(field, "devices", tiled=True)[:BATCH], found
+    )
+
+
+def make_start(problem: Problem, point, plan) -> Found:
+    """The ascent from the best of some row sets at an alpha; from the first where that is -1."""
+    rows_JM, level = point
+    if not plan.climb:
+        level = jnp.int32(-1)
+    rows_M = jax.lax.cond(
+        level < 0, lambda: rows_JM[0], lambda: best_at_alpha(problem, rows_JM, level, plan.phi)
+    )
+    return ascend(problem, rows_M, level, chunk=plan.chunk, phi=plan.phi, climb=plan.climb)
+
+
+def best_at_alpha(problem: Problem, rows_JM, level, phi):
+    """Of the row sets climbed at one alpha the rows of the best."""
+    nodes_W = jnp.zeros(problem.levels_MD.shape[-1] // 32, jnp.uint32)
+
+    def climbed(best, rows_M):
+        start = Subset(rows_M, nodes_W, level, jnp.float32(-1.0))
+        end = climb_at_alpha(problem, start, level, phi, climb=True)
+        rises = end.score > best[0]
+        return (jnp.where(rises, end.score, best[0]), jnp.where(rises, end.rows_M, best[1])), None
+
+    return jax.lax.scan(climbed, (jnp.float32(-1.0), rows_JM[0]), rows_JM)[0][1]
+
+
+def own_share(points, devices: int):
+    """The starts of this device; the last ones are padded with copies."""
+
+    def of_field(field_SX):
+        each = -(-len(field_SX) // devices)
+        spare = ((0, each * devices - len(field_SX)),) + ((0, 0),) * (field_SX.ndim - 1)
+        first = jax.lax.axis_index("devices") * each
+        return jax.lax.dynamic_slice_in_dim(jnp.pad(field_SX, spare, mode="edge"), first, each)
+
+    return jax.tree.map(of_field, points)
+
+
+def scores_of(problem: Problem, found: Found, phi):
+    """The score of every start [S] from its integers, -1 where none was made."""
+    nodes_S = jax.lax.population_count(found.nodes_W).astype(jnp.int32).sum(-1)
+    size_S = nodes_S * found.rows_M.sum(-1, dtype=jnp.int32)
+    some_S = jnp.maximum(size_S, 1).astype(jnp.float32)
+    score_S = phi(found.n_alpha.astype(jnp.float32), some_S, problem.alphas_A[found.level])
+    score_S = jnp.where(size_S > 0, score_S, 0.0)
+    return jnp.where(found.first_level < 0, -1.0, score_S)
+
+
+def best_rows(problem: Problem, found: Found, phi):
+    """The rows of the best subset so far [M]."""
+    return found.rows_M[scores_of(problem, found, phi).argmax()]
+
+
+def is_confirmed(problem: Problem, found: Found, batch, phi):
+    """Whether enough starts, from enough alphas, have reached the best."""
+    score_S = scores_of(problem, found, phi)
+    best_S = (score_S >= score_S.max() * (1 - SAME)) & (found.first_level >= 0)
+    hit_A = jnp.zeros(problem.alphas_A.size, bool).at[found.first_level].max(best_S)
+    enough = (best_S.sum() >= STARTS_NEEDED) & (hit_A.sum() >= ALPHAS_NEEDED)
+    return enough & (batch >= BATCHES_NEEDED)
