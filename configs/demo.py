@@ -65,7 +65,7 @@ def get_config() -> ConfigDict:
     config.scan.alpha_max = 0.5
     config.scan.alpha_min = 0.0
     config.scan.alphas = "exact"  # or "grid", "log", or numbers such as "0.01,0.05"
-    config.scan.starts = "auto"
+    config.scan.starts = "10"  # or "auto": as many as the search needs, which takes longer
     config.scan.permutations = 39  # of the labels, to calibrate every place and the nodes; 0: none
     config.scan.statistic_runs = 10  # whose mean score is a place's statistic
 

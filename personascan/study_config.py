@@ -29,7 +29,7 @@ class ScanPlan:
     alpha_max: float = 0.5
     alpha_min: float = 0.0
     alphas: str = "exact"  # "exact", "grid", "log" or numbers separated by commas
-    starts: str = "10"  # "auto" or a whole number as text
+    starts: str = "auto"  # or a whole number as text
     permutations: int = 200  # of the labels, to calibrate every place and the nodes; 0: none
     statistic_runs: int = 10  # whose mean score is a place's statistic
 

@@ -27,7 +27,7 @@ TAIL = flags.DEFINE_string("tail", "signed", "signed, right, left or two.")
 ALPHA_MAX = flags.DEFINE_float("alpha_max", 0.5, "Largest alpha.")
 ALPHA_MIN = flags.DEFINE_float("alpha_min", 0.0, "Smallest alpha; 0 is no bound.")
 ALPHAS = flags.DEFINE_string("alphas", "exact", "exact, grid, log or numbers such as 0.01,0.05.")
-STARTS = flags.DEFINE_string("starts", "10", "Starts of the ascent: auto or a number.")
+STARTS = flags.DEFINE_string("starts", "auto", "Starts of the ascent: auto or a number.")
 SEED = flags.DEFINE_integer("seed", 0, "Seed of the random starts.")
 
 

@@ -29,6 +29,7 @@ from personascan.scan.starts import BATCH, starting_points
 from personascan.scan.tails import Tail
 from personascan.scan.thresholds import tail_levels
 
+SEARCHES_AT_ONCE = 100
 PLANES_BYTES = 2**28  # planes are held up to here, and packed in chunks of alphas beyond
 
 
@@ -162,10 +163,30 @@ def own_levels(source: OwnBackgrounds, searched: tuple, rows_M, valid_M, plan: S
 
 
 def run_search(source, searches: Searches, tables: LevelTables, keys_R, plan: SearchPlan) -> Found:
-    """Every start of every search: Found with leading axes [R, S]."""
-    found = search(*search_inputs(source, searches, tables, keys_R, plan), plan=plan)
+    """Every start of every search: Found with leading axes [R, S].
+
+    Many searches are made in parts of one size, so that scans of any number share a compilation.
+    """
     runs = len(searches.rows_RM)
-    return jax.tree.map(lambda field: np.asarray(field[:runs]), found)
+    if runs <= SEARCHES_AT_ONCE:
+        found = search(*search_inputs(source, searches, tables, keys_R, plan), plan=plan)
+        return jax.tree.map(lambda field: np.asarray(field[:runs]), found)
+    parts = []
+    for first in range(0, runs, SEARCHES_AT_ONCE):
+        part = np.minimum(np.arange(first, first + SEARCHES_AT_ONCE), runs - 1)
+        parts.append(run_search(*some_searches(part, source, searches, tables, keys_R), plan))
+    return jax.tree.map(lambda *fields: np.concatenate(fields)[:runs], *parts)
+
+
+def some_searches(chosen, source, searches: Searches, tables: LevelTables, keys_R):
+    """The inputs of some searches."""
+    if isinstance(source, OwnBackgrounds):
+        own = ("background_RN", "below_RGB", "above_RGB")
+        source = source._replace(**{name: getattr(source, name)[chosen] for name in own})
+    searches = jax.tree.map(lambda field: field[chosen], searches)
+    per_search = ("alphas_RA", "below_RGB", "above_RGB")
+    tables = tables._replace(**{name: getattr(tables, name)[chosen] for name in per_search})
+    return source, searches, tables, keys_R[chosen]
 
 
 def search_inputs(source, searches: Searches, tables: LevelTables, keys_R, plan: SearchPlan):
