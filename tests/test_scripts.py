@@ -137,7 +137,7 @@ def test_a_study_is_planned_as_well(tiny, tmp_path):
         f"--config.out={tmp_path}/out", "--dry_run", env=env,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "statements        800" in done.stdout
+    assert "statements        1,200" in done.stdout
     assert not (tmp_path / "out").exists()
 
 

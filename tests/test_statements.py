@@ -4,9 +4,11 @@ import json
 import pathlib
 import re
 
+import numpy as np
 import pytest
 
 import personascan
+from personascan.analysis.detection import bag_of_words_accuracy
 
 DATA = pathlib.Path(__file__).parents[1] / "data/statements"
 PERSONAS = {
@@ -57,16 +59,33 @@ def words(text):
     return re.findall(r"[a-z']+", text.lower())
 
 
+# Worded as people who hold them would, so that their lengths and words may differ.
+BELIEFS = {"environmentalism": "beliefs", "spirituality": "beliefs"}
+
+
 @pytest.fixture(params=PERSONAS)
 def own(request):
     return personascan.load_statements(DATA, persona=request.param)
 
 
+@pytest.mark.parametrize("persona", BELIEFS)
+def test_the_wording_of_beliefs_tells_their_direction(persona):
+    found = personascan.load_statements(DATA, persona=persona)
+    positive = np.array([s.positive for s in found])
+    accuracy, _ = bag_of_words_accuracy([s.text for s in found], positive, seed=0)
+    assert accuracy > 0.7
+    lengths = np.array([len(words(s.text)) for s in found])
+    assert abs(lengths[positive].mean() - lengths[~positive].mean()) < 1
+    content = [frozenset(words(s.text)) - FUNCTION_WORDS for s in found]
+    for a, b in itertools.combinations(content, 2):
+        assert len(a & b) / len(a | b) <= 0.5
+
+
 def test_our_personas_have_their_counts_topics_and_fields():
     statements = personascan.load_statements(DATA)
-    assert {s.persona: s.topic for s in statements} == PERSONAS
-    assert len({s.id for s in statements}) == 800
-    for persona in PERSONAS:
+    assert {s.persona: s.topic for s in statements} == PERSONAS | BELIEFS
+    assert len({s.id for s in statements}) == 1200
+    for persona in PERSONAS | BELIEFS:
         for positive in (True, False):
             count = sum(s.persona == persona and s.positive is positive for s in statements)
             assert count == 100
@@ -245,7 +264,9 @@ def test_bad_sources_are_refused(tmp_path):
 
 @pytest.mark.parametrize("persona", ["unknown", "../optimism", "/etc/passwd"])
 def test_a_persona_is_a_name_and_never_a_path(persona):
-    with pytest.raises(personascan.InputError, match=r"is not in .* it has frugality, optimism"):
+    with pytest.raises(
+        personascan.InputError, match=r"is not in .* it has environmentalism, frugality"
+    ):
         personascan.load_statements(DATA, persona=persona)
 
 
