@@ -172,3 +172,12 @@ def test_a_batchs_bytes_follow_the_widths(model):
         for positions, tokens in ((("last",), 1), (("last", "mean"), 2), (("all", "last"), 33)):
             more = batch_bytes(model.config, batch, (site,), positions) - least
             assert more == 2 * 4 * 4 * tokens * layers * width
+
+
+def test_an_edit_at_a_site_that_is_none_is_refused(model):
+    edit = Edit(np.ones((3, 48), np.float32), np.zeros((3, 48), np.float32))
+    kept = Kept(np.zeros((1, 1), np.int32))
+    with pytest.raises(personascan.InputError, match="edits names 'mlp_hiden'; sites are"):
+        model.decoder().apply(
+            {"params": model.params}, np.zeros((1, 4), np.int32), kept, {"mlp_hiden": edit}
+        )

@@ -146,12 +146,12 @@ def in_half(strata, seed: int) -> np.ndarray:
 
 
 def calibrate_places(pool: Mapping, positive_N, plan: LocalisationPlan, seed: int) -> Calibration:
-    """The family of all places, without nodes."""
+    """The family of all places, without nodes; where every alpha is asked for, geometric ones."""
     o = plan.options
     return calibrate(
         pool, positive_N, plan.runs, permutations=plan.permutations, runs=plan.statistic_runs,
         seed=seed, score=o.score, tail=o.tail, alpha_max=o.alpha_max, alpha_min=o.alpha_min,
-        alphas=o.alphas,
+        alphas="log" if o.alphas == "exact" else o.alphas,
     )  # fmt: skip
 
 

@@ -122,7 +122,7 @@ def calibrate(
     tail: str = "signed",
     alpha_max: float = 0.5,
     alpha_min: float = 0.0,
-    alphas="exact",
+    alphas="log",
     starts=1,
     ties: str = "whole",
 ) -> Calibration:
@@ -146,7 +146,8 @@ def calibrate(
         0.01 (or the least attainable) and alpha_max in geometric steps.
       nodes: the key (or index) of the place whose nodes are counted too; None: no nodes.
       seed: of the permutations, splits and random starts; ties are broken by it and the key.
-      score, tail, alpha_max, alpha_min, alphas, starts, ties: as in `scan_runs`.
+      score, tail, alpha_max, alpha_min, alphas, starts, ties: as in `scan_runs`; geometric alphas
+        give the z of every attained one at half of the time (docs/scan.md).
 
     Returns:
       Calibration.

@@ -141,8 +141,10 @@ class Decoder(nn.Module):
         rotations that depend on it (None: all of them).
         """
         c, edits = self.config, edits or {}
-        for site in edits:
-            c.site_shape(site)  # an edit where there is no such site would change nothing
+        for site in edits:  # where there is no such site an edit would change nothing
+            if site not in SITES:
+                raise InputError(f"edits names {site!r}; sites are {', '.join(SITES)}")
+            c.site_shape(site)
         tokens = tokens_BT.shape[1]
         x_BTD = scaled(self.top["embedding"][tokens_BT].astype(jnp.float32), c.embed_scale)
         if c.embed_width:

@@ -121,9 +121,9 @@ def draw_profiles(study) -> Figure:
         axis.set_xlabel("layer")
     axes.flat[0].plot([], [], "o", color="0.4", label="family-wise p <= 0.05")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    tells = apart(study.config.level) + (" apart" if study.config.level == 2 else "")
     figure.suptitle(
-        f"Where the scan tells {apart(study.config.level)}, against {found.null.shape[1]} "
-        "permutations of labels"
+        f"Where the scan tells {tells}, against {found.null.shape[1]} permutations of labels"
     )
     return figure
 
