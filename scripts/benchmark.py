@@ -11,7 +11,7 @@ import pathlib
 
 from absl import flags
 
-KINDS = ["scans", "calibration", "scaling", "starts", "small"]
+KINDS = ["scans", "calibration", "scaling", "starts", "small", "digits"]
 PARTS = flags.DEFINE_multi_enum("part", KINDS, KINDS, "What to measure; may be given repeatedly.")
 NODES = flags.DEFINE_integer("nodes", 4096, "Nodes of the scans.", lower_bound=32)
 RUNS = flags.DEFINE_integer("runs", 100, "Runs of the scans.", lower_bound=1)
@@ -23,18 +23,18 @@ PLOTS = flags.DEFINE_string("plots", None, "Folder for scaling.png and starts.pn
 
 
 def main(_) -> None:
-    from personascan.benchmarks import speed
+    from personascan.benchmarks import speed, starts
     from personascan.benchmarks.scaling_plot import draw_scaling
-    from personascan.benchmarks.starts import draw_starts, measure_small, measure_starts
     from personascan.files import whole_file
 
-    plots = {"scaling": draw_scaling, "starts": draw_starts}
+    plots = {"scaling": draw_scaling, "starts": starts.draw_starts}
     parts = {
         "scans": lambda: speed.measure_scans(NODES.value, RUNS.value, REPEATS.value),
         "calibration": lambda: speed.measure_calibration(LAYERS.value, PERMUTATIONS.value),
         "scaling": lambda: speed.measure_scaling(REPEATS.value, LARGEST.value),
-        "starts": measure_starts,
-        "small": measure_small,
+        "starts": starts.measure_starts,
+        "small": starts.measure_small,
+        "digits": starts.measure_digits,
     }
     with contextlib.ExitStack() as stack:
         drawn = set(plots) & set(PARTS.value) if PLOTS.value else ()

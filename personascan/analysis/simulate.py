@@ -4,6 +4,8 @@ Letters: L layers, N rows, D nodes, B background rows, M evaluation rows, P prob
 """
 
 import numpy as np
+from scipy.signal import convolve
+from sklearn.datasets import load_digits
 
 NULL_KINDS = ("iid", "correlated", "ties", "heavy tails")
 FACTORS = 3  # shared by all nodes of correlated noise
@@ -60,3 +62,43 @@ def problem(rng, kind: str, rows: int, nodes: int, background: int):
     elif kind == "wider":
         evaluation_MD[chosen, some] *= np.float32(1.6)
     return background_BD, evaluation_MD
+
+
+DIGIT_NOISE = 0.08  # of the brightest pixel
+FILTERS = 32
+DIGIT_BACKGROUND = 1000
+
+
+def digit_images(size: int = 8) -> tuple[np.ndarray, np.ndarray]:
+    """Scikit-learn's digits [N, size, size] in 0..1, and their labels; pixels are repeated."""
+    digits = load_digits()
+    images_NYX = digits.images.astype(np.float32) / 16
+    return np.kron(images_NYX, np.ones((1, size // 8, size // 8), np.float32)), digits.target
+
+
+def noised(rng, images_NYX, strength: float = DIGIT_NOISE) -> np.ndarray:
+    """Images with every pixel a step brighter or darker, as far as there is room."""
+    signs_NYX = rng.choice(np.float32([-1, 1]), images_NYX.shape)
+    return np.clip(images_NYX + np.float32(strength) * signs_NYX, 0, 1)
+
+
+def convolved(rng, images_NYX, filters: int = FILTERS) -> np.ndarray:
+    """ReLU activations [N, D] of a random 3 x 3 convolution: many values tie at zero."""
+    kernels_KYX = rng.normal(size=(filters, 3, 3)).astype(np.float32)
+    maps = [convolve(images_NYX, kernel_YX[None], "valid") for kernel_YX in kernels_KYX]
+    return np.maximum(np.stack(maps, 1), 0).reshape(len(images_NYX), -1)
+
+
+def digits_problem(rng, rows: int = 300, share: float = 0.5, size: int = 8):
+    """Activations [N, D] of digits through a random convolution, their labels, and masks [N].
+
+    The masks: the background of 1000, the evaluated rows, and which of these carry noise.
+    """
+    images_NYX, label_N = digit_images(size)
+    order_N = rng.permutation(len(images_NYX))
+    images_NYX, label_N = images_NYX[order_N], label_N[order_N]
+    place_N = np.arange(len(order_N)) - DIGIT_BACKGROUND
+    noised_N = (place_N >= 0) & (place_N < share * rows)
+    images_NYX[noised_N] = noised(rng, images_NYX[noised_N])
+    values_ND = convolved(rng, images_NYX)
+    return values_ND, label_N, place_N < 0, (place_N >= 0) & (place_N < rows), noised_N

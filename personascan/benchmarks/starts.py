@@ -1,11 +1,13 @@
 """What each start of the ascent buys, against the best of 200 random ones."""
 
+import time
 from collections.abc import Iterator
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from personascan.analysis.simulate import KINDS, problem
+from personascan.analysis.simulate import KINDS, digits_problem, problem
+from personascan.benchmarks.speed import benchmark_pool
 from personascan.scan.options import FIXED_STARTS
 from personascan.scan.runs import group_scan, scan_runs
 from personascan.scan.starts import MIX
@@ -87,6 +89,79 @@ def measure_small(widths=SMALL_WIDTHS, scores=("bj", "hc", "ks"), count: int = 1
             line |= {f"mean of {of}": round(float(share.mean()), 4)}
             line |= {f"worst of {of}": round(float(share.min()), 4)}
         yield line
+    yield measure_cost()
+
+
+def measure_cost(nodes: int = 4096, runs: int = 100, repeats: int = 5) -> dict:
+    """Seconds of the default and of ten starts, by turns, on what the bound on cost is set for."""
+    arrays = benchmark_pool(nodes, runs)
+    seconds = {"auto": [], FIXED_STARTS: []}
+    for _ in range(1 + repeats):  # the first ones compile
+        for starts, into in seconds.items():
+            began = time.perf_counter()
+            scan_runs(*arrays, starts=starts, alphas="grid")
+            into.append(time.perf_counter() - began)
+    auto, ten = (np.array(found[1:]) for found in seconds.values())
+    line = {"what": f"{runs} group runs, 50 x {nodes}, grid alphas", "of": repeats}
+    line |= {"auto": round(float(np.median(auto)), 3), "ten": round(float(np.median(ten)), 3)}
+    return line | {"times_ten": round(float(np.median(auto / ten)), 2)}
+
+
+DIGIT_SHARES = (0.5, 0.1, 0.0)  # of the rows that carry noise
+DIGIT_SIZES = ((8, 300, 12), (16, 200, 2))  # pixels a side, rows, problems
+
+
+def measure_digits(sizes=DIGIT_SIZES, seed: int = 31) -> Iterator[dict]:
+    """What the default and ten starts reach of the best known, on digits through a convolution.
+
+    The best known is that of both and of ascents from the rows of each label, noised or clean, of
+    another score's result, single and random ones. Yields a line for each problem, then a summary.
+    """
+    lines = []
+    for size, rows, count in sizes:
+        for i in range(count):
+            rng = np.random.default_rng([seed, size, i // 2])
+            share, tail = DIGIT_SHARES[i // 2 % len(DIGIT_SHARES)], ("right", "signed")[i % 2]
+            *arrays, noised_N = digits_problem(rng, rows, share, size)
+            reached = reach_on_digits(rng, *arrays, noised_N, tail)
+            what = f"starts, digits, {rows} x {arrays[0].shape[1]}, {share:g} noised, {tail}"
+            lines.append({"what": what} | reached)
+            yield lines[-1]
+    summary = {"what": "starts, digits", "problems": len(lines)}
+    for name in ("auto", "ten"):
+        share = np.array([line[name] for line in lines])
+        summary |= {f"mean of {name}": round(float(share.mean()), 4)}
+        summary |= {f"worst of {name}": float(share.min())}
+    yield summary
+
+
+def reach_on_digits(rng, values_ND, label_N, background_N, evaluated_N, noised_N, tail) -> dict:
+    """The shares of one problem, and which row sets led to the best known."""
+
+    def scan(starts, score="bj"):
+        masks = background_N[None], evaluated_N[None]
+        return scan_runs(values_ND, *masks, starts=starts, score=score, tail=tail, alphas="log")
+
+    rows = np.flatnonzero(evaluated_N)
+    labels = [label_N == label for label in range(10)]
+    single_SN = np.arange(len(label_N)) == rng.choice(rows, (20, 1), replace=False)
+    random_SN = rng.random((60, len(label_N))) < rng.random((60, 1)) ** 2
+    sets = {
+        "labels": labels,
+        "noised or clean": [noised_N, ~noised_N, *(one & noised_N for one in labels)],
+        "the other score's": [scan(FIXED_STARTS, "hc").rows[0, 0]],
+        "single rows": single_SN,
+        "random": random_SN,
+    }
+    kind_S = np.repeat(list(sets), [len(part) for part in sets.values()])
+    sets_SN = np.concatenate(list(sets.values())) & evaluated_N
+    sets_SN[~sets_SN.any(1), rows[0]] = True
+    known = scan(sets_SN)
+    auto, ten = scan("auto"), scan(FIXED_STARTS)
+    best = max(found.score[0, 0] for found in (known, auto, ten))
+    line = {"auto": auto, "ten": ten, "known": known}
+    line = {name: round(float(found.score[0, 0] / best), 4) for name, found in line.items()}
+    return line | {"best set": str(kind_S[known.start_scores[0, 0].argmax()])}
 
 
 def draw_starts(lines: list[dict]) -> Figure:

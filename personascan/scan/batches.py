@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from personascan.scan.group import Found, Problem, Subset, ascend, climb_at_alpha
+from personascan.scan.group import Found, Problem, Subset, ascend, climb_at_alpha, higher
 from personascan.scan.planes import word_count
 from personascan.scan.starts import BATCH, first_points, later_points
 
@@ -40,7 +40,7 @@ def ascend_in_batches(problem: Problem, key, valid_M, limit, plan) -> Found:
         batch, found = state
         points = jax.lax.cond(
             batch == 0,
-            lambda: first_points(problem, valid_M, plan),
+            lambda: first_points(problem, key, valid_M, plan),
             lambda: later_points(problem, key, batch, valid_M, best_rows(problem, found, plan.phi)),
         )
         made = make_starts(problem, points, plan)
@@ -56,8 +56,9 @@ def ascend_in_batches(problem: Problem, key, valid_M, limit, plan) -> Found:
         batch, found = state
         return (batch * BATCH < limit) & ~is_confirmed(problem, found, batch, plan.phi)
 
-    sets = jax.ShapeDtypeStruct((1, valid_M.size), bool), jax.ShapeDtypeStruct((), jnp.int32)
-    shapes = jax.eval_shape(lambda *start: make_start(problem, start, plan), *sets)
+    sets = jax.ShapeDtypeStruct((1, valid_M.size), bool)
+    number = jax.ShapeDtypeStruct((), jnp.int32)
+    shapes = jax.eval_shape(lambda *start: make_start(problem, start, plan), sets, number, number)
     found = jax.tree.map(lambda one: jnp.zeros((plan.starts, *one.shape), one.dtype), shapes)
     found = found._replace(first_level=jnp.full(plan.starts, -1, jnp.int32))
     return jax.lax.while_loop(goes_on, step, (jnp.int32(0), found))[1]
@@ -81,26 +82,27 @@ def make_starts(problem: Problem, points, plan) -> Found:
 
 def make_start(problem: Problem, point, plan) -> Found:
     """The ascent from the best of some row sets at an alpha; from the first where that is -1."""
-    rows_JM, level = point
+    rows_JM, sets, level = point
     if not plan.climb:
         level = jnp.int32(-1)
     rows_M = jax.lax.cond(
-        level < 0, lambda: rows_JM[0], lambda: best_at_alpha(problem, rows_JM, level, plan.phi)
+        level < 0,
+        lambda: rows_JM[0],
+        lambda: best_at_alpha(problem, rows_JM, sets, level, plan.phi),
     )
     return ascend(problem, rows_M, level, chunk=plan.chunk, phi=plan.phi, climb=plan.climb)
 
 
-def best_at_alpha(problem: Problem, rows_JM, level, phi):
-    """Of the row sets climbed at one alpha the rows of the best."""
+def best_at_alpha(problem: Problem, rows_JM, sets, level, phi):
+    """Of the first `sets` row sets climbed at one alpha the rows of the best."""
     nodes_W = jnp.zeros(problem.levels_MD.shape[-1] // 32, jnp.uint32)
 
-    def climbed(best, rows_M):
-        start = Subset(rows_M, nodes_W, level, jnp.float32(-1.0))
-        end = climb_at_alpha(problem, start, level, phi, climb=True)
-        rises = end.score > best[0]
-        return (jnp.where(rises, end.score, best[0]), jnp.where(rises, end.rows_M, best[1])), None
+    def climb_next(place, best):
+        start = Subset(rows_JM[place], nodes_W, level, jnp.float32(-1.0))
+        return higher(climb_at_alpha(problem, start, level, phi, climb=True), best)
 
-    return jax.lax.scan(climbed, (jnp.float32(-1.0), rows_JM[0]), rows_JM)[0][1]
+    nothing = Subset(rows_JM[0], nodes_W, level, jnp.float32(-1.0))
+    return jax.lax.fori_loop(0, sets, climb_next, nothing).rows_M
 
 
 def own_share(points, devices: int):

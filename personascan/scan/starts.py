@@ -31,10 +31,14 @@ BATCH = 10
 # A start of a first batch tries top rows (shares by count at its alpha, then by individual score)
 # or both ends of the axis, by turns: were all offered to each, alphas would agree too easily.
 COUNT_SHARES, SCORE_SHARE, AXIS_SHARES = (0.0, 0.1, 0.4), 0.2, (0.2, 0.5)
+# Both kinds also try neighbourhoods: the rows that share most significant nodes with a random row.
+# Broad sets fall into one basin at every alpha; these lead to the others, where rows cluster.
+NEIGHBOURS, LARGEST = 8, 0.5  # of at most this share of the rows, most of them far smaller
 # By turns a start of a later batch tries changes of the best rows, random sets and small ones at
-# an alpha, or goes on from one random or small set at its best alpha: the sets of an alpha outdo
-# one another, and basins that only a weaker one leads to would be missed.
+# an alpha, or goes on from one random set, small one or neighbourhood at its best alpha: the sets
+# of an alpha outdo one another, and basins that only a weaker one leads to would be missed.
 CHANGED, RANDOM, SMALL = 2, 2, 2
+FIRST_SETS = len(COUNT_SHARES) + 1 + NEIGHBOURS
 GOLDEN = 0.618034  # each batch shifts its alphas by this share of a step
 
 
@@ -127,10 +131,10 @@ def random_rows(key, valid_M, starts: int):
     return chosen_SM | (draw_SM == draw_SM.min(axis=1, keepdims=True))
 
 
-def first_points(problem: Problem, valid_M, plan):
+def first_points(problem: Problem, key, valid_M, plan):
     """A first batch: all rows, the best row alone, then alphas in geometric steps; as J row sets.
 
-    Returns row sets [S, J, M] and levels [S], -1 for the best alpha.
+    Returns row sets [S, J, M], how many of them count [S], and levels [S], -1 for the best alpha.
     """
     nodes_W = all_nodes(plan.columns)
     alone_M, alone_level = individual_scores(problem, plan.columns, plan.chunk, plan.phi)
@@ -141,23 +145,44 @@ def first_points(problem: Problem, valid_M, plan):
     top_M = highest(alone_M, valid_M, SCORE_SHARE)
     level_S = spread_levels(problem, jnp.linspace(0.0, 1.0, BATCH - 2))
 
-    def of_level(point):
-        level, is_axis = point
-        count_M = row_counts(plane_at(problem, level), nodes_W)[0].astype(jnp.float32)
-        tops = [highest(count_M, valid_M, share) for share in COUNT_SHARES]
-        return pad_sets(jnp.where(is_axis, axis_JM, jnp.stack([*tops, top_M])))
+    key = jax.random.fold_in(key, 0)
+    row_SJ, share_SJ = neighbour_draws(key, valid_M, (BATCH - 2, NEIGHBOURS))
 
-    rows_SJM = jax.lax.map(of_level, (level_S, jnp.arange(BATCH - 2) % 2 == 1))
+    def of_level(point):
+        level, is_axis, row_J, share_J = point
+        plane_MW = plane_at(problem, level)[0]
+        count_M = row_counts(plane_MW[None], nodes_W)[0].astype(jnp.float32)
+        tops = [highest(count_M, valid_M, share) for share in COUNT_SHARES]
+        near_JM = neighbours(plane_MW, valid_M, row_J, share_J)
+        return jnp.concatenate([jnp.where(is_axis, axis_JM, jnp.stack([*tops, top_M])), near_JM])
+
+    is_axis_S = jnp.arange(BATCH - 2) % 2 == 1
+    rows_SJM = jax.lax.map(of_level, (level_S, is_axis_S, row_SJ, share_SJ))
     ends_SM = jnp.stack([valid_M, highest(alone_M, valid_M, 0.0)])
     ends_SJM = jnp.broadcast_to(ends_SM[:, None], (2, *rows_SJM.shape[1:]))
     levels = (jnp.full(1, -1, jnp.int32), alone_level[None], level_S)
-    return jnp.concatenate([ends_SJM, rows_SJM]), jnp.concatenate(levels)
+    sets_S = jnp.full(BATCH, rows_SJM.shape[1])
+    return jnp.concatenate([ends_SJM, rows_SJM]), sets_S, jnp.concatenate(levels)
 
 
-def pad_sets(rows_JM):
-    """Repeats of the last row set, up to as many as later batches try."""
-    spare = CHANGED + RANDOM + SMALL - len(rows_JM)
-    return jnp.pad(rows_JM, ((0, spare), (0, 0)), mode="edge")
+def neighbour_draws(key, valid_M, shape):
+    """A random valid row and a share of the rows, for each place of `shape`."""
+    row_key, share_key = jax.random.split(key)
+    # Rows in front: what a row draws does not depend on how far others pad this search.
+    draw_MX = jax.random.uniform(row_key, (valid_M.size, *shape))
+    draw_MX = jnp.where(valid_M.reshape(-1, *(1,) * len(shape)), draw_MX, 2.0)
+    return draw_MX.argmin(0), LARGEST * jax.random.uniform(share_key, shape) ** 2
+
+
+def neighbours(plane_MW, valid_M, row_J, share_J):
+    """For each given row the share of the rows that are significant where it is [J, M]."""
+
+    def of_row(drawn):
+        row, share = drawn
+        joint_M = popcounts(plane_MW & plane_MW[row][None]).astype(jnp.float32)
+        return highest(joint_M.at[row].set(jnp.inf), valid_M, share)
+
+    return jax.lax.map(of_row, (row_J, share_J))
 
 
 def later_points(problem: Problem, key, batch, valid_M, best_M):
@@ -171,7 +196,7 @@ def later_points(problem: Problem, key, batch, valid_M, best_M):
     plain_kind_S = jnp.where(small_S, CHANGED + RANDOM, CHANGED)
     kind_S = jnp.where(jnp.repeat(plain_S, sets), jnp.repeat(plain_kind_S, sets), kind_S)
     density_S = jnp.where(kind_S >= CHANGED + RANDOM, density_S**3, density_S)
-    # Rows in front: what a row draws does not depend on how far others pad this search.
+    # Rows in front, as above.
     draw_MS = jax.random.uniform(row_key, (valid_M.size, kind_S.size))
     draw_SM = jnp.where(valid_M[None], draw_MS.T, 2.0)
     chosen_SM = (draw_SM < density_S[:, None]) | (draw_SM == draw_SM.min(axis=1, keepdims=True))
@@ -180,7 +205,12 @@ def later_points(problem: Problem, key, batch, valid_M, best_M):
     rows_SM = jnp.where((kind_S < CHANGED)[:, None], changed_SM, chosen_SM)
     shift = (batch.astype(jnp.float32) * GOLDEN) % 1.0
     level_S = spread_levels(problem, (jnp.arange(BATCH, dtype=jnp.float32) + shift) / BATCH)
-    return rows_SM.reshape(BATCH, sets, -1), jnp.where(plain_S, jnp.int32(-1), level_S)
+    # The last start, a plain one, goes on from a neighbourhood.
+    drawn = neighbour_draws(jax.random.fold_in(row_key, 1), valid_M, (1,))
+    near_JM = neighbours(plane_at(problem, level_S[-1])[0], valid_M, *drawn)
+    rows_SJM = rows_SM.reshape(BATCH, sets, -1).at[-1, :1].set(near_JM)
+    rows_SJM = jnp.pad(rows_SJM, ((0, 0), (0, FIRST_SETS - sets), (0, 0)))
+    return rows_SJM, jnp.full(BATCH, sets), jnp.where(plain_S, jnp.int32(-1), level_S)
 
 
 def spread_levels(problem: Problem, share_S):
