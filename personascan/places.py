@@ -69,6 +69,10 @@ class PlaceRows(Mapping):
     def __getitem__(self, place: Place) -> np.ndarray:
         return self.arrays[place.site, place.position][place.layer][self.rows]
 
+    def shape(self, place: Place) -> tuple[int, int]:
+        """Rows and nodes [N, D] of a place, without a copy."""
+        return len(self.rows), self.arrays[place.site, place.position].shape[-1]
+
     def __iter__(self) -> Iterator[Place]:
         return iter(self.places)
 

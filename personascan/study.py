@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.metadata
+import math
 import os
 import platform
 from dataclasses import dataclass
@@ -233,7 +234,7 @@ def say_calibration(config: StudyConfig, activations: dict, plan: LocalisationPl
     """What the largest calibration needs; refused where there is less."""
     if not plan.permutations:
         return
-    shapes = {pool[place].shape for pool in activations.values() for place in pool}
+    shapes = {pool.shape(place) for pool in activations.values() for place in pool}
     needed = max(
         calibration_bytes(shape, plan.runs, plan.permutations, plan.statistic_runs, plan.options)
         for shape in shapes
@@ -253,7 +254,7 @@ def separate_places(config: StudyConfig, activations, pools) -> dict[str, dict[P
     # Few places are done sooner than processes are started.
     count = len(pools) * len(places)
     processes = os.cpu_count() if count > SEPARATED_ALONE else 1
-    largest = max(pool[place].size for pool in activations.values() for place in places)
+    largest = max(math.prod(pool.shape(p)) for pool in activations.values() for p in places)
     needed = processes * largest * SEPARATION_BYTES
     needed += WORKER_BYTES * processes if processes > 1 else 0
     refuse_too_much("separation", needed, "use fewer statements (limit)", say=True)

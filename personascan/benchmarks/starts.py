@@ -20,7 +20,7 @@ LABELS = ("all rows", "all nodes", *(f"{kind} {share:g}" for kind, share in MIX)
 
 
 def measure_starts(shapes=SHAPES, scores=("bj", "hc", "ks"), kinds=KINDS) -> Iterator[dict]:
-    """Mean share of the best of 200 random starts, after each start of ours and of those.
+    """Mean share of the best of 200 random starts, after each two-sided start of ours and of those.
 
     Yields one line for each shape and score: `reached` after 1, 2, ... default starts, `random`
     after as many random ones, both averaged over one problem of each kind.
@@ -33,8 +33,8 @@ def measure_starts(shapes=SHAPES, scores=("bj", "hc", "ks"), kinds=KINDS) -> Ite
                 arrays = problem(rng, kind, rows, nodes, BACKGROUND)
                 sets_SM = rng.random((RANDOM_STARTS, rows)) < rng.random((RANDOM_STARTS, 1))
                 sets_SM[~sets_SM.any(1), 0] = True
-                by_random = group_scan(*arrays, score=score, starts=sets_SM)
-                by_ours = group_scan(*arrays, score=score, starts=FIXED_STARTS)
+                by_random = group_scan(*arrays, score=score, tail="two", starts=sets_SM)
+                by_ours = group_scan(*arrays, score=score, tail="two", starts=FIXED_STARTS)
                 for found, into in ((by_ours, ours), (by_random, random)):
                     into.append(np.maximum.accumulate(found.start_scores) / by_random.score)
             yield {

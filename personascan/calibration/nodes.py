@@ -18,21 +18,19 @@ def q_values(frequency_TC, labelling: int = 0) -> np.ndarray:
     q(t) is the number of columns expected at or above t under the other labellings over the number
     observed, at most 1; the running minimum makes it monotone. A column never returned has q = 1.
     """
-    observed_C = frequency_TC[labelling]
+    return q_against(frequency_TC[labelling], labelling, np.sort(frequency_TC, axis=1))
+
+
+def q_against(observed_C, labelling: int, ordered_TC) -> np.ndarray:
+    """The q-values of one labelling's frequencies, given all labellings' in ascending order."""
     thresholds = np.unique(observed_C)
-    reaching_TK = counts_from(frequency_TC, thresholds)
+    columns = ordered_TC.shape[1]
+    reaching_TK = np.stack([columns - np.searchsorted(row_C, thresholds) for row_C in ordered_TC])
     observed_K = reaching_TK[labelling]
-    others = len(frequency_TC) - 1
+    others = len(ordered_TC) - 1
     expected_K = (reaching_TK.sum(0) - observed_K) / others
     ratio_K = np.where(thresholds > 0, np.minimum(1.0, expected_K / observed_K), 1.0)
     return np.minimum.accumulate(ratio_K)[np.searchsorted(thresholds, observed_C)]
-
-
-def counts_from(frequency_TC, thresholds_K) -> np.ndarray:
-    """How many columns reach each threshold, ascending: [T + 1, K]."""
-    ordered_TC = np.sort(frequency_TC, axis=1)
-    columns = ordered_TC.shape[1]
-    return np.stack([columns - np.searchsorted(row_C, thresholds_K) for row_C in ordered_TC])
 
 
 def family_p(frequency_TC, runs: int) -> np.ndarray:
@@ -51,7 +49,8 @@ def family_p(frequency_TC, runs: int) -> np.ndarray:
 
 def sets_under_labels(frequency_TC, q: float) -> np.ndarray:
     """The columns with q-value <= q of every labelling, each against all others: [T + 1, C]."""
-    return np.stack([q_values(frequency_TC, t) <= q for t in range(len(frequency_TC))])
+    ordered_TC = np.sort(frequency_TC, axis=1)
+    return np.stack([q_against(one_C, t, ordered_TC) <= q for t, one_C in enumerate(frequency_TC)])
 
 
 def as_nodes(columns_XC, halves: int) -> np.ndarray:
