@@ -62,7 +62,9 @@ def measure_scans(nodes: int, runs: int, repeats: int) -> Iterator[dict]:
         for alphas in ("grid", "exact"):
             yield timed(
                 f"{runs} group runs, {words}, {alphas} alphas",
-                lambda s=starts, a=alphas: scan_runs(pool_ND, *masks, starts=s, alphas=a),
+                lambda s=starts, a=alphas: scan_runs(
+                    pool_ND, *masks, tail="two", starts=s, alphas=a
+                ),
                 repeats,
                 PUBLISHED[words] if alphas == "grid" else None,
             )
@@ -71,7 +73,7 @@ def measure_scans(nodes: int, runs: int, repeats: int) -> Iterator[dict]:
 
     def both():
         empirical_pvalues(background_BD, many_ND)
-        individual_scan(background_BD, many_ND, alphas="grid")
+        individual_scan(background_BD, many_ND, tail="two", alphas="grid")
 
     def numpy_both():
         ranks_ND = numpy_scan.p_values(background_BD, many_ND)
