@@ -203,6 +203,7 @@ def test_calibration_finds_what_the_raw_maximum_hides(without_signal):
         (dict(statistic="median"), "unknown"),
         (dict(nodes=9), "9 is no place of the pool: 0, 1"),
         (dict(tail="up"), "tail 'up' is unknown"),
+        (dict(alphas=[0.01]), "no p-value lies at the alphas searched"),
         (dict(seed=-1), "whole number"),
     ],
 )

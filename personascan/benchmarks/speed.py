@@ -180,7 +180,7 @@ def measure_scaling(repeats: int, largest: int) -> Iterator[dict]:
         found = timed(
             f"scaling in {varied}",
             lambda p=pool_ND, b=background_RN, e=evaluation_RN: scan_runs(
-                p, b, e, starts=3, alphas="grid"
+                p, b, e, tail="two", starts=3, alphas="grid"
             ),
             repeats,
         )

@@ -22,7 +22,7 @@ LABELS = ("all rows", "all nodes", *(f"{kind} {share:g}" for kind, share in MIX)
 def measure_starts(shapes=SHAPES, scores=("bj", "hc", "ks"), kinds=KINDS) -> Iterator[dict]:
     """Mean share of the best of 200 random starts, after each two-sided start of ours and of those.
 
-    Yields one line for each shape and score: `reached` after 1, 2, ... default starts, `random`
+    Yields one line for each shape and score: `reached` after 1, 2, ... fixed starts, `random`
     after as many random ones, both averaged over one problem of each kind.
     """
     for rows, nodes in shapes:
@@ -169,7 +169,7 @@ def draw_starts(lines: list[dict]) -> Figure:
     figure = Figure(figsize=(8, 4.6), layout="constrained")
     axis = figure.subplots()
     ours, random = (np.mean([line[key] for line in lines], axis=0) for key in ("reached", "random"))
-    axis.plot(np.arange(1, len(ours) + 1), ours, "o-", color="#0072B2", label="the default starts")
+    axis.plot(np.arange(1, len(ours) + 1), ours, "o-", color="#0072B2", label="the fixed starts")
     axis.plot(np.arange(1, len(random) + 1), random, color="#D55E00", label="random starts")
     axis.axhline(0.995, color="0.4", ls="--", lw=1, label="0.995")
     for i, label in enumerate(LABELS[: len(ours)]):

@@ -154,7 +154,7 @@ def calibrate(
 
     Raises:
       InputError: as `scan_runs` and `draw_splits`; fewer than one permutation or run, a key that
-        the pool does not have.
+        the pool does not have, alphas that no p-value of that background reaches.
     """
     if statistic not in STATISTICS:
         raise InputError(f"statistic {statistic!r} is unknown; use one of {', '.join(STATISTICS)}")
@@ -164,6 +164,8 @@ def calibrate(
         score=score, tail=tail, alpha_max=alpha_max, alpha_min=alpha_min, alphas=alphas,
         starts=starts, ties=ties,
     )  # fmt: skip
+    if note := options.unattainable(plan.background):
+        raise InputError(note)
     places = as_places(pool)
     if nodes is not None and nodes not in list(places):
         raise InputError(f"nodes = {nodes!r} is no place of the pool: {listed(places)}")
@@ -230,9 +232,10 @@ def listed(places) -> str:
 
 def min_alpha(places, labellings: Labellings, runs: int, options: ScanOptions) -> np.ndarray:
     """The "min_alpha" statistic of every place: [P, T + 1]."""
-    rng = np.random.default_rng(labellings.seed)  # only breaks ties
     found = []
     for key in places:
+        # Only breaks ties; from the place's key, so that its numbers do not hang on its company.
+        rng = np.random.default_rng([labellings.seed, 1, *str(key).encode()])
         scores_AT = [
             null_scores(places[key], labellings, runs, one).mean(1)
             for one in separate_alphas(options, labellings.plan.background)
