@@ -2,7 +2,7 @@
 
     python scripts/study.py --config=configs/demo.py
 
-Fetches the model once (93 MB), then takes about four minutes on two CPU cores. Leaves tables,
+Fetches the model once (93 MB), then takes three to four minutes on two CPU cores. Leaves tables,
 pictures and report.md in out/demo, which begins with what was found: which persona shows at which
 place (a site of a layer, at a token), how sure that is, and in which nodes and directions. Any
 field is overridden on the command line, for example --config.out=out/mine --config.runs.runs=20.
@@ -39,7 +39,8 @@ def get_config() -> ConfigDict:
     # The places that are searched: every site at every position of every layer named here.
     config.sites = ("resid_post", "attn_out")
     config.positions = ("last", "last_statement")  # also mean_statement, mean, whole numbers
-    config.layers = (2, 6, 10, 14, 16, 18, 20, 22, 24, 28)  # (): every layer
+    # Shares of the depth, or numbers; (): every layer. Of 30 layers: 2, 6, 10, 14, 16, 18, ..., 28.
+    config.layers = ("7%", "21%", "34%", "48%", "55%", "62%", "69%", "76%", "83%", "97%")
 
     config.separation = ConfigDict()
     config.separation.seeds = 2
@@ -59,7 +60,7 @@ def get_config() -> ConfigDict:
     config.scan = ConfigDict()
     # "chosen": the place that one half of the statements chooses, judged on the other half; others
     # by name, with all statements.
-    config.scan.places = ("chosen", "resid_post 20 last_statement")
+    config.scan.places = ("chosen", "resid_post 69% last_statement")
     config.scan.score = "bj"
     config.scan.tail = "signed"
     config.scan.alpha_max = 0.5

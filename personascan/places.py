@@ -30,12 +30,10 @@ class Place:
 def chosen_places(sites, layers: int, numbers, positions) -> list[Place]:
     """Every site at every position and chosen layer (none chosen: all), position by position.
 
-    Raises InputError for a layer that a model of that many layers does not have.
+    A layer is a number, or a share of the depth such as "50%": the layer nearest to it. Raises
+    InputError for one that a model of that many layers does not have.
     """
-    for number in numbers:
-        if not 0 <= number < layers:
-            raise InputError(f"layer {number} is none of this model's, 0 to {layers - 1}")
-    kept = sorted(set(numbers)) or range(layers)
+    kept = sorted({layer_number(number, layers) for number in numbers}) or range(layers)
     return [
         Place(site, layer, position)
         for position in positions
@@ -44,12 +42,29 @@ def chosen_places(sites, layers: int, numbers, positions) -> list[Place]:
     ]
 
 
-def named_place(text: str, places: list[Place]) -> Place:
-    """The place that a text names: "resid_post 7 last"; the position where there are several.
+def layer_number(layer: int | str, layers: int) -> int:
+    """The number of a layer, given as one or as a share of the depth."""
+    text = str(layer)
+    share = text.removesuffix("%")
+    if not share.isdecimal() or (share == text and int(text) >= layers):
+        raise InputError(
+            f"layer {layer} is none of this model's, 0 to {layers - 1}, and no share such as 50%"
+        )
+    if share == text:
+        return int(text)
+    return round(min(int(share), 100) / 100 * (layers - 1))
+
+
+def named_place(text: str, places: list[Place], layers: int) -> Place:
+    """The place that a text names: "resid_post 7 last", "resid_post 50% last"; the position where
+    there are several.
 
     Raises InputError for a name that is none of `places`.
     """
-    words = text.replace(",", " ").split()
+    words = [
+        str(layer_number(word, layers)) if word.endswith("%") else word
+        for word in text.replace(",", " ").split()
+    ]
     for place in places:
         name = [*place.name.split(), str(place.position)]
         alone = len({p.position for p in places}) == 1

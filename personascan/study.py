@@ -125,7 +125,11 @@ def study_results(config: StudyConfig) -> Study:
     model = load_model(config.model, dtype=config.dtype, mesh=parse_mesh(config.mesh))
     keywords = config.extraction_keywords()
     places = chosen_places(config.sites, model.config.layers, config.layers, keywords["positions"])
-    named = [named_place(text, places) for text in config.scan.places if text != CHOSEN]
+    named = [
+        named_place(text, places, model.config.layers)
+        for text in config.scan.places
+        if text != CHOSEN
+    ]
     inputs = provenance(config, model)
     refuse_other_study(config, inputs["sha256"])
     kept = extract(model, statements, sites=config.sites, **keywords).arrays

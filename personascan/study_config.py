@@ -14,15 +14,18 @@ from personascan.scan.splits import SplitPlan
 from personascan.templates import DATE, PromptOptions, parse_keywords
 
 CHOSEN = "chosen"
-LISTS = {tuple[str, ...]: (str, "names"), tuple[int, ...]: (int, "whole numbers")}
+LISTS = {
+    tuple[str, ...]: ((str,), "names"),
+    tuple[int | str, ...]: ((int, str), "whole numbers and shares such as 50%"),
+}
 
 
 @dataclass(frozen=True)
 class ScanPlan:
     """Where and how runs are scanned; fields as the keywords of `scan_runs` and `calibrate`."""
 
-    # Places such as "resid_post 7 last", or "chosen": the place that one half of the statements
-    # chooses, judged on the other.
+    # Places such as "resid_post 7 last" or "resid_post 50% last", or "chosen": the place that one
+    # half of the statements chooses, judged on the other.
     places: tuple[str, ...] = (CHOSEN,)
     score: str = "bj"
     tail: str = "signed"
@@ -66,7 +69,8 @@ class StudyConfig:
     limit: int = 300
     role: str = "system"  # of the message that holds the statement, or "none"
     sites: tuple[str, ...] = ("resid_post", "final_norm")
-    layers: tuple[int, ...] = ()  # of the blocks; empty: every one
+    # Of the blocks, by number or by share of the depth such as "50%"; empty: every one.
+    layers: tuple[int | str, ...] = ()
     # Any of last, last_statement, mean_statement, mean and whole numbers.
     positions: tuple[str, ...] = ("last",)
     prefix: str = ""  # put before every statement, inside the message
@@ -193,8 +197,8 @@ def build(cls, raw: dict[str, Any], where: str):
         if dataclasses.is_dataclass(wanted):
             values[name] = build(wanted, value, f"{where}.{name}")
         elif wanted in LISTS:
-            kind, what = LISTS[wanted]
-            if not isinstance(value, list | tuple) or any(type(v) is not kind for v in value):
+            kinds, what = LISTS[wanted]
+            if not isinstance(value, list | tuple) or any(type(v) not in kinds for v in value):
                 raise InputError(f"{where}.{name} must be a list of {what}, got {value!r}")
             values[name] = tuple(value)
         elif wanted is float and type(value) in (int, float):

@@ -9,6 +9,7 @@ from tiny_models import save_tiny_llama
 from tiny_studies import recipe
 
 import personascan
+from personascan.places import Place, chosen_places, named_place
 from personascan.study import run_study, seed_of
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -241,7 +242,8 @@ def test_a_constant_layer_is_reported_and_finds_nothing(place, tmp_path):
         (dict(scan={"places": ("resid_post 9",)}), "'resid_post 9' is no place of this study"),
         (dict(scan={"permutations": 0}), 'places has "chosen", which permutations choose'),
         (dict(layers=(3,)), "layer 3 is none of this model's, 0 to 2"),
-        (dict(layers=("1",)), "must be a list of whole numbers"),
+        (dict(layers=("half",)), "layer half is none of this model's"),
+        (dict(layers=(1.0,)), "must be a list of whole numbers and shares"),
         (dict(sites=("resid_post", "resid_post")), "name each site once"),
         (dict(positions=("all",)), "'all' has no row for each statement"),
         (dict(node_q=0.0), "config.node_q = 0.0"),
@@ -266,6 +268,19 @@ def test_bad_configurations_are_one_clear_line(place, changes, message):
         run_study(recipe(place, out="bad", **changes))
     assert "\n" not in str(caught.value)
     assert not (place / "bad").exists()
+
+
+def test_layers_are_numbers_or_shares_of_the_depth():
+    def layers(chosen, count):
+        return [p.layer for p in chosen_places(("resid_post",), count, chosen, ("last",))]
+
+    assert layers(("0%", "50%", 9, "100%"), 31) == [0, 9, 15, 30]
+    assert layers(("7%", "34%", "55%", "97%"), 30) == [2, 10, 16, 28]
+    assert layers(("7%", "34%", "55%", "97%"), 3) == [0, 1, 2]
+    assert layers((), 3) == [0, 1, 2]
+    places = chosen_places(("resid_post", "final_norm"), 30, ("69%",), ("last",))
+    assert named_place("resid_post 69%", places, 30) == Place("resid_post", 20, "last")
+    assert named_place("final_norm last", places, 30) == Place("final_norm", 0, "last")
 
 
 def test_comparisons_have_seeds_of_their_own():
