@@ -6,7 +6,7 @@ from sklearn.metrics import silhouette_score
 
 import personascan
 from personascan.analysis.detection import bag_of_words_accuracy, precision_recall
-from personascan.analysis.nodes import exclusive_counts, overlaps, selection_frequency
+from personascan.analysis.nodes import exclusive_counts, overlaps
 from personascan.analysis.separation import (
     METRICS,
     SeparationPlan,
@@ -98,9 +98,7 @@ def test_bag_of_words_knows_wording_only():
     assert bag_of_words_accuracy(marked, label, seed=0)[0] == 1.0
 
 
-def test_selection_frequency_and_overlaps_against_chance():
-    runs = np.array([[1, 1, 0, 0], [1, 0, 0, 0], [1, 1, 0, 1], [1, 0, 0, 0]], bool)
-    np.testing.assert_allclose(selection_frequency(runs), [1, 0.5, 0, 0.25])
+def test_overlaps_against_chance():
     nodes = np.arange(20)
     sets = {"a": nodes < 10, "b": (nodes >= 5) & (nodes < 15), "c": nodes == 7}
     found = {o.names: (o.observed, o.expected, o.exclusive) for o in overlaps(sets)}

@@ -1,4 +1,4 @@
-"""Nodes over many runs: selection frequency, node sets, and their overlaps against chance."""
+"""Node sets and their overlaps against chance."""
 
 import itertools
 from dataclasses import dataclass
@@ -18,11 +18,6 @@ class Overlap:
     null_mean: float  # mean number shared under permuted labels; NaN without permutations
     p: float  # permutation p-value of the number shared; NaN without permutations
     p_hypergeometric: float  # pairs only: assumes exchangeable nodes, which they rarely are
-
-
-def selection_frequency(nodes_RD) -> np.ndarray:
-    """The share of runs [D] that returned each node."""
-    return np.asarray(nodes_RD, bool).mean(0)
 
 
 def overlaps(sets: dict[str, np.ndarray], null_sets=None) -> list[Overlap]:
