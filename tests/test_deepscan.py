@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import personascan
-from personascan.analysis.nodes import exclusive_counts, selection_frequency
+from personascan.analysis.nodes import exclusive_counts
 
 LINES = """12.5 0.75 0.6 4 3 0.01 7,2,5 3,0,9,1
 inf 1.0 0.2 1 2 0.01 0,7 4
@@ -20,7 +20,7 @@ def test_every_line_is_read(tmp_path):
     np.testing.assert_array_equal(found.alpha, [0.01, 0.01, 0.02])
     np.testing.assert_array_equal(found.rows[0], [0, 1, 3, 9])
     np.testing.assert_array_equal(found.nodes[1], [0, 7])
-    frequency = selection_frequency(found.nodes_RD(9))
+    frequency = found.nodes_RD(9).mean(0)
     np.testing.assert_allclose(frequency[[0, 2, 5, 7, 8]], [1 / 3, 2 / 3, 1 / 3, 2 / 3, 0])
     assert found.rows_RN(10).sum() == 7
     assert "3 runs: precision 0.7500" in found.summary()
