@@ -27,6 +27,13 @@ class Place:
         return f"{self.name}, {self.position}"
 
 
+def whole_number(position):
+    """ "-2" -> -2, as flags and files spell it."""
+    if isinstance(position, str) and position.removeprefix("-").isdecimal():
+        return int(position)
+    return position
+
+
 def chosen_places(sites, layers: int, numbers, positions) -> list[Place]:
     """Every site at every position and chosen layer (none chosen: all), position by position.
 

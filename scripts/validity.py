@@ -31,7 +31,7 @@ def main(_) -> None:
     from tqdm import tqdm
 
     from personascan import SplitPlan
-    from personascan.analysis.validity import Signal, calibrate_problems
+    from personascan.benchmarks.validity import Signal, calibrate_problems
 
     third = ROWS.value // 3
     shared = dict(

@@ -23,7 +23,7 @@ def main(_) -> None:
     import numpy as np
 
     with needs_extra("verify"):
-        from personascan.verify import verify
+        from personascan.models.verify import verify
     model = personascan.load_model(MODEL.value, dtype=DTYPE.value)
     text = " ".join(s.text for s in personascan.load_statements(STATEMENTS.value))
     length = min(TOKENS.value, model.config.max_positions)

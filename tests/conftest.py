@@ -36,6 +36,6 @@ def study(place):
     """The study of that folder, run once a module."""
     from tiny_studies import recipe
 
-    from personascan.study import run_study
+    from personascan.report.publish import run_study
 
     return run_study(recipe(place))

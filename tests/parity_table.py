@@ -12,7 +12,7 @@ import transformers
 from tiny_models import VARIANTS, save_tiny
 
 import personascan
-from personascan import verify
+from personascan.models import verify
 
 
 def largest_error(model_type: str, overrides: dict, length: int) -> float:

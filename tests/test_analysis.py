@@ -6,7 +6,7 @@ from sklearn.metrics import silhouette_score
 
 import personascan
 from personascan.analysis.detection import bag_of_words_accuracy, precision_recall
-from personascan.analysis.nodes import exclusive_counts, overlaps
+from personascan.analysis.overlaps import exclusive_counts, overlaps
 from personascan.analysis.separation import (
     METRICS,
     SeparationPlan,
@@ -14,7 +14,7 @@ from personascan.analysis.separation import (
     layer_separation,
     principal_components,
 )
-from personascan.comparisons import Comparison, comparisons, pool_rows
+from personascan.study.comparisons import Comparison, comparisons, pool_rows
 
 POSITIVE = np.arange(60) < 30
 

@@ -3,9 +3,9 @@ import pytest
 from scipy.stats import hypergeom
 
 import personascan
-from personascan.analysis import power
-from personascan.analysis.nodes import overlaps
-from personascan.analysis.validity import Signal, calibrate_problems
+from personascan.analysis.overlaps import overlaps
+from personascan.benchmarks import power
+from personascan.benchmarks.validity import Signal, calibrate_problems
 from personascan.calibration import family, nodes
 from personascan.calibration.labellings import draw_labellings
 from personascan.scan.options import ScanOptions

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from personascan.activations.extract import sown_layers
 from personascan.models.config import DecoderConfig, Rope
 from personascan.models.decoder import SITES, Decoder, Edit, Kept
+from personascan.sources.language.extract import sown_layers
 
 CONFIG = DecoderConfig(
     vocab_size=50,
@@ -117,8 +117,8 @@ def test_the_forward_pass_lowers_for_accelerators(platform, dtype):
     """There is none here: only that the program can be made for them."""
     from jax import export
 
-    from personascan.activations.extract import forward
     from personascan.models.checkpoint import parameter_shapes
+    from personascan.sources.language.extract import forward
 
     decoder = Decoder(CONFIG, jnp.dtype(dtype))
     compiled = jax.jit(functools.partial(forward, decoder=decoder, sites=SITES))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import personascan
-from personascan.analysis.nodes import exclusive_counts
+from personascan.analysis.overlaps import exclusive_counts
 
 LINES = """12.5 0.75 0.6 4 3 0.01 7,2,5 3,0,9,1
 inf 1.0 0.2 1 2 0.01 0,7 4

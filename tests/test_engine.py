@@ -14,7 +14,7 @@ from test_scan import oracle_pvalues, planted
 import personascan
 from personascan.benchmarks.starts import measure_starts
 from personascan.memory import human_bytes
-from personascan.scan import search
+from personascan.scan import devices as search
 from personascan.scan.levels import level_tables
 from personascan.scan.masks import plan_searches
 from personascan.scan.options import FIXED_STARTS, ScanOptions

@@ -157,7 +157,7 @@ def full_disk(folder: pathlib.Path, room: int) -> None:
 
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
-    from personascan.activations.store import collecting
+    from personascan.sources.store import collecting
 
     try:
         with collecting(

@@ -7,10 +7,10 @@ import pytest
 from tiny_models import CHAT, SPECIAL, byte_vocabulary, save_tiny_llama
 
 import personascan
-from personascan import templates
 from personascan.models.families import FAMILIES
 from personascan.models.tokenizer import folder_tokenizer
-from personascan.prompts import tokenize
+from personascan.sources.language import templates
+from personascan.sources.language.prompts import tokenize
 
 TEXT = "I saved 1000000 in 2026.\n\nWe can't <|im_end|> stop,  é中文 </s> 12."
 CL100K = (

@@ -8,7 +8,7 @@ from tiny_gguf import ARCHITECTURES, write_gguf
 from tiny_models import VARIANTS, save_tiny
 
 import personascan
-from personascan import verify
+from personascan.models import verify
 from personascan.models.families import FAMILIES
 from personascan.models.gguf_file import MODEL_TYPES, open_gguf
 

@@ -38,7 +38,7 @@ def test_a_model_that_does_not_fit_is_refused_before_it_is_read(model, monkeypat
 def test_memory_that_runs_out_all_the_same_names_batch_tokens(model, monkeypatch, error):
     import jax
 
-    from personascan.activations import extract
+    from personascan.sources.language import extract
 
     if isinstance(error, str):
         error = jax.errors.JaxRuntimeError(error)

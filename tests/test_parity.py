@@ -9,7 +9,7 @@ import pytest
 from tiny_models import VARIANTS, save_tiny
 
 import personascan
-from personascan import verify
+from personascan.models import verify
 from personascan.models.config import Rope
 from personascan.models.decoder import SITES
 from personascan.models.embedded import fetch_gguf

@@ -7,7 +7,7 @@ import pytest
 from tiny_models import save_tiny_llama
 
 import personascan
-from personascan.prompts import tokenize
+from personascan.sources.language.prompts import tokenize
 
 POSITIONS = ("last", "last_statement", "mean_statement", "mean", 0, 3, -2)
 TEXTS = ["I like it", "I really do like long walks", "no", "naïve café"]
@@ -26,7 +26,7 @@ def model(tmp_path_factory):
 @pytest.fixture(scope="module")
 def alone(model):
     """{layer: [T, D] of every statement}, by Transformers; and each prompt's spans by its text."""
-    from personascan import verify
+    from personascan.models import verify
 
     theirs = verify.torch_model(model.path)
     found = []
@@ -104,7 +104,7 @@ def test_one_file_keeps_numbers_and_offsets(model, tmp_path):
 
 
 def test_an_interrupted_extraction_leaves_nothing(model, tmp_path, monkeypatch):
-    from personascan.activations import extract
+    from personascan.sources.language import extract
 
     def stop(*_):
         raise KeyboardInterrupt

@@ -4,7 +4,7 @@ from tiny_models import CHAT, save_tokenizer
 
 import personascan
 from personascan.models.tokenizer import folder_tokenizer
-from personascan.prompts import Prompt, plan_batches, tokenize
+from personascan.sources.language.prompts import Prompt, plan_batches, tokenize
 
 NO_SYSTEM = (
     "{% for m in messages %}{% if m['role'] == 'system' %}"

@@ -11,7 +11,7 @@ import pytest
 from tiny_models import save_tiny_llama
 
 import personascan
-from personascan.activations.rows import read_rows, refuse_shared
+from personascan.sources.rows import read_rows, refuse_shared
 
 STATEMENTS = [
     personascan.Statement(f"s{i}", f"I like {i} walks", "p", "", True, 1.0, "") for i in range(12)

@@ -10,10 +10,10 @@ import pytest
 from tiny_models import VARIANTS, save_tiny
 
 import personascan
-from personascan.activations.extract import forward, sown_layers
-from personascan.activations.sizes import batch_bytes
 from personascan.models.decoder import SITES, Edit, Kept
-from personascan.prompts import Batch
+from personascan.sources.language.extract import forward, sown_layers
+from personascan.sources.language.prompts import Batch
+from personascan.sources.language.sizes import batch_bytes
 
 INNER = ("mlp_hidden", "head_out")
 # Layers, width of the stream, of the MLP and of six heads of 16: no two are alike.

@@ -10,7 +10,8 @@ from tiny_studies import recipe
 
 import personascan
 from personascan.places import Place, chosen_places, named_place
-from personascan.study import run_study, seed_of
+from personascan.report.publish import run_study
+from personascan.study.run import seed_of
 
 ROOT = pathlib.Path(__file__).parents[1]
 

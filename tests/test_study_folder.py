@@ -7,7 +7,7 @@ import pytest
 from tiny_studies import recipe
 
 import personascan
-from personascan.study import run_study
+from personascan.report.publish import run_study
 
 
 def test_the_same_study_twice_gives_the_same_files(study, place):

@@ -7,7 +7,7 @@ import re
 import pytest
 
 import personascan
-from personascan.prompts import tokenize
+from personascan.sources.language.prompts import tokenize
 
 FOLDER = pathlib.Path(__file__).parent / "published/chat_templates"
 INDEX = json.loads((FOLDER / "index.json").read_text(encoding="utf-8"))

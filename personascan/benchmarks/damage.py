@@ -15,8 +15,8 @@ import time
 
 import numpy as np
 
-from personascan.activations.store import Activations
 from personascan.errors import InputError
+from personascan.sources.store import Activations
 
 SCRIPTS = pathlib.Path(__file__).parents[2] / "scripts"
 LIMIT = 6  # statements a direction

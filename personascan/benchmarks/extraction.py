@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 import jax
 import torch
 
-from personascan.activations.extract import BATCH_TOKENS, compiled_forward, extract, run
 from personascan.models.load import LanguageModel, load_model
-from personascan.prompts import Batch, plan_batches, tokenize
-from personascan.statements import Statement
-from personascan.verify import torch_model
+from personascan.models.verify import torch_model
+from personascan.sources.language.extract import BATCH_TOKENS, compiled_forward, extract, run
+from personascan.sources.language.prompts import Batch, plan_batches, tokenize
+from personascan.sources.language.statements import Statement
 
 SITES = ("resid_post", "final_norm")
 

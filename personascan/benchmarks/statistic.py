@@ -8,19 +8,19 @@ from collections.abc import Iterator
 import numpy as np
 from matplotlib.figure import Figure
 
-from personascan.activations.extract import extract
 from personascan.analysis.detection import precision_recall
 from personascan.calibration import nodes
 from personascan.calibration.family import family_p, studentised, tie_draws
 from personascan.calibration.labellings import draw_labellings
 from personascan.calibration.null import null_frequencies, null_scores
-from personascan.comparisons import comparisons, pool_rows
 from personascan.models.load import load_model
 from personascan.places import PlaceRows, chosen_places
 from personascan.scan.options import ScanOptions
 from personascan.scan.runs import scan_pool
 from personascan.scan.splits import SplitPlan
-from personascan.statements import load_statements
+from personascan.sources.language.extract import extract
+from personascan.sources.language.statements import load_statements
+from personascan.study.comparisons import comparisons, pool_rows
 
 RUNS = (1, 2, 5, 10, 20)
 STARTS = (1, 2, 5, 10)  # as many runs fewer, at equal cost

@@ -17,7 +17,7 @@ from personascan.reading import read_json
 from personascan.report.figures import draw_figures
 from personascan.report.page import report_page
 from personascan.report.tables import write_tables
-from personascan.study_config import StudyConfig
+from personascan.study.config import StudyConfig
 from personascan.visible import visible
 
 RECORD = "study.json"

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from personascan.analysis.nodes import exclusive_counts
+from personascan.analysis.overlaps import exclusive_counts
 from personascan.visible import visible
 
 SHOWN = 20  # intersections; more cannot be read

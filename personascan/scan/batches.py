@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from personascan.scan.group import Found, Problem, Subset, ascend, climb_at_alpha, higher
+from personascan.scan.ascent import ascend, climb_at_alpha, higher
 from personascan.scan.planes import word_count
+from personascan.scan.problem import Found, Problem, Subset
 from personascan.scan.starts import BATCH, first_points, later_points
 
 MOST = 200  # starts of the smallest searches

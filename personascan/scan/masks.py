@@ -3,8 +3,8 @@
 import numpy as np
 
 from personascan.errors import InputError
+from personascan.scan.devices import Searches
 from personascan.scan.options import as_row_sets
-from personascan.scan.search import Searches
 
 
 def check_masks(background_RN, evaluation_RN) -> tuple[np.ndarray, np.ndarray]:

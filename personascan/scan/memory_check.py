@@ -3,17 +3,17 @@
 import jax
 import numpy as np
 
-from personascan.scan.levels import level_tables
-from personascan.scan.masks import plan_searches
-from personascan.scan.memory import scan_memory
-from personascan.scan.options import ScanOptions
-from personascan.scan.search import (
+from personascan.scan.devices import (
     is_shared,
     open_source,
     plan_search,
     search,
     search_inputs,
 )
+from personascan.scan.levels import level_tables
+from personascan.scan.masks import plan_searches
+from personascan.scan.memory import scan_memory
+from personascan.scan.options import ScanOptions
 from personascan.scan.splits import run_keys
 
 

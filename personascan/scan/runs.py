@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from personascan.errors import InputError
+from personascan.scan.devices import SearchPlan, is_shared, open_source, plan_search, run_search
 from personascan.scan.fractional import scan_fractional
 from personascan.scan.levels import level_tables
 from personascan.scan.masks import (
@@ -20,7 +21,6 @@ from personascan.scan.memory import ScanMemory, refuse_too_large, scan_memory
 from personascan.scan.options import DEFAULT_STARTS, ScanOptions, as_row_sets
 from personascan.scan.pvalues import as_matrix, stack_pool
 from personascan.scan.result import RunScans, ScanResult
-from personascan.scan.search import SearchPlan, is_shared, open_source, plan_search, run_search
 from personascan.scan.splits import check_seed, run_keys
 from personascan.scan.winners import Task, best_fractional, keep_best, stack_layers
 

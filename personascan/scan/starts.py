@@ -8,8 +8,9 @@ Letters: S starts, J row sets of one start, M rows, D nodes, W words, A alphas.
 import jax
 import jax.numpy as jnp
 
-from personascan.scan.group import Problem, all_nodes, chunk_firsts, over_chunks, plane_at, row_step
+from personascan.scan.ascent import all_nodes, row_step
 from personascan.scan.planes import popcounts, row_counts
+from personascan.scan.problem import Problem, chunk_firsts, over_chunks, plane_at
 
 # What follows all rows and all nodes: (kind, share of the rows). "top" takes the rows with the
 # highest exact individual scores; "axis" and "against" the rows at either end of the leading

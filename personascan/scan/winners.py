@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from personascan.scan.group import Found
+from personascan.scan.devices import Searches
 from personascan.scan.levels import LevelTables
 from personascan.scan.options import ScanOptions
 from personascan.scan.planes import unpack_nodes
+from personascan.scan.problem import Found
 from personascan.scan.result import ARRAYS, RunScans
-from personascan.scan.search import Searches
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,20 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from personascan.activations.kept import check_numbers, check_positions, positions_and_weights
-from personascan.activations.sizes import refuse_too_large
-from personascan.activations.store import Activations, collecting, load_folder
 from personascan.errors import InputError
 from personascan.models.decoder import SITES, Decoder, Kept, as_bits
 from personascan.models.load import LanguageModel
-from personascan.prompts import Batch, plan_batches, tokenize
 from personascan.sharding import batch_sharding
-from personascan.statements import Statement
-from personascan.templates import DATE
+from personascan.sources.language.positions import (
+    check_numbers,
+    check_positions,
+    positions_and_weights,
+)
+from personascan.sources.language.prompts import Batch, plan_batches, tokenize
+from personascan.sources.language.sizes import refuse_too_large
+from personascan.sources.language.statements import Statement
+from personascan.sources.language.templates import DATE
+from personascan.sources.store import Activations, collecting, load_folder
 
 BATCH_TOKENS = 4096
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binomtest, kstest
 
-from personascan.analysis.simulate import null_pool
+from personascan.benchmarks.simulate import null_pool
 from personascan.calibration.calibrate import NODE_Q, Calibration, calibrate
 from personascan.calibration.family import family_p, tie_draws
 from personascan.scan.splits import SplitPlan

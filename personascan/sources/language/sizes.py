@@ -7,7 +7,7 @@ import jax
 from personascan.errors import InputError
 from personascan.memory import human_bytes, refuse_too_much
 from personascan.models.config import DecoderConfig
-from personascan.prompts import Batch
+from personascan.sources.language.prompts import Batch
 
 
 def batch_flops(config: DecoderConfig, batch: Batch) -> int:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from personascan.errors import InputError
-from personascan.statements import Statement
-from personascan.templates import PromptOptions, advice, render_all
+from personascan.sources.language.statements import Statement
+from personascan.sources.language.templates import PromptOptions, advice, render_all
 
 # Compiling another length costs about as much as running this many tokens, measured on two CPU
 # cores with SmolLM2 (0.6 s at 1700 tokens/s): a bucket that saves less padding is merged,

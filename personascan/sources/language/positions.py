@@ -3,7 +3,8 @@
 import numpy as np
 
 from personascan.errors import InputError
-from personascan.prompts import Batch, Prompt
+from personascan.places import whole_number
+from personascan.sources.language.prompts import Batch, Prompt
 
 NAMED = ("last", "last_statement", "mean_statement", "mean", "all")
 
@@ -21,13 +22,6 @@ def check_positions(positions) -> tuple:
     if len(set(found)) < len(found):
         raise InputError(f"positions names one twice: {positions!r}")
     return found
-
-
-def whole_number(position):
-    """ "-2" -> -2, as flags and files spell it."""
-    if isinstance(position, str) and position.removeprefix("-").isdecimal():
-        return int(position)
-    return position
 
 
 def check_numbers(positions: tuple, prompts: list[Prompt], ids: list[str]) -> None:

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
+from personascan.scan.ascent import ascend
 from personascan.scan.batches import ascend_in_batches, own_share, start_limits
 from personascan.scan.counts import (
     Ranks,
@@ -21,10 +22,10 @@ from personascan.scan.counts import (
     order_keys,
     rank_pool,
 )
-from personascan.scan.group import Found, Problem, ascend
 from personascan.scan.levels import LevelTables
 from personascan.scan.options import ScanOptions
 from personascan.scan.planes import pack_mask, pack_planes, pad_nodes, word_count
+from personascan.scan.problem import Found, Problem
 from personascan.scan.starts import BATCH, starting_points
 from personascan.scan.tails import Tail
 from personascan.scan.thresholds import tail_levels

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from personascan.errors import InputError
-from personascan.statements import Statement
+from personascan.sources.language.statements import Statement
 
 Pool = tuple[tuple[str, str], ...]  # (persona, "positive" or "negative")
 

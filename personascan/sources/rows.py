@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from personascan.activations.kept import whole_number
-from personascan.activations.store import Activations, read_array
 from personascan.errors import InputError
+from personascan.places import whole_number
 from personascan.reading import is_file
+from personascan.sources.store import Activations, read_array
 
 
 class Rows(NamedTuple):

@@ -4,14 +4,15 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
-from personascan.activations.kept import check_positions, whole_number
 from personascan.analysis.localisation import LocalisationPlan
 from personascan.analysis.separation import SeparationPlan
 from personascan.errors import InputError
+from personascan.places import whole_number
 from personascan.scan.alphas import NAMED
 from personascan.scan.options import ScanOptions
 from personascan.scan.splits import SplitPlan
-from personascan.templates import DATE, PromptOptions, parse_keywords
+from personascan.sources.language.positions import check_positions
+from personascan.sources.language.templates import DATE, PromptOptions, parse_keywords
 
 CHOSEN = "chosen"
 LISTS = {

@@ -11,7 +11,6 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from personascan.activations.extract import extract
 from personascan.analysis.detection import bag_of_words_accuracy
 from personascan.analysis.localisation import (
     LocalisationPlan,
@@ -20,7 +19,7 @@ from personascan.analysis.localisation import (
     choose_and_judge,
     scan_place,
 )
-from personascan.analysis.nodes import Overlap, overlaps
+from personascan.analysis.overlaps import Overlap, overlaps
 from personascan.analysis.separation import (
     Separation,
     layer_separation,
@@ -28,20 +27,20 @@ from personascan.analysis.separation import (
     sample_sizes,
 )
 from personascan.calibration.calibrate import Calibration, calibration_bytes
-from personascan.comparisons import Comparison, comparisons, pool_rows
 from personascan.errors import InputError
 from personascan.hashes import file_sha256, text_sha256
 from personascan.memory import refuse_too_much
 from personascan.models.load import LanguageModel, load_model
 from personascan.places import Place, PlaceRows, chosen_places, named_place
-from personascan.plan import ExtractionPlan, plan_extraction
-from personascan.prompts import effective
-from personascan.report.folder import refuse_other_study, study_folder, write_study
 from personascan.scan.splits import check_sizes
 from personascan.sharding import parse_mesh
-from personascan.statements import Statement, load_statements, statement_files
-from personascan.study_config import CHOSEN, StudyConfig
-from personascan.templates import choose_template
+from personascan.sources.language.extract import extract
+from personascan.sources.language.plan import ExtractionPlan, plan_extraction
+from personascan.sources.language.prompts import effective
+from personascan.sources.language.statements import Statement, load_statements, statement_files
+from personascan.sources.language.templates import choose_template
+from personascan.study.comparisons import Comparison, comparisons, pool_rows
+from personascan.study.config import CHOSEN, StudyConfig
 from personascan.workers import WORKER_BYTES, in_processes
 
 # A place in a worker: as float32, and a few copies as float64 in PCA and the probe.
@@ -91,31 +90,8 @@ class Study:
         return max(auroc, key=lambda place: np.nan_to_num(auroc[place], nan=-1.0))
 
 
-def run_study(config) -> Study:
-    """Run a study and write its folder.
-
-    Args:
-      config: a StudyConfig, or a recipe (ml_collections ConfigDict or nested dicts) of its fields.
-
-    Returns:
-      Study. The folder `config.out` then holds study.json, places.csv, runs.csv, nodes.csv,
-      overlaps.csv (and heads.csv, where head_out was scanned), figures and report.md; it appears
-      whole or not at all.
-
-    Raises:
-      InputError: any field, file, persona, model or sample size at fault, and a folder that holds
-        a study with another configuration.
-    """
-    if not isinstance(config, StudyConfig):
-        config = StudyConfig.from_dict(config.to_dict() if hasattr(config, "to_dict") else config)
-    with study_folder(config) as folder:
-        found = study_results(config)
-        write_study(found, folder)
-    return found
-
-
-def study_results(config: StudyConfig) -> Study:
-    """Everything that a study finds."""
+def study_results(config: StudyConfig, check_inputs=lambda inputs: None) -> Study:
+    """Everything that a study finds; `check_inputs` sees its provenance before the work."""
     statements = study_statements(config)
     topic_of = {s.persona: s.topic for s in statements}
     compared = comparisons(config.level, topic_of)
@@ -131,7 +107,7 @@ def study_results(config: StudyConfig) -> Study:
         if text != CHOSEN
     ]
     inputs = provenance(config, model)
-    refuse_other_study(config, inputs["sha256"])
+    check_inputs(inputs)
     kept = extract(model, statements, sites=config.sites, **keywords).arrays
     activations = {name: PlaceRows(kept, places, rows) for name, (rows, _) in pools.items()}
 

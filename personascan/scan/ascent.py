@@ -6,11 +6,9 @@ nodes of equal count in or out together; the same holds for rows given nodes. A 
 takes the best (alpha, nodes) for the rows, climbs at that alpha alone, where a step is a fraction
 of the work, then takes the best (alpha, rows) for the nodes; it ends when neither rises. So every
 result is a local maximum over all alphas, at less than half the passes of plain alternation.
-The kernels are written for one search and lifted by `search.py`.
+The kernels are written for one search and lifted by `devices.py`.
 Letters: A alphas, M evaluation rows, D nodes, W words of packed nodes, C counts 1..M.
 """
-
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,62 +19,10 @@ from personascan.scan.planes import (
     node_sums,
     nodes_with_count,
     pack_bits,
-    pack_planes,
     row_counts,
     word_count,
 )
-
-
-class Problem(NamedTuple):
-    """One search. Planes are held when they fit, else packed from the levels chunk by chunk."""
-
-    levels_MD: jax.Array  # first alpha at which each element is significant; nodes padded to words
-    right_MW: jax.Array | None  # two-sided, packed: the right tail is at least as extreme
-    alphas_A: jax.Array  # float32
-    planes_AMW: jax.Array | None
-
-
-class Subset(NamedTuple):
-    """State of one ascent. `score` is float32 and only chooses; the integers are what counts."""
-
-    rows_M: jax.Array  # bool
-    nodes_W: jax.Array  # packed
-    level: jax.Array  # int32: index of the alpha
-    score: jax.Array  # float32
-
-
-class Found(NamedTuple):
-    """Where an ascent ended."""
-
-    rows_M: jax.Array
-    nodes_W: jax.Array
-    level: jax.Array
-    n_alpha: jax.Array  # int32: significant elements of the subset
-    first_level: jax.Array  # int32: the alpha it started at, -1 where a start was never made
-    high_W: jax.Array | None  # two-sided: packed nodes mostly significant in the right tail
-    low_W: jax.Array | None  # and in the left tail
-
-
-def over_chunks(problem: Problem, chunk: int, of_chunk):
-    """`of_chunk(planes, alphas)` for every chunk of alphas, stacked; planes held are one."""
-    if problem.planes_AMW is not None:
-        return jax.tree.map(
-            lambda field: field[None], of_chunk(problem.planes_AMW, problem.alphas_A)
-        )
-
-    def of_first(first):
-        alphas_A = jax.lax.dynamic_slice_in_dim(problem.alphas_A, first, chunk)
-        return of_chunk(pack_planes(problem.levels_MD, first, chunk), alphas_A)
-
-    return jax.lax.map(of_first, chunk_firsts(problem, chunk))
-
-
-def chunk_firsts(problem: Problem, chunk: int):
-    """The first alpha of every chunk; the last chunk starts early enough to be whole."""
-    alphas = problem.alphas_A.size
-    if problem.planes_AMW is not None:
-        return jnp.zeros(1, jnp.int32)
-    return jnp.minimum(jnp.arange(0, alphas, chunk), alphas - chunk)
+from personascan.scan.problem import Found, Problem, Subset, chunk_firsts, over_chunks, plane_at
 
 
 def best_over_alphas(problem: Problem, chunk: int, best_of):
@@ -123,13 +69,6 @@ def best_cell(total_AX, n_AX, alphas_A, phi):
     flat = jnp.argmax(score_AX).astype(jnp.int32)
     level, cut = flat // score_AX.shape[1], flat % score_AX.shape[1]
     return score_AX[level, cut], level, cut
-
-
-def plane_at(problem: Problem, level):
-    """The plane of one alpha: [1, M, W]."""
-    if problem.planes_AMW is not None:
-        return jax.lax.dynamic_slice_in_dim(problem.planes_AMW, level, 1)
-    return pack_planes(problem.levels_MD, level, 1)
 
 
 def node_step(problem: Problem, rows_M, chunk: int, phi):

@@ -8,17 +8,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from personascan.activations.extract import BATCH_TOKENS, check_request
-from personascan.activations.kept import check_numbers
-from personascan.activations.sizes import batch_bytes, batch_flops
 from personascan.errors import InputError
 from personascan.models.checkpoint import by_path, parameter_shapes
 from personascan.models.config import DecoderConfig
 from personascan.models.layers import project
 from personascan.models.load import DTYPES, inspect_model
-from personascan.prompts import plan_batches, tokenize
-from personascan.statements import Statement
-from personascan.templates import DATE
+from personascan.sources.language.extract import BATCH_TOKENS, check_request
+from personascan.sources.language.positions import check_numbers
+from personascan.sources.language.prompts import plan_batches, tokenize
+from personascan.sources.language.sizes import batch_bytes, batch_flops
+from personascan.sources.language.statements import Statement
+from personascan.sources.language.templates import DATE
 
 COMPILE_SECONDS = 0.8  # a shape of SmolLM2 on two CPU cores; kept compilations take none
 

@@ -1,1 +1,0 @@
-"""Activations of statements: extracting them from a model, and keeping them."""

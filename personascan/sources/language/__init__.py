@@ -1,0 +1,1 @@
+"""Statements, prompts and the activations of language models."""
