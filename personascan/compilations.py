@@ -34,9 +34,16 @@ def keep_compilations() -> None:
         return
     if damaged:
         print(f"note: {damaged} damaged compilations are made anew", file=sys.stderr)
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    keep_in(str(folder))
     atexit.register(note_hashes, folder, hashes)
+
+
+def keep_in(folder: str) -> None:
+    """Use a folder of compilations, whose hashes somebody else notes."""
+    import jax
+
+    jax.config.update("jax_compilation_cache_dir", folder)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
 def announce(hashes: pathlib.Path) -> bool:

@@ -34,8 +34,6 @@ def place(tmp_path_factory):
 @pytest.fixture(scope="module")
 def study(place):
     """The study of that folder, run once a module."""
-    from tiny_studies import recipe
-
-    from personascan.report.publish import run_study
+    from tiny_studies import recipe, run_study
 
     return run_study(recipe(place))

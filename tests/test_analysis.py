@@ -14,7 +14,6 @@ from personascan.analysis.separation import (
     layer_separation,
     principal_components,
 )
-from personascan.study.comparisons import Comparison, comparisons, pool_rows
 
 POSITIVE = np.arange(60) < 30
 
@@ -109,29 +108,3 @@ def test_overlaps_against_chance():
         ("a", "b", "c"): (1, pytest.approx(0.25), 1),
     }
     assert exclusive_counts(sets) == {("a",): 5, ("b",): 5, ("a", "b"): 4, ("a", "b", "c"): 1}
-
-
-def test_levels_compare_what_they_say():
-    topics = {"a": "x", "b": "x", "c": "y"}
-    assert comparisons(2, topics)[0] == Comparison("a", (("a", "positive"),), (("a", "negative"),))
-    within = comparisons(1, {"a": "x", "b": "x"})
-    assert within[1] == Comparison("b", (("b", "positive"),), (("a", "positive"),))
-    between = comparisons(0, topics)
-    assert [c.name for c in between] == ["x", "y"]
-    assert between[0].h1 == (("a", "positive"), ("b", "positive"))
-    assert between[0].h0 == (("c", "positive"),)
-    with pytest.raises(personascan.InputError, match="nothing to compare 'c'"):
-        comparisons(1, topics)
-    with pytest.raises(personascan.InputError, match="'a' has no topic"):
-        comparisons(0, {"a": ""})
-
-
-def test_pools_keep_statement_order():
-    statements = [
-        personascan.Statement(f"{p}{i}", "I am", p, "x", i % 2 == 0, 1.0, "")
-        for i in range(4)
-        for p in "ab"
-    ]
-    rows, positive = pool_rows(statements, comparisons(1, {"a": "x", "b": "x"})[1])
-    assert [statements[i].id for i in rows] == ["a0", "b0", "a2", "b2"]
-    assert positive.tolist() == [False, True, False, True]

@@ -6,12 +6,11 @@ import pathlib
 import numpy as np
 import pytest
 from tiny_models import save_tiny_llama
-from tiny_studies import recipe
+from tiny_studies import recipe, run_study
 
 import personascan
 from personascan.places import Place, chosen_places, named_place
-from personascan.report.publish import run_study
-from personascan.study.run import seed_of
+from personascan.study.course import seed_of
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -33,6 +32,7 @@ def test_the_folder_holds_everything(study):
         "nodes.csv",
         "overlaps.csv",
         "report.md",
+        "study.log",
     }
     assert {p.name for p in out.iterdir()} == expected | {"figures"}
     assert {p.stem for p in (out / "figures").iterdir()} == figures | {"upset_resid_post_0_last"}
@@ -52,7 +52,7 @@ PLACE = ("site", "layer", "position", "comparison", "statements_scanned")
 
 
 def test_tables_agree_with_what_was_scanned(study):
-    assert list(map(str, study.places)) == [
+    assert list(map(str, study.part.places)) == [
         "resid_post 0, last", "resid_post 1, last", "resid_post 2, last", "final_norm, last",
     ]  # fmt: skip
     assert len(table(study, "places.csv")) == 2 * 4
@@ -91,17 +91,17 @@ def test_tables_agree_with_what_was_scanned(study):
 
 
 def test_places_are_chosen_on_one_half_and_judged_on_the_other(study):
-    for name, (a, b, named) in study.scans.items():
+    for name, (a, b, named) in study.part.scans.items():
         assert (a.choice.half, b.choice.half, named.choice) == ("A", "B", None)
         assert not set(a.rows) & set(b.rows)
         assert sorted([*a.rows, *b.rows]) == list(range(48))
-        positive = np.array([int(i.split("-")[1]) % 2 == 0 for i in study.pool_ids[name]])
+        positive = np.array([int(i.split("-")[1]) % 2 == 0 for i in study.part.pool_ids[name]])
         assert positive[a.rows].sum() == positive[b.rows].sum() == 12
         for scan in (a, b):
-            assert scan.place in study.places
+            assert scan.place in study.part.places
             assert 0.1 <= scan.choice.p_judged <= 1
     for row in table(study, "findings.csv"):
-        calibration = study.calibrations[row["comparison"]]
+        calibration = study.part.calibrations[row["comparison"]]
         assert float(row["z"]) == pytest.approx(calibration.z.max(), rel=1e-5)
         assert float(row["p_family"]) == pytest.approx(calibration.p_family[calibration.best])
 
@@ -109,7 +109,7 @@ def test_places_are_chosen_on_one_half_and_judged_on_the_other(study):
 def test_every_place_is_set_against_its_permutations(study):
     rows = table(study, "places.csv")
     for row in rows:
-        calibration = study.calibrations[row["comparison"]]
+        calibration = study.part.calibrations[row["comparison"]]
         index = [p.name for p in calibration.keys].index(
             row["site"] if row["site"] == "final_norm" else f"{row['site']} {row['layer']}"
         )
@@ -125,8 +125,8 @@ def test_every_place_is_set_against_its_permutations(study):
 def test_without_permutations_named_places_are_scanned_and_nothing_is_claimed(place):
     scan = {"places": ("final_norm",), "permutations": 0, "tail": "two", "starts": "2"}
     found = run_study(recipe(place, out="plain", scan=scan))
-    assert not found.calibrations
-    assert [str(s.place) for s in found.scans["calm"]] == ["final_norm, last"]
+    assert not found.part.calibrations
+    assert [str(s.place) for s in found.part.scans["calm"]] == ["final_norm, last"]
     nodes = table(found, "nodes.csv")
     assert len(nodes) == 2 * 48
     runs = [r for r in table(found, "runs.csv") if r["comparison"] == "calm"]
@@ -145,13 +145,13 @@ def test_sites_of_several_widths_and_heads(place):
     sites = ("mlp_hidden", "head_out", "resid_post")
     scan = {"places": ("head_out 1", "mlp_hidden 1"), "permutations": 4}
     found = run_study(recipe(place, out="sites", sites=sites, layers=(1,), scan=scan))
-    assert [p.name for p in found.places] == ["mlp_hidden 1", "head_out 1", "resid_post 1"]
-    heads, neurons = found.scans["calm"]
+    assert [p.name for p in found.part.places] == ["mlp_hidden 1", "head_out 1", "resid_post 1"]
+    heads, neurons = found.part.scans["calm"]
     width = heads.q_C.size // 2
     assert neurons.q_C.size // 2 != width
     rows = [r for r in table(found, "heads.csv") if r["comparison"] == "calm"]
-    assert len(rows) == width // found.head_width
-    shares = heads.frequency_TC.reshape(5, 2, len(rows), found.head_width).mean((1, 3))
+    assert len(rows) == width // found.part.head_width
+    shares = heads.frequency_TC.reshape(5, 2, len(rows), found.part.head_width).mean((1, 3))
     for row in rows:
         head = int(row["head"])
         assert float(row["share_selected"]) == pytest.approx(shares[0, head], rel=1e-4)
@@ -160,7 +160,7 @@ def test_sites_of_several_widths_and_heads(place):
     node = next(
         r for r in table(found, "nodes.csv") if r["site"] == "head_out" and r["node"] == "9"
     )
-    assert int(node["head"]) == 9 // found.head_width
+    assert int(node["head"]) == 9 // found.part.head_width
 
 
 def test_numbers_at_the_axes_are_no_formulas(study):
@@ -171,7 +171,7 @@ def test_numbers_at_the_axes_are_no_formulas(study):
     from personascan.report.figures import all_figures
 
     with matplotlib.rc_context({"text.parse_math": False}):
-        for figures in all_figures(study).values():
+        for figures in all_figures(study.part).values():
             for figure in figures.values():
                 FigureCanvasAgg(figure).draw()
                 for axis in figure.axes:
@@ -180,8 +180,8 @@ def test_numbers_at_the_axes_are_no_formulas(study):
 
 
 def test_the_scan_finds_the_planted_direction(study):
-    for scan in study.scans["calm"]:
-        assert study.separation["calm"][scan.place].mean["probe_auroc"] > 0.95
+    for scan in study.part.scans["calm"]:
+        assert study.part.separation["calm"][scan.place].mean["probe_auroc"] > 0.95
         assert np.nanmean(scan.precision_R) > 0.7
         assert scan.auroc > 0.8
 
@@ -190,22 +190,22 @@ def test_the_report_says_what_the_tables_say(study):
     page = (pathlib.Path(study.config.out) / "report.md").read_text()
     assert "bold?" in page
     assert "bold|" not in page
-    assert str(study.furthest("calm")) in page
+    assert str(study.part.furthest["calm"]) in page
     assert "Chosen on one half of the statements" in page
     assert "with 9 permutations no p can reach 0.05" in page
     for picture in (pathlib.Path(study.config.out) / "figures").iterdir():
         assert f"(figures/{picture.name})" in page
-    scan = study.scans["calm"][0]
+    scan = study.part.scans["calm"][0]
     assert f"{scan.precision_R.mean():.2f} ± {scan.precision_R.std():.2f}" in page
     summary = personascan.summary_table(study)
     assert len(summary.splitlines()) == 3 + 1 + 1 + 2 * 3
 
 
 def test_levels_one_and_zero_need_no_other_code(place):
-    found = run_study(recipe(place, out="level1", level=1, scan={"places": ("final_norm",)}))
-    assert list(found.scans) == ["calm", "bold|../$x$"]
-    assert found.pool_sizes["calm"] == (24, 24)
-    assert {i[:2] for i in found.pool_ids["calm"]} == {"0-", "1-"}
+    found = run_study(recipe(place, out="level1", levels=(1,), scan={"places": ("final_norm",)}))
+    assert list(found.part.scans) == ["calm", "bold|../$x$"]
+    assert found.part.pool_sizes["calm"] == (24, 24)
+    assert {i[:2] for i in found.part.pool_ids["calm"]} == {"0-", "1-"}
 
 
 def test_a_constant_layer_is_reported_and_finds_nothing(place, tmp_path):
@@ -217,10 +217,10 @@ def test_a_constant_layer_is_reported_and_finds_nothing(place, tmp_path):
     tensors = load_file(path)
     tensors["model.layers.0.self_attn.o_proj.weight"] *= 0
     save_file(tensors, path)
-    found = run_study(recipe(place, out="constant", model=str(tmp_path / "model")))
-    constant = found.places[0]
-    assert found.separation["calm"][constant].constant
-    scan = next(s for s in found.scans["calm"] if s.place == constant)
+    found = run_study(recipe(place, out="constant", models=(str(tmp_path / "model"),)))
+    constant = found.part.places[0]
+    assert found.part.separation["calm"][constant].constant
+    scan = next(s for s in found.part.scans["calm"] if s.place == constant)
     assert not scan.runs.score.any()
     assert not scan.set_TC.any()
     rows = [r for r in table(found, "places.csv") if (r["site"], r["layer"]) == ("resid_post", "0")]
@@ -236,7 +236,7 @@ def test_a_constant_layer_is_reported_and_finds_nothing(place, tmp_path):
     [
         (dict(personas=("calm", "cold")), "persona 'cold' is not in"),
         (dict(personas=("calm", "calm")), "names one twice"),
-        (dict(personas="calm"), "must be a list of names"),
+        (dict(personas="calm"), "personas must be a list"),
         (dict(runs={"background": 23}), "calm: the 24 H0 statements cannot give 23 background"),
         (dict(runs={"positive": 24}), "calm: a sample of 24 of 24 H1"),
         (dict(runs={"clean": 1}), "calm: of half of the statements, which choose a place"),
@@ -244,24 +244,24 @@ def test_a_constant_layer_is_reported_and_finds_nothing(place, tmp_path):
         (dict(scan={"permutations": 0}), 'places has "chosen", which permutations choose'),
         (dict(layers=(3,)), "layer 3 is none of this model's, 0 to 2"),
         (dict(layers=("half",)), "layer half is none of this model's"),
-        (dict(layers=(1.0,)), "must be a list of whole numbers and shares"),
+        (dict(layers=(1.0,)), r"config\.layers\.0 must be"),
         (dict(sites=("resid_post", "resid_post")), "name each site once"),
         (dict(positions=("all",)), "'all' has no row for each statement"),
         (dict(node_q=0.0), "config.node_q = 0.0"),
         (dict(scan={"alphas": "many"}), "use exact, grid, log or numbers"),
         (dict(scan={"score": "kl"}), "score 'kl' is unknown"),
         (dict(scan={"starts": "few"}), "use auto or a whole number"),
-        (dict(scan={"starts": 3}), r"config\.scan\.starts must be str"),
+        (dict(scan={"starts": 3}), r"config\.scan\.starts must be a valid string"),
         (dict(scan={"layers": "best"}), r"config\.scan\.layers is unknown; fields: places"),
-        (dict(level=3), "levels are 0, 1 and 2"),
-        (dict(level=0), "nothing to compare 'moods'"),
+        (dict(levels=(3,)), "levels are 0, 1 and 2"),
+        (dict(levels=(0,)), "nothing to compare 'moods'"),
         (dict(threshold=0.0), r"outside \(0, 1\]"),
         (dict(separation={"sample": 1.5}), "sample = 1.5"),
         (dict(separation={"probe_c": 0.0}), "probe_c = 0.0 is not positive"),
-        (dict(runs=None), r"config\.runs must hold fields by name"),
+        (dict(runs=None), r"config\.runs must be an object"),
         (dict(seed=-1), "outside 0 to"),
         (dict(statements="nowhere"), "do not exist"),
-        (dict(model="nowhere"), "is not a folder"),
+        (dict(models=("nowhere",)), "is not a folder"),
     ],
 )
 def test_bad_configurations_are_one_clear_line(place, changes, message):
@@ -329,7 +329,7 @@ def test_the_demo_recipe_is_a_valid_configuration():
             [],
         ),
         (
-            {"level": 1, "scan": {"alpha_min": 0.1, "alpha_max": 0.4}},
+            {"levels": (1,), "scan": {"alpha_min": 0.1, "alpha_max": 0.4}},
             ["How far apart H1 from H0 lie", "every one attained from 0.1 up to 0.4"],
             ["the two directions"],
         ),
@@ -354,7 +354,7 @@ def test_a_tokenizer_without_template_is_told_on_the_page(place, tmp_path):
     shutil.copytree(place / "model", tmp_path / "model")
     (tmp_path / "model/chat_template.jinja").unlink()
     out = str(tmp_path / "out")
-    found = run_study(recipe(place) | {"model": str(tmp_path / "model"), "out": out})
+    found = run_study(recipe(place) | {"models": (str(tmp_path / "model"),), "out": out})
     page = (tmp_path / "out/report.md").read_text()
     assert "as bare text, since the tokenizer has no chat template." in page
-    assert found.provenance["role"] == "none"
+    assert found.part.role == "none"

@@ -4,18 +4,22 @@ import pathlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tiny_studies import recipe
+from tiny_studies import recipe, run_study
 
 import personascan
-from personascan.report.publish import run_study
+
+
+def files_of(out):
+    """What the study has written, but for its journal."""
+    found = {p.relative_to(out).as_posix(): p for p in out.rglob("*") if p.is_file()}
+    return {name: p.read_bytes() for name, p in found.items() if name != "study.log"}
 
 
 def test_the_same_study_twice_gives_the_same_files(study, place):
     out = pathlib.Path(study.config.out)
-    before = {p.relative_to(out): p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    before = files_of(out)
     run_study(recipe(place))
-    after = {p.relative_to(out): p.read_bytes() for p in out.rglob("*") if p.is_file()}
-    assert before == after
+    assert before == files_of(out)
 
 
 def test_another_configuration_never_replaces_a_study(study, place):
@@ -90,7 +94,7 @@ def test_an_interrupt_between_two_files_is_completed_by_the_next_run(place, monk
     out = place / "interrupted"
     run_study(recipe(place, out="interrupted"))
     (out / "notes.md").write_text("mine")
-    before = {p.name: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    before = files_of(out)
     replace, calls = folder.os.replace, []
 
     def interrupted(source, target):
@@ -104,11 +108,11 @@ def test_an_interrupt_between_two_files_is_completed_by_the_next_run(place, monk
         with pytest.raises(KeyboardInterrupt):
             run_study(recipe(place, out="interrupted"))
     run_study(recipe(place, out="interrupted"))
-    assert {p.name: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
+    assert files_of(out) == before
     assert not [p for p in place.iterdir() if p.name.startswith(".")]
 
 
-def test_a_study_that_fails_leaves_nothing(place, monkeypatch):
+def test_a_study_that_fails_leaves_its_journal_alone(place, monkeypatch):
     from personascan.report import folder
 
     def full_disk(*_):
@@ -117,7 +121,7 @@ def test_a_study_that_fails_leaves_nothing(place, monkeypatch):
     monkeypatch.setattr(folder, "draw_figures", full_disk)
     with pytest.raises(personascan.InputError, match="no space left"):
         run_study(recipe(place, out="failing"))
-    assert not (place / "failing").exists()
+    assert [p.name for p in (place / "failing").iterdir()] == ["study.log"]
     assert not [p for p in place.iterdir() if p.name.startswith(".")]
 
 
@@ -126,7 +130,7 @@ def test_another_template_or_tokenizer_is_another_study(place, tmp_path, file):
     import shutil
 
     shutil.copytree(place / "model", tmp_path / "model")
-    config = recipe(place) | {"model": str(tmp_path / "model"), "out": str(tmp_path / "out")}
+    config = recipe(place) | {"models": (str(tmp_path / "model"),), "out": str(tmp_path / "out")}
     run_study(config)
     before = (tmp_path / "out/study.json").read_bytes()
     path = tmp_path / "model" / file

@@ -26,7 +26,7 @@ def write_statements(folder, personas=("calm", "bold|../$x$"), count=24):
 
 def recipe(place, out="out", **changes):
     settings = {
-        "model": str(place / "model"),
+        "models": (str(place / "model"),),
         "statements": str(place / "statements"),
         "separation": {"seeds": 2, "folds": 3},
         "runs": {"background": 10, "clean": 4, "positive": 4, "runs": 6},
@@ -37,7 +37,15 @@ def recipe(place, out="out", **changes):
             "statistic_runs": 2,
         },
         "out": str(place / out),
+        "units": str(place / "units"),  # what one study of a folder has done, others use
     }
     for key, value in changes.items():
         settings[key] = settings[key] | value if isinstance(value, dict) else value
     return settings
+
+
+def run_study(config):
+    """In this process: others would take seconds to start."""
+    import personascan
+
+    return personascan.run_study(config, jobs=1)

@@ -5,7 +5,7 @@ the other half, both ways round, so that what is reported of a place did not hel
 Letters: P places, T permutations, R runs, N rows, D nodes, C columns (nodes or half-nodes).
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -13,7 +13,6 @@ from sklearn.metrics import roc_auc_score
 
 from personascan.analysis.detection import precision_recall
 from personascan.calibration import nodes as node_rates
-from personascan.calibration.calibrate import Calibration, calibrate
 from personascan.calibration.labellings import draw_labellings
 from personascan.calibration.null import column_masks, null_frequencies
 from personascan.scan.options import ScanOptions
@@ -34,6 +33,11 @@ class LocalisationPlan:
     statistic_runs: int
     node_q: float  # the node set: columns with q-value up to here
     threshold: float  # without permutations: columns selected in this share of the runs
+
+    def statistic_options(self) -> ScanOptions:
+        """Of the statistic of a place: one start; geometric alphas where every one is asked for."""
+        o = self.options
+        return replace(o, starts=1, alphas="log" if o.alphas == "exact" else o.alphas)
 
     def halved(self) -> "LocalisationPlan":
         """For half of the rows."""
@@ -89,51 +93,6 @@ class PlaceScan:
         return np.repeat([1, -1], self.q_C.size // 2)
 
 
-def choose_and_judge(
-    pool: Mapping, positive_N, strata, plan: LocalisationPlan, seed: int
-) -> list[PlaceScan]:
-    """The place that half A chooses, judged on half B, and the other way round.
-
-    Args:
-      pool: {place: [N, D]}.
-      strata: a label for each row, whose rows are shared out evenly between the halves.
-    """
-    half_N = in_half(strata, seed)
-    plan, parts = plan.halved(), []
-    for half in (0, 1):
-        rows = np.flatnonzero(half_N == half)
-        part = Rows(pool, rows)
-        parts.append((rows, part, calibrate_places(part, positive_N[rows], plan, seed + half)))
-    found = []
-    for chooser, judge in ((0, 1), (1, 0)):
-        chosen, (rows, part, judging) = parts[chooser][2], parts[judge]
-        best = chosen.best
-        choice = Choice(
-            HALVES[chooser], float(chosen.z[best]), float(chosen.p_family[best]),
-            float(judging.p[best]),
-        )  # fmt: skip
-        place = chosen.keys[best]
-        scan = scan_place(place, part[place], positive_N[rows], rows, plan, seed + judge)
-        found.append(replace(scan, choice=choice))
-    return found
-
-
-class Rows(Mapping):
-    """Some rows of a pool, copied place by place when asked for."""
-
-    def __init__(self, pool: Mapping, rows):
-        self.pool, self.rows = pool, rows
-
-    def __getitem__(self, place):
-        return self.pool[place][self.rows]
-
-    def __iter__(self):
-        return iter(self.pool)
-
-    def __len__(self):
-        return len(self.pool)
-
-
 def in_half(strata, seed: int) -> np.ndarray:
     """0 or 1 for each row: every stratum is shuffled and dealt out in turn: [N]."""
     strata = np.asarray(strata)
@@ -143,16 +102,6 @@ def in_half(strata, seed: int) -> np.ndarray:
         rows = rng.permutation(np.flatnonzero(strata == stratum))
         half_N[rows[number % 2 :: 2]] = 1  # odd ones out go to either half in turn
     return half_N
-
-
-def calibrate_places(pool: Mapping, positive_N, plan: LocalisationPlan, seed: int) -> Calibration:
-    """The family of all places, without nodes; where every alpha is asked for, geometric ones."""
-    o = plan.options
-    return calibrate(
-        pool, positive_N, plan.runs, permutations=plan.permutations, runs=plan.statistic_runs,
-        seed=seed, score=o.score, tail=o.tail, alpha_max=o.alpha_max, alpha_min=o.alpha_min,
-        alphas="log" if o.alphas == "exact" else o.alphas,
-    )  # fmt: skip
 
 
 def scan_place(place, place_ND, positive_N, rows, plan: LocalisationPlan, seed: int) -> PlaceScan:

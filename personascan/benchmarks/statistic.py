@@ -20,7 +20,7 @@ from personascan.scan.runs import scan_pool
 from personascan.scan.splits import SplitPlan
 from personascan.sources.language.extract import extract
 from personascan.sources.language.statements import load_statements
-from personascan.study.comparisons import comparisons, pool_rows
+from personascan.study.comparisons import comparisons
 
 RUNS = (1, 2, 5, 10, 20)
 STARTS = (1, 2, 5, 10)  # as many runs fewer, at equal cost
@@ -49,7 +49,8 @@ def measure_statistic(
     )
     kept = extract(loaded, chosen, sites=("resid_post",), positions=(position,)).arrays
     for comparison in comparisons(2, {s.persona: s.topic for s in chosen}):
-        rows, positive_N = pool_rows(chosen, comparison)
+        rows = np.array([i for i, s in enumerate(chosen) if s.persona == comparison.name])
+        positive_N = np.array([chosen[i].positive for i in rows])
         pool = PlaceRows(kept, places, rows)
         yield {"what": comparison.name, "position": position} | measure_persona(
             pool, positive_N, permutations, seed

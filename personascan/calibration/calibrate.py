@@ -170,25 +170,34 @@ def calibrate(
     if nodes is not None and nodes not in list(places):
         raise InputError(f"nodes = {nodes!r} is no place of the pool: {listed(places)}")
     labellings = draw_labellings(positive_N, plan, permutations, seed)
-    draws_PT = tie_draws(seed, places, permutations + 1)
     if statistic == "mean":
         scores = [null_scores(places[key], labellings, runs, options) for key in places]
         statistic_PT = mean_statistic(scores)
     else:
         statistic_PT = min_alpha(places, labellings, runs, options)
-    z_PT = studentised(statistic_PT)
     frequency_TC = np.zeros((permutations + 1, 0), np.float32)
     if nodes is not None:
         frequency_TC = null_frequencies(places[nodes], labellings, options)
+    found = family_of(tuple(places), statistic_PT, options, plan, seed)
+    return replace(found, node_key=nodes, frequency_TC=frequency_TC)
+
+
+def family_of(
+    keys: tuple, statistic_PT, options: ScanOptions, plan: SplitPlan, seed: int
+) -> Calibration:
+    """The reduce: p-values of places and of their family from stored statistics [P, T + 1]."""
+    statistic_PT = np.asarray(statistic_PT)
+    draws_PT = tie_draws(seed, keys, statistic_PT.shape[1])
+    z_PT = studentised(statistic_PT)
     return Calibration(
-        keys=tuple(places),
+        keys=keys,
         statistic_PT=statistic_PT,
         z_PT=z_PT,
         p=place_p(statistic_PT, draws_PT),
         p_family=family_p(z_PT, draws_PT),
         p_step_down=step_down_p(z_PT, draws_PT),
-        node_key=nodes,
-        frequency_TC=frequency_TC,
+        node_key=None,
+        frequency_TC=np.zeros((statistic_PT.shape[1], 0), np.float32),
         options=options,
         plan=plan,
     )

@@ -126,16 +126,65 @@ def inspect_model(source: str) -> tuple[DecoderConfig, Any]:
     return config, gguf_tokenizer(fields, str(path))
 
 
+class Hashed(NamedTuple):
+    """The hash of a file, and whether it is only remembered from an earlier start."""
+
+    sha256: str
+    remembered: bool
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A model by the content of its files, with what is read of it sooner than its parameters."""
+
+    config: DecoderConfig
+    tokenizer: Any
+    sha256: str  # as LanguageModel has it
+    files: dict[str, str]
+    revision: str
+
+
+def identify(source: str, dtype: str = "float32") -> Identity:
+    """What `load_model` would load. Raises InputError as it does."""
+    path, revision = resolve(source)
+    if path.suffix != ".gguf":
+        where = str(path / "config.json")
+        config = read_config(text_config(read_folder_config(path), where), where)
+        hashes, sha256 = folder_hashes(path, cache=True)
+        files = by_name(hashes | hashed(tokenizer_files(path), cache=True))
+        return Identity(config, folder_tokenizer(path), sha256, files, revision)
+    hashes, sha256 = gguf_hashes(path, cache=True)
+    entry = entry_folder(sha256, dtype)
+    if whole_entry(entry):
+        config = read_config(read_json(entry / RECORD), str(path))
+        tokenizer = folder_tokenizer(entry / "tokenizer")
+    else:
+        config, tokenizer = inspect_model(source)
+    return Identity(config, tokenizer, sha256, by_name(hashes), revision)
+
+
+def folder_hashes(folder: pathlib.Path, cache: bool) -> tuple[dict[pathlib.Path, Hashed], str]:
+    """The hashes of the configuration and parameters of a folder, and the one of them all."""
+    weights = weights_of(folder)
+    index = [] if weights.of_tensor is None else [folder / INDEX]
+    hashes = hashed([folder / "config.json", *index, *weights.files], cache)
+    return hashes, text_sha256("".join(found.sha256 for found in hashes.values()))
+
+
+def gguf_hashes(path: pathlib.Path, cache: bool) -> tuple[dict[pathlib.Path, Hashed], str]:
+    """The hashes of a GGUF file, or its parts, and the one of them all."""
+    hashes = hashed([part for part in gguf_parts(path) if part.is_file()] or [path], cache)
+    sha256, *more = by_name(hashes).values()
+    return hashes, text_sha256("".join(by_name(hashes).values())) if more else sha256
+
+
 def load_folder(folder: pathlib.Path, dtype: str, mesh, cache: bool) -> LanguageModel:
     """A model from a local Hugging Face folder."""
     where = str(folder / "config.json")
     raw = text_config(read_folder_config(folder), where)
     config = read_config(raw, where)
     weights = weights_of(folder)
-    index = [] if weights.of_tensor is None else [folder / INDEX]
-    decisive = [folder / "config.json", *index, *weights.files]
-    hashes = hashed(decisive, cache)
-    sha256 = text_sha256("".join(found.sha256 for found in hashes.values()))
+    hashes, sha256 = folder_hashes(folder, cache)
     tokenizer = folder_tokenizer(folder)
     files = by_name(hashes | hashed(tokenizer_files(folder), cache))
     entry = entry_folder(sha256, dtype)
@@ -193,13 +242,6 @@ def table_of(table, config: DecoderConfig) -> dict:
     return table(config) if callable(table) else table
 
 
-class Hashed(NamedTuple):
-    """The hash of a file, and whether it is only remembered from an earlier start."""
-
-    sha256: str
-    remembered: bool
-
-
 def hashed(files: list[pathlib.Path], cache: bool) -> dict[pathlib.Path, Hashed]:
     """The hashes of files; without cache nothing is remembered."""
 
@@ -230,11 +272,8 @@ def refuse_changed(hashes: dict[pathlib.Path, Hashed]) -> None:
 def load_gguf(path: pathlib.Path, dtype: str, mesh, cache: bool) -> LanguageModel:
     """A model from a GGUF file."""
     where = str(path)
-    parts = [part for part in gguf_parts(path) if part.is_file()] or [path]
-    hashes = hashed(parts, cache)
+    hashes, sha256 = gguf_hashes(path, cache)
     files = by_name(hashes)
-    sha256, *more = files.values()
-    sha256 = text_sha256("".join(files.values())) if more else sha256
     entry = entry_folder(sha256, dtype)
     if cache and whole_entry(entry):
         # Reading the file's metadata alone takes longer than restoring the parameters.

@@ -1,4 +1,4 @@
-"""The pictures of a study, drawn without a display."""
+"""The pictures of a part, drawn without a display."""
 
 import pathlib
 import re
@@ -27,11 +27,11 @@ METRIC_LABELS = {
 }
 
 
-def draw_figures(study, folder: pathlib.Path) -> dict[str, list[str]]:
+def draw_figures(part, folder: pathlib.Path) -> dict[str, list[str]]:
     """Draw every picture; returns the file names by kind, in the order of the report."""
     # Names are shown as they are: a $ in one is no formula.
     with matplotlib.rc_context({"text.parse_math": False}):
-        drawn = all_figures(study)
+        drawn = all_figures(part)
         for figures in drawn.values():
             for name, figure in figures.items():
                 # No metadata: the same study gives the same bytes.
@@ -39,21 +39,21 @@ def draw_figures(study, folder: pathlib.Path) -> dict[str, list[str]]:
     return {kind: list(figures) for kind, figures in drawn.items()}
 
 
-def all_figures(study) -> dict[str, dict[str, Figure]]:
+def all_figures(part) -> dict[str, dict[str, Figure]]:
     """Figures by kind and file name."""
     return {
-        "found": {"found.png": draw_profiles(study)} if study.calibrations else {},
-        "separation": {"separation.png": draw_separation(study)},
-        "pca": {"pca.png": draw_projections(study)},
-        "precision_recall": {"precision_recall.png": draw_precision_recall(study)},
-        "selection_frequency": {"selection_frequency.png": draw_selection_frequency(study)},
+        "found": {"found.png": draw_profiles(part)} if part.calibrations else {},
+        "separation": {"separation.png": draw_separation(part)},
+        "pca": {"pca.png": draw_projections(part)},
+        "precision_recall": {"precision_recall.png": draw_precision_recall(part)},
+        "selection_frequency": {"selection_frequency.png": draw_selection_frequency(part)},
         "upset": {
             f"upset_{file_name(place)}.png": draw_upset(
-                {n: s.nodes_D for n, found in study.scans.items() for s in found
+                {n: s.nodes_D for n, found in part.scans.items() for s in found
                  if s.place == place and s.choice is None},
                 f"Node sets at {place}",
             )
-            for place in study.overlaps
+            for place in part.overlaps
         },
     }  # fmt: skip
 
@@ -66,9 +66,9 @@ def colour(index: int) -> str:
     return COLOURS[index % len(COLOURS)]
 
 
-def depth(study, place) -> int:
+def depth(part, place) -> int:
     """The layer on an axis; final_norm stands behind the last block."""
-    blocks = [p.layer for p in study.places if p.site not in ONCE]
+    blocks = [p.layer for p in part.places if p.site not in ONCE]
     return max(blocks, default=-1) + 1 if place.site in ONCE else place.layer
 
 
@@ -86,18 +86,18 @@ def lines_of(places) -> dict[tuple, list]:
     return found
 
 
-def draw_profiles(study) -> Figure:
+def draw_profiles(part) -> Figure:
     """Each comparison's studentised statistic by layer, a line for each site and position."""
-    names = list(study.calibrations)
+    names = list(part.calibrations)
     columns = min(2, len(names))
     rows = -(-len(names) // columns)
     figure = Figure(figsize=(1 + 4.8 * columns, 0.9 + 2.7 * rows), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, sharex=True)
     for axis, name in zip(axes.flat, names, strict=False):
-        found = study.calibrations[name]
+        found = part.calibrations[name]
         at = {place: i for i, place in enumerate(found.keys)}
         for c, ((site, position), places) in enumerate(lines_of(found.keys).items()):
-            x = [depth(study, p) for p in places]
+            x = [depth(part, p) for p in places]
             z = np.array([found.z[at[p]] for p in places])
             passes = np.array([found.p_family[at[p]] <= LEVEL for p in places])
             axis.plot(x, z, color=colour(c), lw=1.2, label=f"{site}, {position}")
@@ -121,31 +121,31 @@ def draw_profiles(study) -> Figure:
         axis.set_xlabel("layer")
     axes.flat[0].plot([], [], "o", color="0.4", label="family-wise p <= 0.05")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    tells = apart(study.config.level) + (" apart" if study.config.level == 2 else "")
+    tells = apart(part.level) + (" apart" if part.level == 2 else "")
     figure.suptitle(
         f"Where the scan tells {tells}, against {found.null.shape[1]} permutations of labels"
     )
     return figure
 
 
-def best_line(study) -> tuple[tuple, list]:
+def best_line(part) -> tuple[tuple, list]:
     """The site and position whose best layer has the highest probe AUROC on average."""
 
     def mean_auroc(place):
-        values = [found[place].mean["probe_auroc"] for found in study.separation.values()]
+        values = [found[place].mean["probe_auroc"] for found in part.separation.values()]
         return np.nan_to_num(np.mean(values), nan=0.0)
 
-    return max(lines_of(study.places).items(), key=lambda line: max(map(mean_auroc, line[1])))
+    return max(lines_of(part.places).items(), key=lambda line: max(map(mean_auroc, line[1])))
 
 
-def draw_separation(study) -> Figure:
+def draw_separation(part) -> Figure:
     """Each separation metric by layer, at the site and position that separate best."""
-    (site, position), places = best_line(study)
+    (site, position), places = best_line(part)
     figure = Figure(figsize=(11, 6.4), layout="constrained")
     axes = figure.subplots(2, 3)
-    layer = np.array([depth(study, place) for place in places])
+    layer = np.array([depth(part, place) for place in places])
     for axis, (metric, (label, scale)) in zip(axes.flat, METRIC_LABELS.items(), strict=False):
-        for i, (name, found) in enumerate(study.separation.items()):
+        for i, (name, found) in enumerate(part.separation.items()):
             mean = np.array([found[p].mean[metric] for p in places])
             deviation = np.array([found[p].deviation[metric] for p in places])
             axis.plot(layer, mean, color=colour(i), marker=".", markersize=4, label=visible(name))
@@ -162,13 +162,13 @@ def draw_separation(study) -> Figure:
     legend = axes.flat[5]
     legend.axis("off")
     handles, labels = axes.flat[0].get_legend_handles_labels()
-    title = "positive against negative" if study.config.level == 2 else "H1 against H0"
+    title = "positive against negative" if part.level == 2 else "H1 against H0"
     legend.legend(handles, labels, loc="upper left", frameon=False, title=title)
     legend.text(
-        0.02, 0.08, f"bands: deviation over\n{study.config.separation.seeds} seeds",
+        0.02, 0.08, f"bands: deviation over\n{part.config.separation.seeds} seeds",
         transform=legend.transAxes, va="bottom",
     )  # fmt: skip
-    figure.suptitle(f"How far apart {apart(study.config.level)} lie in {site}, {position}")
+    figure.suptitle(f"How far apart {apart(part.level)} lie in {site}, {position}")
     return figure
 
 
@@ -177,16 +177,16 @@ def apart(level: int) -> str:
     return "the two directions" if level == 2 else "H1 from H0"
 
 
-def draw_projections(study) -> Figure:
+def draw_projections(part) -> Figure:
     """Statements in two principal components: an early, a middle and the furthest place."""
-    names = list(study.projections)
+    names = list(part.projections)
     figure = Figure(figsize=(10, 2.9 * len(names) + 0.5), layout="constrained")
     axes = figure.subplots(len(names), 3, squeeze=False)
     for row, name in zip(axes, names, strict=True):
-        shown = zip(row, ("early", "middle", "furthest"), study.projections[name], strict=True)
+        shown = zip(row, ("early", "middle", "furthest"), part.projections[name], strict=True)
         for axis, kind, p in shown:
             for side, label in ((True, "positive"), (False, "negative")):
-                label = label if study.config.level == 2 else ("H1" if side else "H0")
+                label = label if part.level == 2 else ("H1" if side else "H0")
                 axis.scatter(
                     *p.points_N2[p.positive_N == side].T,
                     s=12, alpha=0.7, color=DIRECTION_COLOURS[side], label=label, lw=0,
@@ -199,10 +199,10 @@ def draw_projections(study) -> Figure:
     return figure
 
 
-def scanned_panels(study) -> dict[str, dict[str, list]]:
+def scanned_panels(part) -> dict[str, dict[str, list]]:
     """{title: {comparison: scans}}: the places that halves chose, then each named place."""
     panels = {}
-    for name, found in study.scans.items():
+    for name, found in part.scans.items():
         for scan in found:
             title = f"{scan.place}, all statements"
             if scan.choice:
@@ -211,12 +211,12 @@ def scanned_panels(study) -> dict[str, dict[str, list]]:
     return panels
 
 
-def draw_precision_recall(study) -> Figure:
+def draw_precision_recall(part) -> Figure:
     """Mean and deviation of precision and recall over runs."""
-    panels = scanned_panels(study)
+    panels = scanned_panels(part)
     figure = Figure(figsize=(1 + 5.2 * len(panels), 4.4), layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
-    plan = study.config.runs
+    plan = part.config.runs
     chance = plan.positive / (plan.positive + plan.clean)
     for axis, (title, scans) in zip(axes, panels.items(), strict=True):
         place = np.arange(len(scans))
@@ -242,9 +242,9 @@ def draw_precision_recall(study) -> Figure:
     return figure
 
 
-def draw_selection_frequency(study) -> Figure:
+def draw_selection_frequency(part) -> Figure:
     """Columns ordered by the share of runs that returned them; the set as a thick line."""
-    panels = scanned_panels(study)
+    panels = scanned_panels(part)
     figure = Figure(figsize=(1 + 5.2 * len(panels), 4.2), layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     for axis, (title, scans) in zip(axes, panels.items(), strict=True):
@@ -265,6 +265,6 @@ def draw_selection_frequency(study) -> Figure:
         axis.set_xlabel("nodes by direction, most often selected first")
         axis.legend(fontsize=8)
         axis.grid(alpha=0.3)
-    axes[0].set_ylabel(f"selection frequency over {study.config.runs.runs} runs")
+    axes[0].set_ylabel(f"selection frequency over {part.config.runs.runs} runs")
     figure.suptitle("How often each node is selected (thick: the node set)")
     return figure

@@ -5,44 +5,103 @@ Whatever else stands in the folder is the user's, and stays.
 
 import contextlib
 import json
+import logging
 import os
 import pathlib
+import shlex
 import sys
 from typing import NamedTuple
 
 from personascan.errors import InputError
-from personascan.files import move, partial_of, real_place, unwritable
+from personascan.files import held, move, partial_of, real_place, unwritable
 from personascan.hashes import SEAL, damaged_files, file_sha256, seal, sealed_files
 from personascan.reading import read_json
 from personascan.report.figures import draw_figures
+from personascan.report.overview import overview_page, part_name
 from personascan.report.page import report_page
 from personascan.report.tables import write_tables
 from personascan.study.config import StudyConfig
+from personascan.study.results import Study
+from personascan.study.run import journal
+from personascan.study.store import Store
 from personascan.visible import visible
 
 RECORD = "study.json"
+UNITS = "units"
+JOURNAL = "study.log"
+
+
+class Folder:
+    """The output folder of a study, which this process alone writes."""
+
+    def __init__(self, config: StudyConfig, partial: pathlib.Path):
+        self.out, self.partial = real_place(config.out), partial
+        self.units = units_folder(config)
+
+    @contextlib.contextmanager
+    def opened(self):
+        """The store of finished units, held, and the journal beside the results."""
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+            self.units.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise unwritable(self.units, error, "choose another --config.units") from error
+        with held(self.units), journal_in(self.out / JOURNAL):
+            store = Store(self.units)
+            store.sweep()
+            yield store
+
+
+def units_folder(config: StudyConfig) -> pathlib.Path:
+    """Where the finished units of a study are."""
+    return real_place(config.units) if config.units else real_place(config.out) / UNITS
 
 
 @contextlib.contextmanager
-def study_folder(config: StudyConfig):
-    """A folder to write the study into, which ends at `config.out` when the block ends well.
+def study_folder(config: StudyConfig, replace: bool = False):
+    """A Folder, whose `partial` ends at `config.out` when the block ends well.
 
     Raises InputError, before any work, for a place that cannot be written, that another process
     writes, or that holds something else.
     """
     out = real_place(config.out)
     advice = "choose another --config.out"
-    refuse_other_study(config)
+    refuse_other_study(config, replace=replace)
     with partial_of(out, folder=True, advice=advice) as partial:
-        refuse_other_study(config)  # nobody else can write it from here on
+        refuse_other_study(config, replace=replace)  # nobody else can write it from here on
         earlier = earlier_run(out)
-        yield partial
+        yield Folder(config, partial)
         seal(partial)
         put_in_place(partial, out, earlier)
 
 
-def refuse_other_study(config: StudyConfig, sha256: dict | None = None) -> None:
-    """The output folder is new, empty, or holds this very study: configuration and inputs."""
+@contextlib.contextmanager
+def journal_in(path: pathlib.Path):
+    """What happens is written into a file, a line at a time, behind what is there."""
+    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    journal.setLevel(logging.INFO)
+    journal.propagate = False
+    journal.addHandler(handler)
+    try:
+        journal.info("started: %s", visible(shlex.join(sys.argv)))
+        yield
+        journal.info("finished")
+    except BaseException as error:
+        journal.info("ended: %s", visible(" ".join((str(error) or type(error).__name__).split())))
+        raise
+    finally:
+        journal.removeHandler(handler)
+        handler.close()
+
+
+def refuse_other_study(
+    config: StudyConfig, sha256: dict | None = None, replace: bool = False
+) -> None:
+    """The output folder is new, empty, or holds this very study: configuration and inputs.
+
+    With `replace` it may hold another study, whose units are used where they are the same.
+    """
     out = real_place(config.out)
     if not out.exists():
         return
@@ -50,7 +109,7 @@ def refuse_other_study(config: StudyConfig, sha256: dict | None = None) -> None:
         raise InputError(f"{out} is a file; choose another --config.out")
     record = out / RECORD
     if not record.exists():
-        if any(out.iterdir()):
+        if any(found.name not in (UNITS, JOURNAL) for found in out.iterdir()):
             raise InputError(f"{out} holds files that are not a study; choose another --config.out")
         return
     try:
@@ -61,10 +120,10 @@ def refuse_other_study(config: StudyConfig, sha256: dict | None = None) -> None:
     differing = differences(other, config.to_dict())
     if not differing and sha256 is not None:
         differing = [f"contents of {n}" for n in differences(inputs, sha256)]
-    if differing:
+    if differing and not replace:
         raise InputError(
             f"{out} holds a study with another configuration (different: {', '.join(differing)}); "
-            "choose another --config.out or delete that folder"
+            "choose another --config.out, or say --replace: what has not changed is used again"
         )
 
 
@@ -103,7 +162,7 @@ def differences(a: dict, b: dict, prefix: str = "") -> list[str]:
     return found
 
 
-def write_study(study, folder: pathlib.Path) -> None:
+def write_study(study: Study, folder: pathlib.Path) -> None:
     """Every file of the study, into a new folder. Raises InputError where there is no room."""
     try:
         write_files(study, folder)
@@ -111,14 +170,24 @@ def write_study(study, folder: pathlib.Path) -> None:
         raise unwritable(study.config.out, error, "choose another --config.out") from error
 
 
-def write_files(study, folder: pathlib.Path) -> None:
+def write_files(study: Study, folder: pathlib.Path) -> None:
     record = {"config": study.config.to_dict(), **study.provenance}
     text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
     (folder / RECORD).write_text(text, encoding="utf-8")
     write_tables(study, folder)
-    (folder / "figures").mkdir()
-    figures = draw_figures(study, folder / "figures")
-    (folder / "report.md").write_text(report_page(study, figures), encoding="utf-8")
+    alone = len(study.parts) == 1
+    for part in study.parts:
+        own = folder if alone else folder / part_name(part)
+        write_part(part, own)
+    if not alone:
+        (folder / "report.md").write_text(overview_page(study), encoding="utf-8")
+
+
+def write_part(part, folder: pathlib.Path) -> None:
+    """The page and pictures of a model at a level."""
+    (folder / "figures").mkdir(parents=True)
+    figures = draw_figures(part, folder / "figures")
+    (folder / "report.md").write_text(report_page(part, figures), encoding="utf-8")
 
 
 def put_in_place(partial: pathlib.Path, out: pathlib.Path, earlier: Earlier) -> None:

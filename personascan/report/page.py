@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from personascan.analysis.findings import LEVEL, Finding, findings, pooled
+from personascan.analysis.findings import LEVEL, Finding, pooled
 from personascan.report.figures import apart, best_line
 from personascan.report.tables import center, mean_deviation, part_of
 from personascan.visible import visible
@@ -10,15 +10,15 @@ from personascan.visible import visible
 SURE_WORDING = 0.7  # from here on wording alone tells most statements
 
 
-def report_page(study, figures: dict[str, list[str]]) -> str:
+def report_page(part, figures: dict[str, list[str]]) -> str:
     """The page as Markdown."""
     sections = [
-        heading(study),
-        *([found_section(study, figures)] if study.calibrations else []),
-        runs_section(study, figures),
-        nodes_section(study, figures),
-        separation_section(study, figures),
-        limits_section(study),
+        heading(part),
+        *([found_section(part, figures)] if part.calibrations else []),
+        runs_section(part, figures),
+        nodes_section(part, figures),
+        separation_section(part, figures),
+        limits_section(part),
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -41,27 +41,27 @@ def pictures(names, text: str) -> str:
     return "\n\n".join(f"![{text}](figures/{name})" for name in names)
 
 
-def heading(study) -> str:
-    config = study.config
+def heading(part) -> str:
+    config = part.config
     against = {
         2: "its positive statements (H1) against its negative ones (H0)",
         1: "its positive statements (H1) against those of its topic's other personas (H0)",
         0: "its personas' positive statements (H1) against those of the other topics (H0)",
-    }[config.level]
-    sizes = sorted({f"{a} + {b}" for a, b in study.pool_sizes.values()})
-    what = "topic" if config.level == 0 else "persona"
+    }[part.level]
+    sizes = sorted({f"{a} + {b}" for a, b in part.pool_sizes.values()})
+    what = "topic" if part.level == 0 else "persona"
     return (
-        f"# {listed(study.scans)} in {quoted(config.model)}\n\n"
-        f"Level {config.level}: each {what} is studied by {against}, {', '.join(sizes)} "
+        f"# {listed(part.scans)} in {quoted(part.model)}\n\n"
+        f"Level {part.level}: each {what} is studied by {against}, {', '.join(sizes)} "
         f"statements of label confidence {config.min_confidence:g} or more. "
-        f"{prompt_sentence(study)} {kept_sentence(study)} `study.json` holds the configuration, "
+        f"{prompt_sentence(part)} {kept_sentence(part)} `study.json` holds the configuration, "
         "versions, seed and hashes of the inputs."
     )
 
 
-def prompt_sentence(study) -> str:
+def prompt_sentence(part) -> str:
     """What each statement was put into, as it was done."""
-    config, role = study.config, study.provenance["role"]
+    config, role = part.config, part.role
     around = [
         f"{what} {quoted(text)}"
         for what, text in (("behind", config.prefix), ("in front of", config.suffix))
@@ -80,9 +80,9 @@ def prompt_sentence(study) -> str:
     )
 
 
-def kept_sentence(study) -> str:
+def kept_sentence(part) -> str:
     """Which vector was kept, and in what precision."""
-    config = study.config
+    config = part.config
     words = {
         "last": "the prompt's last token (`last`)",
         "last_statement": "the statement's own last token (`last_statement`)",
@@ -93,7 +93,7 @@ def kept_sentence(study) -> str:
     kind = "" if config.dtype == "float32" else f" (weights in {config.dtype})"
     return (
         f"The activations of {joined(kept)} were kept at {joined(config.sites)}{kind}: "
-        f"{len(study.places)} places."
+        f"{len(part.places)} places."
     )
 
 
@@ -106,17 +106,17 @@ def quoted(text: str) -> str:
     return "`" + visible(text).replace("`", "?") + "`"
 
 
-def found_section(study, figures) -> str:
+def found_section(part, figures) -> str:
     """What was found, comparison by comparison, and what was not."""
-    scan, found = study.config.scan, findings(study.calibrations, study.scans)
+    scan, found = part.config.scan, part.findings()
     clear = [f for f in found if f.found]
     missed = [f.name for f in found if not f.found]
     lines = [
-        f"**{len(clear)} of {len(found)}** comparisons show at some of {len(study.places)} places "
+        f"**{len(clear)} of {len(found)}** comparisons show at some of {len(part.places)} places "
         f"(family-wise p <= {LEVEL:g})."
         + (f" Nothing was found for {listed(missed)}." if missed else "")
     ]
-    lines += [f"- {finding_sentence(study, f)}" for f in found]
+    lines += [f"- {finding_sentence(part, f)}" for f in found]
     least = 1 / (scan.permutations + 1)
     if least > LEVEL:
         lines[0] += f" But with {scan.permutations} permutations no p can reach {LEVEL:g}."
@@ -125,7 +125,7 @@ def found_section(study, figures) -> str:
     rows = [
         [
             safe(f.name), f.place, f"{f.z:.1f}", f"{f.p_family:.3f}", f"{f.q:.3f}",
-            f"{f.passing} of {f.places}", f"{study.wording[f.name][0]:.2f}",
+            f"{f.passing} of {f.places}", f"{part.wording[f.name][0]:.2f}",
         ]
         for f in found
     ]  # fmt: skip
@@ -148,9 +148,9 @@ def found_section(study, figures) -> str:
     )
 
 
-def finding_sentence(study, f: Finding) -> str:
+def finding_sentence(part, f: Finding) -> str:
     """One comparison in words: where, how sure, in which nodes, and whether wording explains it."""
-    accuracy = study.wording[f.name][0]
+    accuracy = part.wording[f.name][0]
     if f.found:
         text = (
             f"**{safe(f.name)}** shows at {f.passing} of {f.places} places, most clearly at "
@@ -176,8 +176,7 @@ def finding_sentence(study, f: Finding) -> str:
             f"{means['auroc']:.2f}"
         )
         text += (
-            f"; nodes that are high in {sizes[0]}, low in {sizes[1]} "
-            f"(q <= {study.config.node_q:g})."
+            f"; nodes that are high in {sizes[0]}, low in {sizes[1]} (q <= {part.config.node_q:g})."
             if f.judged[0].halves == 2
             else "."
         )
@@ -188,8 +187,8 @@ def finding_sentence(study, f: Finding) -> str:
     return text
 
 
-def runs_section(study, figures) -> str:
-    config = study.config
+def runs_section(part, figures) -> str:
+    config = part.config
     plan, scan = config.runs, config.scan
     chance = plan.positive / (plan.positive + plan.clean)
     rows = [
@@ -202,12 +201,12 @@ def runs_section(study, figures) -> str:
             mean_deviation(found.runs.rows[0].sum(1), 1),
             mean_deviation(found.runs.nodes[0].sum(1), 1),
         ]
-        for name, scans in study.scans.items()
+        for name, scans in part.scans.items()
         for found in scans
     ]  # fmt: skip
     precision = {
         (name, str(s.place)): center(s.precision_R)[0]
-        for name, ss in study.scans.items()
+        for name, ss in part.scans.items()
         for s in ss
     }
     precision = {key: value for key, value in precision.items() if not np.isnan(value)}
@@ -220,12 +219,12 @@ def runs_section(study, figures) -> str:
         )
     silent = [
         f"{safe(name)} at {s.place}"
-        for name, ss in study.scans.items() for s in ss if not s.runs.score.any()
+        for name, ss in part.scans.items() for s in ss if not s.runs.score.any()
     ]  # fmt: skip
     if silent:
         extremes += f" No run returned anything for {joined(silent)}."
     halves = ""
-    if any(s.choice for ss in study.scans.values() for s in ss):
+    if any(s.choice for ss in part.scans.values() for s in ss):
         halves = (
             " Where a half of the statements chose the place, the other half was scanned, with "
             "samples of half the size."
@@ -260,8 +259,8 @@ def alphas_searched(scan) -> str:
     return f"{kinds[scan.alphas]}{least} up to {scan.alpha_max:g}"
 
 
-def nodes_section(study, figures) -> str:
-    config = study.config
+def nodes_section(part, figures) -> str:
+    config = part.config
     signed = config.scan.tail == "signed"
     kind = "half-node (a node in one direction)" if signed else "node"
     what = (
@@ -272,7 +271,7 @@ def nodes_section(study, figures) -> str:
     header = ["", "place", "statements", "nodes", "in the set: high", "low",
               "family-wise p <= 0.05", "size of the set under permuted labels"]  # fmt: skip
     rows = []
-    for name, scans in study.scans.items():
+    for name, scans in part.scans.items():
         for s in scans:
             inside = s.set_TC[0]
             high, low = (
@@ -307,7 +306,7 @@ def nodes_section(study, figures) -> str:
             place, listed(o.names), o.observed, f"{o.expected:.1f}", ratio(o), *null_of(o),
             o.exclusive,
         ]
-        for place, found in study.overlaps.items()
+        for place, found in part.overlaps.items()
         for o in found
     ]  # fmt: skip
     if overlaps:
@@ -332,27 +331,27 @@ def ratio(overlap) -> str:
     return f"{overlap.observed / overlap.expected:.2f}" if overlap.expected else "-"
 
 
-def separation_section(study, figures) -> str:
+def separation_section(part, figures) -> str:
     """What a probe and the cluster metrics see, which are told the labels."""
     metrics = ("probe_auroc", "silhouette", "calinski_harabasz", "davies_bouldin", "hull_distance")
-    constant = {p for found in study.separation.values() for p, s in found.items() if s.constant}
+    constant = {p for found in part.separation.values() for p, s in found.items() if s.constant}
     rows = []
-    for name, found in study.separation.items():
+    for name, found in part.separation.items():
         usable = {p: s for p, s in found.items() if not s.constant}
         best = max(usable, key=lambda p: usable[p].mean["probe_auroc"])
-        accuracy, spread = study.wording[name]
+        accuracy, spread = part.wording[name]
         at_best = found[best]
         rows.append(
             [safe(name), f"{accuracy:.2f} ± {spread:.2f}", best]
             + [f"{at_best.mean[m]:.3g} ± {at_best.deviation[m]:.2g}" for m in metrics]
         )
-    words = [accuracy for accuracy, _ in study.wording.values()]
-    larger = [max(pair) / sum(pair) for pair in study.pool_sizes.values()]
-    plan, (site, position) = study.config.separation, best_line(study)[0]
+    words = [accuracy for accuracy, _ in part.wording.values()]
+    larger = [max(pair) / sum(pair) for pair in part.pool_sizes.values()]
+    plan, (site, position) = part.config.separation, best_line(part)[0]
     header = ["", "wording, accuracy", "place of the best probe", "probe, AUROC", "silhouette",
               "Calinski-Harabasz", "Davies-Bouldin", "hull distance"]  # fmt: skip
     text = (
-        f"## How far apart {apart(study.config.level)} lie\n\n"
+        f"## How far apart {apart(part.level)} lie\n\n"
         "A probe (logistic regression) is told the labels and held to new statements: AUROC 0.5 is "
         "chance. A bag of words knows wording alone: logistic regression on word counts reaches a "
         f"held-out accuracy of {min(words):.2f} to {max(words):.2f} (guessing always the larger "
@@ -373,9 +372,9 @@ def separation_section(study, figures) -> str:
     )
 
 
-def limits_section(study) -> str:
+def limits_section(part) -> str:
     notes = []
-    if not study.calibrations:
+    if not part.calibrations:
         notes.append(
             "Scores carry no p-value here: noise alone gives high scores and node sets that recur "
             "between runs, because all runs draw from the same statements. Compare precision with "

@@ -1,28 +1,66 @@
 """A study from its recipe to its folder."""
 
-from personascan.report.folder import refuse_other_study, study_folder, write_study
+from typing import Any
+
+from personascan.report.folder import (
+    refuse_other_study,
+    study_folder,
+    units_folder,
+    write_study,
+)
 from personascan.study.config import StudyConfig
-from personascan.study.run import Study, study_results
+from personascan.study.results import Study
+from personascan.study.run import Workers
+from personascan.study.status import Status, status_of
+from personascan.study.store import Store
+from personascan.study.study import open_study, study_results
 
 
-def run_study(config) -> Study:
-    """Run a study and write its folder.
+def run_study(config, *, jobs: int = 0, scheduler: str = "", replace: bool = False) -> Study:
+    """Run a study, or go on with one, and write its folder.
+
+    Every unit of work is kept in `config.out`/units (or `config.units`) as soon as it is done: a
+    study that was ended, however, goes on from there when it is run again.
 
     Args:
       config: a StudyConfig, or a recipe (ml_collections ConfigDict or nested dicts) of its fields.
+      jobs: processes of this machine; 0: one a core, or one where JAX has an accelerator.
+      scheduler: of a Dask cluster, such as "tcp://host:8786", whose workers then do the units (they
+        see the same folders; extra `cluster`); "": this machine.
+      replace: let the folder hold another study, and take its place.
 
     Returns:
-      Study. The folder `config.out` then holds study.json, places.csv, runs.csv, nodes.csv,
-      overlaps.csv (and heads.csv, where head_out was scanned), figures and report.md; it appears
-      whole or not at all.
+      Study. The folder `config.out` then holds study.json, places.csv, findings.csv, runs.csv,
+      nodes.csv, overlaps.csv (and heads.csv, where head_out was scanned), figures and report.md,
+      which appear whole; the finished units, and study.log.
 
     Raises:
-      InputError: any field, file, persona, model or sample size at fault, and a folder that holds
-        a study with another configuration.
+      InputError: any field, file, persona, model or sample size at fault, a folder that holds a
+        study with another configuration, a full disk, a worker that was ended from outside.
     """
-    if not isinstance(config, StudyConfig):
-        config = StudyConfig.from_dict(config.to_dict() if hasattr(config, "to_dict") else config)
-    with study_folder(config) as folder:
-        found = study_results(config, lambda inputs: refuse_other_study(config, inputs["sha256"]))
-        write_study(found, folder)
+    config = as_config(config)
+    workers = Workers(jobs, scheduler)
+    with study_folder(config, replace) as folder:
+        opened = open_study(config)
+        refuse_other_study(config, opened.provenance["sha256"], replace)
+        with folder.opened() as store:
+            found = study_results(opened, store, workers)
+            write_study(found, folder.partial)
     return found
+
+
+def study_status(config, *, jobs: int = 0) -> Status:
+    """What of a study is done and what remains. Raises InputError as `run_study`; writes nothing.
+
+    Args:
+      config, jobs: as of `run_study`.
+    """
+    config = as_config(config)
+    return status_of(open_study(config), Store(units_folder(config)), Workers(jobs))
+
+
+def as_config(config: Any) -> StudyConfig:
+    """A StudyConfig from a recipe, if it is none yet. Raises InputError for a field at fault."""
+    if isinstance(config, StudyConfig):
+        return config
+    return StudyConfig.from_dict(config.to_dict() if hasattr(config, "to_dict") else config)

@@ -1,22 +1,40 @@
-"""Which statements are compared: H1 and H0 pools as lists of (persona, direction)."""
+"""Which examples are compared: H1 and H0 pools, balanced over the personas they come from."""
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
 
 from personascan.errors import InputError
-from personascan.sources.language.statements import Statement
 
-Pool = tuple[tuple[str, str], ...]  # (persona, "positive" or "negative")
+Side = tuple[tuple[str, str], ...]  # (persona, "positive" or "negative")
+DIRECTION = {True: "positive", False: "negative"}
 
 
 @dataclass(frozen=True)
 class Comparison:
     """One question of a study: the statements of `h1` against those of `h0`."""
 
+    level: int
     name: str  # the persona, or at level 0 the topic
-    h1: Pool
-    h0: Pool
+    h1: Side
+    h0: Side
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The rows of a comparison, as everything behind the sources knows them."""
+
+    name: str
+    ids: tuple[str, ...]  # [N]
+    positive_N: np.ndarray  # bool: True where a row belongs to H1
+    strata: tuple[str, ...]  # [N]: rows of one stratum are shared out evenly between halves
+    members: tuple[tuple[str, np.ndarray], ...]  # (group, its rows), one after the other
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Rows of H1 and of H0."""
+        return int(self.positive_N.sum()), int((~self.positive_N).sum())
 
 
 def comparisons(level: int, topic_of: dict[str, str]) -> list[Comparison]:
@@ -25,43 +43,80 @@ def comparisons(level: int, topic_of: dict[str, str]) -> list[Comparison]:
     Level 2: a persona's positives against its own negatives. Level 1: against the positives of its
     topic's other personas. Level 0: a topic's positives against those of the other topics.
 
-    topic_of: {persona: topic}, in order. Raises InputError where a pool would be empty.
+    topic_of: {persona: topic}, in order. Raises InputError where a side would be empty.
     """
     if level == 2:
-        return [Comparison(p, ((p, "positive"),), ((p, "negative"),)) for p in topic_of]
+        return [Comparison(2, p, ((p, "positive"),), ((p, "negative"),)) for p in topic_of]
     for persona, topic in topic_of.items():
         if not topic:
             raise InputError(f"persona {persona!r} has no topic, which level {level} needs")
     if level == 1:
-        pools = [
-            (
-                persona,
-                (persona,),
-                tuple(p for p in topic_of if topic_of[p] == topic and p != persona),
-            )
+        sides = [
+            (persona, [persona], [p for p in topic_of if topic_of[p] == topic and p != persona])
             for persona, topic in topic_of.items()
         ]
     else:
-        pools = [
+        sides = [
             (
                 topic,
-                tuple(p for p in topic_of if topic_of[p] == topic),
-                tuple(p for p in topic_of if topic_of[p] != topic),
+                [p for p in topic_of if topic_of[p] == topic],
+                [p for p in topic_of if topic_of[p] != topic],
             )
             for topic in dict.fromkeys(topic_of.values())
         ]
-    for name, _, others in pools:
+    for name, _, others in sides:
         if not others:
             raise InputError(f"level {level} has nothing to compare {name!r} with; add personas")
     return [
-        Comparison(name, tuple((p, "positive") for p in h1), tuple((p, "positive") for p in h0))
-        for name, h1, h0 in pools
+        Comparison(level, name, *(tuple((p, "positive") for p in side) for side in (h1, h0)))
+        for name, h1, h0 in sides
     ]
 
 
-def pool_rows(statements: list[Statement], comparison: Comparison) -> tuple[np.ndarray, np.ndarray]:
-    """The statement numbers of a comparison's pool, and True where one belongs to H1."""
-    direction = {True: "positive", False: "negative"}
-    keys = [(s.persona, direction[s.positive]) for s in statements]
-    rows = np.array([i for i, k in enumerate(keys) if k in comparison.h1 + comparison.h0], int)
-    return rows, np.array([keys[i] in comparison.h1 for i in rows], bool)
+def draw_pool(groups: dict, comparison: Comparison, limit: int, seed: int) -> Pool:
+    """The rows of a comparison.
+
+    A side takes equally many examples of each of its personas, all together at most `limit` (at
+    least one each), so that no persona stands for a side. Which ones is drawn by a hash of their
+    ids, and does not change when others come or go.
+
+    Args:
+      groups: {persona: examples with `id` and `positive`}.
+      limit: examples of a side.
+    """
+    ids, positive, strata, members = [], [], [], {}
+    for side, is_h1 in ((comparison.h1, True), (comparison.h0, False)):
+        rows_of = {
+            (persona, direction): [
+                i for i, e in enumerate(groups[persona]) if DIRECTION[e.positive] == direction
+            ]
+            for persona, direction in side
+        }
+        most = limit
+        if len(side) > 1:
+            most = max(1, min(limit // len(side), *map(len, rows_of.values())))
+        for (persona, direction), rows in rows_of.items():
+            chosen = first_by_hash(rows, groups[persona], most, seed)
+            members.setdefault(persona, []).extend((i, is_h1, direction) for i in chosen)
+    for persona in groups:  # whatever the sides, a group's rows stand together and in order
+        for i, is_h1, direction in sorted(members.get(persona, [])):
+            ids.append(groups[persona][i].id)
+            positive.append(is_h1)
+            strata.append(f"{persona}/{direction}")
+    taken = tuple(
+        (persona, np.array(sorted(i for i, _, _ in members[persona])))
+        for persona in groups
+        if persona in members
+    )
+    return Pool(comparison.name, tuple(ids), np.array(positive, bool), tuple(strata), taken)
+
+
+def first_by_hash(rows: list[int], examples, most: int, seed: int) -> list[int]:
+    """At most so many of the rows, in their order: all, or those whose hashes come first."""
+    if len(rows) <= most:
+        return rows
+
+    def place(i: int) -> bytes:
+        return hashlib.sha256(f"{seed}/{examples[i].id}".encode()).digest()
+
+    return sorted(sorted(rows, key=place)[:most])

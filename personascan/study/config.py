@@ -1,8 +1,11 @@
 """The frozen configuration of a study, made from a recipe and checked field by field."""
 
 import dataclasses
+import json
 from dataclasses import dataclass, field
 from typing import Any
+
+import pydantic
 
 from personascan.analysis.localisation import LocalisationPlan
 from personascan.analysis.separation import SeparationPlan
@@ -15,10 +18,8 @@ from personascan.sources.language.positions import check_positions
 from personascan.sources.language.templates import DATE, PromptOptions, parse_keywords
 
 CHOSEN = "chosen"
-LISTS = {
-    tuple[str, ...]: ((str,), "names"),
-    tuple[int | str, ...]: ((int, str), "whole numbers and shares such as 50%"),
-}
+LEVELS = (0, 1, 2)
+TABLES = ("csv", "parquet")
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class ScanPlan:
 class StudyConfig:
     """Everything that decides a study's results, and where they go."""
 
-    model: str
+    models: tuple[str, ...]  # sources of `load_model`
     statements: str
     out: str
     personas: tuple[str, ...] = ()  # empty: every persona of the source
@@ -82,20 +83,30 @@ class StudyConfig:
     date: str = DATE  # the day that templates are told, YYYY-MM-DD
     batch_tokens: int = 4096  # padded tokens of a batch: fewer need less memory
     mesh: str = ""  # devices as "DATAxMODEL"
-    level: int = 2
+    levels: tuple[int, ...] = (2,)
+    apart: int = 100  # statements of a persona that tell the personas of a topic apart; 0: none
     separation: SeparationPlan = field(default_factory=SeparationPlan)
     runs: SplitPlan = field(default_factory=lambda: SplitPlan(60, 20, 20))
     scan: ScanPlan = field(default_factory=ScanPlan)
     node_q: float = 0.1  # the node set: half-nodes with q-value up to here
     threshold: float = 0.5  # without permutations: those selected in this share of the runs
+    tables: str = "csv"  # of runs and nodes: or "parquet", for large studies
+    units: str = ""  # the folder of finished units; "": units in `out`
     seed: int = 0
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> "StudyConfig":
         """From nested dicts. Raises InputError for a field that is unknown, missing or mistyped."""
-        config = build(cls, raw, "config")
-        if config.level not in (0, 1, 2):
-            raise InputError(f"config.level = {config.level}; levels are 0, 1 and 2")
+        config = validated(cls, raw)
+        for name, known in (("levels", LEVELS), ("models", None)):
+            chosen = getattr(config, name)
+            if not chosen or len(set(chosen)) < len(chosen) or set(chosen) - set(known or chosen):
+                what = "levels are 0, 1 and 2, each once" if known else "name each model once"
+                raise InputError(f"config.{name} = {chosen}; {what}")
+        if config.tables not in TABLES:
+            raise InputError(f"config.tables = {config.tables!r}; use one of {', '.join(TABLES)}")
+        if config.apart < 0:
+            raise InputError(f"config.apart = {config.apart}; use 0 or more")
         if not 0 < config.threshold <= 1:
             raise InputError(f"config.threshold = {config.threshold} is outside (0, 1]")
         if not 0 < config.separation.sample <= 1:
@@ -166,46 +177,35 @@ class StudyConfig:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """What decides the results: everything but `out` and `mesh`, as JSON holds it."""
+        """What decides the results: everything but where they go, as JSON holds it."""
         content = dataclasses.asdict(self)
-        del content["out"], content["mesh"]
-        return as_lists(content)
+        for name in ("out", "mesh", "units"):
+            del content[name]
+        return json.loads(json.dumps(content))
 
 
-def as_lists(content):
-    """Tuples as the lists that JSON reads back."""
-    if isinstance(content, dict):
-        return {name: as_lists(value) for name, value in content.items()}
-    return list(content) if isinstance(content, tuple) else content
+def validated(cls, raw: dict[str, Any]):
+    """A frozen dataclass of strictly these fields and types. Raises InputError by dotted name."""
+    try:
+        # As JSON, which tells true from 1 and has lists alone: strict in all that matters.
+        content = json.dumps(raw)
+        return pydantic.TypeAdapter(cls).validate_json(content, strict=True, extra="forbid")
+    except pydantic.ValidationError as error:
+        raise InputError(fault(cls, error.errors()[0])) from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"config holds what no configuration can ({error})") from error
 
 
-def build(cls, raw: dict[str, Any], where: str):
-    """A dataclass from a dict, recursively, every field of the declared type."""
-    if not isinstance(raw, dict):
-        raise InputError(f"{where} must hold fields by name, got {raw!r}")
-    fields = {f.name: f for f in dataclasses.fields(cls)}
-    for name in raw:
-        if name not in fields:
-            raise InputError(f"{where}.{name} is unknown; fields: {', '.join(fields)}")
-    values = {}
-    for name, f in fields.items():
-        if name not in raw:
-            required = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-            if required:
-                raise InputError(f"{where}.{name} is missing")
-            continue
-        value, wanted = raw[name], f.type
-        if dataclasses.is_dataclass(wanted):
-            values[name] = build(wanted, value, f"{where}.{name}")
-        elif wanted in LISTS:
-            kinds, what = LISTS[wanted]
-            if not isinstance(value, list | tuple) or any(type(v) not in kinds for v in value):
-                raise InputError(f"{where}.{name} must be a list of {what}, got {value!r}")
-            values[name] = tuple(value)
-        elif wanted is float and type(value) in (int, float):
-            values[name] = float(value)
-        elif type(value) is wanted:
-            values[name] = value
-        else:
-            raise InputError(f"{where}.{name} must be {wanted.__name__}, got {value!r}")
-    return cls(**values)
+def fault(cls, error: dict) -> str:
+    """The first error of a configuration, in one line."""
+    where = ".".join(["config", *(str(p) for p in error["loc"] if p not in ("int", "str"))])
+    kind = error["type"]
+    if kind in ("unexpected_keyword_argument", "extra_forbidden"):
+        for name in error["loc"][:-1]:
+            cls = next(f.type for f in dataclasses.fields(cls) if f.name == name)
+        fields = ", ".join(f.name for f in dataclasses.fields(cls))
+        return f"{where} is unknown; fields: {fields}"
+    if kind in ("missing", "missing_argument"):
+        return f"{where} is missing"
+    wrong = error["msg"].removeprefix("Input should be ").replace("a valid array", "a list")
+    return f"{where} must be {wrong}, got {error['input']!r}"

@@ -1,9 +1,12 @@
 """Statements through a model: the activations of every layer in one pass."""
 
 import contextlib
+import dataclasses
 import functools
 import math
 import pathlib
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -12,16 +15,17 @@ from tqdm import tqdm
 from personascan.errors import InputError
 from personascan.models.decoder import SITES, Decoder, Kept, as_bits
 from personascan.models.load import LanguageModel
+from personascan.places import Place
 from personascan.sharding import batch_sharding
 from personascan.sources.language.positions import (
     check_numbers,
     check_positions,
     positions_and_weights,
 )
-from personascan.sources.language.prompts import Batch, plan_batches, tokenize
+from personascan.sources.language.prompts import Batch, Prompt, plan_batches, tokenize
 from personascan.sources.language.sizes import refuse_too_large
 from personascan.sources.language.statements import Statement
-from personascan.sources.language.templates import DATE
+from personascan.sources.language.templates import DATE, PromptOptions
 from personascan.sources.store import Activations, collecting, load_folder
 
 BATCH_TOKENS = 4096
@@ -80,45 +84,97 @@ def extract(
         a row in the embedding, a statement too long, a numbered position that a prompt does not
         have, "all" without `out`, NaN or Inf in an activation.
     """
-    statements = list(statements)
-    positions = check_request(statements, sites, positions, batch_tokens, out)
-    of_site = {site: model.config.site_shape(site) for site in sites}
+    positions = check_request(list(statements), sites, positions, batch_tokens, out)
+    options = PromptOptions(role, prefix, suffix, strict, template, template_keywords or {}, date)
+    reading = plan_reading(model, list(statements), sites, positions, options, batch_tokens)
+    ids, offsets = reading.ids, reading.offsets
+    shapes = {
+        (site, position): (layers, int(offsets[-1]) if position == "all" else len(ids), width)
+        for site in sites
+        for layers, width in [model.config.site_shape(site)]
+        for position in positions
+    }
+    kept_bytes = 0 if out is not None else sum(4 * math.prod(shape) for shape in shapes.values())
+    refuse_too_large(model.config, reading.batches, sites, positions, kept_bytes, say=progress)
+    with (
+        collecting(shapes, ids, layer_names(shapes), offsets, out) as arrays,
+        tqdm(total=len(ids), desc="activations", unit=" statements", disable=not progress) as bar,
+    ):
+        for done, kept in each_batch(model, reading):
+            for site, position, rows, kept_LND in kept:
+                arrays[site, position][:, rows] = kept_LND
+            bar.update(done)
+    if out is not None:
+        return load_folder(pathlib.Path(out))
+    return Activations(arrays, ids, layer_names(shapes), offsets)
+
+
+def extract_into(
+    model: LanguageModel,
+    statements: list[Statement],
+    arrays: Mapping[Place, np.ndarray],
+    *,
+    options: PromptOptions,
+    batch_tokens: int,
+    progress,
+) -> None:
+    """Write the activations of some places into their arrays [N, D], batch by batch.
+
+    `progress(n)` is called with every n statements done. Raises InputError as `extract`.
+    """
+    sites = tuple(dict.fromkeys(place.site for place in arrays))
+    positions = tuple(dict.fromkeys(place.position for place in arrays))
+    reading = plan_reading(model, statements, sites, positions, options, batch_tokens)
+    refuse_too_large(model.config, reading.batches, sites, positions, 0, say=False)
+    for done, kept in each_batch(model, reading):
+        for site, position, rows, kept_LND in kept:
+            for place, array_ND in arrays.items():
+                if (place.site, place.position) == (site, position):
+                    array_ND[rows] = kept_LND[place.layer]
+        progress(done)
+
+
+class Reading(NamedTuple):
+    """Statements as a model will read them."""
+
+    ids: list[str]
+    prompts: list[Prompt]
+    batches: list[Batch]
+    offsets: np.ndarray  # [N + 1]: where each statement's tokens start
+    sites: tuple[str, ...]
+    positions: tuple
+
+
+def plan_reading(
+    model, statements, sites, positions, options: PromptOptions, batch_tokens
+) -> Reading:
+    """Prompts and batches; what a statement or a model refuses is refused here."""
+    for site in sites:
+        model.config.site_shape(site)
     prompts = tokenize(
-        model.tokenizer, statements, role, model.config.max_positions,
-        vocab_size=model.config.vocab_size, prefix=prefix, suffix=suffix, strict=strict,
-        template=template, template_keywords=template_keywords or {}, date=date,
+        model.tokenizer, statements, max_positions=model.config.max_positions,
+        vocab_size=model.config.vocab_size, **dataclasses.asdict(options),
     )  # fmt: skip
     ids = [s.id for s in statements]
     check_numbers(positions, prompts, ids)
     batches = plan_batches(prompts, batch_tokens or BATCH_TOKENS, pad=0)
     offsets = np.concatenate([[0], np.cumsum([len(p.ids) for p in prompts])])
-    shapes = {
-        (site, position): (
-            layers,
-            int(offsets[-1]) if position == "all" else len(statements),
-            width,
-        )
-        for site, (layers, width) in of_site.items()
-        for position in positions
-    }
-    kept_bytes = 0 if out is not None else sum(4 * math.prod(shape) for shape in shapes.values())
-    refuse_too_large(model.config, batches, sites, positions, kept_bytes, say=progress)
-    with (
-        memory_named(batches),
-        collecting(shapes, ids, layer_names(shapes), offsets, out) as arrays,
-        tqdm(
-            total=len(statements), desc="activations", unit=" statements", disable=not progress
-        ) as bar,
-    ):
-        for batch, kept in run(model, batches, prompts, sites, positions):
+    return Reading(ids, prompts, batches, offsets, tuple(sites), tuple(positions))
+
+
+def each_batch(model: LanguageModel, reading: Reading):
+    """(statements done, [(site, position, where its rows go, [L, rows, D])]) of every batch."""
+    positions = reading.positions
+    with memory_named(reading.batches):
+        for batch, kept in run(model, reading.batches, reading.prompts, reading.sites, positions):
+            found = []
             for site, kept_LBPD in kept.items():
-                for position, rows, kept_LND in separate(kept_LBPD, batch, positions, offsets):
-                    refuse_non_finite(kept_LND, site, [ids[row] for row in batch.rows])
-                    arrays[site, position][:, rows] = kept_LND
-            bar.update(batch.real)
-    if out is not None:
-        return load_folder(pathlib.Path(out))
-    return Activations(arrays, ids, layer_names(shapes), offsets)
+                for position, rows, kept_LND in separate(
+                    kept_LBPD, batch, positions, reading.offsets
+                ):
+                    refuse_non_finite(kept_LND, site, [reading.ids[row] for row in batch.rows])
+                    found.append((site, position, rows, kept_LND))
+            yield batch.real, found
 
 
 @contextlib.contextmanager

@@ -1,0 +1,47 @@
+"""The first page of a study of several models or levels: what each found, and where to read on."""
+
+import re
+
+from personascan.report.page import quoted, safe, table
+from personascan.study.results import Part, Study
+
+
+def part_name(part: Part) -> str:
+    """The folder of a part: a model's last name and the level."""
+    last = re.sub("[^A-Za-z0-9.]+", "-", part.model.rstrip("/").rsplit("/")[-1]).strip("-")
+    return f"{last or 'model'}-level{part.level}"
+
+
+def overview_page(study: Study) -> str:
+    """The page as Markdown."""
+    return "\n\n".join([heading(study), findings_section(study)]) + "\n"
+
+
+def heading(study: Study) -> str:
+    links = "\n".join(
+        f"- [{safe(part.title)}]({part_name(part)}/report.md)" for part in study.parts
+    )
+    models = ", ".join(quoted(model) for model in study.config.models)
+    levels = ", ".join(map(str, study.config.levels))
+    return (
+        f"# {len(study.parts)} parts of one study: {models}, levels {levels}\n\n"
+        "Every part has a page of its own; the tables here hold all of them.\n\n" + links
+    )
+
+
+def findings_section(study: Study) -> str:
+    """A line for each comparison of each part."""
+    header = ["model", "level", "comparison", "furthest place", "z", "family-wise p",
+              "places found", "wording, accuracy"]  # fmt: skip
+    rows = [
+        [
+            quoted(part.model), part.level, safe(f.name), f.place, f"{f.z:.1f}",
+            f"{f.p_family:.3f}", f"{f.passing} of {f.places}",
+            f"{part.wording[f.name][0]:.2f}",
+        ]
+        for part in study.parts
+        for f in part.findings()
+    ]  # fmt: skip
+    if not rows:
+        return "Without permutations nothing is claimed: see `places.csv`."
+    return f"## What was found\n\n{table(header, rows)}"

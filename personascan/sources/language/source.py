@@ -1,0 +1,93 @@
+"""Statements read by a language model as the source of a study's rows."""
+
+import dataclasses
+import functools
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from personascan.hashes import text_sha256
+from personascan.models.load import Identity, LanguageModel, load_model
+from personascan.places import Place
+from personascan.sharding import parse_mesh
+from personascan.sources.language.extract import extract_into
+from personascan.sources.language.prompts import effective
+from personascan.sources.language.statements import Statement
+from personascan.sources.language.templates import PromptOptions, choose_template
+
+
+@dataclass(frozen=True)
+class LanguageSource:
+    """A model, the personas' statements, and how the ones are put to the other."""
+
+    name: str  # as `load_model` takes it
+    identified: Identity
+    groups: dict[str, list[Statement]] = field(repr=False)
+    places: list[Place]
+    options: PromptOptions
+    batch_tokens: int
+    dtype: str
+    mesh: str
+
+    @property
+    def role(self) -> str:
+        """As it is applied: none where there is no chat template."""
+        return effective(self.identified.tokenizer, self.options).role
+
+    @property
+    def head_width(self) -> int:
+        """Columns of a head at the site head_out."""
+        return self.identified.config.head_dim
+
+    def shape(self, group: str, place: Place) -> tuple[int, int]:
+        """Rows and nodes [N, D]."""
+        return len(self.groups[group]), self.identified.config.site_shape(place.site)[1]
+
+    def identity(self, group: str, place: Place) -> dict[str, Any]:
+        """What decides the rows of a group at a place."""
+        return self.shared_identity | {
+            "statements": self.statements_sha256[group],
+            "place": [place.site, place.layer, place.position],
+        }
+
+    @functools.cached_property
+    def shared_identity(self) -> dict[str, Any]:
+        return {
+            "model": self.identified.sha256,
+            "files": self.identified.files,
+            "dtype": self.dtype,
+            "batch_tokens": self.batch_tokens,
+            "prompt": dataclasses.asdict(effective(self.identified.tokenizer, self.options)),
+            "template": self.template_sha256,
+        }
+
+    @functools.cached_property
+    def template_sha256(self) -> str:
+        """Of the chat template that is applied; of nothing where there is none."""
+        tokenizer = self.identified.tokenizer
+        options = effective(tokenizer, self.options)
+        if options.role == "none":
+            return text_sha256("")
+        return text_sha256(choose_template(tokenizer.chat_template, options.template))
+
+    @functools.cached_property
+    def statements_sha256(self) -> dict[str, str]:
+        return {
+            group: text_sha256(json.dumps([(s.id, s.text) for s in statements]))
+            for group, statements in self.groups.items()
+        }
+
+    def fill(self, group: str, arrays: dict[Place, np.ndarray], progress) -> None:
+        """Run the group's statements through the model, loaded when first needed."""
+        extract_into(
+            loaded(self.name, self.dtype, self.mesh), self.groups[group], arrays,
+            options=self.options, batch_tokens=self.batch_tokens, progress=progress,
+        )  # fmt: skip
+
+
+@functools.lru_cache(maxsize=1)
+def loaded(name: str, dtype: str, mesh: str) -> LanguageModel:
+    """The model of the moment: one at a time is held."""
+    return load_model(name, dtype=dtype, mesh=parse_mesh(mesh))

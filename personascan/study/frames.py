@@ -1,0 +1,204 @@
+"""The results of a study as long tables: a row for each place, run, node, finding, overlap.
+
+Every row begins with the model and the level; numbers are numbers, NaN where there is none.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from personascan.analysis.findings import pooled
+from personascan.analysis.heads import head_of, head_shares
+from personascan.analysis.separation import METRICS
+from personascan.errors import InputError
+from personascan.study.results import Part, Study
+
+WHERE = ("model", "level")
+PLACE = ("site", "layer", "position")
+DIRECTIONS = {1: "high", -1: "low", 0: ""}
+SCAN_COLUMNS = (
+    "scan_score", "null_mean", "null_deviation", "z", "p", "p_family", "p_step_down",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Table:
+    """A kind of rows: their columns, and how a part of a study gives them."""
+
+    columns: tuple[str, ...]  # behind model and level
+    rows: Callable[[Part], Iterator[tuple]]
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        return WHERE + self.columns
+
+    def of(self, study: Study) -> Iterator[tuple]:
+        """The rows of all parts."""
+        for part in study.parts:
+            for row in self.rows(part):
+                yield part.model, part.level, *row
+
+
+def place_cells(place) -> tuple:
+    return place.site, place.layer, place.position
+
+
+def part_of(scan) -> str:
+    """Which rows were scanned, and which chose the place."""
+    if scan.choice is None:
+        return "all"
+    return f"{'B' if scan.choice.half == 'A' else 'A'} ({scan.choice.half} chose)"
+
+
+def all_scans(part: Part):
+    return ((name, scan) for name, found in part.scans.items() for scan in found)
+
+
+def place_rows(part: Part):
+    for name, found in part.separation.items():
+        calibration = part.calibrations.get(name)
+        for index, (place, separation) in enumerate(found.items()):
+            scan = [np.nan] * len(SCAN_COLUMNS)
+            if calibration is not None:
+                null_T, c = calibration.null[index], calibration
+                scan = [c.score[index], null_T.mean(), null_T.std(), c.z[index], c.p[index],
+                        c.p_family[index], c.p_step_down[index]]  # fmt: skip
+            values = [
+                values[metric]
+                for metric in METRICS
+                for values in (separation.mean, separation.deviation)
+            ]
+            yield (
+                *place_cells(place), name, part.wording[name][0], int(separation.constant),
+                *values, *scan,
+            )  # fmt: skip
+
+
+def run_rows(part: Part):
+    for name, scan in all_scans(part):
+        runs, ids = scan.runs, part.pool_ids[name]
+        starts_R = (~np.isnan(runs.start_scores[0])).sum(-1)
+        for r in range(len(scan.precision_R)):
+            returned = [ids[scan.rows[i]] for i in np.flatnonzero(runs.rows[0, r])]
+            high, low = (np.flatnonzero(half[0, r]) for half in (runs.high, runs.low))
+            yield (
+                *place_cells(scan.place), name, part_of(scan), part.wording[name][0], r,
+                runs.score[0, r], runs.alpha[0, r], int(runs.at_smallest_alpha[0, r]),
+                int(starts_R[r]), int(runs.starts_at_best[0, r]), len(returned),
+                len(np.union1d(high, low)), scan.precision_R[r], scan.recall_R[r],
+                ";".join(returned), " ".join(map(str, high)), " ".join(map(str, low)),
+            )  # fmt: skip
+
+
+def node_rows(part: Part):
+    for name, scan in all_scans(part):
+        nodes = scan.q_C.size // scan.halves
+        null_TC = scan.frequency_TC[1:]
+        null_C = null_TC.mean(0) if len(null_TC) else np.full(scan.q_C.size, np.nan)
+        for column, direction in enumerate(scan.directions_C):
+            node = column % nodes
+            head = head_of(node, part.head_width) if scan.place.site == "head_out" else ""
+            yield (
+                *place_cells(scan.place), name, part_of(scan), node, head,
+                DIRECTIONS[int(direction)], float(scan.frequency_TC[0, column]),
+                float(null_C[column]), int(scan.set_TC[0, column]), scan.q_C[column],
+                scan.p_C[column],
+            )  # fmt: skip
+
+
+def head_rows(part: Part):
+    for name, scan in all_scans(part):
+        if scan.place.site != "head_out":
+            continue
+        runs = part.config.runs.runs
+        heads = head_shares(scan.frequency_TC, scan.halves, part.head_width, runs)
+        columns = (heads.share, heads.null_mean, heads.p_family)
+        for head, values in enumerate(zip(*columns, strict=True)):
+            yield *place_cells(scan.place), name, part_of(scan), head, *map(float, values)
+
+
+def overlap_rows(part: Part):
+    for place, found in part.overlaps.items():
+        for o in found:
+            yield (
+                *place_cells(place), " & ".join(o.names), o.observed, o.expected, o.exclusive,
+                o.null_mean, o.p, o.p_hypergeometric,
+            )  # fmt: skip
+
+
+def finding_rows(part: Part):
+    for found in part.findings():
+        judged = found.judged
+        means = (
+            pooled(judged) if judged else dict.fromkeys(("precision", "recall", "auroc"), np.nan)
+        )
+        sets = [[(s.set_TC[0] & (s.directions_C == d)).sum() for s in judged] for d in (1, -1)]
+        yield (
+            found.name, part.wording[found.name][0], *place_cells(found.place), found.z,
+            found.p_family, found.q, found.passing, found.places,
+            "; ".join(str(s.place) for s in judged),
+            "; ".join(f"{s.choice.p_judged:.6g}" for s in judged),
+            *(means[k] for k in ("precision", "recall", "auroc")),
+            *("; ".join(map(str, sizes)) for sizes in sets),
+        )  # fmt: skip
+
+
+SCANNED = (*PLACE, "comparison", "statements_scanned")
+TABLES = {
+    "places": Table(
+        (
+            *PLACE, "comparison", "wording_accuracy", "constant",
+            *(f"{metric}_{part}" for metric in METRICS for part in ("mean", "deviation")),
+            *SCAN_COLUMNS,
+        ),
+        place_rows,
+    ),
+    "findings": Table(
+        (
+            "comparison", "wording_accuracy", *PLACE, "z", "p_family", "q_over_comparisons",
+            "places_passing", "places", "places_chosen", "p_on_the_other_half", "precision",
+            "recall", "auroc", "node_set_high", "node_set_low",
+        ),
+        finding_rows,
+    ),
+    "runs": Table(
+        (
+            *SCANNED, "wording_accuracy", "run", "score", "alpha", "at_smallest_alpha", "starts",
+            "starts_at_best", "n_statements", "n_nodes", "precision", "recall", "statements",
+            "nodes_high", "nodes_low",
+        ),
+        run_rows,
+    ),
+    "nodes": Table(
+        (
+            *SCANNED, "node", "head", "direction", "frequency", "null_frequency", "in_set", "q",
+            "p_family",
+        ),
+        node_rows,
+    ),
+    "heads": Table((*SCANNED, "head", "share_selected", "null_mean", "p_family"), head_rows),
+    "overlaps": Table(
+        (
+            *PLACE, "comparisons", "observed", "expected_by_chance", "exclusive", "null_mean",
+            "permutation_p", "hypergeometric_p",
+        ),
+        overlap_rows,
+    ),
+}  # fmt: skip
+ALIASES = {"layers": "places"}
+
+
+def frame(study: Study, name: str):
+    """A table as a pandas DataFrame (extra `frames`).
+
+    Raises InputError for a table that is none, and where pandas is not installed.
+    """
+    name = ALIASES.get(name, name)
+    if name not in TABLES:
+        raise InputError(f"{name!r} is no table of a study; tables: {', '.join(TABLES)}")
+    try:
+        import pandas
+    except ModuleNotFoundError as error:
+        raise InputError("pandas is not installed; pip install -e '.[frames]'") from error
+    return pandas.DataFrame(list(TABLES[name].of(study)), columns=TABLES[name].header)

@@ -1,0 +1,47 @@
+"""The rows of a pool at a place: where they lie on disk, so that any process can take them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from personascan.hashes import text_sha256
+from personascan.study.comparisons import Pool
+from personascan.study.store import Store, read_mapped
+from personascan.study.units import Unit, canonical
+
+
+def activations_unit(source, group: str, place) -> Unit:
+    """A group's rows at a place."""
+    return Unit("activations", source.identity(group, place))
+
+
+@dataclass(frozen=True)
+class StoredRows:
+    """Rows [N, D] by the files that hold them, and what decides them."""
+
+    parts: tuple[tuple[str, np.ndarray], ...]  # (file, its rows), one after the other
+    keys: tuple[str, ...]  # of the units that hold them
+    shape: tuple[int, int]
+
+    def array(self) -> np.ndarray:
+        """A copy of the rows in memory: [N, D]."""
+        return np.concatenate([read_mapped(path)[rows] for path, rows in self.parts])
+
+    def inputs(self, positive_N) -> dict:
+        """What decides a result of these rows, as JSON holds it."""
+        rows = [np.asarray(rows).tolist() for _, rows in self.parts]
+        labels = np.asarray(positive_N, int).tolist()
+        return {"activations": list(self.keys), "rows": text_sha256(canonical([rows, labels]))}
+
+
+def stored_rows(store: Store, source, pool: Pool, place) -> StoredRows:
+    """The rows of a pool at a place of a source."""
+    units = [activations_unit(source, group, place) for group, _ in pool.members]
+    return StoredRows(
+        tuple(
+            (str(store.array_path(unit, "rows")), rows)
+            for unit, (_, rows) in zip(units, pool.members, strict=True)
+        ),
+        tuple(unit.key for unit in units),
+        (len(pool.ids), source.shape(pool.members[0][0], place)[1]),
+    )

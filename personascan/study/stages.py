@@ -1,0 +1,154 @@
+"""The stages of a study: each kind of unit, what decides it, and the function that does it.
+
+A function takes arrays by path and gives (values, arrays) for the store; beside each stands how its
+record is read back. All that decides a result is in the inputs of its unit.
+"""
+
+import functools
+from dataclasses import asdict
+
+import numpy as np
+
+from personascan.analysis.detection import bag_of_words_accuracy
+from personascan.analysis.localisation import (
+    HALVES,
+    LocalisationPlan,
+    PlaceScan,
+    in_half,
+    scan_place,
+)
+from personascan.analysis.separation import (
+    Separation,
+    SeparationPlan,
+    principal_components,
+)
+from personascan.analysis.separation import (
+    layer_separation as place_separation,
+)
+from personascan.calibration.labellings import Labellings, draw_labellings
+from personascan.calibration.null import null_scores
+from personascan.hashes import text_sha256
+from personascan.scan.options import ScanOptions
+from personascan.scan.result import ARRAYS, RunScans
+from personascan.scan.splits import SplitPlan
+from personascan.study.rows import StoredRows
+from personascan.study.store import Result
+from personascan.study.units import Unit, Work, canonical
+
+ALL = "all"  # the rows of a part: all of them, or half A or B
+PARTS = (ALL, *HALVES)
+SCAN_ARRAYS = ("rows", "precision_R", "recall_R", "frequency_TC", "q_C", "p_C", "set_TC")
+
+
+def wording_work(pool, texts: list[str], seed: int) -> Work:
+    """What word counts alone tell."""
+    labels = pool.positive_N.astype(int).tolist()
+    inputs = {"texts": text_sha256(canonical([texts, labels])), "seed": seed}
+    return Work(Unit("wording", inputs), wording, (texts, pool.positive_N, seed))
+
+
+def wording(texts, positive_N, seed: int):
+    mean, deviation = bag_of_words_accuracy(texts, positive_N, seed=seed)
+    return {"mean": mean, "deviation": deviation}, {}
+
+
+def separation_work(rows: StoredRows, pool, plan: SeparationPlan, seed: int) -> Work:
+    """How far apart H1 and H0 lie at a place."""
+    inputs = rows.inputs(pool.positive_N) | {"plan": asdict(plan), "seed": seed}
+    arguments = (rows, pool.positive_N, plan, seed)
+    return Work(Unit("separation", inputs), separation, arguments)
+
+
+def separation(rows: StoredRows, positive_N, plan: SeparationPlan, seed: int):
+    found = place_separation(rows.array(), positive_N, plan, seed)
+    return asdict(found), {}
+
+
+def separation_of(result: Result) -> Separation:
+    return Separation(**result.values)
+
+
+def part_rows(pool, part: str, seed: int) -> np.ndarray:
+    """The rows of a pool that belong to a part: all, or a half."""
+    if part == ALL:
+        return np.arange(len(pool.ids))
+    return np.flatnonzero(in_half(pool.strata, seed) == HALVES.index(part))
+
+
+def part_plan(plan: LocalisationPlan, part: str) -> LocalisationPlan:
+    return plan if part == ALL else plan.halved()
+
+
+def part_seed(part: str, seed: int) -> int:
+    """Halves have seeds of their own; the draw of the halves has the comparison's."""
+    return (seed + PARTS.index(part)) % 2**32
+
+
+def scan_inputs(plan: LocalisationPlan, options: ScanOptions) -> dict:
+    """What of a plan decides scores."""
+    return {"splits": asdict(plan.runs), "options": asdict(options)}
+
+
+def null_work(rows: StoredRows, pool, part: str, plan: LocalisationPlan, seed: int) -> Work:
+    """The scores of a place under the labels and their permutations."""
+    chosen, plan = part_rows(pool, part, seed), part_plan(plan, part)
+    options, seed = plan.statistic_options(), part_seed(part, seed)
+    inputs = rows.inputs(pool.positive_N) | scan_inputs(plan, options) | {
+        "part": text_sha256(canonical(chosen.tolist())), "seed": seed,
+        "permutations": plan.permutations, "runs": plan.statistic_runs,
+    }  # fmt: skip
+    return Work(Unit("null", inputs), null, (rows, chosen, pool.positive_N, plan, seed))
+
+
+def null(rows: StoredRows, chosen, positive_N, plan: LocalisationPlan, seed: int):
+    drawn = labellings(positive_N[chosen].tobytes(), plan.runs, plan.permutations, seed)
+    place_ND = rows.array()[chosen]
+    scores_TR = null_scores(place_ND, drawn, plan.statistic_runs, plan.statistic_options())
+    return {}, {"scores_TR": scores_TR}
+
+
+@functools.lru_cache(maxsize=4)
+def labellings(positive: bytes, plan: SplitPlan, permutations: int, seed: int) -> Labellings:
+    """Those of a comparison: drawn once by a process, for all places."""
+    return draw_labellings(np.frombuffer(positive, bool), plan, permutations, seed)
+
+
+def localisation_work(
+    rows: StoredRows, pool, place, part: str, plan: LocalisationPlan, seed: int
+) -> Work:
+    """The runs of a place, and its nodes beside permuted labels."""
+    chosen, plan = part_rows(pool, part, seed), part_plan(plan, part)
+    seed = part_seed(part, seed)
+    inputs = rows.inputs(pool.positive_N) | scan_inputs(plan, plan.options) | {
+        "part": text_sha256(canonical(chosen.tolist())), "seed": seed,
+        "permutations": plan.permutations, "node_q": plan.node_q, "threshold": plan.threshold,
+    }  # fmt: skip
+    arguments = (rows, place, chosen, pool.positive_N, plan, seed)
+    return Work(Unit("localisation", inputs), localisation, arguments)
+
+
+def localisation(rows, place, chosen, positive_N, plan: LocalisationPlan, seed: int):
+    place_ND = rows.array()[chosen]
+    found = scan_place(place, place_ND, positive_N[chosen], chosen, plan, seed)
+    arrays = {name: getattr(found, name) for name in SCAN_ARRAYS}
+    arrays |= {f"runs_{name}": getattr(found.runs, name) for name in ARRAYS}
+    return {"auroc": found.auroc, "halves": found.halves, "note": found.runs.note}, arrays
+
+
+def scan_of(place, result: Result, choice=None) -> PlaceScan:
+    arrays, values = result.arrays, result.values
+    runs = RunScans(**{name: arrays[f"runs_{name}"] for name in ARRAYS}, note=values["note"])
+    return PlaceScan(
+        place=place, runs=runs, auroc=values["auroc"], halves=values["halves"], choice=choice,
+        **{name: arrays[name] for name in SCAN_ARRAYS},
+    )  # fmt: skip
+
+
+def projection_work(rows: StoredRows, pool) -> Work:
+    """The rows in their first two principal components, for a picture."""
+    return Work(Unit("projection", rows.inputs(pool.positive_N)), projection, (rows,))
+
+
+def projection(rows: StoredRows):
+    points_N2, share_2 = principal_components(rows.array(), 2)
+    return {}, {"points_N2": points_N2, "share_2": share_2}
