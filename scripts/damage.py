@@ -11,7 +11,7 @@ import sys
 
 from absl import flags
 
-KINDS = ["results", "copies", "kills", "disks"]
+KINDS = ["results", "copies", "kills", "disks", "study-kills", "study-units", "study-disks"]
 MODEL = flags.DEFINE_string("model", None, "Folder or .gguf file, a small one.", required=True)
 STATEMENTS = flags.DEFINE_string("statements", "data/statements/optimism.jsonl", "Statements.")
 PARTS = flags.DEFINE_multi_enum("part", KINDS, KINDS, "What to try; may be given repeatedly.")

@@ -4,15 +4,9 @@ import pathlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tiny_studies import recipe, run_study
+from tiny_studies import files_of, recipe, run_study
 
 import personascan
-
-
-def files_of(out):
-    """What the study has written, but for its journal."""
-    found = {p.relative_to(out).as_posix(): p for p in out.rglob("*") if p.is_file()}
-    return {name: p.read_bytes() for name, p in found.items() if name != "study.log"}
 
 
 def test_the_same_study_twice_gives_the_same_files(study, place):

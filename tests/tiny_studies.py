@@ -49,3 +49,13 @@ def run_study(config):
     import personascan
 
     return personascan.run_study(config, jobs=1)
+
+
+def files_of(out):
+    """What a study has written, but for its units and its journal."""
+    found = {p.relative_to(out).as_posix(): p for p in out.rglob("*") if p.is_file()}
+    return {
+        name: p.read_bytes()
+        for name, p in found.items()
+        if name != "study.log" and not name.startswith("units/")
+    }

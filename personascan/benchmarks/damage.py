@@ -173,7 +173,15 @@ PARTS = {
 
 def measure_damage(parts: list[str], model: str, statements: str, tries: int, seed: int):
     """The records of each part, in a temporary folder with a cache of its own."""
-    with tempfile.TemporaryDirectory(prefix="personascan-damage-") as folder:
-        place = Workplace(pathlib.Path(folder), model, statements)
-        for part in parts:
-            yield from PARTS[part](place, tries, np.random.default_rng(seed))
+    from personascan.benchmarks import study_damage
+
+    places = ((PARTS, lambda f: Workplace(f, model, statements)),
+              (study_damage.PARTS, lambda f: study_damage.StudyPlace(f, model)))  # fmt: skip
+    for known, opened in places:
+        chosen = [part for part in parts if part in known]
+        if not chosen:
+            continue
+        with tempfile.TemporaryDirectory(prefix="personascan-damage-") as folder:
+            place = opened(pathlib.Path(folder))
+            for part in chosen:
+                yield from known[part](place, tries, np.random.default_rng(seed))

@@ -46,7 +46,7 @@ class Folder:
             self.units.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise unwritable(self.units, error, "choose another --config.units") from error
-        with held(self.units), journal_in(self.out / JOURNAL):
+        with held(self.units / UNITS), journal_in(self.out / JOURNAL):
             store = Store(self.units)
             store.sweep()
             yield store

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import jax
 import joblib
+from joblib.externals.loky import process_executor
 from tqdm import tqdm
 
 from personascan.compilations import keep_in
@@ -121,6 +122,8 @@ def one_of_several(compiled: str | None) -> None:
         jax.config.update("jax_num_cpu_devices", 1)
     if compiled:
         keep_in(compiled)
+    # What JAX compiles grows a process past what loky takes for a leak, and replaces for it.
+    process_executor._MAX_MEMORY_LEAK_SIZE = float("inf")
 
 
 def finish(folder: pathlib.Path, unit, function, arguments) -> None:

@@ -111,6 +111,7 @@ class Store:
         """Finish a unit at once. Raises InputError where the disk is full."""
         with self.drafts(unit) as (draft,):
             for name, array in arrays.items():
+                draft.needed += np.asarray(array).nbytes
                 with draft.path(name).open("wb") as file:
                     np.lib.format.write_array(file, np.asarray(array), allow_pickle=False)
             draft.finish(values, seconds)
