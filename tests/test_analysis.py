@@ -5,7 +5,7 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import silhouette_score
 
 import personascan
-from personascan.analysis.detection import bag_of_words_accuracy, precision_recall
+from personascan.analysis.detection import precision_recall
 from personascan.analysis.overlaps import exclusive_counts, overlaps
 from personascan.analysis.separation import (
     METRICS,
@@ -14,6 +14,7 @@ from personascan.analysis.separation import (
     layer_separation,
     principal_components,
 )
+from personascan.analysis.wording import bag_of_words_accuracy
 
 POSITIVE = np.arange(60) < 30
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import personascan
-from personascan.analysis.detection import bag_of_words_accuracy
+from personascan.analysis.wording import bag_of_words_accuracy
 
 DATA = pathlib.Path(__file__).parents[1] / "data/statements"
 PERSONAS = {

@@ -6,6 +6,7 @@ the inputs and the levels of all rows, only a few blocks are ever held.
 
 import numpy as np
 
+from personascan.errors import InputError
 from personascan.scan.counts import over_blocks, over_even_blocks
 from personascan.scan.levels import LevelTables, level_tables
 from personascan.scan.memory import individual_memory, refuse_individual, rows_at_once
@@ -52,6 +53,15 @@ def individual_scan(
         score=score, tail=tail, alpha_max=alpha_max, alpha_min=alpha_min, alphas=alphas,
         compat=compat,
     )  # fmt: skip
+    return scan_alone(background_BD, evaluation_ND, options, background_groups=background_groups)
+
+
+def scan_alone(
+    background_BD, evaluation_ND, options: ScanOptions, *, background_groups=None
+) -> IndividualScan:
+    """`individual_scan` with its options as a record, whose starts mean nothing here."""
+    if options.ties != "whole":
+        raise InputError(f'a row alone counts ties whole, not {options.ties}; use ties="whole"')
     background_BD, evaluation_ND = check_pair(background_BD, evaluation_ND)
     parts = split_by_group(background_BD, evaluation_ND, background_groups)
     sizes_G = np.array([len(np.arange(len(background_BD))[members]) for members, _ in parts])

@@ -9,7 +9,6 @@ from dataclasses import asdict
 
 import numpy as np
 
-from personascan.analysis.detection import bag_of_words_accuracy
 from personascan.analysis.localisation import (
     HALVES,
     LocalisationPlan,
@@ -25,6 +24,7 @@ from personascan.analysis.separation import (
 from personascan.analysis.separation import (
     layer_separation as place_separation,
 )
+from personascan.analysis.wording import bag_of_words_accuracy
 from personascan.calibration.labellings import Labellings, draw_labellings
 from personascan.calibration.null import null_scores
 from personascan.hashes import text_sha256
