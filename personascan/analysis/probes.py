@@ -1,0 +1,81 @@
+"""Scores that rows trained on give to rows judged: probes on some nodes, and untrained directions.
+
+Letters: N rows, D nodes, X some of the nodes, C columns (upper halves, then lower ones).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+
+@dataclass(frozen=True)
+class Halves:
+    """The rows of a place that found a node set, and those that judge it."""
+
+    find_ND: np.ndarray  # activations, float64
+    judge_ND: np.ndarray
+    find_N: np.ndarray  # bool: H1
+    judge_N: np.ndarray
+    find_z_ND: np.ndarray  # standardised by the rows that found
+    judge_z_ND: np.ndarray
+    probe_c: float  # inverse strength of the probes' ridge
+
+    @property
+    def constant(self) -> bool:
+        """Either half does not vary: there is nothing to tell apart."""
+        return not (np.ptp(self.find_ND, axis=0).any() and np.ptp(self.judge_ND, axis=0).any())
+
+    def probe(self, nodes=slice(None), label_N=None) -> np.ndarray:
+        """Scores [N] of the judging rows by a probe trained on some nodes of the finding rows."""
+        label_N = self.find_N if label_N is None else label_N
+        return probe_scores(
+            self.find_z_ND[:, nodes], label_N, self.judge_z_ND[:, nodes], self.probe_c
+        )
+
+    def projections(self) -> np.ndarray:
+        """The judging rows [N] along mean H1 - mean H0 of the finding ones."""
+        h1_ND, h0_ND = self.find_ND[self.find_N], self.find_ND[~self.find_N]
+        return self.judge_ND @ (h1_ND.mean(0) - h0_ND.mean(0))
+
+    def signed_sums(self, columns_C) -> np.ndarray:
+        """The judging rows' standardised values, upper halves less lower ones: [N]."""
+        upper_D, lower_D = np.split(columns_C.astype(float), 2)
+        return self.judge_z_ND @ (upper_D - lower_D)
+
+    def most_apart(self, count: int) -> np.ndarray:
+        """The nodes whose means in H1 and H0 are furthest apart over the finding rows: [count]."""
+        effect_D = np.abs(effects(self.find_ND[self.find_N], self.find_ND[~self.find_N]))
+        return np.argsort(-effect_D, kind="stable")[:count]
+
+
+def halve(place_ND, positive_N, find_rows, judge_rows, probe_c: float) -> Halves:
+    """Two sets of rows of a place. A node that the finding rows hold constant is only centred."""
+    find_ND, judge_ND = (place_ND[rows].astype(float) for rows in (find_rows, judge_rows))
+    scaler = StandardScaler().fit(find_ND)
+    return Halves(
+        find_ND, judge_ND, positive_N[find_rows], positive_N[judge_rows],
+        scaler.transform(find_ND), scaler.transform(judge_ND), probe_c,
+    )  # fmt: skip
+
+
+def probe_scores(train_NX, label_N, judge_NX, probe_c: float) -> np.ndarray:
+    """Log odds [N] of the judged rows by ridge logistic regression on the trained ones."""
+    probe = LogisticRegression(C=probe_c, max_iter=2000).fit(train_NX, label_N)
+    return probe.decision_function(judge_NX)
+
+
+def effects(h1_ND, h0_ND) -> np.ndarray:
+    """(mean H1 - mean H0) / pooled deviation of every node [D]; 0 where all values are the same.
+
+    Infinite where a node is constant within H1 and within H0 but not over both.
+    """
+    freedom = len(h1_ND) + len(h0_ND) - 2
+    squares_D = sum(((side_ND - side_ND.mean(0)) ** 2).sum(0) for side_ND in (h1_ND, h0_ND))
+    # Sums of equal numbers are rounded: nodes that are constant on both sides go by their values.
+    flat_D = np.ptp(h1_ND, axis=0) + np.ptp(h0_ND, axis=0) == 0
+    apart_D = np.where(flat_D, h1_ND[0] - h0_ND[0], h1_ND.mean(0) - h0_ND.mean(0))
+    pooled_D = np.where(flat_D, 0.0, np.sqrt(squares_D / freedom))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(apart_D == 0, 0.0, apart_D / pooled_D)

@@ -1,0 +1,290 @@
+"""A node set found on some rows, judged on others: what it is worth beside what it must beat.
+
+Letters: N rows, D nodes, C columns (nodes, or upper and then lower halves).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, replace
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from personascan.analysis.claims import Claim, auroc, compare_aurocs
+from personascan.analysis.detection import check_rows, precision_recall, tpr_at_fpr
+from personascan.analysis.probes import Halves, halve
+from personascan.analysis.unlabelled import OUTLIERS, better_cluster
+from personascan.calibration.nodes import as_nodes
+from personascan.errors import InputError
+from personascan.scan.pvalues import as_matrix
+from personascan.scan.splits import check_seed
+
+LEAST = 2  # rows of each label in each half
+FOUND, RANDOM, TOP, SIGNED = "found nodes", "random nodes", "top mean difference", "signed sum"
+DIRECTION, ALL, SHUFFLED = "mean-difference direction", "all nodes", "shuffled labels"
+CLUSTERS, LENGTH = "k-means", "length"
+SETS, SHUFFLES, BOOTSTRAP = range(3)  # streams of draws
+
+
+@dataclass(frozen=True)
+class ValidationPlan:
+    """How a node set is judged."""
+
+    probe_c: float = 0.01  # inverse strength of the probe's ridge
+    random_sets: int = 20  # node sets of the found one's size
+    shuffles: int = 20  # of the labels that the control is trained on
+    bootstrap: int = 1000  # resamples of the judging rows
+    level: float = 0.95  # of the claim's interval
+
+
+@dataclass(frozen=True)
+class Judged:
+    """How well a method tells H1 from H0 on the judging rows; None: it has no such figure."""
+
+    auroc: float | None = None  # of repeated methods the mean, as is tpr
+    tpr: float | None = None  # at an FPR of at most 1%: see `detection.tpr_at_fpr`
+    auroc_deviation: float | None = None
+    tpr_deviation: float | None = None
+    precision: float | None = None  # of the rows flagged at the method's own threshold
+    recall: float | None = None
+
+
+# What each method has, before anything is known of it.
+RATES = Judged(auroc=np.nan, tpr=np.nan)
+REPEATED = Judged(auroc=np.nan, tpr=np.nan, auroc_deviation=np.nan, tpr_deviation=np.nan)
+UNKNOWN = {
+    FOUND: RATES, RANDOM: REPEATED, TOP: RATES, SIGNED: RATES, DIRECTION: RATES, ALL: RATES,
+    SHUFFLED: REPEATED,
+    **dict.fromkeys(OUTLIERS, Judged(np.nan, np.nan, precision=np.nan, recall=np.nan)),
+    CLUSTERS: Judged(precision=np.nan, recall=np.nan),
+}  # fmt: skip
+NO_CLAIM = Claim(np.nan, np.nan, np.nan, np.nan)
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What a node set is worth on rows that did not find it; NaN where there is nothing to judge.
+
+    `p_random` asks whether the found nodes are better than nodes drawn from the whole place, not
+    whether there is any signal: where common factors run through all nodes the probes of all sets
+    agree with each other, right or wrong, and its distribution without signal is not uniform.
+    """
+
+    nodes: int  # how many were found
+    judged: dict[str, Judged]  # by method
+    random_K: np.ndarray = field(repr=False)  # AUROC of each random node set
+    claim: Claim  # found nodes against all nodes
+    constant: bool  # either half does not vary: there is nothing to tell apart
+
+    @property
+    def beaten(self) -> float:
+        """Share of the random sets whose AUROC is below the found nodes'."""
+        return np.nan if self.missing else float((self.random_K < self.judged[FOUND].auroc).mean())
+
+    @property
+    def p_random(self) -> float:
+        """(random sets that reach the found nodes' AUROC + 1) / (random sets + 1)."""
+        if self.missing:
+            return np.nan
+        reached = (self.random_K >= self.judged[FOUND].auroc).sum()
+        return float((reached + 1) / (self.random_K.size + 1))
+
+    @property
+    def missing(self) -> bool:
+        """There are no found nodes to judge, or nothing to judge them on."""
+        return self.constant or not self.nodes
+
+    def rows(self) -> Iterator[tuple[str, str, float]]:
+        """(method, metric, value), for a table."""
+        yield FOUND, "nodes", self.nodes
+        for method, judged in self.judged.items():
+            for metric in fields(judged):
+                value = getattr(judged, metric.name)
+                if value is not None:
+                    yield method, metric.name, value
+        yield RANDOM, "beaten", self.beaten
+        yield RANDOM, "p", self.p_random
+        for metric in fields(self.claim):
+            yield f"{FOUND} - {ALL}", metric.name, getattr(self.claim, metric.name)
+
+
+# One thread: these matrices are too small for more, and sums split among threads differ in the
+# last digit.
+@threadpool_limits.wrap(limits=1)
+def validate(
+    place_ND,
+    positive_N,
+    find_rows,
+    judge_rows,
+    columns_C,
+    plan: ValidationPlan,
+    seed: int,
+    *,
+    length_N=None,
+) -> Validation:
+    """Judge a node set found on `find_rows` by how well it tells `judge_rows` apart.
+
+    Everything that learns does so on `find_rows`. Probes are ridge logistic regressions on
+    standardised activations:
+
+    - "found nodes"; "random nodes": sets of the same size drawn from all nodes; "top mean
+      difference": as many nodes, those with the largest |mean H1 - mean H0| / pooled deviation;
+      "all nodes"; "shuffled labels": all nodes, trained on permuted labels, a control near 0.5.
+    - Untrained: "mean-difference direction", the projection on mean H1 - mean H0; "signed sum" of
+      the standardised values of upper halves less lower ones, NaN where columns are whole nodes.
+    - Told no labels of H1: the local outlier factor and the isolation forest, fitted to H0 rows,
+      with the precision and recall of what they flag by default; two k-means clusters of the
+      judging rows, of which the one that H1 prefers counts as flagged.
+    - "length", if given: in the direction in which it tells the finding rows apart.
+
+    Args:
+      place_ND: activations of one place, or features of any origin.
+      positive_N: bool, True where a row belongs to H1.
+      find_rows, judge_rows: whole numbers of rows, which share none.
+      columns_C: bool [D], or [2 D]: upper halves, then lower ones; either half is its node.
+      seed: decides random sets, shuffles, resamples, forest and clusters.
+      length_N: a length for each row.
+
+    Raises:
+      InputError: rows that are shared, repeated or do not exist, fewer than two rows of a label in
+        either, columns of another width, values that are not finite.
+    """
+    place_ND = as_matrix("the place", place_ND)
+    positive_N = check_rows(place_ND, positive_N)
+    check_seed(seed)
+    check_plan(plan)
+    find_rows, judge_rows = check_halves(find_rows, judge_rows, positive_N)
+    columns_C = check_columns(columns_C, place_ND.shape[1])
+    halves = columns_C.size // place_ND.shape[1]
+    nodes = np.flatnonzero(as_nodes(columns_C, halves))
+    rows = halve(place_ND, positive_N, find_rows, judge_rows, plan.probe_c)
+    judged, random_K, claim = dict(UNKNOWN), np.full(plan.random_sets, np.nan), NO_CLAIM
+    if not rows.constant:
+        all_N = rows.probe()
+        judged |= {ALL: judge(rows, all_N), **judge_place(rows, plan, seed)}
+    if len(nodes) and not rows.constant:
+        found_N = rows.probe(nodes)
+        random = random_sets(rows, len(nodes), plan.random_sets, seed)
+        random_K = np.array([one.auroc for one in random])
+        judged |= {
+            FOUND: judge(rows, found_N),
+            RANDOM: repeated(random),
+            TOP: judge(rows, rows.probe(rows.most_apart(len(nodes)))),
+        }
+        if halves == 2:
+            judged[SIGNED] = judge(rows, rows.signed_sums(columns_C))
+        claim = compare_aurocs(
+            found_N, all_N, rows.judge_N, resamples=plan.bootstrap, level=plan.level,
+            rng=np.random.default_rng([seed, BOOTSTRAP]),
+        )  # fmt: skip
+    if length_N is not None:
+        judged[LENGTH] = judge_length(length_N, positive_N, find_rows, judge_rows)
+    return Validation(len(nodes), judged, random_K, claim, rows.constant)
+
+
+def judge(rows: Halves, score_N) -> Judged:
+    """How well a score of the judging rows tells them apart."""
+    return rates(score_N, rows.judge_N)
+
+
+def rates(score_N, positive_N) -> Judged:
+    """What a score without a threshold of its own has."""
+    return Judged(auroc(score_N, positive_N), tpr_at_fpr(score_N, positive_N))
+
+
+def judge_place(rows: Halves, plan: ValidationPlan, seed: int) -> dict[str, Judged]:
+    """What needs no node set."""
+    rng = np.random.default_rng([seed, SHUFFLES])
+    shuffled = [rng.permutation(rows.find_N) for _ in range(plan.shuffles)]
+    found = {
+        DIRECTION: judge(rows, rows.projections()),
+        SHUFFLED: repeated([judge(rows, rows.probe(label_N=label_N)) for label_N in shuffled]),
+    }
+    for name, detector in OUTLIERS.items():
+        score_N, flagged_N = detector(rows.find_ND[~rows.find_N], rows.judge_ND, seed)
+        found[name] = replace(judge(rows, score_N), **flags(flagged_N, rows.judge_N))
+    cluster_N = better_cluster(rows.judge_ND, rows.judge_N, seed)
+    return found | {CLUSTERS: Judged(**flags(cluster_N, rows.judge_N))}
+
+
+def random_sets(rows: Halves, size: int, sets: int, seed: int) -> list[Judged]:
+    """Probes on node sets of one size, each drawn from all nodes."""
+    rng = np.random.default_rng([seed, SETS])
+    width = rows.find_ND.shape[1]
+    drawn = [np.sort(rng.choice(width, size, replace=False)) for _ in range(sets)]
+    return [judge(rows, rows.probe(nodes)) for nodes in drawn]
+
+
+def repeated(found: list[Judged]) -> Judged:
+    """Means and deviations of a method that was repeated."""
+    auroc_K, tpr_K = (np.array([getattr(one, name) for one in found]) for name in ("auroc", "tpr"))
+    return Judged(*(float(v) for v in (auroc_K.mean(), tpr_K.mean(), auroc_K.std(), tpr_K.std())))
+
+
+def flags(flagged_N, positive_N) -> dict[str, float]:
+    """Precision and recall of flagged rows."""
+    every_N = np.ones((1, positive_N.size), bool)
+    precision_R, recall_R = precision_recall(flagged_N[None], every_N, positive_N)
+    return {"precision": float(precision_R[0]), "recall": float(recall_R[0])}
+
+
+def judge_length(length_N, positive_N, find_rows, judge_rows) -> Judged:
+    """How well length alone tells rows apart, longer or shorter as the finding rows have it."""
+    length_N = check_length(length_N, positive_N.size)
+    longer = auroc(length_N[find_rows], positive_N[find_rows]) >= 0.5
+    return rates(length_N[judge_rows] * (1 if longer else -1), positive_N[judge_rows])
+
+
+def check_plan(plan: ValidationPlan) -> None:
+    """Refuse plans that repeat nothing."""
+    for name in ("random_sets", "shuffles", "bootstrap"):
+        value = getattr(plan, name)
+        if not isinstance(value, int) or value < 1:
+            raise InputError(f"{name} = {value!r}; use a whole number from 1")
+    if not plan.probe_c > 0:
+        raise InputError(f"probe_c = {plan.probe_c!r}; the inverse strength of a ridge is above 0")
+    if not 0 < plan.level < 1:
+        raise InputError(f"level = {plan.level!r}; use a share between 0 and 1, as 0.95")
+
+
+def check_halves(find_rows, judge_rows, positive_N) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers of both halves, disjoint and with enough of each label."""
+    found = []
+    for name, rows in (("find_rows", find_rows), ("judge_rows", judge_rows)):
+        rows = np.asarray(rows)
+        if rows.ndim != 1 or rows.dtype.kind not in "iu":
+            raise InputError(f"{name} must be row numbers, got {rows.dtype} {rows.shape}")
+        if rows.size and not 0 <= rows.min() <= rows.max() < positive_N.size:
+            raise InputError(f"{name} holds a row outside 0..{positive_N.size - 1}")
+        if np.unique(rows).size < rows.size:
+            raise InputError(f"{name} names a row twice; each row counts once")
+        sizes = int(positive_N[rows].sum()), int((~positive_N[rows]).sum())
+        if min(sizes) < LEAST:
+            raise InputError(
+                f"{name} has {sizes[0]} H1 and {sizes[1]} H0 rows; each label needs {LEAST}"
+            )
+        found.append(rows)
+    if shared := np.intersect1d(*found).size:
+        raise InputError(
+            f"find_rows and judge_rows share {shared} rows; a node set is judged on others than "
+            "found it"
+        )
+    return found[0], found[1]
+
+
+def check_columns(columns_C, nodes: int) -> np.ndarray:
+    """A mask of nodes or of half-nodes."""
+    columns_C = np.asarray(columns_C)
+    if columns_C.dtype != bool or columns_C.shape not in ((nodes,), (2 * nodes,)):
+        raise InputError(
+            f"columns_C must be bool [{nodes}] or, for half-nodes, [{2 * nodes}], got "
+            f"{columns_C.dtype} {columns_C.shape}"
+        )
+    return columns_C
+
+
+def check_length(length_N, rows: int) -> np.ndarray:
+    """A finite number for each row."""
+    length_N = np.asarray(length_N, float)
+    if length_N.shape != (rows,) or not np.isfinite(length_N).all():
+        raise InputError(f"length_N needs one finite number for each of the {rows} rows")
+    return length_N

@@ -1,0 +1,86 @@
+"""Two AUROCs compared on the same rows: exact values, and intervals that cover the truth."""
+
+import numpy as np
+import pytest
+from scipy.stats import binom, norm
+from sklearn.metrics import roc_auc_score
+
+from personascan.analysis import claims
+from personascan.analysis.claims import Claim, auroc, compare_aurocs, weighted_aurocs
+
+
+def score_pair(rng, h1, h0, shifts, correlation):
+    """Two correlated normal scores [2, N] whose AUROCs are norm.cdf(shift / sqrt(2)); labels."""
+    common, own = rng.normal(size=h1 + h0), rng.normal(size=(2, h1 + h0))
+    positive = np.arange(h1 + h0) < h1
+    scores = np.sqrt(correlation) * common + np.sqrt(1 - correlation) * own
+    return scores + np.outer(shifts, positive), positive
+
+
+def delong_deviation(scores, positive):
+    """Of the difference of two AUROCs, by structural components (DeLong et al. 1988)."""
+    sign = np.sign(scores[:, positive][:, :, None] - scores[:, ~positive][:, None, :])
+    won = (sign[0] - sign[1]) / 2
+    of_h1, of_h0 = won.mean(1), won.mean(0)
+    return np.sqrt(of_h1.var(ddof=1) / of_h1.size + of_h0.var(ddof=1) / of_h0.size)
+
+
+@pytest.mark.parametrize("steps", [2, 10, 10**6])
+def test_weighted_rows_are_rows_that_often(steps):
+    rng = np.random.default_rng(steps)
+    positive = rng.permutation(np.arange(50) < 20)
+    score = np.floor(steps * rng.random(50))
+    times = rng.integers(0, 4, (6, 50))
+    direct = [roc_auc_score(np.repeat(positive, t), np.repeat(score, t)) for t in times]
+    np.testing.assert_allclose(weighted_aurocs(score, positive, times), direct, rtol=1e-12)
+    assert auroc(score, positive) == pytest.approx(roc_auc_score(positive, score), rel=1e-12)
+
+
+@pytest.mark.parametrize("shifts", [(0.0, 0.0), (1.0, 0.8), (2.0, 0.5)])
+def test_bootstrap_deviation_is_delongs(shifts):
+    rng = np.random.default_rng(1)
+    scores, positive = score_pair(rng, 150, 120, shifts, 0.5)
+    drawn = claims.bootstrap_aurocs(scores, positive, 4000, rng)
+    # A deviation of 4000 draws has a relative error of 1.1%; the bootstrap divides by n, not n - 1.
+    assert np.std(drawn[0] - drawn[1]) == pytest.approx(
+        delong_deviation(scores, positive), rel=0.04
+    )
+
+
+def test_the_interval_covers_the_true_difference():
+    rng, shifts = np.random.default_rng(2), (1.2, 0.9)
+    truth = np.subtract(*norm.cdf(np.array(shifts) / np.sqrt(2)))
+    problems, covered = 400, 0
+    for _ in range(problems):
+        scores, positive = score_pair(rng, 75, 75, shifts, 0.5)
+        found = compare_aurocs(*scores, positive, resamples=400, level=0.95, rng=rng)
+        covered += found.low <= truth <= found.high
+    low, high = binom.ppf([0.001, 0.999], problems, 0.95)
+    assert low <= covered <= high
+
+
+def test_resamples_do_not_hang_on_how_many_are_made_at_once(monkeypatch):
+    scores, positive = score_pair(np.random.default_rng(3), 20, 30, (1, 0), 0.2)
+    whole = claims.bootstrap_aurocs(scores, positive, 50, np.random.default_rng(4))
+    monkeypatch.setattr(claims, "CELLS_AT_ONCE", 350)
+    parts = claims.bootstrap_aurocs(scores, positive, 50, np.random.default_rng(4))
+    np.testing.assert_array_equal(whole, parts)
+
+
+def test_a_score_against_itself_and_against_chance():
+    scores, positive = score_pair(np.random.default_rng(5), 40, 40, (3, 0), 0.0)
+    asked = {"resamples": 200, "level": 0.9}
+    same = compare_aurocs(scores[0], scores[0], positive, rng=np.random.default_rng(0), **asked)
+    assert same == Claim(0.0, 0.0, 0.0, 0.5)
+    better = compare_aurocs(*scores, positive, rng=np.random.default_rng(0), **asked)
+    worse = compare_aurocs(*scores[::-1], positive, rng=np.random.default_rng(0), **asked)
+    assert 0 < better.low < better.difference < better.high
+    np.testing.assert_allclose([worse.low, worse.high], [-better.high, -better.low])
+    assert (better.below, worse.below) == (0.0, 1.0)
+    assert better.holds(0.0)
+    assert not worse.holds(0.1)
+    assert worse.holds(0.99)
+
+
+def test_nothing_is_claimed_of_what_is_missing():
+    assert not Claim(np.nan, np.nan, np.nan, np.nan).holds(1.0)
