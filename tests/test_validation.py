@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 import personascan
-from personascan.analysis.probes import effects, halve
+from personascan.analysis.halves import effects, halve
 from personascan.analysis.validation import UNKNOWN, ValidationPlan, random_sets, validate
 
 ROWS, NODES = 120, 40

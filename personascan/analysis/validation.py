@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from personascan.analysis.claims import Claim, auroc, compare_aurocs
 from personascan.analysis.detection import check_rows, precision_recall, tpr_at_fpr
-from personascan.analysis.probes import Halves, halve
+from personascan.analysis.halves import Halves, halve
 from personascan.analysis.unlabelled import OUTLIERS, better_cluster
 from personascan.calibration.nodes import as_nodes
 from personascan.errors import InputError
