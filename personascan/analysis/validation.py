@@ -183,10 +183,10 @@ def validate(
 
 def judge(rows: Halves, score_N) -> Judged:
     """How well a score of the judging rows tells them apart."""
-    return rates(score_N, rows.judge_N)
+    return judge_scores(score_N, rows.judge_N)
 
 
-def rates(score_N, positive_N) -> Judged:
+def judge_scores(score_N, positive_N) -> Judged:
     """What a score without a threshold of its own has."""
     return Judged(auroc(score_N, positive_N), tpr_at_fpr(score_N, positive_N))
 
@@ -231,7 +231,7 @@ def judge_length(length_N, positive_N, find_rows, judge_rows) -> Judged:
     """How well length alone tells rows apart, longer or shorter as the finding rows have it."""
     length_N = check_length(length_N, positive_N.size)
     longer = auroc(length_N[find_rows], positive_N[find_rows]) >= 0.5
-    return rates(length_N[judge_rows] * (1 if longer else -1), positive_N[judge_rows])
+    return judge_scores(length_N[judge_rows] * (1 if longer else -1), positive_N[judge_rows])
 
 
 def check_plan(plan: ValidationPlan) -> None:

@@ -22,3 +22,9 @@ def bag_of_words_accuracy(texts: list[str], positive_N, *, seed: int, folds=5, r
     scores = cross_val_score(classifier, texts, label_N, cv=split)
     by_repeat = scores.reshape(repeats, folds).mean(1)
     return float(by_repeat.mean()), float(by_repeat.std())
+
+
+def bag_of_words_scores(find_texts, find_N, judge_texts) -> np.ndarray:
+    """What logistic regression on the word counts of some texts says of others: [N] scores."""
+    classifier = make_pipeline(CountVectorizer(), LogisticRegression(max_iter=2000))
+    return classifier.fit(find_texts, np.asarray(find_N)).decision_function(judge_texts)

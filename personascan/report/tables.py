@@ -13,10 +13,10 @@ LARGE = ("runs", "nodes")  # what goes to Parquet files where these are asked fo
 
 
 def write_tables(study: Study, folder: pathlib.Path) -> None:
-    """A file for each table that has rows; all of them but `heads` and `findings` always do."""
+    """A file for each table that has rows; some of them only where they were asked for."""
     for name, table in TABLES.items():
         rows = list(table.of(study))
-        if not rows and name in ("heads", "findings"):
+        if not rows and name in ("heads", "findings", "validation", "personas"):
             continue
         if study.config.tables == "parquet" and name in LARGE:
             frame(study, name).to_parquet(folder / f"{name}.parquet", index=False)

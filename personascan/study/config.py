@@ -7,8 +7,10 @@ from typing import Any
 
 import pydantic
 
+from personascan.analysis.detection import DetectionPlan
 from personascan.analysis.localisation import LocalisationPlan
 from personascan.analysis.separation import SeparationPlan
+from personascan.analysis.validation import ValidationPlan, check_plan
 from personascan.errors import InputError
 from personascan.places import whole_number
 from personascan.scan.alphas import NAMED
@@ -88,6 +90,8 @@ class StudyConfig:
     separation: SeparationPlan = field(default_factory=SeparationPlan)
     runs: SplitPlan = field(default_factory=lambda: SplitPlan(60, 20, 20))
     scan: ScanPlan = field(default_factory=ScanPlan)
+    detection: DetectionPlan = field(default_factory=DetectionPlan)
+    validation: ValidationPlan = field(default_factory=ValidationPlan)
     node_q: float = 0.1  # the node set: half-nodes with q-value up to here
     threshold: float = 0.5  # without permutations: those selected in this share of the runs
     tables: str = "csv"  # of runs and nodes: or "parquet", for large studies
@@ -138,6 +142,7 @@ class StudyConfig:
         if config.batch_tokens < 1:
             raise InputError(f"config.batch_tokens = {config.batch_tokens}; use at least 1")
         config.prompt_options()
+        check_plan(config.validation)
         if not config.scan.places:
             raise InputError('config.scan.places is empty; name places, for example ("chosen",)')
         if CHOSEN in config.scan.places and not config.scan.permutations:

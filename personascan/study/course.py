@@ -81,6 +81,19 @@ class Case:
             self.rows(place), self.pool, place, part, self.plan, self.seed
         )
 
+    def detection(self, place: Place) -> Work:
+        return stages.detection_work(
+            self.rows(place), self.pool, self.config.detection, self.plan.options, self.seed
+        )
+
+    def validation(self, chooser: str, judge: str, place: Place) -> Work:
+        found = self.localisation(chooser, place).unit
+        return stages.validation_work(
+            self.rows(place), self.pool, self.texts, found,
+            str(self.store.array_path(found, "set_TC")), (chooser, judge), self.config.validation,
+            self.seed,
+        )  # fmt: skip
+
     def projection(self, place: Place) -> Work:
         return stages.projection_work(self.rows(place), self.pool)
 
@@ -88,7 +101,7 @@ class Case:
         """Everything that is done at every place."""
         works = [self.wording()]
         for place in self.source.places:
-            works.append(self.separation(place))
+            works += [self.separation(place), self.detection(place)]
             works += [self.null(part, place) for part in self.parts]
         return works
 
@@ -124,8 +137,16 @@ class Case:
 
     def localisations(self) -> list[Work]:
         """The scans at the chosen places and the named ones."""
-        works = [self.localisation(judge, place) for _, judge, place, _ in self.choices()]
+        works = [
+            self.localisation(part, place)
+            for chooser, judge, place, _ in self.choices()
+            for part in (chooser, judge)
+        ]
         return works + [self.localisation(stages.ALL, place) for place in self.named]
+
+    def validations(self) -> list[Work]:
+        """The node sets of each half at the place that it chose, judged on the other."""
+        return [self.validation(one, other, place) for one, other, place, _ in self.choices()]
 
     def furthest(self) -> Place:
         """The place furthest above its permutations; without, of the best probe."""

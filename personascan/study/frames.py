@@ -22,6 +22,9 @@ SCAN_COLUMNS = (
 )  # fmt: skip
 
 
+DETECTION = ("auroc", "auroc_deviation", "tpr", "tpr_deviation")
+
+
 @dataclass(frozen=True)
 class Table:
     """A kind of rows: their columns, and how a part of a study gives them."""
@@ -69,9 +72,10 @@ def place_rows(part: Part):
                 for metric in METRICS
                 for values in (separation.mean, separation.deviation)
             ]
+            alone = part.detections[name][place]
             yield (
                 *place_cells(place), name, part.wording[name][0], int(separation.constant),
-                *values, *scan,
+                *values, *scan, *(getattr(alone, field) for field in DETECTION),
             )  # fmt: skip
 
 
@@ -144,13 +148,21 @@ def finding_rows(part: Part):
         )  # fmt: skip
 
 
+def validation_rows(part: Part):
+    for name, found in part.validations.items():
+        for v in found:
+            for method, metrics in v.methods.items():
+                for metric, value in metrics.items():
+                    yield *place_cells(v.place), name, v.half, method, metric, float(value)
+
+
 SCANNED = (*PLACE, "comparison", "statements_scanned")
 TABLES = {
     "places": Table(
         (
             *PLACE, "comparison", "wording_accuracy", "constant",
             *(f"{metric}_{part}" for metric in METRICS for part in ("mean", "deviation")),
-            *SCAN_COLUMNS,
+            *SCAN_COLUMNS, *(f"detection_{field}" for field in DETECTION),
         ),
         place_rows,
     ),
@@ -176,6 +188,9 @@ TABLES = {
             "p_family",
         ),
         node_rows,
+    ),
+    "validation": Table(
+        (*PLACE, "comparison", "found_on_half", "method", "metric", "value"), validation_rows
     ),
     "heads": Table((*SCANNED, "head", "share_selected", "null_mean", "p_family"), head_rows),
     "overlaps": Table(

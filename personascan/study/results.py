@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from personascan.analysis.detection import Detection
 from personascan.analysis.findings import Finding, findings
 from personascan.analysis.localisation import PlaceScan
 from personascan.analysis.overlaps import Overlap, overlaps
@@ -26,6 +27,15 @@ class Projection:
 
 
 @dataclass(frozen=True)
+class Validated:
+    """A node set found on one half of the rows, at the place it chose, judged on the other."""
+
+    place: Place
+    half: str  # that found it
+    methods: dict[str, dict[str, float]]  # {method: {metric: value}}, as `validation.Validation`
+
+
+@dataclass(frozen=True)
 class Part:
     """One model at one level. Dictionaries are keyed by the name of the comparison."""
 
@@ -39,9 +49,11 @@ class Part:
     pool_sizes: dict[str, tuple[int, int]]  # statements of H1 and H0
     wording: dict[str, tuple[float, float]]  # bag-of-words held-out accuracy, mean and deviation
     separation: dict[str, dict[Place, Separation]] = field(repr=False)
+    detections: dict[str, dict[Place, Detection]] = field(repr=False)
     projections: dict[str, list[Projection]] = field(repr=False)
     calibrations: dict[str, Calibration] = field(repr=False)  # empty without permutations
     scans: dict[str, list[PlaceScan]] = field(repr=False)  # chosen places judged apart, then named
+    validations: dict[str, list[Validated]] = field(repr=False)  # each half's set, on the other
     overlaps: dict[Place, list[Overlap]] = field(repr=False)  # of the named places
     furthest: dict[str, Place]  # above its permutations; without these, of the best probe
 
@@ -88,6 +100,11 @@ def read_part(cases: list[Case]) -> Part:
             case.name: {place: case.separation_at(place) for place in case.source.places}
             for case in cases
         },
+        detections={
+            case.name: {place: detection_at(case, place) for place in case.source.places}
+            for case in cases
+        },
+        validations={case.name: validations_of(case) for case in cases},
         projections={case.name: projections_of(case) for case in cases},
         calibrations={
             case.name: case.calibrations[stages.ALL] for case in cases if case.calibrations
@@ -112,6 +129,18 @@ def scans_of(case: Case) -> list[PlaceScan]:
 
     chosen = [scan(judge, place, choice) for _, judge, place, choice in case.choices()]
     return chosen + [scan(stages.ALL, place) for place in case.named]
+
+
+def detection_at(case: Case, place: Place) -> Detection:
+    return stages.detection_of(case.store.read(case.detection(place).unit))
+
+
+def validations_of(case: Case) -> list[Validated]:
+    found = []
+    for chooser, judge, place, _ in case.choices():
+        result = case.store.read(case.validation(chooser, judge, place).unit)
+        found.append(Validated(place, chooser, stages.validation_of(result)))
+    return found
 
 
 def projections_of(case: Case) -> list[Projection]:

@@ -4,11 +4,13 @@ A function takes arrays by path and gives (values, arrays) for the store; beside
 record is read back. All that decides a result is in the inputs of its unit.
 """
 
+import dataclasses
 import functools
 from dataclasses import asdict
 
 import numpy as np
 
+from personascan.analysis.detection import Detection, DetectionPlan, detect
 from personascan.analysis.localisation import (
     HALVES,
     LocalisationPlan,
@@ -24,7 +26,8 @@ from personascan.analysis.separation import (
 from personascan.analysis.separation import (
     layer_separation as place_separation,
 )
-from personascan.analysis.wording import bag_of_words_accuracy
+from personascan.analysis.validation import ValidationPlan, judge_scores, validate
+from personascan.analysis.wording import bag_of_words_accuracy, bag_of_words_scores
 from personascan.calibration.labellings import Labellings, draw_labellings
 from personascan.calibration.null import null_scores
 from personascan.hashes import text_sha256
@@ -32,7 +35,7 @@ from personascan.scan.options import ScanOptions
 from personascan.scan.result import ARRAYS, RunScans
 from personascan.scan.splits import SplitPlan
 from personascan.study.rows import StoredRows
-from personascan.study.store import Result
+from personascan.study.store import Result, read_mapped
 from personascan.study.units import Unit, Work, canonical
 
 ALL = "all"  # the rows of a part: all of them, or half A or B
@@ -66,6 +69,27 @@ def separation(rows: StoredRows, positive_N, plan: SeparationPlan, seed: int):
 
 def separation_of(result: Result) -> Separation:
     return Separation(**result.values)
+
+
+def detection_work(
+    rows: StoredRows, pool, plan: DetectionPlan, options: ScanOptions, seed: int
+) -> Work:
+    """How well rows scanned alone tell H1 from H0 at a place."""
+    inputs = rows.inputs(pool.positive_N) | {
+        "plan": asdict(plan), "options": asdict(options), "seed": seed,
+    }  # fmt: skip
+    arguments = (rows, pool.positive_N, plan, options, seed)
+    return Work(Unit("detection", inputs), detection, arguments)
+
+
+def detection(rows: StoredRows, positive_N, plan: DetectionPlan, options: ScanOptions, seed: int):
+    found = detect(rows.array(), positive_N, plan, options, seed)
+    values = {f.name: getattr(found, f.name) for f in dataclasses.fields(found)}
+    return values, {"score_N": values.pop("score_N")}
+
+
+def detection_of(result: Result) -> Detection:
+    return Detection(**result.values, **result.arrays)
 
 
 def part_rows(pool, part: str, seed: int) -> np.ndarray:
@@ -142,6 +166,50 @@ def scan_of(place, result: Result, choice=None) -> PlaceScan:
         place=place, runs=runs, auroc=values["auroc"], halves=values["halves"], choice=choice,
         **{name: arrays[name] for name in SCAN_ARRAYS},
     )  # fmt: skip
+
+
+def validation_work(
+    rows: StoredRows,
+    pool,
+    texts,
+    found: Unit,
+    node_set: str,
+    parts: tuple[str, str],
+    plan: ValidationPlan,
+    seed: int,
+) -> Work:
+    """A node set that one half found (its file is `node_set`), judged on the other half."""
+    find, judge = (part_rows(pool, part, seed) for part in parts)
+    inputs = rows.inputs(pool.positive_N) | {
+        "found": found.key, "plan": asdict(plan), "seed": seed,
+        "texts": text_sha256(canonical(list(texts))),
+        "halves": text_sha256(canonical([find.tolist(), judge.tolist()])),
+    }  # fmt: skip
+    arguments = (rows, pool.positive_N, texts, node_set, find, judge, plan, seed)
+    return Work(Unit("validation", inputs), validation, arguments)
+
+
+def validation(rows, positive_N, texts, node_set, find, judge, plan: ValidationPlan, seed: int):
+    columns_C = read_mapped(node_set)[0]
+    lengths_N = np.array([len(text.split()) for text in texts])
+    found = validate(
+        rows.array(), positive_N, find, judge, columns_C, plan, seed, length_N=lengths_N
+    )
+    words_N = bag_of_words_scores(
+        [texts[i] for i in find], positive_N[find], [texts[i] for i in judge]
+    )
+    wording = judge_scores(words_N, positive_N[judge])
+    lines = [*found.rows(), ("bag of words", "auroc", wording.auroc),
+             ("bag of words", "tpr", wording.tpr)]  # fmt: skip
+    return {"rows": lines}, {}
+
+
+def validation_of(result: Result) -> dict[str, dict[str, float]]:
+    """{method: {metric: value}}."""
+    found = {}
+    for method, metric, value in result.values["rows"]:
+        found.setdefault(method, {})[metric] = value
+    return found
 
 
 def projection_work(rows: StoredRows, pool) -> Work:

@@ -91,8 +91,9 @@ def status_of(opened: Opened, store: Store, workers: Workers) -> Status:
 def chosen_works(case: Case, store: Store) -> tuple[list, dict[str, int]]:
     """The units at chosen places, or how many there will be once places can be chosen."""
     if all(store.has(work.unit) for work in case.searches()):
-        return [*case.localisations(), *case.projections()], {}
-    return [], {"localisation": 2 * case.chooses + len(case.named), "projection": 3}
+        return [*case.localisations(), *case.projections(), *case.validations()], {}
+    scans = 4 * case.chooses + len(case.named)
+    return [], {"localisation": scans, "projection": 3, "validation": 2 * case.chooses}
 
 
 def mean_seconds(store: Store, units: list[Unit]) -> float:

@@ -94,6 +94,8 @@ def study_results(opened: Opened, store: Store, workers: Workers) -> Study:
                 )
             chosen = [w for c in cases for w in (*c.localisations(), *c.projections())]
             run_works(chosen, store, workers, "chosen places")
+            judged = [w for c in cases for w in c.validations()]
+            run_works(judged, store, workers, "validation")
             parts += [read_part(level) for level in levels]
     return Study(config, parts, opened.provenance)
 
