@@ -8,6 +8,7 @@ import numpy as np
 from personascan.errors import InputError
 
 ONCE = ("final_norm",)  # sites outside the blocks: one layer, whose number is 0
+STREAM = "resid_post"
 
 
 @dataclass(frozen=True, order=True)
@@ -80,6 +81,25 @@ def named_place(text: str, places: list[Place], layers: int) -> Place:
     known = list(map(str, places))
     shown = "; ".join(known if len(known) < 6 else [*known[:3], "...", known[-1]])
     raise InputError(f"{text!r} is no place of this study; it has {shown}")
+
+
+def lines_of(places) -> dict[tuple, list[Place]]:
+    """Places that make one line of a profile: the layers of a site at a position, in order.
+
+    final_norm ends the line of the residual stream, where that is among them.
+    """
+    found = {}
+    for place in places:
+        site = place.site
+        if site in ONCE and any((p.site, p.position) == (STREAM, place.position) for p in places):
+            site = STREAM
+        found.setdefault((site, place.position), []).append(place)
+    return found
+
+
+def depth(place: Place, layers: int) -> float:
+    """Relative depth: 0 at the first of that many blocks, 1 at the last and behind it."""
+    return 1.0 if place.site in ONCE else place.layer / max(layers - 1, 1)
 
 
 class PlaceRows(Mapping):

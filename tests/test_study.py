@@ -289,15 +289,31 @@ def test_comparisons_have_seeds_of_their_own():
     assert len({seed_of(s, n) for s in (0, 1) for n in "ab"}) == 4
 
 
-def test_the_demo_recipe_is_a_valid_configuration():
-    spec = importlib.util.spec_from_file_location("demo", ROOT / "configs/demo.py")
+def recipe_of(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"configs/{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    config = personascan.StudyConfig.from_dict(module.get_config().to_dict())
+    return personascan.StudyConfig.from_dict(module.get_config().to_dict())
+
+
+def test_the_demo_recipe_is_a_valid_configuration():
+    config = recipe_of("demo")
     assert (config.runs.background, config.runs.clean, config.runs.positive) == (60, 20, 20)
     assert (config.runs.runs, config.scan.score, config.scan.tail) == (50, "bj", "signed")
     assert config.scan.options().alphas == "exact"
     assert pathlib.Path(config.statements) == ROOT / "data/statements"
+
+
+def test_every_recipe_is_a_valid_configuration():
+    names = {path.stem for path in (ROOT / "configs").glob("*.py")}
+    assert names >= {"demo", "paper", "smollm2_paper", "sweep"}
+    for name in names:
+        config = recipe_of(name)
+        assert config.out == f"out/{name}"
+        text = (ROOT / f"configs/{name}.py").read_text()
+        assert f"--config=configs/{name}.py" in text
+    paper = recipe_of("paper")
+    assert (len(paper.models), len(paper.personas), paper.levels) == (3, 14, (2, 1, 0))
 
 
 @pytest.mark.parametrize(

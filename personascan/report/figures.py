@@ -9,14 +9,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from personascan.analysis.findings import LEVEL
-from personascan.places import ONCE
+from personascan.places import ONCE, lines_of
 from personascan.report.tables import center
 from personascan.report.upset import draw_upset
 from personascan.visible import visible
 
 # Okabe and Ito's palette, which survives colour blindness.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
-STREAM = "resid_post"
 DIRECTION_COLOURS = {True: "#D55E00", False: "#0072B2"}
 METRIC_LABELS = {
     "probe_auroc": ("probe, held-out AUROC\n(0.5 = chance, 1 = apart)", "linear"),
@@ -70,20 +69,6 @@ def depth(part, place) -> int:
     """The layer on an axis; final_norm stands behind the last block."""
     blocks = [p.layer for p in part.places if p.site not in ONCE]
     return max(blocks, default=-1) + 1 if place.site in ONCE else place.layer
-
-
-def lines_of(places) -> dict[tuple, list]:
-    """Places that make one line of a profile: the layers of a site at a position, in order.
-
-    final_norm ends the line of the residual stream, where that is among them.
-    """
-    found = {}
-    for place in places:
-        site = place.site
-        if site in ONCE and any((p.site, p.position) == (STREAM, place.position) for p in places):
-            site = STREAM
-        found.setdefault((site, place.position), []).append(place)
-    return found
 
 
 def draw_profiles(part) -> Figure:

@@ -2,7 +2,7 @@
 
 import re
 
-from personascan.report.page import quoted, safe, table
+from personascan.report.words import quoted, safe, table
 from personascan.study.results import Part, Study
 
 

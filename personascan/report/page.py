@@ -4,8 +4,9 @@ import numpy as np
 
 from personascan.analysis.findings import LEVEL, Finding, pooled
 from personascan.report.figures import apart, best_line
+from personascan.report.judged import judged_section, late_section
 from personascan.report.tables import center, mean_deviation, part_of
-from personascan.visible import visible
+from personascan.report.words import joined, listed, pictures, quoted, safe, table
 
 SURE_WORDING = 0.7  # from here on wording alone tells most statements
 
@@ -17,28 +18,12 @@ def report_page(part, figures: dict[str, list[str]]) -> str:
         *([found_section(part, figures)] if part.calibrations else []),
         runs_section(part, figures),
         nodes_section(part, figures),
+        judged_section(part, figures),
+        late_section(part, figures),
         separation_section(part, figures),
         limits_section(part),
     ]
-    return "\n\n".join(sections) + "\n"
-
-
-def safe(name: str) -> str:
-    """A name from a file of statements, so that it cannot break the page."""
-    return "".join(c if c.isalnum() or c in " -_.&" else "?" for c in name)
-
-
-def listed(names) -> str:
-    return joined(map(safe, names))
-
-
-def table(header, rows) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
-
-
-def pictures(names, text: str) -> str:
-    return "\n\n".join(f"![{text}](figures/{name})" for name in names)
+    return "\n\n".join(filter(None, sections)) + "\n"
 
 
 def heading(part) -> str:
@@ -95,15 +80,6 @@ def kept_sentence(part) -> str:
         f"The activations of {joined(kept)} were kept at {joined(config.sites)}{kind}: "
         f"{len(part.places)} places."
     )
-
-
-def joined(words) -> str:
-    words = list(words)
-    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
-
-
-def quoted(text: str) -> str:
-    return "`" + visible(text).replace("`", "?") + "`"
 
 
 def found_section(part, figures) -> str:

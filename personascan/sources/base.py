@@ -14,6 +14,7 @@ class Source(Protocol):
     name: str  # as results are keyed
     groups: Mapping[str, list]  # {group: examples with `id`, `text` and `positive`}
     places: list[Place]
+    layers: int  # that relative depth is counted in
 
     def identity(self, group: str, place: Place) -> dict[str, Any]:
         """What decides the rows of a group at a place, as JSON holds it."""

@@ -189,6 +189,20 @@ class StudyConfig:
         return json.loads(json.dumps(content))
 
 
+def recipe(**changes) -> dict[str, Any]:
+    """Every field of a StudyConfig with its default, but for the changes: for a ConfigDict.
+
+    A recipe so made says only what differs, and any field of it can be overridden by a flag.
+
+    Args:
+      changes: fields by name; a dict changes the fields of one of the plans.
+
+    Raises:
+      InputError: models, statements or out left out, an unknown field, a value at fault.
+    """
+    return dataclasses.asdict(StudyConfig.from_dict(changes))
+
+
 def validated(cls, raw: dict[str, Any]):
     """A frozen dataclass of strictly these fields and types. Raises InputError by dotted name."""
     try:

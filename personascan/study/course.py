@@ -12,7 +12,7 @@ import numpy as np
 from personascan.analysis.localisation import HALVES, Choice
 from personascan.calibration.calibrate import Calibration, family_of
 from personascan.calibration.family import mean_statistic
-from personascan.places import Place
+from personascan.places import Place, depth, lines_of
 from personascan.study import stages
 from personascan.study.comparisons import Comparison, Pool
 from personascan.study.config import CHOSEN, StudyConfig
@@ -94,6 +94,18 @@ class Case:
             self.seed,
         )  # fmt: skip
 
+    @property
+    def lines(self) -> dict[tuple, list[Place]]:
+        """The layers of each site and position."""
+        return lines_of(self.source.places)
+
+    def profile(self, line: list[Place]) -> Work:
+        units = [self.detection(place).unit for place in line]
+        files = [str(self.store.array_path(unit, "score_N")) for unit in units]
+        depths = [depth(place, self.source.layers) for place in line]
+        resamples = self.config.validation.bootstrap
+        return stages.profile_work(units, files, self.pool, depths, resamples, self.seed)
+
     def projection(self, place: Place) -> Work:
         return stages.projection_work(self.rows(place), self.pool)
 
@@ -142,7 +154,8 @@ class Case:
             for chooser, judge, place, _ in self.choices()
             for part in (chooser, judge)
         ]
-        return works + [self.localisation(stages.ALL, place) for place in self.named]
+        works += [self.localisation(stages.ALL, place) for place in self.named]
+        return works + [self.profile(line) for line in self.lines.values()]
 
     def validations(self) -> list[Work]:
         """The node sets of each half at the place that it chose, judged on the other."""

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from personascan.analysis.findings import pooled
+from personascan.analysis.findings import LEVEL, pooled
 from personascan.analysis.heads import head_of, head_shares
 from personascan.analysis.separation import METRICS
 from personascan.errors import InputError
+from personascan.places import lines_of
 from personascan.study.results import Part, Study
 
 WHERE = ("model", "level")
@@ -156,6 +157,27 @@ def validation_rows(part: Part):
                     yield *place_cells(v.place), name, v.half, method, metric, float(value)
 
 
+def profile_rows(part: Part):
+    """Each site and position: what it finds, where, and how late in the layers it lies."""
+    for name, profiles in part.profiles.items():
+        calibration = part.calibrations.get(name)
+        for (site, position), line in lines_of(part.places).items():
+            probe = [np.nan_to_num(part.separation[name][q].mean["probe_auroc"]) for q in line]
+            best = int(np.argmax(probe))
+            z, passing, furthest = np.nan, "", ""
+            if calibration is not None:
+                at = {place: i for i, place in enumerate(calibration.keys)}
+                numbers = [at[place] for place in line]
+                top = int(np.argmax(calibration.z[numbers]))
+                z, furthest = calibration.z[numbers][top], line[top].name
+                passing = int((calibration.p_family[numbers] <= LEVEL).sum())
+            p = profiles[site, position]
+            yield (
+                site, position, name, len(line), passing, furthest, z, line[best].name,
+                probe[best], p.share, p.low, p.high, p.even,
+            )  # fmt: skip
+
+
 SCANNED = (*PLACE, "comparison", "statements_scanned")
 TABLES = {
     "places": Table(
@@ -191,6 +213,14 @@ TABLES = {
     ),
     "validation": Table(
         (*PLACE, "comparison", "found_on_half", "method", "metric", "value"), validation_rows
+    ),
+    "profiles": Table(
+        (
+            "site", "position", "comparison", "layers", "places_passing", "furthest", "z",
+            "best_probe", "probe_auroc", "last_third", "last_third_low", "last_third_high",
+            "last_third_even",
+        ),
+        profile_rows,
     ),
     "heads": Table((*SCANNED, "head", "share_selected", "null_mean", "p_family"), head_rows),
     "overlaps": Table(

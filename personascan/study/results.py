@@ -8,6 +8,7 @@ from personascan.analysis.detection import Detection
 from personascan.analysis.findings import Finding, findings
 from personascan.analysis.localisation import PlaceScan
 from personascan.analysis.overlaps import Overlap, overlaps
+from personascan.analysis.profiles import Profile
 from personascan.analysis.separation import Separation
 from personascan.calibration.calibrate import Calibration
 from personascan.places import Place
@@ -55,6 +56,7 @@ class Part:
     scans: dict[str, list[PlaceScan]] = field(repr=False)  # chosen places judged apart, then named
     validations: dict[str, list[Validated]] = field(repr=False)  # each half's set, on the other
     overlaps: dict[Place, list[Overlap]] = field(repr=False)  # of the named places
+    profiles: dict[str, dict[tuple, Profile]]  # of each (site, position)
     furthest: dict[str, Place]  # above its permutations; without these, of the best probe
 
     @property
@@ -111,6 +113,13 @@ def read_part(cases: list[Case]) -> Part:
         },
         scans=scans,
         overlaps={place: place_overlaps(place, scans) for place in first.named},
+        profiles={
+            case.name: {
+                key: stages.profile_of(case.store.read(case.profile(line).unit))
+                for key, line in case.lines.items()
+            }
+            for case in cases
+        },
         furthest={case.name: case.furthest() for case in cases},
     )
 

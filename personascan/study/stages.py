@@ -18,6 +18,7 @@ from personascan.analysis.localisation import (
     in_half,
     scan_place,
 )
+from personascan.analysis.profiles import Profile, last_third
 from personascan.analysis.separation import (
     Separation,
     SeparationPlan,
@@ -210,6 +211,27 @@ def validation_of(result: Result) -> dict[str, dict[str, float]]:
     for method, metric, value in result.values["rows"]:
         found.setdefault(method, {})[metric] = value
     return found
+
+
+def profile_work(
+    units: list[Unit], files: list[str], pool, depths: list[float], resamples: int, seed: int
+) -> Work:
+    """The share of a line's signal in the last third of the layers, from its detections."""
+    inputs = {
+        "detections": [unit.key for unit in units], "depths": depths, "resamples": resamples,
+        "seed": seed,
+    }  # fmt: skip
+    arguments = (files, pool.positive_N, depths, resamples, seed)
+    return Work(Unit("profile", inputs), profile, arguments)
+
+
+def profile(files, positive_N, depths, resamples: int, seed: int):
+    score_PN = np.stack([read_mapped(file) for file in files])
+    return asdict(last_third(score_PN, positive_N, depths, resamples=resamples, seed=seed)), {}
+
+
+def profile_of(result: Result) -> Profile:
+    return Profile(**result.values)
 
 
 def projection_work(rows: StoredRows, pool) -> Work:

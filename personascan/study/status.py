@@ -93,7 +93,12 @@ def chosen_works(case: Case, store: Store) -> tuple[list, dict[str, int]]:
     if all(store.has(work.unit) for work in case.searches()):
         return [*case.localisations(), *case.projections(), *case.validations()], {}
     scans = 4 * case.chooses + len(case.named)
-    return [], {"localisation": scans, "projection": 3, "validation": 2 * case.chooses}
+    return [], {
+        "localisation": scans,
+        "projection": 3,
+        "validation": 2 * case.chooses,
+        "profile": len(case.lines),
+    }
 
 
 def mean_seconds(store: Store, units: list[Unit]) -> float:

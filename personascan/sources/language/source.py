@@ -37,6 +37,11 @@ class LanguageSource:
         return effective(self.identified.tokenizer, self.options).role
 
     @property
+    def layers(self) -> int:
+        """Blocks."""
+        return self.identified.config.layers
+
+    @property
     def head_width(self) -> int:
         """Columns of a head at the site head_out."""
         return self.identified.config.head_dim

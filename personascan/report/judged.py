@@ -1,0 +1,122 @@
+"""Sections of the page on what held-out rows say: detection, validation, and late layers."""
+
+import numpy as np
+
+from personascan.places import lines_of
+from personascan.report.words import listed, safe, table
+from personascan.study.results import Part
+
+METHODS = (
+    ("found nodes", "found nodes"),
+    ("random nodes", "as many random nodes"),
+    ("top mean difference", "as many of the largest mean difference"),
+    ("mean-difference direction", "mean-difference direction"),
+    ("all nodes", "all nodes"),
+    ("local outlier factor", "local outlier factor"),
+    ("isolation forest", "isolation forest"),
+    ("shuffled labels", "shuffled labels"),
+    ("length", "statement length"),
+    ("bag of words", "word counts"),
+)
+
+
+def judged_section(part: Part, figures) -> str:
+    """Node sets found on one half and judged on the other, and rows scanned alone."""
+    texts = [detection_text(part)]
+    if any(part.validations.values()):
+        texts.append(validation_text(part))
+    return "## What held-out statements say\n\n" + "\n\n".join(texts)
+
+
+def detection_text(part: Part) -> str:
+    """Each comparison at its furthest place, and where single statements are told apart best."""
+    rows = []
+    for name, found in part.detections.items():
+        best = max(found, key=lambda place: np.nan_to_num(found[place].auroc))
+        for kind, place in (("best", best), ("furthest", part.furthest[name])):
+            d = found[place]
+            rows.append(
+                [
+                    safe(name), kind, place, f"{d.auroc:.2f} ± {d.auroc_deviation:.2f}",
+                    f"{d.tpr:.2f} ± {d.tpr_deviation:.2f}",
+                ]
+            )  # fmt: skip
+    plan = part.config.detection
+    return (
+        f"Statements scanned alone, against {plan.background:.0%} of the H0 statements, "
+        f"{plan.splits} times: how well their scores tell H1 from the other H0 statements (AUROC, "
+        "0.5 is chance, and the share of H1 found at 1% false positives; mean ± deviation). The "
+        "best place is chosen on what it is judged by. `places.csv` has every place.\n\n"
+        + table(["", "place", "", "AUROC", "found at 1%"], rows)
+    )
+
+
+def validation_text(part: Part) -> str:
+    """AUROC of each method on the other half, mean over both halves, and the claim."""
+    names = [name for name, found in part.validations.items() if found]
+    rows = []
+    for method, label in METHODS:
+        cells = [mean_of(part, name, method, "auroc") for name in names]
+        rows.append([label, *("-" if np.isnan(c) else f"{c:.2f}" for c in cells)])
+    sizes = ["nodes found", *(" and ".join(str(int(v.methods["found nodes"]["nodes"]))
+             for v in part.validations[name]) for name in names)]  # fmt: skip
+    claims = ["found less all nodes (95% interval)"]
+    for name in names:
+        found = [v.methods["found nodes - all nodes"] for v in part.validations[name]]
+        claims.append(
+            "; ".join(
+                "-" if np.isnan(c["difference"])
+                else f"{c['difference']:+.2f} ({c['low']:+.2f} to {c['high']:+.2f})"
+                for c in found
+            )
+        )  # fmt: skip
+    clusters = ["k-means, precision and recall"]
+    for name in names:
+        clusters.append(
+            " / ".join(f"{mean_of(part, name, 'k-means', m):.2f}" for m in ("precision", "recall"))
+        )
+    sets = part.config.validation.random_sets
+    return (
+        "A node set found on one half of the statements, at the place which that half chose, "
+        "judged on the other half: held-out AUROC of a logistic probe on these nodes, beside "
+        f"{sets} random sets of their size, the nodes of the largest mean difference, one "
+        "direction, all nodes, detectors that are told no labels, and controls; means over the two "
+        "halves. The interval of the last line is a bootstrap over the judging statements: where "
+        "it lies below zero, the found nodes alone are worse than all of them. `validation.csv` "
+        "has more.\n\n" + table(["", *map(safe, names)], [sizes, *rows, clusters, claims])
+    )
+
+
+def mean_of(part: Part, name: str, method: str, metric: str) -> float:
+    values = [v.methods[method].get(metric, np.nan) for v in part.validations[name]]
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.mean(known)) if known else np.nan
+
+
+def late_section(part: Part, figures) -> str:
+    """Whether signal lies in the last third of the layers, and which position shows most."""
+    lines = lines_of(part.places)
+    rows, late, counted = [], [], 0
+    for name, profiles in part.profiles.items():
+        for (site, position), p in profiles.items():
+            if len(lines[site, position]) < 3 or np.isnan(p.share):
+                continue
+            counted += 1
+            late += [f"{name} at {site}, {position}"] * p.late
+            rows.append(
+                [
+                    safe(name), f"{site}, {position}", f"{p.share:.2f}",
+                    f"{p.low:.2f} to {p.high:.2f}", f"{p.even:.2f}",
+                ]
+            )  # fmt: skip
+    if not rows:
+        return ""
+    said = f"In {len(late)} of {counted} lines it lies above that of an even spread"
+    said += f": {listed(late)}." if late else "."
+    return (
+        "## How late in the layers\n\n"
+        "The share of the signal (2 AUROC - 1 of statements scanned alone) that lies in the last "
+        "third of the depth, with a 95% bootstrap interval over statements. The published claim is "
+        f"that separation is largest there. {said} `profiles.csv` has more.\n\n"
+        + table(["", "site, position", "in the last third", "95% interval", "even spread"], rows)
+    )
