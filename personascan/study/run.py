@@ -23,7 +23,7 @@ from personascan.workers import end_with
 
 journal = logging.getLogger("personascan.study")
 FEW = 4  # units that are done sooner than processes are started
-CONNECT_SECONDS = 30
+CONNECT_SECONDS = 10
 
 
 @dataclass(frozen=True)
