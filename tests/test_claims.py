@@ -6,7 +6,7 @@ from scipy.stats import binom, norm
 from sklearn.metrics import roc_auc_score
 
 from personascan.analysis import claims
-from personascan.analysis.claims import Claim, auroc, compare_aurocs, weighted_aurocs
+from personascan.analysis.claims import Claim, auroc, compare_aurocs, lower_limit, weighted_aurocs
 
 
 def score_pair(rng, h1, h0, shifts, correlation):
@@ -59,6 +59,39 @@ def test_the_interval_covers_the_true_difference():
     assert low <= covered <= high
 
 
+def test_the_lower_end_is_no_higher_where_rows_are_nearly_told_apart():
+    """The percentiles alone are above the truth in a tenth of these problems, not in a fortieth."""
+    rng, shifts, problems = np.random.default_rng(6), (3.0, 3.5), 300
+    truth = np.subtract(*norm.cdf(np.array(shifts) / np.sqrt(2)))
+    missed = np.zeros(2, int)
+    for _ in range(problems):
+        scores, positive = score_pair(rng, 40, 40, shifts, 0.5)
+        found = compare_aurocs(*scores, positive, resamples=200, level=0.95, rng=rng)
+        missed += (found.bootstrap_low > truth, found.low > truth)
+    most = binom.ppf(0.999, problems, 0.025)
+    assert missed[1] <= most < missed[0]
+
+
+@pytest.mark.parametrize("a", [0.0, 0.2, 0.5, 0.9, 1.0])
+def test_limits_are_a_deviation_of_their_own_away(a):
+    h1, h0, z = 30, 50, 1.7
+    low = lower_limit(a, (h1, h0), z)
+    assert 0 <= low <= a
+    assert low < 1
+    q1, q2, middle = low / (2 - low), 2 * low**2 / (1 + low), (h1 + h0) / 2 - 1
+    variance = low * (1 - low) + middle * (q1 - low**2) + middle * (q2 - low**2)
+    assert a - low == pytest.approx(z * np.sqrt(variance / (h1 * h0)), abs=1e-9)
+
+
+def test_two_perfect_scores_are_not_said_to_be_equal():
+    scores = np.stack([np.arange(40), np.arange(40) ** 2])
+    found = compare_aurocs(
+        *scores, np.arange(40) >= 20, resamples=50, level=0.95, rng=np.random.default_rng(0)
+    )
+    assert found.bootstrap_low == found.bootstrap_high == found.difference == 0.0
+    assert -0.2 < found.low == -found.high < -0.05
+
+
 def test_resamples_do_not_hang_on_how_many_are_made_at_once(monkeypatch):
     scores, positive = score_pair(np.random.default_rng(3), 20, 30, (1, 0), 0.2)
     whole = claims.bootstrap_aurocs(scores, positive, 50, np.random.default_rng(4))
@@ -71,7 +104,7 @@ def test_a_score_against_itself_and_against_chance():
     scores, positive = score_pair(np.random.default_rng(5), 40, 40, (3, 0), 0.0)
     asked = {"resamples": 200, "level": 0.9}
     same = compare_aurocs(scores[0], scores[0], positive, rng=np.random.default_rng(0), **asked)
-    assert same == Claim(0.0, 0.0, 0.0, 0.5)
+    assert same == Claim(0.0, 0.0, 0.0, 0.5, 0.0, 0.0)
     better = compare_aurocs(*scores, positive, rng=np.random.default_rng(0), **asked)
     worse = compare_aurocs(*scores[::-1], positive, rng=np.random.default_rng(0), **asked)
     assert 0 < better.low < better.difference < better.high
@@ -83,4 +116,4 @@ def test_a_score_against_itself_and_against_chance():
 
 
 def test_nothing_is_claimed_of_what_is_missing():
-    assert not Claim(np.nan, np.nan, np.nan, np.nan).holds(1.0)
+    assert not Claim(*[np.nan] * 6).holds(1.0)

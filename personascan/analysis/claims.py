@@ -6,24 +6,29 @@ Letters: N rows, S scores, B bootstrap resamples.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import brentq
+from scipy.stats import norm
 
 CELLS_AT_ONCE = 2**22  # resamples x rows that are weighted together
 
 
 @dataclass(frozen=True)
 class Claim:
-    """The AUROC of one score less that of another, with its bootstrap interval.
+    """The AUROC of one score less that of another, with its interval. NaN where either is missing.
 
     The interval says what other rows to judge on would change, the scores staying as they were
-    trained; not what other rows to train on would. NaN where either score does not exist. Where
-    both AUROCs are 1 every resample agrees and the interval is one point: it then says that the
-    rows are too easy to tell the two scores apart, not that they are equal.
+    trained; not what other rows to train on would. `bootstrap_low` and `bootstrap_high` are the
+    percentiles of the paired bootstrap. They are too near to each other where both AUROCs are near
+    1 and rows are few, since rows that are told apart once are so in every resample: `low` and
+    `high` are the outer ones of these and of limits that do not shrink so (`limits_of_difference`).
     """
 
     difference: float
     low: float
     high: float
     below: float  # share of resamples in which the difference is negative, ties by half
+    bootstrap_low: float
+    bootstrap_high: float
 
     def holds(self, margin: float) -> bool:
         """Whether the score is at most `margin` worse: the interval lies above -margin.
@@ -36,18 +41,70 @@ class Claim:
 def compare_aurocs(
     score_N, other_N, positive_N, *, resamples: int, level: float, rng: np.random.Generator
 ) -> Claim:
-    """AUROC of a score less AUROC of another, both on the same rows: percentile interval.
+    """AUROC of a score less AUROC of another, both on the same rows.
 
     H1 and H0 rows are drawn again apart from each other, and both scores see the same draws.
     """
-    both_SN = np.stack([score_N, other_N])
+    if np.array_equal(score_N, other_N):
+        return Claim(0.0, 0.0, 0.0, 0.5, 0.0, 0.0)
+    both_SN, tail = np.stack([score_N, other_N]), (1 - level) / 2
     drawn_SB = bootstrap_aurocs(both_SN, positive_N, resamples, rng)
     difference_B = drawn_SB[0] - drawn_SB[1]
-    tail = (1 - level) / 2
     low, high = np.quantile(difference_B, [tail, 1 - tail])
+    h1 = int(positive_N.sum())
+    one, other = (auroc(score_N, positive_N) for score_N in both_SN)
+    outer_low, outer_high = limits_of_difference(
+        one, other, correlation(drawn_SB), (h1, positive_N.size - h1), level
+    )
     below = (difference_B < 0).mean() + (difference_B == 0).mean() / 2
-    observed = auroc(both_SN[0], positive_N) - auroc(both_SN[1], positive_N)
-    return Claim(observed, float(low), float(high), float(below))
+    return Claim(
+        one - other, float(min(low, outer_low)), float(max(high, outer_high)), float(below),
+        float(low), float(high),
+    )  # fmt: skip
+
+
+def correlation(drawn_SB) -> float:
+    """Of two scores' resampled AUROCs; 0, which is wider, where either never varies."""
+    spread_SB = drawn_SB - drawn_SB.mean(1, keepdims=True)
+    size = np.sqrt((spread_SB[0] ** 2).sum() * (spread_SB[1] ** 2).sum())
+    return float((spread_SB[0] * spread_SB[1]).sum() / size) if size else 0.0
+
+
+def limits_of_difference(
+    one: float, other: float, correlated: float, rows: tuple[int, int], level: float
+) -> tuple[float, float]:
+    """Limits of the difference of two AUROCs, from the limits of each and their correlation.
+
+    Zou and Donner, Statistics in Medicine 27:1693 (2008), on Newcombe's limits (`lower_limit`).
+    """
+    z = norm.ppf((1 + level) / 2)
+    (low, high), (other_low, other_high) = (
+        (lower_limit(a, rows, z), 1 - lower_limit(1 - a, rows, z)) for a in (one, other)
+    )
+
+    def reach(x: float, y: float) -> float:
+        return np.sqrt(max(0.0, x**2 + y**2 - 2 * correlated * x * y))
+
+    apart = one - other
+    return (
+        apart - reach(one - low, other_high - other),
+        apart + reach(high - one, other - other_low),
+    )
+
+
+def lower_limit(a: float, rows: tuple[int, int], z: float) -> float:
+    """The AUROC below `a` that is z of its own deviations away; of 1 too it is below 1.
+
+    Newcombe, Statistics in Medicine 25:559 (2006), method 5: Hanley and McNeil's variance with
+    both sizes in its middle terms replaced by their mean.
+    """
+    middle = sum(rows) / 2 - 1
+
+    def beyond(t: float) -> float:
+        variance = t * (1 - t) * (1 + middle * ((1 - t) / (2 - t) + t / (1 + t)))
+        return (a - t) ** 2 - z**2 * variance / (rows[0] * rows[1])
+
+    return brentq(beyond, 0.0, min(a, 1 - 1e-9)) if a > 0 else 0.0
 
 
 def auroc(score_N, positive_N) -> float:

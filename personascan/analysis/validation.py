@@ -57,7 +57,7 @@ UNKNOWN = {
     **dict.fromkeys(OUTLIERS, Judged(np.nan, np.nan, precision=np.nan, recall=np.nan)),
     CLUSTERS: Judged(precision=np.nan, recall=np.nan),
 }  # fmt: skip
-NO_CLAIM = Claim(np.nan, np.nan, np.nan, np.nan)
+NO_CLAIM = Claim(*(np.nan for _ in fields(Claim)))
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,7 @@ class Validation:
     """What a node set is worth on rows that did not find it; NaN where there is nothing to judge.
 
     `p_random` asks whether the found nodes are better than nodes drawn from the whole place, not
-    whether there is any signal: where common factors run through all nodes the probes of all sets
-    agree with each other, right or wrong, and its distribution without signal is not uniform.
+    whether there is any signal: where all nodes carry one, random sets do as well.
     """
 
     nodes: int  # how many were found
