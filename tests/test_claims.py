@@ -2,19 +2,12 @@
 
 import numpy as np
 import pytest
-from scipy.stats import binom, norm
+from scipy.stats import binom
 from sklearn.metrics import roc_auc_score
 
 from personascan.analysis import claims
 from personascan.analysis.claims import Claim, auroc, compare_aurocs, lower_limit, weighted_aurocs
-
-
-def score_pair(rng, h1, h0, shifts, correlation):
-    """Two correlated normal scores [2, N] whose AUROCs are norm.cdf(shift / sqrt(2)); labels."""
-    common, own = rng.normal(size=h1 + h0), rng.normal(size=(2, h1 + h0))
-    positive = np.arange(h1 + h0) < h1
-    scores = np.sqrt(correlation) * common + np.sqrt(1 - correlation) * own
-    return scores + np.outer(shifts, positive), positive
+from personascan.benchmarks.judging import interval_misses, judged_sets, score_pair
 
 
 def delong_deviation(scores, positive):
@@ -39,7 +32,7 @@ def test_weighted_rows_are_rows_that_often(steps):
 @pytest.mark.parametrize("shifts", [(0.0, 0.0), (1.0, 0.8), (2.0, 0.5)])
 def test_bootstrap_deviation_is_delongs(shifts):
     rng = np.random.default_rng(1)
-    scores, positive = score_pair(rng, 150, 120, shifts, 0.5)
+    scores, positive = score_pair(rng, 150, shifts, 0.5)
     drawn = claims.bootstrap_aurocs(scores, positive, 4000, rng)
     # A deviation of 4000 draws has a relative error of 1.1%; the bootstrap divides by n, not n - 1.
     assert np.std(drawn[0] - drawn[1]) == pytest.approx(
@@ -48,28 +41,27 @@ def test_bootstrap_deviation_is_delongs(shifts):
 
 
 def test_the_interval_covers_the_true_difference():
-    rng, shifts = np.random.default_rng(2), (1.2, 0.9)
-    truth = np.subtract(*norm.cdf(np.array(shifts) / np.sqrt(2)))
-    problems, covered = 400, 0
-    for _ in range(problems):
-        scores, positive = score_pair(rng, 75, 75, shifts, 0.5)
-        found = compare_aurocs(*scores, positive, resamples=400, level=0.95, rng=rng)
-        covered += found.low <= truth <= found.high
-    low, high = binom.ppf([0.001, 0.999], problems, 0.95)
-    assert low <= covered <= high
+    found, problems = interval_misses(300, 75, (1.2, 0.9), resamples=300, seed=2), 300
+    low, high = binom.ppf([0.001, 0.999], problems, 0.05)
+    assert low <= problems * (found["above"] + found["below"]) <= high
 
 
 def test_the_lower_end_is_no_higher_where_rows_are_nearly_told_apart():
     """The percentiles alone are above the truth in a tenth of these problems, not in a fortieth."""
-    rng, shifts, problems = np.random.default_rng(6), (3.0, 3.5), 300
-    truth = np.subtract(*norm.cdf(np.array(shifts) / np.sqrt(2)))
-    missed = np.zeros(2, int)
-    for _ in range(problems):
-        scores, positive = score_pair(rng, 40, 40, shifts, 0.5)
-        found = compare_aurocs(*scores, positive, resamples=200, level=0.95, rng=rng)
-        missed += (found.bootstrap_low > truth, found.low > truth)
+    problems = 300
+    found = interval_misses(problems, 40, (3.0, 3.5), resamples=200, seed=6)
     most = binom.ppf(0.999, problems, 0.025)
-    assert missed[1] <= most < missed[0]
+    assert problems * found["above"] <= most < problems * found["bootstrap_above"]
+
+
+def test_found_and_judged_sets_have_valid_intervals_and_ranks():
+    """A small part of scripts/judging.py."""
+    shape = {"rows": 30, "nodes": 40, "signal": 4, "seed": 0}
+    none, much = (judged_sets(20, "iid", shift, **shape) for shift in (0.0, 1.2))
+    for found in (none, much):
+        assert 20 * (found["above"] + found["below"]) <= binom.ppf(0.999, 20, 0.05)
+    assert 20 * none["p<=0.05"] <= binom.ppf(0.999, 20, 0.05)
+    assert much["p<=0.05"] > 0.9
 
 
 @pytest.mark.parametrize("a", [0.0, 0.2, 0.5, 0.9, 1.0])
@@ -93,7 +85,7 @@ def test_two_perfect_scores_are_not_said_to_be_equal():
 
 
 def test_resamples_do_not_hang_on_how_many_are_made_at_once(monkeypatch):
-    scores, positive = score_pair(np.random.default_rng(3), 20, 30, (1, 0), 0.2)
+    scores, positive = score_pair(np.random.default_rng(3), 20, (1, 0), 0.2)
     whole = claims.bootstrap_aurocs(scores, positive, 50, np.random.default_rng(4))
     monkeypatch.setattr(claims, "CELLS_AT_ONCE", 350)
     parts = claims.bootstrap_aurocs(scores, positive, 50, np.random.default_rng(4))
@@ -101,7 +93,7 @@ def test_resamples_do_not_hang_on_how_many_are_made_at_once(monkeypatch):
 
 
 def test_a_score_against_itself_and_against_chance():
-    scores, positive = score_pair(np.random.default_rng(5), 40, 40, (3, 0), 0.0)
+    scores, positive = score_pair(np.random.default_rng(5), 40, (3, 0), 0.0)
     asked = {"resamples": 200, "level": 0.9}
     same = compare_aurocs(scores[0], scores[0], positive, rng=np.random.default_rng(0), **asked)
     assert same == Claim(0.0, 0.0, 0.0, 0.5, 0.0, 0.0)
