@@ -32,6 +32,7 @@ HOME = {
     "plan_extraction": "sources.language.plan",
     "read_array": "sources.store",
     "read_deepscan_output": "analysis.published",
+    "plan_study": "report.publish",
     "recipe": "study.config",
     "run_study": "report.publish",
     "scan_runs": "scan.runs",

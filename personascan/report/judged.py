@@ -81,8 +81,8 @@ def validation_text(part: Part) -> str:
         "judged on the other half: held-out AUROC of a logistic probe on these nodes, beside "
         f"{sets} random sets of their size, the nodes of the largest mean difference, one "
         "direction, all nodes, detectors that are told no labels, and controls; means over the two "
-        "halves. The interval of the last line is a bootstrap over the judging statements: where "
-        "it lies below zero, the found nodes alone are worse than all of them. `validation.csv` "
+        "halves. The interval of the last line is over the judging statements: where it lies "
+        "below zero, the found nodes alone are worse than all of them. `validation.csv` "
         "has more.\n\n" + table(["", *map(safe, names)], [sizes, *rows, clusters, claims])
     )
 

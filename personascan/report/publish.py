@@ -9,6 +9,7 @@ from personascan.report.folder import (
     write_study,
 )
 from personascan.study.config import StudyConfig
+from personascan.study.plan import StudyPlan, plan_models
 from personascan.study.results import Study
 from personascan.study.run import Workers
 from personascan.study.status import Status, status_of
@@ -47,6 +48,15 @@ def run_study(config, *, jobs: int = 0, scheduler: str = "", replace: bool = Fal
             found = study_results(opened, store, workers)
             write_study(found, folder.partial)
     return found
+
+
+def plan_study(config, *, jobs: int = 0) -> StudyPlan:
+    """What a study will take, before its models are loaded. Raises InputError as `run_study`.
+
+    Args:
+      config, jobs: as of `run_study`.
+    """
+    return plan_models(as_config(config), Workers(jobs))
 
 
 def study_status(config, *, jobs: int = 0) -> Status:
