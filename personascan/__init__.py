@@ -26,6 +26,7 @@ HOME = {
     "extract": "sources.language.extract",
     "group_scan": "scan.runs",
     "individual_scan": "scan.individual",
+    "join": "processes",
     "load_model": "models.load",
     "load_statements": "sources.language.statements",
     "parse_mesh": "sharding",

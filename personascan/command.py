@@ -63,7 +63,8 @@ def run(main, interrupted: str = ENDED) -> None:
             logging.set_verbosity(logging.WARNING)
         prepare()
         on_signals(unwind)
-        main(argv)
+        with several_processes(flags.FLAGS):
+            main(argv)
 
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character shows its code.
@@ -131,6 +132,37 @@ def prepare() -> None:
     if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         jax.config.update("jax_num_cpu_devices", os.cpu_count())
     keep_compilations()
+
+
+def define_processes() -> None:
+    """Flags of a script that several processes may run together; `run` joins them."""
+    from absl import flags
+
+    flags.DEFINE_bool("distributed", False, "Join the processes of the cluster that JAX detects.")
+    flags.DEFINE_string("coordinator", "", "HOST:PORT of process 0, without such a cluster.")
+    flags.DEFINE_integer("processes", None, "How many processes there are.", lower_bound=1)
+    flags.DEFINE_integer("process", None, "The number of this one, from 0.", lower_bound=0)
+    flags.DEFINE_integer("join_seconds", 300, "In which all have to join.", lower_bound=1)
+    flags.DEFINE_integer(
+        "heartbeat_seconds", 60, "Without a sign of life a process is lost.", lower_bound=1
+    )
+
+
+@contextlib.contextmanager
+def several_processes(given):
+    """Join others where the flags of `define_processes` ask for it, and end with them."""
+    if "distributed" not in given:
+        yield
+        return
+    numbers = given.coordinator, given.processes, given.process
+    if not given.distributed and not any((numbers[0], *(n is not None for n in numbers[1:]))):
+        yield
+        return
+    from personascan.processes import ending_together, join
+
+    join(*numbers, timeout=given.join_seconds, heartbeat=given.heartbeat_seconds)
+    with ending_together(given.heartbeat_seconds):
+        yield
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """Activations of statements: --model and --statements -> an .npz file, or a folder of arrays."""
 
-from personascan.command import run  # first: a signal is answered from here on
+from personascan.command import define_processes, run  # first: a signal is answered from here on
 
 import contextlib
 
@@ -41,10 +41,12 @@ KEYWORDS = flags.DEFINE_multi_string(
 )
 DATE = flags.DEFINE_string("date", templates.DATE, "The day that templates are told.")
 CACHE = flags.DEFINE_bool("cache", True, "Keep converted parameters for a quick second start.")
+define_processes()
 
 
 def main(_) -> None:
     from personascan.files import hold_folder
+    from personascan.processes import is_first
     from personascan.visible import visible
 
     if not OUT.value and not DRY_RUN.value:
@@ -63,18 +65,18 @@ def main(_) -> None:
         plan = personascan.plan_extraction(MODEL.value, statements, dtype=DTYPE.value, **chosen)
         print(plan.summary())
         return
-    place = contextlib.nullcontext()
-    if OUT.value.endswith(".npz"):
+    is_file, place = OUT.value.endswith(".npz"), contextlib.nullcontext()
+    if is_first() and is_file:
         place = personascan.whole_file(OUT.value, overwrite=OVERWRITE.value)
-    else:
+    elif is_first():
         place = hold_folder(OUT.value)
     mesh = personascan.parse_mesh(MESH.value)
     with place as file:
         model = personascan.load_model(MODEL.value, dtype=DTYPE.value, mesh=mesh, cache=CACHE.value)
-        found = personascan.extract(model, statements, out=None if file else OUT.value, **chosen)
+        found = personascan.extract(model, statements, out=None if is_file else OUT.value, **chosen)
         if file:
             found.write(file)
-    for (site, position), array in found.arrays.items():
+    for (site, position), array in found.arrays.items() if is_first() else ():
         rows = "tokens" if position == "all" else "statements"
         print(f"{visible(OUT.value)}: {site}/{position} {array.shape} (layers, {rows}, nodes)")
 

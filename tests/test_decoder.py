@@ -7,7 +7,7 @@ import pytest
 
 from personascan.models.config import DecoderConfig, Rope
 from personascan.models.decoder import SITES, Decoder, Edit, Kept
-from personascan.sources.language.extract import sown_layers
+from personascan.sources.language.forward import sown_layers
 
 CONFIG = DecoderConfig(
     vocab_size=50,
@@ -118,7 +118,7 @@ def test_the_forward_pass_lowers_for_accelerators(platform, dtype):
     from jax import export
 
     from personascan.models.checkpoint import parameter_shapes
-    from personascan.sources.language.extract import forward
+    from personascan.sources.language.forward import forward
 
     decoder = Decoder(CONFIG, jnp.dtype(dtype))
     compiled = jax.jit(functools.partial(forward, decoder=decoder, sites=SITES))

@@ -11,7 +11,7 @@ from tiny_models import VARIANTS, save_tiny
 
 import personascan
 from personascan.models.decoder import SITES, Edit, Kept
-from personascan.sources.language.extract import forward, sown_layers
+from personascan.sources.language.forward import forward, sown_layers
 from personascan.sources.language.prompts import Batch
 from personascan.sources.language.sizes import batch_bytes
 

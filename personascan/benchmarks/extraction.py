@@ -14,7 +14,8 @@ import torch
 
 from personascan.models.load import LanguageModel, load_model
 from personascan.models.verify import torch_model
-from personascan.sources.language.extract import BATCH_TOKENS, compiled_forward, extract, run
+from personascan.sources.language.extract import BATCH_TOKENS, extract
+from personascan.sources.language.forward import compiled_forward, run
 from personascan.sources.language.prompts import Batch, plan_batches, tokenize
 from personascan.sources.language.statements import Statement
 

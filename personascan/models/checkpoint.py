@@ -3,6 +3,7 @@
 Nothing is unpickled: safetensors and GGUF files hold arrays and metadata only.
 """
 
+import functools
 import itertools
 import json
 import math
@@ -20,7 +21,7 @@ from personascan.errors import InputError
 from personascan.models.config import DecoderConfig
 from personascan.models.decoder import Decoder, Kept
 from personascan.reading import refuse_special
-from personascan.sharding import let_go, parameter_sharding, put
+from personascan.sharding import let_go, parameter_sharding, put, put_parts
 
 # Derived from the configuration, in checkpoints of old versions.
 DERIVED = (
@@ -128,15 +129,19 @@ def stack_params(
     spare = {name for name in tensors.names - expected if name.endswith(DERIVED)}
     refuse_mismatch(expected - tensors.names, tensors.names - expected - spare, where)
 
-    def load(path: str, shape) -> jax.Array:
+    def stacked(path: str, shape, part: tuple[slice, ...]) -> np.ndarray:
+        """The part of a parameter that a device needs, or all of it."""
         transform = table[path][1]
         counts = stack_counts(table[path][0], path, config)
-        one = shape.shape[len(counts) :]
+        one, of_one = shape.shape[len(counts) :], part[len(counts) :]
+        numbers = np.arange(len(names[path])).reshape(counts)[part[: len(counts)]]
+        sizes = [len(range(n)[s]) for n, s in zip(one, of_one, strict=True)]
         try:
-            stacked = np.empty((len(names[path]), *one), shape.dtype)
+            made = np.empty((numbers.size, *sizes), shape.dtype)
         except (MemoryError, ValueError) as error:
             raise InputError(f"{where}: {path} {shape.shape} is larger than memory") from error
-        for row, name in zip(stacked, names[path], strict=True):
+        for row, number in zip(made, numbers.ravel(), strict=True):
+            name = names[path][number]
             read = tensors.read(name)
             try:
                 arranged = transform(read, config)
@@ -147,11 +152,16 @@ def stack_params(
                     f"{where}: {name} has shape {read.shape}, which does not make {path} {one}"
                 )
             with np.errstate(over="ignore"):
-                row[...] = arranged
-            refuse_overflow(row, arranged, where, name)
+                row[...] = arranged[of_one]
+            refuse_overflow(row, arranged[of_one], where, name)
+        return made.reshape(*numbers.shape, *sizes)
+
+    def load(path: str, shape) -> jax.Array:
         sharding = parameter_sharding(path, shape.shape, mesh)
-        made = put(stacked.reshape(shape.shape), sharding)
-        del stacked, row
+        if sharding.is_fully_addressable:
+            made = put(stacked(path, shape, (slice(None),) * len(shape.shape)), sharding)
+        else:  # of a model larger than this host
+            made = put_parts(shape.shape, sharding, functools.partial(stacked, path, shape))
         let_go()
         return made
 

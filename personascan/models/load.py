@@ -1,7 +1,6 @@
 """A source string -> LanguageModel."""
 
 import dataclasses
-import math
 import pathlib
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from personascan.hub import fetch_model, is_hub_id
 from personascan.memory import refuse_too_much
 from personascan.models.checkpoint import (
     Tensors,
+    by_path,
     open_safetensors,
     parameter_shapes,
     stack_params,
@@ -38,6 +38,7 @@ from personascan.models.gguf_tokenizer import gguf_tokenizer
 from personascan.models.naming import by_table
 from personascan.models.tokenizer import folder_tokenizer, tokenizer_files
 from personascan.reading import read_json
+from personascan.sharding import own_share
 from personascan.visible import visible
 
 DTYPES = ("float32", "bfloat16")
@@ -77,7 +78,8 @@ def load_model(
         softmax, the residual stream and what is extracted stay in float32.
       mesh: from `device_mesh`; parameters are split over its `model` axis, batches over `data`.
         None: one device.
-      cache: keep the converted parameters in PERSONASCAN_CACHE, for a quick second start.
+      cache: keep the converted parameters in PERSONASCAN_CACHE, for a quick second start; one of
+        several processes keeps none, and reads its own part of the source.
 
     Raises:
       InputError: an unknown source, an unsupported model_type or configuration key (by name),
@@ -188,15 +190,15 @@ def load_folder(folder: pathlib.Path, dtype: str, mesh, cache: bool) -> Language
     tokenizer = folder_tokenizer(folder)
     files = by_name(hashes | hashed(tokenizer_files(folder), cache))
     entry = entry_folder(sha256, dtype)
-    made = kept_model(entry, config, dtype, mesh) if cache else None
+    made = kept_model(entry, config, dtype, mesh) if keeps(cache) else None
     if made is None:
         refuse_changed(hashes)
         table = table_of(family_of(raw["model_type"], where).HF_TENSORS, config)
-        refuse_too_large(config, dtype)
+        refuse_too_large(config, dtype, mesh)
         named = by_table(open_safetensors(*weights), table, config, str(folder))
         params = stack_params(named.tensors, table, named.config, dtype, str(folder), mesh)
         made = Made(named.config, params, named.notes)
-        if cache:
+        if keeps(cache):
             keep_params(entry, params, made.record(config))
     for note in made.notes:
         print(f"note: {visible(folder)}: {visible(note)}", file=sys.stderr)
@@ -205,13 +207,21 @@ def load_folder(folder: pathlib.Path, dtype: str, mesh, cache: bool) -> Language
     )
 
 
-def refuse_too_large(config: DecoderConfig, dtype: str) -> None:
+def refuse_too_large(config: DecoderConfig, dtype: str, mesh) -> None:
     """Refuse parameters that memory cannot hold; other devices have their own."""
     if jax.default_backend() != "cpu":
         return
-    shapes = jax.tree.leaves(parameter_shapes(config, dtype))
-    needed = sum(math.prod(s.shape) * s.dtype.itemsize for s in shapes)
+    shapes, _ = by_path(parameter_shapes(config, dtype))
+    needed = sum(own_share(p, s.shape, mesh) * s.dtype.itemsize for p, s in shapes.items())
     refuse_too_much("the model", needed, 'use dtype="bfloat16", or a smaller model')
+
+
+def keeps(cache: bool) -> bool:
+    """Whether a converted copy is used: several processes read parts of the source at once.
+
+    The copy would have to be on a disk that all of them share, which nobody can tell.
+    """
+    return cache and not jax.distributed.is_initialized()
 
 
 class Made(NamedTuple):
@@ -275,7 +285,7 @@ def load_gguf(path: pathlib.Path, dtype: str, mesh, cache: bool) -> LanguageMode
     hashes, sha256 = gguf_hashes(path, cache)
     files = by_name(hashes)
     entry = entry_folder(sha256, dtype)
-    if cache and whole_entry(entry):
+    if keeps(cache) and whole_entry(entry):
         # Reading the file's metadata alone takes longer than restoring the parameters.
         config = read_config(read_json(entry / RECORD), where)
         params = restore_params(entry, config, dtype, mesh)
@@ -289,10 +299,10 @@ def load_gguf(path: pathlib.Path, dtype: str, mesh, cache: bool) -> LanguageMode
     raw = gguf_config(fields, tensors, where)
     config = read_config(raw, where)
     tokenizer = gguf_tokenizer(fields, where)
-    refuse_too_large(config, dtype)
+    refuse_too_large(config, dtype, mesh)
     table = table_of(family_of(raw["model_type"], where).GGUF_TENSORS, config)
     tensors = Tensors(tensors.names - ROPE_TENSORS, tensors.read)
     params = stack_params(tensors, table, config, dtype, where, mesh)
-    if cache:
+    if keeps(cache):
         keep_params(entry, params, raw, tokenizer)
     return LanguageModel("", path, config, params, tokenizer, sha256, dtype, mesh, files=files)

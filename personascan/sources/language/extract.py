@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import functools
 import math
 import pathlib
 from collections.abc import Mapping
@@ -13,15 +12,12 @@ import numpy as np
 from tqdm import tqdm
 
 from personascan.errors import InputError
-from personascan.models.decoder import SITES, Decoder, Kept, as_bits
+from personascan.models.decoder import SITES
 from personascan.models.load import LanguageModel
 from personascan.places import Place
-from personascan.sharding import batch_sharding
-from personascan.sources.language.positions import (
-    check_numbers,
-    check_positions,
-    positions_and_weights,
-)
+from personascan.processes import is_first
+from personascan.sources.language.forward import run
+from personascan.sources.language.positions import check_numbers, check_positions
 from personascan.sources.language.prompts import Batch, Prompt, plan_batches, tokenize
 from personascan.sources.language.sizes import refuse_too_large
 from personascan.sources.language.statements import Statement
@@ -68,8 +64,10 @@ def extract(
       template: the name of one of the tokenizer's chat templates; "": the default one.
       template_keywords: given to the template, for example {"enable_thinking": False}.
       date: the day that templates are told, YYYY-MM-DD; today is never looked at.
-      batch_tokens: padded tokens a batch; None: 4096.
-      out: a folder to write; arrays are then files there, mapped into memory.
+      batch_tokens: padded tokens a batch, of which each device of the mesh's `data` axis runs its
+        own; None: 4096.
+      out: a folder to write; arrays are then files there, mapped into memory. Of several processes
+        the first writes it, and the others return no arrays.
       strict: a tokenizer without chat template is an error instead of role "none" with a notice.
       progress: show a bar with statements/s on standard error.
 
@@ -95,16 +93,20 @@ def extract(
         for position in positions
     }
     kept_bytes = 0 if out is not None else sum(4 * math.prod(shape) for shape in shapes.values())
-    refuse_too_large(model.config, reading.batches, sites, positions, kept_bytes, say=progress)
+    progress = progress and is_first()
+    writes = out is None or is_first()
+    refuse_too_large(model, reading.batches, sites, positions, kept_bytes, say=progress)
     with (
-        collecting(shapes, ids, layer_names(shapes), offsets, out) as arrays,
+        collecting(
+            shapes if writes else {}, ids, layer_names(shapes), offsets, out if writes else None
+        ) as arrays,
         tqdm(total=len(ids), desc="activations", unit=" statements", disable=not progress) as bar,
     ):
         for done, kept in each_batch(model, reading):
-            for site, position, rows, kept_LND in kept:
+            for site, position, rows, kept_LND in kept if writes else ():
                 arrays[site, position][:, rows] = kept_LND
             bar.update(done)
-    if out is not None:
+    if out is not None and writes:
         return load_folder(pathlib.Path(out))
     return Activations(arrays, ids, layer_names(shapes), offsets)
 
@@ -125,7 +127,7 @@ def extract_into(
     sites = tuple(dict.fromkeys(place.site for place in arrays))
     positions = tuple(dict.fromkeys(place.position for place in arrays))
     reading = plan_reading(model, statements, sites, positions, options, batch_tokens)
-    refuse_too_large(model.config, reading.batches, sites, positions, 0, say=False)
+    refuse_too_large(model, reading.batches, sites, positions, 0, say=False)
     for done, kept in each_batch(model, reading):
         for site, position, rows, kept_LND in kept:
             for place, array_ND in arrays.items():
@@ -192,58 +194,6 @@ def memory_named(batches: list[Batch]):
         ) from error
 
 
-def run(model: LanguageModel, batches: list[Batch], prompts, sites, positions):
-    """(batch, what it keeps of each site) of every batch: [L, B, P, D], all tokens first if wanted.
-
-    A batch is started before the one before it is waited for: tracing and compiling the next shape
-    and copying out the last results then cost little time of their own.
-    """
-    params = as_bits(model.params) if jax.default_backend() == "cpu" else model.params
-    started = None
-    for batch in batches:
-        following = batch, start(model, params, batch, prompts, sites, positions)
-        if started:
-            yield fetched(*started)
-        started = following
-    yield fetched(*started)
-
-
-def fetched(batch: Batch, kept: dict) -> tuple[Batch, dict[str, np.ndarray]]:
-    """The results of a started batch on the host, without its padding rows."""
-    return batch, {site: np.asarray(a, np.float32)[:, : batch.real] for site, a in kept.items()}
-
-
-def start(model: LanguageModel, params, batch: Batch, prompts, sites, positions) -> dict:
-    """Set a batch going on the model's devices."""
-    positions_BP, weights_BQT = positions_and_weights(batch, prompts, positions)
-    rows, tokens = batch.tokens_BT.shape
-    if "all" in positions:
-        every_BT = np.broadcast_to(np.arange(tokens, dtype=np.int32), (rows, tokens))
-        positions_BP = np.concatenate([every_BT, positions_BP], axis=1)
-    inputs = (batch.tokens_BT, Kept(positions_BP, weights_BQT), batch.lengths_B)
-    if model.mesh is not None:
-        # Rows of padding, so that every device has as many.
-        more = -rows % model.mesh.shape["data"]
-        inputs = jax.tree.map(lambda a: np.concatenate([a, a[-1:].repeat(more, 0)]), inputs)
-        inputs = jax.device_put(inputs, batch_sharding(model.mesh))
-    compiled = compiled_forward(jax.default_backend())
-    return compiled(params, *inputs, decoder=model.decoder(), sites=tuple(sites))
-
-
-@functools.cache
-def compiled_forward(backend: str):
-    """`forward`, compiled once for each shape; vectors of 512 bits are 3% faster on a CPU."""
-    options = {"xla_cpu_prefer_vector_width": 512} if backend == "cpu" else None
-    return jax.jit(forward, static_argnames=("decoder", "sites"), compiler_options=options)
-
-
-def forward(params, tokens_BT, kept: Kept, lengths_B, *, decoder: Decoder, sites):
-    """What each site keeps of a batch."""
-    variables = {"params": params}
-    _, sown = decoder.apply(variables, tokens_BT, kept, lengths_B=lengths_B, mutable=sites)
-    return {site: sown_layers(sown, site) for site in sites}
-
-
 def separate(kept_LBPD, batch: Batch, positions, offsets):
     """(position, where its rows go in the array of all statements, [L, rows, D]) of a batch."""
     rows = batch.rows[: batch.real]
@@ -287,14 +237,6 @@ def check_request(statements, sites, positions, batch_tokens, out) -> tuple:
     if "all" in positions and out is None:
         raise InputError('position "all" keeps every token; name a folder for it with out=')
     return positions
-
-
-def sown_layers(sown: dict, site: str):
-    """What a site has sown, as [L, B, P, D]."""
-    leaves = jax.tree.leaves(sown.get(site, {}))
-    if len(leaves) != 1:
-        raise RuntimeError(f"site {site} has sown {len(leaves)} arrays instead of one")
-    return leaves[0][None] if site == "final_norm" else leaves[0]
 
 
 def refuse_non_finite(kept_LND, site: str, ids: list[str]) -> None:

@@ -3,10 +3,12 @@
 import math
 
 import jax
+import numpy as np
 
 from personascan.errors import InputError
 from personascan.memory import human_bytes, refuse_too_much
 from personascan.models.config import DecoderConfig
+from personascan.models.load import LanguageModel
 from personascan.sources.language.prompts import Batch
 
 
@@ -31,16 +33,25 @@ def batch_bytes(config: DecoderConfig, batch: Batch, sites, positions) -> int:
     return 4 * rows * (tokens * (a_token + 2 * config.heads * tokens) + 2 * leaving * nodes)
 
 
+def batches_at_once(mesh) -> int:
+    """How many batches the devices of this process run side by side."""
+    if mesh is None:
+        return 1
+    here = [d.process_index == jax.process_index() for d in mesh.devices.flat]
+    return int(np.reshape(here, mesh.devices.shape).any(1).sum())
+
+
 def refuse_too_large(
-    config: DecoderConfig, batches: list[Batch], sites, positions, kept: int, say: bool
+    model: LanguageModel, batches: list[Batch], sites, positions, kept: int, say: bool
 ) -> None:
     """Refuse batches that do not fit on the device, or kept activations that do not on the host."""
-    largest = max(batch_bytes(config, batch, sites, positions) for batch in batches)
+    largest = max(batch_bytes(model.config, batch, sites, positions) for batch in batches)
     tokens = max(batch.tokens_BT.size for batch in batches)
     smaller = f"use batch_tokens below {tokens}, or keep the activations in a folder (out)"
     device = jax.local_devices()[0]
     if device.platform == "cpu":
-        refuse_too_much("extraction", largest + kept, smaller, say)
+        at_once = min(batches_at_once(model.mesh), len(batches))
+        refuse_too_much("extraction", at_once * largest + kept, smaller, say)
         return
     refuse_too_much("extraction", kept, smaller, say)
     stats = device.memory_stats() or {}
