@@ -31,9 +31,9 @@ def join(
 ) -> None:
     """Make this process one of several, whose devices `jax.devices()` then lists together.
 
-    To be called before anything else uses JAX. From then on a process that is lost ends the others
-    with one line on standard error and a status other than 0. What native code prints goes through
-    a second process from here on, which makes that line.
+    To be called before anything else uses JAX, but after jax.config was set. From then on a process
+    that is lost ends the others with one line on standard error and a status other than 0. What
+    native code prints goes through a second process from here on, which makes that line.
 
     Args:
       coordinator: HOST:PORT of process 0, the same in all; "": JAX detects the cluster (SLURM,
