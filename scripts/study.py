@@ -3,7 +3,7 @@
 Any field is overridden with --config.x=...; the same command goes on with a study that was ended.
 """
 
-from personascan.command import run  # first: a signal is answered from here on
+from personascan.command import define_processes, run  # first: a signal is answered from here on
 
 import shlex
 import sys
@@ -22,6 +22,7 @@ JOBS = flags.DEFINE_integer("jobs", 0, "Processes; 0: one a core, or one with an
 SCHEDULER = flags.DEFINE_string("scheduler", "", "Of a Dask cluster, such as tcp://host:8786.")
 REPLACE = flags.DEFINE_bool("replace", False, "Let the folder hold another study, and replace it.")
 flags.mark_flag_as_required("config")
+define_processes()
 
 AGAIN = f"{shlex.quote(sys.executable)} {shlex.join(sys.argv)}"
 
@@ -37,6 +38,9 @@ def main(_) -> None:
     study = personascan.run_study(
         CONFIG.value, jobs=JOBS.value, scheduler=SCHEDULER.value, replace=REPLACE.value
     )
+    if study is None:
+        print("the activations are there; the same command without other processes goes on")
+        return
     print(personascan.summary_table(study))
     seconds = time.perf_counter() - began
     print(f"\n{visible(study.config.out)}/report.md explains these numbers ({seconds:.0f} s).")

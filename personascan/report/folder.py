@@ -58,8 +58,8 @@ def units_folder(config: StudyConfig) -> pathlib.Path:
 
 
 @contextlib.contextmanager
-def study_folder(config: StudyConfig, replace: bool = False):
-    """A Folder, whose `partial` ends at `config.out` when the block ends well.
+def study_folder(config: StudyConfig, replace: bool = False, writes: bool = True):
+    """A Folder, whose `partial` ends at `config.out` when the block ends well (if it `writes`).
 
     Raises InputError, before any work, for a place that cannot be written, that another process
     writes, or that holds something else.
@@ -71,8 +71,9 @@ def study_folder(config: StudyConfig, replace: bool = False):
         refuse_other_study(config, replace=replace)  # nobody else can write it from here on
         earlier = earlier_run(out)
         yield Folder(config, partial)
-        seal(partial)
-        put_in_place(partial, out, earlier)
+        if writes:
+            seal(partial)
+            put_in_place(partial, out, earlier)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import jax
+
+from personascan.processes import is_first
 from personascan.report.folder import (
     refuse_other_study,
     study_folder,
@@ -11,13 +14,13 @@ from personascan.report.folder import (
 from personascan.study.config import StudyConfig
 from personascan.study.plan import StudyPlan, plan_models
 from personascan.study.results import Study
-from personascan.study.run import Workers
+from personascan.study.run import Workers, extract_together
 from personascan.study.status import Status, status_of
 from personascan.study.store import Store
 from personascan.study.study import open_study, study_results
 
 
-def run_study(config, *, jobs: int = 0, scheduler: str = "", replace: bool = False) -> Study:
+def run_study(config, *, jobs: int = 0, scheduler: str = "", replace: bool = False) -> Study | None:
     """Run a study, or go on with one, and write its folder.
 
     Every unit of work is kept in `config.out`/units (or `config.units`) as soon as it is done: a
@@ -30,6 +33,9 @@ def run_study(config, *, jobs: int = 0, scheduler: str = "", replace: bool = Fal
         see the same folders; extra `cluster`); "": this machine.
       replace: let the folder hold another study, and take its place.
 
+    Where `personascan.join` has made this process one of several, they extract the activations
+    together and stop there, None being returned: the same command, alone, goes on.
+
     Returns:
       Study. The folder `config.out` then holds study.json, places.csv, findings.csv, runs.csv,
       nodes.csv, overlaps.csv (and heads.csv, where head_out was scanned), figures and report.md,
@@ -40,6 +46,8 @@ def run_study(config, *, jobs: int = 0, scheduler: str = "", replace: bool = Fal
         study with another configuration, a full disk, a worker that was ended from outside.
     """
     config = as_config(config)
+    if jax.process_count() > 1:
+        return extract_study(config, replace)
     workers = Workers(jobs, scheduler)
     with study_folder(config, replace) as folder:
         opened = open_study(config)
@@ -48,6 +56,23 @@ def run_study(config, *, jobs: int = 0, scheduler: str = "", replace: bool = Fal
             found = study_results(opened, store, workers)
             write_study(found, folder.partial)
     return found
+
+
+def extract_study(config: StudyConfig, replace: bool) -> None:
+    """The activations of a study, by this process and those that it has joined.
+
+    What follows takes one host: the same command, alone, goes on from there.
+    """
+    if not is_first():
+        for source in open_study(config).sources:
+            extract_together(source, None)
+        return
+    with study_folder(config, replace, writes=False) as folder:
+        opened = open_study(config)
+        refuse_other_study(config, opened.provenance["sha256"], replace)
+        with folder.opened() as store:
+            for source in opened.sources:
+                extract_together(source, store)
 
 
 def plan_study(config, *, jobs: int = 0) -> StudyPlan:

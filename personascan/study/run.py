@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import jax
 import joblib
+import numpy as np
+from jax.experimental import multihost_utils
 from joblib.externals.loky import process_executor
 from tqdm import tqdm
 
@@ -131,6 +133,36 @@ def finish(folder: pathlib.Path, unit, function, arguments) -> None:
     began = time.perf_counter()
     values, arrays = function(*arguments)
     Store(folder).write(unit, values, arrays, time.perf_counter() - began)
+
+
+def extract_together(source, store: Store | None) -> None:
+    """The activations of a source by several processes; only the first has a store and writes.
+
+    What is missing is what the first process misses: all of them run the same batches.
+    """
+    every = [(group, place) for group in source.groups for place in source.places]
+    missing = np.zeros(len(every), np.int32)
+    if store is not None:
+        whole = [store.whole(activations_unit(source, *one)) for one in every]
+        missing = 1 - np.array(whole, np.int32)
+    missing = np.asarray(multihost_utils.broadcast_one_to_all(missing))
+    wanted = {}
+    for (group, place), is_missing in zip(every, missing, strict=True):
+        if is_missing:
+            wanted.setdefault(group, []).append(place)
+    for group, places in wanted.items():
+        if store is None:
+            source.fill(group, {place: Nowhere() for place in places}, lambda rows: None)
+        else:
+            extract_group(store.folder, source, group, places)
+            journal.info("%s: read %s", source.name, group)
+
+
+class Nowhere:
+    """An array of which another process writes the content."""
+
+    def __setitem__(self, rows, values) -> None:
+        pass
 
 
 def run_extractions(source, store: Store, workers: Workers) -> None:
