@@ -1,4 +1,4 @@
-"""Which layers separate the two directions: cluster metrics on principal components, and a probe.
+"""Which places separate the two directions: cluster metrics on principal components, and a probe.
 
 Metrics as in arXiv 2505.24539, section 5.1 (silhouette, Calinski-Harabasz, Davies-Bouldin, distance
 of the hull vertices' centroids), and the held-out AUROC of a logistic probe beside them.
@@ -7,15 +7,13 @@ of the hull vertices' centroids), and the held-out AUROC of a logistic probe bes
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import eigh
 from scipy.spatial import ConvexHull, QhullError
-from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, silhouette_score
-from sklearn.model_selection import StratifiedKFold, cross_val_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.model_selection import StratifiedKFold
 from threadpoolctl import threadpool_limits
 
+from personascan.analysis.probes import auroc, fit_probes
 from personascan.errors import InputError
 
 METRICS = ("silhouette", "calinski_harabasz", "davies_bouldin", "hull_distance", "probe_auroc")
@@ -35,18 +33,18 @@ class SeparationPlan:
 
 @dataclass(frozen=True)
 class Separation:
-    """One layer: mean and deviation of each metric over seeds; NaN for a constant layer."""
+    """One place: mean and deviation of each metric over seeds; NaN for a constant place."""
 
     mean: dict[str, float]
     deviation: dict[str, float]
-    constant: bool  # the layer does not vary over the statements: there is nothing to separate
+    constant: bool  # the place does not vary over the statements: there is nothing to separate
 
 
 # These matrices are too small for BLAS threads, which then wait for each other: on two busy cores
-# that made a layer ten times slower.
+# that made a place ten times slower.
 @threadpool_limits.wrap(limits=1, user_api="blas")
-def layer_separation(layer_ND, positive_N, plan: SeparationPlan, seed: int) -> Separation:
-    """How far one layer separates positive from other rows.
+def place_separation(place_ND, positive_N, plan: SeparationPlan, seed: int) -> Separation:
+    """How far one place separates positive from other rows.
 
     Each seed draws a sample of both directions for PCA and the cluster metrics, and shuffles the
     folds of the probe over all rows. Distances are in units of the activations.
@@ -54,11 +52,12 @@ def layer_separation(layer_ND, positive_N, plan: SeparationPlan, seed: int) -> S
     Raises:
       InputError: a direction with too few rows for the folds or the components.
     """
-    layer_ND, positive_N = np.asarray(layer_ND), np.asarray(positive_N, bool)
+    place_ND, positive_N = np.asarray(place_ND), np.asarray(positive_N, bool)
     sizes = sample_sizes(int(positive_N.sum()), int((~positive_N).sum()), plan)
-    if not np.ptp(layer_ND, axis=0).any():
+    if not np.ptp(place_ND, axis=0).any():
         nothing = dict.fromkeys(METRICS, np.nan)
         return Separation(nothing, nothing, constant=True)
+    label = np.repeat([True, False], sizes)
     values = {name: [] for name in METRICS}
     for repetition in range(plan.seeds):
         rng = np.random.default_rng([seed, repetition])
@@ -66,13 +65,12 @@ def layer_separation(layer_ND, positive_N, plan: SeparationPlan, seed: int) -> S
             rng.choice(np.flatnonzero(side), size, replace=False)
             for side, size in zip((positive_N, ~positive_N), sizes, strict=True)
         ]
-        label = np.repeat([True, False], sizes)
-        points = principal_components(layer_ND[np.concatenate(rows)], plan.components)[0]
+        points = principal_components(place_ND[np.concatenate(rows)], plan.components)[0]
         values["silhouette"].append(silhouette_score(points, label))
         values["calinski_harabasz"].append(calinski_harabasz_score(points, label))
         values["davies_bouldin"].append(davies_bouldin_score(points, label))
         values["hull_distance"].append(hull_distance(points[:, : plan.hull_components], label))
-        values["probe_auroc"].append(probe_auroc(layer_ND, positive_N, plan, repetition + seed))
+    values["probe_auroc"] = probe_aurocs(place_ND, positive_N, plan, seed)
     return Separation(
         {name: float(np.mean(v)) for name, v in values.items()},
         {name: float(np.std(v)) for name, v in values.items()},
@@ -95,12 +93,31 @@ def sample_sizes(positives: int, others: int, plan: SeparationPlan) -> tuple[int
 def principal_components(rows_ND, components: int) -> tuple[np.ndarray, np.ndarray]:
     """The rows in their leading components [N, C], and the share of variance of each [C].
 
-    Constant rows have no components: zeros, with a share of zero.
+    As scikit-learn's PCA, but by the leading eigenvectors of the smaller product of the centred
+    rows with themselves, in float64. Each component's largest loading is positive. Constant rows
+    have no components: zeros, with a share of zero.
+
+    Raises:
+      InputError: more components than rows or nodes.
     """
+    rows_ND = np.asarray(rows_ND, np.float64)
+    least = min(rows_ND.shape)
+    if components > least:
+        raise InputError(f"rows {rows_ND.shape} have no {components} components; ask for {least}")
     if not np.ptp(rows_ND, axis=0).any():
         return np.zeros((len(rows_ND), components)), np.zeros(components)
-    pca = PCA(components, svd_solver="full")
-    return pca.fit_transform(np.asarray(rows_ND, np.float64)), pca.explained_variance_ratio_
+    rows_ND = rows_ND - rows_ND.mean(0)
+    fewer_rows = len(rows_ND) < rows_ND.shape[1]
+    product = rows_ND @ rows_ND.T if fewer_rows else rows_ND.T @ rows_ND
+    total = np.trace(product)
+    chosen = [least - components, least - 1]
+    square_C, vector_C = (found[..., ::-1] for found in eigh(product, subset_by_index=chosen))
+    # What is left of components that do not exist is rounding, whose root is not small.
+    square_C = np.where(square_C > least * np.finfo(float).eps * total, square_C, 0)
+    loading_DC = rows_ND.T @ vector_C if fewer_rows else vector_C
+    points_NC = vector_C * np.sqrt(square_C) if fewer_rows else rows_ND @ vector_C
+    largest_C = loading_DC[np.abs(loading_DC).argmax(0), np.arange(components)]
+    return points_NC * np.where(largest_C < 0, -1.0, 1.0), square_C / total
 
 
 def hull_distance(points_NC, label_N) -> float:
@@ -115,8 +132,15 @@ def hull_distance(points_NC, label_N) -> float:
     return float(np.linalg.norm(centroids[0] - centroids[1]))
 
 
-def probe_auroc(layer_ND, positive_N, plan: SeparationPlan, seed: int) -> float:
-    """Mean held-out AUROC of logistic regression on standardised activations."""
-    probe = make_pipeline(StandardScaler(), LogisticRegression(C=plan.probe_c, max_iter=2000))
-    split = StratifiedKFold(plan.folds, shuffle=True, random_state=seed)
-    return float(cross_val_score(probe, layer_ND, positive_N, cv=split, scoring="roc_auc").mean())
+def probe_aurocs(place_ND, positive_N, plan: SeparationPlan, seed: int) -> np.ndarray:
+    """Mean held-out AUROC of logistic regression on standardised activations, for each seed."""
+    held = [
+        np.isin(np.arange(len(positive_N)), fold)
+        for repetition in range(plan.seeds)
+        for _, fold in StratifiedKFold(
+            plan.folds, shuffle=True, random_state=repetition + seed
+        ).split(positive_N, positive_N)
+    ]
+    held_FN = np.array(held)
+    scores_FN = fit_probes(place_ND, positive_N, ~held_FN, plan.probe_c)
+    return auroc(scores_FN, positive_N, held_FN).reshape(plan.seeds, plan.folds).mean(1)

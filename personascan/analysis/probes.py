@@ -1,0 +1,204 @@
+"""Probes: ridge logistic regression of all folds and seeds of a place at once.
+
+The loss of one fit is scikit-learn's: C * (log loss summed over its training rows) + |w|^2 / 2, on
+columns standardised by those rows, with an intercept that is not penalised. Standardisation is
+folded into the weights, so that one product [N, D] @ [D, F] serves all fits, which differ in their
+training rows only. Letters: F fits, P places.
+"""
+
+import functools
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from scipy.stats import rankdata
+
+from personascan.errors import InputError
+
+STEPS = 500  # of L-BFGS at most
+TOLERANCE = 5e-5  # largest slope of the mean loss at which a fit is done; scikit-learn's is 1e-4
+PAIRS = 10  # of steps and slopes that L-BFGS remembers
+BACKTRACKS = 15
+ROUNDING = 1e-6  # of the loss, relative
+ROWS = 64  # rows are filled up to a multiple, so that pools of similar size share a compilation
+# A column whose variance in the training rows is this small beside its mean square is constant
+# there: what is left is rounding.
+CONSTANT = 1e-13
+
+
+class Fit(NamedTuple):
+    """What one fit has to itself."""
+
+    train_N: jax.Array  # 1 for its training rows, else 0
+    mean_D: jax.Array  # over those rows
+    scale_D: jax.Array  # 1 / deviation over those rows; 0 for a constant column
+
+
+class Probe(NamedTuple):
+    """Weights of the standardised columns, and the intercept."""
+
+    weight_D: jax.Array
+    intercept: jax.Array
+
+
+def fit_probes(rows_ND, label_N, train_FN, c: float) -> np.ndarray:
+    """Decision values of all rows under every fit: float32 [F, N], above 0 for label True.
+
+    Within rounding those of scikit-learn's StandardScaler and LogisticRegression(C=c), fitted to
+    the training rows of each fit; with the deviations of AUROC that the tests allow.
+
+    Args:
+      rows_ND: activations of one place.
+      label_N: bool.
+      train_FN: bool, the training rows of each fit.
+      c: inverse strength of the ridge.
+
+    Raises:
+      InputError: shapes that do not agree, rows that are not finite, or a fit whose training rows
+        all carry one label.
+    """
+    return fit_places(np.asarray(rows_ND)[None], label_N, train_FN, c)[0]
+
+
+def fit_places(rows_PND, label_N, train_FN, c: float) -> np.ndarray:
+    """`fit_probes` of places of one width that share rows and fits: float32 [P, F, N].
+
+    Accelerators fit all places at once. On CPU places go one after the other, so that the numbers
+    of a place do not depend on which others are given.
+    """
+    label_N, train_FN = np.asarray(label_N, bool), np.asarray(train_FN, bool)
+    check_fits(np.asarray(rows_PND), label_N, train_FN)
+    rows = len(label_N)
+    fill = -rows % ROWS
+    label_N, train_FN = np.pad(label_N, (0, fill)), np.pad(train_FN, ((0, 0), (0, fill)))
+    places = [place_arrays(np.pad(rows_ND, ((0, fill), (0, 0))), train_FN) for rows_ND in rows_PND]
+    one = compiled(jax.default_backend())
+    shared = np.float32(label_N), np.float32(c)
+    if jax.default_backend() == "cpu":
+        return np.stack([one(*place, *shared) for place in places])[..., :rows]
+    z_PND, fits = jax.tree.map(lambda *leaves: np.stack(leaves), *places)
+    return np.asarray(one(z_PND, fits, *shared))[..., :rows]
+
+
+@functools.cache
+def compiled(backend: str):
+    """All fits of a place [N, D] on CPU; on accelerators of all places [P, N, D]."""
+    if backend == "cpu":
+        # A worker of the study has one core, and sums in parts would depend on how many there are.
+        return jax.jit(fit_all, compiler_options={"xla_cpu_multi_thread_eigen": False})
+    return jax.jit(jax.vmap(fit_all, in_axes=(0, 0, None, None)))
+
+
+def fit_all(z_ND, fits: Fit, label_N, c):
+    """Decision values [F, N], by L-BFGS from zero until every fit's slopes are within TOLERANCE."""
+    # Armijo's condition is enough for a convex loss, up to the rounding of float32. Storing the
+    # slopes of the search would be slower: under vmap that copies the rows for every fit.
+    search = optax.scale_by_backtracking_linesearch(
+        BACKTRACKS, decrease_factor=0.5, increase_factor=math.inf, rtol=ROUNDING
+    )
+    solver = optax.lbfgs(memory_size=PAIRS, linesearch=search)
+
+    def step(probe, state, value, slope, fit):
+        updates, state = solver.update(
+            slope, state, probe, value=value, grad=slope,
+            value_fn=lambda at: loss(at, z_ND, fit, label_N, c),
+        )  # fmt: skip
+        return optax.apply_updates(probe, updates), state
+
+    count, nodes = fits.scale_D.shape
+    probes = Probe(jnp.zeros((count, nodes), jnp.float32), jnp.zeros(count, jnp.float32))
+    # The steps are counted once for all fits: a count for each would make memory a gather.
+    one = jax.eval_shape(solver.init, jax.tree.map(lambda leaf: leaf[0], probes))
+    axes = optax.tree.set(jax.tree.map(lambda _: 0, one), count=None)
+    steps = jax.vmap(step, (0, axes, 0, 0, 0), (0, axes))
+    values_and_slopes = jax.vmap(jax.value_and_grad(loss), (0, None, 0, None, None))
+
+    def going_on(carry):
+        _, state, _, slopes = carry
+        largest = jnp.maximum(*(jnp.max(jnp.abs(leaf)) for leaf in slopes))
+        return (optax.tree.get(state, "count") < STEPS) & (largest > TOLERANCE)
+
+    def go_on(carry):
+        probes, state = steps(*carry, fits)
+        return probes, state, *values_and_slopes(probes, z_ND, fits, label_N, c)
+
+    state = jax.vmap(solver.init, out_axes=axes)(probes)
+    start = probes, state, *values_and_slopes(probes, z_ND, fits, label_N, c)
+    probes = jax.lax.while_loop(going_on, go_on, start)[0]
+    return jax.vmap(decisions, (0, None, 0))(probes, z_ND, fits)
+
+
+def decisions(probe: Probe, z_ND, fit: Fit):
+    """Of all rows: [N]."""
+    weight_D = probe.weight_D * fit.scale_D
+    offset = probe.intercept - jnp.dot(fit.mean_D, weight_D, precision="highest")
+    return jnp.dot(z_ND, weight_D, precision="highest") + offset
+
+
+def loss(probe: Probe, z_ND, fit: Fit, label_N, c):
+    """Mean log loss of the training rows and the ridge, as scikit-learn scales them."""
+    logits_N = decisions(probe, z_ND, fit)
+    log_loss_N = jax.nn.softplus(logits_N) - label_N * logits_N
+    rows = jnp.sum(fit.train_N)
+    ridge = jnp.sum(jnp.square(probe.weight_D)) / (2.0 * c * rows)
+    return jnp.dot(fit.train_N, log_loss_N, precision="highest") / rows + ridge
+
+
+def place_arrays(rows_ND, train_FN) -> tuple[np.ndarray, Fit]:
+    """The rows standardised by all of them, and what is left to do for each fit.
+
+    A fit's standardisation undoes any scale of a column: this one keeps float32 accurate.
+    """
+    rows_ND = np.asarray(rows_ND, np.float64)
+    used_N = train_FN.any(0)
+    centre_D = rows_ND[used_N].mean(0)
+    z_ND = rows_ND - centre_D
+    deviation_D = np.sqrt(np.square(z_ND[used_N]).mean(0))
+    z_ND /= np.where(deviation_D > 0, deviation_D, 1)
+    share_FN = train_FN / train_FN.sum(1, keepdims=True)
+    mean_FD = share_FN @ z_ND
+    square_FD = share_FN @ np.square(z_ND)
+    variance_FD = square_FD - np.square(mean_FD)
+    varies_FD = variance_FD > CONSTANT * square_FD
+    scale_FD = np.where(varies_FD, 1 / np.sqrt(np.where(varies_FD, variance_FD, 1)), 0)
+    fits = Fit(*(a.astype(np.float32) for a in (train_FN, mean_FD, scale_FD)))
+    return z_ND.astype(np.float32), fits
+
+
+def check_fits(rows_PND, label_N, train_FN) -> None:
+    """Raise InputError for what `fit_probes` refuses."""
+    rows = rows_PND.shape[1]
+    if label_N.shape != (rows,) or train_FN.ndim != 2 or train_FN.shape[1] != rows:
+        raise InputError(
+            f"{rows} rows need labels ({rows},) and training masks (fits, {rows}), not "
+            f"{label_N.shape} and {train_FN.shape}"
+        )
+    if not np.isfinite(rows_PND).all():
+        raise InputError("the rows of a probe are not all finite; drop those that are not")
+    sides_F = (train_FN & label_N).any(1) & (train_FN & ~label_N).any(1)
+    if not sides_F.all():
+        raise InputError(
+            f"fit {int(np.argmin(sides_F))} of a probe is trained on rows of one label; give it "
+            "rows of both"
+        )
+
+
+def auroc(scores_FN, label_N, held_FN) -> np.ndarray:
+    """AUROC of each fit over its held-out rows, ties counted half: [F].
+
+    Args:
+      scores_FN: decision values of all rows.
+      label_N: bool.
+      held_FN: bool, the rows that count; both labels are among them.
+    """
+    label_N, held_FN = np.asarray(label_N, bool), np.asarray(held_FN, bool)
+    # Rows that do not count rank above all that do, and so change nobody's rank.
+    rank_FN = rankdata(np.where(held_FN, scores_FN, np.inf), axis=1)
+    positive_FN = held_FN & label_N
+    positives_F = positive_FN.sum(1)
+    pairs_F = positives_F * (held_FN.sum(1) - positives_F)
+    above_F = (rank_FN * positive_FN).sum(1) - positives_F * (positives_F + 1) / 2
+    return above_F / pairs_F
