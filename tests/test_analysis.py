@@ -11,7 +11,7 @@ from personascan.analysis.separation import (
     METRICS,
     SeparationPlan,
     hull_distance,
-    layer_separation,
+    place_separation,
     principal_components,
 )
 from personascan.analysis.wording import bag_of_words_accuracy
@@ -27,7 +27,7 @@ def layer(shift, seed=0):
 
 def test_metrics_order_layers_by_how_far_they_separate():
     plan = SeparationPlan(seeds=3)
-    none, some, much = (layer_separation(layer(s), POSITIVE, plan, seed=1) for s in (0.0, 2.0, 6.0))
+    none, some, much = (place_separation(layer(s), POSITIVE, plan, seed=1) for s in (0.0, 2.0, 6.0))
     for metric in ("silhouette", "calinski_harabasz", "hull_distance", "probe_auroc"):
         assert none.mean[metric] < some.mean[metric] <= much.mean[metric]
     assert none.mean["davies_bouldin"] > some.mean["davies_bouldin"] > much.mean["davies_bouldin"]
@@ -39,7 +39,7 @@ def test_metrics_order_layers_by_how_far_they_separate():
 def test_cluster_metrics_are_scikit_learns_on_the_components():
     """With the whole of both directions as sample every seed sees the same rows."""
     rows = layer(2.0)
-    found = layer_separation(rows, POSITIVE, SeparationPlan(seeds=2, sample=1.0), seed=3)
+    found = place_separation(rows, POSITIVE, SeparationPlan(seeds=2, sample=1.0), seed=3)
     points = PCA(4, svd_solver="full").fit_transform(rows.astype(float))
     assert found.mean["silhouette"] == pytest.approx(silhouette_score(points, POSITIVE), abs=1e-6)
     assert found.deviation["silhouette"] == pytest.approx(0, abs=1e-9)
@@ -59,14 +59,14 @@ def test_hull_distance_uses_the_vertices_and_survives_flat_clouds():
 
 
 def test_a_constant_layer_is_said_to_be_constant():
-    found = layer_separation(np.ones((60, 12)), POSITIVE, SeparationPlan(), seed=0)
+    found = place_separation(np.ones((60, 12)), POSITIVE, SeparationPlan(), seed=0)
     assert found.constant
     assert all(np.isnan(found.mean[m]) for m in METRICS)
 
 
 def test_too_few_statements_are_refused():
     with pytest.raises(personascan.InputError, match="3 and 57 statements are too few"):
-        layer_separation(layer(1.0), np.arange(60) < 3, SeparationPlan(), seed=0)
+        place_separation(layer(1.0), np.arange(60) < 3, SeparationPlan(), seed=0)
 
 
 def test_components_hold_their_share_of_variance():

@@ -22,10 +22,8 @@ from personascan.analysis.profiles import Profile, last_third
 from personascan.analysis.separation import (
     Separation,
     SeparationPlan,
+    place_separation,
     principal_components,
-)
-from personascan.analysis.separation import (
-    layer_separation as place_separation,
 )
 from personascan.analysis.validation import ValidationPlan, judge_scores, validate
 from personascan.analysis.wording import bag_of_words_accuracy, bag_of_words_scores
