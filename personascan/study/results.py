@@ -83,6 +83,16 @@ class Study:
         (part,) = self.parts
         return part
 
+    def frame(self, name: str):
+        """A table as a pandas DataFrame: "places" (or "layers"), "findings", "runs", "nodes", ...
+
+        Its rows begin with model and level. Raises InputError for a table that is none, and where
+        pandas is not installed (extra `frames`).
+        """
+        from personascan.study.frames import frame
+
+        return frame(self, name)
+
 
 def read_part(cases: list[Case]) -> Part:
     """The results of the comparisons of one model at one level; big arrays stay on disk."""

@@ -1,0 +1,79 @@
+"""The tables of a study as data frames and Parquet files, and studies of several parts."""
+
+import csv
+import pathlib
+
+import numpy as np
+import pytest
+from tiny_models import save_tiny_llama
+from tiny_studies import recipe, run_study
+
+import personascan
+from personascan.study.frames import TABLES
+
+
+@pytest.fixture(scope="module")
+def several(place):
+    """Two models at two levels, in Parquet tables."""
+    save_tiny_llama(place / "other", rope_theta=77.0)
+    models = (str(place / "model"), str(place / "other"))
+    config = recipe(
+        place, out="several", models=models, levels=(2, 1), tables="parquet",
+        scan={"places": ("chosen", "final_norm")},
+    )  # fmt: skip
+    return run_study(config)
+
+
+def csv_rows(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_frame_holds_what_the_table_says(study):
+    for name in TABLES:
+        if name == "heads":
+            continue
+        frame = study.frame(name)
+        rows = csv_rows(pathlib.Path(study.config.out) / f"{name}.csv")
+        assert len(frame) == len(rows)
+        assert list(frame.columns) == list(rows[0])
+    places = study.frame("layers")
+    assert places.equals(study.frame("places"))
+    calm = places[places.comparison == "calm"]
+    expected = [study.part.separation["calm"][p].mean["probe_auroc"] for p in study.part.places]
+    np.testing.assert_array_equal(calm.probe_auroc_mean, expected)
+    assert set(places.model) == {study.config.models[0]}
+    assert set(places.level) == {2}
+    with pytest.raises(personascan.InputError, match="'rows' is no table of a study; tables: pl"):
+        study.frame("rows")
+
+
+def test_large_tables_are_parquet_files(several):
+    import pandas
+
+    out = pathlib.Path(several.config.out)
+    assert not (out / "runs.csv").exists()
+    for name in ("runs", "nodes"):
+        read = pandas.read_parquet(out / f"{name}.parquet")
+        pandas.testing.assert_frame_equal(read, several.frame(name))
+
+
+def test_models_and_levels_are_parts_of_one_study(several, study, place):
+    assert [(p.model.rsplit("/")[-1], p.level) for p in several.parts] == [
+        ("model", 2), ("model", 1), ("other", 2), ("other", 1),
+    ]  # fmt: skip
+    out = pathlib.Path(several.config.out)
+    page = (out / "report.md").read_text()
+    for part in several.parts:
+        name = f"{part.model.rsplit('/')[-1]}-level{part.level}"
+        assert f"({name}/report.md)" in page
+        assert (out / name / "figures/found.png").exists()
+        assert f"Level {part.level}: " in (out / name / "report.md").read_text()
+    findings = several.frame("findings")
+    assert len(findings) == 2 * 2 * 2
+    # The first part is the study of that model at that level alone.
+    alone = study.part.calibrations["calm"]
+    np.testing.assert_array_equal(several.parts[0].calibrations["calm"].z_PT, alone.z_PT)
+    assert not np.array_equal(several.parts[2].calibrations["calm"].z, alone.z)
+    assert {i[:2] for i in several.parts[1].pool_ids["calm"]} == {"0-", "1-"}
+    assert personascan.summary_table(several).count("furthest place") == 4
