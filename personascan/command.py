@@ -49,10 +49,11 @@ def on_signals(handler) -> None:
             signal.signal(number, handler)
 
 
-def run(main, interrupted: str = ENDED) -> None:
+def run(main, interrupted: str = ENDED, heavy=HEAVY) -> None:
     """absl's app.run for `main(argv)`, with InputError as one line on standard error.
 
-    interrupted: what an interrupt says once the work has begun.
+    interrupted: what an interrupt says once the work has begun; heavy: the modules that a run will
+    need.
     """
     from absl import app, flags, logging
 
@@ -61,7 +62,7 @@ def run(main, interrupted: str = ENDED) -> None:
             raise InputError(f"unexpected argument {argv[1]!r}; flags are written --name=value")
         if not flags.FLAGS["verbosity"].present:
             logging.set_verbosity(logging.WARNING)
-        prepare()
+        prepare(heavy)
         on_signals(unwind)
         with several_processes(flags.FLAGS):
             main(argv)
@@ -119,10 +120,10 @@ def refuse_narrow() -> None:
             )
 
 
-def prepare() -> None:
+def prepare(heavy) -> None:
     """Import what takes long, one device a core, and keep what is compiled."""
     refuse_narrow()
-    for module in HEAVY:
+    for module in heavy:
         importlib.import_module(module)
     import jax
 

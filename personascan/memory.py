@@ -15,9 +15,7 @@ GROUP_FILES = (
 
 def free_bytes() -> int:
     """Memory that this process can have without swapping: of the machine, its group, its limit."""
-    import psutil
-
-    free = [psutil.virtual_memory().available]
+    free = [available_bytes()]
     for folder, limit, used in GROUP_FILES:
         with contextlib.suppress(OSError, ValueError):
             free.append(group_free(pathlib.Path(folder), limit, used))
@@ -26,8 +24,21 @@ def free_bytes() -> int:
 
         limit = resource.getrlimit(resource.RLIMIT_AS)[0]
         if limit != resource.RLIM_INFINITY:
+            import psutil
+
             free.append(limit - psutil.Process().memory_info().vms)
     return max(0, min(free))
+
+
+def available_bytes() -> int:
+    """Memory of the machine that is free or can be freed; Linux says so without psutil too."""
+    try:
+        import psutil
+    except ModuleNotFoundError:
+        lines = pathlib.Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        (line,) = (line for line in lines if line.startswith("MemAvailable:"))
+        return 1024 * int(line.split()[1])
+    return psutil.virtual_memory().available
 
 
 def group_free(folder: pathlib.Path, limit: str, used: str) -> int:

@@ -166,10 +166,38 @@ def test_starts_side_by_side_give_the_same_bits():
     jax.tree.map(np.testing.assert_array_equal, one_by_one, together)
 
 
+@pytest.mark.parametrize("starts", [6, "auto"])
+@pytest.mark.parametrize("searches", [2, 3])
+def test_searches_side_by_side_give_the_same_bits(searches, starts):
+    *inputs, plan = problem_of_a_search(tail="signed", starts=starts)
+    one_by_one = search.run_search(*inputs, plan)
+    plan = dataclasses.replace(plan, side_by_side=True, searches_side_by_side=searches)
+    jax.tree.map(np.testing.assert_array_equal, one_by_one, search.run_search(*inputs, plan))
+
+
+def test_searches_in_parts_give_the_same_bits(monkeypatch):
+    *inputs, plan = problem_of_a_search()
+    whole = search.run_search(*inputs, plan)
+    monkeypatch.setattr(search, "SEARCHES_AT_ONCE", 2)
+    jax.tree.map(np.testing.assert_array_equal, whole, search.run_search(*inputs, plan))
+
+
+@pytest.mark.parametrize("kind", [np.int16, np.int32])
+def test_rows_add_up_alike_one_by_one_and_together(kind):
+    from personascan.scan.counts import add_up_rows, add_up_together
+
+    members_ND = np.random.default_rng(0).integers(0, 2, (300, 7)).astype(kind)
+    for add_up in (add_up_rows, add_up_together):
+        found = jax.jit(add_up)(members_ND)
+        assert found.dtype == kind
+        np.testing.assert_array_equal(found, members_ND.cumsum(0))
+
+
+@pytest.mark.parametrize("searches", [1, 3])
 @pytest.mark.parametrize("platform", ["cuda", "tpu"])
-def test_the_search_lowers_for_accelerators(platform):
+def test_the_search_lowers_for_accelerators(platform, searches):
     *inputs, plan = problem_of_a_search(tail="signed")
-    plan = dataclasses.replace(plan, side_by_side=True)
+    plan = dataclasses.replace(plan, side_by_side=True, searches_side_by_side=searches)
     arrays = search.search_inputs(*inputs, plan)
     lowered = jax.export.export(
         jax.jit(lambda source, own: search.search(source, own, plan=plan)), platforms=[platform]

@@ -5,14 +5,25 @@ import numpy as np
 
 def p_values(background_BD, evaluation_ND):
     """(n+1) p_max of every value, as whole numbers."""
+    n, below_ND = len(background_BD), count_below(background_BD, evaluation_ND)
+    return np.minimum(2 * np.minimum(n - below_ND + 1, below_ND + 1), n + 1)
+
+
+def signed_p_values(background_BD, evaluation_ND):
+    """The same of the right tail of every node, then of the left: [N, 2D]."""
+    below_ND = count_below(background_BD, evaluation_ND)
+    return np.concatenate([len(background_BD) - below_ND + 1, below_ND + 1], axis=1)
+
+
+def count_below(background_BD, evaluation_ND):
+    """How many background values come before each value; there are no ties."""
     n = len(background_BD)
     pool_ND = np.concatenate([background_BD, evaluation_ND])
     order_ND = pool_ND.argsort(0, kind="stable")
     below_ND = np.cumsum(order_ND < n, axis=0)
     found_ND = np.empty_like(below_ND)
     np.put_along_axis(found_ND, order_ND, below_ND, axis=0)
-    below_ND = found_ND[n:]
-    return np.minimum(2 * np.minimum(n - below_ND + 1, below_ND + 1), n + 1)
+    return found_ND[n:]
 
 
 def berk_jones(n_alpha, n, alpha):

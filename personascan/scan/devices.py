@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from personascan.scan.ascent import ascend
 from personascan.scan.batches import ascend_in_batches, own_share, start_limits
@@ -31,6 +31,9 @@ from personascan.scan.tails import Tail
 from personascan.scan.thresholds import tail_levels
 
 SEARCHES_AT_ONCE = 100
+# Under one vmap on an accelerator. More would keep it busier, and hold as many times the planes;
+# not raised before it is measured on one: scripts/benchmark_device.py times 1, 10 and 100.
+SEARCHES_SIDE_BY_SIDE = 1
 PLANES_BYTES = 2**28  # planes are held up to here, and packed in chunks of alphas beyond
 
 
@@ -75,6 +78,7 @@ class SearchPlan:
     whole: bool  # the planes of all evaluated rows fit, and searches share them
     chunk: int  # alphas packed at a time where planes are not held
     side_by_side: bool  # starts of a search under vmap, else one after the other
+    searches_side_by_side: int  # and so many searches; 1: one after the other
     devices: tuple
     over_starts: bool  # devices share out the starts instead of the searches
 
@@ -109,6 +113,7 @@ def plan_search(
         chunk=min(tables.n_alphas, max(1, PLANES_BYTES // (4 * rows * row_bytes))),
         # On a CPU the slowest of the lanes would hold up the others.
         side_by_side=devices[0].platform != "cpu",
+        searches_side_by_side=SEARCHES_SIDE_BY_SIDE if devices[0].platform != "cpu" else 1,
         devices=devices,
         over_starts=runs < len(devices),
     )
@@ -172,11 +177,19 @@ def run_search(source, searches: Searches, tables: LevelTables, keys_R, plan: Se
     if runs <= SEARCHES_AT_ONCE:
         found = search(*search_inputs(source, searches, tables, keys_R, plan), plan=plan)
         return jax.tree.map(lambda field: np.asarray(field[:runs]), found)
-    parts = []
+    source, parts = put_ranks(source, plan), []
     for first in range(0, runs, SEARCHES_AT_ONCE):
         part = np.minimum(np.arange(first, first + SEARCHES_AT_ONCE), runs - 1)
         parts.append(run_search(*some_searches(part, source, searches, tables, keys_R), plan))
     return jax.tree.map(lambda *fields: np.concatenate(fields)[:runs], *parts)
+
+
+def put_ranks(source, plan: SearchPlan):
+    """The sort of the pool on every device, where it would else be copied there for each part."""
+    if not isinstance(source, OwnBackgrounds):
+        return source
+    alike = NamedSharding(Mesh(np.array(plan.devices), "devices"), PartitionSpec())
+    return source._replace(ranks=jax.device_put(source.ranks, alike))
 
 
 def some_searches(chosen, source, searches: Searches, tables: LevelTables, keys_R):
@@ -262,7 +275,8 @@ def search_part(source, per_search, *, plan: SearchPlan) -> Found:
 
         return jax.vmap(climb)(points) if plan.side_by_side else jax.lax.map(climb, points)
 
-    return jax.lax.map(one, per_search)
+    together = plan.searches_side_by_side
+    return jax.lax.map(one, per_search, batch_size=together if together > 1 else None)
 
 
 def open_source(layer_ND, background_RN, evaluated_N, tables: LevelTables, group_N, sides: Tail):

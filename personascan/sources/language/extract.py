@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from tqdm import tqdm
 
 from personascan.errors import InputError
 from personascan.models.decoder import SITES
@@ -82,6 +81,8 @@ def extract(
         a row in the embedding, a statement too long, a numbered position that a prompt does not
         have, "all" without `out`, NaN or Inf in an activation.
     """
+    from tqdm import tqdm
+
     positions = check_request(list(statements), sites, positions, batch_tokens, out)
     options = PromptOptions(role, prefix, suffix, strict, template, template_keywords or {}, date)
     reading = plan_reading(model, list(statements), sites, positions, options, batch_tokens)

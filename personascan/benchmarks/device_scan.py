@@ -1,0 +1,146 @@
+"""Group runs and calibrations on whatever devices there are, beside plain NumPy."""
+
+import dataclasses
+import functools
+import hashlib
+import time
+
+import jax
+import numpy as np
+
+from personascan.benchmarks import numpy_scan
+from personascan.benchmarks.device_peak import median_seconds
+from personascan.benchmarks.speed import benchmark_pool
+from personascan.calibration.calibrate import STATISTIC_RUNS, calibrate
+from personascan.errors import InputError
+from personascan.scan.devices import open_source, run_search
+from personascan.scan.options import ScanOptions
+from personascan.scan.runs import laid_out, make_task, scan_pool
+from personascan.scan.splits import SplitPlan, run_keys
+
+BACKGROUND, CLEAN, POSITIVE = 250, 25, 25
+REPEATS = 3
+LEAST, STEP, MOST = 9, 10, 199  # permutations: with the observed labels, whole parts of searches
+CALIBRATION_SECONDS = 60
+
+
+@dataclasses.dataclass(frozen=True)
+class Size:
+    """How large the scans are."""
+
+    nodes: int = 4096
+    runs: int = 100
+    places: int = 32
+    rows: int = 600
+
+
+def measure_runs(size: Size, tail: str, starts) -> dict:
+    """Group runs of 50 rows against one background of 250, all attainable alphas."""
+    pool_ND, *masks = benchmark_pool(size.nodes, size.runs)
+    options = ScanOptions(tail=tail, starts=starts)
+    began = time.perf_counter()
+    found = scan_pool(pool_ND, *masks, options)
+    first = time.perf_counter() - began
+    seconds = median_seconds(lambda: scan_pool(pool_ND, *masks, options).score, REPEATS)
+    record = {
+        "what": f"{size.runs} group runs of {CLEAN + POSITIVE} x {size.nodes}",
+        "background_rows": BACKGROUND,
+        "tail": tail,
+        "starts": starts,
+        "devices": len(jax.local_devices()),
+        "first_seconds": first,
+        "median_seconds": seconds,
+        "mean_score": float(found.score.mean()),
+        # The same on any number of devices, so long as they are of one kind.
+        "scores_sha256": hashlib.sha256(found.score.tobytes()).hexdigest(),
+    }
+    if starts != "auto":
+        plain = size.runs * starts * numpy_run_seconds(size.nodes, tail)
+        record["numpy_seconds_extrapolated_from_one_run_and_start"] = plain
+        record["times_faster_than_numpy"] = plain / seconds
+    return record
+
+
+@functools.cache
+def numpy_run_seconds(nodes: int, tail: str, background: int = BACKGROUND, alphas="exact") -> float:
+    """One run and start of the plain scan, after its p-values, which all runs share."""
+    pool_ND, _, evaluation_RN = benchmark_pool(nodes, 1)
+    alphas_A = ScanOptions(tail=tail, alphas=alphas).alphas_for([background])
+    p_values = numpy_scan.signed_p_values if tail == "signed" else numpy_scan.p_values
+    ranks_MD = p_values(pool_ND[:background], pool_ND[evaluation_RN[0]])
+    rows = np.arange(len(ranks_MD))
+    return median_seconds(lambda: numpy_scan.group_scan(ranks_MD, background, alphas_A, rows), 1)
+
+
+def measure_side_by_side(size: Size, searches: int) -> dict:
+    """Ten starts of signed runs with so many searches under one vmap, one layer, no best chosen."""
+    pool_ND, *masks = benchmark_pool(size.nodes, size.runs)
+    options = ScanOptions(tail="signed", starts=10)
+    task = make_task(*masks, options, layers=1)
+    plan, _ = laid_out(task, *pool_ND.shape)
+    plan = dataclasses.replace(plan, side_by_side=True, searches_side_by_side=searches)
+    source = open_source(
+        pool_ND, task.background_RN, task.evaluated_N, task.tables, task.group_N, options.sides
+    )
+    keys_R = run_keys(jax.random.key(0), size.runs)
+
+    def search():
+        return run_search(source, task.searches, task.tables, keys_R, plan)
+
+    began = time.perf_counter()
+    search()
+    return {
+        "what": f"the search of {size.runs} signed runs, ten starts",
+        "searches_side_by_side": searches,
+        "first_seconds": time.perf_counter() - began,
+        "median_seconds": median_seconds(search, REPEATS),
+    }
+
+
+def calibration_pool(size: Size):
+    """Places of random numbers, and labels."""
+    rng = np.random.default_rng(0)
+    pool = [rng.standard_normal((size.rows, size.nodes), np.float32) for _ in range(size.places)]
+    return pool, np.arange(size.rows) < size.rows // 2
+
+
+def measure_calibration(size: Size, seconds_left: float) -> dict:
+    """A calibration of all places, with as many permutations as a minute allows.
+
+    Raises InputError where even the fewest would take longer than what is left.
+    """
+    pool, labels_N = calibration_pool(size)
+    half = size.rows // 2
+    plan = SplitPlan(min(BACKGROUND, half - CLEAN - 1), CLEAN, POSITIVE)
+
+    def work(places, permutations):
+        began = time.perf_counter()
+        calibrate(places, labels_N, plan, permutations=permutations)
+        return time.perf_counter() - began
+
+    first = work(pool[:1], LEAST)
+    began = time.perf_counter()
+    work(pool[:1], LEAST)
+    fewest = size.places * (time.perf_counter() - began)
+    allowed = min(CALIBRATION_SECONDS, 0.8 * (seconds_left - first))
+    if fewest > allowed:
+        raise InputError(
+            f"{LEAST} permutations of {size.places} places would take {fewest:.0f} s of the "
+            f"{max(0, allowed):.0f} s left for them"
+        )
+    permutations = min(MOST, int((LEAST + 1) * allowed / fewest) // STEP * STEP - 1)
+    taken = work(pool, permutations)
+    searches = size.places * 201 * STATISTIC_RUNS
+    plain = searches * numpy_run_seconds(size.nodes, "signed", plan.background, "log")
+    of_200 = taken * 201 / (permutations + 1)
+    return {
+        "what": f"calibration of {size.places} places of {size.rows} x {size.nodes}",
+        "runs_per_labelling": STATISTIC_RUNS,
+        "devices": len(jax.local_devices()),
+        "first_seconds_of_one_place": first,
+        "permutations": permutations,
+        "seconds": taken,
+        "seconds_per_200_permutations": of_200,
+        "numpy_seconds_per_200_permutations_extrapolated_from_one_run": plain,
+        "times_faster_than_numpy": plain / of_200,
+    }
