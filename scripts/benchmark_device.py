@@ -5,7 +5,8 @@
 Models are random weights of known shapes: nothing is downloaded. Needs jax, flax and numpy alone;
 Transformers on torch is measured beside where both are installed. Steps are made in order of
 importance, and what does not fit the minutes or the memory is listed under "skipped". The file is
-written anew after every step, so that a run cut short leaves what it had found.
+written anew after every step, so that a run cut short leaves what it had found. Exit code 1 if a
+step failed ("failed").
 """
 
 from personascan.command import run  # first: a signal is answered from here on
@@ -13,6 +14,7 @@ from personascan.command import run  # first: a signal is answered from here on
 import json
 import os
 import pathlib
+import sys
 
 from absl import flags
 
@@ -39,6 +41,7 @@ def main(_) -> None:
             write(report, pathlib.Path(OUT.value))
     if not OUT.value:
         print(json.dumps(report))
+    sys.exit(1 if report["failed"] else 0)
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ def report():
 
 
 def test_every_part_is_measured(report):
-    assert report["skipped"] == []
+    assert report["skipped"] == report["failed"] == []
     assert [p["dtype"] for p in report["products"]] == ["bfloat16", "float32"]
     ours = [r for r in report["extraction"] if "beside" not in r]
     assert [r["dtype"] for r in ours] == ["bfloat16", "float32"]
@@ -91,6 +91,17 @@ def test_what_does_not_fit_the_budget_is_named():
     assert not found["scan"]
     assert len(found["skipped"]) == 4 + 2 + 1
     assert all("would take about" in s["reason"] for s in found["skipped"])
+
+
+def test_a_step_that_fails_leaves_the_others(monkeypatch):
+    def broken(*_):
+        raise ValueError("no such\nthing")
+
+    monkeypatch.setattr("personascan.benchmarks.device.measure_transfer", broken)
+    steps = list(measure_device(options(parts=("scan",), scans=())))
+    (failed,) = steps[-1][2]["failed"]
+    assert failed == {"part": "transfer", "what": "a place", "reason": "ValueError: no such thing"}
+    assert line("failed", failed).startswith("failed ")
 
 
 def test_a_shape_that_memory_cannot_hold_is_named(monkeypatch):

@@ -166,12 +166,10 @@ def test_starts_side_by_side_give_the_same_bits():
     jax.tree.map(np.testing.assert_array_equal, one_by_one, together)
 
 
-@pytest.mark.parametrize("starts", [6, "auto"])
-@pytest.mark.parametrize("searches", [2, 3])
-def test_searches_side_by_side_give_the_same_bits(searches, starts):
-    *inputs, plan = problem_of_a_search(tail="signed", starts=starts)
+def test_searches_side_by_side_give_the_same_bits():
+    *inputs, plan = problem_of_a_search(tail="signed")
     one_by_one = search.run_search(*inputs, plan)
-    plan = dataclasses.replace(plan, side_by_side=True, searches_side_by_side=searches)
+    plan = dataclasses.replace(plan, side_by_side=True, searches_side_by_side=2)
     jax.tree.map(np.testing.assert_array_equal, one_by_one, search.run_search(*inputs, plan))
 
 

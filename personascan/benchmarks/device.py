@@ -1,8 +1,8 @@
 """Extraction and scans on whatever devices JAX has: steps in order of importance, within a budget.
 
 What a step finds is one record, with units in its keys; a step that does not fit the time or memory
-left is listed with the reason. Needs jax, flax and numpy alone; torch and Transformers are measured
-beside where they are installed.
+left is listed as skipped with the reason, and what else goes wrong as failed. Needs jax, flax and
+numpy alone; torch and Transformers are measured beside where they are installed.
 """
 
 import os
@@ -77,7 +77,7 @@ class Session:
         self.began = time.perf_counter()
         self.mesh = whole_mesh()
         self.report = {"machine": machine(), "minutes": options.minutes}
-        self.report |= {part: [] for part in ("products", "transfer", *PARTS, "skipped")}
+        self.report |= {part: [] for part in ("products", "transfer", *PARTS, "skipped", "failed")}
         self.report["seconds"] = 0.0
 
     @property
@@ -99,18 +99,22 @@ class Session:
 
     def take(self, step: Step) -> tuple[str, dict]:
         """The list that a step's record went to, and the record."""
+        part, reason = step.part, ""
         try:
             expected = step.expected()
             if expected > self.left:
                 raise InputError(
                     f"would take about {expected:.0f} s of the {max(0, self.left):.0f} s left"
                 )
-            part, record = step.part, step.work()
-        except (InputError, MemoryError, RuntimeError) as error:
-            if not isinstance(error, InputError) and not is_exhausted(error):
-                raise
-            reason = " ".join(str(error).split())[:200] or "memory ran out"
-            part, record = "skipped", {"part": step.part, "what": step.what, "reason": reason}
+            record = step.work()
+        except InputError as error:
+            part, reason = "skipped", str(error)
+        except Exception as error:  # what other steps find on a lent machine is not lost with it
+            part = "skipped" if is_exhausted(error) else "failed"
+            reason = f"{type(error).__name__}: {error}"
+        if reason:
+            reason = " ".join(reason.split())[:300]
+            record = {"part": step.part, "what": step.what, "reason": reason}
         self.report[part].append(record)
         self.report["seconds"] = round(time.perf_counter() - self.began, 1)
         return part, record
@@ -153,7 +157,7 @@ def measure_device(options: Options) -> Iterator[tuple[str, dict, dict]]:
     """Run the steps; after each (the list its record went to, the record, the report so far).
 
     Raises:
-      InputError: options at fault. What does not fit the budget or memory is in report["skipped"].
+      InputError: options at fault. Of the steps none: see report["skipped"] and report["failed"].
     """
     session = Session(options)
     for record in measure_products(session.mesh, options.matrix_rows):
@@ -173,14 +177,14 @@ def planned(session: Session) -> Iterator[Step]:
         yield from of_scans(session)
     if "calibration" in options.parts:
         yield of_calibration(session)
+    if "scan" in options.parts and jax.default_backend() != "cpu":
+        yield from of_lanes(session)
     if "extraction" in options.parts:
         for shape in others:
             yield from of_shape(session, shape, "bfloat16")
         for shape in options.shapes:
             if shape in FLOAT32_TOO or shape not in SHAPES:
                 yield from of_shape(session, shape, "float32")
-    if "scan" in options.parts and jax.default_backend() != "cpu":
-        yield from of_lanes(session)
 
 
 def of_shape(session: Session, shape: str, dtype: str) -> Iterator[Step]:

@@ -4,8 +4,8 @@
 def line(part: str, record: dict) -> str:
     """A record as one line that a person reads."""
     r = record
-    if part == "skipped":
-        return f"skipped      {r['what']} ({r['part']}): {r['reason']}"
+    if part in ("skipped", "failed"):
+        return f"{part:12} {r['what']} ({r['part']}): {r['reason']}"
     if part == "products":
         rate = r["flop_per_second_all_devices"] / 1e12
         return f"products     {r['dtype']}, {r['precision']} precision: {rate:.3g} TFLOP/s"
