@@ -209,3 +209,43 @@ def test_native_output_is_passed_on_but_for_reports():
     read(lines.splitlines(keepends=True), said.append, "a:1", "5")
     last = "error: processes 1, 3 of 4 were lost; start all of them again\n"
     assert "".join(said) == other + last
+
+
+def test_a_study_is_read_by_two_processes_and_goes_on_when_one_was_lost(tmp_path):
+    """Lost before anything is read, started again, then finished by one: the tables of one."""
+    from tiny_studies import files_of, recipe, run_study, write_recipe, write_statements
+
+    save_tiny_llama(tmp_path / "model")
+    write_statements(tmp_path / "statements")
+    expected = run_study(recipe(tmp_path, out="alone", units=str(tmp_path / "alone-units")))
+    config = recipe(tmp_path, mesh="2x1")
+    path = write_recipe(tmp_path / "recipe.py", config)
+    out = pathlib.Path(config["out"])
+
+    def start():
+        port = free_port()
+        return [
+            launch(
+                [
+                    "scripts/study.py", f"--config={path}", f"--coordinator=127.0.0.1:{port}",
+                    "--processes=2", f"--process={n}", f"--heartbeat_seconds={HEARTBEAT}",
+                ],
+                tmp_path,
+            )
+            for n in range(2)
+        ]  # fmt: skip
+
+    first, lost = start()
+    while not (out / "study.log").exists() and first.poll() is None:
+        time.sleep(0.05)
+    lost.kill()
+    ((status, _, said), _) = ended([first, lost])
+    assert status != 0
+    assert "error: process 1 of 2 was lost; start all of them again" in said
+    assert "Traceback" not in said
+    (status, shown, said), (other, _, _) = ended(start())
+    assert (status, other) == (0, 0), said
+    assert "the activations are there" in shown
+    run_study(config)
+    found, alone = files_of(out), files_of(pathlib.Path(expected.config.out))
+    assert {name for name in found if found[name] != alone[name]} <= {"study.json", "sha256.json"}

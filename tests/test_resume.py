@@ -1,7 +1,6 @@
 """A study that is ended goes on: nothing finished is lost, redone, or taken when damaged."""
 
 import errno
-import json
 import os
 import pathlib
 import re
@@ -12,19 +11,12 @@ import time
 
 import numpy as np
 import pytest
-from tiny_studies import files_of, recipe, run_study
+from tiny_studies import files_of, recipe, run_study, write_recipe
 
 import personascan
 from personascan.study import run, store
 
 ROOT = pathlib.Path(__file__).parents[1]
-RECIPE = """
-import json
-from ml_collections import ConfigDict
-
-def get_config():
-    return ConfigDict(json.loads({text!r}), convert_dict=True)
-"""
 
 
 def units_in(folder):
@@ -42,8 +34,7 @@ def finished(place):
 
 def start(config, folder, *flags):
     """The study's command, in a process of its own."""
-    path = folder / "recipe.py"
-    path.write_text(RECIPE.format(text=json.dumps(config)))
+    path = write_recipe(folder / "recipe.py", config)
     return subprocess.Popen(
         [sys.executable, str(ROOT / "scripts/study.py"), f"--config={path}", *flags],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

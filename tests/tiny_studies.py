@@ -59,3 +59,18 @@ def files_of(out):
         for name, p in found.items()
         if name != "study.log" and not name.startswith("units/")
     }
+
+
+RECIPE = """
+import json
+from ml_collections import ConfigDict
+
+def get_config():
+    return ConfigDict(json.loads({text!r}), convert_dict=True)
+"""
+
+
+def write_recipe(path, config):
+    """A recipe as `--config` takes it."""
+    path.write_text(RECIPE.format(text=json.dumps(config)))
+    return path
