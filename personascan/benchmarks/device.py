@@ -171,12 +171,15 @@ def planned(session: Session) -> Iterator[Step]:
     """The steps of the parts asked for, the most telling ones first."""
     options = session.options
     first, *others = options.shapes
+    beside = []
     if "extraction" in options.parts:
-        yield from of_shape(session, first, "bfloat16")
+        ours, *beside = of_shape(session, first, "bfloat16")
+        yield ours
     if "scan" in options.parts:
         yield from of_scans(session)
     if "calibration" in options.parts:
         yield of_calibration(session)
+    yield from beside
     if "scan" in options.parts and jax.default_backend() != "cpu":
         yield from of_lanes(session)
     if "extraction" in options.parts:
