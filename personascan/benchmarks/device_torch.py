@@ -1,12 +1,10 @@
 """Transformers' Llama with random weights on torch, on the kind of device that JAX has."""
 
-import statistics
-import time
-
 import jax
 import torch
 from transformers import LlamaConfig, LlamaModel
 
+from personascan.benchmarks.device_peak import median_seconds
 from personascan.errors import InputError
 from personascan.models.config import DecoderConfig
 from personascan.sources.language.prompts import Batch
@@ -77,12 +75,8 @@ def seconds_per_pass(config: DecoderConfig, dtype: str, batches: list[Batch], re
     device = torch_device()
     theirs = random_llama(config, dtype, device)
     one_pass(theirs, batches, device)
-    taken = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        one_pass(theirs, batches, device)
-        taken.append(time.perf_counter() - began)
+    seconds = median_seconds(lambda: one_pass(theirs, batches, device), repeats)
     del theirs
     if device == "cuda":
         torch.cuda.empty_cache()
-    return statistics.median(taken)
+    return seconds
