@@ -73,10 +73,14 @@ def one_pass(theirs: LlamaModel, batches: list[Batch], device: str) -> list:
 def seconds_per_pass(config: DecoderConfig, dtype: str, batches: list[Batch], repeats: int):
     """The median of a few passes over all batches, after one that warms up."""
     device = torch_device()
-    theirs = random_llama(config, dtype, device)
+    try:
+        return timed_passes(random_llama(config, dtype, device), batches, device, repeats)
+    finally:
+        if device == "cuda":
+            torch.cuda.empty_cache()  # or JAX would lack what the model has held
+
+
+def timed_passes(theirs: LlamaModel, batches: list[Batch], device: str, repeats: int) -> float:
+    """The same of a model, which is let go at the end."""
     one_pass(theirs, batches, device)
-    seconds = median_seconds(lambda: one_pass(theirs, batches, device), repeats)
-    del theirs
-    if device == "cuda":
-        torch.cuda.empty_cache()
-    return seconds
+    return median_seconds(lambda: one_pass(theirs, batches, device), repeats)
