@@ -4,7 +4,7 @@ import numpy as np
 
 from personascan.analysis.findings import LEVEL, Finding, pooled
 from personascan.report.figures import apart, best_line
-from personascan.report.judged import judged_section, late_section
+from personascan.report.judged import apart_section, judged_section, late_section
 from personascan.report.tables import center, mean_deviation, part_of
 from personascan.report.words import joined, listed, pictures, quoted, safe, table
 
@@ -21,6 +21,7 @@ def report_page(part, figures: dict[str, list[str]]) -> str:
         judged_section(part, figures),
         late_section(part, figures),
         separation_section(part, figures),
+        apart_section(part, figures),
         limits_section(part),
     ]
     return "\n\n".join(filter(None, sections)) + "\n"

@@ -8,6 +8,7 @@ import numpy as np
 from personascan.errors import InputError
 
 Side = tuple[tuple[str, str], ...]  # (persona, "positive" or "negative")
+APART_LEAST = 10  # examples of a persona: as many as there are folds
 DIRECTION = {True: "positive", False: "negative"}
 
 
@@ -109,6 +110,26 @@ def draw_pool(groups: dict, comparison: Comparison, limit: int, seed: int) -> Po
         if persona in members
     )
     return Pool(comparison.name, tuple(ids), np.array(positive, bool), tuple(strata), taken)
+
+
+def draw_topics(groups: dict, topic_of: dict[str, str], limit: int, seed: int) -> list[Pool]:
+    """The positive examples of each topic's personas, at most `limit` of each: to tell apart.
+
+    Strata are the personas. A topic of one persona, or with too few examples, has none.
+    """
+    pools = []
+    for topic in dict.fromkeys(topic_of.values()):
+        personas = [p for p in groups if topic_of[p] == topic]
+        taken = []
+        for persona in personas:
+            rows = [i for i, e in enumerate(groups[persona]) if e.positive]
+            taken.append((persona, np.array(first_by_hash(rows, groups[persona], limit, seed))))
+        if not topic or len(personas) < 2 or min(len(rows) for _, rows in taken) < APART_LEAST:
+            continue
+        strata = tuple(persona for persona, rows in taken for _ in rows)
+        ids = tuple(groups[persona][i].id for persona, rows in taken for i in rows)
+        pools.append(Pool(topic, ids, np.ones(len(ids), bool), strata, tuple(taken)))
+    return pools
 
 
 def first_by_hash(rows: list[int], examples, most: int, seed: int) -> list[int]:

@@ -27,6 +27,23 @@ def seed_of(seed: int, name: str) -> int:
 
 
 @dataclass(frozen=True)
+class Topic:
+    """The personas of a topic in one source, told from one another at every place."""
+
+    source: object
+    pool: Pool
+    store: Store
+    seed: int
+
+    def apart(self, place: Place) -> Work:
+        rows = stored_rows(self.store, self.source, self.pool, place)
+        return stages.personas_work(rows, self.pool, self.seed)
+
+    def searches(self) -> list[Work]:
+        return [self.apart(place) for place in self.source.places]
+
+
+@dataclass(frozen=True)
 class Case:
     """One comparison in one source: its units, and what the finished ones say."""
 

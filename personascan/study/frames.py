@@ -178,6 +178,13 @@ def profile_rows(part: Part):
             )  # fmt: skip
 
 
+def persona_rows(part: Part):
+    for topic, found in part.apart.items():
+        for place, apart in found.items():
+            values = (apart.precision, apart.f1, apart.accuracy, apart.chance)
+            yield *place_cells(place), topic, *values
+
+
 SCANNED = (*PLACE, "comparison", "statements_scanned")
 TABLES = {
     "places": Table(
@@ -222,6 +229,7 @@ TABLES = {
         ),
         profile_rows,
     ),
+    "personas": Table((*PLACE, "topic", "precision", "f1", "accuracy", "chance"), persona_rows),
     "heads": Table((*SCANNED, "head", "share_selected", "null_mean", "p_family"), head_rows),
     "overlaps": Table(
         (

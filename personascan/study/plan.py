@@ -17,7 +17,7 @@ from personascan.models.load import inspect_model
 from personascan.places import chosen_places, named_place
 from personascan.sources.language.plan import ExtractionPlan, plan_extraction
 from personascan.study import stages
-from personascan.study.comparisons import Pool, comparisons, draw_pool
+from personascan.study.comparisons import Pool, comparisons, draw_pool, draw_topics
 from personascan.study.config import CHOSEN, StudyConfig
 from personascan.study.course import seed_of
 from personascan.study.rows import StoredRows
@@ -97,6 +97,7 @@ class Counted:
     rows: int  # of all statements
     lines: int  # sites x positions
     named: int  # places that the configuration names
+    topics: int  # whose personas are told apart
 
 
 def plan_models(config: StudyConfig, workers: Workers) -> StudyPlan:
@@ -127,6 +128,7 @@ def plan_models(config: StudyConfig, workers: Workers) -> StudyPlan:
             len(statements),
             len({(place.site, place.position) for place in places}),
             len(texts),
+            len(draw_topics(groups, topic_of, config.apart, config.seed)) if config.apart else 0,
         )
         found = plan_stages(config, counted)
         plans.append(ModelPlan(model, extraction, found, workers.processes()))
@@ -150,6 +152,8 @@ def plan_stages(config: StudyConfig, counted: Counted) -> list[Stage]:
         Stage("wording", cases, timed["wording"] * cases, cases * RECORD_BYTES, 0),
         Stage("separation", cases * places, timed["separation"] * cases * places * share,
               cases * places * RECORD_BYTES, SEPARATION_BYTES * rows * nodes),
+        Stage("personas", counted.topics * places, timed["personas"] * counted.topics * places
+              * share, counted.topics * places * RECORD_BYTES, 8 * rows * nodes),
         Stage("detection", cases * places, timed["detection"] * cases * places * share,
               cases * places * (RECORD_BYTES + 8 * rows), 8 * rows * nodes),
     ]  # fmt: skip
@@ -215,6 +219,7 @@ def time_units(config: StudyConfig, pool: Pool, texts, nodes: int) -> dict[str, 
                 stages.validation, rows, labels, texts, node_set, find, judge, config.validation,
                 seed,
             ),
+            "personas": timed(stages.personas, rows, every % 5, seed),
             "localisation": of_labellings(stages.localisation, None),
         }  # fmt: skip
         if plan.permutations:

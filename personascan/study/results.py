@@ -8,13 +8,14 @@ from personascan.analysis.detection import Detection
 from personascan.analysis.findings import Finding, findings
 from personascan.analysis.localisation import PlaceScan
 from personascan.analysis.overlaps import Overlap, overlaps
+from personascan.analysis.personas import PersonaSeparation
 from personascan.analysis.profiles import Profile
 from personascan.analysis.separation import Separation
 from personascan.calibration.calibrate import Calibration
 from personascan.places import Place
 from personascan.study import stages
 from personascan.study.config import StudyConfig
-from personascan.study.course import Case
+from personascan.study.course import Case, Topic
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Part:
     validations: dict[str, list[Validated]] = field(repr=False)  # each half's set, on the other
     overlaps: dict[Place, list[Overlap]] = field(repr=False)  # of the named places
     profiles: dict[str, dict[tuple, Profile]]  # of each (site, position)
+    apart: dict[str, dict[Place, PersonaSeparation]]  # of topics; empty at a study's later levels
     furthest: dict[str, Place]  # above its permutations; without these, of the best probe
 
     @property
@@ -94,7 +96,7 @@ class Study:
         return frame(self, name)
 
 
-def read_part(cases: list[Case]) -> Part:
+def read_part(cases: list[Case], topics: list[Topic]) -> Part:
     """The results of the comparisons of one model at one level; big arrays stay on disk."""
     first = cases[0]
     scans = {case.name: scans_of(case) for case in cases}
@@ -129,6 +131,13 @@ def read_part(cases: list[Case]) -> Part:
                 for key, line in case.lines.items()
             }
             for case in cases
+        },
+        apart={
+            t.pool.name: {
+                place: stages.personas_of(t.store.read(t.apart(place).unit))
+                for place in t.source.places
+            }
+            for t in topics
         },
         furthest={case.name: case.furthest() for case in cases},
     )

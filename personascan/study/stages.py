@@ -18,6 +18,7 @@ from personascan.analysis.localisation import (
     in_half,
     scan_place,
 )
+from personascan.analysis.personas import PersonaSeparation, persona_separation
 from personascan.analysis.profiles import Profile, last_third
 from personascan.analysis.separation import (
     Separation,
@@ -89,6 +90,21 @@ def detection(rows: StoredRows, positive_N, plan: DetectionPlan, options: ScanOp
 
 def detection_of(result: Result) -> Detection:
     return Detection(**result.values, **result.arrays)
+
+
+def personas_work(rows: StoredRows, pool, seed: int) -> Work:
+    """How well the personas of a topic are told from one another at a place."""
+    numbers = np.unique(pool.strata, return_inverse=True)[1]
+    inputs = rows.inputs(numbers) | {"seed": seed}
+    return Work(Unit("personas", inputs), personas, (rows, numbers, seed))
+
+
+def personas(rows: StoredRows, persona_N, seed: int):
+    return asdict(persona_separation(rows.array(), persona_N, seed)), {}
+
+
+def personas_of(result: Result) -> PersonaSeparation:
+    return PersonaSeparation(**result.values)
 
 
 def part_rows(pool, part: str, seed: int) -> np.ndarray:

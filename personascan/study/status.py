@@ -71,6 +71,9 @@ def status_of(opened: Opened, store: Store, workers: Workers) -> Status:
             for place in source.places
         ]
         known.setdefault("activations", []).extend(units)
+        for topic in opened.told_apart(source, store):
+            for work in topic.searches():
+                known.setdefault(work.unit.kind, []).append(work.unit)
         for case in itertools.chain(*opened.cases(source, store)):
             for work in case.searches():
                 known.setdefault(work.unit.kind, []).append(work.unit)

@@ -16,9 +16,9 @@ from personascan.places import Place, chosen_places, named_place
 from personascan.scan.splits import check_sizes
 from personascan.sources.language.source import LanguageSource
 from personascan.sources.language.statements import Statement, load_statements, statement_files
-from personascan.study.comparisons import Comparison, Pool, comparisons, draw_pool
+from personascan.study.comparisons import Comparison, Pool, comparisons, draw_pool, draw_topics
 from personascan.study.config import CHOSEN, StudyConfig
-from personascan.study.course import Case, seed_of
+from personascan.study.course import Case, Topic, seed_of
 from personascan.study.results import Study, read_part
 from personascan.study.run import Workers, cluster, run_extractions, run_works
 from personascan.study.store import Store
@@ -42,7 +42,13 @@ class Opened:
     pools: dict[tuple[int, str], tuple[Comparison, Pool]]  # by level and name
     sources: list[LanguageSource]
     named: dict[str, tuple[Place, ...]]  # places that the configuration names, by source
+    topics: list[Pool]
     provenance: dict
+
+    def told_apart(self, source, store: Store) -> list[Topic]:
+        """The topics of a source."""
+        seed = self.config.seed
+        return [Topic(source, p, store, seed_of(seed, p.name)) for p in self.topics]
 
     def cases(self, source, store: Store) -> list[list[Case]]:
         """The comparisons of a source, level by level."""
@@ -74,7 +80,8 @@ def open_study(config: StudyConfig) -> Opened:
     refuse_impossible(config, [pool for _, pool in pools.values()])
     sources = [language_source(config, model, groups) for model in config.models]
     named = {source.name: named_places(config, source) for source in sources}
-    return Opened(config, groups, pools, sources, named, provenance(config, sources))
+    topics = draw_topics(groups, topic_of, config.apart, config.seed) if config.apart else []
+    return Opened(config, groups, pools, sources, named, topics, provenance(config, sources))
 
 
 def study_results(opened: Opened, store: Store, workers: Workers) -> Study:
@@ -87,7 +94,9 @@ def study_results(opened: Opened, store: Store, workers: Workers) -> Study:
             levels = opened.cases(source, store)
             cases = [case for level in levels for case in level]
             say_memory(cases, workers)
-            run_works([w for c in cases for w in c.searches()], store, workers, "places")
+            topics = opened.told_apart(source, store)
+            everywhere = [w for one in (*cases, *topics) for w in one.searches()]
+            run_works(everywhere, store, workers, "places")
             if all(c.separation_at(q).constant for c in cases for q in source.places):
                 raise InputError(
                     "every place is constant over the statements: there is nothing to scan"
@@ -96,7 +105,9 @@ def study_results(opened: Opened, store: Store, workers: Workers) -> Study:
             run_works(chosen, store, workers, "chosen places")
             judged = [w for c in cases for w in c.validations()]
             run_works(judged, store, workers, "validation")
-            parts += [read_part(level) for level in levels]
+            for number, level in enumerate(levels):
+                # Personas are told apart whatever the level: that stands with the first one.
+                parts.append(read_part(level, topics if number == 0 else []))
     return Study(config, parts, opened.provenance)
 
 
