@@ -2,6 +2,7 @@
 
 import functools
 import os
+import sys
 import threading
 import time
 from concurrent.futures.process import BrokenProcessPool
@@ -11,7 +12,7 @@ from tqdm import tqdm
 
 from personascan.errors import InputError
 
-WORKER_BYTES = 200 * 2**20  # what a worker imports
+WORKER_BYTES = 450 * 2**20  # what a worker imports and compiles
 
 
 def in_processes(function, calls: list[tuple], processes: int, what: str, unit: str) -> list:
@@ -34,6 +35,7 @@ def called(parent: int, function, *arguments):
     """The call, in a process that ends with its parent."""
     if os.getpid() != parent:
         end_with(parent)
+        use_one_thread()
     return function(*arguments)
 
 
@@ -47,3 +49,15 @@ def end_with(parent: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+@functools.cache
+def use_one_thread() -> None:
+    """XLA's share of this worker: the CPU, and one thread, since there is a worker for each core.
+
+    Accelerators are the parent's: their memory would be taken by the first worker.
+    """
+    os.environ["NPROC"] = "1"  # XLA's name for it
+    os.environ["JAX_PLATFORMS"] = "cpu"
+    if "jax" in sys.modules:  # which has read its environment by now
+        sys.modules["jax"].config.update("jax_platforms", "cpu")

@@ -7,7 +7,6 @@ training rows only. Letters: F fits, P places.
 """
 
 import functools
-import math
 from typing import NamedTuple
 
 import jax
@@ -19,11 +18,15 @@ from scipy.stats import rankdata
 from personascan.errors import InputError
 
 STEPS = 500  # of L-BFGS at most
-TOLERANCE = 5e-5  # largest slope of the mean loss at which a fit is done; scikit-learn's is 1e-4
+# A fit is done when its slopes show each weight to be this near to the best; what float32 cannot
+# show is not waited for.
+ACCURACY = 5e-4
+FLATTEST, STEEPEST = 2e-6, 1e-4  # largest slope; scikit-learn stops at the latter
 PAIRS = 10  # of steps and slopes that L-BFGS remembers
-BACKTRACKS = 15
+ENOUGH = 1e-4  # share of the slope by which the loss falls
+SMALLEST = 2.0**-15  # share of a step
 ROUNDING = 1e-6  # of the loss, relative
-ROWS = 64  # rows are filled up to a multiple, so that pools of similar size share a compilation
+ROWS = 32  # rows are filled up to a multiple, so that pools of similar size share a compilation
 # A column whose variance in the training rows is this small beside its mean square is constant
 # there: what is left is rounding.
 CONSTANT = 1e-13
@@ -47,8 +50,8 @@ class Probe(NamedTuple):
 def fit_probes(rows_ND, label_N, train_FN, c: float) -> np.ndarray:
     """Decision values of all rows under every fit: float32 [F, N], above 0 for label True.
 
-    Within rounding those of scikit-learn's StandardScaler and LogisticRegression(C=c), fitted to
-    the training rows of each fit; with the deviations of AUROC that the tests allow.
+    Those of scikit-learn's StandardScaler and LogisticRegression(C=c) fitted to the training rows
+    of each fit, nearer to the minimum of the loss than scikit-learn's default tolerance.
 
     Args:
       rows_ND: activations of one place.
@@ -72,9 +75,8 @@ def fit_places(rows_PND, label_N, train_FN, c: float) -> np.ndarray:
     label_N, train_FN = np.asarray(label_N, bool), np.asarray(train_FN, bool)
     check_fits(np.asarray(rows_PND), label_N, train_FN)
     rows = len(label_N)
-    fill = -rows % ROWS
-    label_N, train_FN = np.pad(label_N, (0, fill)), np.pad(train_FN, ((0, 0), (0, fill)))
-    places = [place_arrays(np.pad(rows_ND, ((0, fill), (0, 0))), train_FN) for rows_ND in rows_PND]
+    label_N = np.pad(label_N, (0, -rows % ROWS))
+    places = [place_arrays(rows_ND, train_FN) for rows_ND in rows_PND]
     one = compiled(jax.default_backend())
     shared = np.float32(label_N), np.float32(c)
     if jax.default_backend() == "cpu":
@@ -93,42 +95,73 @@ def compiled(backend: str):
 
 
 def fit_all(z_ND, fits: Fit, label_N, c):
-    """Decision values [F, N], by L-BFGS from zero until every fit's slopes are within TOLERANCE."""
-    # Armijo's condition is enough for a convex loss, up to the rounding of float32. Storing the
-    # slopes of the search would be slower: under vmap that copies the rows for every fit.
-    search = optax.scale_by_backtracking_linesearch(
-        BACKTRACKS, decrease_factor=0.5, increase_factor=math.inf, rtol=ROUNDING
-    )
-    solver = optax.lbfgs(memory_size=PAIRS, linesearch=search)
+    """Decision values [F, N], by L-BFGS from zero until every fit is done."""
+    # The loss is as convex as its ridge, whose strength is this.
+    ridge_F = 1 / (c * jnp.sum(fits.train_N, axis=1))
+    flat_F = jnp.clip(ACCURACY * ridge_F, FLATTEST, STEEPEST)
+    solver = optax.lbfgs(memory_size=PAIRS, linesearch=halving_search())
 
-    def step(probe, state, value, slope, fit):
+    def start(fit):
+        probe = Probe(jnp.zeros_like(fit.scale_D), jnp.zeros((), jnp.float32))
+        value, slope = jax.value_and_grad(loss)(probe, z_ND, fit, label_N, c)
+        return probe, optax.tree.set(solver.init(probe), value=value, slope=slope)
+
+    def step(probe, state, fit):
+        value, slope = (optax.tree.get(state, name) for name in ("value", "slope"))
         updates, state = solver.update(
             slope, state, probe, value=value, grad=slope,
             value_fn=lambda at: loss(at, z_ND, fit, label_N, c),
         )  # fmt: skip
         return optax.apply_updates(probe, updates), state
 
-    count, nodes = fits.scale_D.shape
-    probes = Probe(jnp.zeros((count, nodes), jnp.float32), jnp.zeros(count, jnp.float32))
-    # The steps are counted once for all fits: a count for each would make memory a gather.
-    one = jax.eval_shape(solver.init, jax.tree.map(lambda leaf: leaf[0], probes))
-    axes = optax.tree.set(jax.tree.map(lambda _: 0, one), count=None)
-    steps = jax.vmap(step, (0, axes, 0, 0, 0), (0, axes))
-    values_and_slopes = jax.vmap(jax.value_and_grad(loss), (0, None, 0, None, None))
-
     def going_on(carry):
-        _, state, _, slopes = carry
-        largest = jnp.maximum(*(jnp.max(jnp.abs(leaf)) for leaf in slopes))
-        return (optax.tree.get(state, "count") < STEPS) & (largest > TOLERANCE)
+        weight_FD, intercept_F = optax.tree.get(carry[1], "slope")
+        largest_F = jnp.maximum(jnp.max(jnp.abs(weight_FD), axis=1), jnp.abs(intercept_F))
+        return (optax.tree.get(carry[1], "count") < STEPS) & jnp.any(largest_F > flat_F)
 
-    def go_on(carry):
-        probes, state = steps(*carry, fits)
-        return probes, state, *values_and_slopes(probes, z_ND, fits, label_N, c)
-
-    state = jax.vmap(solver.init, out_axes=axes)(probes)
-    start = probes, state, *values_and_slopes(probes, z_ND, fits, label_N, c)
-    probes = jax.lax.while_loop(going_on, go_on, start)[0]
+    # Steps are counted once for all fits: counted for each, they would make memory a gather.
+    _, state = jax.eval_shape(start, jax.tree.map(lambda leaf: leaf[0], fits))
+    axes = optax.tree.set(jax.tree.map(lambda _: 0, state), count=None)
+    steps = jax.vmap(step, (0, axes, 0), (0, axes))
+    found = jax.vmap(start, out_axes=(0, axes))(fits)
+    probes, _ = jax.lax.while_loop(going_on, lambda carry: steps(*carry, fits), found)
     return jax.vmap(decisions, (0, None, 0))(probes, z_ND, fits)
+
+
+class Accepted(NamedTuple):
+    """The loss and its slopes where a search ended."""
+
+    value: jax.Array
+    slope: Probe
+
+
+def halving_search() -> optax.GradientTransformationExtraArgs:
+    """Halve the step until the loss falls enough (Armijo), up to rounding; keep the slopes there.
+
+    Enough for a convex loss. Optax's own searches branch on whether slopes are needed, and under
+    vmap a branch copies the rows for every fit.
+    """
+
+    def init(probe):
+        return Accepted(jnp.zeros((), jnp.float32), jax.tree.map(jnp.zeros_like, probe))
+
+    def update(updates, state, probe, *, value, grad, value_fn):
+        del state
+        fall = ENOUGH * optax.tree.vdot(updates, grad)
+
+        def reach(share):
+            to = optax.tree.add_scale(probe, share, updates)
+            return share, *jax.value_and_grad(value_fn)(to)
+
+        def too_high(found):
+            share, reached, _ = found
+            enough = reached <= value * (1 + ROUNDING) + share * fall
+            return ~enough & (share > SMALLEST)
+
+        found = jax.lax.while_loop(too_high, lambda f: reach(f[0] / 2), reach(jnp.float32(1)))
+        return optax.tree.scale(found[0], updates), Accepted(*found[1:])
+
+    return optax.GradientTransformationExtraArgs(init, update)
 
 
 def decisions(probe: Probe, z_ND, fit: Fit):
@@ -148,24 +181,26 @@ def loss(probe: Probe, z_ND, fit: Fit, label_N, c):
 
 
 def place_arrays(rows_ND, train_FN) -> tuple[np.ndarray, Fit]:
-    """The rows standardised by all of them, and what is left to do for each fit.
+    """The rows standardised by all of them and filled up, and what is left to do for each fit.
 
-    A fit's standardisation undoes any scale of a column: this one keeps float32 accurate.
+    A fit's standardisation undoes any other: this one keeps float32 accurate.
     """
-    rows_ND = np.asarray(rows_ND, np.float64)
-    used_N = train_FN.any(0)
-    centre_D = rows_ND[used_N].mean(0)
-    z_ND = rows_ND - centre_D
-    deviation_D = np.sqrt(np.square(z_ND[used_N]).mean(0))
-    z_ND /= np.where(deviation_D > 0, deviation_D, 1)
     share_FN = train_FN / train_FN.sum(1, keepdims=True)
-    mean_FD = share_FN @ z_ND
-    square_FD = share_FN @ np.square(z_ND)
+    # In place: fresh pages would take longer than the sums.
+    centred_ND = np.array(rows_ND, np.float64)
+    centred_ND -= centred_ND.mean(0)
+    deviation_D = np.sqrt(np.einsum("nd,nd->d", centred_ND, centred_ND) / len(centred_ND))
+    deviation_D[deviation_D == 0] = 1
+    fill = -len(rows_ND) % ROWS
+    z_ND = np.zeros((len(rows_ND) + fill, rows_ND.shape[1]), np.float32)
+    np.divide(centred_ND, deviation_D, out=z_ND[: len(rows_ND)], casting="same_kind")
+    mean_FD = share_FN @ centred_ND
+    square_FD = share_FN @ np.square(centred_ND, out=centred_ND)
     variance_FD = square_FD - np.square(mean_FD)
     varies_FD = variance_FD > CONSTANT * square_FD
-    scale_FD = np.where(varies_FD, 1 / np.sqrt(np.where(varies_FD, variance_FD, 1)), 0)
-    fits = Fit(*(a.astype(np.float32) for a in (train_FN, mean_FD, scale_FD)))
-    return z_ND.astype(np.float32), fits
+    scale_FD = np.where(varies_FD, deviation_D / np.sqrt(np.where(varies_FD, variance_FD, 1)), 0)
+    fits = Fit(np.pad(train_FN, ((0, 0), (0, fill))), mean_FD / deviation_D, scale_FD)
+    return z_ND, Fit(*(leaf.astype(np.float32) for leaf in fits))
 
 
 def check_fits(rows_PND, label_N, train_FN) -> None:

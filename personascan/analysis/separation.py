@@ -4,19 +4,25 @@ Metrics as in arXiv 2505.24539, section 5.1 (silhouette, Calinski-Harabasz, Davi
 of the hull vertices' centroids), and the held-out AUROC of a logistic probe beside them.
 """
 
+import contextlib
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import eigh
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from scipy.spatial import ConvexHull, QhullError
+from sklearn import config_context
 from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, silhouette_score
 from sklearn.model_selection import StratifiedKFold
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from personascan.analysis.probes import auroc, fit_probes
 from personascan.errors import InputError
 
 METRICS = ("silhouette", "calinski_harabasz", "davies_bouldin", "hull_distance", "probe_auroc")
+
+LANCZOS = 10  # as many times the components: smaller products are done sooner in full
 
 
 @dataclass(frozen=True)
@@ -40,9 +46,12 @@ class Separation:
     constant: bool  # the place does not vary over the statements: there is nothing to separate
 
 
-# These matrices are too small for BLAS threads, which then wait for each other: on two busy cores
-# that made a place ten times slower.
-@threadpool_limits.wrap(limits=1, user_api="blas")
+@functools.cache
+def thread_pools() -> ThreadpoolController:
+    """Found once: looking for them takes longer than the cluster metrics."""
+    return ThreadpoolController()
+
+
 def place_separation(place_ND, positive_N, plan: SeparationPlan, seed: int) -> Separation:
     """How far one place separates positive from other rows.
 
@@ -57,8 +66,24 @@ def place_separation(place_ND, positive_N, plan: SeparationPlan, seed: int) -> S
     if not np.ptp(place_ND, axis=0).any():
         nothing = dict.fromkeys(METRICS, np.nan)
         return Separation(nothing, nothing, constant=True)
+    # These matrices are too small for BLAS threads, which then wait for each other: on two busy
+    # cores that made a place ten times slower.
+    # And scikit-learn's checks of its arguments take longer than some of its metrics.
+    unchecked = config_context(assume_finite=True, skip_parameter_validation=True)
+    with thread_pools().limit(limits=1, user_api="blas"), unchecked:
+        values = cluster_metrics(place_ND, positive_N, sizes, plan, seed)
+        values["probe_auroc"] = probe_aurocs(place_ND, positive_N, plan, seed)
+    return Separation(
+        {name: float(np.mean(v)) for name, v in values.items()},
+        {name: float(np.std(v)) for name, v in values.items()},
+        constant=False,
+    )
+
+
+def cluster_metrics(place_ND, positive_N, sizes, plan: SeparationPlan, seed: int) -> dict:
+    """Each metric's values, one a seed."""
     label = np.repeat([True, False], sizes)
-    values = {name: [] for name in METRICS}
+    values = {name: [] for name in METRICS[:-1]}
     for repetition in range(plan.seeds):
         rng = np.random.default_rng([seed, repetition])
         rows = [
@@ -70,12 +95,7 @@ def place_separation(place_ND, positive_N, plan: SeparationPlan, seed: int) -> S
         values["calinski_harabasz"].append(calinski_harabasz_score(points, label))
         values["davies_bouldin"].append(davies_bouldin_score(points, label))
         values["hull_distance"].append(hull_distance(points[:, : plan.hull_components], label))
-    values["probe_auroc"] = probe_aurocs(place_ND, positive_N, plan, seed)
-    return Separation(
-        {name: float(np.mean(v)) for name, v in values.items()},
-        {name: float(np.std(v)) for name, v in values.items()},
-        constant=False,
-    )
+    return values
 
 
 def sample_sizes(positives: int, others: int, plan: SeparationPlan) -> tuple[int, int]:
@@ -100,24 +120,44 @@ def principal_components(rows_ND, components: int) -> tuple[np.ndarray, np.ndarr
     Raises:
       InputError: more components than rows or nodes.
     """
-    rows_ND = np.asarray(rows_ND, np.float64)
-    least = min(rows_ND.shape)
+    least = min(np.shape(rows_ND))
     if components > least:
-        raise InputError(f"rows {rows_ND.shape} have no {components} components; ask for {least}")
+        raise InputError(f"rows of {np.shape(rows_ND)} have {least} components, not {components}")
     if not np.ptp(rows_ND, axis=0).any():
         return np.zeros((len(rows_ND), components)), np.zeros(components)
-    rows_ND = rows_ND - rows_ND.mean(0)
+    rows_ND = np.array(rows_ND, np.float64)
+    rows_ND -= rows_ND.mean(0)
     fewer_rows = len(rows_ND) < rows_ND.shape[1]
     product = rows_ND @ rows_ND.T if fewer_rows else rows_ND.T @ rows_ND
     total = np.trace(product)
-    chosen = [least - components, least - 1]
-    square_C, vector_C = (found[..., ::-1] for found in eigh(product, subset_by_index=chosen))
+    square_C, vectors = leading_eigenvectors(product, components)
     # What is left of components that do not exist is rounding, whose root is not small.
     square_C = np.where(square_C > least * np.finfo(float).eps * total, square_C, 0)
-    loading_DC = rows_ND.T @ vector_C if fewer_rows else vector_C
-    points_NC = vector_C * np.sqrt(square_C) if fewer_rows else rows_ND @ vector_C
+    loading_DC = rows_ND.T @ vectors if fewer_rows else vectors
+    points_NC = vectors * np.sqrt(square_C) if fewer_rows else rows_ND @ vectors
     largest_C = loading_DC[np.abs(loading_DC).argmax(0), np.arange(components)]
     return points_NC * np.where(largest_C < 0, -1.0, 1.0), square_C / total
+
+
+def leading_eigenvectors(product, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues [C], largest first, and eigenvectors in columns, of a symmetric matrix."""
+    size = len(product)
+    if size > LANCZOS * count:
+        with contextlib.suppress(ArpackNoConvergence):
+            starts = np.random.default_rng(0).normal(size=(2, size))
+            values, vectors = eigsh(product, count, v0=starts[0], which="LA")
+            # Lanczos from one vector can miss an eigenvalue's second copy, which has no part in
+            # that vector: the largest of what is left, from another, tells.
+            left = LinearOperator(
+                product.shape,
+                lambda v: product @ v - vectors @ (values * (v @ vectors)),
+                dtype=float,
+            )
+            largest = eigsh(left, 1, v0=starts[1], tol=1e-4, return_eigenvectors=False, which="LA")
+            if largest[0] <= values[0] * (1 + 1e-9):
+                return values[::-1], vectors[:, ::-1]
+    values, vectors = eigh(product, subset_by_index=[size - count, size - 1])
+    return values[::-1], vectors[:, ::-1]
 
 
 def hull_distance(points_NC, label_N) -> float:
@@ -134,13 +174,18 @@ def hull_distance(points_NC, label_N) -> float:
 
 def probe_aurocs(place_ND, positive_N, plan: SeparationPlan, seed: int) -> np.ndarray:
     """Mean held-out AUROC of logistic regression on standardised activations, for each seed."""
-    held = [
-        np.isin(np.arange(len(positive_N)), fold)
-        for repetition in range(plan.seeds)
-        for _, fold in StratifiedKFold(
-            plan.folds, shuffle=True, random_state=repetition + seed
-        ).split(positive_N, positive_N)
-    ]
-    held_FN = np.array(held)
+    held_FN = held_out(positive_N.tobytes(), plan.folds, plan.seeds, seed)
     scores_FN = fit_probes(place_ND, positive_N, ~held_FN, plan.probe_c)
     return auroc(scores_FN, positive_N, held_FN).reshape(plan.seeds, plan.folds).mean(1)
+
+
+@functools.lru_cache(maxsize=1)
+def held_out(labels: bytes, folds: int, seeds: int, seed: int) -> np.ndarray:
+    """The rows that each fit is judged on, the folds of each seed in turn; alike at every place."""
+    positive_N = np.frombuffer(labels, bool)
+    held_FN = np.zeros((seeds * folds, len(positive_N)), bool)
+    for repetition in range(seeds):
+        split = StratifiedKFold(folds, shuffle=True, random_state=repetition + seed)
+        for fold, (_, rows) in enumerate(split.split(positive_N, positive_N)):
+            held_FN[repetition * folds + fold, rows] = True
+    return held_FN
