@@ -1,8 +1,8 @@
 """Work in several processes, which end with their parent; one that is ended is one clear line."""
 
+import contextlib
 import functools
 import os
-import sys
 import threading
 import time
 from concurrent.futures.process import BrokenProcessPool
@@ -16,26 +16,33 @@ WORKER_BYTES = 450 * 2**20  # what a worker imports and compiles
 
 
 def in_processes(function, calls: list[tuple], processes: int, what: str, unit: str) -> list:
-    """`function(*arguments)` for each of the calls, in their order, with a bar.
+    """`function(*arguments)` of every call, in their order, with a bar.
 
-    Raises InputError where a worker was ended from outside.
+    0 processes: those of the joblib backend that is set, such as a Dask cluster's workers. Raises
+    InputError where a worker was ended from outside.
     """
-    work = [joblib.delayed(called)(os.getpid(), function, *arguments) for arguments in calls]
-    done = joblib.Parallel(processes, return_as="generator")(work)
+    compiled = None
+    with contextlib.suppress(ImportError):
+        import jax
+
+        compiled = jax.config.jax_compilation_cache_dir
+    parent = os.getpid() if processes else 0
+    work = (joblib.delayed(called)(parent, compiled, function, *call) for call in calls)
+    done = joblib.Parallel(processes or -1, return_as="generator")(work)
     try:
         return list(tqdm(done, desc=what, total=len(calls), unit=f" {unit}"))
     except BrokenProcessPool as error:
         raise InputError(
             f"one of the {processes} worker processes of {what} was ended from outside, most often "
-            "since memory ran out; free some, or use fewer statements (limit)"
+            "since memory ran out; free some, use fewer jobs, or fewer statements (limit)"
         ) from error
 
 
-def called(parent: int, function, *arguments):
-    """The call, in a process that ends with its parent."""
-    if os.getpid() != parent:
+def called(parent: int, compiled: str | None, function, *arguments):
+    """The call, in a process that ends with its parent and stays warm from one to the next."""
+    if parent and os.getpid() != parent:
         end_with(parent)
-        use_one_thread()
+        one_of_several(compiled)
     return function(*arguments)
 
 
@@ -52,12 +59,19 @@ def end_with(parent: int) -> None:
 
 
 @functools.cache
-def use_one_thread() -> None:
-    """XLA's share of this worker: the CPU, and one thread, since there is a worker for each core.
+def one_of_several(compiled: str | None) -> None:
+    """A worker beside others: one device and one thread of XLA, and its parent's compilations."""
+    os.environ["NPROC"] = "1"  # XLA's name for the number of its threads
+    with contextlib.suppress(ImportError, RuntimeError):  # a backend that has started stays
+        import jax
 
-    Accelerators are the parent's: their memory would be taken by the first worker.
-    """
-    os.environ["NPROC"] = "1"  # XLA's name for it
-    os.environ["JAX_PLATFORMS"] = "cpu"
-    if "jax" in sys.modules:  # which has read its environment by now
-        sys.modules["jax"].config.update("jax_platforms", "cpu")
+        jax.config.update("jax_num_cpu_devices", 1)
+        if compiled:
+            from personascan.compilations import keep_in
+
+            keep_in(compiled)
+    with contextlib.suppress(ImportError):
+        from joblib.externals.loky import process_executor
+
+        # What JAX compiles grows a process past what loky takes for a leak, and replaces for it.
+        process_executor._MAX_MEMORY_LEAK_SIZE = float("inf")

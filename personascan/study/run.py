@@ -1,27 +1,23 @@
 """Units of work through joblib into the store: on the cores of this machine, or a Dask cluster."""
 
 import contextlib
-import functools
 import logging
 import os
 import pathlib
 import time
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
 import jax
 import joblib
 import numpy as np
 from jax.experimental import multihost_utils
-from joblib.externals.loky import process_executor
 from tqdm import tqdm
 
-from personascan.compilations import keep_in
 from personascan.errors import InputError
 from personascan.study.rows import activations_unit
 from personascan.study.store import Store
 from personascan.study.units import Work
-from personascan.workers import end_with
+from personascan.workers import in_processes
 
 journal = logging.getLogger("personascan.study")
 FEW = 4  # units that are done sooner than processes are started
@@ -84,48 +80,15 @@ def run_works(works: list[Work], store: Store, workers: Workers, what: str) -> N
 
 
 def in_parallel(function, calls: list[tuple], processes: int, workers, what: str, unit: str):
-    """`function(*call)` of every call, with a bar."""
-    bar = functools.partial(tqdm, desc=what, total=len(calls), unit=f" {unit}")
-    if processes == 1 and not workers.scheduler:
-        for call in bar(calls):
+    """`function(*call)` of every call, by this process, several, or the cluster's."""
+    if workers.scheduler:
+        with joblib.parallel_config(backend="dask"):
+            in_processes(function, calls, 0, what, unit)
+    elif processes > 1:
+        in_processes(function, calls, processes, what, unit)
+    else:
+        for call in tqdm(calls, desc=what, unit=f" {unit}"):
             function(*call)
-        return
-    backend = {"backend": "dask"} if workers.scheduler else {"backend": "loky"}
-    jobs = joblib.delayed(in_worker)
-    parent = 0 if workers.scheduler else os.getpid()
-    compiled = jax.config.jax_compilation_cache_dir
-    try:
-        with joblib.parallel_config(**backend):
-            done = joblib.Parallel(processes if parent else -1, return_as="generator_unordered")(
-                jobs(parent, compiled, function, call) for call in calls
-            )
-            for _ in bar(done):
-                pass
-    except BrokenProcessPool as error:
-        raise InputError(
-            f"one of the {processes} worker processes was ended from outside, most often since "
-            "memory ran out; what is finished is kept: run the same command again, with fewer jobs "
-            "if memory is short"
-        ) from error
-
-
-def in_worker(parent: int, compiled: str | None, function, call: tuple):
-    """A call in a process that stays warm from one to the next."""
-    if parent and os.getpid() != parent:
-        end_with(parent)
-        one_of_several(compiled)
-    return function(*call)
-
-
-@functools.cache
-def one_of_several(compiled: str | None) -> None:
-    """A worker beside others has one device, and the compilations that its parent keeps."""
-    with contextlib.suppress(RuntimeError):  # a backend that has started stays as it is
-        jax.config.update("jax_num_cpu_devices", 1)
-    if compiled:
-        keep_in(compiled)
-    # What JAX compiles grows a process past what loky takes for a leak, and replaces for it.
-    process_executor._MAX_MEMORY_LEAK_SIZE = float("inf")
 
 
 def finish(folder: pathlib.Path, unit, function, arguments) -> None:

@@ -29,7 +29,7 @@ SEPARATION_BYTES = 4 + 5 * 8
 ID_SEPARATOR = ";"
 PACKAGES = (
     "personascan", "jax", "jaxlib", "flax", "numpy", "scikit-learn", "scipy", "transformers",
-    "tokenizers", "jinja2", "gguf",
+    "tokenizers", "jinja2", "gguf", "optax",
 )  # fmt: skip
 
 
