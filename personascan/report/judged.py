@@ -3,13 +3,13 @@
 import numpy as np
 
 from personascan.places import lines_of
-from personascan.report.words import listed, safe, table
+from personascan.report.words import joined, safe, table
 from personascan.study.results import Part
 
 METHODS = (
     ("found nodes", "found nodes"),
-    ("random nodes", "as many random nodes"),
-    ("top mean difference", "as many of the largest mean difference"),
+    ("random nodes", "as many at random"),
+    ("top mean difference", "as many of the largest difference"),
     ("mean-difference direction", "mean-difference direction"),
     ("all nodes", "all nodes"),
     ("local outlier factor", "local outlier factor"),
@@ -55,36 +55,46 @@ def validation_text(part: Part) -> str:
     """AUROC of each method on the other half, mean over both halves, and the claim."""
     names = [name for name, found in part.validations.items() if found]
     rows = []
-    for method, label in METHODS:
-        cells = [mean_of(part, name, method, "auroc") for name in names]
-        rows.append([label, *("-" if np.isnan(c) else f"{c:.2f}" for c in cells)])
-    sizes = ["nodes found", *(" and ".join(str(int(v.methods["found nodes"]["nodes"]))
-             for v in part.validations[name]) for name in names)]  # fmt: skip
-    claims = ["found less all nodes (95% interval)"]
     for name in names:
-        found = [v.methods["found nodes - all nodes"] for v in part.validations[name]]
-        claims.append(
-            "; ".join(
-                "-" if np.isnan(c["difference"])
-                else f"{c['difference']:+.2f} ({c['low']:+.2f} to {c['high']:+.2f})"
-                for c in found
-            )
-        )  # fmt: skip
-    clusters = ["k-means, precision and recall"]
-    for name in names:
-        clusters.append(
-            " / ".join(f"{mean_of(part, name, 'k-means', m):.2f}" for m in ("precision", "recall"))
+        cells = [mean_of(part, name, method, "auroc") for method, _ in METHODS]
+        clusters = (mean_of(part, name, "k-means", m) for m in ("precision", "recall"))
+        rows.append(
+            [
+                safe(name),
+                " and ".join(
+                    str(int(v.methods["found nodes"]["nodes"])) for v in part.validations[name]
+                ),
+                *("-" if np.isnan(c) else f"{c:.2f}" for c in cells),
+                " / ".join(f"{value:.2f}" for value in clusters),
+            ]
         )
+    claims = [
+        [safe(name), *(interval(v.methods["found nodes - all nodes"]) for v in found)]
+        for name, found in part.validations.items()
+        if found
+    ]
     sets = part.config.validation.random_sets
     return (
         "A node set found on one half of the statements, at the place which that half chose, "
         "judged on the other half: held-out AUROC of a logistic probe on these nodes, beside "
         f"{sets} random sets of their size, the nodes of the largest mean difference, one "
         "direction, all nodes, detectors that are told no labels, and controls; means over the two "
-        "halves. The interval of the last line is over the judging statements: where it lies "
-        "below zero, the found nodes alone are worse than all of them. `validation.csv` "
-        "has more.\n\n" + table(["", *map(safe, names)], [sizes, *rows, clusters, claims])
+        "halves. `validation.csv` has more.\n\n"
+        + table(
+            ["", "nodes found", *(label for _, label in METHODS), "k-means, precision / recall"],
+            rows,
+        )
+        + "\n\nHeld-out AUROC of the found nodes less that of all nodes, with a 95% interval over "
+        "the judging statements: where it lies below zero, the found nodes alone are worse.\n\n"
+        + table(["", "found on half A", "found on half B"], claims)
     )
+
+
+def interval(claim: dict[str, float]) -> str:
+    """A difference with its interval."""
+    if np.isnan(claim["difference"]):
+        return "-"
+    return f"{claim['difference']:+.3f} ({claim['low']:+.3f} to {claim['high']:+.3f})"
 
 
 def apart_section(part: Part, figures) -> str:
@@ -128,7 +138,7 @@ def late_section(part: Part, figures) -> str:
             if len(lines[site, position]) < 3 or np.isnan(p.share):
                 continue
             counted += 1
-            late += [f"{name} at {site}, {position}"] * p.late
+            late += [f"{safe(name)} at {site}, {position}"] * p.late
             rows.append(
                 [
                     safe(name), f"{site}, {position}", f"{p.share:.2f}",
@@ -138,7 +148,7 @@ def late_section(part: Part, figures) -> str:
     if not rows:
         return ""
     said = f"In {len(late)} of {counted} lines it lies above that of an even spread"
-    said += f": {listed(late)}." if late else "."
+    said += f": {joined(late)}." if late else "."
     return (
         "## How late in the layers\n\n"
         "The share of the signal (2 AUROC - 1 of statements scanned alone) that lies in the last "
