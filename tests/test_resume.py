@@ -4,6 +4,7 @@ import errno
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,6 +31,11 @@ def finished(place):
     config = recipe(place, out="first", units="")
     run_study(config)
     return config, place / "first", files_of(place / "first")
+
+
+def unit_files(out):
+    """The files of its finished units."""
+    return sorted(p for p in (out / "units").rglob("*") if p.is_file() and p.name[0] != ".")
 
 
 def start(config, folder, *flags):
@@ -89,7 +95,7 @@ def test_an_interrupt_says_how_to_go_on(finished, tmp_path):
     status = start(config | {"out": str(out)}, tmp_path, "--status")
     shown = status.communicate()[0]
     assert re.search(r"activations +8 of 8", shown)
-    assert re.search(r"localisation +0 of 6", shown)
+    assert re.search(r"localisation +0 of 10", shown)
     assert "remain" in shown
     run_study(config | {"out": str(out)})
     assert files_of(out) == expected
@@ -109,8 +115,11 @@ def test_a_changed_input_changes_only_what_depends_on_it(finished, place):
         new = {p.name: p.parent.name for p in (out / "units").glob("*/*.json")}
         new = [kind for name, kind in new.items() if name not in before]
         assert before.items() <= after.items()
-        # Of the second persona alone, and all of that: the first has as many of each kind.
-        assert len(new) == len(before) // 2
+        # Of the second persona alone, and all of that: the first has as many of each kind. The
+        # personas of their topic are told apart by both.
+        own = [kind for kind in new if kind != "personas"]
+        shared = len(new) - len(own)
+        assert (shared, len(own)) == (4, (len(before) - 4) // 2)
         personascan.run_study(config, jobs=1, replace=True)
         assert units_in(out / "units") == after
     finally:
@@ -119,10 +128,14 @@ def test_a_changed_input_changes_only_what_depends_on_it(finished, place):
     assert units_in(out / "units") == after
 
 
-def test_a_flipped_byte_in_any_kind_of_file_is_found_and_named(finished, capfd):
-    config, out, expected = finished
-    files = sorted(p for p in (out / "units").rglob("*") if p.is_file() and p.name[0] != ".")
-    chosen = {(p.parent.name, p.name.partition(".")[2]): p for p in files}
+def test_a_flipped_byte_in_any_kind_of_file_is_found_and_named(finished, tmp_path, capfd):
+    config, whole, expected = finished
+    out = tmp_path / "out"
+    config = config | {"out": str(out)}
+    shutil.copytree(whole, out)
+    shutil.rmtree(out / "units")
+    run_study(config | {"out": str(tmp_path / "units"), "units": str(out / "units")})
+    chosen = {(p.parent.name, p.name.partition(".")[2]): p for p in unit_files(out)}
     assert {kind for kind, _ in chosen} >= {"activations", "null", "separation", "localisation"}
     rng = np.random.default_rng(0)
     for path in chosen.values():
@@ -191,7 +204,7 @@ def test_a_status_writes_nothing(place):
     config = recipe(place, out="never", units="")
     status = personascan.study_status(config, jobs=1)
     counts = {kind: (p.done, p.total) for kind, p in status.kinds.items()}
-    expected = {"activations": (0, 8), "null": (0, 24), "localisation": (0, 6)}
+    expected = {"activations": (0, 8), "null": (0, 24), "localisation": (0, 10)}
     assert counts.items() >= expected.items()
     assert "no finished unit tells yet" in status.summary()
     assert not (place / "never").exists()

@@ -133,7 +133,7 @@ def test_a_dry_run_reads_no_parameters(tiny, tmp_path):
 def test_a_study_is_planned_as_well(tiny, tmp_path):
     model, env = tiny
     done = run(
-        "study.py", "--config=configs/demo.py", f"--config.model={model}",
+        "study.py", "--config=configs/demo.py", f"--config.models=('{model}',)",
         f"--config.out={tmp_path}/out", "--dry_run", env=env,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -178,7 +178,10 @@ def test_compilations_are_kept_between_runs(tiny, tmp_path):
         ("extract.py", ["--model=nowhere", OPTIMISM, "--out=/proc/nowhere/x"]),
         ("scan.py", ["--background=no.npy", "--evaluation=no.npy", "--out=/proc/nowhere/x"]),
         ("power.py", ["--out=/proc/nowhere/x"]),
-        ("study.py", ["--config=configs/demo.py", "--config.model=no", "--config.out=/proc/no/x"]),
+        (
+            "study.py",
+            ["--config=configs/demo.py", "--config.models=('no',)", "--config.out=/proc/no/x"],
+        ),
     ],
 )
 def test_a_place_that_cannot_be_written_is_told_before_anything_else(script, flags):

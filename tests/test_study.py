@@ -31,7 +31,10 @@ def test_the_folder_holds_everything(study):
         "runs.csv",
         "nodes.csv",
         "overlaps.csv",
+        "personas.csv",
+        "profiles.csv",
         "report.md",
+        "validation.csv",
         "study.log",
     }
     assert {p.name for p in out.iterdir()} == expected | {"figures"}

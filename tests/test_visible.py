@@ -57,7 +57,7 @@ def study(tmp_path_factory):
             file.write(json.dumps(row) + "\n")
     command = [
         sys.executable, "scripts/study.py", "--config=configs/demo.py",
-        f"--config.model={folder}/model", f"--config.statements={folder}/statements",
+        f"--config.models=('{folder}/model',)", f"--config.statements={folder}/statements",
         f"--config.out={folder}/out", "--config.personas=()", "--config.separation.seeds=1",
         "--config.runs.background=8", "--config.runs.clean=4", "--config.runs.positive=4",
         "--config.runs.runs=3", "--config.scan.starts=2", "--config.scan.permutations=2",
@@ -100,7 +100,7 @@ def test_an_id_that_holds_the_separator_is_refused_by_the_study(study, tmp_path)
     (tmp_path / "a.jsonl").write_text(rows)
     assert len(personascan.load_statements(tmp_path / "a.jsonl")) == 40
     config = {
-        "model": str(folder / "model"), "statements": str(tmp_path / "a.jsonl"),
+        "models": (str(folder / "model"),), "statements": str(tmp_path / "a.jsonl"),
         "out": str(tmp_path / "out"),
     }  # fmt: skip
     with pytest.raises(personascan.InputError, match="holds ';', which separates ids"):

@@ -8,7 +8,7 @@ from scipy.stats import norm
 from threadpoolctl import threadpool_limits
 
 from personascan.analysis.claims import auroc, compare_aurocs
-from personascan.analysis.probes import halve
+from personascan.analysis.halves import halve
 from personascan.analysis.validation import random_sets
 from personascan.benchmarks.simulate import noise
 
