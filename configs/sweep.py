@@ -3,9 +3,9 @@
     python scripts/study.py --config=configs/sweep.py
     python scripts/study.py --config=configs/sweep.py --config.models="('ORG/ONE','ORG/TWO')"
 
-By default one model, SmolLM2-135M-Instruct, at every third of its layers: three sites at three
-positions, the template's last token beside the statement's own last token and its mean. Takes some
-15 minutes on two CPU cores. profiles.csv has a line for each persona, site and position.
+By default one model, SmolLM2-135M-Instruct, at six of its layers: three sites at three positions,
+the template's last token beside the statement's own last token and its mean. Takes some ten minutes
+on two CPU cores. profiles.csv has a line for each persona, site and position.
 """
 
 import pathlib
@@ -24,7 +24,7 @@ def get_config() -> ConfigDict:
             statements=str(ROOT / "data" / "statements"),
             sites=("resid_post", "attn_out", "mlp_out"),
             positions=("last", "last_statement", "mean_statement"),
-            layers=tuple(f"{share}%" for share in range(0, 101, 10)),
+            layers=tuple(f"{share}%" for share in range(0, 101, 20)),
             separation=dict(seeds=1),
             runs=dict(runs=30, background=60, clean=20, positive=20),
             scan=dict(permutations=99, statistic_runs=4),

@@ -16,7 +16,7 @@ WORKER_BYTES = 450 * 2**20  # what a worker imports and compiles
 
 
 def in_processes(function, calls: list[tuple], processes: int, what: str, unit: str) -> list:
-    """`function(*arguments)` of every call, in their order, with a bar.
+    """`function(*arguments)` of every call, in their order, with a bar of those that are done.
 
     0 processes: those of the joblib backend that is set, such as a Dask cluster's workers. Raises
     InputError where a worker was ended from outside.
@@ -27,10 +27,15 @@ def in_processes(function, calls: list[tuple], processes: int, what: str, unit: 
 
         compiled = jax.config.jax_compilation_cache_dir
     parent = os.getpid() if processes else 0
-    work = (joblib.delayed(called)(parent, compiled, function, *call) for call in calls)
-    done = joblib.Parallel(processes or -1, return_as="generator")(work)
+    work = (
+        joblib.delayed(called)(number, parent, compiled, function, *call)
+        for number, call in enumerate(calls)
+    )
+    # In the order in which they end, so that what fails ends the rest at once.
+    done = joblib.Parallel(processes or -1, return_as="generator_unordered")(work)
     try:
-        return list(tqdm(done, desc=what, total=len(calls), unit=f" {unit}"))
+        found = dict(tqdm(done, desc=what, total=len(calls), unit=f" {unit}", miniters=1))
+        return [found[number] for number in range(len(calls))]
     except BrokenProcessPool as error:
         raise InputError(
             f"one of the {processes} worker processes of {what} was ended from outside, most often "
@@ -38,12 +43,12 @@ def in_processes(function, calls: list[tuple], processes: int, what: str, unit: 
         ) from error
 
 
-def called(parent: int, compiled: str | None, function, *arguments):
-    """The call, in a process that ends with its parent and stays warm from one to the next."""
+def called(number: int, parent: int, compiled: str | None, function, *arguments) -> tuple:
+    """(number, what the call gives), in a process that ends with its parent, and stays warm."""
     if parent and os.getpid() != parent:
         end_with(parent)
         one_of_several(compiled)
-    return function(*arguments)
+    return number, function(*arguments)
 
 
 @functools.cache

@@ -228,3 +228,14 @@ def test_personas_that_cannot_be_told_apart_are_refused():
         persona_separation(rows, np.where(np.arange(30) < 4, "b", "a"), seed=0)
     with pytest.raises(personascan.InputError, match="30 rows need as many personas"):
         persona_separation(rows, np.zeros(29), seed=0)
+
+
+def test_a_search_that_has_to_halve_its_step_ends():
+    """A weak ridge and separable rows: steps that are too long, in some fits and not in others."""
+    rng = np.random.default_rng(0)
+    for seed in range(3):
+        rows_ND = rng.normal(size=(90, 40)).astype(np.float32)
+        label_N = rows_ND[:, 0] + 0.3 * rng.normal(size=90) > 0
+        train_FN = rng.random((10, 90)) < np.linspace(0.3, 0.9, 10)[:, None]
+        scores_FN = fit_probes(rows_ND, label_N, train_FN, (0.01, 1.0, 1e4)[seed])
+        assert np.isfinite(scores_FN).all()

@@ -24,7 +24,7 @@ ACCURACY = 5e-4
 FLATTEST, STEEPEST = 2e-6, 1e-4  # largest slope; scikit-learn stops at the latter
 PAIRS = 10  # of steps and slopes that L-BFGS remembers
 ENOUGH = 1e-4  # share of the slope by which the loss falls
-SMALLEST = 2.0**-15  # share of a step
+HALVINGS = 15  # of a step at most
 ROUNDING = 1e-6  # of the loss, relative
 ROWS = 32  # rows are filled up to a multiple, so that pools of similar size share a compilation
 # A column whose variance in the training rows is this small beside its mean square is constant
@@ -149,17 +149,21 @@ def halving_search() -> optax.GradientTransformationExtraArgs:
         del state
         fall = ENOUGH * optax.tree.vdot(updates, grad)
 
-        def reach(share):
+        def reach(halvings, share):
             to = optax.tree.add_scale(probe, share, updates)
-            return share, *jax.value_and_grad(value_fn)(to)
-
-        def too_high(found):
-            share, reached, _ = found
+            reached, slope = jax.value_and_grad(value_fn)(to)
             enough = reached <= value * (1 + ROUNDING) + share * fall
-            return ~enough & (share > SMALLEST)
+            # Decided here and carried. Under vmap both the loop and its step ask whether to go on,
+            # and two roundings of one comparison would let it go on for ever without a step.
+            return ~enough & (halvings < HALVINGS), halvings, share, reached, slope
 
-        found = jax.lax.while_loop(too_high, lambda f: reach(f[0] / 2), reach(jnp.float32(1)))
-        return optax.tree.scale(found[0], updates), Accepted(*found[1:])
+        def halve(found):
+            _, halvings, share, *_ = found
+            return reach(halvings + 1, share / 2)
+
+        found = jax.lax.while_loop(lambda f: f[0], halve, reach(0, jnp.float32(1)))
+        *_, share, reached, slope = found
+        return optax.tree.scale(share, updates), Accepted(reached, slope)
 
     return optax.GradientTransformationExtraArgs(init, update)
 

@@ -38,7 +38,7 @@ def ascend_in_batches(problem: Problem, key, valid_M, limit, plan) -> Found:
     """
 
     def step(state):
-        batch, found = state
+        batch, found, _ = state
         points = jax.lax.cond(
             batch == 0,
             lambda: first_points(problem, key, valid_M, plan),
@@ -51,10 +51,10 @@ def ascend_in_batches(problem: Problem, key, valid_M, limit, plan) -> Found:
             found,
             made,
         )
-        return batch + 1, found
+        return batch + 1, found, goes_on(batch + 1, found)
 
-    def goes_on(state):
-        batch, found = state
+    # Carried: under vmap a loop and its step both ask, and could round one comparison two ways.
+    def goes_on(batch, found):
         return (batch * BATCH < limit) & ~is_confirmed(problem, found, batch, plan.phi)
 
     sets = jax.ShapeDtypeStruct((1, valid_M.size), bool)
@@ -62,7 +62,8 @@ def ascend_in_batches(problem: Problem, key, valid_M, limit, plan) -> Found:
     shapes = jax.eval_shape(lambda *start: make_start(problem, start, plan), sets, number, number)
     found = jax.tree.map(lambda one: jnp.zeros((plan.starts, *one.shape), one.dtype), shapes)
     found = found._replace(first_level=jnp.full(plan.starts, -1, jnp.int32))
-    return jax.lax.while_loop(goes_on, step, (jnp.int32(0), found))[1]
+    state = jnp.int32(0), found, goes_on(jnp.int32(0), found)
+    return jax.lax.while_loop(lambda state: state[2], step, state)[1]
 
 
 def make_starts(problem: Problem, points, plan) -> Found:
