@@ -230,8 +230,8 @@ def test_personas_that_cannot_be_told_apart_are_refused():
         persona_separation(rows, np.zeros(29), seed=0)
 
 
-def test_a_search_that_has_to_halve_its_step_ends():
-    """A weak ridge and separable rows: steps that are too long, in some fits and not in others."""
+def test_weak_ridges_and_strong_ones_end():
+    """Also where some fits have to shorten their steps and others have not."""
     rng = np.random.default_rng(0)
     for seed in range(3):
         rows_ND = rng.normal(size=(90, 40)).astype(np.float32)

@@ -85,7 +85,8 @@ def draw_profiles(part) -> Figure:
             x = [depth(part, p) for p in places]
             z = np.array([found.z[at[p]] for p in places])
             passes = np.array([found.p_family[at[p]] <= LEVEL for p in places])
-            axis.plot(x, z, color=colour(c), lw=1.2, label=f"{site}, {position}")
+            style = "-" if c < len(COLOURS) else ":"  # then colours come again
+            axis.plot(x, z, style, color=colour(c), lw=1.2, label=f"{site}, {position}")
             axis.plot(
                 np.array(x)[passes], z[passes], "o", color=colour(c), markersize=5, mec="white"
             )
