@@ -12,13 +12,7 @@ page for each model and level in out/paper, and tables over all of them.
 from ml_collections import ConfigDict
 
 import personascan
-
-PERSONAS = (
-    "agreeableness", "conscientiousness", "openness", "extraversion", "neuroticism",
-    "subscribes-to-virtue-ethics", "subscribes-to-cultural-relativism", "subscribes-to-deontology",
-    "subscribes-to-utilitarianism", "subscribes-to-moral-nihilism", "politically-conservative",
-    "politically-liberal", "anti-immigration", "anti-LGBTQ-rights",
-)  # fmt: skip
+from personascan.sources.language.statements import TOPIC_OF
 
 
 def get_config() -> ConfigDict:
@@ -31,7 +25,7 @@ def get_config() -> ConfigDict:
             ),
             dtype="bfloat16",
             statements="Anthropic/model-written-evals",
-            personas=PERSONAS,
+            personas=tuple(TOPIC_OF),
             levels=(2, 1, 0),
             runs=dict(runs=100, background=100, clean=40, positive=40),
             tables="parquet",

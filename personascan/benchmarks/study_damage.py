@@ -83,7 +83,7 @@ def units(out: pathlib.Path) -> set[str]:
 def killed(place: StudyPlace, tries: int, rng):
     """Killed at random moments, the same command each time, until it ends by itself."""
     tally = Tally("study killed, then gone on with", tries)
-    out, before, kills, ended = place.folder / "killed", set(), 0, 0
+    out, before, kills = place.folder / "killed", set(), 0
     while kills < tries:
         if place.kill(out, rng.uniform(0, place.seconds)):
             kills += 1
@@ -94,7 +94,6 @@ def killed(place: StudyPlace, tries: int, rng):
         same = results(out) == place.expected
         tally.unchanged += same
         tally.lost += not same
-        ended += 1
         shutil.rmtree(out)
         before = set()
     done = place.run(out)

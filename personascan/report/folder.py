@@ -178,7 +178,7 @@ def write_files(study: Study, folder: pathlib.Path) -> None:
     write_tables(study, folder)
     alone = len(study.parts) == 1
     for part in study.parts:
-        own = folder if alone else folder / part_name(part)
+        own = folder if alone else folder / part_name(study, part)
         write_part(part, own)
     if not alone:
         (folder / "report.md").write_text(overview_page(study), encoding="utf-8")

@@ -6,10 +6,18 @@ from personascan.report.words import quoted, safe, table
 from personascan.study.results import Part, Study
 
 
-def part_name(part: Part) -> str:
-    """The folder of a part: a model's last name and the level."""
-    last = re.sub("[^A-Za-z0-9.]+", "-", part.model.rstrip("/").rsplit("/")[-1]).strip("-")
-    return f"{last or 'model'}-level{part.level}"
+def part_name(study: Study, part: Part) -> str:
+    """The folder of a part: a model's last name and the level; numbered if names are shared."""
+    names = [last_name(model) for model in study.config.models]
+    number = study.config.models.index(part.model)
+    several = len({name.lower() for name in names}) < len(names)
+    before = f"{number + 1}-" if several else ""
+    return f"{before}{names[number]}-level{part.level}"
+
+
+def last_name(model: str) -> str:
+    last = re.sub("[^A-Za-z0-9.]+", "-", model.rstrip("/").rsplit("/")[-1]).strip("-.")
+    return last or "model"
 
 
 def overview_page(study: Study) -> str:
@@ -19,7 +27,7 @@ def overview_page(study: Study) -> str:
 
 def heading(study: Study) -> str:
     links = "\n".join(
-        f"- [{safe(part.title)}]({part_name(part)}/report.md)" for part in study.parts
+        f"- [{safe(part.title)}]({part_name(study, part)}/report.md)" for part in study.parts
     )
     models = ", ".join(quoted(model) for model in study.config.models)
     levels = ", ".join(map(str, study.config.levels))
