@@ -17,15 +17,16 @@ class Place:
 
     site: str
     layer: int
-    position: str | int
+    position: str | int  # "" where rows have no positions
+    line: str = ""  # the network whose layers have names of their own, which `site` then is
 
     @property
     def name(self) -> str:
-        """Site and layer, such as "resid_post 7"."""
-        return self.site if self.site in ONCE else f"{self.site} {self.layer}"
+        """Site and layer, such as "resid_post 7"; a layer's own name."""
+        return self.site if self.line or self.site in ONCE else f"{self.site} {self.layer}"
 
     def __str__(self) -> str:
-        return f"{self.name}, {self.position}"
+        return self.name if self.position == "" else f"{self.name}, {self.position}"
 
 
 def whole_number(position):
@@ -74,9 +75,9 @@ def named_place(text: str, places: list[Place], layers: int) -> Place:
         for word in text.replace(",", " ").split()
     ]
     for place in places:
-        name = [*place.name.split(), str(place.position)]
+        name = [*place.name.split(), *str(place.position).split()]
         alone = len({p.position for p in places}) == 1
-        if words == name or (alone and words == name[:-1]):
+        if words == name or (alone and words == place.name.split()):
             return place
     known = list(map(str, places))
     shown = "; ".join(known if len(known) < 6 else [*known[:3], "...", known[-1]])
@@ -86,11 +87,12 @@ def named_place(text: str, places: list[Place], layers: int) -> Place:
 def lines_of(places) -> dict[tuple, list[Place]]:
     """Places that make one line of a profile: the layers of a site at a position, in order.
 
-    final_norm ends the line of the residual stream, where that is among them.
+    final_norm ends the line of the residual stream, where that is among them; layers with names of
+    their own make the line of their network.
     """
     found = {}
     for place in places:
-        site = place.site
+        site = place.line or place.site
         if site in ONCE and any((p.site, p.position) == (STREAM, place.position) for p in places):
             site = STREAM
         found.setdefault((site, place.position), []).append(place)

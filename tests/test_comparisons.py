@@ -4,39 +4,44 @@ import numpy as np
 import pytest
 
 import personascan
+from personascan.sources.base import Example
 from personascan.study.comparisons import Comparison, comparisons, draw_pool
 
 
-def test_levels_compare_what_they_say():
-    topics = {"a": "x", "b": "x", "c": "y"}
-    assert comparisons(2, topics)[0] == Comparison(
-        2, "a", (("a", "positive"),), (("a", "negative"),)
-    )
-    within = comparisons(1, {"a": "x", "b": "x"})
-    assert within[1] == Comparison(1, "b", (("b", "positive"),), (("a", "positive"),))
-    between = comparisons(0, topics)
-    assert [c.name for c in between] == ["x", "y"]
-    assert between[0].h1 == (("a", "positive"), ("b", "positive"))
-    assert between[0].h0 == (("c", "positive"),)
-    with pytest.raises(personascan.InputError, match="nothing to compare 'c'"):
-        comparisons(1, topics)
-    with pytest.raises(personascan.InputError, match="'a' has no topic"):
-        comparisons(0, {"a": ""})
-
-
-def groups_of(sizes):
+def groups_of(sizes, topics=None):
     """{persona: statements, every other one positive}."""
+    topics = topics or {}
     return {
         persona: [
-            personascan.Statement(f"{persona}{i}", f"I am {i}", persona, "x", i % 2 == 0, 1.0, "")
+            personascan.Statement(
+                f"{persona}{i}", f"I am {i}", persona, topics.get(persona, "x"), i % 2 == 0, 1.0, ""
+            )
             for i in range(size)
         ]
         for persona, size in sizes.items()
     }
 
 
+def test_levels_compare_what_they_say():
+    groups = groups_of(dict.fromkeys("abc", 2), {"c": "y"})
+    assert comparisons(2, groups)[0] == Comparison(
+        2, "a", (("a", "positive"),), (("a", "negative"),)
+    )
+    within = comparisons(1, groups_of({"a": 2, "b": 2}))
+    assert within[1] == Comparison(1, "b", (("b", "positive"),), (("a", "positive"),))
+    between = comparisons(0, groups)
+    assert [c.name for c in between] == ["x", "y"]
+    assert between[0].h1 == (("a", "positive"), ("b", "positive"))
+    assert between[0].h0 == (("c", "positive"),)
+    with pytest.raises(personascan.InputError, match="nothing to compare 'c'"):
+        comparisons(1, groups)
+    with pytest.raises(personascan.InputError, match="'a' has no topic"):
+        comparisons(0, groups_of({"a": 2}, {"a": ""}))
+
+
 def test_a_pool_holds_both_directions_in_order():
-    pool = draw_pool(groups_of({"a": 4, "b": 6}), comparisons(2, {"a": "x", "b": "x"})[1], 9, 0)
+    groups = groups_of({"a": 4, "b": 6})
+    pool = draw_pool(groups, comparisons(2, groups)[1], 9, 0)
     assert pool.ids == ("b0", "b1", "b2", "b3", "b4", "b5")
     assert pool.positive_N.tolist() == [True, False] * 3
     assert pool.strata[:2] == ("b/positive", "b/negative")
@@ -45,14 +50,14 @@ def test_a_pool_holds_both_directions_in_order():
 
 
 def test_sides_are_balanced_over_their_personas():
-    topics = {"a": "x", "b": "x", "c": "x", "d": "y", "e": "y"}
-    groups = groups_of(dict(zip("abcde", (40, 40, 20, 40, 40), strict=True)))
-    within = draw_pool(groups, comparisons(1, topics)[0], 18, 0)
+    sizes = dict(zip("abcde", (40, 40, 20, 40, 40), strict=True))
+    groups = groups_of(sizes, {"d": "y", "e": "y"})
+    within = draw_pool(groups, comparisons(1, groups)[0], 18, 0)
     assert within.sizes == (18, 18)
     counts = {p: sum(i[0] == p for i in within.ids) for p in "abc"}
     assert counts == {"a": 18, "b": 9, "c": 9}
     assert all(int(i[1:]) % 2 == 0 for i in within.ids)
-    few = draw_pool(groups, comparisons(0, topics)[0], 300, 0)
+    few = draw_pool(groups, comparisons(0, groups)[0], 300, 0)
     assert few.sizes == (30, 40)  # as many of each as the smallest persona has
     rows = dict(few.members)
     assert [len(rows[p]) for p in "abcde"] == [10, 10, 10, 20, 20]
@@ -63,10 +68,54 @@ def test_sides_are_balanced_over_their_personas():
 
 def test_what_is_drawn_does_not_hang_on_others():
     groups = groups_of({"a": 40, "b": 40, "c": 40})
-    pair = draw_pool(groups_of({"a": 40, "b": 40}), comparisons(1, {"a": "x", "b": "x"})[0], 6, 3)
-    more = draw_pool(groups, comparisons(1, dict.fromkeys("abc", "x"))[0], 6, 3)
+    two = groups_of({"a": 40, "b": 40})
+    pair = draw_pool(two, comparisons(1, two)[0], 6, 3)
+    more = draw_pool(groups, comparisons(1, groups)[0], 6, 3)
     assert {i for i in pair.ids if i[0] == "a"} == {i for i in more.ids if i[0] == "a"}
     assert {i for i in more.ids if i[0] == "b"} < {i for i in pair.ids if i[0] == "b"}
-    other = draw_pool(groups, comparisons(1, dict.fromkeys("abc", "x"))[0], 6, 4)
+    other = draw_pool(groups, comparisons(1, groups)[0], 6, 4)
     assert set(other.ids) != set(more.ids)
     assert isinstance(other.positive_N, np.ndarray)
+
+
+def examples_of(*rows):
+    """Examples from (id, positive, entity)."""
+    return [Example(id_, positive, entity) for id_, positive, entity in rows]
+
+
+def test_a_group_without_negatives_stands_against_those_without_positives():
+    groups = {
+        "clean": examples_of(("c0", False, ""), ("c1", False, "")),
+        "attacked": examples_of(("a0", True, "")),
+        "own": examples_of(("o0", True, ""), ("o1", False, "")),
+    }
+    found = {c.name: c for c in comparisons(2, groups)}
+    assert list(found) == ["attacked", "own"]
+    assert found["attacked"].h0 == (("clean", "negative"),)
+    assert found["own"].h0 == (("own", "negative"),)
+    assert draw_pool(groups, found["attacked"], 9, 0).ids == ("c0", "c1", "a0")
+    with pytest.raises(personascan.InputError, match="'attacked' has no negative examples"):
+        comparisons(2, {"attacked": groups["attacked"]})
+    with pytest.raises(personascan.InputError, match="no group has positive examples"):
+        comparisons(2, {"clean": groups["clean"]})
+
+
+def test_an_entity_is_on_one_side_alone():
+    rows = [(f"{e}{side}{i}", side == "+", f"entity {e}")
+            for e in range(10) for side in "+-" for i in range(2)]  # fmt: skip
+    groups = {"capitals": examples_of(*rows)}
+    (comparison,) = comparisons(2, groups)
+    pool = draw_pool(groups, comparison, 300, 0)
+    assert pool.sizes == (10, 10)
+    entities = np.array([i[0] for i in pool.ids])
+    assert not set(entities[pool.positive_N]) & set(entities[~pool.positive_N])
+    assert len(set(entities)) == 10
+    # Rows of an entity have one number, and others have other numbers.
+    assert len(set(zip(entities, pool.clusters.tolist(), strict=True))) == 10
+    other = draw_pool(groups, comparison, 300, 1)
+    assert set(other.ids) != set(pool.ids)
+
+
+def test_rows_without_entities_are_no_clusters():
+    groups = groups_of({"a": 4})
+    assert draw_pool(groups, comparisons(2, groups)[0], 9, 0).clusters is None

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score, roc_curve
 
 import personascan
-from personascan.analysis.detection import DetectionPlan, detect, tpr_at_fpr
+from personascan.analysis.detection import DetectionPlan, Labels, detect, tpr_at_fpr
 from personascan.scan.individual import scan_alone
 from personascan.scan.options import ScanOptions
 
@@ -39,7 +39,7 @@ def test_ties_with_the_first_false_positive_are_missed():
 
 def test_scores_are_individual_scans_against_h0_rows_of_each_split():
     rows, plan, options = place(0.6), DetectionPlan(splits=4), ScanOptions(alphas="log")
-    found = detect(rows, POSITIVE, plan, options, seed=3)
+    found = detect(rows, Labels(POSITIVE), plan, (options,), seed=3)
     assert found.background == 20
     scores, aurocs, rates = np.full((4, 70), np.nan), [], []
     for split in range(4):
@@ -61,7 +61,7 @@ def test_scores_are_individual_scans_against_h0_rows_of_each_split():
 
 
 def test_rows_that_no_split_scanned_have_no_score():
-    found = detect(place(0), POSITIVE, DetectionPlan(1, 0.25), ScanOptions(), seed=0)
+    found = detect(place(0), Labels(POSITIVE), DetectionPlan(1, 0.25), (ScanOptions(),), seed=0)
     assert found.background == 10
     assert np.isnan(found.score_N).sum() == 10
     assert not np.isnan(found.score_N[POSITIVE]).any()
@@ -73,31 +73,31 @@ def test_detection_rises_with_the_signal_and_is_chance_without():
 
     def mean(shift):
         """Over twenty places."""
-        found = (detect(place(shift, s), POSITIVE, plan, options, s) for s in range(20))
+        found = (detect(place(shift, s), Labels(POSITIVE), plan, (options,), s) for s in range(20))
         return np.mean([one.auroc for one in found])
 
     one = np.sqrt((30 + 40 + 1) / (12 * 30 * 40))  # the deviation of an AUROC of chance
     assert abs(mean(0) - 0.5) < 4 * one / np.sqrt(20)
     assert 0.5 + 4 * one / np.sqrt(20) < mean(1.5) < mean(3.0)
     everywhere = place(0) + np.float32(8) * POSITIVE[:, None]
-    assert detect(everywhere, POSITIVE, plan, options, 0).tpr == 1.0
+    assert detect(everywhere, Labels(POSITIVE), plan, (options,), 0).tpr == 1.0
 
 
 def test_a_plan_of_fewer_splits_and_the_order_of_nodes_change_nothing():
     rows, options = place(1.0), ScanOptions()
-    one, same = (detect(rows, POSITIVE, DetectionPlan(1), options, 5) for _ in range(2))
+    one, same = (detect(rows, Labels(POSITIVE), DetectionPlan(1), (options,), 5) for _ in range(2))
     np.testing.assert_array_equal(one.score_N, same.score_N)
-    turned = detect(rows[:, ::-1], POSITIVE, DetectionPlan(1), options, 5)
+    turned = detect(rows[:, ::-1], Labels(POSITIVE), DetectionPlan(1), (options,), 5)
     np.testing.assert_array_equal(one.score_N, turned.score_N)
-    two = detect(rows, POSITIVE, DetectionPlan(2), options, 5)
+    two = detect(rows, Labels(POSITIVE), DetectionPlan(2), (options,), 5)
     both = np.isfinite(one.score_N) & np.isfinite(two.score_N)
     assert (one.score_N[both] != two.score_N[both]).any()
     assert np.isnan(two.score_N).sum() < np.isnan(one.score_N).sum()
-    assert detect(rows, POSITIVE, DetectionPlan(1), options, 6).auroc != one.auroc
+    assert detect(rows, Labels(POSITIVE), DetectionPlan(1), (options,), 6).auroc != one.auroc
 
 
 def test_a_constant_place_tells_nothing_apart():
-    found = detect(np.ones((70, 3)), POSITIVE, DetectionPlan(2), ScanOptions(), seed=0)
+    found = detect(np.ones((70, 3)), Labels(POSITIVE), DetectionPlan(2), (ScanOptions(),), seed=0)
     assert (found.auroc, found.tpr) == (0.5, 0.0)
 
 
@@ -108,19 +108,27 @@ def test_a_constant_place_tells_nothing_apart():
         ({"plan": DetectionPlan(2, 1.0)}, "background = 1.0; use a share of H0 between 0 and 1"),
         ({"plan": DetectionPlan(2, 0.99)}, "0.99 of 40 H0 rows leaves none for the scan"),
         ({"plan": DetectionPlan(2, 0.01)}, "0.01 of 40 H0 rows leaves none for the background"),
-        ({"positive_N": POSITIVE[:9]}, "9 labels for 70 rows"),
-        ({"positive_N": np.ones(70, bool)}, "nothing to tell apart"),
-        ({"options": ScanOptions(alpha_max=0.01)}, "no p-value lies at the alphas searched"),
-        ({"options": ScanOptions(ties="fractional")}, 'use ties="whole"'),
+        ({"labels": Labels(POSITIVE[:9])}, "9 labels for 70 rows"),
+        ({"labels": Labels(np.ones(70, bool))}, "nothing to tell apart"),
+        ({"options": (ScanOptions(alpha_max=0.01),)}, "no p-value lies at the alphas searched"),
+        ({"options": (ScanOptions(ties="fractional"),)}, 'use ties="whole"'),
         ({"seed": -1}, "seed = -1"),
+        (
+            {"plan": DetectionPlan(2, draw=False)},
+            "splits = 2: the first H0 rows are one background",
+        ),
+        (
+            {"labels": Labels(POSITIVE, conditions_N=np.arange(70))},
+            "condition '0' has 0 background rows, too few",
+        ),
     ],
 )
 def test_what_cannot_be_scanned_is_refused(change, message):
     asked = {
         "place_ND": place(0),
-        "positive_N": POSITIVE,
+        "labels": Labels(POSITIVE),
         "plan": DetectionPlan(2),
-        "options": ScanOptions(),
+        "options": (ScanOptions(),),
         "seed": 0,
     }
     with pytest.raises(personascan.InputError, match=message):
@@ -135,3 +143,62 @@ def test_options_as_a_record_are_the_keywords(score):
     other = scan_alone(*both, ScanOptions(**asked), background_groups=labels)
     for name in ("score", "alpha", "size", "high_ND", "low_ND"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+def test_several_tails_give_a_row_its_highest_score():
+    rows, plan = place(1.0), DetectionPlan(1)
+    sides = [ScanOptions(tail=tail) for tail in ("right", "left")]
+    one, other = (detect(rows, Labels(POSITIVE), plan, (o,), 4).score_N for o in sides)
+    both = detect(rows, Labels(POSITIVE), plan, tuple(sides), 4)
+    np.testing.assert_array_equal(both.score_N, np.maximum(one, other))
+
+
+def test_a_condition_is_scanned_as_if_alone():
+    """Rows of two classes whose levels differ: each class against its own background."""
+    rows, kind = place(1.5), np.arange(70) % 2
+    rows[kind == 1] += 5
+    labels = Labels(POSITIVE, conditions_N=kind)
+    plan = DetectionPlan(1, draw=False)
+    found = detect(rows, labels, plan, (ScanOptions(tail="right"),), 0).score_N
+    background = np.flatnonzero(~POSITIVE)[:20]
+    for k in (0, 1):
+        own = background[kind[background] == k]
+        scanned = np.setdiff1d(np.flatnonzero(kind == k), background)
+        alone = scan_alone(rows[own], rows[scanned], ScanOptions(tail="right")).score
+        np.testing.assert_array_equal(found[scanned], alone)
+
+
+def test_the_first_rows_are_the_background_where_nothing_is_drawn():
+    found = detect(place(1.0), Labels(POSITIVE), DetectionPlan(1, 0.5, draw=False),
+                   (ScanOptions(),), 9)  # fmt: skip
+    first = np.flatnonzero(~POSITIVE)[:20]
+    assert np.isnan(found.score_N[first]).all()
+    assert np.isnan(found.score_N).sum() == found.background == found.h0 == 20
+
+
+def test_clusters_are_never_both_expected_and_scanned():
+    """Pairs of rows that repeat each other: alone they would be expected of themselves."""
+    rng = np.random.default_rng(0)
+    rows = np.repeat(rng.normal(size=(60, 40)), 2, axis=0).astype(np.float32)
+    positive, pairs = np.arange(120) < 40, np.arange(120) // 2
+    for seed in range(5):
+        found = detect(rows, Labels(positive, pairs), DetectionPlan(1), (ScanOptions(),), seed)
+        out = np.isnan(found.score_N)
+        assert not set(pairs[out]) & set(pairs[~out])
+        assert 36 <= out.sum() <= 44
+        np.testing.assert_array_equal(found.score_N[::2], found.score_N[1::2])
+
+
+def test_an_interval_covers_the_truth_as_often_as_it_says():
+    """Normal rows of one node apart by one deviation: the AUROC is known."""
+    from scipy.stats import norm
+
+    from personascan.analysis.claims import auroc, auroc_limits
+
+    truth, rng = norm.cdf(1 / np.sqrt(2)), np.random.default_rng(1)
+    positive = np.arange(100) < 40
+    inside = 0
+    for _ in range(400):
+        low, high = auroc_limits(auroc(rng.normal(positive.astype(float)), positive), (40, 60))
+        inside += low <= truth <= high
+    assert inside >= 0.95 * 400 - 3 * np.sqrt(400 * 0.95 * 0.05)

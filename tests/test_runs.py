@@ -119,7 +119,7 @@ def test_splits_are_disjoint_and_redrawn():
 
 def test_samples_that_do_not_fit_are_refused():
     positive = np.arange(50) < 20
-    with pytest.raises(personascan.InputError, match=r"30 H0 statements .* 25 background"):
+    with pytest.raises(personascan.InputError, match=r"30 H0 rows .* 25 background"):
         personascan.draw_splits(positive, personascan.SplitPlan(25, 10, 5), seed=0)
     with pytest.raises(personascan.InputError, match="20 of 20 H1"):
         personascan.draw_splits(positive, personascan.SplitPlan(10, 5, 20), seed=0)

@@ -77,10 +77,7 @@ def limits_of_difference(
 
     Zou and Donner, Statistics in Medicine 27:1693 (2008), on Newcombe's limits (`lower_limit`).
     """
-    z = norm.ppf((1 + level) / 2)
-    (low, high), (other_low, other_high) = (
-        (lower_limit(a, rows, z), 1 - lower_limit(1 - a, rows, z)) for a in (one, other)
-    )
+    (low, high), (other_low, other_high) = (auroc_limits(a, rows, level) for a in (one, other))
 
     def reach(x: float, y: float) -> float:
         return np.sqrt(max(0.0, x**2 + y**2 - 2 * correlated * x * y))
@@ -90,6 +87,12 @@ def limits_of_difference(
         apart - reach(one - low, other_high - other),
         apart + reach(high - one, other - other_low),
     )
+
+
+def auroc_limits(a: float, rows: tuple[int, int], level: float = 0.95) -> tuple[float, float]:
+    """An interval of an AUROC of that many H1 and H0 rows (`lower_limit` and its mirror image)."""
+    z = norm.ppf((1 + level) / 2)
+    return lower_limit(a, rows, z), 1 - lower_limit(1 - a, rows, z)
 
 
 def lower_limit(a: float, rows: tuple[int, int], z: float) -> float:

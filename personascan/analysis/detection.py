@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+from personascan.analysis.claims import auroc_limits
 from personascan.errors import InputError
 from personascan.scan.individual import scan_alone
 from personascan.scan.options import ScanOptions
@@ -37,26 +38,46 @@ class DetectionPlan:
 
     splits: int = 5  # each draws its own background
     background: float = 0.5  # share of the H0 rows; the rest is scanned, with all of H1
+    draw: bool = True  # or the first of the H0 rows, in their order, in a single split
+    # Tails beside that of the study's scans; "either": the higher score of right and left.
+    tails: tuple[str, ...] = ()
+    conditional: bool = False  # also with p-values within each condition of the rows
+    limit: int = 0  # rows of a side; 0: those of the comparison
 
 
 @dataclass(frozen=True)
 class Detection:
-    """How well individual scans tell H1 from held-out H0: means and deviations over the splits.
+    """How well scores of rows alone tell H1 from held-out H0: means and deviations over splits.
 
     The splits share rows, so that the deviation is no standard error: it says what the choice of
-    the background changes.
+    the background changes. The interval is for other rows, by `claims.auroc_limits`, clusters being
+    counted as one row.
     """
 
     auroc: float
     auroc_deviation: float
+    auroc_low: float  # 95% interval
+    auroc_high: float
     tpr: float  # at an FPR of at most LOW_FPR
     tpr_deviation: float
     background: int  # H0 rows of each split's background
+    h0: int  # H0 rows that a split scans
     score_N: np.ndarray = field(repr=False)  # mean over splits that scanned the row; NaN: none did
 
 
-def detect(place_ND, positive_N, plan: DetectionPlan, options: ScanOptions, seed: int) -> Detection:
-    """Scan every row of a place by itself, against backgrounds drawn from H0.
+@dataclass(frozen=True)
+class Labels:
+    """What is known of rows beside their activations."""
+
+    positive_N: np.ndarray  # bool: belongs to H1
+    clusters_N: np.ndarray | None = None  # rows of one are never both expected and scanned
+    conditions_N: np.ndarray | None = None  # within which p-values can be taken
+
+
+def detect(
+    place_ND, labels: Labels, plan: DetectionPlan, options: tuple[ScanOptions, ...], seed: int
+) -> Detection:
+    """Scan every row of a place by itself, against backgrounds of H0 rows.
 
     In each split a share of the H0 rows is the background; the other H0 rows and all of H1 are
     scanned alone, and their scores are what AUROC and the true-positive rate are taken from. A
@@ -64,38 +85,91 @@ def detect(place_ND, positive_N, plan: DetectionPlan, options: ScanOptions, seed
 
     Args:
       place_ND: activations of one place, or features of any origin.
-      positive_N: bool, True where a row belongs to H1.
-      options: score, tail and alphas; starts mean nothing for a single row.
+      labels: of the rows. With conditions, a row is compared with the background rows of its own.
+      options: score, tail and alphas; starts mean nothing for a single row. Of several, such as
+        those of the right and the left tail, a row's highest score counts.
       seed: decides the backgrounds.
 
     Raises:
       InputError: as `individual_scan`; a label without rows, a share that leaves no H0 row for
-        either part, no splits, alphas that no p-value reaches.
+        either part, no splits, alphas that no p-value reaches, a condition without background.
     """
     place_ND = as_matrix("the place", place_ND)
-    positive_N = check_rows(place_ND, positive_N)
+    size = background_size(int((~check_rows(place_ND, labels.positive_N)).sum()), plan)
+    for o in options:
+        if labels.conditions_N is None and (note := o.unattainable(size)):
+            raise InputError(note)
+    conditions_N = labels.conditions_N
+    if conditions_N is None:
+        conditions_N = np.zeros(len(place_ND), int)
+
+    def scores(background, scanned) -> np.ndarray:
+        found_N = np.empty(len(scanned))
+        for condition in np.unique(conditions_N[scanned]):
+            own = background[conditions_N[background] == condition]
+            if not len(own) or any(o.unattainable(len(own)) for o in options):
+                raise InputError(
+                    f"condition {str(condition)!r} has {len(own)} background rows, too few for "
+                    "p-values of its own; add rows, or scan without conditions"
+                )
+            rows = conditions_N[scanned] == condition
+            each = (scan_alone(place_ND[own], place_ND[scanned[rows]], o) for o in options)
+            found_N[rows] = np.max([found.score for found in each], axis=0)
+        return found_N
+
+    return over_splits(scores, place_ND, labels, plan, seed)
+
+
+def over_splits(scores, place_ND, labels: Labels, plan: DetectionPlan, seed: int) -> Detection:
+    """`scores(background rows, scanned rows)` of every split, and how well they tell H1 from H0."""
+    positive_N = check_rows(place_ND, labels.positive_N)
     check_seed(seed)
     h0 = np.flatnonzero(~positive_N)
-    size = background_size(len(h0), plan)
-    if note := options.unattainable(size):
-        raise InputError(note)
+    background_size(len(h0), plan)
     score_KN = np.full((plan.splits, len(place_ND)), np.nan)
-    auroc_K, tpr_K = np.empty(plan.splits), np.empty(plan.splits)
+    auroc_K, tpr_K, sizes_K = np.empty(plan.splits), np.empty(plan.splits), []
     for split in range(plan.splits):
-        background = np.random.default_rng([seed, split]).permutation(h0)[:size]
-        scanned_N = ~np.isin(np.arange(len(place_ND)), background)
-        scores = scan_alone(place_ND[background], place_ND[scanned_N], options).score
-        score_KN[split, scanned_N] = scores
-        auroc_K[split] = roc_auc_score(positive_N[scanned_N], scores)
-        tpr_K[split] = tpr_at_fpr(scores, positive_N[scanned_N])
+        background, scanned = split_rows(h0, positive_N, labels.clusters_N, plan, (seed, split))
+        found = scores(background, scanned)
+        score_KN[split, scanned] = found
+        auroc_K[split] = roc_auc_score(positive_N[scanned], found)
+        tpr_K[split] = tpr_at_fpr(found, positive_N[scanned])
+        sizes_K.append((len(background), int((~positive_N[scanned]).sum())))
     scanned_K = (~np.isnan(score_KN)).sum(0)
     mean_N = np.divide(
         np.nansum(score_KN, 0), scanned_K, out=np.full(len(place_ND), np.nan), where=scanned_K > 0
     )
+    own = auroc_limits(float(auroc_K.mean()), units_of(positive_N, labels.clusters_N, plan))
     return Detection(
-        float(auroc_K.mean()), float(auroc_K.std()), float(tpr_K.mean()), float(tpr_K.std()),
-        size, mean_N,
+        float(auroc_K.mean()), float(auroc_K.std()), *own, float(tpr_K.mean()),
+        float(tpr_K.std()), *sizes_K[0], mean_N,
     )  # fmt: skip
+
+
+def split_rows(h0, positive_N, clusters_N, plan: DetectionPlan, key) -> tuple:
+    """The background of a split, and the rows that it scans."""
+    size = background_size(len(h0), plan)
+    if not plan.draw:
+        background = h0[:size]
+    elif clusters_N is None:
+        background = np.random.default_rng(key).permutation(h0)[:size]
+    else:  # whole clusters, as many as fill the share best
+        own = clusters_N[h0]
+        order = np.random.default_rng(key).permutation(np.unique(own))
+        filled = np.cumsum([(own == cluster).sum() for cluster in order])
+        count = int(np.clip(np.abs(filled - size).argmin() + 1, 1, max(1, len(order) - 1)))
+        background = h0[np.isin(own, order[:count])]
+    taken_N = np.isin(np.arange(len(positive_N)), background)
+    if clusters_N is not None:
+        taken_N |= np.isin(clusters_N, clusters_N[background])
+    return background, np.flatnonzero(~taken_N)
+
+
+def units_of(positive_N, clusters_N, plan: DetectionPlan) -> tuple[int, int]:
+    """Rows of H1, and of H0 that a split scans; clusters where rows have some."""
+    sides = [np.flatnonzero(positive_N), np.flatnonzero(~positive_N)]
+    h1, h0 = (len(s) if clusters_N is None else len(np.unique(clusters_N[s])) for s in sides)
+    return h1, max(1, h0 - round(plan.background * h0))
 
 
 def check_rows(place_ND, positive_N) -> np.ndarray:
@@ -112,6 +186,8 @@ def background_size(h0: int, plan: DetectionPlan) -> int:
     """How many of the H0 rows are the background of a split."""
     if not isinstance(plan.splits, int) or plan.splits < 1:
         raise InputError(f"splits = {plan.splits!r}; use a whole number from 1")
+    if not plan.draw and plan.splits > 1:
+        raise InputError(f"splits = {plan.splits}: the first H0 rows are one background; use 1")
     if not 0 < plan.background < 1:
         raise InputError(f"background = {plan.background!r}; use a share of H0 between 0 and 1")
     size = round(plan.background * h0)

@@ -72,6 +72,12 @@ class PlaceScan:
     set_TC: np.ndarray = field(repr=False)  # bool: the node set of every labelling
     halves: int  # columns of a node
     choice: Choice | None = None
+    mixture: str = ""  # another share of H1, in words
+
+    @property
+    def plain(self) -> bool:
+        """All rows, in the shares of the plan."""
+        return self.choice is None and not self.mixture
 
     @property
     def nodes_D(self) -> np.ndarray:
@@ -93,9 +99,15 @@ class PlaceScan:
         return np.repeat([1, -1], self.q_C.size // 2)
 
 
-def in_half(strata, seed: int) -> np.ndarray:
-    """0 or 1 for each row: every stratum is shuffled and dealt out in turn: [N]."""
+def in_half(strata, seed: int, clusters_N=None) -> np.ndarray:
+    """0 or 1 for each row: every stratum is shuffled and dealt out in turn: [N].
+
+    Rows of one cluster, which are of one stratum, go to one half.
+    """
     strata = np.asarray(strata)
+    if clusters_N is not None:
+        _, first, own_N = np.unique(clusters_N, return_index=True, return_inverse=True)
+        return in_half(strata[first], seed)[own_N]
     rng = np.random.default_rng([seed, len(strata)])
     half_N = np.zeros(len(strata), int)
     for number, stratum in enumerate(dict.fromkeys(strata.tolist())):
@@ -104,13 +116,15 @@ def in_half(strata, seed: int) -> np.ndarray:
     return half_N
 
 
-def scan_place(place, place_ND, positive_N, rows, plan: LocalisationPlan, seed: int) -> PlaceScan:
+def scan_place(
+    place, place_ND, positive_N, rows, plan: LocalisationPlan, seed: int, clusters_N=None
+) -> PlaceScan:
     """All runs of a comparison at one place, and its nodes beside permuted labels."""
-    masks = draw_splits(positive_N, plan.runs, seed)
+    masks = draw_splits(positive_N, plan.runs, seed, clusters_N)
     found = scan_pool(place_ND, *masks, plan.options, seed=seed)
     precision_R, recall_R = precision_recall(found.rows[0], masks[1], positive_N)
     if plan.permutations:
-        labellings = draw_labellings(positive_N, plan.runs, plan.permutations, seed)
+        labellings = draw_labellings(positive_N, plan.runs, plan.permutations, seed, clusters_N)
         frequency_TC = null_frequencies(place_ND, labellings, plan.options)
         q_C = node_rates.q_values(frequency_TC)
         p_C = node_rates.family_p(frequency_TC, plan.runs.runs)

@@ -14,7 +14,7 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from scipy.spatial import ConvexHull, QhullError
 from sklearn import config_context
 from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, silhouette_score
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from threadpoolctl import ThreadpoolController
 
 from personascan.analysis.probes import auroc, fit_probes
@@ -52,7 +52,9 @@ def thread_pools() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def place_separation(place_ND, positive_N, plan: SeparationPlan, seed: int) -> Separation:
+def place_separation(
+    place_ND, positive_N, plan: SeparationPlan, seed: int, clusters_N=None
+) -> Separation:
     """How far one place separates positive from other rows.
 
     Each seed draws a sample of both directions for PCA and the cluster metrics, and shuffles the
@@ -72,7 +74,7 @@ def place_separation(place_ND, positive_N, plan: SeparationPlan, seed: int) -> S
     unchecked = config_context(assume_finite=True, skip_parameter_validation=True)
     with thread_pools().limit(limits=1, user_api="blas"), unchecked:
         values = cluster_metrics(place_ND, positive_N, sizes, plan, seed)
-        values["probe_auroc"] = probe_aurocs(place_ND, positive_N, plan, seed)
+        values["probe_auroc"] = probe_aurocs(place_ND, positive_N, plan, seed, clusters_N)
     return Separation(
         {name: float(np.mean(v)) for name, v in values.items()},
         {name: float(np.std(v)) for name, v in values.items()},
@@ -104,8 +106,8 @@ def sample_sizes(positives: int, others: int, plan: SeparationPlan) -> tuple[int
     least = max(plan.components, plan.hull_components + 1, 2)
     if min(sizes) < least or min(positives, others) < plan.folds:
         raise InputError(
-            f"{positives} and {others} statements are too few to measure separation: each "
-            f"direction needs {plan.folds} for the folds and a sample of {least}"
+            f"{positives} and {others} rows are too few to measure separation: each side "
+            f"needs {plan.folds} for the folds and a sample of {least}"
         )
     return sizes
 
@@ -172,20 +174,28 @@ def hull_distance(points_NC, label_N) -> float:
     return float(np.linalg.norm(centroids[0] - centroids[1]))
 
 
-def probe_aurocs(place_ND, positive_N, plan: SeparationPlan, seed: int) -> np.ndarray:
-    """Mean held-out AUROC of logistic regression on standardised activations, for each seed."""
-    held_FN = held_out(positive_N.tobytes(), plan.folds, plan.seeds, seed)
+def probe_aurocs(
+    place_ND, positive_N, plan: SeparationPlan, seed: int, clusters_N=None
+) -> np.ndarray:
+    """Mean held-out AUROC of logistic regression on standardised activations, for each seed.
+
+    Rows of one cluster are held out together.
+    """
+    together = b"" if clusters_N is None else np.asarray(clusters_N, np.int64).tobytes()
+    held_FN = held_out(positive_N.tobytes(), together, plan.folds, plan.seeds, seed)
     scores_FN = fit_probes(place_ND, positive_N, ~held_FN, plan.probe_c)
     return auroc(scores_FN, positive_N, held_FN).reshape(plan.seeds, plan.folds).mean(1)
 
 
 @functools.lru_cache(maxsize=1)
-def held_out(labels: bytes, folds: int, seeds: int, seed: int) -> np.ndarray:
+def held_out(labels: bytes, clusters: bytes, folds: int, seeds: int, seed: int) -> np.ndarray:
     """The rows that each fit is judged on, the folds of each seed in turn; alike at every place."""
     positive_N = np.frombuffer(labels, bool)
+    clusters_N = np.frombuffer(clusters, np.int64) if clusters else None
+    kind = StratifiedKFold if clusters_N is None else StratifiedGroupKFold
     held_FN = np.zeros((seeds * folds, len(positive_N)), bool)
     for repetition in range(seeds):
-        split = StratifiedKFold(folds, shuffle=True, random_state=repetition + seed)
-        for fold, (_, rows) in enumerate(split.split(positive_N, positive_N)):
+        split = kind(folds, shuffle=True, random_state=repetition + seed)
+        for fold, (_, rows) in enumerate(split.split(positive_N, positive_N, clusters_N)):
             held_FN[repetition * folds + fold, rows] = True
     return held_FN

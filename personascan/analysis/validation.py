@@ -34,6 +34,8 @@ class ValidationPlan:
     shuffles: int = 20  # of the labels that the control is trained on
     bootstrap: int = 1000  # resamples of the judging rows
     level: float = 0.95  # of the claim's interval
+    # Instead of the node set: this share of all nodes, those selected most often. 0: the node set.
+    share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -241,8 +243,24 @@ def check_plan(plan: ValidationPlan) -> None:
             raise InputError(f"{name} = {value!r}; use a whole number from 1")
     if not plan.probe_c > 0:
         raise InputError(f"probe_c = {plan.probe_c!r}; the inverse strength of a ridge is above 0")
+    if not 0 <= plan.share < 1:
+        raise InputError(f"share = {plan.share!r}; use a share of the nodes below 1, or 0 for none")
     if not 0 < plan.level < 1:
         raise InputError(f"level = {plan.level!r}; use a share between 0 and 1, as 0.95")
+
+
+def most_frequent(frequency_C, share: float, nodes: int) -> np.ndarray:
+    """The share of all nodes that are selected most often, in either half: bool [C].
+
+    A node counts by its more frequent half, and that half is taken; ties go by number.
+    """
+    halves = frequency_C.size // nodes
+    by_half = np.asarray(frequency_C).reshape(halves, nodes)
+    count = max(1, round(share * nodes))
+    chosen = np.argsort(-by_half.max(0), kind="stable")[:count]
+    columns = np.zeros((halves, nodes), bool)
+    columns[by_half.argmax(0)[chosen], chosen] = True
+    return columns.reshape(-1)
 
 
 def check_halves(find_rows, judge_rows, positive_N) -> tuple[np.ndarray, np.ndarray]:

@@ -5,20 +5,38 @@ import re
 import numpy as np
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import RepeatedStratifiedKFold, cross_val_score
+from sklearn.model_selection import (
+    RepeatedStratifiedKFold,
+    StratifiedGroupKFold,
+    cross_val_score,
+)
 from sklearn.pipeline import make_pipeline
 
 from personascan.errors import InputError
 
 
-def bag_of_words_accuracy(texts: list[str], positive_N, *, seed: int, folds=5, repeats=5):
-    """Held-out accuracy (mean, deviation over repeats) of logistic regression on word counts."""
+def bag_of_words_accuracy(
+    texts: list[str], positive_N, *, seed: int, folds=5, repeats=5, clusters_N=None
+):
+    """Held-out accuracy (mean, deviation over repeats) of logistic regression on word counts.
+
+    Texts of one cluster are held out together.
+    """
     label_N = np.asarray(positive_N)
     folds = min(folds, int(label_N.sum()), int((~label_N).sum()))
     if folds < 2 or not any(re.search(r"\w\w", text) for text in texts):
         raise InputError("word counts need two statements a direction and at least one word")
     classifier = make_pipeline(CountVectorizer(), LogisticRegression(max_iter=2000))
-    split = RepeatedStratifiedKFold(n_splits=folds, n_repeats=repeats, random_state=seed)
+    if clusters_N is None:
+        split = RepeatedStratifiedKFold(n_splits=folds, n_repeats=repeats, random_state=seed)
+    else:
+        split = [
+            fold
+            for repeat in range(repeats)
+            for fold in StratifiedGroupKFold(
+                folds, shuffle=True, random_state=(seed + repeat) % 2**32
+            ).split(label_N, label_N, clusters_N)
+        ]
     scores = cross_val_score(classifier, texts, label_N, cv=split)
     by_repeat = scores.reshape(repeats, folds).mean(1)
     return float(by_repeat.mean()), float(by_repeat.std())

@@ -18,6 +18,7 @@ from personascan.scan.splits import (
     check_seed,
     check_sizes,
     fold_each,
+    largest,
     run_keys,
     split_masks,
 )
@@ -32,6 +33,7 @@ class Labellings:
     labels_TN: np.ndarray  # bool [T + 1, N]; the first are the labels themselves
     plan: SplitPlan
     seed: int
+    clusters_N: np.ndarray | None = None  # of rows that are permuted and drawn together
 
     def masks(self, runs: int) -> tuple[np.ndarray, np.ndarray]:
         """Background and evaluation masks [(T + 1) R, N], the runs of a labelling together."""
@@ -39,11 +41,16 @@ class Labellings:
         number_TR = np.arange(labellings)[:, None] * RUNS_APART + np.arange(runs)
         keys = fold_each(keys_of(self.seed)[1], jnp.asarray(number_TR.ravel(), jnp.uint32))
         labels_XN = np.repeat(self.labels_TN, runs, axis=0)
-        return split_masks(labels_XN, keys, replace(self.plan, runs=runs))
+        return split_masks(labels_XN, keys, replace(self.plan, runs=runs), self.clusters_N)
 
 
-def draw_labellings(positive_N, plan: SplitPlan, permutations: int, seed: int) -> Labellings:
+def draw_labellings(
+    positive_N, plan: SplitPlan, permutations: int, seed: int, clusters_N=None
+) -> Labellings:
     """The labels and T permutations of them.
+
+    With clusters, whose rows have one label each, labels are exchanged between clusters of equally
+    many rows: rows that belong together are not exchangeable one by one.
 
     Raises:
       InputError: labels that are no bools, samples that the rows cannot give, a number of
@@ -58,9 +65,30 @@ def draw_labellings(positive_N, plan: SplitPlan, permutations: int, seed: int) -
             f"{RUNS_APART}"
         )
     positive_N = check_labels(positive_N)
-    check_sizes(int((~positive_N).sum()), int(positive_N.sum()), plan)
-    shuffled_TN = shuffle(run_keys(keys_of(seed)[0], permutations), jnp.asarray(positive_N))
-    return Labellings(np.concatenate([positive_N[None], np.asarray(shuffled_TN)]), plan, seed)
+    h1 = int(positive_N.sum())
+    check_sizes(positive_N.size - h1, h1, plan, largest(clusters_N))
+    keys = run_keys(keys_of(seed)[0], permutations)
+    if clusters_N is None:
+        shuffled_TN = np.asarray(shuffle(keys, jnp.asarray(positive_N)))
+    else:
+        shuffled_TN = shuffle_clusters(keys, positive_N, np.asarray(clusters_N))
+    return Labellings(np.concatenate([positive_N[None], shuffled_TN]), plan, seed, clusters_N)
+
+
+def shuffle_clusters(keys_T, positive_N, clusters_N) -> np.ndarray:
+    """Labels exchanged between clusters of one size: [T, N]."""
+    numbers, first, own_N, sizes = np.unique(
+        clusters_N, return_index=True, return_inverse=True, return_counts=True
+    )
+    label_C = positive_N[first]
+    if (label_C[own_N] != positive_N).any():
+        raise InputError("the rows of a cluster have both labels; they cannot be permuted as one")
+    label_TC = np.empty((len(keys_T), len(numbers)), bool)
+    for size in np.unique(sizes):
+        alike = np.flatnonzero(sizes == size)
+        keys = jax.vmap(lambda key, size=int(size): jax.random.fold_in(key, size))(keys_T)
+        label_TC[:, alike] = np.asarray(shuffle(keys, jnp.asarray(label_C[alike])))
+    return label_TC[:, own_N]
 
 
 def keys_of(seed: int):

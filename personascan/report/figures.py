@@ -10,8 +10,10 @@ from matplotlib.ticker import NullFormatter
 
 from personascan.analysis.findings import LEVEL
 from personascan.places import ONCE, lines_of
+from personascan.report.alone import draw_alone
 from personascan.report.tables import center
 from personascan.report.upset import draw_upset
+from personascan.report.words import line_name
 from personascan.visible import visible
 
 # Okabe and Ito's palette, which survives colour blindness.
@@ -40,16 +42,22 @@ def draw_figures(part, folder: pathlib.Path) -> dict[str, list[str]]:
 
 def all_figures(part) -> dict[str, dict[str, Figure]]:
     """Figures by kind and file name."""
+    of_runs = {"precision_recall": {}, "selection_frequency": {}}
+    if any(part.scans.values()):
+        of_runs = {
+            "precision_recall": {"precision_recall.png": draw_precision_recall(part)},
+            "selection_frequency": {"selection_frequency.png": draw_selection_frequency(part)},
+        }
     return {
         "found": {"found.png": draw_profiles(part)} if part.calibrations else {},
         "separation": {"separation.png": draw_separation(part)},
         "pca": {"pca.png": draw_projections(part)},
-        "precision_recall": {"precision_recall.png": draw_precision_recall(part)},
-        "selection_frequency": {"selection_frequency.png": draw_selection_frequency(part)},
+        **of_runs,
+        "alone": {"alone.png": draw_alone(part)} if part.several_ways else {},
         "upset": {
             f"upset_{file_name(place)}.png": draw_upset(
                 {n: s.nodes_D for n, found in part.scans.items() for s in found
-                 if s.place == place and s.choice is None},
+                 if s.place == place and s.plain},
                 f"Node sets at {place}",
             )
             for place in part.overlaps
@@ -71,6 +79,15 @@ def depth(part, place) -> int:
     return max(blocks, default=-1) + 1 if place.site in ONCE else place.layer
 
 
+def name_layers(axis, part) -> None:
+    """Layers by number, or by the names that they have."""
+    axis.set_xlabel("layer")
+    named = [place for place in part.places if place.line]
+    if named:
+        axis.set_xticks([p.layer for p in named], [visible(p.site) for p in named],
+                        rotation=60, ha="right", fontsize=8)  # fmt: skip
+
+
 def draw_profiles(part) -> Figure:
     """Each comparison's studentised statistic by layer, a line for each site and position."""
     names = list(part.calibrations)
@@ -86,7 +103,7 @@ def draw_profiles(part) -> Figure:
             z = np.array([found.z[at[p]] for p in places])
             passes = np.array([found.p_family[at[p]] <= LEVEL for p in places])
             style = "-" if c < len(COLOURS) else ":"  # then colours come again
-            axis.plot(x, z, style, color=colour(c), lw=1.2, label=f"{site}, {position}")
+            axis.plot(x, z, style, color=colour(c), lw=1.2, label=line_name(site, position))
             axis.plot(
                 np.array(x)[passes], z[passes], "o", color=colour(c), markersize=5, mec="white"
             )
@@ -104,10 +121,10 @@ def draw_profiles(part) -> Figure:
     for axis in axes[:, 0]:
         axis.set_ylabel("mean score, in deviations\nof permuted labels")
     for axis in axes[-1]:
-        axis.set_xlabel("layer")
+        name_layers(axis, part)
     axes.flat[0].plot([], [], "o", color="0.4", label="family-wise p <= 0.05")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    tells = apart(part.level) + (" apart" if part.level == 2 else "")
+    tells = apart(part) + (" apart" if is_directed(part) else "")
     figure.suptitle(
         f"Where the scan tells {tells}, against {found.null.shape[1]} permutations of labels"
     )
@@ -143,24 +160,29 @@ def draw_separation(part) -> Figure:
             axis.yaxis.set_major_formatter("{x:g}")
             axis.yaxis.set_minor_formatter(NullFormatter())
         axis.set_ylabel(label)
-        axis.set_xlabel("layer")
+        name_layers(axis, part)
         axis.grid(alpha=0.3)
     legend = axes.flat[5]
     legend.axis("off")
     handles, labels = axes.flat[0].get_legend_handles_labels()
-    title = "positive against negative" if part.level == 2 else "H1 against H0"
+    title = "positive against negative" if is_directed(part) else "H1 against H0"
     legend.legend(handles, labels, loc="upper left", frameon=False, title=title)
     legend.text(
         0.02, 0.08, f"bands: deviation over\n{part.config.separation.seeds} seeds",
         transform=legend.transAxes, va="bottom",
     )  # fmt: skip
-    figure.suptitle(f"How far apart {apart(part.level)} lie in {site}, {position}")
+    figure.suptitle(f"How far apart {apart(part)} lie in {line_name(site, position)}")
     return figure
 
 
-def apart(level: int) -> str:
+def is_directed(part) -> bool:
+    """Whether the sides are the two directions of a persona."""
+    return part.level == 2 and part.texts
+
+
+def apart(part) -> str:
     """The two sides of a comparison, in words."""
-    return "the two directions" if level == 2 else "H1 from H0"
+    return "the two directions" if is_directed(part) else "H1 from H0"
 
 
 def draw_projections(part) -> Figure:
@@ -172,7 +194,7 @@ def draw_projections(part) -> Figure:
         shown = zip(row, ("early", "middle", "furthest"), part.projections[name], strict=True)
         for axis, kind, p in shown:
             for side, label in ((True, "positive"), (False, "negative")):
-                label = label if part.level == 2 else ("H1" if side else "H0")
+                label = label if is_directed(part) else ("H1" if side else "H0")
                 axis.scatter(
                     *p.points_N2[p.positive_N == side].T,
                     s=12, alpha=0.7, color=DIRECTION_COLOURS[side], label=label, lw=0,
@@ -181,7 +203,8 @@ def draw_projections(part) -> Figure:
             axis.set_xlabel(f"component 1 ({p.share_2[0]:.0%} of variance)")
             axis.set_ylabel(f"component 2 ({p.share_2[1]:.0%})")
     axes[0, 0].legend(fontsize=8)
-    figure.suptitle("Statements in the first two principal components (units of activation)")
+    called = part.terms.rows.capitalize()
+    figure.suptitle(f"{called} in the first two principal components (units of activation)")
     return figure
 
 
@@ -190,7 +213,9 @@ def scanned_panels(part) -> dict[str, dict[str, list]]:
     panels = {}
     for name, found in part.scans.items():
         for scan in found:
-            title = f"{scan.place}, all statements"
+            title = f"{scan.place}, all {part.terms.rows}"
+            if scan.mixture:
+                continue
             if scan.choice:
                 title = "place chosen on one half, judged on the other"
             panels.setdefault(title, {}).setdefault(name, []).append(scan)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from personascan.places import lines_of
-from personascan.report.words import joined, safe, table
+from personascan.report.words import joined, line_name, safe, table
 from personascan.study.results import Part
 
 METHODS = (
@@ -25,7 +25,7 @@ def judged_section(part: Part, figures) -> str:
     texts = [detection_text(part)]
     if any(part.validations.values()):
         texts.append(validation_text(part))
-    return "## What held-out statements say\n\n" + "\n\n".join(texts)
+    return f"## What held-out {part.terms.rows} say\n\n" + "\n\n".join(texts)
 
 
 def detection_text(part: Part) -> str:
@@ -41,10 +41,11 @@ def detection_text(part: Part) -> str:
                     f"{d.tpr:.2f} ± {d.tpr_deviation:.2f}",
                 ]
             )  # fmt: skip
-    plan = part.config.detection
+    plan, called = part.config.detection, part.terms.rows
+    times = f"{plan.splits} times" if plan.splits > 1 else "once"
     return (
-        f"Statements scanned alone, against {plan.background:.0%} of the H0 statements, "
-        f"{plan.splits} times: how well their scores tell H1 from the other H0 statements (AUROC, "
+        f"{called.capitalize()} scanned alone, against {plan.background:.0%} of the H0 {called}, "
+        f"{times}: how well their scores tell H1 from the other H0 {called} (AUROC, "
         "0.5 is chance, and the share of H1 found at 1% false positives; mean ± deviation). The "
         "best place is chosen on what it is judged by. `places.csv` has every place.\n\n"
         + table(["", "place", "", "AUROC", "found at 1%"], rows)
@@ -54,9 +55,10 @@ def detection_text(part: Part) -> str:
 def validation_text(part: Part) -> str:
     """AUROC of each method on the other half, mean over both halves, and the claim."""
     names = [name for name, found in part.validations.items() if found]
+    methods = METHODS if part.texts else METHODS[:-2]
     rows = []
     for name in names:
-        cells = [mean_of(part, name, method, "auroc") for method, _ in METHODS]
+        cells = [mean_of(part, name, method, "auroc") for method, _ in methods]
         clusters = (mean_of(part, name, "k-means", m) for m in ("precision", "recall"))
         rows.append(
             [
@@ -73,19 +75,23 @@ def validation_text(part: Part) -> str:
         for name, found in part.validations.items()
         if found
     ]
-    sets = part.config.validation.random_sets
+    plan = part.config.validation
+    sets = plan.random_sets
+    what = "A node set"
+    if plan.share:
+        what = f"The {plan.share:.0%} of the nodes that are selected most often,"
     return (
-        "A node set found on one half of the statements, at the place which that half chose, "
+        f"{what} found on one half of the {part.terms.rows}, at the place which that half chose, "
         "judged on the other half: held-out AUROC of a logistic probe on these nodes, beside "
         f"{sets} random sets of their size, the nodes of the largest mean difference, one "
         "direction, all nodes, detectors that are told no labels, and controls; means over the two "
         "halves. `validation.csv` has more.\n\n"
         + table(
-            ["", "nodes found", *(label for _, label in METHODS), "k-means, precision / recall"],
+            ["", "nodes found", *(label for _, label in methods), "k-means, precision / recall"],
             rows,
         )
         + "\n\nHeld-out AUROC of the found nodes less that of all nodes, with a 95% interval over "
-        "the judging statements: where it lies below zero, the found nodes alone are worse.\n\n"
+        "the judging rows: where it lies below zero, the found nodes alone are worse.\n\n"
         + table(["", "found on half A", "found on half B"], claims)
     )
 
@@ -124,7 +130,7 @@ def apart_section(part: Part, figures) -> str:
 
 
 def mean_of(part: Part, name: str, method: str, metric: str) -> float:
-    values = [v.methods[method].get(metric, np.nan) for v in part.validations[name]]
+    values = [v.methods.get(method, {}).get(metric, np.nan) for v in part.validations[name]]
     known = [value for value in values if not np.isnan(value)]
     return float(np.mean(known)) if known else np.nan
 
@@ -138,10 +144,10 @@ def late_section(part: Part, figures) -> str:
             if len(lines[site, position]) < 3 or np.isnan(p.share):
                 continue
             counted += 1
-            late += [f"{safe(name)} at {site}, {position}"] * p.late
+            late += [f"{safe(name)} at {line_name(site, position)}"] * p.late
             rows.append(
                 [
-                    safe(name), f"{site}, {position}", f"{p.share:.2f}",
+                    safe(name), line_name(site, position), f"{p.share:.2f}",
                     f"{p.low:.2f} to {p.high:.2f}", f"{p.even:.2f}",
                 ]
             )  # fmt: skip
@@ -151,8 +157,8 @@ def late_section(part: Part, figures) -> str:
     said += f": {joined(late)}." if late else "."
     return (
         "## How late in the layers\n\n"
-        "The share of the signal (2 AUROC - 1 of statements scanned alone) that lies in the last "
-        "third of the depth, with a 95% bootstrap interval over statements. The published claim is "
-        f"that separation is largest there. {said} `profiles.csv` has more.\n\n"
+        f"The share of the signal (2 AUROC - 1 of {part.terms.rows} scanned alone) that lies in "
+        f"the last third of the depth, with a 95% bootstrap interval over {part.terms.rows}. The "
+        f"published claim is that separation is largest there. {said} `profiles.csv` has more.\n\n"
         + table(["", "site, position", "in the last third", "95% interval", "even spread"], rows)
     )

@@ -8,11 +8,17 @@ from personascan.study.results import Part, Study
 
 def part_name(study: Study, part: Part) -> str:
     """The folder of a part: a model's last name and the level; numbered if names are shared."""
-    names = [last_name(model) for model in study.config.models]
-    number = study.config.models.index(part.model)
+    models = models_of(study)
+    names = [last_name(model) for model in models]
+    number = models.index(part.model)
     several = len({name.lower() for name in names}) < len(names)
     before = f"{number + 1}-" if several else ""
     return f"{before}{names[number]}-level{part.level}"
+
+
+def models_of(study: Study) -> list[str]:
+    """The networks, in their order."""
+    return list(dict.fromkeys(part.model for part in study.parts))
 
 
 def last_name(model: str) -> str:
@@ -29,7 +35,7 @@ def heading(study: Study) -> str:
     links = "\n".join(
         f"- [{safe(part.title)}]({part_name(study, part)}/report.md)" for part in study.parts
     )
-    models = ", ".join(quoted(model) for model in study.config.models)
+    models = ", ".join(quoted(model) for model in models_of(study))
     levels = ", ".join(map(str, study.config.levels))
     return (
         f"# {len(study.parts)} parts of one study: {models}, levels {levels}\n\n"
@@ -40,12 +46,14 @@ def heading(study: Study) -> str:
 def findings_section(study: Study) -> str:
     """A line for each comparison of each part."""
     header = ["model", "level", "comparison", "furthest place", "z", "family-wise p",
-              "places found", "wording, accuracy"]  # fmt: skip
+              "places found"]  # fmt: skip
+    texts = any(part.texts for part in study.parts)
+    header += ["wording, accuracy"] if texts else []
     rows = [
         [
             quoted(part.model), part.level, safe(f.name), f.place, f"{f.z:.1f}",
             f"{f.p_family:.3f}", f"{f.passing} of {f.places}",
-            f"{part.wording[f.name][0]:.2f}",
+            *([f"{part.wording[f.name][0]:.2f}"] if texts else []),
         ]
         for part in study.parts
         for f in part.findings()

@@ -1,12 +1,11 @@
 """report.md: shows and explains the tables and pictures of a study in sentences with numbers."""
 
-import numpy as np
-
 from personascan.analysis.findings import LEVEL, Finding, pooled
+from personascan.report.alone import alone_section, tails_section, transfer_section
 from personascan.report.figures import apart, best_line
 from personascan.report.judged import apart_section, judged_section, late_section
-from personascan.report.tables import center, mean_deviation, part_of
-from personascan.report.words import joined, listed, pictures, quoted, safe, table
+from personascan.report.scanned import nodes_section, runs_section
+from personascan.report.words import joined, line_name, listed, pictures, quoted, safe, table
 
 SURE_WORDING = 0.7  # from here on wording alone tells most statements
 
@@ -18,7 +17,10 @@ def report_page(part, figures: dict[str, list[str]]) -> str:
         *([found_section(part, figures)] if part.calibrations else []),
         runs_section(part, figures),
         nodes_section(part, figures),
+        tails_section(part),
         judged_section(part, figures),
+        alone_section(part, figures),
+        transfer_section(part),
         late_section(part, figures),
         separation_section(part, figures),
         apart_section(part, figures),
@@ -28,13 +30,20 @@ def report_page(part, figures: dict[str, list[str]]) -> str:
 
 
 def heading(part) -> str:
-    config = part.config
+    config, terms = part.config, part.terms
+    sizes = sorted({f"{a} + {b}" for a, b in part.pool_sizes.values()})
+    if not part.texts:
+        return (
+            f"# {listed(part.scans)} in {quoted(part.model)}\n\n"
+            f"Each comparison sets {terms.h1} (H1) against {terms.h0} (H0), {', '.join(sizes)} "
+            f"{terms.rows}. {part.source.about} `study.json` holds the configuration, versions, "
+            "seed and hashes of the inputs."
+        )
     against = {
         2: "its positive statements (H1) against its negative ones (H0)",
         1: "its positive statements (H1) against those of its topic's other personas (H0)",
         0: "its personas' positive statements (H1) against those of the other topics (H0)",
     }[part.level]
-    sizes = sorted({f"{a} + {b}" for a, b in part.pool_sizes.values()})
     what = "topic" if part.level == 0 else "persona"
     return (
         f"# {listed(part.scans)} in {quoted(part.model)}\n\n"
@@ -98,11 +107,13 @@ def found_section(part, figures) -> str:
     if least > LEVEL:
         lines[0] += f" But with {scan.permutations} permutations no p can reach {LEVEL:g}."
     header = ["", "furthest place", "z", "family-wise p", "q over comparisons",
-              "places with family-wise p <= 0.05", "wording, accuracy"]  # fmt: skip
+              "places with family-wise p <= 0.05"]  # fmt: skip
+    header += ["wording, accuracy"] if part.texts else []
     rows = [
         [
             safe(f.name), f.place, f"{f.z:.1f}", f"{f.p_family:.3f}", f"{f.q:.3f}",
-            f"{f.passing} of {f.places}", f"{part.wording[f.name][0]:.2f}",
+            f"{f.passing} of {f.places}",
+            *([f"{part.wording[f.name][0]:.2f}"] if part.texts else []),
         ]
         for f in found
     ]  # fmt: skip
@@ -148,8 +159,8 @@ def finding_sentence(part, f: Finding) -> str:
         chosen = [str(s.place) for s in f.judged]
         where = chosen[0] if len(set(chosen)) == 1 else " and ".join(chosen)
         text += (
-            f" Chosen on one half of the statements ({where}) and judged on the other: p {p}, "
-            f"precision {means['precision']:.2f}, recall {means['recall']:.2f}, AUROC "
+            f" Chosen on one half of the {part.terms.rows} ({where}) and judged on the other: p "
+            f"{p}, precision {means['precision']:.2f}, recall {means['recall']:.2f}, AUROC "
             f"{means['auroc']:.2f}"
         )
         text += (
@@ -164,150 +175,6 @@ def finding_sentence(part, f: Finding) -> str:
     return text
 
 
-def runs_section(part, figures) -> str:
-    config = part.config
-    plan, scan = config.runs, config.scan
-    chance = plan.positive / (plan.positive + plan.clean)
-    rows = [
-        [
-            safe(name), found.place, part_of(found),
-            mean_deviation(found.runs.score, 1),
-            f"{np.nanmedian(found.runs.alpha):.3f}" if found.runs.score.any() else "-",
-            mean_deviation(found.precision_R), mean_deviation(found.recall_R),
-            f"{found.auroc:.2f}",
-            mean_deviation(found.runs.rows[0].sum(1), 1),
-            mean_deviation(found.runs.nodes[0].sum(1), 1),
-        ]
-        for name, scans in part.scans.items()
-        for found in scans
-    ]  # fmt: skip
-    precision = {
-        (name, str(s.place)): center(s.precision_R)[0]
-        for name, ss in part.scans.items()
-        for s in ss
-    }
-    precision = {key: value for key, value in precision.items() if not np.isnan(value)}
-    extremes = ""
-    if precision:
-        (high, at_high), (low, at_low) = (f(precision, key=precision.get) for f in (max, min))
-        extremes = (
-            f" Mean precision runs from {precision[low, at_low]:.2f} ({safe(low)} at {at_low}) to "
-            f"{precision[high, at_high]:.2f} ({safe(high)} at {at_high})."
-        )
-    silent = [
-        f"{safe(name)} at {s.place}"
-        for name, ss in part.scans.items() for s in ss if not s.runs.score.any()
-    ]  # fmt: skip
-    if silent:
-        extremes += f" No run returned anything for {joined(silent)}."
-    halves = ""
-    if any(s.choice for ss in part.scans.values() for s in ss):
-        halves = (
-            " Where a half of the statements chose the place, the other half was scanned, with "
-            "samples of half the size."
-        )
-    background = "freshly drawn background" if plan.redraw else "background shared by all runs"
-    header = ["", "place", "statements", "score", "median alpha", "precision", "recall", "AUROC",
-              "statements returned", "nodes"]  # fmt: skip
-    return (
-        "## Which statements diverge\n\n"
-        f"Each of {plan.runs} runs takes a {background} of {plan.background} H0 statements and "
-        f"scans {plan.clean} other H0 statements with {plan.positive} H1 statements for the subset "
-        f"of statements and nodes with the highest {scan.score} score ({scan.tail} tail, alphas "
-        f"{alphas_searched(scan)}, {scan.starts} starts).{halves} Returning every "
-        f"statement would give precision {chance:.2f} and recall 1. AUROC: how well the share of "
-        f"runs that return a statement tells H1 from H0.{extremes} "
-        "Mean ± deviation over runs; `runs.csv` has every run, with the ids of its statements.\n\n"
-        f"{table(header, rows)}\n\n"
-        f"{pictures(figures['precision_recall'], 'precision and recall')}"
-    )
-
-
-def alphas_searched(scan) -> str:
-    """The alphas of a scan, in words."""
-    kinds = {
-        "exact": "every one attained",
-        "grid": "50 equal steps",
-        "log": "geometric steps",
-    }
-    if scan.alphas not in kinds:
-        return ", ".join(safe(part) for part in scan.alphas.split(","))
-    least = f" from {scan.alpha_min:g}" if scan.alpha_min else ""
-    return f"{kinds[scan.alphas]}{least} up to {scan.alpha_max:g}"
-
-
-def nodes_section(part, figures) -> str:
-    config = part.config
-    signed = config.scan.tail == "signed"
-    kind = "half-node (a node in one direction)" if signed else "node"
-    what = (
-        f"with q-value <= {config.node_q:g}"
-        if config.scan.permutations
-        else f"with frequency >= {config.threshold:g}"
-    )
-    header = ["", "place", "statements", "nodes", "in the set: high", "low",
-              "family-wise p <= 0.05", "size of the set under permuted labels"]  # fmt: skip
-    rows = []
-    for name, scans in part.scans.items():
-        for s in scans:
-            inside = s.set_TC[0]
-            high, low = (
-                (int((inside & (s.directions_C == d)).sum()) for d in (1, -1))
-                if signed
-                else (int(inside.sum()), "")
-            )
-            calibrated = len(s.set_TC) > 1
-            rows.append(
-                [
-                    safe(name), s.place, part_of(s), s.q_C.size // s.halves, high, low,
-                    int((s.p_C <= 0.05).sum()) if calibrated else "-",
-                    f"{s.set_TC[1:].sum(1).mean():.1f}" if calibrated else "-",
-                ]
-            )  # fmt: skip
-    text = (
-        "## Which nodes\n\n"
-        f"The selection frequency of a {kind} is the share of runs that returned it; the node set "
-        f"of a comparison holds those {what}. "
-        + (
-            "q is the share of false selections expected among those at least as frequent, and the "
-            "family-wise p compares each frequency, in deviations of its own permutations, with "
-            "the highest of every permutation. "
-            if config.scan.permutations
-            else ""
-        )
-        + f"`nodes.csv` has every one.\n\n{table(header, rows)}\n\n"
-        f"{pictures(figures['selection_frequency'], 'selection frequency')}"
-    )
-    overlaps = [
-        [
-            place, listed(o.names), o.observed, f"{o.expected:.1f}", ratio(o), *null_of(o),
-            o.exclusive,
-        ]
-        for place, found in part.overlaps.items()
-        for o in found
-    ]  # fmt: skip
-    if overlaps:
-        header = ["place", "node sets of", "shared nodes", "expected by chance", "ratio",
-                  "under permutation", "permutation p", "hypergeometric p (exchangeable nodes)",
-                  "in no other set"]  # fmt: skip
-        text += (
-            "\n\nSets share nodes by chance as well: independent sets of these sizes would share "
-            "the number expected. A ratio near 1 is no sign of a common code.\n\n"
-            f"{table(header, overlaps)}\n\n"
-            f"{pictures(figures['upset'], 'exclusive intersections of node sets')}"
-        )
-    return text
-
-
-def null_of(overlap) -> list[str]:
-    values = (overlap.null_mean, overlap.p, overlap.p_hypergeometric)
-    return ["-" if np.isnan(value) else f"{value:.3g}" for value in values]
-
-
-def ratio(overlap) -> str:
-    return f"{overlap.observed / overlap.expected:.2f}" if overlap.expected else "-"
-
-
 def separation_section(part, figures) -> str:
     """What a probe and the cluster metrics see, which are told the labels."""
     metrics = ("probe_auroc", "silhouette", "calinski_harabasz", "davies_bouldin", "hull_distance")
@@ -315,24 +182,32 @@ def separation_section(part, figures) -> str:
     rows = []
     for name, found in part.separation.items():
         usable = {p: s for p, s in found.items() if not s.constant}
+        if not usable:
+            continue
         best = max(usable, key=lambda p: usable[p].mean["probe_auroc"])
         accuracy, spread = part.wording[name]
         at_best = found[best]
         rows.append(
-            [safe(name), f"{accuracy:.2f} ± {spread:.2f}", best]
+            [safe(name), *([f"{accuracy:.2f} ± {spread:.2f}"] if part.texts else []), best]
             + [f"{at_best.mean[m]:.3g} ± {at_best.deviation[m]:.2g}" for m in metrics]
         )
     words = [accuracy for accuracy, _ in part.wording.values()]
     larger = [max(pair) / sum(pair) for pair in part.pool_sizes.values()]
     plan, (site, position) = part.config.separation, best_line(part)[0]
-    header = ["", "wording, accuracy", "place of the best probe", "probe, AUROC", "silhouette",
+    header = ["", *(["wording, accuracy"] if part.texts else []), "place of the best probe",
+              "probe, AUROC", "silhouette",
               "Calinski-Harabasz", "Davies-Bouldin", "hull distance"]  # fmt: skip
+    called, wording = part.terms.rows, ""
+    if part.texts:
+        wording = (
+            " A bag of words knows wording alone: logistic regression on word counts reaches a "
+            f"held-out accuracy of {min(words):.2f} to {max(words):.2f} (guessing always the "
+            f"larger class: up to {max(larger):.2f})."
+        )
     text = (
-        f"## How far apart {apart(part.level)} lie\n\n"
-        "A probe (logistic regression) is told the labels and held to new statements: AUROC 0.5 is "
-        "chance. A bag of words knows wording alone: logistic regression on word counts reaches a "
-        f"held-out accuracy of {min(words):.2f} to {max(words):.2f} (guessing always the larger "
-        f"class: up to {max(larger):.2f}). The cluster metrics describe the first "
+        f"## How far apart {apart(part)} lie\n\n"
+        f"A probe (logistic regression) is told the labels and held to new {called}: AUROC 0.5 is "
+        f"chance.{wording} The cluster metrics describe the first "
         f"{plan.components} principal components of both directions together, the hull distance "
         f"the first {plan.hull_components}, in units of activation; mean ± deviation over "
         f"{plan.seeds} seeds. `places.csv` has every place; these are the ones with the best "
@@ -340,12 +215,13 @@ def separation_section(part, figures) -> str:
     )
     if constant:
         where = ", ".join(sorted(map(str, constant)))
-        text += f"\n\nConstant over the statements, so nothing to separate: {where}."
+        text += f"\n\nConstant over the {called}, so nothing to separate: {where}."
+    shown = f"separation in {line_name(site, position)}"
     return (
-        f"{text}\n\n{pictures(figures['separation'], f'separation in {site}, {position}')}\n\n"
-        "The statements themselves, in two components at an early, a middle and the furthest "
+        f"{text}\n\n{pictures(figures['separation'], shown)}\n\n"
+        f"The {called} themselves, in two components at an early, a middle and the furthest "
         "place. Clouds that overlap here may still be apart in other components.\n\n"
-        f"{pictures(figures['pca'], 'statements in principal components')}"
+        f"{pictures(figures['pca'], f'{called} in principal components')}"
     )
 
 
@@ -354,13 +230,18 @@ def limits_section(part) -> str:
     if not part.calibrations:
         notes.append(
             "Scores carry no p-value here: noise alone gives high scores and node sets that recur "
-            "between runs, because all runs draw from the same statements. Compare precision with "
+            "between runs, because all runs draw from the same rows. Compare precision with "
             "chance, and overlaps with the number expected, or set scan.permutations."
         )
-    else:
+    elif part.texts:
         notes.append(
             "A place or node that passes tells the labels apart; what it encodes may be wording, "
             "length or topic as well as the persona. Compare with the accuracy of word counts."
+        )
+    else:
+        notes.append(
+            "A place or node that passes tells the labels apart; what it encodes may be anything "
+            "that differs between them. Compare with what is simpler than a scan."
         )
     notes.append(
         "The number expected for overlaps takes nodes as exchangeable and sets as independent; "

@@ -12,12 +12,13 @@ from personascan.report.folder import (
     write_study,
 )
 from personascan.study.config import StudyConfig
+from personascan.study.opening import open_study
 from personascan.study.plan import StudyPlan, plan_models
 from personascan.study.results import Study
 from personascan.study.run import Workers, extract_together
 from personascan.study.status import Status, status_of
 from personascan.study.store import Store
-from personascan.study.study import open_study, study_results
+from personascan.study.study import study_results
 
 
 def run_study(config, *, jobs: int = 0, scheduler: str = "", replace: bool = False) -> Study | None:

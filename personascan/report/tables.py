@@ -10,13 +10,14 @@ from personascan.study.results import Part, Study
 from personascan.visible import cell, visible
 
 LARGE = ("runs", "nodes")  # what goes to Parquet files where these are asked for
+WHERE_ASKED = ("heads", "findings", "validation", "personas", "tails", "transfer")
 
 
 def write_tables(study: Study, folder: pathlib.Path) -> None:
     """A file for each table that has rows; some of them only where they were asked for."""
     for name, table in TABLES.items():
         rows = list(table.of(study))
-        if not rows and name in ("heads", "findings", "validation", "personas"):
+        if not rows and name in WHERE_ASKED:
             continue
         if study.config.tables == "parquet" and name in LARGE:
             frame(study, name).to_parquet(folder / f"{name}.parquet", index=False)
@@ -61,19 +62,21 @@ def summary_table(study: Study) -> str:
 def part_summary(part: Part) -> str:
     blocks = []
     if part.calibrations:
-        header = ("comparison", "wording", "furthest place", "z", "family-wise p", "places found",
-                  "confirmed")  # fmt: skip
+        header = ("comparison", *(["wording"] if part.texts else []), "furthest place", "z",
+                  "family-wise p", "places found", "confirmed")  # fmt: skip
         lines = [
             (
-                visible(f.name), f"{part.wording[f.name][0]:.2f}", str(f.place), f"{f.z:.1f}",
+                visible(f.name),
+                *([f"{part.wording[f.name][0]:.2f}"] if part.texts else []),
+                str(f.place), f"{f.z:.1f}",
                 f"{f.p_family:.3f}", f"{f.passing} of {f.places}",
                 f"{f.confirmed} of {len(f.judged)}",
             )
             for f in part.findings()
         ]  # fmt: skip
         blocks.append(aligned([header, *lines]))
-    header = ("comparison", "place", "statements", "probe AUROC", "score", "precision", "recall",
-              "AUROC", "statements returned", "node set")  # fmt: skip
+    header = ("comparison", "place", part.terms.rows, "probe AUROC", "score", "precision", "recall",
+              "AUROC", f"{part.terms.rows} returned", "node set")  # fmt: skip
     lines = [
         (
             visible(name), str(scan.place), part_of(scan), probe(part, name, scan.place),
@@ -83,7 +86,28 @@ def part_summary(part: Part) -> str:
         )
         for name, scan in all_scans(part)
     ]  # fmt: skip
-    return "\n\n".join([*blocks, aligned([header, *lines])])
+    if lines:
+        blocks.append(aligned([header, *lines]))
+    if part.several_ways or not lines:
+        blocks.append(aligned(best_alone(part)))
+    return "\n\n".join(blocks)
+
+
+def best_alone(part: Part) -> list[tuple[str, ...]]:
+    """Where rows scanned alone are told apart best, and by what: lines of a table."""
+    header = ("comparison", f"{part.terms.rows} scanned alone, tail", "best place", "AUROC", "95%")
+    lines = [header]
+    for name, found in part.alone.items():
+        for detector, places in found.items():
+            best = max(places, key=lambda place: np.nan_to_num(places[place].auroc))
+            d = places[best]
+            lines.append(
+                (
+                    visible(name), str(detector), str(best), f"{d.auroc:.3f}",
+                    f"{d.auroc_low:.2f} to {d.auroc_high:.2f}",
+                )
+            )  # fmt: skip
+    return lines
 
 
 def probe(part: Part, name: str, place) -> str:

@@ -28,3 +28,8 @@ def joined(words) -> str:
 
 def quoted(text: str) -> str:
     return "`" + visible(text).replace("`", "?") + "`"
+
+
+def line_name(site: str, position) -> str:
+    """A site at a position, or a network."""
+    return site if position == "" else f"{site}, {position}"

@@ -1,6 +1,7 @@
 """What a study needs of where its rows come from, whatever they are."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -8,22 +9,78 @@ import numpy as np
 from personascan.places import Place
 
 
+@dataclass(frozen=True)
+class Terms:
+    """What the rows of a source are called, in the plural where none is said."""
+
+    rows: str = "rows"
+    group: str = "group"  # what a comparison stands for
+    h1: str = "rows of the group"
+    h0: str = "background rows"
+    inputs: str = "activations"  # what a row shows of
+
+
+@dataclass(frozen=True)
+class Example:
+    """What a row is an example of."""
+
+    id: str
+    positive: bool  # belongs to H1
+    entity: str = ""  # rows of one entity are never both expected and scanned; "": its own
+    condition: str = ""  # a class that p-values can be conditioned on
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Something simpler than a scan that tells rows apart; `method` as `detect_simply` takes it."""
+
+    name: str
+    place: Place  # of the source's places or of its `extra`
+    method: str
+
+
 class Source(Protocol):
     """Groups of examples, and their activations at places."""
 
     name: str  # as results are keyed
-    groups: Mapping[str, list]  # {group: examples with `id`, `text` and `positive`}
-    places: list[Place]
+    groups: Mapping[str, list]  # {group: examples as `Example`; statements have `text` and `topic`}
+    places: list[Place]  # that are searched
+    extra: list[Place]  # that baselines alone look at
+    baselines: list[Baseline]
     layers: int  # that relative depth is counted in
+    terms: Terms
+    about: str  # sentences of the report: what was read, and how
 
     def identity(self, group: str, place: Place) -> dict[str, Any]:
         """What decides the rows of a group at a place, as JSON holds it."""
 
+    def hashes(self) -> dict[str, str]:
+        """{input: sha256} of all that was read."""
+
     def shape(self, group: str, place: Place) -> tuple[int, int]:
         """Rows and nodes [N, D] of a group at a place."""
+
+    def named(self, text: str) -> Place:
+        """The place that a text names. Raises InputError for one that is not there."""
 
     def fill(self, group: str, arrays: Mapping[Place, np.ndarray], progress) -> None:
         """Write the rows of a group into the arrays [N, D] of some places, batch by batch.
 
         `progress(n)` is called with every n rows done.
         """
+
+
+def chosen(groups: Mapping[str, list], members) -> list:
+    """The examples of a pool's rows, in its order."""
+    return [groups[group][row] for group, rows in members for row in rows]
+
+
+def texts_of(groups: Mapping[str, list], members) -> tuple[str, ...] | None:
+    """The texts of a pool's rows; None where rows are no texts."""
+    found = chosen(groups, members)
+    return tuple(e.text for e in found) if all(hasattr(e, "text") for e in found) else None
+
+
+def conditions_of(groups: Mapping[str, list], members) -> np.ndarray:
+    """The condition of each of a pool's rows; "" where it has none."""
+    return np.array([getattr(e, "condition", "") for e in chosen(groups, members)])

@@ -31,6 +31,8 @@ class Pool:
     positive_N: np.ndarray  # bool: True where a row belongs to H1
     strata: tuple[str, ...]  # [N]: rows of one stratum are shared out evenly between halves
     members: tuple[tuple[str, np.ndarray], ...]  # (group, its rows), one after the other
+    # [N]: rows of one cluster stay together: permuted as one, never both expected and scanned.
+    clusters: np.ndarray | None = None  # None: every row is its own
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -38,16 +40,18 @@ class Pool:
         return int(self.positive_N.sum()), int((~self.positive_N).sum())
 
 
-def comparisons(level: int, topic_of: dict[str, str]) -> list[Comparison]:
+def comparisons(level: int, groups: dict) -> list[Comparison]:
     """The comparisons of a level (arXiv 2505.24539, section 4).
 
-    Level 2: a persona's positives against its own negatives. Level 1: against the positives of its
-    topic's other personas. Level 0: a topic's positives against those of the other topics.
+    Level 2: a persona's positives against its own negatives or, where it has none, against those of
+    the groups that have no positives. Level 1: against the positives of its topic's other personas.
+    Level 0: a topic's positives against those of the other topics.
 
-    topic_of: {persona: topic}, in order. Raises InputError where a side would be empty.
+    groups: {persona: examples}, in order. Raises InputError where a side would be empty.
     """
     if level == 2:
-        return [Comparison(2, p, ((p, "positive"),), ((p, "negative"),)) for p in topic_of]
+        return own_comparisons(groups)
+    topic_of = {persona: topic_of_group(found) for persona, found in groups.items()}
     for persona, topic in topic_of.items():
         if not topic:
             raise InputError(f"persona {persona!r} has no topic, which level {level} needs")
@@ -74,6 +78,30 @@ def comparisons(level: int, topic_of: dict[str, str]) -> list[Comparison]:
     ]
 
 
+def topic_of_group(examples) -> str:
+    return getattr(examples[0], "topic", "")
+
+
+def own_comparisons(groups: dict) -> list[Comparison]:
+    """Level 2."""
+    has = {g: {DIRECTION[e.positive] for e in examples} for g, examples in groups.items()}
+    expected = tuple((g, "negative") for g, sides in has.items() if sides == {"negative"})
+    found = []
+    for group, sides in has.items():
+        if "positive" not in sides:
+            continue
+        own = ((group, "negative"),) if "negative" in sides else expected
+        if not own:
+            raise InputError(
+                f"{group!r} has no negative examples, and no other group has negative ones alone; "
+                "there is nothing to compare it with"
+            )
+        found.append(Comparison(2, group, ((group, "positive"),), own))
+    if not found:
+        raise InputError("no group has positive examples: there is nothing to look for")
+    return found
+
+
 def draw_pool(groups: dict, comparison: Comparison, limit: int, seed: int) -> Pool:
     """The rows of a comparison.
 
@@ -86,10 +114,13 @@ def draw_pool(groups: dict, comparison: Comparison, limit: int, seed: int) -> Po
       limit: examples of a side.
     """
     ids, positive, strata, members = [], [], [], {}
+    elsewhere = kept_elsewhere(groups, comparison, seed)
     for side, is_h1 in ((comparison.h1, True), (comparison.h0, False)):
         rows_of = {
             (persona, direction): [
-                i for i, e in enumerate(groups[persona]) if DIRECTION[e.positive] == direction
+                i
+                for i, e in enumerate(groups[persona])
+                if DIRECTION[e.positive] == direction and elsewhere.get(entity_of(e)) != is_h1
             ]
             for persona, direction in side
         }
@@ -109,14 +140,44 @@ def draw_pool(groups: dict, comparison: Comparison, limit: int, seed: int) -> Po
         for persona in groups
         if persona in members
     )
-    return Pool(comparison.name, tuple(ids), np.array(positive, bool), tuple(strata), taken)
+    entities = [entity_of(groups[persona][i]) for persona, rows in taken for i in rows]
+    clusters = None
+    if len(set(entities)) < len(entities):
+        clusters = np.unique(entities, return_inverse=True)[1]
+    return Pool(
+        comparison.name, tuple(ids), np.array(positive, bool), tuple(strata), taken, clusters
+    )
 
 
-def draw_topics(groups: dict, topic_of: dict[str, str], limit: int, seed: int) -> list[Pool]:
+def entity_of(example) -> str:
+    """What the example is about; itself where it names nothing."""
+    return getattr(example, "entity", "") or example.id
+
+
+def kept_elsewhere(groups: dict, comparison: Comparison, seed: int) -> dict[str, bool]:
+    """{entity: the side it has no rows on} of entities that both sides know: dealt out by hash."""
+    known = [
+        {
+            entity_of(e)
+            for persona, direction in side
+            for e in groups[persona]
+            if DIRECTION[e.positive] == direction
+        }
+        for side in (comparison.h1, comparison.h0)
+    ]
+    shared = sorted(
+        known[0] & known[1],
+        key=lambda entity: hashlib.sha256(f"{seed}/{entity}".encode()).digest(),
+    )
+    return {entity: number % 2 == 0 for number, entity in enumerate(shared)}
+
+
+def draw_topics(groups: dict, limit: int, seed: int) -> list[Pool]:
     """The positive examples of each topic's personas, at most `limit` of each: to tell apart.
 
     Strata are the personas. A topic of one persona, or with too few examples, has none.
     """
+    topic_of = {persona: topic_of_group(found) for persona, found in groups.items()}
     pools = []
     for topic in dict.fromkeys(topic_of.values()):
         personas = [p for p in groups if topic_of[p] == topic]

@@ -20,8 +20,25 @@ from personascan.sources.language.positions import check_positions
 from personascan.sources.language.templates import DATE, PromptOptions, parse_keywords
 
 CHOSEN = "chosen"
+EITHER = "either"  # the tail of which the higher score of right and left counts
 LEVELS = (0, 1, 2)
 TABLES = ("csv", "parquet")
+
+
+def single_tails(tail: str) -> tuple[str, ...]:
+    """The tails that are scanned: two of "either"."""
+    return ("right", "left") if tail == EITHER else (tail,)
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Another share of H1 among the rows that a run scans, as many of them as ever."""
+
+    share: float
+    alpha_max: float = 0.5
+
+    def __str__(self) -> str:
+        return f"{self.share:.0%} H1, alpha up to {self.alpha_max:g}"
 
 
 @dataclass(frozen=True)
@@ -37,11 +54,13 @@ class ScanPlan:
     alpha_min: float = 0.0
     alphas: str = "exact"  # "exact", "grid", "log" or numbers separated by commas
     starts: str = "auto"  # or a whole number as text
+    tails: tuple[str, ...] = ()  # also calibrated at every place, beside `tail`; also "either"
+    mixtures: tuple[Mixture, ...] = ()  # also scanned at the named places
     permutations: int = 200  # of the labels, to calibrate every place and the nodes; 0: none
     statistic_runs: int = 10  # whose mean score is a place's statistic
 
-    def options(self) -> ScanOptions:
-        """The options of the scans. Raises InputError for a field at fault."""
+    def options(self, tail: str = "") -> ScanOptions:
+        """Of the scans, or with another tail. Raises InputError for a field at fault."""
         alphas, starts = self.alphas, self.starts
         if alphas not in NAMED:
             try:
@@ -55,8 +74,8 @@ class ScanPlan:
                 raise InputError(f"scan.starts = {starts!r}; use auto or a whole number")
             starts = int(starts)
         return ScanOptions(
-            score=self.score, tail=self.tail, alpha_max=self.alpha_max, alpha_min=self.alpha_min,
-            alphas=alphas, starts=starts,
+            score=self.score, tail=tail or self.tail, alpha_max=self.alpha_max,
+            alpha_min=self.alpha_min, alphas=alphas, starts=starts,
         )  # fmt: skip
 
 
@@ -64,9 +83,10 @@ class ScanPlan:
 class StudyConfig:
     """Everything that decides a study's results, and where they go."""
 
-    models: tuple[str, ...]  # sources of `load_model`
-    statements: str
     out: str
+    models: tuple[str, ...] = ()  # sources of `load_model`
+    statements: str = ""
+    rows: tuple[str, ...] = ()  # instead of both: folders that `write_rows` has written
     personas: tuple[str, ...] = ()  # empty: every persona of the source
     dtype: str = "float32"
     min_confidence: float = 0.85
@@ -86,6 +106,7 @@ class StudyConfig:
     batch_tokens: int = 4096  # padded tokens of a batch: fewer need less memory
     mesh: str = ""  # devices as "DATAxMODEL"
     levels: tuple[int, ...] = (2,)
+    transfer: bool = False  # also train probes on the other comparisons, at every place
     apart: int = 100  # statements of a persona that tell the personas of a topic apart; 0: none
     separation: SeparationPlan = field(default_factory=SeparationPlan)
     runs: SplitPlan = field(default_factory=lambda: SplitPlan(60, 20, 20))
@@ -102,11 +123,13 @@ class StudyConfig:
     def from_dict(cls, raw: dict[str, Any]) -> "StudyConfig":
         """From nested dicts. Raises InputError for a field that is unknown, missing or mistyped."""
         config = validated(cls, raw)
-        for name, known in (("levels", LEVELS), ("models", None)):
-            chosen = getattr(config, name)
-            if not chosen or len(set(chosen)) < len(chosen) or set(chosen) - set(known or chosen):
-                what = "levels are 0, 1 and 2, each once" if known else "name each model once"
-                raise InputError(f"config.{name} = {chosen}; {what}")
+        check_source(config)
+        if (
+            not config.levels
+            or len(set(config.levels)) < len(config.levels)
+            or (set(config.levels) - set(LEVELS))
+        ):
+            raise InputError(f"config.levels = {config.levels}; levels are 0, 1 and 2, each once")
         if config.tables not in TABLES:
             raise InputError(f"config.tables = {config.tables!r}; use one of {', '.join(TABLES)}")
         if config.apart < 0:
@@ -143,6 +166,7 @@ class StudyConfig:
             raise InputError(f"config.batch_tokens = {config.batch_tokens}; use at least 1")
         config.prompt_options()
         check_plan(config.validation)
+        check_tails(config)
         if not config.scan.places:
             raise InputError('config.scan.places is empty; name places, for example ("chosen",)')
         if CHOSEN in config.scan.places and not config.scan.permutations:
@@ -170,11 +194,15 @@ class StudyConfig:
             positions=tuple(map(whole_number, self.positions)), batch_tokens=self.batch_tokens
         )
 
-    def localisation(self) -> LocalisationPlan:
-        """How comparisons are scanned and calibrated."""
+    def tail_options(self, tail: str) -> tuple[ScanOptions, ...]:
+        """The options of a tail: two of "either"."""
+        return tuple(self.scan.options(single) for single in single_tails(tail))
+
+    def localisation(self, tail: str = "") -> LocalisationPlan:
+        """How comparisons are scanned and calibrated, or with another tail."""
         return LocalisationPlan(
             runs=self.runs,
-            options=self.scan.options(),
+            options=self.scan.options(tail),
             permutations=self.scan.permutations,
             statistic_runs=self.scan.statistic_runs,
             node_q=self.node_q,
@@ -198,9 +226,45 @@ def recipe(**changes) -> dict[str, Any]:
       changes: fields by name; a dict changes the fields of one of the plans.
 
     Raises:
-      InputError: models, statements or out left out, an unknown field, a value at fault.
+      InputError: a source or out left out, an unknown field, a value at fault.
     """
     return dataclasses.asdict(StudyConfig.from_dict(changes))
+
+
+def check_source(config: StudyConfig) -> None:
+    """Refuse a study of no rows, or of two kinds."""
+    asked = {"statements": bool(config.models or config.statements), "rows": bool(config.rows)}
+    if sum(asked.values()) != 1:
+        raise InputError(
+            "a study has one source: config.models and config.statements, or config.rows; got "
+            f"{' and '.join(name for name, there in asked.items() if there) or 'none'}"
+        )
+    if asked["statements"] and not (config.models and config.statements):
+        raise InputError("config.models and config.statements go together; name both")
+    for name in ("models", "rows"):
+        named = getattr(config, name)
+        if len(set(named)) < len(named):
+            raise InputError(f"config.{name} = {named}; name each once")
+    if config.rows and config.levels != (2,):
+        raise InputError("config.levels: rows have no topics; use (2,)")
+
+
+def check_tails(config: StudyConfig) -> None:
+    """Refuse tails and mixtures that cannot be scanned."""
+    for where, tails in (("scan", config.scan.tails), ("detection", config.detection.tails)):
+        for tail in tails:
+            config.tail_options(tail)
+        if len(set(tails)) < len(tails) or config.scan.tail in tails:
+            raise InputError(f"config.{where}.tails = {tails}; name each once, and not scan.tail")
+    for mixture in config.scan.mixtures:
+        scanned = config.runs.clean + config.runs.positive
+        if not 0 < round(mixture.share * scanned) < scanned:
+            raise InputError(
+                f"config.scan.mixtures: a share of {mixture.share:g} of {scanned} scanned rows "
+                "leaves none of one side; use another share, or scan more rows"
+            )
+    if config.detection.limit < 0:
+        raise InputError(f"config.detection.limit = {config.detection.limit}; use 0 or more")
 
 
 def validated(cls, raw: dict[str, Any]):

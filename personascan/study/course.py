@@ -5,17 +5,19 @@ Places are chosen from finished units, so that the later stages are known once t
 
 import functools
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from personascan.analysis.detection import Labels
 from personascan.analysis.localisation import HALVES, Choice
 from personascan.calibration.calibrate import Calibration, family_of
 from personascan.calibration.family import mean_statistic
 from personascan.places import Place, depth, lines_of
+from personascan.sources.base import Baseline
 from personascan.study import stages
 from personascan.study.comparisons import Comparison, Pool
-from personascan.study.config import CHOSEN, StudyConfig
+from personascan.study.config import CHOSEN, Mixture, StudyConfig, single_tails
 from personascan.study.rows import StoredRows, stored_rows
 from personascan.study.store import Store
 from personascan.study.units import Work
@@ -24,6 +26,17 @@ from personascan.study.units import Work
 def seed_of(seed: int, name: str) -> int:
     """A seed for each comparison, which does not change when others come or go."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:4]) >> 1
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A way of scanning rows alone."""
+
+    tail: str
+    conditional: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.tail}, within conditions" if self.conditional else self.tail
 
 
 @dataclass(frozen=True)
@@ -50,7 +63,9 @@ class Case:
     source: object
     comparison: Comparison
     pool: Pool
-    texts: tuple[str, ...]
+    wide: Pool  # the rows that are scanned alone: those of the pool, or more
+    texts: tuple[str, ...] | None  # of the pool; None where rows are no texts
+    conditions: np.ndarray  # of the wide pool
     named: tuple[Place, ...]  # that the configuration names
     config: StudyConfig
     store: Store
@@ -90,24 +105,70 @@ class Case:
             self.rows(place), self.pool, self.config.separation, self.seed
         )
 
-    def null(self, part: str, place: Place) -> Work:
-        return stages.null_work(self.rows(place), self.pool, part, self.plan, self.seed)
+    def null(self, part: str, place: Place, tail: str = "") -> Work:
+        plan = self.config.localisation(tail) if tail else self.plan
+        return stages.null_work(self.rows(place), self.pool, part, plan, self.seed)
 
     def localisation(self, part: str, place: Place) -> Work:
         return stages.localisation_work(
             self.rows(place), self.pool, place, part, self.plan, self.seed
         )
 
-    def detection(self, place: Place) -> Work:
+    def mixed(self, place: Place, mixture: Mixture) -> Work:
+        """The scans of a place with another share of H1 among the scanned rows."""
+        runs = self.plan.runs
+        positive = round(mixture.share * (runs.clean + runs.positive))
+        clean = runs.clean + runs.positive - positive
+        plan = replace(
+            self.plan,
+            runs=replace(runs, clean=clean, positive=positive),
+            options=replace(self.plan.options, alpha_max=mixture.alpha_max),
+        )
+        return stages.localisation_work(
+            self.rows(place), self.pool, place, stages.ALL, plan, self.seed
+        )
+
+    @property
+    def detectors(self) -> list[Detector]:
+        """The ways in which rows are scanned alone; the first with the tail of all scans."""
+        plan = self.config.detection
+        return [
+            Detector(tail, conditional)
+            for conditional in (False, *([True] if plan.conditional else []))
+            for tail in (self.config.scan.tail, *plan.tails)
+        ]
+
+    def alone(self, place: Place, detector: Detector) -> Work:
+        """Rows scanned alone."""
+        conditions = self.conditions if detector.conditional else None
         return stages.detection_work(
-            self.rows(place), self.pool, self.config.detection, self.plan.options, self.seed
+            stored_rows(self.store, self.source, self.wide, place),
+            Labels(self.wide.positive_N, self.wide.clusters, conditions),
+            self.config.detection, self.config.tail_options(detector.tail), self.seed,
+        )  # fmt: skip
+
+    def detection(self, place: Place) -> Work:
+        return self.alone(place, self.detectors[0])
+
+    def baseline(self, baseline: Baseline) -> Work:
+        return stages.baseline_work(
+            stored_rows(self.store, self.source, self.wide, baseline.place),
+            Labels(self.wide.positive_N, self.wide.clusters), baseline.method,
+            self.config.detection, self.seed,
+        )  # fmt: skip
+
+    def transfer(self, place: Place, others: list["Case"]) -> Work:
+        """A probe of the other comparisons, held to this one."""
+        trained = [(other.rows(place), other.pool.positive_N) for other in others]
+        return stages.transfer_work(
+            self.rows(place), self.pool, trained, self.config.separation.probe_c
         )
 
     def validation(self, chooser: str, judge: str, place: Place) -> Work:
-        found = self.localisation(chooser, place).unit
+        found, plan = self.localisation(chooser, place).unit, self.config.validation
+        file = self.store.array_path(found, "frequency_TC" if plan.share else "set_TC")
         return stages.validation_work(
-            self.rows(place), self.pool, self.texts, found,
-            str(self.store.array_path(found, "set_TC")), (chooser, judge), self.config.validation,
+            self.rows(place), self.pool, self.texts, (found, str(file)), (chooser, judge), plan,
             self.seed,
         )  # fmt: skip
 
@@ -121,28 +182,56 @@ class Case:
         files = [str(self.store.array_path(unit, "score_N")) for unit in units]
         depths = [depth(place, self.source.layers) for place in line]
         resamples = self.config.validation.bootstrap
-        return stages.profile_work(units, files, self.pool, depths, resamples, self.seed)
+        return stages.profile_work(units, files, self.wide, depths, resamples, self.seed)
 
     def projection(self, place: Place) -> Work:
         return stages.projection_work(self.rows(place), self.pool)
 
     def searches(self) -> list[Work]:
         """Everything that is done at every place."""
-        works = [self.wording()]
+        works = [] if self.texts is None else [self.wording()]
+        works += [self.baseline(baseline) for baseline in self.source.baselines]
         for place in self.source.places:
-            works += [self.separation(place), self.detection(place)]
+            works += [self.separation(place)]
+            works += [self.alone(place, detector) for detector in self.detectors]
             works += [self.null(part, place) for part in self.parts]
+            works += [self.null(stages.ALL, place, tail) for tail in self.one_sided]
         return works
 
-    def calibrated(self, part: str) -> Calibration:
+    @property
+    def one_sided(self) -> tuple[str, ...]:
+        """The tails that are calibrated beside that of the scans; "either" takes two."""
+        if not self.plan.permutations:
+            return ()
+        named = [t for tail in self.config.scan.tails for t in single_tails(tail)]
+        return tuple(t for t in dict.fromkeys(named) if t != self.config.scan.tail)
+
+    def scores(self, part: str, place: Place, tail: str) -> np.ndarray:
+        """Of every run of every labelling [T + 1, R], from finished units."""
+        found = [
+            self.store.read(
+                self.null(part, place, "" if t == self.config.scan.tail else t).unit
+            ).arrays["scores_TR"]
+            for t in single_tails(tail)
+        ]
+        return np.max(found, axis=0)
+
+    def calibrated(self, part: str, tail: str = "") -> Calibration:
         """The family of all places, from finished units."""
-        places = self.source.places
-        scores = [self.store.read(self.null(p, q).unit).arrays["scores_TR"] for p, q in
-                  ((part, place) for place in places)]  # fmt: skip
+        places, tail = self.source.places, tail or self.config.scan.tail
+        scores = [self.scores(part, place, tail) for place in places]
+        plan = self.config.localisation(single_tails(tail)[0])
         return family_of(
-            tuple(places), mean_statistic(scores), self.plan.statistic_options(),
-            stages.part_plan(self.plan, part).runs, stages.part_seed(part, self.seed),
+            tuple(places), mean_statistic(scores), plan.statistic_options(),
+            stages.part_plan(plan, part).runs, stages.part_seed(part, self.seed),
         )  # fmt: skip
+
+    @functools.cached_property
+    def tails(self) -> dict[str, Calibration]:
+        """{tail: the family of all places} of the tails beside that of the scans."""
+        if not self.plan.permutations:
+            return {}
+        return {tail: self.calibrated(stages.ALL, tail) for tail in self.config.scan.tails}
 
     @functools.cached_property
     def calibrations(self) -> dict[str, Calibration]:
@@ -172,6 +261,11 @@ class Case:
             for part in (chooser, judge)
         ]
         works += [self.localisation(stages.ALL, place) for place in self.named]
+        works += [
+            self.mixed(place, mixture)
+            for place in self.named
+            for mixture in self.config.scan.mixtures
+        ]
         return works + [self.profile(line) for line in self.lines.values()]
 
     def validations(self) -> list[Work]:

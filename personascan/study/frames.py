@@ -50,6 +50,8 @@ def place_cells(place) -> tuple:
 
 def part_of(scan) -> str:
     """Which rows were scanned, and which chose the place."""
+    if scan.mixture:
+        return f"all ({scan.mixture})"
     if scan.choice is None:
         return "all"
     return f"{'B' if scan.choice.half == 'A' else 'A'} ({scan.choice.half} chose)"
@@ -149,6 +151,41 @@ def finding_rows(part: Part):
         )  # fmt: skip
 
 
+ALONE = (
+    "auroc", "auroc_deviation", "auroc_low", "auroc_high", "tpr", "tpr_deviation", "background",
+    "h0",
+)  # fmt: skip
+
+
+def detection_rows(part: Part):
+    """Rows scanned alone, in every way, and what is simpler than a scan."""
+    for name, found in part.alone.items():
+        for detector, places in found.items():
+            for place, d in places.items():
+                values = (getattr(d, field) for field in ALONE)
+                yield *place_cells(place), name, "scan", str(detector), *values
+        for method, (place, d) in part.baselines[name].items():
+            values = (getattr(d, field) for field in ALONE)
+            yield *place_cells(place), name, method, "", *values
+
+
+def tail_rows(part: Part):
+    """Every place calibrated in each tail; the first is that of the scans."""
+    for name, others in part.tails.items():
+        for tail, c in {part.config.scan.tail: part.calibrations[name], **others}.items():
+            for index, place in enumerate(c.keys):
+                yield (
+                    *place_cells(place), name, tail, c.score[index], c.z[index], c.p[index],
+                    c.p_family[index],
+                )  # fmt: skip
+
+
+def transfer_rows(part: Part):
+    for name, found in part.transfers.items():
+        for place, t in found.items():
+            yield *place_cells(place), name, t.auroc, t.low, t.high, t.trained
+
+
 def validation_rows(part: Part):
     for name, found in part.validations.items():
         for v in found:
@@ -217,6 +254,13 @@ TABLES = {
             "p_family",
         ),
         node_rows,
+    ),
+    "detection": Table((*PLACE, "comparison", "method", "tail", *ALONE), detection_rows),
+    "tails": Table(
+        (*PLACE, "comparison", "tail", "scan_score", "z", "p", "p_family"), tail_rows
+    ),
+    "transfer": Table(
+        (*PLACE, "comparison", "auroc", "auroc_low", "auroc_high", "trained_on"), transfer_rows
     ),
     "validation": Table(
         (*PLACE, "comparison", "found_on_half", "method", "metric", "value"), validation_rows

@@ -11,19 +11,27 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from personascan.analysis.detection import Labels
 from personascan.calibration.calibrate import calibration_bytes
 from personascan.memory import human_bytes
 from personascan.models.load import inspect_model
-from personascan.places import chosen_places, named_place
+from personascan.places import chosen_places, lines_of, named_place
+from personascan.sources.base import Source, texts_of
 from personascan.sources.language.plan import ExtractionPlan, plan_extraction
 from personascan.study import stages
-from personascan.study.comparisons import Pool, comparisons, draw_pool, draw_topics
+from personascan.study.comparisons import Pool, draw_topics
 from personascan.study.config import CHOSEN, StudyConfig
-from personascan.study.course import seed_of
+from personascan.study.opening import (
+    drawn,
+    named_places,
+    open_sources,
+    refuse_impossible,
+    study_groups,
+)
 from personascan.study.rows import StoredRows
 from personascan.study.run import Workers
 from personascan.study.status import duration
-from personascan.study.study import SEPARATION_BYTES, refuse_impossible, study_groups, texts_of
+from personascan.study.study import SEPARATION_BYTES
 from personascan.workers import WORKER_BYTES
 
 TRIED = (4, 19)  # permutations of the units that are timed
@@ -46,14 +54,16 @@ class ModelPlan:
     """One model: its extraction, and the stages behind it."""
 
     model: str
-    extraction: ExtractionPlan
+    extraction: ExtractionPlan | None  # None: the rows are no texts
     stages: list[Stage]
     processes: int
 
     @property
     def seconds(self) -> float:
         """Of everything."""
-        extraction = self.extraction.seconds + self.extraction.compile_seconds
+        extraction = 0.0
+        if self.extraction:
+            extraction = self.extraction.seconds + self.extraction.compile_seconds
         return extraction + sum(s.seconds for s in self.stages) / self.processes
 
     def summary(self) -> str:
@@ -67,7 +77,8 @@ class ModelPlan:
         disk = sum(s.disk for s in self.stages)
         return "\n".join(
             [
-                f"model             {self.model}", self.extraction.summary(), "", header, *lines,
+                f"model             {self.model}",
+                *([self.extraction.summary()] if self.extraction else []), "", header, *lines,
                 f"all of it: about {duration(self.seconds)} with {self.processes} processes, "
                 f"{human_bytes(disk)} on disk",
             ]
@@ -92,7 +103,7 @@ class StudyPlan:
 class Counted:
     """What of a model's units decides how many there are and how large."""
 
-    pools: list[tuple[Pool, tuple[str, ...]]]  # with their texts
+    pools: list[tuple[Pool, tuple[str, ...] | None]]  # with their texts
     widths: list[int]  # nodes of every place
     rows: int  # of all statements
     lines: int  # sites x positions
@@ -102,37 +113,49 @@ class Counted:
 
 def plan_models(config: StudyConfig, workers: Workers) -> StudyPlan:
     """The plan of a study. Raises InputError as opening it does; no parameter is read."""
+    if not config.statements:
+        return StudyPlan([plan_source(config, s, workers) for s in open_sources(config)])
     groups = study_groups(config)
-    topic_of = {persona: found[0].topic for persona, found in groups.items()}
-    pools = [
-        draw_pool(groups, c, config.limit, seed_of(config.seed, c.name))
-        for level in config.levels
-        for c in comparisons(level, topic_of)
-    ]
-    refuse_impossible(config, pools)
+    refuse_impossible(config, groups)
     statements = [s for found in groups.values() for s in found]
     plans = []
     for model in config.models:
         decoder, _ = inspect_model(model)
         keywords = config.extraction_keywords()
         places = chosen_places(config.sites, decoder.layers, config.layers, keywords["positions"])
-        texts = [text for text in config.scan.places if text != CHOSEN]
-        for text in texts:
+        named = [text for text in config.scan.places if text != CHOSEN]
+        for text in named:
             named_place(text, places, decoder.layers)
         extraction = plan_extraction(
             model, statements, sites=config.sites, dtype=config.dtype, **keywords
         )
-        counted = Counted(
-            [(pool, texts_of(groups, pool)) for pool in pools],
-            [decoder.site_shape(place.site)[1] for place in places],
-            len(statements),
-            len({(place.site, place.position) for place in places}),
-            len(texts),
-            len(draw_topics(groups, topic_of, config.apart, config.seed)) if config.apart else 0,
-        )
+        widths = [decoder.site_shape(place.site)[1] for place in places]
+        counted = count(config, groups, places, widths, len(named))
         found = plan_stages(config, counted)
         plans.append(ModelPlan(model, extraction, found, workers.processes()))
     return StudyPlan(plans)
+
+
+def plan_source(config: StudyConfig, source: Source, workers: Workers) -> ModelPlan:
+    """The stages of a source whose rows are there, or made in no time beside them."""
+    refuse_impossible(config, source.groups)
+    named = named_places(config, source)
+    group = next(iter(source.groups))
+    widths = [source.shape(group, place)[1] for place in source.places]
+    counted = count(config, source.groups, source.places, widths, len(named))
+    return ModelPlan(source.name, None, plan_stages(config, counted), workers.processes())
+
+
+def count(config: StudyConfig, groups, places, widths: list[int], named: int) -> Counted:
+    """What a source's units are counted from."""
+    pools = [
+        (pool, texts_of(groups, pool.members))
+        for level in config.levels
+        for _, pool, _ in drawn(config, groups, level)
+    ]
+    topics = draw_topics(groups, config.apart, config.seed) if config.apart else []
+    rows = sum(map(len, groups.values()))
+    return Counted(pools, widths, rows, len(lines_of(places)), named, len(topics))
 
 
 def plan_stages(config: StudyConfig, counted: Counted) -> list[Stage]:
@@ -149,7 +172,8 @@ def plan_stages(config: StudyConfig, counted: Counted) -> list[Stage]:
     found = [
         Stage("activations", places * len({g for p, _ in counted.pools for g, _ in p.members}), 0.0,
               4 * counted.rows * sum(counted.widths), 0),
-        Stage("wording", cases, timed["wording"] * cases, cases * RECORD_BYTES, 0),
+        *([Stage("wording", cases, timed["wording"] * cases, cases * RECORD_BYTES, 0)]
+          if texts else []),
         Stage("separation", cases * places, timed["separation"] * cases * places * share,
               cases * places * RECORD_BYTES, SEPARATION_BYTES * rows * nodes),
         Stage("personas", counted.topics * places, timed["personas"] * counted.topics * places
@@ -198,7 +222,7 @@ def time_units(config: StudyConfig, pool: Pool, texts, nodes: int) -> dict[str, 
             seconds = [
                 timed(
                     function,
-                    *(rows, *before, every, labels),
+                    *(rows, *before, every, labels, None),
                     dataclasses.replace(plan, permutations=few),
                     seed,
                 )
@@ -210,10 +234,10 @@ def time_units(config: StudyConfig, pool: Pool, texts, nodes: int) -> dict[str, 
             return seconds[1] + each * (asked - some[1])
 
         found = {
-            "wording": timed(stages.wording, list(texts), labels, seed),
-            "separation": timed(stages.separation, rows, labels, config.separation, seed),
+            "wording": timed(stages.wording, list(texts), labels, None, seed) if texts else 0.0,
+            "separation": timed(stages.separation, rows, labels, None, config.separation, seed),
             "detection": timed(
-                stages.detection, rows, labels, config.detection, plan.options, seed
+                stages.detection, rows, Labels(labels), config.detection, (plan.options,), seed
             ),
             "validation": timed(
                 stages.validation, rows, labels, texts, node_set, find, judge, config.validation,

@@ -11,11 +11,13 @@ from personascan.analysis.overlaps import Overlap, overlaps
 from personascan.analysis.personas import PersonaSeparation
 from personascan.analysis.profiles import Profile
 from personascan.analysis.separation import Separation
+from personascan.analysis.transfer import Transfer
 from personascan.calibration.calibrate import Calibration
 from personascan.places import Place
+from personascan.sources.base import Source, Terms
 from personascan.study import stages
 from personascan.study.config import StudyConfig
-from personascan.study.course import Case, Topic
+from personascan.study.course import Case, Detector, Topic
 
 
 @dataclass(frozen=True)
@@ -44,14 +46,18 @@ class Part:
     config: StudyConfig
     model: str
     level: int
-    role: str  # as applied
+    source: Source
     places: list[Place]  # the family that was searched
-    head_width: int  # columns of a head at the site head_out
     pool_ids: dict[str, tuple[str, ...]]  # statement ids of each comparison
     pool_sizes: dict[str, tuple[int, int]]  # statements of H1 and H0
-    wording: dict[str, tuple[float, float]]  # bag-of-words held-out accuracy, mean and deviation
+    # Bag-of-words held-out accuracy, mean and deviation; NaN where rows are no texts.
+    wording: dict[str, tuple[float, float]]
     separation: dict[str, dict[Place, Separation]] = field(repr=False)
-    detections: dict[str, dict[Place, Detection]] = field(repr=False)
+    # Of rows scanned alone, in each way; the first has the tail of all scans.
+    alone: dict[str, dict[Detector, dict[Place, Detection]]] = field(repr=False)
+    baselines: dict[str, dict[str, tuple[Place, Detection]]] = field(repr=False)  # by their names
+    transfers: dict[str, dict[Place, Transfer]]  # probes of the other comparisons
+    tails: dict[str, dict[str, Calibration]] = field(repr=False)  # beside that of the scans
     projections: dict[str, list[Projection]] = field(repr=False)
     calibrations: dict[str, Calibration] = field(repr=False)  # empty without permutations
     scans: dict[str, list[PlaceScan]] = field(repr=False)  # chosen places judged apart, then named
@@ -60,6 +66,36 @@ class Part:
     profiles: dict[str, dict[tuple, Profile]]  # of each (site, position)
     apart: dict[str, dict[Place, PersonaSeparation]]  # of topics; empty at a study's later levels
     furthest: dict[str, Place]  # above its permutations; without these, of the best probe
+
+    @property
+    def detections(self) -> dict[str, dict[Place, Detection]]:
+        """Rows scanned alone with the tail of all scans."""
+        return {name: next(iter(found.values())) for name, found in self.alone.items()}
+
+    @property
+    def several_ways(self) -> bool:
+        """Whether rows are scanned alone in more than one way, or something simpler is beside."""
+        return any(len(found) > 1 for found in self.alone.values()) or any(self.baselines.values())
+
+    @property
+    def texts(self) -> bool:
+        """Whether rows are texts."""
+        return not all(np.isnan(accuracy) for accuracy, _ in self.wording.values())
+
+    @property
+    def terms(self) -> Terms:
+        """What its rows are called."""
+        return self.source.terms
+
+    @property
+    def head_width(self) -> int:
+        """Columns of a head at the site head_out."""
+        return getattr(self.source, "head_width", 1)
+
+    @property
+    def role(self) -> str:
+        """Of a chat message, as applied."""
+        return getattr(self.source, "role", "")
 
     @property
     def title(self) -> str:
@@ -104,9 +140,8 @@ def read_part(cases: list[Case], topics: list[Topic]) -> Part:
         config=first.config,
         model=first.source.name,
         level=first.comparison.level,
-        role=first.source.role,
+        source=first.source,
         places=first.source.places,
-        head_width=first.source.head_width,
         pool_ids={case.name: case.pool.ids for case in cases},
         pool_sizes={case.name: case.pool.sizes for case in cases},
         wording={case.name: wording_of(case) for case in cases},
@@ -114,10 +149,16 @@ def read_part(cases: list[Case], topics: list[Topic]) -> Part:
             case.name: {place: case.separation_at(place) for place in case.source.places}
             for case in cases
         },
-        detections={
-            case.name: {place: detection_at(case, place) for place in case.source.places}
+        alone={
+            case.name: {
+                detector: {q: detection_at(case, q, detector) for q in case.source.places}
+                for detector in case.detectors
+            }
             for case in cases
         },
+        baselines={case.name: baselines_of(case) for case in cases},
+        transfers=transfers_of(cases),
+        tails={case.name: case.tails for case in cases if case.tails},
         validations={case.name: validations_of(case) for case in cases},
         projections={case.name: projections_of(case) for case in cases},
         calibrations={
@@ -144,6 +185,8 @@ def read_part(cases: list[Case], topics: list[Topic]) -> Part:
 
 
 def wording_of(case: Case) -> tuple[float, float]:
+    if case.texts is None:
+        return np.nan, np.nan
     values = case.store.read(case.wording().unit).values
     return values["mean"], values["deviation"]
 
@@ -155,12 +198,37 @@ def scans_of(case: Case) -> list[PlaceScan]:
         result = case.store.read(case.localisation(part, place).unit)
         return stages.scan_of(place, result, choice)
 
-    chosen = [scan(judge, place, choice) for _, judge, place, choice in case.choices()]
-    return chosen + [scan(stages.ALL, place) for place in case.named]
+    found = [scan(judge, place, choice) for _, judge, place, choice in case.choices()]
+    found += [scan(stages.ALL, place) for place in case.named]
+    for place in case.named:
+        for mixture in case.config.scan.mixtures:
+            result = case.store.read(case.mixed(place, mixture).unit)
+            found.append(stages.scan_of(place, result, mixture=str(mixture)))
+    return found
 
 
-def detection_at(case: Case, place: Place) -> Detection:
-    return stages.detection_of(case.store.read(case.detection(place).unit))
+def detection_at(case: Case, place: Place, detector: Detector) -> Detection:
+    return stages.detection_of(case.store.read(case.alone(place, detector).unit))
+
+
+def baselines_of(case: Case) -> dict[str, tuple[Place, Detection]]:
+    return {
+        b.name: (b.place, stages.detection_of(case.store.read(case.baseline(b).unit)))
+        for b in case.source.baselines
+    }
+
+
+def transfers_of(cases: list[Case]) -> dict[str, dict[Place, Transfer]]:
+    if not cases[0].config.transfer or len(cases) < 2:
+        return {}
+    found = {}
+    for case in cases:
+        others = [other for other in cases if other is not case]
+        found[case.name] = {
+            place: stages.transfer_of(case.store.read(case.transfer(place, others).unit))
+            for place in case.source.places
+        }
+    return found
 
 
 def validations_of(case: Case) -> list[Validated]:
@@ -183,7 +251,7 @@ def projections_of(case: Case) -> list[Projection]:
 
 def place_overlaps(place: Place, scans: dict[str, list[PlaceScan]]) -> list[Overlap]:
     """The overlaps of the node sets of a named place, with their permutation null if any."""
-    at = {n: s for n, found in scans.items() for s in found if s.place == place and not s.choice}
+    at = {n: s for n, found in scans.items() for s in found if s.place == place and s.plain}
     nulls = {name: scan.null_nodes_TD for name, scan in at.items()}
     calibrated = all(null is not None for null in nulls.values())
     return overlaps({n: s.nodes_D for n, s in at.items()}, nulls if calibrated else None)

@@ -103,7 +103,7 @@ def extract_together(source, store: Store | None) -> None:
 
     What is missing is what the first process misses: all of them run the same batches.
     """
-    every = [(group, place) for group in source.groups for place in source.places]
+    every = [(g, place) for g in source.groups for place in (*source.places, *source.extra)]
     missing = np.zeros(len(every), np.int32)
     if store is not None:
         whole = [store.whole(activations_unit(source, *one)) for one in every]
@@ -132,7 +132,8 @@ def run_extractions(source, store: Store, workers: Workers) -> None:
     """The activations of every group and place of a source that are not finished."""
     missing = {}
     for group in source.groups:
-        places = [p for p in source.places if not store.whole(activations_unit(source, group, p))]
+        wanted = (*source.places, *source.extra)
+        places = [p for p in wanted if not store.whole(activations_unit(source, group, p))]
         if places:
             missing[group] = places
     journal.info("%s: %d of %d groups to read", source.name, len(missing), len(source.groups))
@@ -144,7 +145,7 @@ def run_extractions(source, store: Store, workers: Workers) -> None:
         in_parallel(extract_group, calls, -1, workers, "activations", "groups")
     else:
         total = sum(len(source.groups[group]) for group in missing)
-        with tqdm(desc="activations", total=total, unit=" statements") as bar:
+        with tqdm(desc="activations", total=total, unit=" rows") as bar:
             for group, places in missing.items():
                 extract_group(store.folder, source, group, places, bar.update)
     journal.info("%s: read in %.1f s", source.name, time.perf_counter() - began)

@@ -10,7 +10,8 @@ from dataclasses import asdict
 
 import numpy as np
 
-from personascan.analysis.detection import Detection, DetectionPlan, detect
+from personascan.analysis.baselines import detect_simply
+from personascan.analysis.detection import Detection, DetectionPlan, Labels, detect
 from personascan.analysis.localisation import (
     HALVES,
     LocalisationPlan,
@@ -26,7 +27,13 @@ from personascan.analysis.separation import (
     place_separation,
     principal_components,
 )
-from personascan.analysis.validation import ValidationPlan, judge_scores, validate
+from personascan.analysis.transfer import Transfer, transferred
+from personascan.analysis.validation import (
+    ValidationPlan,
+    judge_scores,
+    most_frequent,
+    validate,
+)
 from personascan.analysis.wording import bag_of_words_accuracy, bag_of_words_scores
 from personascan.calibration.labellings import Labellings, draw_labellings
 from personascan.calibration.null import null_scores
@@ -47,23 +54,25 @@ def wording_work(pool, texts: list[str], seed: int) -> Work:
     """What word counts alone tell."""
     labels = pool.positive_N.astype(int).tolist()
     inputs = {"texts": text_sha256(canonical([texts, labels])), "seed": seed}
-    return Work(Unit("wording", inputs), wording, (texts, pool.positive_N, seed))
+    inputs |= label_inputs(Labels(pool.positive_N, pool.clusters))
+    return Work(Unit("wording", inputs), wording, (texts, pool.positive_N, pool.clusters, seed))
 
 
-def wording(texts, positive_N, seed: int):
-    mean, deviation = bag_of_words_accuracy(texts, positive_N, seed=seed)
+def wording(texts, positive_N, clusters_N, seed: int):
+    mean, deviation = bag_of_words_accuracy(texts, positive_N, seed=seed, clusters_N=clusters_N)
     return {"mean": mean, "deviation": deviation}, {}
 
 
 def separation_work(rows: StoredRows, pool, plan: SeparationPlan, seed: int) -> Work:
     """How far apart H1 and H0 lie at a place."""
     inputs = rows.inputs(pool.positive_N) | {"plan": asdict(plan), "seed": seed}
-    arguments = (rows, pool.positive_N, plan, seed)
+    inputs |= label_inputs(Labels(pool.positive_N, pool.clusters))
+    arguments = (rows, pool.positive_N, pool.clusters, plan, seed)
     return Work(Unit("separation", inputs), separation, arguments)
 
 
-def separation(rows: StoredRows, positive_N, plan: SeparationPlan, seed: int):
-    found = place_separation(rows.array(), positive_N, plan, seed)
+def separation(rows: StoredRows, positive_N, clusters_N, plan: SeparationPlan, seed: int):
+    found = place_separation(rows.array(), positive_N, plan, seed, clusters_N)
     return asdict(found), {}
 
 
@@ -71,21 +80,78 @@ def separation_of(result: Result) -> Separation:
     return Separation(**result.values)
 
 
+def label_inputs(labels: Labels) -> dict:
+    """What of the labels decides a result, beside H1 and H0: nothing where there is no more."""
+    more = {"clusters": labels.clusters_N, "conditions": labels.conditions_N}
+    return {
+        name: text_sha256(canonical(array.tolist()))
+        for name, array in more.items()
+        if array is not None
+    }
+
+
+def split_inputs(plan: DetectionPlan) -> dict:
+    """What of a plan decides which rows are the background."""
+    return {"splits": plan.splits, "background": plan.background, "draw": plan.draw}
+
+
 def detection_work(
-    rows: StoredRows, pool, plan: DetectionPlan, options: ScanOptions, seed: int
+    rows: StoredRows,
+    labels: Labels,
+    plan: DetectionPlan,
+    options: tuple[ScanOptions, ...],
+    seed: int,
 ) -> Work:
     """How well rows scanned alone tell H1 from H0 at a place."""
-    inputs = rows.inputs(pool.positive_N) | {
-        "plan": asdict(plan), "options": asdict(options), "seed": seed,
+    inputs = rows.inputs(labels.positive_N) | label_inputs(labels) | {
+        "plan": split_inputs(plan), "options": [asdict(o) for o in options], "seed": seed,
     }  # fmt: skip
-    arguments = (rows, pool.positive_N, plan, options, seed)
-    return Work(Unit("detection", inputs), detection, arguments)
+    return Work(Unit("detection", inputs), detection, (rows, labels, plan, options, seed))
 
 
-def detection(rows: StoredRows, positive_N, plan: DetectionPlan, options: ScanOptions, seed: int):
-    found = detect(rows.array(), positive_N, plan, options, seed)
+def detection(rows: StoredRows, labels: Labels, plan: DetectionPlan, options, seed: int):
+    return as_result(detect(rows.array(), labels, plan, options, seed))
+
+
+def as_result(found: Detection):
     values = {f.name: getattr(found, f.name) for f in dataclasses.fields(found)}
     return values, {"score_N": values.pop("score_N")}
+
+
+def baseline_work(
+    rows: StoredRows, labels: Labels, method: str, plan: DetectionPlan, seed: int
+) -> Work:
+    """How well something simpler than a scan tells rows alone, over the same splits."""
+    inputs = rows.inputs(labels.positive_N) | label_inputs(labels) | {
+        "plan": split_inputs(plan), "method": method, "seed": seed,
+    }  # fmt: skip
+    return Work(Unit("baseline", inputs), baseline, (rows, labels, method, plan, seed))
+
+
+def baseline(rows: StoredRows, labels: Labels, method: str, plan: DetectionPlan, seed: int):
+    return as_result(detect_simply(rows.array(), labels, method, plan, seed))
+
+
+def transfer_work(
+    rows: StoredRows, pool, others: list[tuple[StoredRows, np.ndarray]], probe_c: float
+) -> Work:
+    """A probe trained on the other comparisons, each by its rows and labels, held to this one."""
+    inputs = rows.inputs(pool.positive_N) | {
+        "others": [other.inputs(labels) for other, labels in others], "probe_c": probe_c,
+    }  # fmt: skip
+    arguments = (rows, pool.positive_N, others, probe_c)
+    return Work(Unit("transfer", inputs), transfer, arguments)
+
+
+def transfer(rows: StoredRows, positive_N, others, probe_c: float):
+    train_ND = np.concatenate([other.array() for other, _ in others])
+    label_N = np.concatenate([labels for _, labels in others])
+    found = transferred(train_ND, label_N, rows.array(), positive_N, probe_c)
+    return asdict(found), {}
+
+
+def transfer_of(result: Result) -> Transfer:
+    return Transfer(**result.values)
 
 
 def detection_of(result: Result) -> Detection:
@@ -111,7 +177,12 @@ def part_rows(pool, part: str, seed: int) -> np.ndarray:
     """The rows of a pool that belong to a part: all, or a half."""
     if part == ALL:
         return np.arange(len(pool.ids))
-    return np.flatnonzero(in_half(pool.strata, seed) == HALVES.index(part))
+    return np.flatnonzero(in_half(pool.strata, seed, pool.clusters) == HALVES.index(part))
+
+
+def part_clusters(pool, chosen) -> np.ndarray | None:
+    """The clusters of chosen rows."""
+    return None if pool.clusters is None else pool.clusters[chosen]
 
 
 def part_plan(plan: LocalisationPlan, part: str) -> LocalisationPlan:
@@ -135,21 +206,27 @@ def null_work(rows: StoredRows, pool, part: str, plan: LocalisationPlan, seed: i
     inputs = rows.inputs(pool.positive_N) | scan_inputs(plan, options) | {
         "part": text_sha256(canonical(chosen.tolist())), "seed": seed,
         "permutations": plan.permutations, "runs": plan.statistic_runs,
-    }  # fmt: skip
-    return Work(Unit("null", inputs), null, (rows, chosen, pool.positive_N, plan, seed))
+    } | label_inputs(Labels(pool.positive_N, pool.clusters))  # fmt: skip
+    clusters = part_clusters(pool, chosen)
+    arguments = (rows, chosen, pool.positive_N, clusters, plan, seed)
+    return Work(Unit("null", inputs), null, arguments)
 
 
-def null(rows: StoredRows, chosen, positive_N, plan: LocalisationPlan, seed: int):
-    drawn = labellings(positive_N[chosen].tobytes(), plan.runs, plan.permutations, seed)
+def null(rows: StoredRows, chosen, positive_N, clusters_N, plan: LocalisationPlan, seed: int):
+    together = b"" if clusters_N is None else np.asarray(clusters_N, np.int64).tobytes()
+    drawn = labellings(positive_N[chosen].tobytes(), together, plan.runs, plan.permutations, seed)
     place_ND = rows.array()[chosen]
     scores_TR = null_scores(place_ND, drawn, plan.statistic_runs, plan.statistic_options())
     return {}, {"scores_TR": scores_TR}
 
 
 @functools.lru_cache(maxsize=4)
-def labellings(positive: bytes, plan: SplitPlan, permutations: int, seed: int) -> Labellings:
+def labellings(
+    positive: bytes, clusters: bytes, plan: SplitPlan, permutations: int, seed: int
+) -> Labellings:
     """Those of a comparison: drawn once by a process, for all places."""
-    return draw_labellings(np.frombuffer(positive, bool), plan, permutations, seed)
+    clusters_N = np.frombuffer(clusters, np.int64) if clusters else None
+    return draw_labellings(np.frombuffer(positive, bool), plan, permutations, seed, clusters_N)
 
 
 def localisation_work(
@@ -161,24 +238,26 @@ def localisation_work(
     inputs = rows.inputs(pool.positive_N) | scan_inputs(plan, plan.options) | {
         "part": text_sha256(canonical(chosen.tolist())), "seed": seed,
         "permutations": plan.permutations, "node_q": plan.node_q, "threshold": plan.threshold,
-    }  # fmt: skip
-    arguments = (rows, place, chosen, pool.positive_N, plan, seed)
+    } | label_inputs(Labels(pool.positive_N, pool.clusters))  # fmt: skip
+    clusters = part_clusters(pool, chosen)
+    arguments = (rows, place, chosen, pool.positive_N, clusters, plan, seed)
     return Work(Unit("localisation", inputs), localisation, arguments)
 
 
-def localisation(rows, place, chosen, positive_N, plan: LocalisationPlan, seed: int):
+def localisation(rows, place, chosen, positive_N, clusters_N, plan: LocalisationPlan, seed: int):
     place_ND = rows.array()[chosen]
-    found = scan_place(place, place_ND, positive_N[chosen], chosen, plan, seed)
+    found = scan_place(place, place_ND, positive_N[chosen], chosen, plan, seed, clusters_N)
     arrays = {name: getattr(found, name) for name in SCAN_ARRAYS}
     arrays |= {f"runs_{name}": getattr(found.runs, name) for name in ARRAYS}
     return {"auroc": found.auroc, "halves": found.halves, "note": found.runs.note}, arrays
 
 
-def scan_of(place, result: Result, choice=None) -> PlaceScan:
+def scan_of(place, result: Result, choice=None, mixture: str = "") -> PlaceScan:
     arrays, values = result.arrays, result.values
     runs = RunScans(**{name: arrays[f"runs_{name}"] for name in ARRAYS}, note=values["note"])
     return PlaceScan(
         place=place, runs=runs, auroc=values["auroc"], halves=values["halves"], choice=choice,
+        mixture=mixture,
         **{name: arrays[name] for name in SCAN_ARRAYS},
     )  # fmt: skip
 
@@ -187,25 +266,30 @@ def validation_work(
     rows: StoredRows,
     pool,
     texts,
-    found: Unit,
-    node_set: str,
+    found: tuple[Unit, str],
     parts: tuple[str, str],
     plan: ValidationPlan,
     seed: int,
 ) -> Work:
-    """A node set that one half found (its file is `node_set`), judged on the other half."""
+    """A node set that one half found (its unit and file), judged on the other half."""
+    unit, file = found
     find, judge = (part_rows(pool, part, seed) for part in parts)
     inputs = rows.inputs(pool.positive_N) | {
-        "found": found.key, "plan": asdict(plan), "seed": seed,
-        "texts": text_sha256(canonical(list(texts))),
+        "found": unit.key, "plan": asdict(plan), "seed": seed,
+        "texts": text_sha256(canonical(None if texts is None else list(texts))),
         "halves": text_sha256(canonical([find.tolist(), judge.tolist()])),
     }  # fmt: skip
-    arguments = (rows, pool.positive_N, texts, node_set, find, judge, plan, seed)
+    arguments = (rows, pool.positive_N, texts, file, find, judge, plan, seed)
     return Work(Unit("validation", inputs), validation, arguments)
 
 
-def validation(rows, positive_N, texts, node_set, find, judge, plan: ValidationPlan, seed: int):
-    columns_C = read_mapped(node_set)[0]
+def validation(rows, positive_N, texts, file, find, judge, plan: ValidationPlan, seed: int):
+    columns_C = read_mapped(file)[0]
+    if plan.share:  # the file holds frequencies
+        columns_C = most_frequent(columns_C, plan.share, rows.shape[1])
+    if texts is None:
+        found = validate(rows.array(), positive_N, find, judge, columns_C, plan, seed)
+        return {"rows": list(found.rows())}, {}
     lengths_N = np.array([len(text.split()) for text in texts])
     found = validate(
         rows.array(), positive_N, find, judge, columns_C, plan, seed, length_N=lengths_N

@@ -8,10 +8,10 @@ import numpy as np
 
 from personascan.errors import InputError
 from personascan.study.course import Case
+from personascan.study.opening import Opened
 from personascan.study.rows import activations_unit
 from personascan.study.run import Workers
 from personascan.study.store import Store
-from personascan.study.study import Opened
 from personascan.study.units import Unit
 
 TIMED = 50  # finished units of a kind whose seconds are averaged
@@ -68,13 +68,16 @@ def status_of(opened: Opened, store: Store, workers: Workers) -> Status:
         units = [
             activations_unit(source, group, place)
             for group in source.groups
-            for place in source.places
+            for place in (*source.places, *source.extra)
         ]
         known.setdefault("activations", []).extend(units)
         for topic in opened.told_apart(source, store):
             for work in topic.searches():
                 known.setdefault(work.unit.kind, []).append(work.unit)
-        for case in itertools.chain(*opened.cases(source, store)):
+        levels = opened.cases(source, store)
+        for work in opened.transfers(levels):
+            known.setdefault(work.unit.kind, []).append(work.unit)
+        for case in itertools.chain(*levels):
             for work in case.searches():
                 known.setdefault(work.unit.kind, []).append(work.unit)
             works, more = chosen_works(case, store)
@@ -95,7 +98,7 @@ def chosen_works(case: Case, store: Store) -> tuple[list, dict[str, int]]:
     """The units at chosen places, or how many there will be once places can be chosen."""
     if all(store.has(work.unit) for work in case.searches()):
         return [*case.localisations(), *case.projections(), *case.validations()], {}
-    scans = 4 * case.chooses + len(case.named)
+    scans = 4 * case.chooses + len(case.named) * (1 + len(case.config.scan.mixtures))
     return [], {
         "localisation": scans,
         "projection": 3,

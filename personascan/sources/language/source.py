@@ -10,8 +10,9 @@ import numpy as np
 
 from personascan.hashes import text_sha256
 from personascan.models.load import Identity, LanguageModel, load_model
-from personascan.places import Place
+from personascan.places import Place, named_place
 from personascan.sharding import parse_mesh
+from personascan.sources.base import Baseline, Terms
 from personascan.sources.language.extract import extract_into
 from personascan.sources.language.prompts import effective
 from personascan.sources.language.statements import Statement
@@ -30,6 +31,28 @@ class LanguageSource:
     batch_tokens: int
     dtype: str
     mesh: str
+
+    extra: tuple[Place, ...] = ()
+    baselines: tuple[Baseline, ...] = ()
+
+    about = ""  # the report has sentences of its own
+    terms = Terms(
+        rows="statements", group="persona", h1="its positive statements", h0="its negative ones",
+    )  # fmt: skip
+
+    @property
+    def revision(self) -> str:
+        """The commit of a hub source."""
+        return self.identified.revision
+
+    def hashes(self) -> dict[str, str]:
+        """Of the model, its files and the template."""
+        files = {f"model/{name}": sha for name, sha in self.identified.files.items()}
+        return {"model": self.identified.sha256, **files, "chat template": self.template_sha256}
+
+    def named(self, text: str) -> Place:
+        """The place that a text names. Raises InputError for one that is not there."""
+        return named_place(text, self.places, self.layers)
 
     @property
     def role(self) -> str:

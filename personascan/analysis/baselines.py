@@ -1,0 +1,57 @@
+"""What is simpler than a scan: one number of a row, or a detector that is told no labels of H1.
+
+Letters: N rows, D nodes.
+"""
+
+from sklearn.ensemble import IsolationForest
+from sklearn.neighbors import LocalOutlierFactor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import OneClassSVM
+
+from personascan.analysis.detection import Detection, DetectionPlan, Labels, over_splits
+from personascan.analysis.unlabelled import NEIGHBOURS
+from personascan.errors import InputError
+from personascan.scan.pvalues import as_matrix
+
+MEAN, LOW_MEAN, ZEROS = "mean", "low mean", "few zeros"
+NUMBERS = {
+    MEAN: lambda rows_ND: rows_ND.mean(1, dtype=float),
+    LOW_MEAN: lambda rows_ND: -rows_ND.mean(1, dtype=float),
+    ZEROS: lambda rows_ND: (rows_ND != 0).sum(1).astype(float),
+}
+DETECTORS = {
+    "one-class SVM": lambda seed, rows: make_pipeline(StandardScaler(), OneClassSVM(gamma="scale")),
+    "isolation forest": lambda seed, rows: IsolationForest(random_state=seed),
+    "local outlier factor": lambda seed, rows: LocalOutlierFactor(
+        n_neighbors=min(NEIGHBOURS, rows - 1), novelty=True
+    ),
+}
+METHODS = (*NUMBERS, *DETECTORS)
+
+
+def detect_simply(
+    place_ND, labels: Labels, method: str, plan: DetectionPlan, seed: int
+) -> Detection:
+    """Score every row without a scan, over the splits of `detect`.
+
+    Args:
+      place_ND: activations, pixels, or one number a row.
+      method: "mean" or "low mean" of a row's nodes, "few zeros" among them; "one-class SVM"
+        (standardised, radial kernel), "isolation forest" or "local outlier factor", fitted to the
+        background.
+
+    Raises:
+      InputError: an unknown method, and as `detect` does of the rows.
+    """
+    if method not in METHODS:
+        raise InputError(f"method {method!r} is unknown; use one of {', '.join(METHODS)}")
+    place_ND = as_matrix("the place", place_ND)
+
+    def scores(background, scanned):
+        if method in NUMBERS:
+            return NUMBERS[method](place_ND[scanned])
+        detector = DETECTORS[method](seed, len(background)).fit(place_ND[background])
+        return -detector.score_samples(place_ND[scanned])
+
+    return over_splits(scores, place_ND, labels, plan, seed)

@@ -1,0 +1,154 @@
+"""Sections of the page on the runs of chosen and named places: their rows and their nodes."""
+
+import numpy as np
+
+from personascan.report.tables import center, mean_deviation, part_of
+from personascan.report.words import joined, listed, pictures, safe, table
+
+
+def runs_section(part, figures) -> str:
+    config, called = part.config, part.terms.rows
+    plan, scan = config.runs, config.scan
+    chance = plan.positive / (plan.positive + plan.clean)
+    rows = [
+        [
+            safe(name), found.place, part_of(found),
+            mean_deviation(found.runs.score, 1),
+            f"{np.nanmedian(found.runs.alpha):.3f}" if found.runs.score.any() else "-",
+            mean_deviation(found.precision_R), mean_deviation(found.recall_R),
+            f"{found.auroc:.2f}",
+            mean_deviation(found.runs.rows[0].sum(1), 1),
+            mean_deviation(found.runs.nodes[0].sum(1), 1),
+        ]
+        for name, scans in part.scans.items()
+        for found in scans
+    ]  # fmt: skip
+    if not rows:
+        return ""
+    precision = {
+        (name, str(s.place)): center(s.precision_R)[0]
+        for name, ss in part.scans.items()
+        for s in ss
+    }
+    precision = {key: value for key, value in precision.items() if not np.isnan(value)}
+    extremes = ""
+    if precision:
+        (high, at_high), (low, at_low) = (f(precision, key=precision.get) for f in (max, min))
+        extremes = (
+            f" Mean precision runs from {precision[low, at_low]:.2f} ({safe(low)} at {at_low}) to "
+            f"{precision[high, at_high]:.2f} ({safe(high)} at {at_high})."
+        )
+    silent = [
+        f"{safe(name)} at {s.place}"
+        for name, ss in part.scans.items() for s in ss if not s.runs.score.any()
+    ]  # fmt: skip
+    if silent:
+        extremes += f" No run returned anything for {joined(silent)}."
+    halves = ""
+    if any(s.choice for ss in part.scans.values() for s in ss):
+        halves = (
+            f" Where a half of the {called} chose the place, the other half was scanned, with "
+            "samples of half the size."
+        )
+    background = "freshly drawn background" if plan.redraw else "background shared by all runs"
+    header = ["", "place", called, "score", "median alpha", "precision", "recall", "AUROC",
+              f"{called} returned", "nodes"]  # fmt: skip
+    return (
+        f"## Which {called} diverge\n\n"
+        f"Each of {plan.runs} runs takes a {background} of {plan.background} H0 {called} and "
+        f"scans {plan.clean} other H0 {called} with {plan.positive} H1 {called} for the subset "
+        f"of {called} and nodes with the highest {scan.score} score ({scan.tail} tail, alphas "
+        f"{alphas_searched(scan)}, {scan.starts} starts).{halves} Returning every "
+        f"one would give precision {chance:.2f} and recall 1. AUROC: how well the share of "
+        f"runs that return one tells H1 from H0.{extremes} "
+        f"Mean ± deviation over runs; `runs.csv` has every run, with the ids of its {called}.\n\n"
+        f"{table(header, rows)}\n\n"
+        f"{pictures(figures['precision_recall'], 'precision and recall')}"
+    )
+
+
+def alphas_searched(scan) -> str:
+    """The alphas of a scan, in words."""
+    kinds = {
+        "exact": "every one attained",
+        "grid": "50 equal steps",
+        "log": "geometric steps",
+    }
+    if scan.alphas not in kinds:
+        return ", ".join(safe(part) for part in scan.alphas.split(","))
+    least = f" from {scan.alpha_min:g}" if scan.alpha_min else ""
+    return f"{kinds[scan.alphas]}{least} up to {scan.alpha_max:g}"
+
+
+def nodes_section(part, figures) -> str:
+    config = part.config
+    signed = config.scan.tail == "signed"
+    kind = "half-node (a node in one direction)" if signed else "node"
+    what = (
+        f"with q-value <= {config.node_q:g}"
+        if config.scan.permutations
+        else f"with frequency >= {config.threshold:g}"
+    )
+    header = ["", "place", part.terms.rows, "nodes", "in the set: high", "low",
+              "family-wise p <= 0.05", "size of the set under permuted labels"]  # fmt: skip
+    rows = []
+    for name, scans in part.scans.items():
+        for s in scans:
+            inside = s.set_TC[0]
+            high, low = (
+                (int((inside & (s.directions_C == d)).sum()) for d in (1, -1))
+                if signed
+                else (int(inside.sum()), "")
+            )
+            calibrated = len(s.set_TC) > 1
+            rows.append(
+                [
+                    safe(name), s.place, part_of(s), s.q_C.size // s.halves, high, low,
+                    int((s.p_C <= 0.05).sum()) if calibrated else "-",
+                    f"{s.set_TC[1:].sum(1).mean():.1f}" if calibrated else "-",
+                ]
+            )  # fmt: skip
+    if not rows:
+        return ""
+    text = (
+        "## Which nodes\n\n"
+        f"The selection frequency of a {kind} is the share of runs that returned it; the node set "
+        f"of a comparison holds those {what}. "
+        + (
+            "q is the share of false selections expected among those at least as frequent, and the "
+            "family-wise p compares each frequency, in deviations of its own permutations, with "
+            "the highest of every permutation. "
+            if config.scan.permutations
+            else ""
+        )
+        + f"`nodes.csv` has every one.\n\n{table(header, rows)}\n\n"
+        f"{pictures(figures['selection_frequency'], 'selection frequency')}"
+    )
+    overlaps = [
+        [
+            place, listed(o.names), o.observed, f"{o.expected:.1f}", ratio(o), *null_of(o),
+            o.exclusive,
+        ]
+        for place, found in part.overlaps.items()
+        for o in found
+    ]  # fmt: skip
+    if overlaps:
+        header = ["place", "node sets of", "shared nodes", "expected by chance", "ratio",
+                  "under permutation", "permutation p", "hypergeometric p (exchangeable nodes)",
+                  "in no other set"]  # fmt: skip
+        text += (
+            "\n\nSets share nodes by chance as well: independent sets of these sizes would share "
+            "the number expected. A ratio near 1 is no sign of a common code.\n\n"
+            f"{table(header, overlaps)}\n\n"
+            f"{pictures(figures['upset'], 'exclusive intersections of node sets')}"
+        )
+    return text
+
+
+def null_of(overlap) -> list[str]:
+    values = (overlap.null_mean, overlap.p, overlap.p_hypergeometric)
+    return ["-" if np.isnan(value) else f"{value:.3g}" for value in values]
+
+
+def ratio(overlap) -> str:
+    return f"{overlap.observed / overlap.expected:.2f}" if overlap.expected else "-"

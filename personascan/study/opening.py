@@ -1,0 +1,211 @@
+"""A study's inputs, read and checked before anything is computed."""
+
+import importlib.metadata
+import platform
+from dataclasses import dataclass
+
+import jax
+
+from personascan.analysis.separation import sample_sizes
+from personascan.errors import InputError
+from personascan.hashes import file_sha256
+from personascan.models.load import identify
+from personascan.places import Place, chosen_places
+from personascan.scan.splits import check_sizes, largest
+from personascan.sources.arrays import open_rows
+from personascan.sources.base import Source, conditions_of, texts_of
+from personascan.sources.language.source import LanguageSource
+from personascan.sources.language.statements import Statement, load_statements, statement_files
+from personascan.study.comparisons import Comparison, Pool, comparisons, draw_pool, draw_topics
+from personascan.study.config import CHOSEN, StudyConfig
+from personascan.study.course import Case, Topic, seed_of
+from personascan.study.store import Store
+from personascan.study.units import Work
+
+ID_SEPARATOR = ";"
+PACKAGES = (
+    "personascan", "jax", "jaxlib", "flax", "numpy", "scikit-learn", "scipy", "transformers",
+    "tokenizers", "jinja2", "gguf", "optax",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A study whose inputs have been read and checked: nothing is computed yet."""
+
+    config: StudyConfig
+    sources: list[Source]
+    provenance: dict
+
+    def topics(self, source: Source) -> list[Pool]:
+        """The topics of a source whose groups are told from one another."""
+        config = self.config
+        return draw_topics(source.groups, config.apart, config.seed) if config.apart else []
+
+    def told_apart(self, source: Source, store: Store) -> list[Topic]:
+        """The topics of a source."""
+        seed = self.config.seed
+        return [Topic(source, p, store, seed_of(seed, p.name)) for p in self.topics(source)]
+
+    def cases(self, source: Source, store: Store) -> list[list[Case]]:
+        """The comparisons of a source, level by level."""
+        config = self.config
+        named = named_places(config, source)
+        return [
+            [
+                Case(
+                    source, comparison, pool, wide, texts_of(source.groups, pool.members),
+                    conditions_of(source.groups, wide.members), named, config, store,
+                )
+                for comparison, pool, wide in drawn(config, source.groups, level)
+            ]
+            for level in config.levels
+        ]  # fmt: skip
+
+    def transfers(self, levels: list[list[Case]]) -> list[Work]:
+        """Probes of the other comparisons of a level, at every place; none unless asked for."""
+        if not self.config.transfer:
+            return []
+        return [
+            case.transfer(place, [other for other in cases if other is not case])
+            for cases in levels
+            if len(cases) > 1
+            for case in cases
+            for place in case.source.places
+        ]
+
+
+def open_study(config: StudyConfig) -> Opened:
+    """Read and check everything that a study is made from.
+
+    Raises InputError for any file, persona, model or sample size at fault.
+    """
+    sources = open_sources(config)
+    for source in sources:
+        named_places(config, source)
+        refuse_impossible(config, source.groups)
+    return Opened(config, sources, provenance(config, sources))
+
+
+def open_sources(config: StudyConfig) -> list[Source]:
+    """Where the rows come from: one source for each model or folder."""
+    if config.rows:
+        sources = [open_rows(folder) for folder in config.rows]
+    else:
+        groups = study_groups(config)
+        sources = [language_source(config, model, groups) for model in config.models]
+    names = [source.name for source in sources]
+    if len(set(names)) < len(names):
+        raise InputError(f"the networks are named {', '.join(names)}; give each a name of its own")
+    for source in sources:
+        refuse_separators(e.id for examples in source.groups.values() for e in examples)
+    return sources
+
+
+def drawn(config: StudyConfig, groups, level: int) -> list[tuple[Comparison, Pool, Pool]]:
+    """Each comparison of a level, with its rows, and those that are scanned alone."""
+    found = []
+    for c in comparisons(level, groups):
+        seed = seed_of(config.seed, c.name)
+        pool = draw_pool(groups, c, config.limit, seed)
+        most = config.detection.limit
+        found.append((c, pool, draw_pool(groups, c, most, seed) if most else pool))
+    return found
+
+
+def language_source(config: StudyConfig, model: str, groups) -> LanguageSource:
+    """A model as a source of rows, identified by its files."""
+    identified = identify(model, config.dtype)
+    keywords = config.extraction_keywords()
+    places = chosen_places(
+        config.sites, identified.config.layers, config.layers, keywords["positions"]
+    )
+    return LanguageSource(
+        model, identified, groups, places, config.prompt_options(), config.batch_tokens,
+        config.dtype, config.mesh,
+    )  # fmt: skip
+
+
+def named_places(config: StudyConfig, source: Source) -> tuple[Place, ...]:
+    """The places of a source that the configuration names."""
+    return tuple(source.named(text) for text in config.scan.places if text != CHOSEN)
+
+
+def refuse_separators(ids) -> None:
+    for id_ in ids:
+        if ID_SEPARATOR in id_:
+            raise InputError(
+                f"the id {id_!r} holds {ID_SEPARATOR!r}, which separates ids in runs.csv; rename it"
+            )
+
+
+def study_groups(config: StudyConfig) -> dict[str, list[Statement]]:
+    """{persona: its statements}, in the order the configuration names them."""
+    groups = {}
+    for s in chosen_statements(config):
+        groups.setdefault(s.persona, []).append(s)
+    return groups
+
+
+def chosen_statements(config: StudyConfig) -> list[Statement]:
+    chosen = {"min_confidence": config.min_confidence, "limit": config.limit}
+    if not config.personas:
+        return load_statements(config.statements, **chosen)
+    if len(set(config.personas)) < len(config.personas):
+        raise InputError(f"config.personas names one twice: {', '.join(config.personas)}")
+    return [
+        s for p in config.personas for s in load_statements(config.statements, persona=p, **chosen)
+    ]
+
+
+def refuse_impossible(config: StudyConfig, groups) -> None:
+    """What can be known to fail fails before a model is loaded."""
+    plan = config.localisation()
+    halved = [plan.halved()] if CHOSEN in config.scan.places else []
+    for one in (plan, *halved):
+        if note := one.options.unattainable(one.runs.background):
+            raise InputError(note)
+    for level in config.levels:
+        for _, pool, _ in drawn(config, groups, level):
+            refuse_small(config, pool, plan, halved)
+
+
+def refuse_small(config: StudyConfig, pool: Pool, plan, halved: list) -> None:
+    """A pool that cannot give its samples."""
+    (h1, h0), together = pool.sizes, largest(pool.clusters)
+    try:
+        check_sizes(h0, h1, plan.runs, together)
+        sample_sizes(h1, h0, config.separation)
+    except InputError as error:
+        raise InputError(f"{pool.name}: {error}") from error
+    for one in halved:
+        try:
+            check_sizes(h0 // 2, h1 // 2, one.runs, together)
+        except InputError as error:
+            raise InputError(
+                f"{pool.name}: of half of the rows, which choose a place, {error}"
+            ) from error
+
+
+def provenance(config: StudyConfig, sources: list[Source]) -> dict:
+    """What else decides the numbers: versions, platform and the inputs' contents."""
+    hashes, several = {}, len(sources) > 1
+    for source in sources:
+        own = source.hashes()
+        hashes |= {f"{source.name}: {name}": h for name, h in own.items()} if several else own
+    if config.statements:
+        files = statement_files(config.statements, config.personas)
+        hashes |= {file.name: file_sha256(file) for file in files}
+    return {
+        "seed": config.seed,
+        "versions": {"python": platform.python_version()}
+        | {name: importlib.metadata.version(name) for name in PACKAGES},
+        "platform": {
+            "backend": jax.default_backend(),
+            "devices": jax.device_count(),
+            "mesh": config.mesh,
+        },
+        "revisions": {s.name: getattr(s, "revision", "") for s in sources},  # of hub sources
+        "roles": {s.name: getattr(s, "role", "") for s in sources},  # as applied to statements
+        "sha256": hashes,
+    }
