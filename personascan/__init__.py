@@ -40,6 +40,7 @@ HOME = {
     "study_status": "report.publish",
     "summary_table": "report.tables",
     "whole_file": "files",
+    "write_rows": "sources.arrays",
 }
 __all__ = list(HOME)
 

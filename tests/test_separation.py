@@ -87,7 +87,7 @@ def test_a_constant_place_is_said_to_be_constant():
 
 
 def test_too_few_statements_are_refused():
-    with pytest.raises(personascan.InputError, match="3 and 57 statements are too few"):
+    with pytest.raises(personascan.InputError, match="3 and 57 rows are too few"):
         place_separation(one_place(1.0), np.arange(60) < 3, SeparationPlan(), seed=0)
 
 

@@ -1,0 +1,199 @@
+"""Activations of any network as the source of a study: written, refused, scanned."""
+
+import csv
+import pathlib
+
+import numpy as np
+import pytest
+from tiny_studies import files_of
+
+import personascan
+from personascan.sources.arrays import open_rows
+
+ROWS = 90
+POSITIVE = np.arange(ROWS) >= 50
+GROUPS = np.where(POSITIVE, np.where(np.arange(ROWS) < 70, "blurred", "noised"), "clean")
+
+
+def layers():
+    """Noised rows differ in the second layer, blurred ones nowhere."""
+    rng = np.random.default_rng(1)
+    first, second = rng.normal(size=(ROWS, 4, 3, 2)), rng.normal(size=(ROWS, 30))
+    second[GROUPS == "noised", :8] += 2.5
+    return {"conv": first, "dense": second}
+
+
+def written(out, **changes):
+    asked = {"groups": GROUPS, "network": "resnet", "rows": "images"}
+    return personascan.write_rows(out, layers(), POSITIVE, **asked | changes)
+
+
+RECIPE = {
+    "separation": {"seeds": 1, "folds": 3},
+    "runs": {"background": 10, "clean": 4, "positive": 4, "runs": 6},
+    "scan": {
+        "places": ("chosen", "dense"),
+        "starts": "3",
+        "permutations": 39,
+        "statistic_runs": 4,
+        "tails": ("right", "either"),
+        "mixtures": ({"share": 0.125, "alpha_max": 0.2},),
+    },
+    "detection": {"splits": 2, "tails": ("left", "either"), "conditional": True},
+    "transfer": True,
+}
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    place = tmp_path_factory.mktemp("arrays")
+    kinds = np.where(np.arange(ROWS) % 2, "odd", "even")
+    folder = written(place / "rows", conditions=kinds)
+    config = RECIPE | {"rows": (folder,), "out": str(place / "out")}
+    return personascan.run_study(config, jobs=1)
+
+
+def table(study, name):
+    with (pathlib.Path(study.config.out) / name).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_what_differs_is_found_where_it_differs(study):
+    found = {f.name: f for f in study.part.findings()}
+    assert list(found) == ["blurred", "noised"]
+    assert (str(found["noised"].place), found["noised"].found) == ("dense", True)
+    assert not found["blurred"].found
+    nodes = [row for row in table(study, "nodes.csv")
+             if row["comparison"] == "noised" and row["in_set"] == "1"
+             and row["statements_scanned"] == "all"]  # fmt: skip
+    assert {(int(row["node"]) < 8, row["direction"]) for row in nodes} == {(True, "high")}
+    assert {row["site"] for row in nodes} == {"dense"}
+
+
+def test_every_way_of_scanning_rows_alone_has_a_line(study):
+    rows = table(study, "detection.csv")
+    tails = ["signed", "left", "either"]
+    ways = tails + [f"{tail}, within conditions" for tail in tails]
+    assert {(row["comparison"], row["tail"], row["site"]) for row in rows} == {
+        (name, way, site) for name in ("blurred", "noised") for way in ways
+        for site in ("conv", "dense")
+    }  # fmt: skip
+    for row in rows:
+        low, auroc, high = (float(row[f"auroc{end}"]) for end in ("_low", "", "_high"))
+        assert low <= auroc <= high
+        assert (row["background"], row["h0"]) == ("25", "25")
+    at = {(row["tail"], row["site"]): float(row["auroc"]) for row in rows
+          if row["comparison"] == "noised"}  # fmt: skip
+    assert at["signed", "dense"] > 0.9 > at["left", "dense"]
+
+
+def test_tails_share_the_permutations(study):
+    """ "either" is the higher of both, run by run, and so is its mean at least theirs."""
+    part = study.part
+    assert list(part.tails["noised"]) == ["right", "either"]
+    right, either = part.tails["noised"].values()
+    assert (either.statistic_PT >= right.statistic_PT - 1e-9).all()
+    assert (either.statistic_PT > right.statistic_PT + 1e-9).any()
+    assert right.p_family.min() <= 0.05
+    rows = [r for r in table(study, "tails.csv") if r["comparison"] == "noised"]
+    assert [r["tail"] for r in rows] == ["signed"] * 2 + ["right"] * 2 + ["either"] * 2
+
+
+def test_another_share_of_h1_is_scanned_at_the_named_place(study):
+    plain, mixed = (s for s in study.part.scans["noised"] if s.choice is None)
+    assert (plain.mixture, mixed.mixture) == ("", "12% H1, alpha up to 0.2")
+    evaluation = 8
+    assert mixed.recall_R.max() in (0.0, 1.0)  # one row of eight is from H1
+    assert (mixed.runs.rows[0].sum(1) <= evaluation).all()
+    assert np.nanmax(mixed.runs.alpha) <= 0.2
+
+
+def test_the_page_speaks_of_its_rows(study):
+    page = (pathlib.Path(study.config.out) / "report.md").read_text()
+    assert page.startswith("# blurred and noised in `resnet`\n")
+    for wrong in ("statement", "persona", "wording", "nan"):
+        assert wrong not in page.replace("personascan", "")
+    for heading in ("## Which images diverge", "## Which tail", "## Images scanned alone",
+                    "## A probe trained on the other comparisons"):  # fmt: skip
+        assert heading in page
+
+
+def test_probes_are_trained_on_other_comparisons_alone(study):
+    rows = {(r["comparison"], r["site"]): r for r in table(study, "transfer.csv")}
+    assert {int(r["trained_on"]) for r in rows.values()} == {70}
+    assert len(rows) == 4
+
+
+def test_the_same_rows_are_the_same_study(study, tmp_path):
+    before = files_of(pathlib.Path(study.config.out))
+    folder = pathlib.Path(study.config.rows[0])
+    times = {p.name: p.stat().st_mtime_ns for p in folder.iterdir()}
+    kinds = np.where(np.arange(ROWS) % 2, "odd", "even")
+    written(folder, conditions=kinds)
+    assert {p.name: p.stat().st_mtime_ns for p in folder.iterdir()} == times
+    personascan.run_study(study.config, jobs=1)
+    assert files_of(pathlib.Path(study.config.out)) == before
+    assert "conv" not in personascan.study_status(study.config).summary()
+    assert "everything is done" in personascan.study_status(study.config).summary()
+
+
+def test_rows_replace_only_rows(tmp_path):
+    folder = written(tmp_path / "rows")
+    kept = open_rows(folder).files
+    assert folder == written(tmp_path / "rows", network="other")
+    assert open_rows(folder).name == "other"
+    assert open_rows(folder).files["0.npy"] == kept["0.npy"]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years")
+    with pytest.raises(personascan.InputError, match="holds something else"):
+        written(tmp_path / "mine")
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"groups": ["a"] * 3}, "groups has 3 entries for 90 labels"),
+        ({"ids": ["a"] * ROWS}, "ids names a row twice"),
+        ({"places": {}}, "places is empty"),
+        ({"places": {"x": np.ones((3, 2))}}, r"'x' must be numbers \[90, nodes\]"),
+        ({"places": {"x": np.full((ROWS, 2), np.nan)}}, "'x' holds values that are not finite"),
+        ({"positive": POSITIVE.astype(int)}, "positive needs one bool for each row"),
+    ],
+)
+def test_what_are_no_rows_is_refused(tmp_path, changes, message):
+    asked = {"places": layers(), "positive": POSITIVE} | changes
+    with pytest.raises(personascan.InputError, match=message):
+        personascan.write_rows(tmp_path / "rows", **asked)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_array_is_named(tmp_path):
+    folder = pathlib.Path(written(tmp_path / "rows"))
+    content = bytearray((folder / "1.npy").read_bytes())
+    content[-3] ^= 1
+    (folder / "1.npy").write_bytes(content)
+    with pytest.raises(personascan.InputError, match=r"1\.npy is missing or damaged"):
+        open_rows(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, "a study has one source: .* got none"),
+        ({"rows": ("a",), "models": ("b",)}, "got statements and rows"),
+        ({"models": ("b",)}, "go together; name both"),
+        ({"rows": ("a", "a")}, "name each once"),
+        ({"rows": ("a",), "levels": (1,)}, "rows have no topics"),
+        ({"rows": ("nowhere",)}, r"nowhere has no rows\.json"),
+        ({"rows": ("a",), "scan": {"tails": ("signed",)}}, "and not scan.tail"),
+        ({"rows": ("a",), "detection": {"tails": ("up",)}}, "tail 'up' is unknown"),
+        (
+            {"rows": ("a",), "scan": {"mixtures": ({"share": 0.001},)}},
+            "a share of 0.001 of 40 scanned rows leaves none",
+        ),
+    ],
+)
+def test_studies_of_no_rows_are_refused(tmp_path, changes, message):
+    with pytest.raises(personascan.InputError, match=message):
+        personascan.run_study({"out": str(tmp_path / "out"), **changes})
