@@ -72,7 +72,7 @@ def test_both_spellings_of_rope_are_read(folder):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model_type": "bert"}, "model_type 'bert' is not supported; supported: cohere, "),
+        ({"model_type": "t5"}, "model_type 't5' is not supported; supported: cohere, "),
         ({"sliding_window": 9}, r"the key 'sliding_window' \(= 9\) is not handled"),
         ({"auto_map": {"AutoModel": "code.Model"}}, "'auto_map'"),
         ({"quantization_config": {"quant_method": "gptq"}}, "'quantization_config'"),

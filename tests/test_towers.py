@@ -143,5 +143,5 @@ def test_a_text_model_of_no_family_is_named(raw, inside):
 
 
 def test_a_model_that_is_no_wrapper_is_refused_as_before():
-    with pytest.raises(personascan.InputError, match="model_type 'bert' is not supported"):
-        read_config(text_config({"model_type": "bert"}, "c"), "c")
+    with pytest.raises(personascan.InputError, match="model_type 't5' is not supported"):
+        read_config(text_config({"model_type": "t5"}, "c"), "c")

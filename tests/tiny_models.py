@@ -2,6 +2,8 @@
 
 import pathlib
 
+from personascan.models.families import ENCODERS
+
 CHAT = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
@@ -180,13 +182,29 @@ VARIANTS = {
             attention_multiplier=0.11, residual_multiplier=0.4, logits_scaling=5.0,
         ),
     ),
+    # An encoder bare, and beside heads of three kinds.
+    "bert": ("bert", dict(num_key_value_heads="drop")),
+    "bert bare": ("bert", dict(num_key_value_heads="drop", head="", hidden_act="relu")),
+    "bert classifier": (
+        "bert", dict(num_key_value_heads="drop", head="ForSequenceClassification"),
+    ),
+    "roberta": ("roberta", dict(num_key_value_heads="drop", pad_token_id=1, type_vocab_size=1)),
+    "camembert": ("camembert", dict(num_key_value_heads="drop", pad_token_id=1)),
+    "xlm-roberta": ("xlm-roberta", dict(num_key_value_heads="drop", pad_token_id=1)),
+    "distilbert": ("distilbert", dict(ONE_SHAPE, hidden_dim=80)),
+    "albert": ("albert", dict(num_key_value_heads="drop", embedding_size=20)),
 }  # fmt: skip
 
 
-def save_tiny(folder: pathlib.Path, model_type: str, *, template=CHAT, shard="5GB", **overrides):
-    """A random model of three layers as Transformers saves it, with a tokenizer."""
+def save_tiny(
+    folder: pathlib.Path, model_type: str, *, template=CHAT, shard="5GB", head=None, **overrides
+):
+    """A random model of three layers as Transformers saves it, with a tokenizer.
+
+    head: what the class of an encoder ends with; None: ForMaskedLM.
+    """
     import torch
-    from transformers import AutoModelForCausalLM
+    import transformers
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
     settings = dict(
@@ -203,8 +221,11 @@ def save_tiny(folder: pathlib.Path, model_type: str, *, template=CHAT, shard="5G
         pad_token_id=0,
     )
     torch.manual_seed(0)
+    encoder = model_type in ENCODERS
     settings = {k: v for k, v in (settings | overrides).items() if v != "drop"}
-    model = AutoModelForCausalLM.from_config(CONFIG_MAPPING[model_type](**settings))
+    ending = ("ForMaskedLM" if head is None else head) if encoder else "ForCausalLM"
+    auto = getattr(transformers, f"AutoModel{ending}")
+    model = auto.from_config(CONFIG_MAPPING[model_type](**settings))
     with torch.no_grad():
         for parameter in model.parameters():
             # Larger than the usual start, so that a wrong norm, scale or rotation shows.

@@ -26,7 +26,7 @@ from personascan.sharding import let_go, parameter_sharding, put, put_parts
 # Derived from the configuration, in checkpoints of old versions.
 DERIVED = (
     ".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias", ".attention.bias",
-    ".attention.masked_bias",
+    ".attention.masked_bias", ".embeddings.position_ids", ".embeddings.token_type_ids",
 )  # fmt: skip
 NUMPY_DTYPES = {
     "F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": jnp.bfloat16,
@@ -121,7 +121,7 @@ def stack_params(
     On the host there is one stacked parameter at a time. Raises InputError that lists missing (-)
     and unexpected (+) tensors, names a wrong shape, or a value that the dtype cannot hold.
     """
-    if config.layers > len(tensors.names):
+    if config.layers > len(tensors.names) and not config.shared_blocks:
         raise InputError(f"{where}: {config.layers} layers, but only {len(tensors.names)} tensors")
     wanted, structure = by_path(parameter_shapes(config, dtype))
     names = {path: tensor_names(table[path][0], path, config) for path in wanted}

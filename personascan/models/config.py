@@ -1,4 +1,4 @@
-"""What a decoder is made of: frozen records, no I/O."""
+"""What a model is made of: frozen records, no I/O."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ class Rope:
 
 @dataclass(frozen=True, kw_only=True)
 class DecoderConfig:
-    """Shape and variants of a decoder-only transformer. Sizes count elements."""
+    """Shape and variants of a transformer, decoder or encoder. Sizes count elements."""
 
     vocab_size: int
     layers: int
@@ -39,6 +39,11 @@ class DecoderConfig:
     tie_embeddings: bool = False  # the unembedding is the transposed embedding
     has_head: bool = True  # an unembedding is there, or the embedding serves; else no logits
     embed_width: int = 0  # of the embedding, where it is projected to `width`; 0: the same
+    project_last: bool = False  # after positions, token types and norm were applied at embed_width
+    token_types: int = 0  # rows of a table whose row 0 is added to every embedding
+    embed_norm: bool = False  # of the sum of the embeddings
+    causal: bool = True  # a token sees none after it; False: all real ones, as in an encoder
+    shared_blocks: bool = False  # one block's parameters serve all layers
 
     norm: str = "rms"  # rms or layer
     norm_eps: float = 1e-6
@@ -114,17 +119,24 @@ class DecoderConfig:
         embed = self.embed_width or self.width
         shapes = {"embedding": (self.vocab_size, embed)}
         if self.embed_width:
-            shapes |= {"embed_in": (embed, self.width), "embed_out": (self.width, embed)}
+            shapes["embed_in"] = (embed, self.width)
+        if self.embed_width and not self.project_last:
+            shapes["embed_out"] = (self.width, embed)
+        summed = embed if self.project_last else self.width
         if self.learned_positions:
-            shapes["positions"] = (self.max_positions + self.position_offset, self.width)
+            shapes["positions"] = (self.max_positions + self.position_offset, summed)
+        if self.token_types:
+            shapes["token_types"] = (self.token_types, summed)
+        if self.embed_norm:
+            shapes["embed_norm"] = (summed,)
         if self.final_norm:
             shapes["final_norm"] = (self.width,)
         if not self.tie_embeddings and self.has_head:
             shapes["lm_head"] = (embed, self.vocab_size)
-        for name in ("final_norm", "lm_head"):
+        for name in ("embed_norm", "embed_in", "final_norm", "lm_head"):
             there = name in shapes or (name == "lm_head" and self.has_head)
             if name in self.biases and there:
-                shapes[f"{name}_bias"] = (
-                    (self.width,) if name == "final_norm" else (self.vocab_size,)
-                )
+                # A tied lm_head has a bias and no weight of its own.
+                size = self.vocab_size if name == "lm_head" else shapes[name][-1]
+                shapes[f"{name}_bias"] = (size,)
         return shapes

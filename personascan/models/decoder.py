@@ -1,4 +1,6 @@
-"""The one decoder, in Flax Linen: blocks stacked by nn.scan, activations leaving through tap().
+"""The one model, in Flax Linen: blocks stacked by nn.scan, activations leaving through tap().
+
+Its name says what most are; an encoder is one whose config is not causal.
 
 Each site is a variable collection of its own, so `mutable=("resid_post",)` in `apply` says what is
 kept; a site that is not asked for costs nothing. Only what is kept of T tokens leaves a block.
@@ -63,7 +65,7 @@ class Block(nn.Module):
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, x_BTD, edits, window, rope_number, angles, alibi_KGS, kept):
+    def __call__(self, x_BTD, edits, window, rope_number, angles, alibi_KGS, kept, lengths_B):
         c = self.config
         w = parameters(self, c.block_shapes(), self.dtype)
 
@@ -83,11 +85,13 @@ class Block(nn.Module):
 
         x_BTD = tap(self, "resid_pre", x_BTD, kept, edits)
         h = layers.operand(norm("attn_norm", x_BTD), self.dtype)
-        mixed_BTHE = layers.causal_attention(
+        tokens = x_BTD.shape[1]
+        both_ways = None if c.causal else layers.seen_both_ways(tokens, lengths_B)
+        mixed_BTHE = layers.attention(
             *(heads(name, h) for name in "qkv"),
+            layers.seen_before(tokens, window) if c.causal else both_ways,
             scale=c.attn_scale or c.head_dim**-0.5,
             softcap=c.attn_softcap,
-            window=window,
             bias_KGS=alibi_KGS,
         )
         mixed_BTD = mixed_BTHE.reshape(*x_BTD.shape[:2], -1)
@@ -124,11 +128,13 @@ class Decoder(nn.Module):
 
     def setup(self):
         c = self.config
+        stacked = dict.fromkeys(BLOCK_SITES, 0) if c.shared_blocks else COLLECTIONS
         self.blocks = nn.scan(
             Block,
-            variable_axes=COLLECTIONS,
-            split_rngs={"params": True},
-            in_axes=(0, 0, 0, nn.broadcast, nn.broadcast, nn.broadcast),
+            variable_axes=stacked,
+            variable_broadcast="params" if c.shared_blocks else False,
+            split_rngs={"params": not c.shared_blocks},
+            in_axes=(0, 0, 0, *[nn.broadcast] * 4),
             length=c.layers,
             unroll=self.unroll,
         )(c, self.dtype)
@@ -138,7 +144,7 @@ class Decoder(nn.Module):
         """The normed residual stream [B, T, D]; sown sites hold [L, B, P+Q, D], final_norm no L.
 
         tokens_BT is int32, padded on the right; lengths_B counts the real tokens of each row, for
-        rotations that depend on it (None: all of them).
+        rotations that depend on it and attention that sees both ways (None: all of them).
         """
         c, edits = self.config, edits or {}
         for site in edits:  # where there is no such site an edit would change nothing
@@ -146,12 +152,7 @@ class Decoder(nn.Module):
                 raise InputError(f"edits names {site!r}; sites are {', '.join(SITES)}")
             c.site_shape(site)
         tokens = tokens_BT.shape[1]
-        x_BTD = scaled(self.top["embedding"][tokens_BT].astype(jnp.float32), c.embed_scale)
-        if c.embed_width:
-            x_BTD = layers.project(x_BTD, self.top["embed_in"])
-        if c.learned_positions:
-            rows = slice(c.position_offset, c.position_offset + tokens)
-            x_BTD = x_BTD + self.top["positions"][rows][None].astype(jnp.float32)
+        x_BTD = self.embedded(tokens_BT)
         angles = rope.angles(c.ropes, tokens, lengths_B) if c.ropes else None
         alibi_KGS = layers.alibi(c.heads, c.kv_heads, tokens) if c.alibi else None
         block_edits = {site: edits[site] for site in edits if site in BLOCK_SITES}
@@ -159,7 +160,11 @@ class Decoder(nn.Module):
         if window_L is not None:
             window_L = jnp.asarray(np.where(window_L == 0, tokens, window_L))
         rope_L = jnp.asarray(c.rope_of_layer, jnp.int32) if c.ropes else None
-        x_BTD, _ = self.blocks(x_BTD, block_edits, window_L, rope_L, angles, alibi_KGS, kept)
+        # What a causal model does not need must not be an input of its blocks.
+        seen_B = None if c.causal else lengths_B
+        x_BTD, _ = self.blocks(
+            x_BTD, block_edits, window_L, rope_L, angles, alibi_KGS, kept, seen_B
+        )
         if c.final_norm:
             x_BTD = layers.normalize(
                 x_BTD, c.norm, c.norm_eps, (-1,), self.top["final_norm"],
@@ -168,12 +173,33 @@ class Decoder(nn.Module):
         final = {site: Edit(*(e[0] for e in edits[site])) for site in edits if site == "final_norm"}
         return tap(self, "final_norm", x_BTD, kept, final)
 
+    def embedded(self, tokens_BT):
+        """What the first block reads: [B, T, D] float32."""
+        c, top = self.config, self.top
+        x_BTE = scaled(top["embedding"][tokens_BT].astype(jnp.float32), c.embed_scale)
+        if c.embed_width and not c.project_last:
+            x_BTE = layers.project(x_BTE, top["embed_in"], top.get("embed_in_bias"))
+        if c.learned_positions:
+            rows = slice(c.position_offset, c.position_offset + tokens_BT.shape[1])
+            x_BTE = x_BTE + top["positions"][rows][None].astype(jnp.float32)
+        if c.token_types:
+            x_BTE = x_BTE + top["token_types"][:1][None].astype(jnp.float32)
+        if c.embed_norm:
+            x_BTE = layers.normalize(
+                x_BTE, c.norm, c.norm_eps, (-1,), top["embed_norm"], top.get("embed_norm_bias")
+            )
+        if c.project_last:
+            x_BTE = layers.project(x_BTE, top["embed_in"], top.get("embed_in_bias"))
+        return x_BTE
+
     def logits(self, hidden_BTD):
         """Next-token logits [B, T, V] in float32 of a normed residual stream.
 
-        Raises InputError for a checkpoint without an unembedding.
+        Raises InputError for an encoder, and for a checkpoint without an unembedding.
         """
         c = self.config
+        if not c.causal:
+            raise InputError("an encoder predicts no next token, and so has no logits")
         if not c.has_head:
             raise InputError("the checkpoint has no lm_head, and so no logits")
         if c.embed_width:

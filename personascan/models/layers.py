@@ -64,11 +64,10 @@ def normalize(x, kind: str, eps: float, axes: tuple[int, ...], scale, bias=None)
     return x if bias is None else x + bias[(None,) * (x.ndim - bias.ndim)]
 
 
-def causal_attention(q_BTHE, k_BSKE, v_BSKE, *, scale, softcap=0.0, window=None, bias_KGS=None):
-    """Softmax attention of every token over itself and the tokens before it: [B, T, H, E] float32.
+def attention(q_BTHE, k_BSKE, v_BSKE, seen_BTS, *, scale, softcap=0.0, bias_KGS=None):
+    """Softmax attention of every token over those that it sees: [B, T, H, E] float32.
 
-    `window` counts the tokens it reaches back, itself included (None: all of them). Right padding
-    needs no other mask: no real token sees what comes after it.
+    seen_BTS is bool, its axes B and T possibly 1 long.
     """
     batch, tokens, heads, size = q_BTHE.shape
     kv_heads = k_BSKE.shape[2]
@@ -84,15 +83,29 @@ def causal_attention(q_BTHE, k_BSKE, v_BSKE, *, scale, softcap=0.0, window=None,
     logits = logits * np.float32(scale)
     if softcap:
         logits = jnp.tanh(logits / np.float32(softcap)) * np.float32(softcap)
-    back_TS = jnp.arange(tokens)[:, None] - jnp.arange(tokens)[None]
-    seen_TS = back_TS >= 0
-    if window is not None:
-        seen_TS &= back_TS < window
-    logits = jnp.where(seen_TS[None, None, None], logits, -jnp.inf)
+    logits = jnp.where(seen_BTS[:, None, None], logits, -jnp.inf)
     weights = jax.nn.softmax(logits, axis=-1).reshape(batch, kv_heads, group * tokens, tokens)
     mixed = jnp.matmul(weights, v_BKSE)
     mixed = mixed.reshape(batch, kv_heads, group, tokens, size)
     return mixed.transpose(0, 3, 1, 2, 4).reshape(batch, tokens, heads, size)
+
+
+def seen_before(tokens: int, window=None):
+    """[1, T, S] bool: every token sees itself and those before it.
+
+    `window` counts the tokens it reaches back, itself included (None: all of them). Right padding
+    needs no other mask: no real token sees what comes after it.
+    """
+    back_TS = jnp.arange(tokens)[:, None] - jnp.arange(tokens)[None]
+    seen_TS = back_TS >= 0
+    return (seen_TS if window is None else seen_TS & (back_TS < window))[None]
+
+
+def seen_both_ways(tokens: int, lengths_B=None):
+    """[B, 1, S] bool: every token sees all real ones; without lengths all are real."""
+    if lengths_B is None:
+        return jnp.ones((1, 1, tokens), bool)
+    return (jnp.arange(tokens)[None] < lengths_B[:, None])[:, None]
 
 
 def alibi(heads: int, kv_heads: int, tokens: int):

@@ -1,7 +1,7 @@
 """The tensors of a checkpoint under the names of a family's table, whatever stands around them.
 
-A decoder may stand bare, under its own prefix, or inside a model that sees as well; beside it stand
-heads for other tasks, which no hidden state needs. The unembedding may be gone, or the embedding.
+A model may stand bare, under its own prefix, or inside one that sees as well; beside it stand heads
+for other tasks, which no hidden state needs. The unembedding may be gone, or the embedding.
 """
 
 import dataclasses
@@ -12,8 +12,11 @@ from personascan.errors import InputError
 from personascan.models.checkpoint import Tensors
 from personascan.models.config import DecoderConfig
 
-# Beside a bare decoder; under a prefix, whatever has another one is left out.
-HEADS = ("lm_head", "embed_out", "score", "classifier", "v_head", "qa_outputs", "value_head")
+# Beside a bare model; under a prefix, whatever has another one is left out.
+HEADS = ("lm_head", "embed_out", "score", "classifier", "v_head", "qa_outputs", "value_head", "cls")
+POOLER = "pooler"  # of an encoder, and under its prefix
+# Of norms, in checkpoints of old versions.
+OLD_NAMES = {".LayerNorm.gamma": ".LayerNorm.weight", ".LayerNorm.beta": ".LayerNorm.bias"}
 SEEING = ("vision", "visual", "audio")
 ADAPTER = "lora_"
 
@@ -30,7 +33,7 @@ class Named:
 def by_table(tensors: Tensors, table: dict, config: DecoderConfig, where: str) -> Named:
     """Names of the table for the tensors of a Hugging Face checkpoint.
 
-    Raises InputError for adapters that are not merged, or several decoders.
+    Raises InputError for adapters that are not merged, or several models.
     """
     adapters = [name for name in tensors.names if ADAPTER in name]
     if adapters:
@@ -39,19 +42,21 @@ def by_table(tensors: Tensors, table: dict, config: DecoderConfig, where: str) -
             "first (peft: model.merge_and_unload().save_pretrained(folder))"
         )
     root = table["embedding"][0].split(".")[0] + "."
-    prefix = decoder_prefix(tensors.names, table, root, where)
-    head = table["lm_head"][0]
+    prefix = model_prefix(tensors.names, table, root, where)
+    head = table["lm_head"][0] if config.causal else None
     real, left_out = {}, []
     for name in tensors.names:
         rest = name.removeprefix(prefix)
-        if name == head or name.endswith(f".{head}") or name.endswith(head_bias(head)):
+        first = rest.split(".")[0]
+        if head and (name == head or name.endswith((f".{head}", head_bias(head)))):
             real[head if name.endswith(head) else head_bias(head)] = name
-        elif not name.startswith(prefix) or (not prefix and rest.split(".")[0] in HEADS):
+        elif not name.startswith(prefix) or (not prefix and first in HEADS) or first == POOLER:
             left_out.append(name)
         else:
-            real[f"{root}{rest}"] = name
-    found = Tensors(set(real), lambda name: tensors.read(real[name]))
-    found, config, notes = with_head(found, table, config)
+            real[f"{root}{of_today(rest)}"] = name
+    found, notes = Tensors(set(real), lambda name: tensors.read(real[name])), []
+    if config.causal:
+        found, config, notes = with_head(found, table, config)
     if left_out:
         groups = sorted({name.split(".")[0] if "." in name else name for name in left_out})
         notes.append(
@@ -61,12 +66,20 @@ def by_table(tensors: Tensors, table: dict, config: DecoderConfig, where: str) -
     return Named(found, config, tuple(notes))
 
 
+def of_today(name: str) -> str:
+    """The name that a tensor has today."""
+    for old, new in OLD_NAMES.items():
+        if name.endswith(old):
+            return name.removesuffix(old) + new
+    return name
+
+
 def head_bias(head: str) -> str:
     return head.removesuffix("weight") + "bias"
 
 
-def decoder_prefix(names: set[str], table: dict, root: str, where: str) -> str:
-    """What stands before the names of the decoder's own modules: where its first block is."""
+def model_prefix(names: set[str], table: dict, root: str, where: str) -> str:
+    """What stands before the names of the model's own modules: where its first block is."""
     block = table["blocks/o"][0].replace("{layer}", "0").removeprefix(root)
     found = sorted(
         name.removesuffix(block) for name in names if name == block or name.endswith(f".{block}")
@@ -75,7 +88,7 @@ def decoder_prefix(names: set[str], table: dict, root: str, where: str) -> str:
     found = [p for p in found if p not in seeing]
     if len(found) > 1:
         raise InputError(
-            f"{where} holds several decoders ({', '.join(repr(p) for p in found)}); keep one"
+            f"{where} holds several models ({', '.join(repr(p) for p in found)}); keep one"
         )
     return found[0] if found else root
 

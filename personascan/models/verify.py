@@ -11,19 +11,28 @@ import numpy as np
 import torch
 
 from personascan.models.decoder import BLOCK_SITES, SITES, Kept
+from personascan.models.families import ENCODERS
 from personascan.models.load import LanguageModel
+from personascan.reading import read_json
 
 # Where Transformers keeps its blocks, and what of a block adds to the stream: a norm that follows
 # attention or MLP, if our configuration has it, else the sublayer itself.
-BLOCKS = ("model.layers", "transformer.h", "gpt_neox.layers", "model.decoder.layers")
+BLOCKS = (
+    "model.layers", "transformer.h", "gpt_neox.layers", "model.decoder.layers", "encoder.layer",
+    "transformer.layer", "encoder.albert_layer_groups.0.albert_layers",
+)  # fmt: skip
+# The first that a block has; BERT and ALBERT norm the sum inside the sublayer.
 ADDS = {
-    "attn_out": ("self_attn", "self_attention", "attention", "attn"),
-    "mlp_out": ("mlp", "block_sparse_moe", "fc2"),
-}
-# What reads the inner sites, inside the sublayer's module or, in OPT's blocks, beside it.
+    "attn_out": (
+        "attention.output.dense", "attention.dense", "self_attn", "self_attention", "attention",
+        "attn",
+    ),
+    "mlp_out": ("output.dense", "ffn_output", "ffn", "mlp", "block_sparse_moe", "fc2"),
+}  # fmt: skip
+# What reads the inner sites inside the sublayer's module, unless that is but a projection.
 READS = {
-    "head_out": ("attn_out", ("o_proj", "dense", "c_proj", "out_proj")),
-    "mlp_hidden": ("mlp_out", ("down_proj", "c_proj", "dense_4h_to_h", "fc2")),
+    "head_out": ("attn_out", ("o_proj", "dense", "c_proj", "out_proj", "out_lin")),
+    "mlp_hidden": ("mlp_out", ("down_proj", "c_proj", "dense_4h_to_h", "lin2")),
 }
 POST_NORMS = {
     "attn_out": ("post_self_attn_layernorm", "post_attention_layernorm"),
@@ -43,18 +52,21 @@ class Agreement:
 
 def torch_model(path, dtype: str = "float32"):
     """Transformers' model of a folder or GGUF file, in evaluation mode."""
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModel, AutoModelForCausalLM
 
     gguf = {"gguf_file": path.name} if path.is_file() else {}
     folder = path.parent if gguf else path
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), **gguf)
+    encoder = not gguf and read_json(folder / "config.json").get("model_type") in ENCODERS
+    kind = AutoModel if encoder else AutoModelForCausalLM
+    model = kind.from_pretrained(folder, dtype=getattr(torch, dtype), **gguf)
     return model.eval()
 
 
-def torch_states(theirs, config, tokens_BT, lengths_B=None) -> tuple[np.ndarray, dict, np.ndarray]:
+def torch_states(theirs, config, tokens_BT, lengths_B=None) -> tuple[list, dict, np.ndarray | None]:
     """hidden_states [L + 1, B, T, D], {site: [L, B, T, D]} of ADDS and READS, logits [B, T, V].
 
-    lengths_B masks what follows the real tokens; None: all are real. No mlp_hidden with experts.
+    lengths_B masks what follows the real tokens; None: all are real. No mlp_hidden with experts, no
+    logits of an encoder.
     """
     sites = our_sites(config)
     caught = {site: [] for site in (*ADDS, *READS) if site in sites}
@@ -75,24 +87,29 @@ def torch_states(theirs, config, tokens_BT, lengths_B=None) -> tuple[np.ndarray,
         real_BT = np.arange(tokens_BT.shape[1])[None] < np.asarray(lengths_B)[:, None]
         mask = {"attention_mask": torch.tensor(real_BT).long()}
     with torch.no_grad():
-        out = theirs(tokens, output_hidden_states=True, use_cache=False, **mask)
+        uncached = {"use_cache": False} if config.causal else {}
+        out = theirs(tokens, output_hidden_states=True, **uncached, **mask)
     for hook in hooks:
         hook.remove()
     states = [h.float().numpy() for h in out.hidden_states]
     scale = np.float32(config.residual_scale)
     caught = {s: np.stack(a) * (scale if s in ADDS else np.float32(1)) for s, a in caught.items()}
-    return states, caught, out.logits.float().numpy()
+    return states, caught, out.logits.float().numpy() if config.causal else None
 
 
 def torch_blocks(theirs):
     """The list of blocks of a Transformers model."""
     for path in BLOCKS:
-        found = theirs
-        for name in path.split("."):
-            found = getattr(found, name, None)
-        if found is not None:
+        if (found := submodule(theirs, path)) is not None:
             return found
     raise ValueError(f"{type(theirs).__name__} keeps its blocks at none of {', '.join(BLOCKS)}")
+
+
+def submodule(module, path: str):
+    """The module under a dotted name, or None."""
+    for name in path.split("."):
+        module = getattr(module, name, None)
+    return module
 
 
 def hooked_module(block, site: str, config):
@@ -102,16 +119,22 @@ def hooked_module(block, site: str, config):
     """
     if site in READS:
         sublayer, names = READS[site]
-        for holder in (*(getattr(block, name, None) for name in ADDS[sublayer]), block):
-            for name in names:
-                if hasattr(holder, name):
-                    return getattr(holder, name)
-        raise ValueError(f"{type(block).__name__} has no module that reads {site}")
+        holder = first_module(block, ADDS[sublayer])
+        found = holder if isinstance(holder, torch.nn.Linear) else first_module(holder, names)
+        if found is None:
+            raise ValueError(f"{type(block).__name__} has no module that reads {site}")
+        return found
     post = site.replace("_out", "_post_norm") in config.norms
-    for name in POST_NORMS[site] * post + ADDS[site]:
-        if hasattr(block, name):
-            return getattr(block, name)
-    raise ValueError(f"{type(block).__name__} has no module for {site}")
+    found = first_module(block, POST_NORMS[site] * post + ADDS[site])
+    if found is None:
+        raise ValueError(f"{type(block).__name__} has no module for {site}")
+    return found
+
+
+def first_module(module, paths):
+    """The first of several submodules that is there, or None."""
+    found = (submodule(module, path) for path in paths)
+    return next((f for f in found if f is not None), None)
 
 
 def our_sites(config) -> tuple[str, ...]:
@@ -134,7 +157,7 @@ def our_states(model: LanguageModel, tokens_BT, sites=None, unroll: int = 1, len
 
 def last_hidden_state(model: LanguageModel, final_norm_BTD):
     """What Transformers has last: `final_norm`, projected back where the embedding is narrower."""
-    if not model.config.embed_width:
+    if "embed_out" not in model.params:
         return final_norm_BTD
     return final_norm_BTD @ np.asarray(model.params["embed_out"], np.float32)
 

@@ -9,8 +9,11 @@ import dataclasses
 from personascan.errors import InputError
 from personascan.models.config import DecoderConfig
 from personascan.models.families import (
+    albert,
+    bert,
     cohere,
     cohere2,
+    distilbert,
     falcon,
     gemma,
     gemma2,
@@ -32,6 +35,7 @@ from personascan.models.families import (
     qwen2,
     qwen3,
     qwen3_moe,
+    roberta,
     smollm3,
     stablelm,
     starcoder2,
@@ -65,7 +69,14 @@ FAMILIES = {
     "smollm3": smollm3,
     "stablelm": stablelm,
     "starcoder2": starcoder2,
+    "albert": albert,
+    "bert": bert,
+    "camembert": roberta,
+    "distilbert": distilbert,
+    "roberta": roberta,
+    "xlm-roberta": roberta,
 }
+ENCODERS = ("albert", "bert", "camembert", "distilbert", "roberta", "xlm-roberta")
 
 
 def family_of(model_type, where: str, key: str = "model_type"):
@@ -132,7 +143,7 @@ NOT_CAUSAL = ("paligemma",)  # attention sees all of the prompt
 
 
 def checked(config: DecoderConfig, where: str) -> DecoderConfig:
-    """Refuse sizes that make no decoder."""
+    """Refuse sizes that make no model."""
     for name, value in dataclasses.asdict(config).items():
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if number and not 0 <= value < 2**31:

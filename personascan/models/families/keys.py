@@ -25,7 +25,7 @@ NEUTRAL = {
     "pretraining_tp",
     # Of the base class in earlier versions of Transformers.
     "is_decoder", "tf_legacy_loss", "torchscript", "use_bfloat16", "tie_encoder_decoder",
-    "cross_attention_hidden_size",
+    "cross_attention_hidden_size", "output_past", "eos_token_ids",
 }  # fmt: skip
 # Random or of the loss: nothing of it is left in a forward pass.
 OF_TRAINING = re.compile(
@@ -66,7 +66,7 @@ class Settings:
 
     def __init__(self, raw: dict, where: str):
         self.where, self._raw, self._read = where, raw, set()
-        for key in ("num_hidden_layers", "n_layer"):
+        for key in ("num_hidden_layers", "n_layer", "n_layers"):
             # Before anything is made for every layer.
             if isinstance(raw.get(key), int) and raw[key] > MOST_LAYERS:
                 raise InputError(f"{where}: {key} = {raw[key]} is more than {MOST_LAYERS} layers")

@@ -7,7 +7,10 @@ A table maps a parameter of ours to (name in the checkpoint, transform); `{layer
 
 import numpy as np
 
-TOP = ("embedding", "final_norm", "lm_head", "positions", "embed_in", "embed_out")
+TOP = (
+    "embedding", "final_norm", "lm_head", "positions", "token_types", "embed_norm", "embed_in",
+    "embed_out",
+)  # fmt: skip
 
 
 def as_is(w, config):

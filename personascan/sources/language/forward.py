@@ -1,4 +1,4 @@
-"""Batches through a decoder, one on each device of the mesh's `data` axis at a time."""
+"""Batches through a model, one on each device of the mesh's `data` axis at a time."""
 
 import functools
 import itertools
