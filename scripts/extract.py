@@ -25,8 +25,10 @@ SITES = flags.DEFINE_list(
     "resid_pre, head_out, attn_out, mlp_hidden, mlp_out, resid_post, final_norm.",
 )  # fmt: skip
 POSITIONS = flags.DEFINE_list(
-    "positions", ["last"], "last, last_statement, mean_statement, mean, numbers, all (a folder)."
-)
+    "positions", ["last"],
+    "first ([CLS] of an encoder), last, last_statement, mean_statement, mean, numbers, all (a "
+    "folder).",
+)  # fmt: skip
 ROLE = flags.DEFINE_string("role", "system", "Of the message: system, user, assistant or none.")
 PREFIX = flags.DEFINE_string("prefix", "", "Put before every statement, inside the message.")
 SUFFIX = flags.DEFINE_string("suffix", "", "Put behind every statement, inside the message.")

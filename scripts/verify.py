@@ -35,7 +35,8 @@ def main(_) -> None:
         ours = row.site if row.site == "final_norm" else f"{row.site} {row.layer}"
         print(f"{ours:15s} {row.hidden_states:20s} {row.error:.1e}")
     last = f"resid_post {model.config.layers - 1}"
-    print(f"{last:15s} {'(none)':20s} final_norm is made of it")
+    made = "final_norm is made of it" if model.config.final_norm else "final_norm is the same"
+    print(f"{last:15s} {'(none)':20s} {made}")
     worst = max(row.error for row in rows)
     bound = BOUND.value or (1e-5 if DTYPE.value == "float32" else 0.05)
     agrees = worst <= bound

@@ -9,7 +9,7 @@ from tiny_models import save_tiny_llama
 import personascan
 from personascan.sources.language.prompts import tokenize
 
-POSITIONS = ("last", "last_statement", "mean_statement", "mean", 0, 3, -2)
+POSITIONS = ("first", "last", "last_statement", "mean_statement", "mean", 0, 3, -2)
 TEXTS = ["I like it", "I really do like long walks", "no", "naïve café"]
 STATEMENTS = [
     personascan.Statement(f"s{i}", t, "p", "", True, 1.0, "") for i, t in enumerate(TEXTS)
@@ -45,6 +45,8 @@ def alone(model):
 def expected(states_TD, own, position):
     if position == "last_statement":
         return states_TD[own.stop - 1]
+    if position == "first":
+        return states_TD[0]
     if position == "mean_statement":
         return states_TD[own].mean(0)
     if position == "mean":

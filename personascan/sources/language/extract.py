@@ -55,9 +55,10 @@ def extract(
         of the model's width; head_out, the heads' outputs before attention's output projection
         (heads x head_dim nodes, node // head_dim is the head); mlp_hidden, the neurons that the
         MLP's down projection reads (mlp_width nodes; not with experts).
-      positions: any of "last" (of the prompt), "last_statement" (the statement's own last token,
-        before the template's), "mean_statement", "mean" (of the prompt), whole numbers (from the
-        first token, or negative from the last), "all" (every token; needs `out`).
+      positions: any of "first" (of the prompt: [CLS] where a tokenizer puts it), "last",
+        "last_statement" (the statement's own last token, before the template's), "mean_statement",
+        "mean" (of the prompt), whole numbers (from the first token, or negative from the last),
+        "all" (every token; needs `out`).
       role: role of the message: "system", "user", "assistant", or "none" for the bare text.
       prefix, suffix: put around every statement, inside the message.
       template: the name of one of the tokenizer's chat templates; "": the default one.

@@ -1,4 +1,4 @@
-"""Which tokens of a prompt are kept: positions by name or number -> what leaves the decoder."""
+"""Which tokens of a prompt are kept: positions by name or number -> what leaves the model."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from personascan.errors import InputError
 from personascan.places import whole_number
 from personascan.sources.language.prompts import Batch, Prompt
 
-NAMED = ("last", "last_statement", "mean_statement", "mean", "all")
+NAMED = ("first", "last", "last_statement", "mean_statement", "mean", "all")
 
 
 def check_positions(positions) -> tuple:
@@ -60,6 +60,8 @@ def positions_and_weights(batch: Batch, prompts: list[Prompt], positions: tuple)
 
 def index(position, prompt: Prompt) -> int:
     """The token of a single position."""
+    if position == "first":
+        return 0
     if position == "last":
         return len(prompt.ids) - 1
     if position == "last_statement":

@@ -13,6 +13,7 @@ import numpy as np
 from personascan.errors import InputError
 from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import PromptOptions, advice, render_all
+from personascan.visible import visible
 
 # Compiling another length costs about as much as running this many tokens, measured on two CPU
 # cores with SmolLM2 (0.6 s at 1700 tokens/s): a bucket that saves less padding is merged,
@@ -82,6 +83,7 @@ def tokenize(
     # The template writes its own special tokens: adding them again would double the first.
     found = with_spans(tokenizer, statements, prompts, starts, options.role == "none")
     refuse_unusable(tokenizer, statements, found, max_positions, vocab_size or len(tokenizer))
+    note_unknown(tokenizer, statements, found)
     return found
 
 
@@ -183,6 +185,21 @@ def refuse_unusable(tokenizer, statements, prompts, max_positions: int, vocab_si
                 f"id {largest}, but the model's embedding has {vocab_size} rows (the tokenizer "
                 f"knows {len(tokenizer)} tokens); use the tokenizer that the model was made with"
             )
+
+
+def note_unknown(tokenizer, statements, prompts) -> None:
+    """Say how many texts hold what the tokenizer has no token for."""
+    unknown = tokenizer.unk_token_id
+    if unknown is None or unknown in (tokenizer.bos_token_id, tokenizer.eos_token_id):
+        return  # byte-level: that name is given to a token that stands for something else
+    ids = [s.id for s, prompt in zip(statements, prompts, strict=True) if unknown in prompt.ids]
+    if ids:
+        print(
+            f"note: {len(ids)} of {len(prompts)} texts hold parts unknown to the tokenizer, which "
+            f"the model sees as {visible(tokenizer.unk_token)}; the first is statement "
+            f"{visible(ids[0])}",
+            file=sys.stderr,
+        )
 
 
 def plan_batches(prompts: list[Prompt], batch_tokens: int, pad: int) -> list[Batch]:
