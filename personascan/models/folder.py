@@ -10,6 +10,7 @@ from personascan.reading import is_file, read_json
 from personascan.visible import visible
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+PICKLED_SINGLE, PICKLED_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
 # Another precision or an older name: `model.fp16.safetensors`, shards without an index.
 OTHER_WEIGHTS = re.compile(r".*\.safetensors(\.index\.json)?")
 PICKLED = re.compile(r".*\.(bin|pt|pth|ckpt)")

