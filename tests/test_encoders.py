@@ -116,6 +116,16 @@ def test_a_token_sees_what_comes_after_it_but_no_padding(model):
     assert np.abs(first_token(padded, 6) - first_token(tokens, 6)).max() > 1e-3
 
 
+def test_a_text_that_names_the_token_of_padding_is_as_in_transformers(tmp_path):
+    """RoBERTa counts positions by the tokens that are not it."""
+    save_tiny(tmp_path, "roberta", num_key_value_heads="drop", pad_token_id=1)
+    model, theirs = personascan.load_model(str(tmp_path)), verify.torch_model(tmp_path)
+    tokens = np.array([[0, 9, 1, 1, 10, 2], [0, 9, 8, 7, 10, 2]])
+    states, _, _ = verify.torch_states(theirs, model.config, tokens)
+    found = verify.our_states(model, tokens, ("final_norm",))["final_norm"]
+    assert verify.token_error(found, states[-1]) <= 1e-5
+
+
 def test_the_plan_counts_an_encoder(folder):
     plan = personascan.plan_extraction(str(folder), STATEMENTS, role="none", positions=("first",))
     stored = load_file(folder / "model.safetensors")

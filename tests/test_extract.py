@@ -71,7 +71,7 @@ def test_bfloat16_is_close(model):
     [
         (dict(sites=("resid",)), "site 'resid' is unknown; known: resid_pre"),
         (dict(sites="resid_post"), "sites must be a sequence"),
-        (dict(positions=("median",)), "position 'median' is unknown; known: last"),
+        (dict(positions=("median",)), "position 'median' is unknown; known: first, last"),
         (dict(positions=("last", "last")), "names one twice"),
         (dict(positions="last"), "positions must be a sequence"),
         (dict(positions=(500,)), "position 500: the prompt of statement s0 has only"),

@@ -267,7 +267,7 @@ MATTERS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("model_type", ["llama", "gpt2", "qwen2", "phi3"])
+@pytest.mark.parametrize("model_type", ["llama", "gpt2", "qwen2", "phi3", "bert"])
 def test_keys_that_cannot_reach_the_forward_pass_are_neutral(model_type):
     raw = small_config(model_type).to_dict()
     plain = read_config(raw, "c")

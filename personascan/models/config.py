@@ -60,6 +60,7 @@ class DecoderConfig:
     rope_of_layer: tuple[int, ...] = ()  # [L] index into ropes
     learned_positions: bool = False
     position_offset: int = 0  # row of the first position in the learned table
+    padding_token: int | None = None  # in the text it has the row before that, and counts for none
     alibi: bool = False  # logits fall linearly with distance
 
     windows: tuple[int, ...] = ()  # [L] tokens that attention reaches back, 0: all; (): all

@@ -180,8 +180,7 @@ class Decoder(nn.Module):
         if c.embed_width and not c.project_last:
             x_BTE = layers.project(x_BTE, top["embed_in"], top.get("embed_in_bias"))
         if c.learned_positions:
-            rows = slice(c.position_offset, c.position_offset + tokens_BT.shape[1])
-            x_BTE = x_BTE + top["positions"][rows][None].astype(jnp.float32)
+            x_BTE = x_BTE + self.positions(tokens_BT).astype(jnp.float32)
         if c.token_types:
             x_BTE = x_BTE + top["token_types"][:1][None].astype(jnp.float32)
         if c.embed_norm:
@@ -191,6 +190,15 @@ class Decoder(nn.Module):
         if c.project_last:
             x_BTE = layers.project(x_BTE, top["embed_in"], top.get("embed_in_bias"))
         return x_BTE
+
+    def positions(self, tokens_BT):
+        """Rows of the learned table, [1, T, E] or [B, T, E]."""
+        c, table = self.config, self.top["positions"]
+        if c.padding_token is None:
+            return table[c.position_offset : c.position_offset + tokens_BT.shape[1]][None]
+        counted_BT = tokens_BT != c.padding_token
+        number_BT = jnp.where(counted_BT, jnp.cumsum(counted_BT, axis=1), 0)
+        return table[number_BT + (c.position_offset - 1)]
 
     def logits(self, hidden_BTD):
         """Next-token logits [B, T, V] in float32 of a normed residual stream.

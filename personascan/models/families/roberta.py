@@ -5,8 +5,12 @@ from personascan.models.families.keys import Settings
 
 
 def config(s: Settings) -> dict:
-    shape, offset = bert.config(s), s.pad_token_id + 1
-    return shape | dict(max_positions=shape["max_positions"] - offset, position_offset=offset)
+    shape, padding = bert.config(s), s.pad_token_id
+    return shape | dict(
+        max_positions=shape["max_positions"] - (padding + 1),
+        position_offset=padding + 1,
+        padding_token=padding,
+    )
 
 
 HF_TENSORS = bert.encoder_table("roberta")
