@@ -32,7 +32,7 @@ ADDS = {
 # What reads the inner sites inside the sublayer's module, unless that is but a projection.
 READS = {
     "head_out": ("attn_out", ("o_proj", "dense", "c_proj", "out_proj", "out_lin")),
-    "mlp_hidden": ("mlp_out", ("down_proj", "c_proj", "dense_4h_to_h", "lin2")),
+    "mlp_hidden": ("mlp_out", ("down_proj", "c_proj", "dense_4h_to_h", "fc2", "lin2")),
 }
 POST_NORMS = {
     "attn_out": ("post_self_attn_layernorm", "post_attention_layernorm"),
