@@ -79,12 +79,14 @@ def kept_sentence(part) -> str:
     """Which vector was kept, and in what precision."""
     config = part.config
     words = {
+        "first": "the prompt's first token (`first`)",
         "last": "the prompt's last token (`last`)",
         "last_statement": "the statement's own last token (`last_statement`)",
         "mean_statement": "the mean over the statement's own tokens (`mean_statement`)",
         "mean": "the mean over all tokens of the prompt (`mean`)",
     }
-    kept = [words.get(p, f"the token at position {p} of the prompt") for p in config.positions]
+    positions = dict.fromkeys(place.position for place in part.places)
+    kept = [words.get(p, f"the token at position {p} of the prompt") for p in positions]
     kind = "" if config.dtype == "float32" else f" (weights in {config.dtype})"
     return (
         f"The activations of {joined(kept)} were kept at {joined(config.sites)}{kind}: "

@@ -17,6 +17,7 @@ from personascan.scan.alphas import NAMED
 from personascan.scan.options import ScanOptions
 from personascan.scan.splits import SplitPlan
 from personascan.sources.language.positions import check_positions
+from personascan.sources.language.source import BASELINES
 from personascan.sources.language.templates import DATE, PromptOptions, parse_keywords
 
 CHOSEN = "chosen"
@@ -95,8 +96,10 @@ class StudyConfig:
     sites: tuple[str, ...] = ("resid_post", "final_norm")
     # Of the blocks, by number or by share of the depth such as "50%"; empty: every one.
     layers: tuple[int | str, ...] = ()
-    # Any of last, last_statement, mean_statement, mean and whole numbers.
+    # Any of first, last, last_statement, mean_statement, mean and whole numbers.
     positions: tuple[str, ...] = ("last",)
+    # Told beside the scans of single statements: "length", "log-likelihood".
+    baselines: tuple[str, ...] = ()
     prefix: str = ""  # put before every statement, inside the message
     suffix: str = ""
     strict: bool = False  # a tokenizer without chat template is an error, not a notice
@@ -256,6 +259,11 @@ def check_tails(config: StudyConfig) -> None:
             config.tail_options(tail)
         if len(set(tails)) < len(tails) or config.scan.tail in tails:
             raise InputError(f"config.{where}.tails = {tails}; name each once, and not scan.tail")
+    for name in config.baselines:
+        if name not in BASELINES:
+            raise InputError(
+                f"config.baselines: {name!r} is unknown; use some of {', '.join(BASELINES)}"
+            )
     for mixture in config.scan.mixtures:
         scanned = config.runs.clean + config.runs.positive
         if not 0 < round(mixture.share * scanned) < scanned:

@@ -14,7 +14,7 @@ from personascan.places import Place, chosen_places
 from personascan.scan.splits import check_sizes, largest
 from personascan.sources.arrays import open_rows
 from personascan.sources.base import Source, conditions_of, texts_of
-from personascan.sources.language.source import LanguageSource
+from personascan.sources.language.source import BASELINES, LIKELIHOOD, LanguageSource
 from personascan.sources.language.statements import Statement, load_statements, statement_files
 from personascan.study.comparisons import Comparison, Pool, comparisons, draw_pool, draw_topics
 from personascan.study.config import CHOSEN, StudyConfig
@@ -116,14 +116,27 @@ def drawn(config: StudyConfig, groups, level: int) -> list[tuple[Comparison, Poo
 def language_source(config: StudyConfig, model: str, groups) -> LanguageSource:
     """A model as a source of rows, identified by its files."""
     identified = identify(model, config.dtype)
-    keywords = config.extraction_keywords()
-    places = chosen_places(
-        config.sites, identified.config.layers, config.layers, keywords["positions"]
-    )
+    places = model_places(config, model, identified.config)
+    baselines = [BASELINES[name] for name in config.baselines]
+    if not identified.config.has_head:  # an encoder has no likelihood of its own
+        baselines = [b for b in baselines if b.place != LIKELIHOOD]
     return LanguageSource(
         model, identified, groups, places, config.prompt_options(), config.batch_tokens,
-        config.dtype, config.mesh,
+        config.dtype, config.mesh, tuple(baselines),
     )  # fmt: skip
+
+
+def model_places(config: StudyConfig, model: str, decoder) -> list[Place]:
+    """The places of a model; nothing stands before a decoder's first token, which says nothing."""
+    positions = config.extraction_keywords()["positions"]
+    if decoder.causal and "first" in positions:
+        positions = tuple(p for p in positions if p != "first")
+        if not positions:
+            raise InputError(
+                f"{model}: the first token of a decoder sees nothing of the statement; name "
+                "another position"
+            )
+    return chosen_places(config.sites, decoder.layers, config.layers, positions)
 
 
 def named_places(config: StudyConfig, source: Source) -> tuple[Place, ...]:

@@ -15,7 +15,7 @@ from personascan.analysis.detection import Labels
 from personascan.calibration.calibrate import calibration_bytes
 from personascan.memory import human_bytes
 from personascan.models.load import inspect_model
-from personascan.places import chosen_places, lines_of, named_place
+from personascan.places import lines_of, named_place
 from personascan.sources.base import Source, texts_of
 from personascan.sources.language.plan import ExtractionPlan, plan_extraction
 from personascan.study import stages
@@ -23,6 +23,7 @@ from personascan.study.comparisons import Pool, draw_topics
 from personascan.study.config import CHOSEN, StudyConfig
 from personascan.study.opening import (
     drawn,
+    model_places,
     named_places,
     open_sources,
     refuse_impossible,
@@ -122,7 +123,7 @@ def plan_models(config: StudyConfig, workers: Workers) -> StudyPlan:
     for model in config.models:
         decoder, _ = inspect_model(model)
         keywords = config.extraction_keywords()
-        places = chosen_places(config.sites, decoder.layers, config.layers, keywords["positions"])
+        places = model_places(config, model, decoder)
         named = [text for text in config.scan.places if text != CHOSEN]
         for text in named:
             named_place(text, places, decoder.layers)

@@ -14,9 +14,17 @@ from personascan.places import Place, named_place
 from personascan.sharding import parse_mesh
 from personascan.sources.base import Baseline, Terms
 from personascan.sources.language.extract import extract_into
+from personascan.sources.language.likelihood import log_likelihoods
 from personascan.sources.language.prompts import effective
 from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import PromptOptions, choose_template
+
+LENGTH = Place("length", 0, "", "statement")
+LIKELIHOOD = Place("log_likelihood", 0, "", "statement")
+BASELINES = {  # what a statement shows without its activations
+    "length": Baseline("characters", LENGTH, "mean"),
+    "log-likelihood": Baseline("low log-likelihood", LIKELIHOOD, "low mean"),
+}
 
 
 @dataclass(frozen=True)
@@ -32,13 +40,17 @@ class LanguageSource:
     dtype: str
     mesh: str
 
-    extra: tuple[Place, ...] = ()
     baselines: tuple[Baseline, ...] = ()
 
     about = ""  # the report has sentences of its own
     terms = Terms(
         rows="statements", group="persona", h1="its positive statements", h0="its negative ones",
     )  # fmt: skip
+
+    @property
+    def extra(self) -> tuple[Place, ...]:
+        """The places of baselines: one number a statement."""
+        return tuple(baseline.place for baseline in self.baselines)
 
     @property
     def revision(self) -> str:
@@ -71,6 +83,8 @@ class LanguageSource:
 
     def shape(self, group: str, place: Place) -> tuple[int, int]:
         """Rows and nodes [N, D]."""
+        if place in self.extra:
+            return len(self.groups[group]), 1
         return len(self.groups[group]), self.identified.config.site_shape(place.site)[1]
 
     def identity(self, group: str, place: Place) -> dict[str, Any]:
@@ -109,10 +123,19 @@ class LanguageSource:
 
     def fill(self, group: str, arrays: dict[Place, np.ndarray], progress) -> None:
         """Run the group's statements through the model, loaded when first needed."""
-        extract_into(
-            loaded(self.name, self.dtype, self.mesh), self.groups[group], arrays,
-            options=self.options, batch_tokens=self.batch_tokens, progress=progress,
-        )  # fmt: skip
+        statements = self.groups[group]
+        inner = {place: array for place, array in arrays.items() if place in self.places}
+        model = loaded(self.name, self.dtype, self.mesh)
+        if inner:
+            extract_into(
+                model, statements, inner, options=self.options, batch_tokens=self.batch_tokens,
+                progress=progress,
+            )  # fmt: skip
+        if LENGTH in arrays:
+            arrays[LENGTH][:] = np.array([[len(s.text)] for s in statements], np.float32)
+        if LIKELIHOOD in arrays:
+            found_N = log_likelihoods(model, statements, self.options, self.batch_tokens)
+            arrays[LIKELIHOOD][:] = found_N[:, None].astype(np.float32)
 
 
 @functools.lru_cache(maxsize=1)
