@@ -10,11 +10,11 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 def converted_copies(tmp_path_factory):
     """Converted parameters of the tests' models stay out of the user's cache."""
     from personascan import hashes
-    from personascan.models import converted
+    from personascan.models import converted, training
 
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
-        for module in (converted, hashes):
+        for module in (converted, hashes, training):
             patch.setattr(module, "cache_folder", lambda: folder)
         yield folder
 
@@ -37,3 +37,19 @@ def study(place):
     from tiny_studies import recipe, run_study
 
     return run_study(recipe(place))
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """Scikit-learn's digits: the parts for training and for tests."""
+    from personascan.sources.images.data import load_images
+
+    return load_images("digits", "train"), load_images("digits", "test")
+
+
+@pytest.fixture(scope="session")
+def digit_classifier(digits):
+    """Parameters of a classifier that gets nine digits of ten right."""
+    from personascan.models.training import train_classifier
+
+    return train_classifier(*digits[0], epochs=8, progress=False)

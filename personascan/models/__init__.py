@@ -1,1 +1,1 @@
-"""Decoder language models in Flax Linen, verified against Transformers."""
+"""Decoder language models in Flax Linen, verified against Transformers; small image networks."""

@@ -1,0 +1,144 @@
+"""A small image classifier in Flax Linen, and how activations leave the image networks.
+
+Each site is a variable collection of its own, as in the decoder: `mutable=("conv1",)` in `apply`
+says what is kept, as [N, nodes] in the order height, width, channel.
+"""
+
+import functools
+import math
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from personascan.errors import InputError
+
+CLASSIFIER_SITES = ("conv1", "pool1", "conv2", "pool2", "dense1", "logits")
+BATCH = 256  # images that are run at once
+
+
+def tap(module: nn.Module, site: str, x):
+    """The one place where activations leave: [N, nodes] float32."""
+    kept_ND = x.reshape(len(x), -1).astype(jnp.float32)
+    module.sow(site, "kept", kept_ND, reduce_fn=lambda _, new: new, init_fn=lambda: None)
+    return x
+
+
+def max_pool(x_NHWC):
+    """The largest of each 2 x 2 window; at an odd edge, of what is there ("same").
+
+    A tie's gradient goes to the first in the window, as in torch and TensorFlow. Written with
+    selections, since the scatter of the usual form's gradient takes more than twice the whole
+    training step on CPU.
+    """
+    N, H, W, C = x_NHWC.shape
+    odd = ((0, 0), (0, H % 2), (0, W % 2), (0, 0))
+    x_NHWC = jnp.pad(x_NHWC, odd, constant_values=-jnp.inf)
+    x = x_NHWC.reshape(N, (H + 1) // 2, 2, (W + 1) // 2, 2, C)
+
+    def first_of(a, b):
+        return jnp.where(a >= b, a, b)
+
+    top = first_of(x[:, :, 0, :, 0], x[:, :, 0, :, 1])
+    bottom = first_of(x[:, :, 1, :, 0], x[:, :, 1, :, 1])
+    return first_of(top, bottom)
+
+
+class Classifier(nn.Module):
+    """conv 32 - pool - conv 64 - pool - dense 128 - logits; 3 x 3 kernels, "same", ReLU.
+
+    The shape of the classifier attacked by Cintas et al., IJCAI 2020.
+    """
+
+    classes: int = 10
+    sites = CLASSIFIER_SITES
+
+    @nn.compact
+    def __call__(self, pixels_NHW):
+        """Logits [N, classes]; conv and dense sites are those after the ReLU."""
+        x = pixels_NHW[..., None]
+        for number, channels in ((1, 32), (2, 64)):
+            conv = nn.Conv(channels, (3, 3), name=f"conv{number}")
+            x = tap(self, f"conv{number}", nn.relu(conv(x)))
+            x = tap(self, f"pool{number}", max_pool(x))
+        x = nn.Dense(128, name="dense1")(x.reshape(len(x), -1))
+        x = tap(self, "dense1", nn.relu(x))
+        return tap(self, "logits", nn.Dense(self.classes, name="logits")(x))
+
+
+def initial_params(network: nn.Module, seed: int, image_shape: tuple[int, int]) -> dict:
+    """Random parameters {layer: {"kernel", "bias"}} of a network for images of that shape."""
+    return jax.jit(network.init)(jax.random.key(seed), jnp.zeros((1, *image_shape)))["params"]
+
+
+def logits_function(network: nn.Module, params: dict):
+    """pixels [N, H, W] -> logits [N, classes], as attacks take it."""
+
+    def logits_fn(pixels_NHW):
+        return network.apply({"params": params}, pixels_NHW)
+
+    return logits_fn
+
+
+def site_widths(network: nn.Module, image_shape: tuple[int, int]) -> dict[str, int]:
+    """{site: nodes} of a network for images of that shape; nothing is run."""
+    image = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
+
+    def kept(key, pixels_NHW):
+        params = network.init(key, pixels_NHW)["params"]
+        return network.apply({"params": params}, pixels_NHW, mutable=network.sites)[1]
+
+    shapes = jax.eval_shape(kept, jax.random.key(0), image)
+    return {site: shapes[site]["kept"].shape[1] for site in network.sites}
+
+
+def activations(network: nn.Module, params: dict, pixels_NHW, sites, batch: int = BATCH) -> dict:
+    """{site: [N, nodes] float32} of some sites, batch by batch; one shape is compiled.
+
+    Raises InputError for a site that the network does not have, and for no images.
+    """
+    sites = tuple(sites)
+    for site in sites:
+        if site not in network.sites:
+            raise InputError(f"site {site!r} is unknown; known: {', '.join(network.sites)}")
+    widths = site_widths(network, pixels_NHW.shape[1:])
+    found = {site: np.empty((len(pixels_NHW), widths[site]), np.float32) for site in sites}
+    for rows, padded_NHW in padded_batches(pixels_NHW, batch):
+        kept = kept_sites(network, params, padded_NHW, sites)
+        for site in sites:
+            found[site][rows] = kept[site]["kept"][: rows.stop - rows.start]
+    return found
+
+
+@functools.partial(jax.jit, static_argnames=("network", "sites"))
+def kept_sites(network, params, pixels_NHW, sites):
+    return network.apply({"params": params}, pixels_NHW, mutable=sites)[1]
+
+
+def outputs(network: nn.Module, params: dict, pixels_NHW, batch: int = BATCH) -> np.ndarray:
+    """What the network gives for each image: logits, or a reconstruction. Errors as above."""
+    return np.concatenate(
+        [
+            np.asarray(output(network, params, padded_NHW))[: rows.stop - rows.start]
+            for rows, padded_NHW in padded_batches(pixels_NHW, batch)
+        ]
+    )
+
+
+@functools.partial(jax.jit, static_argnames="network")
+def output(network, params, pixels_NHW):
+    return network.apply({"params": params}, pixels_NHW)
+
+
+def padded_batches(pixels_NHW, batch: int):
+    """(rows, their images) batch by batch; the last is filled up with its last image."""
+    total = len(pixels_NHW)
+    if not total:
+        raise InputError("there are no images")
+    batch = min(batch, total)
+    for number in range(math.ceil(total / batch)):
+        rows = slice(number * batch, min((number + 1) * batch, total))
+        missing = batch - (rows.stop - rows.start)
+        filled = np.pad(pixels_NHW[rows], ((0, missing), (0, 0), (0, 0)), mode="edge")
+        yield rows, filled.astype(np.float32)
