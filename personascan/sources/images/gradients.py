@@ -1,0 +1,162 @@
+"""Attacks that follow the gradient of a classifier's logits, batched and compiled.
+
+`logits_fn` takes pixels [N, H, W] to logits [N, classes] and treats each image alone. Checked
+against the Adversarial Robustness Toolbox, whose defaults are those here.
+"""
+
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from personascan.sources.images.attacked import (
+    Attacked,
+    attack_batches,
+    checked,
+    judged,
+    limited,
+    refuse_below,
+)
+
+BATCH = 100  # images that are attacked at once
+TINY = np.float32(1e-7)  # keeps DeepFool's division from zero, as in ART
+
+
+def fgsm(
+    logits_fn: Callable, pixels_NHW, labels_N, *, eps: float = 0.01, clip: bool = True,
+    rounding: bool = False, batch: int = BATCH,
+) -> Attacked:  # fmt: skip
+    """One step of `eps` along the sign of the cross-entropy's gradient (L-inf).
+
+    Fast gradient sign method: Goodfellow et al., ICLR 2015, section 4.
+
+    Args:
+      logits_fn: pixels [N, H, W] -> logits [N, classes].
+      pixels_NHW, labels_N: images in [0, 1] and their true classes; images that the classifier gets
+        wrong are never successes.
+      clip: keep pixels in [0, 1].
+      rounding: round to 8 bits before success is judged.
+      batch: images at once.
+
+    Raises:
+      InputError: images, labels or options that are not such.
+    """
+    refuse_below(0, eps=eps)
+    return bim(
+        logits_fn, pixels_NHW, labels_N, eps=eps, step=eps, iterations=1, clip=clip,
+        rounding=rounding, batch=batch,
+    )  # fmt: skip
+
+
+def bim(
+    logits_fn: Callable, pixels_NHW, labels_N, *, eps: float = 0.01, step: float = 0.002,
+    iterations: int = 100, target=None, clip: bool = True, rounding: bool = False,
+    batch: int = BATCH,
+) -> Attacked:  # fmt: skip
+    """Steps of `step` along the gradient's sign, each followed by a return to the L-inf ball.
+
+    Basic iterative method: Kurakin et al., ICLR 2017 workshop, section 2.2 (2.3 with a target).
+
+    Args:
+      eps: the ball's radius about each image.
+      target: a class, or one an image [N], to be predicted instead; None: any but the label.
+      others: as in `fgsm`.
+
+    Raises:
+      InputError: images, labels, targets or options that are not such.
+    """
+    refuse_below(0, eps=eps, step=step)
+    refuse_below(1, iterations=iterations, batch=batch)
+    pixels_NHW, labels_N, target_N = checked(pixels_NHW, labels_N, target)
+    attack = functools.partial(
+        signed_steps, logits_fn, np.float32(eps),
+        np.float32(step if target is None else -step), iterations, clip,
+    )  # fmt: skip
+    classes_N = labels_N if target_N is None else target_N
+    attacked_NHW = attack_batches(attack, pixels_NHW, classes_N, batch=batch)
+    return judged(logits_fn, pixels_NHW, attacked_NHW, labels_N, target_N, rounding, batch)
+
+
+@functools.partial(jax.jit, static_argnames=("logits_fn", "iterations", "clip"))
+def signed_steps(logits_fn, eps, step, iterations, clip, pixels_NHW, classes_N):
+    """Up the cross-entropy of `classes_N`; down it where `step` is negative."""
+
+    def loss(moved_NHW):
+        logits_NC = logits_fn(moved_NHW)
+        return optax.softmax_cross_entropy_with_integer_labels(logits_NC, classes_N).sum()
+
+    def one(_, moved_NHW):
+        moved_NHW = limited(moved_NHW + step * jnp.sign(jax.grad(loss)(moved_NHW)), clip)
+        return pixels_NHW + jnp.clip(moved_NHW - pixels_NHW, -eps, eps)
+
+    return jax.lax.fori_loop(0, iterations, one, pixels_NHW)
+
+
+def deepfool(
+    logits_fn: Callable, pixels_NHW, labels_N, *, iterations: int = 100, overshoot: float = 1e-6,
+    nearest: int = 10, clip: bool = True, rounding: bool = False, batch: int = BATCH,
+) -> Attacked:  # fmt: skip
+    """Steps to the nearest of the linearised boundaries until the prediction changes (L2).
+
+    DeepFool: Moosavi-Dezfooli et al., CVPR 2016, algorithm 2.
+
+    Args:
+      iterations: the most steps an image takes; most take few.
+      overshoot: the share by which the whole path is lengthened at the end.
+      nearest: classes with the largest logits at the start, of which the boundaries are tried.
+      others: as in `fgsm`.
+
+    Raises:
+      InputError: images, labels or options that are not such.
+    """
+    refuse_below(1, iterations=iterations, batch=batch)
+    refuse_below(2, nearest=nearest)
+    pixels_NHW, labels_N, _ = checked(pixels_NHW, labels_N)
+    attack = functools.partial(
+        linear_steps, logits_fn, iterations, np.float32(overshoot), nearest, clip
+    )
+    attacked_NHW = attack_batches(attack, pixels_NHW, batch=batch)
+    return judged(logits_fn, pixels_NHW, attacked_NHW, labels_N, None, rounding, batch)
+
+
+@functools.partial(jax.jit, static_argnames=("logits_fn", "iterations", "nearest", "clip"))
+def linear_steps(logits_fn, iterations, overshoot, nearest, clip, pixels_NHW):
+    logits_NC = logits_fn(pixels_NHW)
+    _, classes_NK = jax.lax.top_k(logits_NC, min(nearest, logits_NC.shape[1]))
+
+    def at(moved_NHW):
+        """(whether the first class still wins, the others' logits and gradients over its own)."""
+        logits_NC, pull = jax.vjp(logits_fn, moved_NHW)
+
+        def gradient(classes_N):
+            return pull(jax.nn.one_hot(classes_N, logits_NC.shape[1], dtype=logits_NC.dtype))[0]
+
+        gradients_KNHW = jax.lax.map(gradient, classes_NK.T)
+        chosen_NK = jnp.take_along_axis(logits_NC, classes_NK, axis=1)
+        still_N = logits_NC.argmax(axis=1) == classes_NK[:, 0]
+        return (
+            still_N,
+            (chosen_NK - chosen_NK[:, :1])[:, 1:],
+            (gradients_KNHW - gradients_KNHW[:1])[1:],
+        )
+
+    def one(state):
+        number, moved_NHW, (still_N, logits_NK, gradients_KNHW) = state
+        norms_NK = jnp.sqrt((gradients_KNHW**2).sum(axis=(2, 3))).T
+        k_N = (jnp.abs(logits_NK) / (norms_NK + TINY)).argmin(axis=1)
+        rows = jnp.arange(len(k_N))
+        length_N = jnp.abs(logits_NK[rows, k_N]) / (norms_NK[rows, k_N] ** 2 + TINY)
+        shift_NHW = length_N[:, None, None] * gradients_KNHW[k_N, rows]
+        shifted_NHW = limited(moved_NHW + shift_NHW, clip)
+        moved_NHW = jnp.where(still_N[:, None, None], shifted_NHW, moved_NHW)
+        return number + 1, moved_NHW, at(moved_NHW)
+
+    def goes_on(state):
+        number, _, (still_N, *_) = state
+        return (number < iterations) & still_N.any()
+
+    _, moved_NHW, _ = jax.lax.while_loop(goes_on, one, (0, pixels_NHW, at(pixels_NHW)))
+    return limited(pixels_NHW + (1 + overshoot) * (moved_NHW - pixels_NHW), clip)
