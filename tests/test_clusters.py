@@ -97,7 +97,7 @@ def test_permutation_p_is_uniform_where_clusters_alone_differ():
         for name, numbers in (("together", CLUSTERS), ("apart", None)):
             labels_TN = draw_labellings(POSITIVE, plan, 39, seed, numbers).labels_TN
             # A statistic that any scan resembles: how far apart the means of the sides lie.
-            means = [np.abs(rows[l].mean(0) - rows[~l].mean(0)).sum() for l in labels_TN]
+            means = [np.abs(rows[h1].mean(0) - rows[~h1].mean(0)).sum() for h1 in labels_TN]
             p[name].append(np.mean(np.array(means) >= means[0]))
     few = {name: np.mean(np.array(values) <= 0.1) for name, values in p.items()}
     assert few["together"] <= 0.1 + 3 * np.sqrt(0.1 * 0.9 / 60)

@@ -16,7 +16,13 @@ from threadpoolctl import threadpool_limits
 
 import personascan
 from personascan.analysis.halves import effects, halve
-from personascan.analysis.validation import UNKNOWN, ValidationPlan, random_sets, validate
+from personascan.analysis.validation import (
+    UNKNOWN,
+    ValidationPlan,
+    judge,
+    random_scores,
+    validate,
+)
 
 ROWS, NODES = 120, 40
 POSITIVE = np.arange(ROWS) % 5 < 2
@@ -216,7 +222,7 @@ def test_the_rank_among_random_sets_is_uniform_without_signal(found_on):
         halves = halve(place(0.0, seed), POSITIVE, FIND, JUDGE, 0.01)
         nodes = halves.most_apart(6) if found_on == "labels" else np.arange(6)
         observed = roc_auc_score(halves.judge_N, halves.probe(nodes))
-        aurocs = np.array([one.auroc for one in random_sets(halves, 6, 9, seed)])
+        aurocs = np.array([judge(halves, s).auroc for s in random_scores(halves, 6, 9, seed)])
         p.append(((aurocs >= observed).sum() + 1) / 10)
     for level in (0.1, 0.2, 0.5):
         low, high = binom.ppf([0.0005, 0.9995], problems, level)

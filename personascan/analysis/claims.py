@@ -41,18 +41,20 @@ class Claim:
 def compare_aurocs(
     score_N, other_N, positive_N, *, resamples: int, level: float, rng: np.random.Generator
 ) -> Claim:
-    """AUROC of a score less AUROC of another, both on the same rows.
+    """AUROC of a score less AUROC of another, or the mean of several [K, N], on the same rows.
 
     H1 and H0 rows are drawn again apart from each other, and both scores see the same draws.
     """
     if np.array_equal(score_N, other_N):
         return Claim(0.0, 0.0, 0.0, 0.5, 0.0, 0.0)
-    both_SN, tail = np.stack([score_N, other_N]), (1 - level) / 2
-    drawn_SB = bootstrap_aurocs(both_SN, positive_N, resamples, rng)
+    others_KN, tail = np.atleast_2d(other_N), (1 - level) / 2
+    drawn_KB = bootstrap_aurocs([score_N, *others_KN], positive_N, resamples, rng)
+    drawn_SB = np.stack([drawn_KB[0], drawn_KB[1:].mean(0)])
     difference_B = drawn_SB[0] - drawn_SB[1]
     low, high = np.quantile(difference_B, [tail, 1 - tail])
     h1 = int(positive_N.sum())
-    one, other = (auroc(score_N, positive_N) for score_N in both_SN)
+    one = auroc(score_N, positive_N)
+    other = float(np.mean([auroc(other_N, positive_N) for other_N in others_KN]))
     outer_low, outer_high = limits_of_difference(
         one, other, correlation(drawn_SB), (h1, positive_N.size - h1), level
     )

@@ -74,6 +74,7 @@ class Validation:
     judged: dict[str, Judged]  # by method
     random_K: np.ndarray = field(repr=False)  # AUROC of each random node set
     claim: Claim  # found nodes against all nodes
+    beyond: Claim  # found nodes against the mean of the random sets
     constant: bool  # either half does not vary: there is nothing to tell apart
 
     @property
@@ -104,8 +105,9 @@ class Validation:
                     yield method, metric.name, value
         yield RANDOM, "beaten", self.beaten
         yield RANDOM, "p", self.p_random
-        for metric in fields(self.claim):
-            yield f"{FOUND} - {ALL}", metric.name, getattr(self.claim, metric.name)
+        for other, claim in ((ALL, self.claim), (RANDOM, self.beyond)):
+            for metric in fields(claim):
+                yield f"{FOUND} - {other}", metric.name, getattr(claim, metric.name)
 
 
 # One thread: these matrices are too small for more, and sums split among threads differ in the
@@ -158,13 +160,15 @@ def validate(
     halves = columns_C.size // place_ND.shape[1]
     nodes = np.flatnonzero(as_nodes(columns_C, halves))
     rows = halve(place_ND, positive_N, find_rows, judge_rows, plan.probe_c)
-    judged, random_K, claim = dict(UNKNOWN), np.full(plan.random_sets, np.nan), NO_CLAIM
+    judged, random_K = dict(UNKNOWN), np.full(plan.random_sets, np.nan)
+    claim = beyond = NO_CLAIM
     if not rows.constant:
         all_N = rows.probe()
         judged |= {ALL: judge(rows, all_N), **judge_place(rows, plan, seed)}
     if len(nodes) and not rows.constant:
         found_N = rows.probe(nodes)
-        random = random_sets(rows, len(nodes), plan.random_sets, seed)
+        random_KN = random_scores(rows, len(nodes), plan.random_sets, seed)
+        random = [judge(rows, score_N) for score_N in random_KN]
         random_K = np.array([one.auroc for one in random])
         judged |= {
             FOUND: judge(rows, found_N),
@@ -173,13 +177,16 @@ def validate(
         }
         if halves == 2:
             judged[SIGNED] = judge(rows, rows.signed_sums(columns_C))
-        claim = compare_aurocs(
-            found_N, all_N, rows.judge_N, resamples=plan.bootstrap, level=plan.level,
-            rng=np.random.default_rng([seed, BOOTSTRAP]),
+        claim, beyond = (
+            compare_aurocs(
+                found_N, other, rows.judge_N, resamples=plan.bootstrap, level=plan.level,
+                rng=np.random.default_rng([seed, BOOTSTRAP]),
+            )
+            for other in (all_N, random_KN)
         )  # fmt: skip
     if length_N is not None:
         judged[LENGTH] = judge_length(length_N, positive_N, find_rows, judge_rows)
-    return Validation(len(nodes), judged, random_K, claim, rows.constant)
+    return Validation(len(nodes), judged, random_K, claim, beyond, rows.constant)
 
 
 def judge(rows: Halves, score_N) -> Judged:
@@ -207,12 +214,12 @@ def judge_place(rows: Halves, plan: ValidationPlan, seed: int) -> dict[str, Judg
     return found | {CLUSTERS: Judged(**flags(cluster_N, rows.judge_N))}
 
 
-def random_sets(rows: Halves, size: int, sets: int, seed: int) -> list[Judged]:
-    """Probes on node sets of one size, each drawn from all nodes."""
+def random_scores(rows: Halves, size: int, sets: int, seed: int) -> np.ndarray:
+    """Scores [K, N] of probes on node sets of one size, each drawn from all nodes."""
     rng = np.random.default_rng([seed, SETS])
     width = rows.find_ND.shape[1]
     drawn = [np.sort(rng.choice(width, size, replace=False)) for _ in range(sets)]
-    return [judge(rows, rows.probe(nodes)) for nodes in drawn]
+    return np.array([rows.probe(nodes) for nodes in drawn])
 
 
 def repeated(found: list[Judged]) -> Judged:

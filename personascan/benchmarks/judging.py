@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from personascan.analysis.claims import auroc, compare_aurocs
 from personascan.analysis.halves import halve
-from personascan.analysis.validation import random_sets
+from personascan.analysis.validation import random_scores
 from personascan.benchmarks.simulate import noise
 
 LEVEL = 0.95
@@ -69,7 +69,9 @@ def judged_sets(
         claim = compare_aurocs(found_N, all_N, halves.judge_N, resamples=1000, level=LEVEL, rng=rng)
         truth = auroc(more.probe(chosen), more.judge_N) - auroc(more.probe(), more.judge_N)
         missed += (claim.low > truth, claim.high < truth)
-        sets = np.array([one.auroc for one in random_sets(halves, signal, 20, problem)])
+        sets = np.array(
+            [judge(halves, score_N).auroc for score_N in random_scores(halves, signal, 20, problem)]
+        )
         p.append(((sets >= auroc(found_N, halves.judge_N)).sum() + 1) / (sets.size + 1))
     above, below = (missed / problems).tolist()
     rates = {f"p<={level}": float((np.array(p) <= level).mean()) for level in (0.05, 0.1, 0.5)}

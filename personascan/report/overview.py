@@ -13,7 +13,7 @@ def part_name(study: Study, part: Part) -> str:
     number = models.index(part.model)
     several = len({name.lower() for name in names}) < len(names)
     before = f"{number + 1}-" if several else ""
-    return f"{before}{names[number]}-level{part.level}"
+    return f"{before}{names[number]}" + (f"-level{part.level}" if part.texts else "")
 
 
 def models_of(study: Study) -> list[str]:
@@ -33,14 +33,21 @@ def overview_page(study: Study) -> str:
 
 def heading(study: Study) -> str:
     links = "\n".join(
-        f"- [{safe(part.title)}]({part_name(study, part)}/report.md)" for part in study.parts
+        f"- [{quoted(part.model)}{level_of(part)}]({part_name(study, part)}/report.md)"
+        for part in study.parts
     )
     models = ", ".join(quoted(model) for model in models_of(study))
-    levels = ", ".join(map(str, study.config.levels))
+    levels = ""
+    if study.config.statements:
+        levels = f", levels {', '.join(map(str, study.config.levels))}"
     return (
-        f"# {len(study.parts)} parts of one study: {models}, levels {levels}\n\n"
+        f"# {len(study.parts)} parts of one study: {models}{levels}\n\n"
         "Every part has a page of its own; the tables here hold all of them.\n\n" + links
     )
+
+
+def level_of(part: Part) -> str:
+    return f", level {part.level}" if part.texts else ""
 
 
 def findings_section(study: Study) -> str:

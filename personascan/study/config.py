@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import typing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ from personascan.places import whole_number
 from personascan.scan.alphas import NAMED
 from personascan.scan.options import ScanOptions
 from personascan.scan.splits import SplitPlan
+from personascan.sources.images.plan import ImagePlan, check_images
 from personascan.sources.language.positions import check_positions
 from personascan.sources.language.source import BASELINES
 from personascan.sources.language.templates import DATE, PromptOptions, parse_keywords
@@ -88,6 +90,7 @@ class StudyConfig:
     models: tuple[str, ...] = ()  # sources of `load_model`
     statements: str = ""
     rows: tuple[str, ...] = ()  # instead of both: folders that `write_rows` has written
+    images: ImagePlan | None = None  # instead of statements: what `models` then names are networks
     personas: tuple[str, ...] = ()  # empty: every persona of the source
     dtype: str = "float32"
     min_confidence: float = 0.85
@@ -236,20 +239,26 @@ def recipe(**changes) -> dict[str, Any]:
 
 def check_source(config: StudyConfig) -> None:
     """Refuse a study of no rows, or of two kinds."""
-    asked = {"statements": bool(config.models or config.statements), "rows": bool(config.rows)}
-    if sum(asked.values()) != 1:
+    asked = [n for n in ("statements", "rows", "images") if getattr(config, n)]
+    if len(asked) != 1:
         raise InputError(
-            "a study has one source: config.models and config.statements, or config.rows; got "
-            f"{' and '.join(name for name, there in asked.items() if there) or 'none'}"
+            "a study has one source: config.statements or config.images, read by config.models, or "
+            f"config.rows; got {' and '.join(asked) or 'none'}"
         )
-    if asked["statements"] and not (config.models and config.statements):
-        raise InputError("config.models and config.statements go together; name both")
+    if bool(config.models) == bool(config.rows):
+        raise InputError(
+            "config.rows bring their networks with them; leave config.models out"
+            if config.rows
+            else f"config.models is empty; name what reads config.{asked[0]}"
+        )
+    if config.images:
+        check_images(config.images, config.models)
     for name in ("models", "rows"):
         named = getattr(config, name)
         if len(set(named)) < len(named):
             raise InputError(f"config.{name} = {named}; name each once")
-    if config.rows and config.levels != (2,):
-        raise InputError("config.levels: rows have no topics; use (2,)")
+    if not config.statements and config.levels != (2,):
+        raise InputError(f"config.levels: {asked[0]} have no topics; use (2,)")
 
 
 def check_tails(config: StudyConfig) -> None:
@@ -293,10 +302,17 @@ def fault(cls, error: dict) -> str:
     kind = error["type"]
     if kind in ("unexpected_keyword_argument", "extra_forbidden"):
         for name in error["loc"][:-1]:
-            cls = next(f.type for f in dataclasses.fields(cls) if f.name == name)
+            if isinstance(name, str) and dataclasses.is_dataclass(cls):
+                cls = dataclass_of(next(f.type for f in dataclasses.fields(cls) if f.name == name))
         fields = ", ".join(f.name for f in dataclasses.fields(cls))
         return f"{where} is unknown; fields: {fields}"
     if kind in ("missing", "missing_argument"):
         return f"{where} is missing"
     wrong = error["msg"].removeprefix("Input should be ").replace("a valid array", "a list")
     return f"{where} must be {wrong}, got {error['input']!r}"
+
+
+def dataclass_of(kind):
+    """A record's type, also where it is one of a union or the members of a tuple."""
+    inner = [k for k in typing.get_args(kind) if dataclasses.is_dataclass(k)]
+    return inner[0] if inner else kind

@@ -14,6 +14,7 @@ from personascan.places import Place, chosen_places
 from personascan.scan.splits import check_sizes, largest
 from personascan.sources.arrays import open_rows
 from personascan.sources.base import Source, conditions_of, texts_of
+from personascan.sources.images.source import image_sources
 from personascan.sources.language.source import BASELINES, LIKELIHOOD, LanguageSource
 from personascan.sources.language.statements import Statement, load_statements, statement_files
 from personascan.study.comparisons import Comparison, Pool, comparisons, draw_pool, draw_topics
@@ -91,6 +92,8 @@ def open_sources(config: StudyConfig) -> list[Source]:
     """Where the rows come from: one source for each model or folder."""
     if config.rows:
         sources = [open_rows(folder) for folder in config.rows]
+    elif config.images:
+        sources = image_sources(config.images, config.models)
     else:
         groups = study_groups(config)
         sources = [language_source(config, model, groups) for model in config.models]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from personascan.hashes import text_sha256
 
-LAYOUT = 1  # of what is stored: a change of any unit's meaning or form is a new number
+LAYOUT = 2  # of what is stored: a change of any unit's meaning or form is a new number
 
 
 def canonical(content) -> str:

@@ -43,9 +43,13 @@ class LanguageSource:
     baselines: tuple[Baseline, ...] = ()
 
     about = ""  # the report has sentences of its own
-    terms = Terms(
-        rows="statements", group="persona", h1="its positive statements", h0="its negative ones",
-    )  # fmt: skip
+
+    @property
+    def terms(self) -> Terms:
+        """What its rows are called, after the topic of them all."""
+        topics = {s.topic for statements in self.groups.values() for s in statements}
+        rows = "molecules" if topics == {"molecules"} else "statements"
+        return Terms(rows=rows, group="persona", h1=f"its positive {rows}", h0="its negative ones")
 
     @property
     def extra(self) -> tuple[Place, ...]:

@@ -1,0 +1,139 @@
+"""Networks trained and images attacked for a study: made once, kept under what decides them."""
+
+import functools
+from dataclasses import asdict
+
+import numpy as np
+
+from personascan.errors import InputError
+from personascan.models.autoencoder import Autoencoder
+from personascan.models.image import Classifier, logits_function
+from personascan.models.training import accuracy, kept_params, train_autoencoder, train_classifier
+from personascan.sources.images.attacked import predictions
+from personascan.sources.images.attacks import AttackPlan
+from personascan.sources.images.data import Images, image_files, load_images
+from personascan.sources.images.plan import CLASSIFIER, ImagePlan, Network, attack_named
+
+BATCH = 256  # images that are attacked at once
+
+
+class Workshop:
+    """What one plan makes: everything is worked out when it is first asked for."""
+
+    def __init__(self, plan: ImagePlan):
+        self.plan = plan
+        self.files = image_files(plan.data)
+
+    @functools.cached_property
+    def train(self) -> Images:
+        """The images that networks are trained on."""
+        found, count = load_images(self.plan.data, "train"), self.plan.train or None
+        return Images(found.pixels_NHW[:count], found.labels_N[:count])
+
+    @functools.cached_property
+    def test(self) -> Images:
+        """The images that are scanned or attacked. Raises InputError where there are too few."""
+        found = load_images(self.plan.data, "test")
+        needed = self.plan.clean + self.plan.attacked
+        if len(found.labels_N) < needed:
+            raise InputError(
+                f"{self.plan.data} has {len(found.labels_N)} test images, and images.clean + "
+                f"images.attacked ask for {needed}; lower them"
+            )
+        return found
+
+    @property
+    def candidates(self) -> Images:
+        """The images that are attacked."""
+        rows = slice(self.plan.clean, self.plan.clean + self.plan.attacked)
+        return Images(self.test.pixels_NHW[rows], self.test.labels_N[rows])
+
+    def key(self, network: Network) -> dict:
+        """What decides a network's parameters."""
+        plan = self.plan
+        decides = {"data": self.files, "train": plan.train, "seed": plan.seed}
+        if network.kind == CLASSIFIER:
+            return decides | {"network": CLASSIFIER, "epochs": plan.epochs}
+        decides |= {"network": network.kind, "epochs": plan.autoencoder_epochs}
+        if network.noised:
+            decides |= {
+                "noised": network.noised, "attack": asdict(self.training_attack),
+                "classifier": self.key(Network(CLASSIFIER)),
+            }  # fmt: skip
+        return decides
+
+    @property
+    def training_attack(self) -> AttackPlan:
+        """The attack on the images that a network is trained on."""
+        return attack_named("bim", self.plan)
+
+    def network(self, network: Network):
+        """The Flax module."""
+        return Classifier() if network.kind == CLASSIFIER else Autoencoder()
+
+    @functools.cache  # noqa: B019 - one for a plan, which lasts as long as its process
+    def params(self, network: Network) -> dict:
+        """Its parameters, trained where none are kept."""
+        return kept_params(self.key(network), functools.partial(self.trained, network))
+
+    def trained(self, network: Network) -> dict:
+        plan, images = self.plan, self.train
+        if network.kind == CLASSIFIER:
+            return train_classifier(
+                images.pixels_NHW, images.labels_N, epochs=plan.epochs, seed=plan.seed
+            )
+        pixels_NHW = images.pixels_NHW
+        if count := round(network.noised * len(pixels_NHW)):
+            # The last ones, attacked: the network is trained on what it may not know as unusual.
+            last = Images(pixels_NHW[-count:], images.labels_N[-count:])
+            attacked_NHW = self.training_attack.run(self.logits, *last).pixels_NHW
+            pixels_NHW = np.concatenate([pixels_NHW[:-count], attacked_NHW])
+        return train_autoencoder(pixels_NHW, epochs=plan.autoencoder_epochs, seed=plan.seed)
+
+    @functools.cached_property
+    def logits(self):
+        """The attacked classifier, pixels [N, H, W] -> logits."""
+        network = Network(CLASSIFIER)
+        return logits_function(self.network(network), self.params(network))
+
+    def accuracy(self) -> float:
+        """Of the classifier on all test images."""
+        network = Network(CLASSIFIER)
+        return accuracy(self.network(network), self.params(network), *self.test)
+
+    def attack_key(self, name: str) -> dict:
+        """What decides the images of an attack."""
+        plan = self.plan
+        decides = {"attack": name.split()[0], **attack_named(name, plan).options()}
+        return decides | {
+            "classifier": self.key(Network(CLASSIFIER)), "first": plan.clean,
+            "images": self.tried(name),
+        }  # fmt: skip
+
+    def tried(self, name: str) -> int:
+        """How many images an attack is tried on: fewer where thousands of queries are asked."""
+        queries = self.plan.query_images if name.startswith("hop-skip-jump") else 0
+        return min(self.plan.attacked, queries or self.plan.attacked)
+
+    @functools.cache  # noqa: B019
+    def attacked(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """The images of an attack that succeeded [N, H, W], and their numbers among candidates."""
+        kept = kept_params(self.attack_key(name), functools.partial(self.attack, name))["attacked"]
+        return kept["pixels_NHW"], kept["rows_N"]
+
+    def attack(self, name: str) -> dict:
+        count = self.tried(name)
+        images = Images(*(array[:count] for array in self.candidates))
+        found = attack_named(name, self.plan).run(self.logits, *images)
+        rows_N = np.flatnonzero(found.success_N).astype(np.int32)
+        return {"attacked": {"pixels_NHW": found.pixels_NHW[rows_N], "rows_N": rows_N}}
+
+    def classes(self, pixels_NHW) -> np.ndarray:
+        """The class that the classifier sees in each image."""
+        return predictions(self.logits, pixels_NHW, BATCH)
+
+
+@functools.lru_cache(maxsize=2)
+def workshop(plan: ImagePlan) -> Workshop:
+    """That of a plan in this process."""
+    return Workshop(plan)

@@ -1,0 +1,94 @@
+"""What an image study is made of: data, networks and attacks, as records and their names."""
+
+from dataclasses import dataclass, replace
+
+from personascan.errors import InputError
+from personascan.sources.images.attacks import AttackPlan
+
+CLASSIFIER, AUTOENCODER = "classifier", "autoencoder"
+UNCLIPPED, ROUNDED = "unclipped", "8-bit"
+NOISED = "noised"
+
+
+@dataclass(frozen=True)
+class ImagePlan:
+    """Images, how networks are trained on them, and how some of them are attacked.
+
+    The splits are those of Cintas et al., IJCAI 2020: the first test images are clean (H0), those
+    that follow are attacked, and of these the successes are H1.
+    """
+
+    data: str = "fashion-mnist"  # as `load_images` takes it
+    train: int = 0  # images, from the first, that networks are trained on; 0: all
+    epochs: int = 3  # of the classifier that is attacked
+    autoencoder_epochs: int = 5
+    clean: int = 8500
+    attacked: int = 1500
+    # Names of attacks, each also "NAME unclipped" and "NAME 8-bit".
+    attacks: tuple[str, ...] = ("fgsm", "bim", "bim-targeted", "deepfool", "hop-skip-jump")
+    eps: float = 0.01  # of a pixel's range
+    step: float = 0.002
+    iterations: int = 0  # of bim; 0: its default
+    query_images: int = 0  # images that the attack without gradients is tried on; 0: all
+    originals: bool = True  # attacked images as they were before are compared too
+    control: bool = True  # and all images that were to be attacked, unattacked
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network by its name: "classifier", "autoencoder", "autoencoder 9% noised"."""
+
+    kind: str
+    noised: float = 0.0  # share of the training images that are attacked ones
+
+    @classmethod
+    def named(cls, name: str) -> "Network":
+        """Raises InputError for a name that is none."""
+        kind, _, rest = name.partition(" ")
+        share, _, word = rest.partition(" ")
+        if kind in (CLASSIFIER, AUTOENCODER) and not rest:
+            return cls(kind)
+        number = share.removesuffix("%")
+        noised = kind == AUTOENCODER and word == NOISED and share.endswith("%")
+        if noised and number.isdecimal() and 0 < int(number) < 100:
+            return cls(kind, int(number) / 100)
+        raise InputError(
+            f"network {name!r} is unknown; use {CLASSIFIER}, {AUTOENCODER} or "
+            f"'{AUTOENCODER} 9% {NOISED}'"
+        )
+
+
+def attack_named(name: str, plan: ImagePlan) -> AttackPlan:
+    """The options of an attack. Raises InputError for a name that is none."""
+    base, _, variant = name.partition(" ")
+    found = AttackPlan(base, eps=plan.eps, step=plan.step, seed=plan.seed)
+    if base.startswith("bim"):
+        found = replace(found, iterations=plan.iterations)
+    if variant == UNCLIPPED:
+        return replace(found, clip=False)
+    if variant == ROUNDED:
+        return replace(found, rounding=True)
+    if variant:
+        raise InputError(
+            f"attack {name!r}: {variant!r} is no variant; use {UNCLIPPED} or {ROUNDED}, or none"
+        )
+    return found
+
+
+def check_images(plan: ImagePlan, networks: tuple[str, ...]) -> None:
+    """Refuse plans that make no study."""
+    for name in networks:
+        Network.named(name)
+    for name in plan.attacks:
+        attack_named(name, plan)
+    if not plan.attacks or len(set(plan.attacks)) < len(plan.attacks):
+        raise InputError(f"config.images.attacks = {plan.attacks}; name each attack once")
+    for name in ("train", "iterations", "query_images"):
+        if getattr(plan, name) < 0:
+            raise InputError(f"config.images.{name} = {getattr(plan, name)}; use 0 or more")
+    for name in ("epochs", "autoencoder_epochs", "clean", "attacked"):
+        if getattr(plan, name) < 1:
+            raise InputError(f"config.images.{name} = {getattr(plan, name)}; use 1 or more")
+    if not (plan.eps > 0 and plan.step > 0):
+        raise InputError("config.images.eps and step are sizes of changes; use numbers above 0")
