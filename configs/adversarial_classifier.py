@@ -19,7 +19,7 @@ from personascan.study.config import recipe
 def get_config() -> ConfigDict:
     changes = recipe(
         models=("classifier",),
-        images=dict(data="fashion-mnist", query_images=100, originals=False),
+        images=dict(data="fashion-mnist", iterations=20, query_images=60, originals=False),
         limit=300,
         separation=dict(seeds=1),
         runs=dict(background=100, clean=25, positive=25, runs=30),

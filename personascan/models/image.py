@@ -132,8 +132,12 @@ def output(network, params, pixels_NHW):
 
 
 def padded_batches(pixels_NHW, batch: int):
-    """(rows, their images) batch by batch; the last is filled up with its last image."""
+    """(rows, their images) batch by batch; the last is filled up with its last image.
+
+    Fewer images than a batch are one batch of their own size.
+    """
     total = len(pixels_NHW)
+    batch = min(batch, total)
     if not total:
         raise InputError("there are no images")
     batch = min(batch, total)
