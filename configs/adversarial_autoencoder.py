@@ -21,7 +21,7 @@ def get_config() -> ConfigDict:
     changes = recipe(
         models=("autoencoder", "autoencoder 1% noised", "autoencoder 9% noised"),
         images=dict(
-            data="fashion-mnist", train=20000, attacks=attacks, iterations=20, query_images=60, control=True,
+            data="fashion-mnist", train=20000, attacks=attacks, iterations=20, query_images=60,
         ),
         limit=250,
         separation=dict(seeds=1),

@@ -137,7 +137,6 @@ def padded_batches(pixels_NHW, batch: int):
     Fewer images than a batch are one batch of their own size.
     """
     total = len(pixels_NHW)
-    batch = min(batch, total)
     if not total:
         raise InputError("there are no images")
     batch = min(batch, total)

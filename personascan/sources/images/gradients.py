@@ -23,6 +23,7 @@ from personascan.sources.images.attacked import (
 
 BATCH = 100  # images that are attacked at once
 TINY = np.float32(1e-7)  # keeps DeepFool's division from zero, as in ART
+STEPS = 5  # that deepfool takes before images which are done are left out
 
 
 def fgsm(
@@ -115,15 +116,30 @@ def deepfool(
     refuse_below(1, iterations=iterations, batch=batch)
     refuse_below(2, nearest=nearest)
     pixels_NHW, labels_N, _ = checked(pixels_NHW, labels_N)
-    attack = functools.partial(
-        linear_steps, logits_fn, iterations, np.float32(overshoot), nearest, clip
-    )
-    attacked_NHW = attack_batches(attack, pixels_NHW, batch=batch)
+    moved_NHW = pixels_NHW.copy()
+    left, done = np.arange(len(pixels_NHW)), 0
+    while left.size and done < iterations:
+        count = min(STEPS, iterations - done)
+        # Sizes that halve: few shapes are compiled, and few rows are filled up.
+        size = min(batch, 1 << (left.size - 1).bit_length())
+        still_N = np.empty(left.size, bool)
+        for first in range(0, left.size, size):
+            rows = np.resize(left[first : first + size], size)
+            own = slice(first, min(first + size, left.size))
+            moved_BHW, still_B = linear_steps(
+                logits_fn, nearest, clip, count, pixels_NHW[rows], moved_NHW[rows]
+            )
+            moved_NHW[left[own]] = moved_BHW[: own.stop - first]
+            still_N[own] = still_B[: own.stop - first]
+        left, done = left[still_N], done + count
+    path_NHW = np.float32(1 + overshoot) * (moved_NHW - pixels_NHW)
+    attacked_NHW = np.asarray(limited(pixels_NHW + path_NHW, clip))
     return judged(logits_fn, pixels_NHW, attacked_NHW, labels_N, None, rounding, batch)
 
 
-@functools.partial(jax.jit, static_argnames=("logits_fn", "iterations", "nearest", "clip"))
-def linear_steps(logits_fn, iterations, overshoot, nearest, clip, pixels_NHW):
+@functools.partial(jax.jit, static_argnames=("logits_fn", "nearest", "clip"))
+def linear_steps(logits_fn, nearest, clip, count, pixels_NHW, moved_NHW):
+    """The images up to `count` steps on, and whether their first class still wins."""
     logits_NC = logits_fn(pixels_NHW)
     _, classes_NK = jax.lax.top_k(logits_NC, min(nearest, logits_NC.shape[1]))
 
@@ -156,7 +172,7 @@ def linear_steps(logits_fn, iterations, overshoot, nearest, clip, pixels_NHW):
 
     def goes_on(state):
         number, _, (still_N, *_) = state
-        return (number < iterations) & still_N.any()
+        return (number < count) & still_N.any()
 
-    _, moved_NHW, _ = jax.lax.while_loop(goes_on, one, (0, pixels_NHW, at(pixels_NHW)))
-    return limited(pixels_NHW + (1 + overshoot) * (moved_NHW - pixels_NHW), clip)
+    _, moved_NHW, (still_N, *_) = jax.lax.while_loop(goes_on, one, (0, moved_NHW, at(moved_NHW)))
+    return moved_NHW, still_N

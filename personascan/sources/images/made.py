@@ -122,11 +122,14 @@ class Workshop:
         return kept["pixels_NHW"], kept["rows_N"]
 
     def attack(self, name: str) -> dict:
-        count = self.tried(name)
-        images = Images(*(array[:count] for array in self.candidates))
-        found = attack_named(name, self.plan).run(self.logits, *images)
-        rows_N = np.flatnonzero(found.success_N).astype(np.int32)
-        return {"attacked": {"pixels_NHW": found.pixels_NHW[rows_N], "rows_N": rows_N}}
+        pixels_NHW, labels_N = (array[: self.tried(name)] for array in self.candidates)
+        # What is wrong before an attack can be no success.
+        right_N = np.flatnonzero(self.classes(pixels_NHW) == labels_N)
+        found = attack_named(name, self.plan).run(
+            self.logits, pixels_NHW[right_N], labels_N[right_N]
+        )
+        rows_N = right_N[found.success_N].astype(np.int32)
+        return {"attacked": {"pixels_NHW": found.pixels_NHW[found.success_N], "rows_N": rows_N}}
 
     def classes(self, pixels_NHW) -> np.ndarray:
         """The class that the classifier sees in each image."""
