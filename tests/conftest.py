@@ -1,9 +1,35 @@
-import jax
+import os
+import shutil
+import tempfile
+
 import pytest
+
+# Every process of a run shares what XLA compiles; the size makes JAX lock its reads and writes.
+SHARED = {
+    "JAX_COMPILATION_CACHE_DIR": "",
+    "JAX_COMPILATION_CACHE_MAX_SIZE": str(4 * 2**30),
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.2",
+}
+OWN = "JAX_COMPILATION_CACHE_DIR" not in os.environ
+if OWN:
+    os.environ |= SHARED | {"JAX_COMPILATION_CACHE_DIR": tempfile.mkdtemp(prefix="compiled-")}
+
+import jax  # noqa: E402 - reads these when it is imported
 
 # Silent broadcasting and silent widening are where array code goes wrong unseen.
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+
+def pytest_unconfigure():
+    """The process that made the folder of compilations removes it."""
+    if OWN:
+        shutil.rmtree(os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
+
+
+def alone(environment: dict) -> dict:
+    """An environment without the compilations of other tests."""
+    return {name: value for name, value in environment.items() if name not in SHARED}
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,6 +10,7 @@ import sys
 import jax
 import numpy as np
 import pytest
+from conftest import alone
 from tiny_models import save_tiny_llama
 
 import personascan
@@ -159,6 +160,7 @@ def test_verify_prints_every_layer_and_where_transformers_has_it(tiny):
 
 def test_compilations_are_kept_between_runs(tiny, tmp_path):
     model, env = tiny
+    env = alone(env)
     kept = pathlib.Path(env["PERSONASCAN_CACHE"]) / "compiled"
     flags = (f"--model={model}", OPTIMISM, "--limit=3", f"--out={tmp_path}/a.npz")
     assert run("extract.py", *flags, env=env).returncode == 0

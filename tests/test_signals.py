@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+from conftest import alone
 from tiny_models import save_tiny_llama
 
 from personascan.compilations import note_hashes, remove_damaged
@@ -168,7 +169,7 @@ def test_damaged_compilations_are_made_anew_once(tmp_path):
 
     def notes():
         done = subprocess.run(
-            command, cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True
+            command, cwd=ROOT, env=alone(environment(tmp_path)), capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
         said = done.stderr.splitlines()
