@@ -183,7 +183,7 @@ def test_an_image_without_a_start_stays_as_it_is():
 def test_clipped_pixels_stay_in_range(logits_fn, attackable):
     images, labels = (values[:10] for values in attackable)
     for name in ATTACKS:
-        plan = AttackPlan(name, eps=0.3, step=0.1, iterations=2)
+        plan = AttackPlan(name, eps=0.3, step=0.1, iterations=1)
         for clip in (True, False):
             found = dataclasses.replace(plan, clip=clip).run(logits_fn, images, labels).pixels_NHW
             assert (found.min() >= 0 and found.max() <= 1) == clip, name

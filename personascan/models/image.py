@@ -69,7 +69,12 @@ class Classifier(nn.Module):
 
 def initial_params(network: nn.Module, seed: int, image_shape: tuple[int, int]) -> dict:
     """Random parameters {layer: {"kernel", "bias"}} of a network for images of that shape."""
-    return jax.jit(network.init)(jax.random.key(seed), jnp.zeros((1, *image_shape)))["params"]
+    return drawn_params(network, jax.random.key(seed), tuple(image_shape))
+
+
+@functools.partial(jax.jit, static_argnames=("network", "image_shape"))
+def drawn_params(network, key, image_shape):
+    return network.init(key, jnp.zeros((1, *image_shape)))["params"]
 
 
 def logits_function(network: nn.Module, params: dict):
