@@ -56,7 +56,7 @@ def doubled(x_NHWC):
 def cross_entropy(pixels_NHW, reconstructions_NHW):
     """-[x log r + (1 - x) log(1 - r)] of each pixel x and its reconstruction r, [N, H, W].
 
-    The reconstruction-error space of Cintas et al., section 3; r is clipped to [1e-7, 1 - 1e-7], as
+    The reconstruction-error space of Cintas et al.; r is clipped to [1e-7, 1 - 1e-7], as
     Keras' binary_crossentropy does.
     """
     clip = np.float32(CLIP)

@@ -62,9 +62,9 @@ def train_autoencoder(
 ) -> dict:  # fmt: skip
     """Parameters of `Autoencoder`, by Adam on the cross-entropy of pixels and reconstructions.
 
-    Published was Adadelta at a rate of 1, which after two epochs of Fashion-MNIST is where Adam is
-    within the first. Options and errors as in `train_classifier`; images with sides that are not
-    divisible by 4 are refused too.
+    Published was Adadelta at a rate of 1; after two epochs of Fashion-MNIST its error on test
+    images was .319, Adam's .298. Options and errors as in `train_classifier`; images with sides
+    that are not divisible by 4 are refused too.
     """
     unlabelled_N = np.zeros(len(images_NHW), np.int32)
     return train(

@@ -66,7 +66,7 @@ def hop_skip_jump(
 )
 def hop_batch(logits_fn, iterations, evaluations, trials, clip, key, pixels_NHW, numbers_N):
     image_shape = pixels_NHW.shape[1:]
-    theta = 0.01 / math.sqrt(math.prod(image_shape))  # as in the code; the paper has D^(-3/2)
+    theta = 0.01 / math.sqrt(math.prod(image_shape))  # as in the authors' code
     roots_I = np.sqrt(np.arange(1.0, iterations + 1))
     counts_I = (evaluations * roots_I).astype(np.int32)
     keys_N = jax.vmap(lambda number: jax.random.fold_in(key, number))(numbers_N)
@@ -153,7 +153,7 @@ def bisected(fooled: Callable, pixels_NHW, moved_NHW, precision: float):
 
 
 def estimated_normal(fooled: Callable, normals: Callable, moved_NHW, radius_N, count, clip: bool):
-    """The boundary's unit normal, towards what fools: Chen et al., equation 16.
+    """The boundary's unit normal, towards what fools, as Chen et al. estimate it.
 
     From `count` neighbours at `radius_N`, a few at a time: summed are their directions, their signs
     (1: fooled, -1), and the products of the two.
