@@ -214,7 +214,10 @@ def test_a_cache_that_cannot_be_used_is_done_without(tmp_path):
         "keep_compilations(); print(jax.config.jax_compilation_cache_dir)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], env=environment(tmp_path), capture_output=True, text=True
+        [sys.executable, "-c", code],
+        env=alone(environment(tmp_path)),
+        capture_output=True,
+        text=True,
     )
     assert (done.stdout, done.stderr) == ("None\n", "")
 

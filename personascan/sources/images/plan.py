@@ -28,7 +28,7 @@ class ImagePlan:
     attacks: tuple[str, ...] = ("fgsm", "bim", "bim-targeted", "deepfool", "hop-skip-jump")
     eps: float = 0.01  # of a pixel's range
     step: float = 0.002
-    iterations: int = 0  # of bim; 0: its default
+    iterations: int = 0  # of bim and deepfool, at most; 0: their defaults
     query_images: int = 0  # images that the attack without gradients is tried on; 0: all
     originals: bool = True  # attacked images as they were before are compared too
     control: bool = True  # and all images that were to be attacked, unattacked
@@ -63,7 +63,7 @@ def attack_named(name: str, plan: ImagePlan) -> AttackPlan:
     """The options of an attack. Raises InputError for a name that is none."""
     base, _, variant = name.partition(" ")
     found = AttackPlan(base, eps=plan.eps, step=plan.step, seed=plan.seed)
-    if base.startswith("bim"):
+    if base.startswith("bim") or base == "deepfool":
         found = replace(found, iterations=plan.iterations)
     if variant == UNCLIPPED:
         return replace(found, clip=False)
