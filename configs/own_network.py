@@ -1,4 +1,7 @@
-"""Blurred digits in a PyTorch network of our own: where do they look unusual?"""
+"""Blurred digits in a PyTorch network of our own: where do they look unusual?
+
+python scripts/study.py --config=configs/own_network.py
+"""
 
 import torch
 from ml_collections import ConfigDict
@@ -24,4 +27,4 @@ def get_config():
     for name, layer in network.named_children():
         rows = places[f"layer {name}"] = layer(rows).detach()
     folder = personascan.write_rows("out/digits_rows", places, blurred.numpy(), groups="blurred")
-    return ConfigDict(personascan.recipe(rows=(folder,), out="out/digits"))
+    return ConfigDict(personascan.recipe(rows=(folder,), out="out/own_network"))

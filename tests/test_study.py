@@ -308,7 +308,8 @@ def test_the_demo_recipe_is_a_valid_configuration():
     assert pathlib.Path(config.statements) == ROOT / "data/statements"
 
 
-def test_every_recipe_is_a_valid_configuration():
+def test_every_recipe_is_a_valid_configuration(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # one of them writes activations
     names = {path.stem for path in (ROOT / "configs").glob("*.py")}
     assert names >= {"demo", "paper", "smollm2_paper", "sweep"}
     for name in names:

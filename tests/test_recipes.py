@@ -1,0 +1,34 @@
+"""The recipe of an own network: what the README shows is what runs."""
+
+import importlib.util
+import pathlib
+
+from personascan.study.config import StudyConfig
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def recipe_of(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_readme_shows_the_recipe_of_an_own_network():
+    code = (ROOT / "configs/own_network.py").read_text()
+    assert f"```python\n{code}```\n" in (ROOT / "README.md").read_text()
+    assert len(code.splitlines()) <= 30
+
+
+def test_an_own_network_s_rows_are_ready_to_scan(tmp_path, monkeypatch):
+    from personascan.sources.arrays import open_rows
+
+    monkeypatch.chdir(tmp_path)
+    config = StudyConfig.from_dict(
+        recipe_of(ROOT / "configs/own_network.py").get_config().to_dict()
+    )
+    source = open_rows(config.rows[0])
+    assert [place.name for place in source.places] == [f"layer {i}" for i in range(5)]
+    assert [source.widths[place] for place in source.places] == [96, 96, 48, 48, 10]
+    assert sum(e.positive for e in source.groups["blurred"]) == 297
