@@ -22,7 +22,7 @@ def get_config() -> ConfigDict:
         images=dict(data="fashion-mnist", iterations=20, query_images=60, originals=False),
         limit=300,
         separation=dict(seeds=1),
-        runs=dict(background=100, clean=25, positive=25, runs=30),
+        runs=dict(background=100, clean=15, positive=15, runs=30),
         scan=dict(
             places=("conv1", "pool2", "dense1"), starts="10", permutations=39, statistic_runs=4,
             mixtures=(dict(share=0.1, alpha_max=0.5), dict(share=0.1, alpha_max=0.1)),
