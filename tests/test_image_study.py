@@ -150,3 +150,16 @@ def test_a_plan_of_one_network_needs_no_other(tmp_path, monkeypatch):
     (source,) = image_sources(plan, ("classifier",))
     assert list(source.groups) == ["clean", "fgsm"]
     assert [b.name for b in source.baselines] == ["few zero pixels"]
+
+
+def test_networks_are_set_beside_the_first_on_the_same_images(study):
+    rows = table(study, "differences.csv")
+    names = {"fgsm", "bim unclipped", "fgsm, before", "bim unclipped, before", "not attacked"}
+    assert {r["comparison"] for r in rows} == names
+    assert {r["model"] for r in rows} == set(RECIPE["models"][1:])
+    assert {r["other_model"] for r in rows} == {"classifier"}
+    assert len(rows) == 2 * len(names) * 2 * 2  # networks, comparisons, tails, halves
+    for r in rows:
+        low, middle, high = (float(r[f"difference{end}"]) for end in ("_low", "", "_high"))
+        assert low <= middle <= high
+        assert middle == pytest.approx(float(r["auroc"]) - float(r["other_auroc"]), abs=2e-6)

@@ -39,24 +39,33 @@ class Claim:
 
 
 def compare_aurocs(
-    score_N, other_N, positive_N, *, resamples: int, level: float, rng: np.random.Generator
+    score_N,
+    other_N,
+    positive_N,
+    *,
+    resamples: int,
+    level: float,
+    rng: np.random.Generator,
+    clusters_N=None,
 ) -> Claim:
     """AUROC of a score less AUROC of another, or the mean of several [K, N], on the same rows.
 
-    H1 and H0 rows are drawn again apart from each other, and both scores see the same draws.
+    H1 and H0 rows are drawn again apart from each other, and both scores see the same draws. Rows
+    of one cluster are drawn together, and count as one in the limits that do not shrink.
     """
     if np.array_equal(score_N, other_N):
         return Claim(0.0, 0.0, 0.0, 0.5, 0.0, 0.0)
     others_KN, tail = np.atleast_2d(other_N), (1 - level) / 2
-    drawn_KB = bootstrap_aurocs([score_N, *others_KN], positive_N, resamples, rng)
+    drawn_KB = bootstrap_aurocs([score_N, *others_KN], positive_N, resamples, rng, clusters_N)
     drawn_SB = np.stack([drawn_KB[0], drawn_KB[1:].mean(0)])
     difference_B = drawn_SB[0] - drawn_SB[1]
     low, high = np.quantile(difference_B, [tail, 1 - tail])
-    h1 = int(positive_N.sum())
+    units = positive_N if clusters_N is None else positive_N[np.unique(clusters_N, True)[1]]
+    h1 = int(units.sum())
     one = auroc(score_N, positive_N)
     other = float(np.mean([auroc(other_N, positive_N) for other_N in others_KN]))
     outer_low, outer_high = limits_of_difference(
-        one, other, correlation(drawn_SB), (h1, positive_N.size - h1), level
+        one, other, correlation(drawn_SB), (h1, units.size - h1), level
     )
     below = (difference_B < 0).mean() + (difference_B == 0).mean() / 2
     return Claim(
@@ -117,18 +126,27 @@ def auroc(score_N, positive_N) -> float:
     return float(weighted_aurocs(score_N, positive_N, np.ones((1, score_N.size), int))[0])
 
 
-def bootstrap_aurocs(score_SN, positive_N, resamples: int, rng) -> np.ndarray:
-    """AUROCs [S, B] of the scores on resamples of the rows, drawn within H1 and within H0."""
+def bootstrap_aurocs(score_SN, positive_N, resamples: int, rng, clusters_N=None) -> np.ndarray:
+    """AUROCs [S, B] of the scores on resamples of the rows, drawn within H1 and within H0.
+
+    With clusters, these are drawn, and their rows with them.
+    """
     sides = [np.flatnonzero(positive_N), np.flatnonzero(~positive_N)]
+    unit_of = [  # which of its side's units each row belongs to
+        np.arange(rows.size) if clusters_N is None
+        else np.unique(clusters_N[rows], return_inverse=True)[1]
+        for rows in sides
+    ]  # fmt: skip
     rngs = rng.spawn(2)  # one for each side: draws do not hang on how many are made at once
     at_once = max(1, CELLS_AT_ONCE // positive_N.size)
     drawn = []
     for first in range(0, resamples, at_once):
         count = min(at_once, resamples - first)
         times_BN = np.empty((count, positive_N.size), int)
-        for rows, own in zip(sides, rngs, strict=True):
-            share = np.full(rows.size, 1 / rows.size)
-            times_BN[:, rows] = own.multinomial(rows.size, share, size=count)
+        for rows, unit, own in zip(sides, unit_of, rngs, strict=True):
+            units = int(unit.max()) + 1
+            share = np.full(units, 1 / units)
+            times_BN[:, rows] = own.multinomial(units, share, size=count)[:, unit]
         drawn.append([weighted_aurocs(score_N, positive_N, times_BN) for score_N in score_SN])
     return np.concatenate(drawn, axis=1)
 

@@ -70,7 +70,7 @@ def judged_sets(
         truth = auroc(more.probe(chosen), more.judge_N) - auroc(more.probe(), more.judge_N)
         missed += (claim.low > truth, claim.high < truth)
         sets = np.array(
-            [judge(halves, score_N).auroc for score_N in random_scores(halves, signal, 20, problem)]
+            [auroc(s_N, halves.judge_N) for s_N in random_scores(halves, signal, 20, problem)]
         )
         p.append(((sets >= auroc(found_N, halves.judge_N)).sum() + 1) / (sets.size + 1))
     above, below = (missed / problems).tolist()

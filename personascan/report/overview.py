@@ -28,7 +28,8 @@ def last_name(model: str) -> str:
 
 def overview_page(study: Study) -> str:
     """The page as Markdown."""
-    return "\n\n".join([heading(study), findings_section(study)]) + "\n"
+    sections = [heading(study), findings_section(study), differences_section(study)]
+    return "\n\n".join(filter(None, sections)) + "\n"
 
 
 def heading(study: Study) -> str:
@@ -68,3 +69,27 @@ def findings_section(study: Study) -> str:
     if not rows:
         return "Without permutations nothing is claimed: see `places.csv`."
     return f"## What was found\n\n{table(header, rows)}"
+
+
+def differences_section(study: Study) -> str:
+    """Every later network beside the first, by rows scanned alone."""
+    rows = [
+        [
+            quoted(part.model), safe(name), detector, f"{d.places[1]}: {d.aurocs[1]:.2f}",
+            f"{d.places[0]}: {d.aurocs[0]:.2f}",
+            f"{-d.claim.difference:+.2f} ({-d.claim.high:+.2f} to {-d.claim.low:+.2f})",
+        ]
+        for _, part, name, detector, d in study.differences()
+    ]  # fmt: skip
+    if not rows:
+        return ""
+    first = quoted(study.parts[0].model)
+    called = study.parts[0].terms.rows
+    return (
+        f"## Beside {first}\n\n"
+        f"{called.capitalize()} scanned alone, the same ones in each network: its best place is "
+        "chosen on one half of them and judged on the other (two lines: both ways round). AUROC "
+        f"there, that of {first}, and the difference with its 95% interval over {called}. "
+        "`differences.csv` has these numbers.\n\n"
+        + table(["", "", "tail", "AUROC", f"{first}", "difference"], rows)
+    )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from personascan.analysis.detection import Labels
-from personascan.analysis.localisation import HALVES, Choice
+from personascan.analysis.localisation import HALVES, Choice, in_half
 from personascan.calibration.calibrate import Calibration, family_of
 from personascan.calibration.family import mean_statistic
 from personascan.places import Place, depth, lines_of
@@ -138,6 +138,16 @@ class Case:
             for tail in (self.config.scan.tail, *plan.tails)
         ]
 
+    @property
+    def labels(self) -> Labels:
+        """Of the rows that are scanned alone."""
+        return Labels(self.wide.positive_N, self.wide.clusters)
+
+    @property
+    def halves_N(self) -> np.ndarray:
+        """The half of each of these rows."""
+        return in_half(self.wide.strata, self.seed, self.wide.clusters)
+
     def alone(self, place: Place, detector: Detector) -> Work:
         """Rows scanned alone."""
         conditions = self.conditions if detector.conditional else None
@@ -153,7 +163,7 @@ class Case:
     def baseline(self, baseline: Baseline) -> Work:
         return stages.baseline_work(
             stored_rows(self.store, self.source, self.wide, baseline.place),
-            Labels(self.wide.positive_N, self.wide.clusters), baseline.method,
+            self.labels, baseline.method,
             self.config.detection, self.seed,
         )  # fmt: skip
 

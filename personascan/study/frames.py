@@ -31,7 +31,8 @@ class Table:
     """A kind of rows: their columns, and how a part of a study gives them."""
 
     columns: tuple[str, ...]  # behind model and level
-    rows: Callable[[Part], Iterator[tuple]]
+    rows: Callable[[Part], Iterator[tuple]]  # of a part; of the whole study, with model and level
+    whole: bool = False
 
     @property
     def header(self) -> tuple[str, ...]:
@@ -39,6 +40,9 @@ class Table:
 
     def of(self, study: Study) -> Iterator[tuple]:
         """The rows of all parts."""
+        if self.whole:
+            yield from self.rows(study)
+            return
         for part in study.parts:
             for row in self.rows(part):
                 yield part.model, part.level, *row
@@ -186,6 +190,17 @@ def transfer_rows(part: Part):
             yield *place_cells(place), name, t.auroc, t.low, t.high, t.trained
 
 
+def difference_rows(study: Study):
+    """Networks beside the first one, on the same rows."""
+    for first, part, name, detector, d in study.differences():
+        (place, other), claim = d.places, d.claim
+        yield (
+            part.model, part.level, name, str(detector), "AB"[d.half], other.name,
+            str(other.position), d.aurocs[1], first.model, place.name, str(place.position),
+            d.aurocs[0], -claim.difference, -claim.high, -claim.low,
+        )  # fmt: skip
+
+
 def validation_rows(part: Part):
     for name, found in part.validations.items():
         for v in found:
@@ -261,6 +276,15 @@ TABLES = {
     ),
     "transfer": Table(
         (*PLACE, "comparison", "auroc", "auroc_low", "auroc_high", "trained_on"), transfer_rows
+    ),
+    "differences": Table(
+        (
+            "comparison", "tail", "half_that_chose", "layer", "position", "auroc", "other_model",
+            "other_layer", "other_position", "other_auroc", "difference", "difference_low",
+            "difference_high",
+        ),
+        difference_rows,
+        whole=True,
     ),
     "validation": Table(
         (*PLACE, "comparison", "found_on_half", "method", "metric", "value"), validation_rows

@@ -1,10 +1,12 @@
 """What a study found, put together from finished units alone."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from personascan.analysis.detection import Detection
+from personascan.analysis.detection import Detection, Labels
+from personascan.analysis.differences import Difference, compare_networks
 from personascan.analysis.findings import Finding, findings
 from personascan.analysis.localisation import PlaceScan
 from personascan.analysis.overlaps import Overlap, overlaps
@@ -49,6 +51,7 @@ class Part:
     source: Source
     places: list[Place]  # the family that was searched
     pool_ids: dict[str, tuple[str, ...]]  # statement ids of each comparison
+    wide: dict[str, tuple[Labels, np.ndarray]] = field(repr=False)  # rows scanned alone, halves
     pool_sizes: dict[str, tuple[int, int]]  # statements of H1 and H0
     # Bag-of-words held-out accuracy, mean and deviation; NaN where rows are no texts.
     wording: dict[str, tuple[float, float]]
@@ -115,6 +118,15 @@ class Study:
     parts: list[Part]
     provenance: dict  # versions, platform, hashes of the inputs
 
+    def differences(self) -> Iterator[tuple[Part, Part, str, Detector, Difference]]:
+        """Every later network of a level beside the first, on the same rows, in every way."""
+        for level in self.config.levels:
+            first, *others = (part for part in self.parts if part.level == level)
+            for part in others:
+                for name, found in part.alone.items():
+                    for detector, places in found.items():
+                        yield from differences_of(first, part, name, detector, places)
+
     @property
     def part(self) -> Part:
         """The only part, of a study of one model at one level."""
@@ -132,6 +144,19 @@ class Study:
         return frame(self, name)
 
 
+def differences_of(first: Part, part: Part, name: str, detector: Detector, places):
+    """Of one comparison and way of scanning; none where the rows are not the same."""
+    theirs = first.alone.get(name, {}).get(detector)
+    if theirs is None or first.pool_ids[name] != part.pool_ids[name]:
+        return
+    labels, half_N = part.wide[name]
+    scores = [{p: d.score_N for p, d in found.items()} for found in (theirs, places)]
+    if any(len(a) != labels.positive_N.size for found in scores for a in found.values()):
+        return
+    for difference in compare_networks(*scores, labels, half_N, part.config.seed):
+        yield first, part, name, detector, difference
+
+
 def read_part(cases: list[Case], topics: list[Topic]) -> Part:
     """The results of the comparisons of one model at one level; big arrays stay on disk."""
     first = cases[0]
@@ -143,6 +168,7 @@ def read_part(cases: list[Case], topics: list[Topic]) -> Part:
         source=first.source,
         places=first.source.places,
         pool_ids={case.name: case.pool.ids for case in cases},
+        wide={case.name: (case.labels, case.halves_N) for case in cases},
         pool_sizes={case.name: case.pool.sizes for case in cases},
         wording={case.name: wording_of(case) for case in cases},
         separation={

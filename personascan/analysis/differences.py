@@ -1,0 +1,67 @@
+"""Whether one network tells the same rows apart better than another, by rows scanned alone.
+
+Each network's place is chosen on one half of the rows, by its AUROC there, and both are compared on
+the other half, both ways round. Letters: N rows.
+"""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from personascan.analysis.claims import Claim, auroc, compare_aurocs
+from personascan.analysis.detection import Labels
+
+RESAMPLES, LEVEL = 1000, 0.95
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Two networks on the half of the rows that chose neither place."""
+
+    half: int  # 0 or 1: whose rows chose the places
+    places: tuple[Hashable, Hashable]
+    aurocs: tuple[float, float]
+    claim: Claim  # the first's AUROC less the second's
+
+
+def compare_networks(
+    one: Mapping[Hashable, np.ndarray],
+    other: Mapping[Hashable, np.ndarray],
+    labels: Labels,
+    half_N,
+    seed: int,
+) -> list[Difference]:
+    """Both directions of choosing on one half and judging on the other.
+
+    Args:
+      one, other: {place: the score [N] of every row scanned alone}, of the same rows; NaN where a
+        row was never scanned.
+      labels: of the rows; those of one cluster are drawn again together.
+      half_N: 0 or 1, the half of each row.
+      seed: of the resamples.
+    """
+    found = []
+    for half in (0, 1):
+        chosen = [best_place(scores, labels.positive_N, half_N == half) for scores in (one, other)]
+        pair = np.stack([one[chosen[0]], other[chosen[1]]])
+        rows = (half_N != half) & ~np.isnan(pair).any(0)
+        clusters_N = None if labels.clusters_N is None else labels.clusters_N[rows]
+        positive_N, pair = labels.positive_N[rows], pair[:, rows]
+        claim = compare_aurocs(
+            *pair, positive_N, resamples=RESAMPLES, level=LEVEL,
+            rng=np.random.default_rng([seed, half]), clusters_N=clusters_N,
+        )  # fmt: skip
+        aurocs = tuple(auroc(score_N, positive_N) for score_N in pair)
+        found.append(Difference(half, tuple(chosen), aurocs, claim))
+    return found
+
+
+def best_place(scores: Mapping, positive_N, rows_N) -> Hashable:
+    """The place whose scores tell the chosen rows apart best; the first of equals."""
+
+    def told(place) -> float:
+        rows = rows_N & ~np.isnan(scores[place])
+        return auroc(scores[place][rows], positive_N[rows])
+
+    return max(scores, key=told)
