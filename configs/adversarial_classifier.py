@@ -24,7 +24,7 @@ def get_config() -> ConfigDict:
         separation=dict(seeds=1),
         runs=dict(background=100, clean=15, positive=15, runs=30),
         scan=dict(
-            places=("conv1", "pool2", "dense1"), starts="10", permutations=39, statistic_runs=4,
+            places=("pool1", "dense1"), starts="5", permutations=39, statistic_runs=4,
             mixtures=(dict(share=0.1, alpha_max=0.5), dict(share=0.1, alpha_max=0.1)),
         ),
         detection=dict(
