@@ -95,7 +95,7 @@ def transfer_section(part: Part) -> str:
 
 def draw_alone(part: Part) -> Figure:
     """AUROC of rows scanned alone by place: a panel for each comparison, a line for each way."""
-    from personascan.report.figures import COLOURS, name_layers
+    from personascan.report.figures import COLOURS
 
     names = list(part.alone)
     columns = min(COLUMNS, len(names))
@@ -124,15 +124,17 @@ def draw_alone(part: Part) -> Figure:
     for axis in axes[:, 0]:
         axis.set_ylabel("AUROC, H1 against held-out H0")
     for axis in axes[-1]:
-        name_places(axis, part, name_layers)
+        name_places(axis, part)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     figure.suptitle(f"{part.terms.rows.capitalize()} scanned alone (bands: 95% intervals)")
     return figure
 
 
-def name_places(axis, part: Part, name_layers) -> None:
+def name_places(axis, part: Part) -> None:
     """Layers with names by these; else places by their number in the tables."""
     if all(place.line for place in part.places):
-        name_layers(axis, part)
+        names = [visible(place.site) for place in part.places]
+        axis.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=8)
+        axis.set_xlabel("layer")
         return
     axis.set_xlabel("place, in the order of the tables")

@@ -82,7 +82,8 @@ def depth(part, place) -> int:
 def name_layers(axis, part) -> None:
     """Layers by number, or by the names that they have."""
     axis.set_xlabel("layer")
-    named = [place for place in part.places if place.line]
+    # A place that is a line of its own has no depth among layers.
+    named = [place for place in part.places if place.line not in ("", place.site)]
     if named:
         axis.set_xticks([p.layer for p in named], [visible(p.site) for p in named],
                         rotation=60, ha="right", fontsize=8)  # fmt: skip
