@@ -48,7 +48,8 @@ def measure_statistic(
         ("resid_post",), loaded.config.layers, range(0, loaded.config.layers, every), (position,)
     )
     kept = extract(loaded, chosen, sites=("resid_post",), positions=(position,)).arrays
-    for comparison in comparisons(2, {s.persona: s.topic for s in chosen}):
+    groups = {s.persona: [t for t in chosen if t.persona == s.persona] for s in chosen}
+    for comparison in comparisons(2, groups):
         rows = np.array([i for i, s in enumerate(chosen) if s.persona == comparison.name])
         positive_N = np.array([chosen[i].positive for i in rows])
         pool = PlaceRows(kept, places, rows)
