@@ -181,8 +181,10 @@ def test_a_damaged_array_is_named(tmp_path):
     ("changes", "message"),
     [
         ({}, "a study has one source: .* got none"),
-        ({"rows": ("a",), "models": ("b",)}, "got statements and rows"),
-        ({"models": ("b",)}, "go together; name both"),
+        ({"rows": ("a",), "statements": "b"}, "got statements and rows"),
+        ({"rows": ("a",), "models": ("b",)}, "rows bring their networks with them"),
+        ({"models": ("b",)}, "a study has one source: .* got none"),
+        ({"statements": "b"}, "config.models is empty; name what reads config.statements"),
         ({"rows": ("a", "a")}, "name each once"),
         ({"rows": ("a",), "levels": (1,)}, "rows have no topics"),
         ({"rows": ("nowhere",)}, r"nowhere has no rows\.json"),
