@@ -69,3 +69,28 @@ def test_rows_that_repeat_are_one_row(size):
             rng=np.random.default_rng(0),
         )  # fmt: skip
         assert ignored.high - ignored.low < 0.7 * (alone.high - alone.low)
+
+
+def test_every_interval_counts_a_cluster_as_one_row():
+    """Rows copied four times, as clusters: what the rows themselves give."""
+    from personascan.analysis.profiles import last_third
+    from personascan.analysis.transfer import transferred
+
+    rng = np.random.default_rng(2)
+    positive = np.arange(60) < 30
+    rows = rng.normal(size=(60, 5)) + 0.6 * positive[:, None]
+    labels = np.arange(80) < 40
+    train = rng.normal(size=(80, 5)) + 0.6 * labels[:, None]
+    four, clusters = np.repeat(np.arange(60), 4), np.repeat(np.arange(60), 4)
+    alone = transferred(train, labels, rows, positive, 0.1)
+    copied = transferred(train, labels, rows[four], positive[four], 0.1, clusters)
+    assert (copied.auroc, copied.low, copied.high) == pytest.approx(
+        (alone.auroc, alone.low, alone.high)
+    )
+    scores = rows.T
+    profiles = [
+        last_third(s, p, np.linspace(0, 1, 5), resamples=200, seed=0, clusters_N=c)
+        for s, p, c in ((scores, positive, None), (scores[:, four], positive[four], clusters))
+    ]
+    assert profiles[0].low == pytest.approx(profiles[1].low)
+    assert profiles[0].high == pytest.approx(profiles[1].high)

@@ -60,12 +60,10 @@ def compare_aurocs(
     drawn_SB = np.stack([drawn_KB[0], drawn_KB[1:].mean(0)])
     difference_B = drawn_SB[0] - drawn_SB[1]
     low, high = np.quantile(difference_B, [tail, 1 - tail])
-    units = positive_N if clusters_N is None else positive_N[np.unique(clusters_N, True)[1]]
-    h1 = int(units.sum())
     one = auroc(score_N, positive_N)
     other = float(np.mean([auroc(other_N, positive_N) for other_N in others_KN]))
     outer_low, outer_high = limits_of_difference(
-        one, other, correlation(drawn_SB), (h1, units.size - h1), level
+        one, other, correlation(drawn_SB), sizes(positive_N, clusters_N), level
     )
     below = (difference_B < 0).mean() + (difference_B == 0).mean() / 2
     return Claim(
@@ -98,6 +96,13 @@ def limits_of_difference(
         apart - reach(one - low, other_high - other),
         apart + reach(high - one, other - other_low),
     )
+
+
+def sizes(positive_N, clusters_N=None) -> tuple[int, int]:
+    """Rows of H1 and of H0; those of a cluster, which have one label, are one."""
+    units = positive_N if clusters_N is None else positive_N[np.unique(clusters_N, True)[1]]
+    h1 = int(units.sum())
+    return h1, units.size - h1
 
 
 def auroc_limits(a: float, rows: tuple[int, int], level: float = 0.95) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from personascan.analysis.claims import auroc_limits
+from personascan.analysis.claims import auroc_limits, sizes
 from personascan.errors import InputError
 from personascan.scan.individual import scan_alone
 from personascan.scan.options import ScanOptions
@@ -167,8 +167,7 @@ def split_rows(h0, positive_N, clusters_N, plan: DetectionPlan, key) -> tuple:
 
 def units_of(positive_N, clusters_N, plan: DetectionPlan) -> tuple[int, int]:
     """Rows of H1, and of H0 that a split scans; clusters where rows have some."""
-    sides = [np.flatnonzero(positive_N), np.flatnonzero(~positive_N)]
-    h1, h0 = (len(s) if clusters_N is None else len(np.unique(clusters_N[s])) for s in sides)
+    h1, h0 = sizes(positive_N, clusters_N)
     return h1, max(1, h0 - round(plan.background * h0))
 
 

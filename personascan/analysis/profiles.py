@@ -29,7 +29,9 @@ class Profile:
         return bool(self.low > self.even)
 
 
-def last_third(score_PN, positive_N, depth_P, *, resamples: int, seed: int) -> Profile:
+def last_third(
+    score_PN, positive_N, depth_P, *, resamples: int, seed: int, clusters_N=None
+) -> Profile:
     """The share of the signal in the last third of the layers.
 
     The signal of a place is 2 AUROC - 1 of a score that did not see the row it is given to, 0 where
@@ -40,6 +42,7 @@ def last_third(score_PN, positive_N, depth_P, *, resamples: int, seed: int) -> P
       score_PN: a score of every row at every place; a row that is NaN anywhere is left out.
       positive_N: bool, True where a row belongs to H1.
       depth_P: relative depth of each place, from 0 to 1.
+      clusters_N: rows of one cluster are drawn again together.
     """
     score_PN, depth_P = np.asarray(score_PN, float), np.asarray(depth_P)
     known_N = ~np.isnan(score_PN).any(0)
@@ -50,7 +53,8 @@ def last_third(score_PN, positive_N, depth_P, *, resamples: int, seed: int) -> P
         return Profile(np.nan, np.nan, np.nan, even)
     score_PN, rng = score_PN[:, known_N], np.random.default_rng(seed)
     observed = share_of(observed_aurocs(score_PN, positive_N)[:, None], late_P)[0]
-    drawn_PB = bootstrap_aurocs(score_PN, positive_N, resamples, rng)
+    together_N = None if clusters_N is None else clusters_N[known_N]
+    drawn_PB = bootstrap_aurocs(score_PN, positive_N, resamples, rng, together_N)
     share_B = share_of(drawn_PB, late_P)
     if np.isnan(observed) or np.isnan(share_B).all():
         return Profile(np.nan, np.nan, np.nan, even)

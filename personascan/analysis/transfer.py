@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from personascan.analysis.claims import auroc, auroc_limits
+from personascan.analysis.claims import auroc, auroc_limits, sizes
 from personascan.analysis.halves import probe_scores
 
 
@@ -25,16 +25,18 @@ class Transfer:
 
 
 @threadpool_limits.wrap(limits=1)  # as in validation: the same digits whatever the cores
-def transferred(train_ND, label_N, judge_ND, positive_N, probe_c: float) -> Transfer:
+def transferred(
+    train_ND, label_N, judge_ND, positive_N, probe_c: float, clusters_N=None
+) -> Transfer:
     """A ridge logistic regression on the standardised training rows, held to the judged ones.
 
     Each set of rows is standardised by itself, without its labels: comparisons differ in what they
-    are about, and that moves all of their rows alike.
+    are about, and that moves all of their rows alike. Judged rows of one cluster count as one in
+    the interval.
     """
     train_ND, judge_ND = (np.asarray(rows, float) for rows in (train_ND, judge_ND))
     if not (np.ptp(train_ND, axis=0).any() and np.ptp(judge_ND, axis=0).any()):
         return Transfer(np.nan, np.nan, np.nan, len(train_ND))
     train_ND, judge_ND = (StandardScaler().fit_transform(rows) for rows in (train_ND, judge_ND))
     found = auroc(probe_scores(train_ND, label_N, judge_ND, probe_c), positive_N)
-    h1 = int(positive_N.sum())
-    return Transfer(found, *auroc_limits(found, (h1, positive_N.size - h1)), len(train_ND))
+    return Transfer(found, *auroc_limits(found, sizes(positive_N, clusters_N)), len(train_ND))

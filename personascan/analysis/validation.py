@@ -123,6 +123,7 @@ def validate(
     seed: int,
     *,
     length_N=None,
+    clusters_N=None,
 ) -> Validation:
     """Judge a node set found on `find_rows` by how well it tells `judge_rows` apart.
 
@@ -146,6 +147,7 @@ def validate(
       columns_C: bool [D], or [2 D]: upper halves, then lower ones; either half is its node.
       seed: decides random sets, shuffles, resamples, forest and clusters.
       length_N: a length for each row.
+      clusters_N: rows of one cluster are drawn again together, for the intervals.
 
     Raises:
       InputError: rows that are shared, repeated or do not exist, fewer than two rows of a label in
@@ -177,10 +179,11 @@ def validate(
         }
         if halves == 2:
             judged[SIGNED] = judge(rows, rows.signed_sums(columns_C))
+        together_N = None if clusters_N is None else clusters_N[judge_rows]
         claim, beyond = (
             compare_aurocs(
                 found_N, other, rows.judge_N, resamples=plan.bootstrap, level=plan.level,
-                rng=np.random.default_rng([seed, BOOTSTRAP]),
+                rng=np.random.default_rng([seed, BOOTSTRAP]), clusters_N=together_N,
             )
             for other in (all_N, random_KN)
         )  # fmt: skip

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from personascan.analysis.findings import LEVEL
+from personascan.report.palette import colour
 from personascan.report.words import pictures, safe, table
 from personascan.study.results import Part
 from personascan.visible import visible
@@ -95,8 +96,6 @@ def transfer_section(part: Part) -> str:
 
 def draw_alone(part: Part) -> Figure:
     """AUROC of rows scanned alone by place: a panel for each comparison, a line for each way."""
-    from personascan.report.figures import COLOURS
-
     names = list(part.alone)
     columns = min(COLUMNS, len(names))
     lines = -(-len(names) // columns)
@@ -106,15 +105,15 @@ def draw_alone(part: Part) -> Figure:
     for axis, name in zip(axes.flat, names, strict=False):
         for c, (detector, places) in enumerate(part.alone[name].items()):
             found = [places[place] for place in part.places]
-            colour = COLOURS[c % len(COLOURS)]
-            axis.plot(x, [d.auroc for d in found], ".-", color=colour, lw=1.2, label=str(detector))
+            axis.plot(
+                x, [d.auroc for d in found], ".-", color=colour(c), lw=1.2, label=str(detector)
+            )
             axis.fill_between(
-                x, [d.auroc_low for d in found], [d.auroc_high for d in found], color=colour,
+                x, [d.auroc_low for d in found], [d.auroc_high for d in found], color=colour(c),
                 alpha=0.15, lw=0,
             )  # fmt: skip
         for c, (method, (_, d)) in enumerate(part.baselines[name].items()):
-            colour = COLOURS[-1 - c % len(COLOURS)]
-            axis.axhline(d.auroc, color=colour, ls="--", lw=1, label=visible(method))
+            axis.axhline(d.auroc, color=colour(-1 - c), ls="--", lw=1, label=visible(method))
         axis.axhline(0.5, color="0.6", lw=0.8)
         axis.set_title(visible(name), fontsize=10)
         axis.set_ylim(-0.02, 1.02)

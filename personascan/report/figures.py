@@ -11,13 +11,12 @@ from matplotlib.ticker import NullFormatter
 from personascan.analysis.findings import LEVEL
 from personascan.places import ONCE, lines_of
 from personascan.report.alone import draw_alone
+from personascan.report.palette import COLOURS, colour
 from personascan.report.tables import center
 from personascan.report.upset import draw_upset
 from personascan.report.words import line_name
 from personascan.visible import visible
 
-# Okabe and Ito's palette, which survives colour blindness.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 DIRECTION_COLOURS = {True: "#D55E00", False: "#0072B2"}
 METRIC_LABELS = {
     "probe_auroc": ("probe, held-out AUROC\n(0.5 = chance, 1 = apart)", "linear"),
@@ -67,10 +66,6 @@ def all_figures(part) -> dict[str, dict[str, Figure]]:
 
 def file_name(place) -> str:
     return re.sub("[^a-z0-9]+", "_", str(place).lower())
-
-
-def colour(index: int) -> str:
-    return COLOURS[index % len(COLOURS)]
 
 
 def depth(part, place) -> int:

@@ -14,10 +14,8 @@ class Terms:
     """What the rows of a source are called, in the plural where none is said."""
 
     rows: str = "rows"
-    group: str = "group"  # what a comparison stands for
     h1: str = "rows of the group"
     h0: str = "background rows"
-    inputs: str = "activations"  # what a row shows of
 
 
 @dataclass(frozen=True)

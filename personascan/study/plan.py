@@ -241,8 +241,8 @@ def time_units(config: StudyConfig, pool: Pool, texts, nodes: int) -> dict[str, 
                 stages.detection, rows, Labels(labels), config.detection, (plan.options,), seed
             ),
             "validation": timed(
-                stages.validation, rows, labels, texts, node_set, find, judge, config.validation,
-                seed,
+                stages.validation, rows, Labels(labels), texts, node_set, find, judge,
+                config.validation, seed,
             ),
             "personas": timed(stages.personas, rows, every % 5, seed),
             "localisation": of_labellings(stages.localisation, None),

@@ -139,14 +139,15 @@ def transfer_work(
     inputs = rows.inputs(pool.positive_N) | {
         "others": [other.inputs(labels) for other, labels in others], "probe_c": probe_c,
     }  # fmt: skip
-    arguments = (rows, pool.positive_N, others, probe_c)
+    inputs |= label_inputs(Labels(pool.positive_N, pool.clusters))
+    arguments = (rows, pool.positive_N, pool.clusters, others, probe_c)
     return Work(Unit("transfer", inputs), transfer, arguments)
 
 
-def transfer(rows: StoredRows, positive_N, others, probe_c: float):
+def transfer(rows: StoredRows, positive_N, clusters_N, others, probe_c: float):
     train_ND = np.concatenate([other.array() for other, _ in others])
     label_N = np.concatenate([labels for _, labels in others])
-    found = transferred(train_ND, label_N, rows.array(), positive_N, probe_c)
+    found = transferred(train_ND, label_N, rows.array(), positive_N, probe_c, clusters_N)
     return asdict(found), {}
 
 
@@ -279,20 +280,33 @@ def validation_work(
         "texts": text_sha256(canonical(None if texts is None else list(texts))),
         "halves": text_sha256(canonical([find.tolist(), judge.tolist()])),
     }  # fmt: skip
-    arguments = (rows, pool.positive_N, texts, file, find, judge, plan, seed)
+    labels = Labels(pool.positive_N, pool.clusters)
+    inputs |= label_inputs(labels)
+    arguments = (rows, labels, texts, file, find, judge, plan, seed)
     return Work(Unit("validation", inputs), validation, arguments)
 
 
-def validation(rows, positive_N, texts, file, find, judge, plan: ValidationPlan, seed: int):
+def validation(rows, labels, texts, file, find, judge, plan: ValidationPlan, seed: int):
+    positive_N, clusters_N = labels.positive_N, labels.clusters_N
     columns_C = read_mapped(file)[0]
     if plan.share:  # the file holds frequencies
         columns_C = most_frequent(columns_C, plan.share, rows.shape[1])
     if texts is None:
-        found = validate(rows.array(), positive_N, find, judge, columns_C, plan, seed)
+        found = validate(
+            rows.array(), positive_N, find, judge, columns_C, plan, seed, clusters_N=clusters_N
+        )
         return {"rows": list(found.rows())}, {}
     lengths_N = np.array([len(text.split()) for text in texts])
     found = validate(
-        rows.array(), positive_N, find, judge, columns_C, plan, seed, length_N=lengths_N
+        rows.array(),
+        positive_N,
+        find,
+        judge,
+        columns_C,
+        plan,
+        seed,
+        length_N=lengths_N,
+        clusters_N=clusters_N,
     )
     words_N = bag_of_words_scores(
         [texts[i] for i in find], positive_N[find], [texts[i] for i in judge]
@@ -319,13 +333,17 @@ def profile_work(
         "detections": [unit.key for unit in units], "depths": depths, "resamples": resamples,
         "seed": seed,
     }  # fmt: skip
-    arguments = (files, pool.positive_N, depths, resamples, seed)
+    inputs |= label_inputs(Labels(pool.positive_N, pool.clusters))
+    arguments = (files, pool.positive_N, pool.clusters, depths, resamples, seed)
     return Work(Unit("profile", inputs), profile, arguments)
 
 
-def profile(files, positive_N, depths, resamples: int, seed: int):
+def profile(files, positive_N, clusters_N, depths, resamples: int, seed: int):
     score_PN = np.stack([read_mapped(file) for file in files])
-    return asdict(last_third(score_PN, positive_N, depths, resamples=resamples, seed=seed)), {}
+    found = last_third(
+        score_PN, positive_N, depths, resamples=resamples, seed=seed, clusters_N=clusters_N
+    )
+    return asdict(found), {}
 
 
 def profile_of(result: Result) -> Profile:

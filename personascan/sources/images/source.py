@@ -31,7 +31,7 @@ class ImageSource:
     places: list[Place]
     accuracy: float  # of the attacked classifier
 
-    terms = Terms(rows="images", group="attack", h1="attacked images", h0="clean ones")
+    terms = Terms(rows="images", h1="attacked images", h0="clean ones")
     extra = (PIXELS,)
 
     @property

@@ -49,7 +49,7 @@ class LanguageSource:
         """What its rows are called, after the topic of them all."""
         topics = {s.topic for statements in self.groups.values() for s in statements}
         rows = "molecules" if topics == {"molecules"} else "statements"
-        return Terms(rows=rows, group="persona", h1=f"its positive {rows}", h0="its negative ones")
+        return Terms(rows=rows, h1=f"its positive {rows}", h0="its negative ones")
 
     @property
     def extra(self) -> tuple[Place, ...]:
