@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import gc
 import pathlib
 import sys
 import tempfile
@@ -10,6 +11,9 @@ from personascan.hashes import cache_folder, file_sha256
 
 ENTRIES = "*-cache"
 LOCK = "in-use.lock"
+MAPS = pathlib.Path("/proc/self/maps")
+MAPS_LIMIT = pathlib.Path("/proc/sys/vm/max_map_count")
+MAPS_SHARE = 0.25  # of the limit; one unit of work adds far less than the rest
 
 
 def keep_compilations() -> None:
@@ -88,3 +92,24 @@ def note_hashes(folder: pathlib.Path, hashes: pathlib.Path) -> None:
         for entry in folder.glob(ENTRIES):
             if not (hashes / entry.name).exists():
                 (hashes / entry.name).write_text(file_sha256(entry), encoding="ascii")
+
+
+def make_room() -> bool:
+    """Forget what is compiled once it holds many of the memory maps that a process may have.
+
+    XLA ends a process that reaches the system's limit (Linux: 65,530) with a segmentation fault,
+    after some thousands of compilations. Whether they were forgotten; what is on disk stays.
+    """
+    import jax
+
+    try:
+        with MAPS.open("rb") as lines:
+            maps = sum(1 for _ in lines)
+        limit = int(MAPS_LIMIT.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return False  # another system, without this limit
+    if maps < MAPS_SHARE * limit:
+        return False
+    jax.clear_caches()
+    gc.collect()
+    return True

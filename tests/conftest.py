@@ -1,5 +1,6 @@
 import os
 import shutil
+import signal
 import tempfile
 
 import pytest
@@ -30,6 +31,27 @@ def pytest_unconfigure():
 def alone(environment: dict) -> dict:
     """An environment without the compilations of other tests."""
     return {name: value for name, value in environment.items() if name not in SHARED}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signals():
+    """Processes that tests start hear the signals that nohup and a shell's & ignore."""
+    numbers = (signal.SIGHUP, signal.SIGINT)
+    ignored = [number for number in numbers if signal.getsignal(number) == signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, signal.SIG_DFL)
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def room():
+    """Thousands of tests compile more than a process can hold."""
+    from personascan.compilations import make_room
+
+    yield
+    make_room()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -62,14 +62,14 @@ def test_killed_three_times_it_ends_with_the_same_files(finished, tmp_path):
         process = start(config, tmp_path)
         before = units_in(out / "units")
         wait_for(process, out / "units", count)
-        assert process.poll() is None, process.communicate()[1]
+        assert process.poll() is None, process.communicate(timeout=300)[1]
         process.kill()
-        process.communicate()
+        process.communicate(timeout=300)
         assert before.items() <= units_in(out / "units").items()
         assert not (out / "study.json").exists()
     kept = units_in(out / "units")
     process = start(config, tmp_path)
-    assert process.communicate()[0].startswith("comparison")
+    assert process.communicate(timeout=300)[0].startswith("comparison")
     assert process.returncode == 0
     # The record and its hash name the number of devices, of which a process of its own has another.
     differing = {n for n, content in files_of(out).items() if expected[n] != content}
@@ -85,7 +85,7 @@ def test_an_interrupt_says_how_to_go_on(finished, tmp_path):
     process = start(config | {"out": str(out)}, tmp_path)
     wait_for(process, out / "units", 10)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
-    said = process.communicate()[1]
+    said = process.communicate(timeout=300)[1]
     assert process.returncode == 130
     assert "Traceback" not in said
     line = said.strip().splitlines()[-1]
@@ -93,7 +93,7 @@ def test_an_interrupt_says_how_to_go_on(finished, tmp_path):
     assert "recipe.py" in line
     assert "ended: " in (out / "study.log").read_text()
     status = start(config | {"out": str(out)}, tmp_path, "--status")
-    shown = status.communicate()[0]
+    shown = status.communicate(timeout=300)[0]
     assert re.search(r"activations +8 of 8", shown)
     assert re.search(r"localisation +0 of 10", shown)
     assert "remain" in shown

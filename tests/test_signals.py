@@ -61,6 +61,7 @@ def environment(folder):
 def test_a_signal_while_modules_are_imported_is_one_line(tmp_path, number, seconds):
     process = start("scripts/extract.py", "--statements=data/statements", f"--out={tmp_path}/a")
     while not catches(process, number):
+        assert process.poll() is None
         time.sleep(0.005)
     time.sleep(seconds)
     process.send_signal(number)

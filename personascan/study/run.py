@@ -13,6 +13,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from tqdm import tqdm
 
+from personascan.compilations import make_room
 from personascan.errors import InputError
 from personascan.study.rows import activations_unit
 from personascan.study.store import Store
@@ -93,6 +94,7 @@ def in_parallel(function, calls: list[tuple], processes: int, workers, what: str
 
 def finish(folder: pathlib.Path, unit, function, arguments) -> None:
     """Do a unit and store it."""
+    make_room()
     began = time.perf_counter()
     values, arrays = function(*arguments)
     Store(folder).write(unit, values, arrays, time.perf_counter() - began)
@@ -153,6 +155,7 @@ def run_extractions(source, store: Store, workers: Workers) -> None:
 
 def extract_group(folder, source, group: str, places, progress=lambda rows: None) -> None:
     """Write a group's rows at places, batch by batch; they appear together when all are there."""
+    make_room()
     store, began = Store(folder), time.perf_counter()
     with store.drafts(*(activations_unit(source, group, place) for place in places)) as drafts:
         arrays = {
