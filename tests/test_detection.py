@@ -202,3 +202,28 @@ def test_an_interval_covers_the_truth_as_often_as_it_says():
         low, high = auroc_limits(auroc(rng.normal(positive.astype(float)), positive), (40, 60))
         inside += low <= truth <= high
     assert inside >= 0.95 * 400 - 3 * np.sqrt(400 * 0.95 * 0.05)
+
+
+def test_a_detector_of_one_background_is_fitted_once_and_never_taken_for_another(monkeypatch):
+    from sklearn.svm import OneClassSVM
+
+    from personascan.analysis import baselines
+
+    fits, fit = [], OneClassSVM.fit
+    monkeypatch.setattr(OneClassSVM, "fit", lambda self, x, *a: fits.append(1) or fit(self, x, *a))
+    monkeypatch.setattr(baselines, "LAST", {})
+    rng = np.random.default_rng(0)
+    rows, positive = rng.normal(size=(60, 5)), np.arange(60) >= 40
+    plan = DetectionPlan(splits=1, draw=False)
+
+    def score(rows, positive, seed=0):
+        labels = Labels(positive)
+        return baselines.detect_simply(rows, labels, "one-class SVM", plan, seed).score_N
+
+    first = score(rows, positive)
+    other = score(np.concatenate([rows[:40], rng.normal(size=(9, 5))]), np.arange(49) >= 40, 3)
+    np.testing.assert_array_equal(first[20:40], other[20:40])
+    assert len(fits) == 1
+    moved = score(rows + [[1, 0, 0, 0, 0]] * (np.arange(60) < 20)[:, None], positive)
+    assert len(fits) == 2
+    assert (moved[20:] != first[20:]).all()

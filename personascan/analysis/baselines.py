@@ -3,6 +3,9 @@
 Letters: N rows, D nodes.
 """
 
+import hashlib
+
+import numpy as np
 from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
@@ -28,6 +31,7 @@ DETECTORS = {
     ),
 }
 METHODS = (*NUMBERS, *DETECTORS)
+LAST: dict = {}  # the detector that this process fitted last, by what decides it
 
 
 def detect_simply(
@@ -51,7 +55,17 @@ def detect_simply(
     def scores(background, scanned):
         if method in NUMBERS:
             return NUMBERS[method](place_ND[scanned])
-        detector = DETECTORS[method](seed, len(background)).fit(place_ND[background])
-        return -detector.score_samples(place_ND[scanned])
+        return -fitted(method, seed, place_ND[background]).score_samples(place_ND[scanned])
 
     return over_splits(scores, place_ND, labels, plan, seed)
+
+
+def fitted(method: str, seed: int, background_ND):
+    """The detector of a background, which one comparison after the other may share."""
+    detector = DETECTORS[method](seed, len(background_ND))
+    rows = hashlib.sha256(np.ascontiguousarray(background_ND)).digest()
+    key = repr(detector), background_ND.shape, background_ND.dtype, rows
+    if key not in LAST:
+        LAST.clear()
+        LAST[key] = detector.fit(background_ND)
+    return LAST[key]
