@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from personascan.analysis.findings import LEVEL
+from personascan.places import lines_of
 from personascan.report.palette import colour
 from personascan.report.words import pictures, safe, table
 from personascan.study.results import Part
@@ -101,17 +102,16 @@ def draw_alone(part: Part) -> Figure:
     lines = -(-len(names) // columns)
     figure = Figure(figsize=(1 + 4.2 * columns, 1 + 3 * lines), layout="constrained")
     axes = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
-    x = np.arange(len(part.places))
+    spots = side_by_side(part.places)
     for axis, name in zip(axes.flat, names, strict=False):
         for c, (detector, places) in enumerate(part.alone[name].items()):
-            found = [places[place] for place in part.places]
-            axis.plot(
-                x, [d.auroc for d in found], ".-", color=colour(c), lw=1.2, label=str(detector)
-            )
-            axis.fill_between(
-                x, [d.auroc_low for d in found], [d.auroc_high for d in found], color=colour(c),
-                alpha=0.15, lw=0,
-            )  # fmt: skip
+            for i, line in enumerate(spots):
+                x, found = list(line.values()), [places[place] for place in line]
+                label = None if i else str(detector)
+                axis.plot(x, [d.auroc for d in found], ".-", color=colour(c), lw=1.2, label=label)
+                if not c:  # those of more would hide one another
+                    limits = [d.auroc_low for d in found], [d.auroc_high for d in found]
+                    axis.fill_between(x, *limits, color=colour(c), alpha=0.15, lw=0)
         for c, (method, (_, d)) in enumerate(part.baselines[name].items()):
             axis.axhline(d.auroc, color=colour(-1 - c), ls="--", lw=1, label=visible(method))
         axis.axhline(0.5, color="0.6", lw=0.8)
@@ -122,18 +122,38 @@ def draw_alone(part: Part) -> Figure:
         axis.axis("off")
     for axis in axes[:, 0]:
         axis.set_ylabel("AUROC, H1 against held-out H0")
-    for axis in axes[-1]:
-        name_places(axis, part)
+    for axis in axes.flat[max(0, len(names) - columns) : len(names)]:
+        name_places(axis, spots)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
-    figure.suptitle(f"{part.terms.rows.capitalize()} scanned alone (bands: 95% intervals)")
+    first = next(iter(part.alone[names[0]]))
+    figure.suptitle(f"{part.terms.rows.capitalize()} scanned alone (band: 95% interval of {first})")
     return figure
 
 
-def name_places(axis, part: Part) -> None:
-    """Layers with names by these; else places by their number in the tables."""
-    if all(place.line for place in part.places):
-        names = [visible(place.site) for place in part.places]
-        axis.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=8)
+def side_by_side(places) -> list[dict]:
+    """{place: where it stands} of each line of layers, with a gap between lines."""
+    lines = lines_of(places).values()
+    starts = np.cumsum([0, *(len(line) + 1 for line in lines)])
+    return [
+        {place: int(start) + i for i, place in enumerate(line)}
+        for start, line in zip(starts, lines, strict=False)
+    ]
+
+
+def name_places(axis, spots: list[dict]) -> None:
+    """Layers with names by these; else each line by its ends and what it is."""
+    axis.tick_params(labelbottom=True)
+    if all(place.line for line in spots for place in line):
+        named = [(x, visible(place.site)) for line in spots for place, x in line.items()]
+        axis.set_xticks(*zip(*named, strict=True), rotation=60, ha="right", fontsize=8)
         axis.set_xlabel("layer")
         return
-    axis.set_xlabel("place, in the order of the tables")
+    ticks = {}
+    for line in spots:
+        first, *_, last = *line, *line
+        ticks[line[first]], ticks[line[last]] = str(first.layer), str(last.layer)
+        middle = (line[first] + line[last]) / 2
+        what = f"\n{visible(first.site)}\n{visible(first.position)}"
+        ticks[middle] = what if middle not in ticks else ticks[middle] + what
+    axis.set_xticks(list(ticks), list(ticks.values()), fontsize=8)
+    axis.set_xlabel("layer, of each site and position")
