@@ -21,8 +21,8 @@ def get_config() -> ConfigDict:
         models=("classifier",),
         images=dict(data="fashion-mnist", iterations=20, query_images=60, originals=False),
         limit=300,
-        separation=dict(seeds=1),
-        runs=dict(background=100, clean=15, positive=15, runs=30),
+        separation=dict(seeds=1, folds=3),
+        runs=dict(background=100, clean=15, positive=15, runs=20),
         scan=dict(
             places=("pool1", "dense1"), starts="5", permutations=39, statistic_runs=4,
             mixtures=(dict(share=0.1, alpha_max=0.5), dict(share=0.1, alpha_max=0.1)),
