@@ -24,7 +24,7 @@ def get_config() -> ConfigDict:
         ),
         limit=300,
         separation=dict(seeds=1, folds=3),
-        runs=dict(background=100, clean=15, positive=15, runs=20),
+        runs=dict(background=100, clean=10, positive=10, runs=20),
         scan=dict(
             places=("pool1", "dense1"), starts="3", permutations=39, statistic_runs=4,
             mixtures=(dict(share=0.1, alpha_max=0.5), dict(share=0.1, alpha_max=0.1)),
