@@ -3,6 +3,7 @@
 import csv
 import pathlib
 
+import numpy as np
 import pytest
 from test_recipes import ROOT, recipe_of
 from tiny_encoders import ATOMS, save_tiny_encoder
@@ -10,6 +11,7 @@ from tiny_models import save_tiny_llama
 from tiny_studies import run_study
 
 from personascan.models.smiles import write_smiles_tokenizer
+from personascan.sources.language.molecules import CALIPER
 
 SMALL = {
     "limit": 24,
@@ -87,13 +89,12 @@ def molecules(tmp_path_factory):
 
 
 def test_molecules_are_matched_in_length(molecules):
-    for part in molecules.parts:
-        for name, ids in part.pool_ids.items():
-            lengths = {True: [], False: []}
-            known = {e.id: e for e in part.source.groups[name]}
-            for one in ids:
-                lengths[known[one].positive].append(len(known[one].text))
-            assert len(lengths[True]) == len(lengths[False]) == 24
+    for ids in molecules.part.pool_ids.values():
+        assert len(ids) == 48
+    for examples in molecules.part.source.groups.values():
+        lengths = [sorted(len(e.text) for e in examples if e.positive == side) for side in (0, 1)]
+        assert len(lengths[0]) == len(lengths[1]) >= 24
+        assert np.abs(np.subtract(*lengths)).max() <= CALIPER
 
 
 def test_a_selected_quarter_is_set_beside_random_quarters(molecules):

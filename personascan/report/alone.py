@@ -150,7 +150,7 @@ def name_places(axis, spots: list[dict]) -> None:
         return
     ticks = {}
     for line in spots:
-        first, *_, last = *line, *line
+        first, last = next(iter(line)), next(reversed(line))
         ticks[line[first]], ticks[line[last]] = str(first.layer), str(last.layer)
         middle = (line[first] + line[last]) / 2
         what = f"\n{visible(first.site)}\n{visible(first.position)}"
