@@ -4,9 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tiny_edits import at_every_token
 
 from personascan.models.config import DecoderConfig, Rope
-from personascan.models.decoder import SITES, Decoder, Edit, Kept
+from personascan.models.decoder import SITES, Decoder
+from personascan.models.tap import Kept
 from personascan.sources.language.forward import sown_layers
 
 CONFIG = DecoderConfig(
@@ -101,12 +103,12 @@ def test_edits_change_a_site_from_their_layer_on(params, site):
     edited_layer = layers - 1 if layers == 1 else 1
     scale[edited_layer, 4], shift[edited_layer, 4] = 0.0, 2.5
     before = sown(params, SITES)
-    after = sown(params, SITES, edits={site: Edit(scale, shift)})
+    after = sown(params, SITES, edits=at_every_token(site, scale, shift, TOKENS))
     np.testing.assert_array_equal(after[site][edited_layer, ..., 4], 2.5)
     if layers == 3:
         np.testing.assert_array_equal(after["resid_post"][0], before["resid_post"][0])
         assert np.abs(after["resid_post"][2] - before["resid_post"][2]).max() > 1e-3
-    untouched = {site: Edit(np.ones(shape, np.float32), 0 * shift)}
+    untouched = at_every_token(site, np.ones(shape, np.float32), 0 * shift, TOKENS)
     for name, array in sown(params, SITES, edits=untouched).items():
         np.testing.assert_array_equal(array, before[name])
 

@@ -7,10 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tiny_edits import at_every_token
 from tiny_models import VARIANTS, save_tiny
 
 import personascan
-from personascan.models.decoder import SITES, Edit, Kept
+from personascan.models.decoder import SITES
+from personascan.models.tap import Kept
 from personascan.sources.language.forward import forward, sown_layers
 from personascan.sources.language.prompts import Batch
 from personascan.sources.language.sizes import batch_bytes
@@ -60,7 +62,7 @@ def with_block(model, name, change):
 def test_a_neuron_set_to_zero_is_its_row_of_the_down_projection_removed(model):
     scale = np.ones((3, 80), np.float32)
     scale[1, 17] = 0
-    edited = resid_post(model, edits={"mlp_hidden": Edit(scale, 0 * scale)})
+    edited = resid_post(model, edits=at_every_token("mlp_hidden", scale, 0 * scale, TOKENS))
     without = resid_post(model, with_block(model, "down", lambda w: w.at[1, 17].set(0)))
     np.testing.assert_allclose(edited, without, rtol=1e-5, atol=1e-5)
     before = resid_post(model)
@@ -71,7 +73,7 @@ def test_a_neuron_set_to_zero_is_its_row_of_the_down_projection_removed(model):
 def test_a_head_set_to_zero_is_its_rows_of_the_output_projection_removed(model):
     scale = np.ones((3, 96), np.float32)
     scale[1, np.arange(96) // model.config.head_dim == 4] = 0
-    edited = resid_post(model, edits={"head_out": Edit(scale, 0 * scale)})
+    edited = resid_post(model, edits=at_every_token("head_out", scale, 0 * scale, TOKENS))
     without = resid_post(model, with_block(model, "o", lambda w: w.at[1, 4].set(0)))
     np.testing.assert_allclose(edited, without, rtol=1e-5, atol=1e-5)
     before = resid_post(model)
@@ -133,9 +135,9 @@ def test_neurons_of_experts_are_refused_in_one_line(experts):
         personascan.extract(experts, STATEMENTS, **keywords)
     with pytest.raises(personascan.InputError, match=refusal):
         personascan.plan_extraction(experts.source, STATEMENTS, **keywords)
-    edit = Edit(np.ones((3, 80), np.float32), np.zeros((3, 80), np.float32))
+    ones = np.ones((3, 80), np.float32)
     with pytest.raises(personascan.InputError, match=refusal[:-1]):  # JAX adds lines of its own
-        resid_post(experts, edits={"mlp_hidden": edit})
+        resid_post(experts, edits=at_every_token("mlp_hidden", ones, 0 * ones, TOKENS))
     found = personascan.extract(experts, STATEMENTS, sites=("head_out",), progress=False)
     assert found.arrays["head_out", "last"].shape == (3, 5, 48)
 
@@ -175,9 +177,6 @@ def test_a_batchs_bytes_follow_the_widths(model):
 
 
 def test_an_edit_at_a_site_that_is_none_is_refused(model):
-    edit = Edit(np.ones((3, 48), np.float32), np.zeros((3, 48), np.float32))
-    kept = Kept(np.zeros((1, 1), np.int32))
+    ones = np.ones((3, 48), np.float32)
     with pytest.raises(personascan.InputError, match="edits names 'mlp_hiden'; sites are"):
-        model.decoder().apply(
-            {"params": model.params}, np.zeros((1, 4), np.int32), kept, {"mlp_hiden": edit}
-        )
+        resid_post(model, edits=at_every_token("mlp_hiden", ones, 0 * ones, TOKENS))

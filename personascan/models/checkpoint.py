@@ -19,7 +19,8 @@ import numpy as np
 
 from personascan.errors import InputError
 from personascan.models.config import DecoderConfig
-from personascan.models.decoder import Decoder, Kept
+from personascan.models.decoder import Decoder
+from personascan.models.tap import Kept
 from personascan.reading import refuse_special
 from personascan.sharding import let_go, parameter_sharding, put, put_parts
 

@@ -16,6 +16,7 @@ import numpy as np
 from personascan.errors import InputError
 from personascan.models import layers, rope
 from personascan.models.config import DecoderConfig
+from personascan.models.tap import Edits, Kept, slots, tap
 
 BLOCK_SITES = ("resid_pre", "head_out", "attn_out", "mlp_hidden", "mlp_out", "resid_post")
 SITES = (*BLOCK_SITES, "final_norm")
@@ -23,34 +24,31 @@ SITES = (*BLOCK_SITES, "final_norm")
 COLLECTIONS = {"params": 0, **dict.fromkeys(BLOCK_SITES, 0)}
 
 
-class Edit(NamedTuple):
-    """An affine change x * scale + shift of a site at every token: steering, ablation, both.
+class Cache(NamedTuple):
+    """Keys and values of the tokens so far, [L, B, S, K, E]: slot s is that of position s."""
 
-    Shapes [L, D], those of `config.site_shape(site)`.
-    """
-
-    scale: jax.Array
-    shift: jax.Array
+    k: jax.Array
+    v: jax.Array
 
 
-class Kept(NamedTuple):
-    """What leaves of each row: the tokens at P positions, then Q weighted means of its tokens."""
+class OfLayer(NamedTuple):
+    """What differs from block to block, its leading axis L."""
 
-    positions_BP: jax.Array  # int32
-    weights_BQT: jax.Array | None = None  # float32
+    slot_of: dict[str, jax.Array]
+    window: jax.Array | None
+    rope_number: jax.Array | None
+    cache: Cache | None
 
 
-def tap(module: nn.Module, site: str, x_BTD, kept: Kept, edits: dict[str, Edit]):
-    """The one place where activations are edited (if `edits` names the site) and then leave."""
-    if site in edits:
-        scale_D, shift_D = (e.astype(jnp.float32)[None, None] for e in edits[site])
-        x_BTD = x_BTD * scale_D + shift_D
-    kept_BPD = jnp.take_along_axis(x_BTD, kept.positions_BP[..., None], axis=1)
-    if kept.weights_BQT is not None:
-        means_BQD = jnp.einsum("bqt,btd->bqd", kept.weights_BQT, x_BTD, precision="highest")
-        kept_BPD = jnp.concatenate([kept_BPD, means_BQD], axis=1)
-    module.sow(site, "kept", kept_BPD, reduce_fn=lambda _, new: new, init_fn=lambda: None)
-    return x_BTD
+class Shared(NamedTuple):
+    """What all blocks have in common. What a model does not need must be None: no input of it."""
+
+    edits: Edits | None
+    angles: tuple | None
+    alibi_KGS: jax.Array | None
+    kept: Kept
+    lengths_B: jax.Array | None
+    position_BT: jax.Array | None  # with a cache
 
 
 class Block(nn.Module):
@@ -65,8 +63,8 @@ class Block(nn.Module):
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, x_BTD, edits, window, rope_number, angles, alibi_KGS, kept, lengths_B):
-        c = self.config
+    def __call__(self, x_BTD, own: OfLayer, shared: Shared):
+        c, angles, cache = self.config, shared.angles, own.cache
         w = parameters(self, c.block_shapes(), self.dtype)
 
         def norm(name, x, axes=(-1,)):
@@ -81,24 +79,32 @@ class Block(nn.Module):
                 y_BTHE = norm(f"{name}_norm", y_BTHE, (-2, -1) if c.qk_norm == "width" else (-1,))
             if angles is None or name == "v":
                 return y_BTHE
-            return rope.rotate(y_BTHE, *(a[rope_number] for a in angles))
+            return rope.rotate(y_BTHE, *(a[own.rope_number] for a in angles))
 
-        x_BTD = tap(self, "resid_pre", x_BTD, kept, edits)
+        def leave(site, x):
+            return tap(self, site, x, shared.kept, shared.edits, own.slot_of)
+
+        x_BTD = leave("resid_pre", x_BTD)
         h = layers.operand(norm("attn_norm", x_BTD), self.dtype)
         tokens = x_BTD.shape[1]
-        both_ways = None if c.causal else layers.seen_both_ways(tokens, lengths_B)
+        q_BTHE, k_BSKE, v_BSKE = (heads(name, h) for name in "qkv")
+        if cache is not None:
+            at = jnp.arange(len(x_BTD))[:, None], shared.position_BT
+            cache = Cache(cache.k.at[at].set(k_BSKE), cache.v.at[at].set(v_BSKE))
+            k_BSKE, v_BSKE = cache
+            seen_BTS = layers.seen_in_cache(shared.position_BT, cache.k.shape[1], own.window)
+        elif c.causal:
+            seen_BTS = layers.seen_before(tokens, own.window)
+        else:
+            seen_BTS = layers.seen_both_ways(tokens, shared.lengths_B)
         mixed_BTHE = layers.attention(
-            *(heads(name, h) for name in "qkv"),
-            layers.seen_before(tokens, window) if c.causal else both_ways,
-            scale=c.attn_scale or c.head_dim**-0.5,
-            softcap=c.attn_softcap,
-            bias_KGS=alibi_KGS,
-        )
-        mixed_BTD = mixed_BTHE.reshape(*x_BTD.shape[:2], -1)
-        mixed_BTD = tap(self, "head_out", mixed_BTD, kept, edits)
+            q_BTHE, k_BSKE, v_BSKE, seen_BTS, scale=c.attn_scale or c.head_dim**-0.5,
+            softcap=c.attn_softcap, bias_KGS=shared.alibi_KGS,
+        )  # fmt: skip
+        mixed_BTD = leave("head_out", mixed_BTHE.reshape(*x_BTD.shape[:2], -1))
         attended = layers.project(mixed_BTD, w["o"].reshape(-1, c.width), w.get("o_bias"))
         attended = scaled(norm("attn_post_norm", attended), c.residual_scale)
-        attended = tap(self, "attn_out", attended, kept, edits)
+        attended = leave("attn_out", attended)
         if c.parallel:
             h = layers.operand(norm("mlp_norm", x_BTD), self.dtype) if "mlp_norm" in w else h
             x_BTD = x_BTD + attended
@@ -109,11 +115,11 @@ class Block(nn.Module):
             added = layers.expert_mlp(h, w, c.activation, c.experts_per_token, c.normalize_router)
         else:
             hidden_BTF = layers.mlp_hidden(h, w, c.activation)
-            hidden_BTF = tap(self, "mlp_hidden", hidden_BTF, kept, edits)
+            hidden_BTF = leave("mlp_hidden", hidden_BTF)
             added = layers.project(hidden_BTF, w["down"], w.get("down_bias"))
         added = scaled(norm("mlp_post_norm", added), c.residual_scale)
-        x_BTD = norm("mlp_add_norm", x_BTD + tap(self, "mlp_out", added, kept, edits))
-        return tap(self, "resid_post", x_BTD, kept, edits), None
+        x_BTD = norm("mlp_add_norm", x_BTD + leave("mlp_out", added))
+        return leave("resid_post", x_BTD), cache
 
 
 class Decoder(nn.Module):
@@ -134,53 +140,82 @@ class Decoder(nn.Module):
             variable_axes=stacked,
             variable_broadcast="params" if c.shared_blocks else False,
             split_rngs={"params": not c.shared_blocks},
-            in_axes=(0, 0, 0, *[nn.broadcast] * 4),
+            in_axes=(0, nn.broadcast),
             length=c.layers,
             unroll=self.unroll,
         )(c, self.dtype)
         self.top = parameters(self, c.top_shapes(), self.dtype)
 
-    def __call__(self, tokens_BT, kept: Kept, edits: dict[str, Edit] | None = None, lengths_B=None):
+    def __call__(self, tokens_BT, kept: Kept, edits: Edits | None = None, lengths_B=None):
         """The normed residual stream [B, T, D]; sown sites hold [L, B, P+Q, D], final_norm no L.
 
         tokens_BT is int32, padded on the right; lengths_B counts the real tokens of each row, for
         rotations that depend on it and attention that sees both ways (None: all of them).
         """
-        c, edits = self.config, edits or {}
-        for site in edits:  # where there is no such site an edit would change nothing
+        return self.passed(tokens_BT, kept, edits, lengths_B)[0]
+
+    def go_on(self, tokens_BT, starts_B, cache: Cache, kept: Kept, edits=None, lengths_B=None):
+        """The same of tokens that follow those in a cache, and the cache with them: (x, Cache).
+
+        A row's tokens stand at the positions from starts_B on, of which the cache has slots for
+        all; lengths_B counts its real tokens, those in the cache included (None: all of them).
+        Padding is written as well, and overwritten by what follows the real tokens.
+
+        Raises InputError for an encoder, whose tokens see what comes after them.
+        """
+        if not self.config.causal:
+            raise InputError("an encoder sees all of its text at once, and cannot go on with it")
+        return self.passed(tokens_BT, kept, edits, lengths_B, cache, starts_B)
+
+    def passed(self, tokens_BT, kept, edits, lengths_B, cache=None, starts_B=None):
+        """Tokens through all blocks and the final norm: (x, the cache with them)."""
+        c, tokens = self.config, tokens_BT.shape[1]
+        for site in (
+            edits.sites if edits else ()
+        ):  # where there is no such site nothing would change
             if site not in SITES:
                 raise InputError(f"edits names {site!r}; sites are {', '.join(SITES)}")
             c.site_shape(site)
-        tokens = tokens_BT.shape[1]
-        x_BTD = self.embedded(tokens_BT)
-        angles = rope.angles(c.ropes, tokens, lengths_B) if c.ropes else None
-        alibi_KGS = layers.alibi(c.heads, c.kv_heads, tokens) if c.alibi else None
-        block_edits = {site: edits[site] for site in edits if site in BLOCK_SITES}
+        edits = jax.tree.map(jnp.asarray, edits)
+        longest = tokens if cache is None else cache.k.shape[2]
+        position_BT = None if cache is None else starts_B[:, None] + jnp.arange(tokens)[None]
+        if cache is not None and lengths_B is None:
+            lengths_B = starts_B + tokens
+        x_BTD = self.embedded(tokens_BT, position_BT)
         window_L = np.array(c.windows, np.int32) if any(c.windows) else None
         if window_L is not None:
-            window_L = jnp.asarray(np.where(window_L == 0, tokens, window_L))
+            window_L = jnp.asarray(np.where(window_L == 0, longest, window_L))
         rope_L = jnp.asarray(c.rope_of_layer, jnp.int32) if c.ropes else None
-        # What a causal model does not need must not be an input of its blocks.
+        own = OfLayer(
+            {s: slots(e, c.layers) for s, e in edits.sites.items()} if edits else {},
+            window_L, rope_L, cache,
+        )  # fmt: skip
+        angles = rope.angles(c.ropes, longest, lengths_B, position_BT) if c.ropes else None
+        alibi_KGS = layers.alibi(c.heads, c.kv_heads, longest) if c.alibi else None
         seen_B = None if c.causal else lengths_B
-        x_BTD, _ = self.blocks(
-            x_BTD, block_edits, window_L, rope_L, angles, alibi_KGS, kept, seen_B
-        )
+        shared = Shared(edits, angles, alibi_KGS, kept, seen_B, position_BT)
+        x_BTD, cache = self.blocks(x_BTD, own, shared)
         if c.final_norm:
             x_BTD = layers.normalize(
                 x_BTD, c.norm, c.norm_eps, (-1,), self.top["final_norm"],
                 self.top.get("final_norm_bias"),
             )  # fmt: skip
-        final = {site: Edit(*(e[0] for e in edits[site])) for site in edits if site == "final_norm"}
-        return tap(self, "final_norm", x_BTD, kept, final)
+        return tap(self, "final_norm", x_BTD, kept, edits, {"final_norm": 0}), cache
 
-    def embedded(self, tokens_BT):
+    def empty_cache(self, rows: int, slots: int) -> Cache:
+        """Room for that many tokens of each row."""
+        c = self.config
+        shape = (c.layers, rows, slots, c.kv_heads, c.head_dim)
+        return Cache(jnp.zeros(shape), jnp.zeros(shape))
+
+    def embedded(self, tokens_BT, position_BT=None):
         """What the first block reads: [B, T, D] float32."""
         c, top = self.config, self.top
         x_BTE = scaled(top["embedding"][tokens_BT].astype(jnp.float32), c.embed_scale)
         if c.embed_width and not c.project_last:
             x_BTE = layers.project(x_BTE, top["embed_in"], top.get("embed_in_bias"))
         if c.learned_positions:
-            x_BTE = x_BTE + self.positions(tokens_BT).astype(jnp.float32)
+            x_BTE = x_BTE + self.positions(tokens_BT, position_BT).astype(jnp.float32)
         if c.token_types:
             x_BTE = x_BTE + top["token_types"][:1][None].astype(jnp.float32)
         if c.embed_norm:
@@ -191,9 +226,11 @@ class Decoder(nn.Module):
             x_BTE = layers.project(x_BTE, top["embed_in"], top.get("embed_in_bias"))
         return x_BTE
 
-    def positions(self, tokens_BT):
+    def positions(self, tokens_BT, position_BT=None):
         """Rows of the learned table, [1, T, E] or [B, T, E]."""
         c, table = self.config, self.top["positions"]
+        if position_BT is not None:
+            return table[position_BT + c.position_offset]
         if c.padding_token is None:
             return table[c.position_offset : c.position_offset + tokens_BT.shape[1]][None]
         counted_BT = tokens_BT != c.padding_token

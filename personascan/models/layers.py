@@ -70,21 +70,21 @@ def attention(q_BTHE, k_BSKE, v_BSKE, seen_BTS, *, scale, softcap=0.0, bias_KGS=
     seen_BTS is bool, its axes B and T possibly 1 long.
     """
     batch, tokens, heads, size = q_BTHE.shape
-    kv_heads = k_BSKE.shape[2]
+    slots, kv_heads = k_BSKE.shape[1:3]
     group = heads // kv_heads
     # The query heads of a key head are rows of one product: fewer, larger products.
     q_BKNE = q_BTHE.reshape(batch, tokens, kv_heads, group, size).transpose(0, 2, 3, 1, 4)
     q_BKNE = q_BKNE.reshape(batch, kv_heads, group * tokens, size)
     k_BKES, v_BKSE = k_BSKE.transpose(0, 2, 3, 1), v_BSKE.transpose(0, 2, 1, 3)
     logits = jnp.matmul(q_BKNE, k_BKES)
-    logits = logits.reshape(batch, kv_heads, group, tokens, tokens)
+    logits = logits.reshape(batch, kv_heads, group, tokens, slots)
     if bias_KGS is not None:
         logits = logits + bias_KGS[None, :, :, None]
     logits = logits * np.float32(scale)
     if softcap:
         logits = jnp.tanh(logits / np.float32(softcap)) * np.float32(softcap)
     logits = jnp.where(seen_BTS[:, None, None], logits, -jnp.inf)
-    weights = jax.nn.softmax(logits, axis=-1).reshape(batch, kv_heads, group * tokens, tokens)
+    weights = jax.nn.softmax(logits, axis=-1).reshape(batch, kv_heads, group * tokens, slots)
     mixed = jnp.matmul(weights, v_BKSE)
     mixed = mixed.reshape(batch, kv_heads, group, tokens, size)
     return mixed.transpose(0, 3, 1, 2, 4).reshape(batch, tokens, heads, size)
@@ -99,6 +99,13 @@ def seen_before(tokens: int, window=None):
     back_TS = jnp.arange(tokens)[:, None] - jnp.arange(tokens)[None]
     seen_TS = back_TS >= 0
     return (seen_TS if window is None else seen_TS & (back_TS < window))[None]
+
+
+def seen_in_cache(position_BT, slots: int, window=None):
+    """[B, T, S] bool: `seen_before` of tokens at positions, over slots for all positions."""
+    back_BTS = position_BT[..., None] - jnp.arange(slots)
+    seen_BTS = back_BTS >= 0
+    return seen_BTS if window is None else seen_BTS & (back_BTS < window)
 
 
 def seen_both_ways(tokens: int, lengths_B=None):

@@ -72,11 +72,14 @@ def yarn(rope: Rope) -> np.ndarray:
     return F32(1) / (F32(rope.factor) * power) * (F32(1) - kept) + F32(1) / power * kept
 
 
-def angles(ropes: tuple[Rope, ...], tokens: int, lengths_B=None) -> tuple[jax.Array, jax.Array]:
+def angles(
+    ropes: tuple[Rope, ...], tokens: int, lengths_B=None, position_BT=None
+) -> tuple[jax.Array, jax.Array]:
     """Cosine and sine [V, B or 1, T, dim/2] of every position's rotation, for each rope.
 
     lengths_B counts the real tokens of each row: kinds that depend on the length of an input must
-    not depend on what shares its batch. None: every row is `tokens` long.
+    not depend on what shares its batch. None: every row is `tokens` long. position_BT: where the
+    tokens stand, below `tokens`; None: from 0 on.
     """
     by_length = [r.kind in ("dynamic", "longrope") for r in ropes]
     if lengths_B is None or not any(by_length):
@@ -89,8 +92,9 @@ def angles(ropes: tuple[Rope, ...], tokens: int, lengths_B=None) -> tuple[jax.Ar
             for r, depends in zip(ropes, by_length, strict=True)
         ]
         frequencies_VBE = jnp.stack(tables)[:, lengths_B]
-    position_T = jnp.arange(tokens, dtype=jnp.float32)
-    angle = position_T[None, None, :, None] * frequencies_VBE[:, :, None]
+    if position_BT is None:
+        position_BT = jnp.arange(tokens)[None]
+    angle = position_BT.astype(jnp.float32)[None, :, :, None] * frequencies_VBE[:, :, None]
     factor_V = np.array([r.attention_factor for r in ropes], F32)[:, None, None, None]
     return jnp.cos(angle) * factor_V, jnp.sin(angle) * factor_V
 

@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 
-from personascan.models.decoder import BLOCK_SITES, SITES, Kept
+from personascan.models.decoder import BLOCK_SITES, SITES
 from personascan.models.families import ENCODERS
 from personascan.models.load import LanguageModel
+from personascan.models.tap import Kept
 from personascan.reading import read_json
 
 # Where Transformers keeps its blocks, and what of a block adds to the stream: a norm that follows

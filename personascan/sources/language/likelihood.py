@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from personascan.errors import InputError
-from personascan.models.decoder import Kept
 from personascan.models.load import LanguageModel
+from personascan.models.tap import Kept
 from personascan.sources.language.extract import memory_named, plan_reading
 from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import PromptOptions

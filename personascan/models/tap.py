@@ -1,0 +1,77 @@
+"""tap(): where activations leave a network, and where they are edited before they do."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+
+class Kept(NamedTuple):
+    """What leaves of each row: the tokens at P positions, then Q weighted means of its tokens."""
+
+    positions_BP: jax.Array  # int32
+    weights_BQT: jax.Array | None = None  # float32
+
+
+class Edit(NamedTuple):
+    """Changes of one site: x * scale + shift * value + (x . read) write, node by node.
+
+    K layers are edited, in E ways that stand side by side; shift is taken times one of V values.
+    Ablation is scale 0 and shift 1 times the value to be put there; steering is shift alone; a unit
+    direction u is projected out by read u and write -u.
+    """
+
+    layer_K: jax.Array  # int32
+    scale_KED: jax.Array
+    shift_KED: jax.Array
+    value_KVD: jax.Array | None = None  # None: ones
+    read_KED: jax.Array | None = None
+    write_KED: jax.Array | None = None
+
+
+class Edits(NamedTuple):
+    """What is edited in a batch: of each row one of the E ways, at some of its tokens."""
+
+    sites: dict[str, Edit]
+    way_B: jax.Array  # int32, into E
+    tokens_BT: jax.Array  # bool
+    value_B: jax.Array | None = None  # int32, into V
+
+
+def slots(edit: Edit, layers: int):
+    """[L] int32: where in the K edited layers a layer is, -1 if it is none of them."""
+    numbers = jnp.arange(edit.scale_KED.shape[0], dtype=jnp.int32)
+    return jnp.full(layers, -1, jnp.int32).at[edit.layer_K].set(numbers)
+
+
+def edited(x_BTD, edit: Edit, slot, edits: Edits):
+    """One layer's activations after their edit; what an edit leaves alone keeps its bits."""
+
+    def of_rows(array_KED, row_B):
+        return array_KED[jnp.maximum(slot, 0)].astype(jnp.float32)[row_B][:, None]
+
+    scale, shift = (of_rows(a, edits.way_B) for a in (edit.scale_KED, edit.shift_KED))
+    changed = (scale != 1) | (shift != 0)
+    if edit.value_KVD is not None:
+        shift = shift * of_rows(edit.value_KVD, edits.value_B)
+    y_BTD = x_BTD * scale + shift
+    if edit.read_KED is not None:
+        read, write = (of_rows(a, edits.way_B) for a in (edit.read_KED, edit.write_KED))
+        y_BTD = y_BTD + jnp.sum(x_BTD * read, axis=-1, keepdims=True) * write
+        changed = changed | (write != 0)
+    return jnp.where(changed & edits.tokens_BT[..., None] & (slot >= 0), y_BTD, x_BTD)
+
+
+def tap(module, site: str, x_BTD, kept: Kept, edits: Edits | None = None, slot_of=None):
+    """Sow what is kept of a site, after its edit.
+
+    `slot_of` has the slot of this layer for each site that `edits` names.
+    """
+    if edits is not None and site in edits.sites:
+        x_BTD = edited(x_BTD, edits.sites[site], slot_of[site], edits)
+    kept_BPD = jnp.take_along_axis(x_BTD, kept.positions_BP[..., None], axis=1)
+    if kept.weights_BQT is not None:
+        means_BQD = jnp.einsum("bqt,btd->bqd", kept.weights_BQT, x_BTD, precision="highest")
+        kept_BPD = jnp.concatenate([kept_BPD, means_BQD], axis=1)
+    module.sow(site, "kept", kept_BPD, reduce_fn=lambda _, new: new, init_fn=lambda: None)
+    return x_BTD
