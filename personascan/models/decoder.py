@@ -152,7 +152,7 @@ class Decoder(nn.Module):
         tokens_BT is int32, padded on the right; lengths_B counts the real tokens of each row, for
         rotations that depend on it and attention that sees both ways (None: all of them).
         """
-        return self.passed(tokens_BT, kept, edits, lengths_B)[0]
+        return self.passed(self.embedded(tokens_BT), kept, edits, lengths_B)[0]
 
     def go_on(self, tokens_BT, starts_B, cache: Cache, kept: Kept, edits=None, lengths_B=None):
         """The same of tokens that follow those in a cache, and the cache with them: (x, Cache).
@@ -163,13 +163,21 @@ class Decoder(nn.Module):
 
         Raises InputError for an encoder, whose tokens see what comes after them.
         """
+        x_BTD = self.embedded(tokens_BT, starts_B[:, None] + jnp.arange(tokens_BT.shape[1])[None])
+        return self.go_on_stream(x_BTD, starts_B, cache, kept, edits, lengths_B)
+
+    def go_on_stream(self, x_BTD, starts_B, cache: Cache, kept, edits=None, lengths_B=None):
+        """`go_on` from what the first block reads: for the upper blocks of a model."""
         if not self.config.causal:
             raise InputError("an encoder sees all of its text at once, and cannot go on with it")
-        return self.passed(tokens_BT, kept, edits, lengths_B, cache, starts_B)
+        position_BT = starts_B[:, None] + jnp.arange(x_BTD.shape[1])[None]
+        if lengths_B is None:
+            lengths_B = starts_B + x_BTD.shape[1]
+        return self.passed(x_BTD, kept, edits, lengths_B, cache, position_BT)
 
-    def passed(self, tokens_BT, kept, edits, lengths_B, cache=None, starts_B=None):
-        """Tokens through all blocks and the final norm: (x, the cache with them)."""
-        c, tokens = self.config, tokens_BT.shape[1]
+    def passed(self, x_BTD, kept, edits, lengths_B, cache=None, position_BT=None):
+        """Through all blocks and the final norm: (x, the cache with it)."""
+        c, tokens = self.config, x_BTD.shape[1]
         for site in (
             edits.sites if edits else ()
         ):  # where there is no such site nothing would change
@@ -178,10 +186,6 @@ class Decoder(nn.Module):
             c.site_shape(site)
         edits = jax.tree.map(jnp.asarray, edits)
         longest = tokens if cache is None else cache.k.shape[2]
-        position_BT = None if cache is None else starts_B[:, None] + jnp.arange(tokens)[None]
-        if cache is not None and lengths_B is None:
-            lengths_B = starts_B + tokens
-        x_BTD = self.embedded(tokens_BT, position_BT)
         window_L = np.array(c.windows, np.int32) if any(c.windows) else None
         if window_L is not None:
             window_L = jnp.asarray(np.where(window_L == 0, longest, window_L))

@@ -103,7 +103,7 @@ def seen_before(tokens: int, window=None):
 
 def seen_in_cache(position_BT, slots: int, window=None):
     """[B, T, S] bool: `seen_before` of tokens at positions, over slots for all positions."""
-    back_BTS = position_BT[..., None] - jnp.arange(slots)
+    back_BTS = position_BT[..., None] - jnp.arange(slots)[None, None]
     seen_BTS = back_BTS >= 0
     return seen_BTS if window is None else seen_BTS & (back_BTS < window)
 

@@ -14,17 +14,16 @@ class Kept(NamedTuple):
 
 
 class Edit(NamedTuple):
-    """Changes of one site: x * scale + shift * value + (x . read) write, node by node.
+    """Changes of one site: x * scale + shift + (x . read) write, node by node.
 
-    K layers are edited, in E ways that stand side by side; shift is taken times one of V values.
-    Ablation is scale 0 and shift 1 times the value to be put there; steering is shift alone; a unit
-    direction u is projected out by read u and write -u.
+    K layers are edited, in E ways that stand side by side. Ablation is scale 0 and a shift to what
+    is put there; steering is shift alone; a unit direction u is projected out by read u and write
+    -u.
     """
 
     layer_K: jax.Array  # int32
     scale_KED: jax.Array
     shift_KED: jax.Array
-    value_KVD: jax.Array | None = None  # None: ones
     read_KED: jax.Array | None = None
     write_KED: jax.Array | None = None
 
@@ -35,7 +34,6 @@ class Edits(NamedTuple):
     sites: dict[str, Edit]
     way_B: jax.Array  # int32, into E
     tokens_BT: jax.Array  # bool
-    value_B: jax.Array | None = None  # int32, into V
 
 
 def slots(edit: Edit, layers: int):
@@ -47,16 +45,14 @@ def slots(edit: Edit, layers: int):
 def edited(x_BTD, edit: Edit, slot, edits: Edits):
     """One layer's activations after their edit; what an edit leaves alone keeps its bits."""
 
-    def of_rows(array_KED, row_B):
-        return array_KED[jnp.maximum(slot, 0)].astype(jnp.float32)[row_B][:, None]
+    def of_rows(array_KED):
+        return array_KED[jnp.maximum(slot, 0)].astype(jnp.float32)[edits.way_B][:, None]
 
-    scale, shift = (of_rows(a, edits.way_B) for a in (edit.scale_KED, edit.shift_KED))
+    scale, shift = of_rows(edit.scale_KED), of_rows(edit.shift_KED)
     changed = (scale != 1) | (shift != 0)
-    if edit.value_KVD is not None:
-        shift = shift * of_rows(edit.value_KVD, edits.value_B)
     y_BTD = x_BTD * scale + shift
     if edit.read_KED is not None:
-        read, write = (of_rows(a, edits.way_B) for a in (edit.read_KED, edit.write_KED))
+        read, write = of_rows(edit.read_KED), of_rows(edit.write_KED)
         y_BTD = y_BTD + jnp.sum(x_BTD * read, axis=-1, keepdims=True) * write
         changed = changed | (write != 0)
     return jnp.where(changed & edits.tokens_BT[..., None] & (slot >= 0), y_BTD, x_BTD)

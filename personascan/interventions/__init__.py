@@ -1,0 +1,1 @@
+"""Edits of a model's activations, and what they change: its answers, likelihoods, other text."""

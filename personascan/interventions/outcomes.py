@@ -1,0 +1,94 @@
+"""What is looked at of an edited model: answers, likelihoods, and what it does to other text.
+
+Each outcome is a frozen record with one function over compiled rows: texts in several ways.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+
+class Rows(NamedTuple):
+    """X rows of T tokens: way by way, and in each way the same texts."""
+
+    hidden_XTD: jax.Array  # the normed stream
+    tokens_XT: jax.Array
+    lengths_X: jax.Array
+    own_XT: jax.Array  # bool: the tokens whose likelihood counts
+    texts: int
+
+
+@dataclass(frozen=True)
+class Margin:
+    """The logit of one token less that of another, behind the last token: [X]."""
+
+    yes: int
+    no: int
+    beside_the_first: ClassVar[bool] = False
+
+    def __call__(self, decoder, variables, rows: Rows):
+        last_X11 = rows.lengths_X[:, None, None] - 1
+        last_X1D = jnp.take_along_axis(rows.hidden_XTD, last_X11, axis=1)
+        logits_XV = decoder.apply(variables, last_X1D, method="logits")[:, 0]
+        return logits_XV[:, self.yes] - logits_XV[:, self.no]
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """The mean log probability of a text's own tokens, in nats a token: [X]."""
+
+    beside_the_first: ClassVar[bool] = False
+
+    def __call__(self, decoder, variables, rows: Rows):
+        def one(row):
+            hidden_TD, tokens_T, own_T = row
+            log_TV = next_token_log(decoder, variables, hidden_TD)
+            return mean_over(own_T, of_next(log_TV, tokens_T))
+
+        # Row by row: the logits of a whole batch would be larger than the model.
+        return jax.lax.map(one, (rows.hidden_XTD, rows.tokens_XT, rows.own_XT))
+
+
+@dataclass(frozen=True)
+class SideEffects:
+    """[X, 2] of other text: what an edit does to the next token's distribution, means over tokens.
+
+    The divergence KL(unedited || edited) in nats, and the mean negative log probability of the
+    tokens that are there, whose exponential is the perplexity. The first way is the unedited one.
+    """
+
+    beside_the_first: ClassVar[bool] = True
+
+    def __call__(self, decoder, variables, rows: Rows):
+        ways = len(rows.hidden_XTD) // rows.texts
+        first_XTD = jnp.tile(rows.hidden_XTD[: rows.texts], (ways, 1, 1))
+
+        def one(row):
+            hidden_TD, first_TD, tokens_T, own_T = row
+            log_TV = next_token_log(decoder, variables, hidden_TD)
+            first_TV = next_token_log(decoder, variables, first_TD)
+            apart_T = jnp.sum(jnp.exp(first_TV) * (first_TV - log_TV), axis=-1)
+            return jnp.stack(
+                [mean_over(own_T, apart_T), -mean_over(own_T, of_next(log_TV, tokens_T))]
+            )
+
+        return jax.lax.map(one, (rows.hidden_XTD, first_XTD, rows.tokens_XT, rows.own_XT))
+
+
+def next_token_log(decoder, variables, hidden_TD):
+    """Log probabilities of the token after each but the last: [T - 1, V]."""
+    logits_TV = decoder.apply(variables, hidden_TD[None, :-1], method="logits")[0]
+    return jax.nn.log_softmax(logits_TV, axis=-1)
+
+
+def of_next(log_TV, tokens_T):
+    """Those of the tokens that are there: [T - 1]."""
+    return jnp.take_along_axis(log_TV, tokens_T[1:, None], axis=-1)[:, 0]
+
+
+def mean_over(own_T, values_T):
+    """The mean over the tokens that count, of values that begin with the second token."""
+    counted_T = own_T[1:].astype(values_T.dtype)
+    return jnp.sum(jnp.where(own_T[1:], values_T, 0.0)) / jnp.sum(counted_T)

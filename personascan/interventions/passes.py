@@ -1,0 +1,221 @@
+"""Many texts read in many edited ways, each thing that ways or texts share computed once.
+
+What lies below the first edited block is the same for all ways, and what all texts begin with is
+the same for all texts of a way: a text is read from that block on, behind that beginning.
+Letters: W ways, C ways at once, N texts, T tokens of a text behind the P that all begin with.
+"""
+
+import dataclasses
+import functools
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from personascan.errors import InputError
+from personascan.interventions.outcomes import Rows
+from personascan.interventions.ways import Way, first_layer, stacked
+from personascan.models.decoder import Cache, Decoder, as_bits
+from personascan.models.load import LanguageModel
+from personascan.models.tap import Edit, Edits, Kept
+from personascan.sources.language.editing import edited_span
+from personascan.sources.language.extract import BATCH_TOKENS, memory_named
+from personascan.sources.language.prompts import Batch, Prompt, buckets
+
+MOST_COPIED = 4 * 2**30  # bytes of upper blocks that are copied to leave the lower ones out
+MOST_BUCKETS = 2  # of texts by length: each is compiled
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Texts of like length behind a common beginning, as they are below the first edited block."""
+
+    numbers: np.ndarray  # [N] of the texts
+    tokens_NT: np.ndarray
+    lengths_N: np.ndarray  # the beginning included
+    stream_PD: jax.Array
+    stream_NTD: jax.Array
+    edited_P: np.ndarray  # bool: tokens that edits change
+    edited_NT: np.ndarray
+    own_NT: np.ndarray  # bool: the statement's own tokens, but one that nothing stands before
+
+
+def edited_passes(
+    model: LanguageModel,
+    prompts: list[Prompt],
+    ways: list[Way],
+    outcome,
+    *,
+    tokens: str = "all",
+    batch_tokens: int = BATCH_TOKENS,
+) -> np.ndarray:
+    """What `outcome` makes of every text read in every way: [W, N, ...] float64.
+
+    Args:
+      prompts: from `tokenize`.
+      outcome: a record of `outcomes`; `outcome(decoder, variables, rows)` gives [X, ...].
+      tokens: which tokens are edited (`editing.TOKENS`).
+      batch_tokens: padded tokens that are read at once.
+
+    Raises:
+      InputError: an encoder, a model without an unembedding, memory that runs out.
+    """
+    if not model.config.causal or not model.config.has_head:
+        raise InputError(f"{model.source} predicts no next token: its answers cannot be looked at")
+    widths = {site: model.config.site_shape(site)[1] for way in ways for site, _ in way.changes}
+    first = first_layer(ways, model.config.layers)
+    start = first if copies(model) else 0
+    below = blocks(model, 0, start, final_norm=False)
+    above = blocks(model, start, model.config.layers)
+    sites = {s: e._replace(layer_K=e.layer_K - start) if s != "final_norm" else e
+             for s, e in stacked(ways, widths).items()}  # fmt: skip
+    sites = jax.tree.map(jnp.asarray, sites)
+    found = None
+    for reading in readings(model, prompts, below, tokens):
+        rows, length = reading.tokens_NT.shape
+        at_once = max(1, min(len(ways), batch_tokens // (rows * length)))
+        beside = [0] if outcome.beside_the_first else []
+        batch = Batch(np.zeros((rows * at_once, length)), reading.lengths_N, reading.numbers, rows)
+        with memory_named([batch]):
+            for start in range(0, len(ways), at_once):
+                numbers = np.arange(start, start + at_once)
+                way_C = np.minimum([*beside, *numbers], len(ways) - 1).astype(np.int32)
+                made = np.asarray(read_ways(
+                    above.params, reading.stream_PD, reading.stream_NTD, sites, way_C,
+                    reading.edited_P, reading.edited_NT, reading.lengths_N, reading.tokens_NT,
+                    reading.own_NT, decoder=above.decoder, outcome=outcome,
+                ), np.float64)[len(beside) :]  # fmt: skip
+                if found is None:
+                    found = np.full((len(ways), len(prompts), *made.shape[2:]), np.nan)
+                real = numbers < len(ways)
+                found[np.ix_(numbers[real], reading.numbers)] = made[real]
+    return found
+
+
+@functools.partial(jax.jit, static_argnames=("decoder", "outcome"))
+def read_ways(
+    params, stream_PD, stream_NTD, sites: dict[str, Edit], way_C, edited_P, edited_NT, lengths_N,
+    tokens_NT, own_NT, *, decoder, outcome,
+):  # fmt: skip
+    """What the outcome makes of C ways by N texts: [C, N, ...]."""
+    variables = {"params": params}
+    ways, (texts, length) = len(way_C), tokens_NT.shape
+    begun = len(stream_PD)
+
+    def go_on(x_BTD, starts, cache, edits, lengths_B):
+        rows = len(x_BTD)
+        kept = Kept(jnp.zeros((rows, 1), jnp.int32))
+        starts_B = jnp.full(rows, starts, jnp.int32)
+        return decoder.apply(
+            variables, x_BTD, starts_B, cache, kept, edits, lengths_B, method="go_on_stream"
+        )
+
+    cache = decoder.apply(variables, ways, begun + length, method="empty_cache")
+    if begun:
+        x_CPD = jnp.broadcast_to(stream_PD[None], (ways, *stream_PD.shape))
+        edited_CP = jnp.broadcast_to(edited_P[None], (ways, begun))
+        _, cache = go_on(x_CPD, 0, cache, Edits(sites, way_C, edited_CP), None)
+    # Way by way, and in each of them text by text.
+    repeat = functools.partial(jnp.repeat, repeats=texts)
+
+    def tile(array):
+        return jnp.tile(array, (ways, *[1] * (array.ndim - 1)))
+
+    cache = Cache(*(repeat(a, axis=1) for a in cache))
+    edits = Edits(sites, repeat(way_C), tile(edited_NT))
+    hidden_XTD, _ = go_on(tile(stream_NTD), begun, cache, edits, tile(lengths_N))
+    rows = Rows(hidden_XTD, tile(tokens_NT), tile(lengths_N) - begun, tile(own_NT), texts)
+    made_X = outcome(decoder, variables, rows)
+    return made_X.reshape(ways, texts, *made_X.shape[1:])
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Some blocks of a model, one after the other, as a model of their own."""
+
+    decoder: Decoder
+    params: dict
+
+
+def copies(model: LanguageModel) -> bool:
+    """Whether blocks are copied, so that those below the first edited one are run but once."""
+    held = sum(w.nbytes for w in jax.tree.leaves(model.params["blocks"]))
+    return held <= MOST_COPIED and not model.config.shared_blocks
+
+
+def blocks(model: LanguageModel, first: int, last: int, **changes) -> Blocks:
+    """Blocks from `first` up to `last`."""
+    c = model.config
+    config = dataclasses.replace(
+        c, layers=last - first, windows=c.windows[first:last],
+        rope_of_layer=c.rope_of_layer[first:last], **changes,
+    )  # fmt: skip
+    params = dict(model.params)
+    if (first, last) != (0, c.layers):
+        params["blocks"] = jax.tree.map(lambda w: w[first:last], params["blocks"])
+    if jax.default_backend() == "cpu":
+        params = as_bits(params)
+    return Blocks(Decoder(config, jnp.dtype(model.dtype)), params)
+
+
+def readings(model: LanguageModel, prompts: list[Prompt], below: Blocks, tokens: str):
+    """The texts in a few lengths, read up to the first edited block."""
+    begun = beginning(model, prompts)
+    lengths = np.array([len(p.ids) for p in prompts])
+    for length, numbers in few_buckets(lengths - begun):
+        whole_NT = np.zeros((len(numbers), begun + length), np.int32)
+        edited_NT, own_NT = np.zeros((2, *whole_NT.shape), bool)
+        for row, number in enumerate(numbers):
+            prompt = prompts[number]
+            whole_NT[row, : len(prompt.ids)] = prompt.ids
+            edited_NT[row, edited_span(tokens, prompt)] = True
+            own_NT[row, max(prompt.first, 1) : prompt.last + 1] = True
+        lengths_N = lengths[numbers].astype(np.int32)
+        stream_NTD = read_below(below.params, whole_NT, lengths_N, decoder=below.decoder)
+        yield Reading(
+            numbers, whole_NT[:, begun:], lengths_N, stream_NTD[0, :begun], stream_NTD[:, begun:],
+            edited_NT[0, :begun], edited_NT[:, begun:], own_NT[:, begun:],
+        )  # fmt: skip
+
+
+@functools.partial(jax.jit, static_argnames="decoder")
+def read_below(params, tokens_NT, lengths_N, *, decoder):
+    """The stream that the first edited block reads: [N, T, D]."""
+    variables = {"params": params}
+    if not decoder.config.layers:
+        return decoder.apply(variables, tokens_NT, method="embedded")
+    kept = Kept(jnp.zeros((len(tokens_NT), 1), jnp.int32))
+    return decoder.apply(variables, tokens_NT, kept, lengths_B=lengths_N)
+
+
+def beginning(model: LanguageModel, prompts: list[Prompt]) -> int:
+    """How many tokens are read once for all texts: what they share, but for the last such token.
+
+    None where rotations depend on the length of a text, and where edits would differ in it.
+    """
+    if any(rope.kind in ("dynamic", "longrope") for rope in model.config.ropes):
+        return 0
+    ids = [p.ids for p in prompts]
+    shared = 0
+    for column in zip(*ids, strict=False):
+        if len(set(column)) > 1:
+            break
+        shared += 1
+    own = min(p.first for p in prompts)
+    return max(0, min(shared, min(map(len, ids)) - 1, own - 1))
+
+
+def few_buckets(lengths) -> list[tuple[int, np.ndarray]]:
+    """(padded length, text numbers): those of extraction, joined until there are few."""
+    found = buckets(lengths)
+
+    def padding(pair) -> int:
+        (short, numbers), (long, _) = pair
+        return (long - short) * len(numbers)
+
+    while len(found) > MOST_BUCKETS:
+        at = min(range(len(found) - 1), key=lambda i: padding(found[i : i + 2]))
+        (_, one), (length, other) = found[at : at + 2]
+        found[at : at + 2] = [(length, np.concatenate([one, other]))]
+    return found

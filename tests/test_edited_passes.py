@@ -1,0 +1,184 @@
+"""Edited passes beside whole forward passes, and edits beside hooks of torch."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from tiny_models import VARIANTS, save_tiny
+
+import personascan
+from personascan.interventions.outcomes import Likelihood, Margin
+from personascan.interventions.passes import edited_passes
+from personascan.interventions.ways import (
+    UNEDITED,
+    Way,
+    projected_out,
+    replaced,
+    shifted,
+    stack,
+)
+from personascan.models import verify
+from personascan.models.decoder import SITES
+from personascan.sources.language.prompts import Prompt
+
+WIDTHS = {"head_out": 96, "mlp_hidden": 80}
+rng = np.random.default_rng(0)
+BEGINNING = rng.integers(3, 259, 6).tolist()
+PROMPTS = [
+    Prompt(BEGINNING + rng.integers(3, 259, n).tolist(), 6, 5 + n - 2) for n in (9, 4, 6, 9, 12)
+]
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """(ours, theirs) of a tiny model of heads wider than the stream."""
+    folder = tmp_path_factory.mktemp("edited")
+    kind, overrides = VARIANTS["llama grouped"]
+    save_tiny(folder, kind, **overrides)
+    return personascan.load_model(str(folder)), verify.torch_model(folder)
+
+
+def ways_at(site, layer):
+    """Of every kind."""
+    width = WIDTHS.get(site, 48)
+    signed_D = np.zeros(width)
+    signed_D[[3, 17]] = 1, -1
+    row_D, direction_D = rng.normal(size=(2, width)).astype(np.float32)
+    changes = {
+        "ablate": replaced(signed_D, row_D),
+        "steer": shifted(direction_D),
+        "project out": projected_out(direction_D, row_D),
+    }
+    return [UNEDITED] + [Way("w", k, changes={(site, layer): c}) for k, c in changes.items()]
+
+
+def hooked_logits(theirs, config, prompt, tokens, site, layer, change):
+    """Transformers' logits of a prompt with the change made by a hook."""
+    mask_T = torch.zeros(len(prompt.ids), dtype=torch.bool)
+    spans = {"all": (0, None), "statement": (prompt.first, prompt.last + 1), "last": (-1, None)}
+    mask_T[slice(*spans[tokens])] = True
+
+    def change_it(x_BTD):
+        c = [None if a is None else torch.tensor(a) for a in dataclasses.astuple(change)]
+        y = x_BTD * c[0] + c[1]
+        if c[2] is not None:
+            y = y + (x_BTD @ c[2])[..., None] * c[3]
+        return torch.where(mask_T[None, :, None], y, x_BTD)
+
+    block = theirs.model.layers[layer]
+    before, after = {
+        "resid_pre": (block, None), "resid_post": (None, block),
+        "attn_out": (None, block.self_attn), "mlp_out": (None, block.mlp),
+        "head_out": (block.self_attn.o_proj, None), "mlp_hidden": (block.mlp.down_proj, None),
+        "final_norm": (None, theirs.model.norm),
+    }[site]  # fmt: skip
+    if before is not None:
+        hook = before.register_forward_pre_hook(lambda m, a: (change_it(a[0]), *a[1:]))
+    else:
+
+        def edit_output(module, given, output):
+            if isinstance(output, tuple):
+                return (change_it(output[0]), *output[1:])
+            return change_it(output)
+
+        hook = after.register_forward_hook(edit_output)
+    try:
+        with torch.no_grad():
+            return theirs(torch.tensor([prompt.ids])).logits[0].numpy().astype(np.float64)
+    finally:
+        hook.remove()
+
+
+@pytest.mark.parametrize(
+    ("site", "tokens"),
+    [*((site, "all") for site in SITES), ("resid_post", "statement"), ("attn_out", "last")],
+)
+def test_an_edit_is_a_hook_of_torch(pair, site, tokens):
+    """Ablation, steering and projection of each site; margins and likelihoods to 1e-5."""
+    model, theirs = pair
+    ways = ways_at(site, 0 if site == "final_norm" else 1)
+    margin = edited_passes(model, PROMPTS, ways, Margin(40, 70), tokens=tokens)
+    likely = edited_passes(model, PROMPTS, ways, Likelihood(), tokens=tokens)
+    for w, way in enumerate(ways[1:], 1):
+        ((place, change),) = way.changes.items()
+        for n, prompt in enumerate(PROMPTS):
+            logits_TV = hooked_logits(theirs, model.config, prompt, tokens, *place, change)
+            size = np.abs(logits_TV[-1]).max()
+            assert abs(margin[w, n] - (logits_TV[-1, 40] - logits_TV[-1, 70])) <= 1e-5 * size
+            log_TV = logits_TV - np.log(np.exp(logits_TV).sum(-1, keepdims=True))
+            own = np.arange(prompt.first, prompt.last + 1)
+            expected = log_TV[own - 1, np.array(prompt.ids)[own]].mean()
+            assert abs(likely[w, n] - expected) <= 1e-5 * abs(expected)
+    assert np.abs(margin[1:] - margin[0]).max() > 1e-3
+
+
+def test_the_identity_edit_changes_no_bit(pair):
+    """Scale 1 and shift 0, at every site at once, beside no edit and beside no edits at all."""
+    model, _ = pair
+    changes = {}
+    for site in SITES:
+        _, width = model.config.site_shape(site)
+        layer = 0 if site == "final_norm" else 2
+        changes[site, layer] = shifted(np.zeros(width))
+    margin = edited_passes(model, PROMPTS, [UNEDITED, Way("w", "", changes=changes)], Margin(4, 7))
+    np.testing.assert_array_equal(margin[0], margin[1])
+    tokens_BT = np.array([PROMPTS[0].ids, PROMPTS[3].ids], np.int32)
+    kept = Kept(np.broadcast_to(np.arange(15, dtype=np.int32), (2, 15)))
+    sites = {
+        site: stack(site, [layer], [Way("w", "", changes={(site, layer): change})],
+                           change.scale_D.size)
+        for (site, layer), change in changes.items()
+    }  # fmt: skip
+    edits = Edits(sites, np.zeros(2, np.int32), np.ones((2, 15), bool))
+    run = jax.jit(lambda e: model.decoder().apply(
+        {"params": model.params}, tokens_BT, kept, e, mutable=SITES))  # fmt: skip
+    for edited, plain in zip(*map(jax.tree.leaves, (run(edits), run(None))), strict=True):
+        np.testing.assert_array_equal(
+            np.asarray(edited).view(np.int32), np.asarray(plain).view(np.int32)
+        )
+
+
+def test_side_effects_are_divergence_and_perplexity(pair):
+    model, theirs = pair
+    whole = [dataclasses.replace(p, first=0, last=len(p.ids) - 1) for p in PROMPTS]
+    ways = ways_at("resid_post", 1)
+    found = edited_passes(model, whole, ways, SideEffects())
+    np.testing.assert_array_equal(found[0, :, 0], 0)
+    for w, way in enumerate(ways[1:], 1):
+        ((place, change),) = way.changes.items()
+        for n, prompt in enumerate(whole):
+            log_TV = [
+                torch.log_softmax(torch.tensor(logits_TV[:-1]), -1).numpy()
+                for logits_TV in (
+                    hooked_logits(theirs, model.config, prompt, "all", *place, change),
+                    hooked_logits(
+                        theirs, model.config, prompt, "all", *place, shifted(np.zeros(48))
+                    ),
+                )
+            ]
+            apart = (np.exp(log_TV[1]) * (log_TV[1] - log_TV[0])).sum(-1).mean()
+            there = -log_TV[0][np.arange(len(prompt.ids) - 1), prompt.ids[1:]].mean()
+            np.testing.assert_allclose(found[w, n], [apart, there], rtol=1e-4)
+
+
+def test_ways_are_compiled_once(pair):
+    """Fifty sets side by side are one compilation for each length of text."""
+    model, _ = pair
+    ways = [UNEDITED] + [
+        Way("random nodes", "steer", number=k, changes={("resid_post", 0): shifted(row_D)})
+        for k, row_D in enumerate(rng.normal(size=(50, 48)))
+    ]
+    before = passes.read_ways._cache_size()
+    found = edited_passes(model, PROMPTS, ways, Margin(5, 6), batch_tokens=60)
+    assert found.shape == (51, 5)
+    assert passes.read_ways._cache_size() - before <= passes.MOST_BUCKETS
+    alone = edited_passes(model, PROMPTS, [UNEDITED, ways[37]], Margin(5, 6))
+    np.testing.assert_allclose(alone[1], found[37], rtol=1e-5, atol=1e-5)
+
+
+def test_an_encoder_is_refused(pair):
+    model, _ = pair
+    encoder = dataclasses.replace(model, config=dataclasses.replace(model.config, causal=False))
+    with pytest.raises(personascan.InputError, match="predicts no next token"):
+        edited_passes(encoder, PROMPTS, [UNEDITED], Margin(5, 6))
