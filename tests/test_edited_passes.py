@@ -2,13 +2,15 @@
 
 import dataclasses
 
+import jax
 import numpy as np
 import pytest
 import torch
 from tiny_models import VARIANTS, save_tiny
 
 import personascan
-from personascan.interventions.outcomes import Likelihood, Margin
+from personascan.interventions import passes
+from personascan.interventions.outcomes import Likelihood, Margin, SideEffects
 from personascan.interventions.passes import edited_passes
 from personascan.interventions.ways import (
     UNEDITED,
@@ -20,6 +22,7 @@ from personascan.interventions.ways import (
 )
 from personascan.models import verify
 from personascan.models.decoder import SITES
+from personascan.models.tap import Edits, Kept
 from personascan.sources.language.prompts import Prompt
 
 WIDTHS = {"head_out": 96, "mlp_hidden": 80}
@@ -151,10 +154,8 @@ def test_side_effects_are_divergence_and_perplexity(pair):
             log_TV = [
                 torch.log_softmax(torch.tensor(logits_TV[:-1]), -1).numpy()
                 for logits_TV in (
-                    hooked_logits(theirs, model.config, prompt, "all", *place, change),
-                    hooked_logits(
-                        theirs, model.config, prompt, "all", *place, shifted(np.zeros(48))
-                    ),
+                    hooked_logits(theirs, model.config, prompt, "all", *place, c)
+                    for c in (change, shifted(np.zeros(48)))
                 )
             ]
             apart = (np.exp(log_TV[1]) * (log_TV[1] - log_TV[0])).sum(-1).mean()
