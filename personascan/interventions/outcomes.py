@@ -62,19 +62,23 @@ class SideEffects:
     beside_the_first: ClassVar[bool] = True
 
     def __call__(self, decoder, variables, rows: Rows):
-        ways = len(rows.hidden_XTD) // rows.texts
-        first_XTD = jnp.tile(rows.hidden_XTD[: rows.texts], (ways, 1, 1))
+        texts = rows.texts
 
-        def one(row):
-            hidden_TD, first_TD, tokens_T, own_T = row
-            log_TV = next_token_log(decoder, variables, hidden_TD)
-            first_TV = next_token_log(decoder, variables, first_TD)
-            apart_T = jnp.sum(jnp.exp(first_TV) * (first_TV - log_TV), axis=-1)
-            return jnp.stack(
-                [mean_over(own_T, apart_T), -mean_over(own_T, of_next(log_TV, tokens_T))]
-            )
+        def of_text(text):
+            hidden_WTD, tokens_T, own_T = text
+            first_TV = next_token_log(decoder, variables, hidden_WTD[0])
 
-        return jax.lax.map(one, (rows.hidden_XTD, first_XTD, rows.tokens_XT, rows.own_XT))
+            def of_way(hidden_TD):
+                log_TV = next_token_log(decoder, variables, hidden_TD)
+                apart_T = jnp.sum(jnp.exp(first_TV) * (first_TV - log_TV), axis=-1)
+                there_T = of_next(log_TV, tokens_T)
+                return jnp.stack([mean_over(own_T, apart_T), -mean_over(own_T, there_T)])
+
+            return jax.lax.map(of_way, hidden_WTD)
+
+        hidden_NWTD = rows.hidden_XTD.reshape(-1, texts, *rows.hidden_XTD.shape[1:]).swapaxes(0, 1)
+        found_NW2 = jax.lax.map(of_text, (hidden_NWTD, rows.tokens_XT[:texts], rows.own_XT[:texts]))
+        return found_NW2.swapaxes(0, 1).reshape(-1, 2)
 
 
 def next_token_log(decoder, variables, hidden_TD):

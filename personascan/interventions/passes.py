@@ -106,7 +106,7 @@ def read_ways(
     def go_on(x_BTD, starts, cache, edits, lengths_B):
         rows = len(x_BTD)
         kept = Kept(jnp.zeros((rows, 1), jnp.int32))
-        starts_B = jnp.full(rows, starts, jnp.int32)
+        starts_B = jnp.full(1, starts, jnp.int32)
         return decoder.apply(
             variables, x_BTD, starts_B, cache, kept, edits, lengths_B, method="go_on_stream"
         )

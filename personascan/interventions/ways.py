@@ -29,7 +29,8 @@ class Way:
     method: str  # whose nodes or direction: "found nodes", "random nodes", ...
     action: str  # "ablate mean", "steer", ...; "" where nothing is edited
     strength: float = np.nan  # of steering, in deviations of the background
-    number: int = 0  # of several draws of one control
+    number: int = 0  # of several sets or directions of one kind of control
+    draw: int = 0  # of several rows that nodes are set to
     # By (site, layer).
     changes: dict[tuple[str, int], Change] = field(default_factory=dict, repr=False)
 

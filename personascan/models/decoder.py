@@ -6,6 +6,7 @@ Each site is a variable collection of its own, so `mutable=("resid_post",)` in `
 kept; a site that is not asked for costs nothing. Only what is kept of T tokens leaves a block.
 """
 
+import functools
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -89,8 +90,8 @@ class Block(nn.Module):
         tokens = x_BTD.shape[1]
         q_BTHE, k_BSKE, v_BSKE = (heads(name, h) for name in "qkv")
         if cache is not None:
-            at = jnp.arange(len(x_BTD))[:, None], shared.position_BT
-            cache = Cache(cache.k.at[at].set(k_BSKE), cache.v.at[at].set(v_BSKE))
+            new = Cache(k_BSKE, v_BSKE)
+            cache = Cache(*map(functools.partial(written, shared.position_BT), cache, new))
             k_BSKE, v_BSKE = cache
             seen_BTS = layers.seen_in_cache(shared.position_BT, cache.k.shape[1], own.window)
         elif c.causal:
@@ -157,8 +158,9 @@ class Decoder(nn.Module):
     def go_on(self, tokens_BT, starts_B, cache: Cache, kept: Kept, edits=None, lengths_B=None):
         """The same of tokens that follow those in a cache, and the cache with them: (x, Cache).
 
-        A row's tokens stand at the positions from starts_B on, of which the cache has slots for
-        all; lengths_B counts its real tokens, those in the cache included (None: all of them).
+        A row's tokens stand at the positions from starts_B on ([B], or [1]: the same for all), of
+        which the cache has slots for all; lengths_B counts its real tokens, those in the cache
+        included (None: all of them).
         Padding is written as well, and overwritten by what follows the real tokens.
 
         Raises InputError for an encoder, whose tokens see what comes after them.
@@ -172,7 +174,7 @@ class Decoder(nn.Module):
             raise InputError("an encoder sees all of its text at once, and cannot go on with it")
         position_BT = starts_B[:, None] + jnp.arange(x_BTD.shape[1])[None]
         if lengths_B is None:
-            lengths_B = starts_B + x_BTD.shape[1]
+            lengths_B = jnp.broadcast_to(starts_B + x_BTD.shape[1], len(x_BTD))
         return self.passed(x_BTD, kept, edits, lengths_B, cache, position_BT)
 
     def passed(self, x_BTD, kept, edits, lengths_B, cache=None, position_BT=None):
@@ -288,6 +290,16 @@ def as_bits(params: dict) -> dict:
         return jax.device_put(np.asarray(w).view(np.uint16), w.sharding)
 
     return jax.tree.map(bits, params)
+
+
+def written(position_BT, old_BSKE, new_BTKE):
+    """A cache with what is new at its positions.
+
+    By slices where all rows stand at the same ones: XLA scatters slowly on a CPU.
+    """
+    if len(position_BT) == 1:
+        return jax.lax.dynamic_update_slice_in_dim(old_BSKE, new_BTKE, position_BT[0, 0], axis=1)
+    return old_BSKE.at[jnp.arange(len(new_BTKE))[:, None], position_BT].set(new_BTKE)
 
 
 def scaled(x, factor: float):

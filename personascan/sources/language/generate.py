@@ -110,7 +110,7 @@ def written(
 
     slots = tokens_BT.shape[1] + writing.new_tokens
     cache = decoder.apply(variables, rows, slots, method="empty_cache")
-    hidden_BTD, cache = go_on(tokens_BT, jnp.zeros(rows, jnp.int32), cache, edits, lengths_B)
+    hidden_BTD, cache = go_on(tokens_BT, jnp.zeros(1, jnp.int32), cache, edits, lengths_B)
     last_BD = jnp.take_along_axis(hidden_BTD, lengths_B[:, None, None] - 1, axis=1)[:, 0]
     new_BG = jnp.full((rows, writing.new_tokens), NOTHING, jnp.int32)
     if edits is not None:

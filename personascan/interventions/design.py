@@ -1,0 +1,148 @@
+"""All ways in which a node set is tested: its own, and those of the controls it must beat."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from personascan.interventions.directions import (
+    Ground,
+    head_set,
+    largest_set,
+    matched_set,
+    of_norm,
+    random_direction,
+    random_set,
+)
+from personascan.interventions.plan import InterventionPlan
+from personascan.interventions.ways import (
+    UNEDITED,
+    Change,
+    Way,
+    projected_out,
+    replaced,
+    shifted,
+    site_layer,
+)
+from personascan.places import Place
+
+FOUND = "found nodes"
+RANDOM, MATCHED, RANDOM_DIRECTION = "random nodes", "nodes of like variance", "random direction"
+TOP, COHEN, HEADS = "largest mean difference", "largest Cohen's d", "whole heads"
+FOUND_DIFFERENCE = "mean difference on found nodes"
+DIFFERENCE = "mean difference"
+STEER, PROJECT = "steer", "project out"
+SETS, LIKE, DIRECTIONS, ROWS = range(4)  # streams of draws
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A direction that was made elsewhere."""
+
+    name: str
+    shift: dict[tuple[str, int], np.ndarray]  # by (site, layer): [D]
+
+
+@dataclass(frozen=True)
+class Heads:
+    """The heads of the place's layer, as another site has them."""
+
+    place: Place
+    ground: Ground
+    width: int  # nodes of a head
+
+
+def ablation(kind: str) -> str:
+    return f"ablate ({kind})"
+
+
+def designed(
+    place: Place,
+    signed_D,
+    ground: Ground,
+    plan: InterventionPlan,
+    seed: int,
+    heads: Heads | None = None,
+    imported: tuple[Imported, ...] = (),
+) -> list[Way]:
+    """The unedited model first, then every way.
+
+    The found set is ablated, steered along and patched; so are as many nodes of every control.
+    Directions are as long as one background deviation at every found node, so that a strength is
+    the same size of push for all of them.
+    """
+    size = int(np.count_nonzero(signed_D))
+    ways, at = [UNEDITED], site_layer(place)
+    ways += of_set(FOUND, 0, at, signed_D, ground, plan, plan.ablations, seed)
+    first = plan.ablations[:1]
+    controls = {
+        TOP: largest_set(size, ground.difference_D, ground),
+        COHEN: largest_set(size, ground.cohen_D, ground),
+    }
+    for method, control_D in controls.items():
+        ways += of_set(method, 0, at, control_D, ground, plan, first, seed)
+    if heads is not None:
+        chosen_D = head_set(size, heads.ground, heads.width)
+        ways += of_set(HEADS, 0, site_layer(heads.place), chosen_D, heads.ground, plan, first, seed)
+    for k in range(plan.controls):
+        rng = np.random.default_rng([seed, SETS, k])
+        ways += of_set(RANDOM, k, at, random_set(size, ground, rng), ground, plan, first, seed)
+        rng = np.random.default_rng([seed, LIKE, k])
+        ways += of_set(
+            MATCHED, k, at, matched_set(signed_D, ground, rng), ground, plan, first, seed
+        )
+    return ways + list(of_directions(at, signed_D, ground, plan, seed, imported))
+
+
+def of_set(
+    method: str, number: int, at, signed_D, ground: Ground, plan: InterventionPlan, kinds, seed: int
+) -> Iterator[Way]:
+    """A node set, set to other values, and pushed in its direction."""
+    for kind in kinds:
+        for draw, row_D in enumerate(put_there(kind, ground, plan, seed)):
+            change = {at: replaced(signed_D, row_D)}
+            yield Way(method, ablation(kind), number=number, draw=draw, changes=change)
+    push_D = ground.push(signed_D)
+    for strength in plan.strengths:
+        yield Way(method, STEER, strength, number, changes={at: shifted(strength * push_D)})
+
+
+def put_there(kind: str, ground: Ground, plan: InterventionPlan, seed: int) -> np.ndarray:
+    """What nodes are set to: one row, or several that are drawn."""
+    if kind == "mean":
+        return ground.mean_D[None]
+    if kind == "zero":
+        return np.zeros((1, ground.mean_D.size))
+    rows_ND = ground.background_BD if kind == "resample" else ground.raised_ND
+    rng = np.random.default_rng([seed, ROWS])
+    return rows_ND[rng.permutation(len(rows_ND))[: plan.draws]]
+
+
+def of_directions(at, signed_D, ground: Ground, plan, seed: int, imported) -> Iterator[Way]:
+    """Directions of equal length: pushed along, and projected out."""
+    norm = np.linalg.norm(ground.push(signed_D))
+    own = {
+        FOUND_DIFFERENCE: np.where(signed_D != 0, ground.difference_D, 0),
+        DIFFERENCE: ground.difference_D,
+    }
+    for method, direction_D in own.items():
+        yield from of_direction(method, 0, at, of_norm(direction_D, norm), ground, plan)
+    for k in range(plan.controls):
+        rng = np.random.default_rng([seed, DIRECTIONS, k])
+        direction_D = random_direction(norm, ground.mean_D.size, rng)
+        yield from of_direction(RANDOM_DIRECTION, k, at, direction_D, ground, plan)
+    for one in imported:
+        whole = np.sqrt(sum(float(shift_D @ shift_D) for shift_D in one.shift.values()))
+        for strength in plan.strengths:
+            changes: dict[tuple[str, int], Change] = {
+                where: shifted(strength * shift_D * (norm / whole))
+                for where, shift_D in one.shift.items()
+            }
+            yield Way(one.name, STEER, strength, changes=changes)
+
+
+def of_direction(method: str, number: int, at, direction_D, ground, plan) -> Iterator[Way]:
+    change = {at: projected_out(direction_D, ground.mean_D)}
+    yield Way(method, PROJECT, number=number, changes=change)
+    for strength in plan.strengths:
+        yield Way(method, STEER, strength, number, changes={at: shifted(strength * direction_D)})

@@ -1,0 +1,142 @@
+"""Node sets and directions of a place, and the controls they have to beat: from rows alone.
+
+Everything is learnt from the rows that found the nodes. Letters: N rows, D nodes; a signed set is
+1 where an upper half was found, -1 where a lower one was, 0 elsewhere.
+"""
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+
+from personascan.errors import InputError
+
+NEAREST = 0.02  # of the nodes, to each side in the order of their deviations: of like variance
+FEWEST = 5  # of them at least
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The rows of a place that found a node set, and what edits take from them."""
+
+    place_ND: np.ndarray
+    positive_N: np.ndarray
+
+    @functools.cached_property
+    def background_BD(self) -> np.ndarray:
+        """The rows of H0."""
+        return np.asarray(self.place_ND, np.float64)[~self.positive_N]
+
+    @functools.cached_property
+    def raised_ND(self) -> np.ndarray:
+        """The rows of H1."""
+        return np.asarray(self.place_ND, np.float64)[self.positive_N]
+
+    @functools.cached_property
+    def mean_D(self) -> np.ndarray:
+        return self.background_BD.mean(0)
+
+    @functools.cached_property
+    def deviation_D(self) -> np.ndarray:
+        """Of the background: the unit of steering."""
+        return self.background_BD.std(0)
+
+    @functools.cached_property
+    def difference_D(self) -> np.ndarray:
+        """Mean of H1 less mean of H0 (Marks and Tegmark 2023, mass mean)."""
+        return self.raised_ND.mean(0) - self.mean_D
+
+    @functools.cached_property
+    def cohen_D(self) -> np.ndarray:
+        """Cohen's d: the difference over the pooled deviation; 0 where nothing varies."""
+        sizes = len(self.raised_ND) - 1, len(self.background_BD) - 1
+        variances = self.raised_ND.var(0, ddof=1), self.background_BD.var(0, ddof=1)
+        pooled_D = np.sqrt(np.average(variances, axis=0, weights=sizes))
+        return np.divide(
+            self.difference_D, pooled_D, out=np.zeros(pooled_D.size), where=pooled_D > 0
+        )
+
+    @functools.cached_property
+    def sign_D(self) -> np.ndarray:
+        """The direction in which H1 differs: 1 or -1."""
+        return np.where(self.difference_D >= 0, 1, -1)
+
+    def signed(self, nodes) -> np.ndarray:
+        """A set of these nodes, each in the direction in which H1 differs."""
+        signed_D = np.zeros(self.sign_D.size, np.int8)
+        signed_D[nodes] = self.sign_D[nodes]
+        return signed_D
+
+    def push(self, signed_D) -> np.ndarray:
+        """One deviation of the background at every node of a set, in its direction."""
+        return signed_D * self.deviation_D
+
+
+def signed_set(columns_C, nodes: int, ground: Ground) -> np.ndarray:
+    """A signed set of a scan's columns: upper halves, then lower ones, or whole nodes.
+
+    A node whose both halves were found has the sign of its mean difference, as whole nodes have.
+    """
+    columns_C = np.asarray(columns_C, bool)
+    if columns_C.size == nodes:
+        return ground.signed(np.flatnonzero(columns_C))
+    high_D, low_D = columns_C[:nodes], columns_C[nodes:]
+    found_D = high_D.astype(np.int8) - low_D.astype(np.int8)
+    return np.where(high_D & low_D, ground.sign_D, found_D).astype(np.int8)
+
+
+def random_set(size: int, ground: Ground, rng) -> np.ndarray:
+    """So many nodes of all, each alike."""
+    return ground.signed(rng.choice(ground.sign_D.size, size, replace=False))
+
+
+def matched_set(signed_D, ground: Ground, rng) -> np.ndarray:
+    """For each node of a set another one of like variance, none of them twice.
+
+    Taken from those nearest in the order of the background's deviations; further away, and in the
+    end from the set itself, only where none is left.
+    """
+    order = np.argsort(ground.deviation_D, kind="stable")
+    rank_D = np.argsort(order, kind="stable")
+    members = rng.permutation(np.flatnonzero(signed_D))
+    free = np.asarray(signed_D)[order] == 0  # by rank
+    reach = max(FEWEST, round(NEAREST * order.size))
+    taken = []
+    for node in members:
+        open_ranks = np.flatnonzero(free)
+        if not open_ranks.size:
+            taken += members[len(taken) :].tolist()
+            break
+        apart = np.abs(open_ranks - rank_D[node])
+        near = open_ranks[apart <= max(reach, apart.min())]
+        chosen = rng.choice(near)
+        free[chosen] = False
+        taken.append(order[chosen])
+    return ground.signed(np.array(taken, int))
+
+
+def largest_set(size: int, value_D, ground: Ground) -> np.ndarray:
+    """The nodes of the largest absolute value."""
+    return ground.signed(np.argsort(-np.abs(value_D), kind="stable")[:size])
+
+
+def head_set(size: int, ground: Ground, head_width: int) -> np.ndarray:
+    """Whole heads, as many as hold that many nodes: those of the largest mean |d| (2603.13249)."""
+    strength_H = np.abs(ground.cohen_D).reshape(-1, head_width).mean(1)
+    heads = np.argsort(-strength_H, kind="stable")[: -(-size // head_width)]
+    return ground.signed(
+        np.flatnonzero(np.isin(np.arange(ground.cohen_D.size) // head_width, heads))
+    )
+
+
+def of_norm(direction_D, norm: float) -> np.ndarray:
+    """The direction at that length. Raises InputError for one of no length."""
+    length = np.linalg.norm(direction_D)
+    if not length or not np.isfinite(length):
+        raise InputError("a direction has no length: all of its values are 0, or one is not finite")
+    return np.asarray(direction_D, np.float64) * (norm / length)
+
+
+def random_direction(norm: float, nodes: int, rng) -> np.ndarray:
+    """One of all directions alike, at that length."""
+    return of_norm(rng.normal(size=nodes), norm)

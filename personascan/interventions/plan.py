@@ -1,0 +1,54 @@
+"""How a node set is tested by intervention: frozen, checked once."""
+
+from dataclasses import dataclass
+
+from personascan.errors import InputError
+from personascan.sources.language.editing import TOKENS
+
+ABLATIONS = ("mean", "zero", "resample", "patch")
+
+
+@dataclass(frozen=True)
+class InterventionPlan:
+    """Which node sets are tested, in which ways, beside how many controls."""
+
+    # "chosen": at the place that each half of the statements chose; or names of places.
+    places: tuple[str, ...] = ()  # none: no interventions
+    statements: int = 20  # of each direction of the half that judges
+    controls: int = 50  # random sets, sets of like variance and random directions: of each
+    # What found nodes are set to: "mean" of the background, "zero", "resample" (another background
+    # row each time), "patch" (a row of H1 each time). Controls have the first of these.
+    ablations: tuple[str, ...] = ("mean", "zero", "resample", "patch")
+    draws: int = 8  # rows of "resample" and "patch", whose effects are averaged
+    strengths: tuple[float, ...] = (-4.0, -2.0, 2.0, 4.0)  # of steering, in background deviations
+    tokens: str = "all"  # that are edited: all, statement, last; "generated" changes no answer
+    likelihood: bool = True  # of held-out statements, beside the answers
+    directions: tuple[str, ...] = ()  # files of directions made elsewhere
+    bootstrap: int = 1000  # resamples of the statements
+    level: float = 0.95  # of the intervals
+
+
+def check_interventions(plan: InterventionPlan) -> None:
+    """Raises InputError, by dotted name, for what cannot be done."""
+    where = "config.intervention"
+    if plan.statements < 2 or plan.controls < 1 or plan.bootstrap < 1 or plan.draws < 1:
+        raise InputError(
+            f"{where}: use statements of at least 2, and controls, draws and bootstrap of at "
+            "least 1"
+        )
+    if not plan.ablations or len(set(plan.ablations)) < len(plan.ablations):
+        raise InputError(f"{where}.ablations must name each once, and at least one")
+    for ablation in plan.ablations:
+        if ablation not in ABLATIONS:
+            raise InputError(
+                f"{where}.ablations: {ablation!r} is unknown; use some of {', '.join(ABLATIONS)}"
+            )
+    if 0 in plan.strengths or len(set(plan.strengths)) < len(plan.strengths):
+        raise InputError(f"{where}.strengths = {plan.strengths}: name each once, and not 0")
+    if not 0 < plan.level < 1:
+        raise InputError(f"{where}.level = {plan.level} is outside (0, 1)")
+    if plan.tokens not in TOKENS or plan.tokens == "generated":
+        raise InputError(
+            f"{where}.tokens = {plan.tokens!r}; use one of all, statement, last (what is generated "
+            "comes behind the answer that is looked at)"
+        )
