@@ -71,6 +71,18 @@ def get_config() -> ConfigDict:
     config.scan.permutations = 39  # of the labels, to calibrate every place and the nodes; 0: none
     config.scan.statistic_runs = 10  # whose mean score is a place's statistic
 
+    # Do the found nodes carry the persona? Edit them, and ask the model (a small test of one).
+    config.intervention = ConfigDict()
+    config.intervention.places = ("chosen",)  # or names; (): no interventions
+    config.intervention.comparisons = ("optimism",)  # (): all
+    config.intervention.statements = 10  # of each direction, of the half that did not find them
+    config.intervention.controls = 19  # random sets, sets of like variance, random directions
+    config.intervention.ablations = ("mean",)  # also zero, resample, patch
+    config.intervention.strengths = (-4.0, 4.0)  # of steering, in background deviations
+    config.intervention.tokens = "all"  # that are edited: also statement, last
+    config.intervention.likelihood = False  # of held-out statements: as long again
+    config.intervention.directions = ()  # files of directions made elsewhere
+
     config.node_q = 0.1  # the node set: half-nodes with q-value up to here
     config.threshold = 0.5  # without permutations: those selected in this share of the runs
     config.tables = "csv"  # of runs and nodes: or "parquet", for large studies

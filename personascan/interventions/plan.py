@@ -14,6 +14,7 @@ class InterventionPlan:
 
     # "chosen": at the place that each half of the statements chose; or names of places.
     places: tuple[str, ...] = ()  # none: no interventions
+    comparisons: tuple[str, ...] = ()  # that are tested, by name; none named: all
     statements: int = 20  # of each direction of the half that judges
     controls: int = 50  # random sets, sets of like variance and random directions: of each
     # What found nodes are set to: "mean" of the background, "zero", "resample" (another background

@@ -11,6 +11,7 @@ from matplotlib.ticker import NullFormatter
 from personascan.analysis.findings import LEVEL
 from personascan.places import ONCE, lines_of
 from personascan.report.alone import draw_alone
+from personascan.report.intervened import dosed, draw_doses, draw_specificity
 from personascan.report.palette import COLOURS, colour
 from personascan.report.tables import center
 from personascan.report.upset import draw_upset
@@ -53,6 +54,8 @@ def all_figures(part) -> dict[str, dict[str, Figure]]:
         "pca": {"pca.png": draw_projections(part)},
         **of_runs,
         "alone": {"alone.png": draw_alone(part)} if part.several_ways else {},
+        "doses": {"doses.png": draw_doses(part)} if dosed(part) else {},
+        "specificity": {"specificity.png": draw_specificity(part)} if part.specificity else {},
         "upset": {
             f"upset_{file_name(place)}.png": draw_upset(
                 {n: s.nodes_D for n, found in part.scans.items() for s in found

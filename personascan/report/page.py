@@ -3,6 +3,7 @@
 from personascan.analysis.findings import LEVEL, Finding, pooled
 from personascan.report.alone import alone_section, tails_section, transfer_section
 from personascan.report.figures import apart, best_line
+from personascan.report.intervened import intervened_section
 from personascan.report.judged import apart_section, judged_section, late_section
 from personascan.report.scanned import nodes_section, runs_section
 from personascan.report.words import joined, line_name, listed, pictures, quoted, safe, table
@@ -19,6 +20,7 @@ def report_page(part, figures: dict[str, list[str]]) -> str:
         nodes_section(part, figures),
         tails_section(part),
         judged_section(part, figures),
+        intervened_section(part, figures),
         alone_section(part, figures),
         transfer_section(part),
         late_section(part, figures),

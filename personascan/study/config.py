@@ -13,6 +13,7 @@ from personascan.analysis.localisation import LocalisationPlan
 from personascan.analysis.separation import SeparationPlan
 from personascan.analysis.validation import ValidationPlan, check_plan
 from personascan.errors import InputError
+from personascan.interventions.plan import InterventionPlan, check_interventions
 from personascan.places import whole_number
 from personascan.scan.alphas import NAMED
 from personascan.scan.options import ScanOptions
@@ -119,6 +120,7 @@ class StudyConfig:
     scan: ScanPlan = field(default_factory=ScanPlan)
     detection: DetectionPlan = field(default_factory=DetectionPlan)
     validation: ValidationPlan = field(default_factory=ValidationPlan)
+    intervention: InterventionPlan = field(default_factory=InterventionPlan)
     node_q: float = 0.1  # the node set: half-nodes with q-value up to here
     threshold: float = 0.5  # without permutations: those selected in this share of the runs
     tables: str = "csv"  # of runs and nodes: or "parquet", for large studies
@@ -173,6 +175,8 @@ class StudyConfig:
         config.prompt_options()
         check_plan(config.validation)
         check_tails(config)
+        check_interventions(config.intervention)
+        check_intervened(config)
         if not config.scan.places:
             raise InputError('config.scan.places is empty; name places, for example ("chosen",)')
         if CHOSEN in config.scan.places and not config.scan.permutations:
@@ -259,6 +263,21 @@ def check_source(config: StudyConfig) -> None:
             raise InputError(f"config.{name} = {named}; name each once")
     if not config.statements and config.levels != (2,):
         raise InputError(f"config.levels: {asked[0]} have no topics; use (2,)")
+
+
+def check_intervened(config: StudyConfig) -> None:
+    """Refuse interventions where there is no model to ask, or nothing to choose a place."""
+    places = config.intervention.places
+    if places and not config.statements:
+        raise InputError(
+            "config.intervention.places: only language models that read config.statements can be "
+            "edited and asked; leave it empty"
+        )
+    if CHOSEN in places and CHOSEN not in config.scan.places:
+        raise InputError(
+            'config.intervention.places has "chosen", but config.scan.places has not; name it in '
+            "both, or name a place"
+        )
 
 
 def check_tails(config: StudyConfig) -> None:

@@ -13,11 +13,17 @@ from personascan.analysis.detection import Labels
 from personascan.analysis.localisation import HALVES, Choice, in_half
 from personascan.calibration.calibrate import Calibration, family_of
 from personascan.calibration.family import mean_statistic
-from personascan.places import Place, depth, lines_of
-from personascan.sources.base import Baseline
+from personascan.places import ONCE, Place, depth, lines_of
+from personascan.sources.base import Baseline, chosen
 from personascan.study import stages
-from personascan.study.comparisons import Comparison, Pool
+from personascan.study.comparisons import Comparison, Pool, first_by_hash
 from personascan.study.config import CHOSEN, Mixture, StudyConfig, single_tails
+from personascan.study.intervened import (
+    Jury,
+    NodeSet,
+    intervention_work,
+    specificity_work,
+)
 from personascan.study.rows import StoredRows, stored_rows
 from personascan.study.store import Store
 from personascan.study.units import Work
@@ -270,6 +276,7 @@ class Case:
             for chooser, judge, place, _ in self.choices()
             for part in (chooser, judge)
         ]
+        works += [self.localisation(finder, place) for finder, _, place in self.intervened]
         works += [self.localisation(stages.ALL, place) for place in self.named]
         works += [
             self.mixed(place, mixture)
@@ -281,6 +288,68 @@ class Case:
     def validations(self) -> list[Work]:
         """The node sets of each half at the place that it chose, judged on the other."""
         return [self.validation(one, other, place) for one, other, place, _ in self.choices()]
+
+    @functools.cached_property
+    def intervened(self) -> list[tuple[str, str, Place]]:
+        """(half that finds, half that judges, place) of every node set that is tested."""
+        plan, found = self.config.intervention, []
+        if plan.comparisons and self.name not in plan.comparisons:
+            return found
+        for text in plan.places:
+            if text == CHOSEN:
+                found += [(one, other, place) for one, other, place, _ in self.choices()]
+            else:
+                place = self.source.named(text)
+                found += [(one, other, place) for one, other in (HALVES, HALVES[::-1])]
+        return list(dict.fromkeys(found))
+
+    def node_set(self, half: str, place: Place) -> NodeSet:
+        """What a half of the rows found at a place."""
+        unit = self.localisation(half, place).unit
+        heads = Place("head_out", place.layer, place.position)
+        there = heads in self.source.places and place.site not in ONCE
+        return NodeSet(
+            self.name, place, half, self.rows(place), stages.part_rows(self.pool, half, self.seed),
+            self.pool.positive_N, unit, str(self.store.array_path(unit, "set_TC")),
+            self.rows(heads) if there else None, getattr(self.source, "head_width", 1),
+        )  # fmt: skip
+
+    def jury(self, half: str) -> Jury:
+        """Statements of a half, so many of each direction as the plan says."""
+        rows, positive_N = stages.part_rows(self.pool, half, self.seed), self.pool.positive_N
+        examples = chosen(self.source.groups, self.pool.members)
+        most = self.config.intervention.statements
+        taken = np.array(
+            sorted(
+                i
+                for side in (True, False)
+                for i in first_by_hash(
+                    [r for r in rows if positive_N[r] == side], examples, most, self.seed
+                )
+            )
+        )
+        return Jury(
+            tuple(examples[i] for i in taken),
+            positive_N[taken],
+            stages.part_clusters(self.pool, taken),
+        )
+
+    def intervention(self, finder: str, judge: str, place: Place) -> Work:
+        return intervention_work(
+            self.source.reader, self.source.shared_identity, self.node_set(finder, place),
+            self.jury(judge), self.config.intervention, self.seed,
+        )  # fmt: skip
+
+    def interventions(self) -> list[Work]:
+        """Every node set that is tested, beside its controls."""
+        return [self.intervention(*one) for one in self.intervened]
+
+    def specificity(self, finder: str, judge: str, sets: list[NodeSet]) -> Work:
+        """This comparison's statements under the sets that a half of each comparison found."""
+        return specificity_work(
+            self.source.reader, self.source.shared_identity, sets, self.jury(judge),
+            self.config.intervention, self.seed,
+        )  # fmt: skip
 
     def furthest(self) -> Place:
         """The place furthest above its permutations; without, of the best probe."""
@@ -307,3 +376,21 @@ class Case:
 
     def projections(self) -> list[Work]:
         return [self.projection(place) for place in self.pictured()]
+
+
+def crossed(cases: list[Case]) -> list[tuple[Case, str, str, list[NodeSet]]]:
+    """(case, half that found, half that judges, the sets of all): the matrix, half by half.
+
+    Of each comparison the first place at which its half was tested.
+    """
+    tested = [case for case in cases if case.intervened]
+    if len(tested) < 2:
+        return []
+    found = []
+    for finder, judge in (HALVES, HALVES[::-1]):
+        sets = [
+            case.node_set(finder, next(p for one, _, p in case.intervened if one == finder))
+            for case in tested
+        ]
+        found += [(case, finder, judge, sets) for case in tested]
+    return found

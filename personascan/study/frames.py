@@ -12,7 +12,9 @@ from personascan.analysis.findings import LEVEL, pooled
 from personascan.analysis.heads import head_of, head_shares
 from personascan.analysis.separation import METRICS
 from personascan.errors import InputError
+from personascan.interventions.design import FOUND
 from personascan.places import lines_of
+from personascan.study.effects import CONTROLS
 from personascan.study.results import Part, Study
 
 WHERE = ("model", "level")
@@ -237,6 +239,26 @@ def persona_rows(part: Part):
             yield *place_cells(place), topic, *values
 
 
+def intervention_rows(part: Part):
+    """What edits of tested node sets and of their controls change."""
+    for found in part.interventions:
+        tested = found.tested
+        for e in found.effects:
+            own = e.method == FOUND
+            yield (
+                *place_cells(tested.place), tested.name, tested.half, tested.nodes, e.method,
+                e.action, e.strength, e.outcome, e.unedited, e.effect, e.low, e.high, e.controls,
+                *(e.p.get(kind, np.nan) for kind in CONTROLS),
+                found.p_family.get(e.key, np.nan) if own else np.nan, e.divergence, e.perplexity,
+                found.perplexity,
+            )  # fmt: skip
+
+
+def specificity_rows(part: Part):
+    for c in part.specificity:
+        yield c.judged, c.owner, c.half, c.action, c.strength, c.effect, c.low, c.high
+
+
 SCANNED = (*PLACE, "comparison", "statements_scanned")
 TABLES = {
     "places": Table(
@@ -288,6 +310,21 @@ TABLES = {
     ),
     "validation": Table(
         (*PLACE, "comparison", "found_on_half", "method", "metric", "value"), validation_rows
+    ),
+    "interventions": Table(
+        (
+            *PLACE, "comparison", "found_on_half", "nodes", "method", "action", "strength",
+            "outcome", "unedited", "effect", "low", "high", "controls", "p_random_nodes",
+            "p_like_variance", "p_random_direction", "p_family", "divergence", "perplexity",
+            "perplexity_unedited",
+        ),
+        intervention_rows,
+    ),
+    "specificity": Table(
+        (
+            "comparison", "set_of", "found_on_half", "action", "strength", "effect", "low", "high",
+        ),
+        specificity_rows,
     ),
     "profiles": Table(
         (

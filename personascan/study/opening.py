@@ -20,6 +20,7 @@ from personascan.sources.language.statements import Statement, load_statements, 
 from personascan.study.comparisons import Comparison, Pool, comparisons, draw_pool, draw_topics
 from personascan.study.config import CHOSEN, StudyConfig
 from personascan.study.course import Case, Topic, seed_of
+from personascan.study.intervened import direction_sha256
 from personascan.study.store import Store
 from personascan.study.units import Work
 
@@ -84,6 +85,7 @@ def open_study(config: StudyConfig) -> Opened:
     sources = open_sources(config)
     for source in sources:
         named_places(config, source)
+        refuse_unasked(config, source)
         refuse_impossible(config, source.groups)
     return Opened(config, sources, provenance(config, sources))
 
@@ -145,6 +147,28 @@ def model_places(config: StudyConfig, model: str, decoder) -> list[Place]:
 def named_places(config: StudyConfig, source: Source) -> tuple[Place, ...]:
     """The places of a source that the configuration names."""
     return tuple(source.named(text) for text in config.scan.places if text != CHOSEN)
+
+
+def refuse_unasked(config: StudyConfig, source: Source) -> None:
+    """Interventions need a model that answers, and places of its own."""
+    plan = config.intervention
+    if plan.places and not source.answers:
+        raise InputError(
+            f"{source.name} predicts no next token, so interventions cannot be looked at; leave "
+            "config.intervention.places empty"
+        )
+    for text in plan.places:
+        if text != CHOSEN:
+            source.named(text)
+    names = {c.name for level in config.levels for c in comparisons(level, source.groups)}
+    for name in plan.comparisons:
+        if name not in names:
+            raise InputError(
+                f"config.intervention.comparisons: {name!r} is none of this study's, "
+                f"{', '.join(sorted(names))}"
+            )
+    for path in plan.directions:
+        direction_sha256(path)
 
 
 def refuse_separators(ids) -> None:

@@ -19,7 +19,9 @@ from personascan.places import Place
 from personascan.sources.base import Source, Terms
 from personascan.study import stages
 from personascan.study.config import StudyConfig
-from personascan.study.course import Case, Detector, Topic
+from personascan.study.course import Case, Detector, Topic, crossed
+from personascan.study.effects import Crossed, TestedEffects, crossed_effects, tested_effects
+from personascan.study.intervened import read_tested
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ class Part:
     profiles: dict[str, dict[tuple, Profile]]  # of each (site, position)
     apart: dict[str, dict[Place, PersonaSeparation]]  # of topics; empty at a study's later levels
     furthest: dict[str, Place]  # above its permutations; without these, of the best probe
+    interventions: list[TestedEffects] = field(repr=False)  # of every node set that was tested
+    specificity: list[Crossed] = field(repr=False)  # of every set on every comparison
 
     @property
     def detections(self) -> dict[str, dict[Place, Detection]]:
@@ -207,7 +211,34 @@ def read_part(cases: list[Case], topics: list[Topic]) -> Part:
             for t in topics
         },
         furthest={case.name: case.furthest() for case in cases},
+        interventions=interventions_of(cases),
+        specificity=specificity_of(cases),
     )
+
+
+def interventions_of(cases: list[Case]) -> list[TestedEffects]:
+    every = [
+        read_tested(
+            case.node_set(finder, place),
+            case.jury(judge),
+            case.store.read(case.intervention(finder, judge, place).unit),
+        )
+        for case in cases
+        for finder, judge, place in case.intervened
+    ]
+    return tested_effects(every, cases[0].config.intervention, cases[0].config.seed)
+
+
+def specificity_of(cases: list[Case]) -> list[Crossed]:
+    found = []
+    for case, finder, judge, sets in crossed(cases):
+        result = case.store.read(case.specificity(finder, judge, sets).unit)
+        names = ["", *(one.name for one in sets)]
+        owners = tuple(names[number + 1] for number in result.values["owners"])
+        own = next(one for one in sets if one.name == case.name)
+        tested = read_tested(own, case.jury(judge), result, owners)
+        found += crossed_effects(tested, case.config.intervention, case.config.seed)
+    return found
 
 
 def wording_of(case: Case) -> tuple[float, float]:

@@ -97,13 +97,15 @@ def status_of(opened: Opened, store: Store, workers: Workers) -> Status:
 def chosen_works(case: Case, store: Store) -> tuple[list, dict[str, int]]:
     """The units at chosen places, or how many there will be once places can be chosen."""
     if all(store.has(work.unit) for work in case.searches()):
-        return [*case.localisations(), *case.projections(), *case.validations()], {}
+        works = [*case.localisations(), *case.projections(), *case.validations()]
+        return works + case.interventions(), {}
     scans = 4 * case.chooses + len(case.named) * (1 + len(case.config.scan.mixtures))
     return [], {
         "localisation": scans,
         "projection": 3,
         "validation": 2 * case.chooses,
         "profile": len(case.lines),
+        "intervention": 2 * len(case.config.intervention.places),
     }
 
 

@@ -1,9 +1,11 @@
 """A study's results: stage after stage, each from finished units."""
 
+from dataclasses import replace
+
 from personascan.calibration.calibrate import calibration_bytes
 from personascan.errors import InputError
 from personascan.memory import refuse_too_much
-from personascan.study.course import Case
+from personascan.study.course import Case, crossed
 from personascan.study.opening import Opened
 from personascan.study.results import Study, read_part
 from personascan.study.run import Workers, cluster, run_extractions, run_works
@@ -36,6 +38,12 @@ def study_results(opened: Opened, store: Store, workers: Workers) -> Study:
             run_works(opened.transfers(levels), store, workers, "transfer")
             judged = [w for c in cases for w in c.validations()]
             run_works(judged, store, workers, "validation")
+            # A model takes all cores by itself: one unit after the other, in this process.
+            alone = replace(workers, jobs=1)
+            run_works([w for c in cases for w in c.interventions()], store, alone, "interventions")
+            several = [one for level in levels for one in crossed(level)]
+            works = [case.specificity(*rest) for case, *rest in several]
+            run_works(works, store, alone, "specificity")
             for number, level in enumerate(levels):
                 # Personas are told apart whatever the level: that stands with the first one.
                 parts.append(read_part(level, topics if number == 0 else []))

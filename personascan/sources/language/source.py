@@ -28,6 +28,21 @@ BASELINES = {  # what a statement shows without its activations
 
 
 @dataclass(frozen=True)
+class Reader:
+    """A model and how it reads statements: what a worker needs, and no statements."""
+
+    name: str
+    dtype: str
+    mesh: str
+    options: PromptOptions
+    batch_tokens: int
+
+    def model(self) -> LanguageModel:
+        """Loaded when first needed."""
+        return loaded(self.name, self.dtype, self.mesh)
+
+
+@dataclass(frozen=True)
 class LanguageSource:
     """A model, the personas' statements, and how the ones are put to the other."""
 
@@ -65,6 +80,16 @@ class LanguageSource:
         """Of the model, its files and the template."""
         files = {f"model/{name}": sha for name, sha in self.identified.files.items()}
         return {"model": self.identified.sha256, **files, "chat template": self.template_sha256}
+
+    @property
+    def reader(self) -> Reader:
+        """For what is asked of the model itself."""
+        return Reader(self.name, self.dtype, self.mesh, self.options, self.batch_tokens)
+
+    @property
+    def answers(self) -> bool:
+        """Whether the model predicts a next token, and so can be asked."""
+        return self.identified.config.causal and self.identified.config.has_head
 
     def named(self, text: str) -> Place:
         """The place that a text names. Raises InputError for one that is not there."""

@@ -1,0 +1,2 @@
+def read_direction(path, config, at=""):
+    raise NotImplementedError

@@ -1,0 +1,290 @@
+"""The section of the page, and the pictures, of what edits of found nodes change."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from personascan.analysis.findings import LEVEL
+from personascan.interventions.design import (
+    COHEN,
+    DIFFERENCE,
+    FOUND,
+    FOUND_DIFFERENCE,
+    MATCHED,
+    PROJECT,
+    RANDOM,
+    RANDOM_DIRECTION,
+    STEER,
+    ablation,
+)
+from personascan.report.palette import colour
+from personascan.report.words import joined, pictures, safe, table
+from personascan.study.effects import ANSWER, LIKELIHOOD, MATCHING, Effect, TestedEffects
+from personascan.study.results import Part
+from personascan.visible import visible
+
+DOSED = (FOUND, FOUND_DIFFERENCE, DIFFERENCE, COHEN)  # the lines of the picture
+BANDS = (RANDOM, MATCHED, RANDOM_DIRECTION)
+COLUMNS = 2
+
+
+def intervened_section(part: Part, figures) -> str:
+    """What the edits were, what they changed, and what that says."""
+    if not part.interventions:
+        return ""
+    some = [found for found in part.interventions if found.effects]
+    texts = [what_text(part), verdict(part)]
+    if some:
+        texts += [
+            main_table(part, some),
+            pictures(figures["doses"], "Effect on the answer by strength of steering"),
+            methods_table(part, some),
+        ]
+    if part.specificity:
+        texts.append(specificity_text(part, figures))
+    return "## Do the found nodes carry it?\n\n" + "\n\n".join(filter(None, texts))
+
+
+def what_text(part: Part) -> str:
+    plan, tokens = part.config.intervention, part.config.intervention.tokens
+    at = {"all": "every token", "statement": "the statement's tokens", "last": "the last token"}
+    return (
+        f"Node sets found on one half of the {part.terms.rows} are edited at their place, at "
+        f"{at[tokens]}, while the model is asked whether {part.terms.rows} of the other half "
+        f"({plan.statements} of H1 and of H0) are something it would say. The answer is the logit "
+        "of Yes less that of No; an effect is how much further apart an edit moves the answers to "
+        "H1 and to H0, with a 95% interval over statements. Ablation sets the nodes to the "
+        "background's mean; steering pushes each node by so many deviations of the background in "
+        "the direction in which it was found. What found nodes do is held against "
+        f"{plan.controls} random sets of their size, {plan.controls} of like variance and "
+        f"{plan.controls} random directions as long (p: the share of controls with an effect at "
+        "least as large, either way; family: over all node sets). Divergence and perplexity are "
+        "the edit's effect on neutral text. `interventions.csv` has every action, outcome and "
+        "control."
+    )
+
+
+def main_keys(part: Part) -> list[tuple[str, float]]:
+    """The actions that are judged: the first ablation, and the strongest push towards H1."""
+    plan = part.config.intervention
+    pushes = sorted(plan.strengths, key=lambda c: (c > 0, abs(c)))[-1:]
+    return [(ablation(plan.ablations[0]), np.nan), *((STEER, c) for c in pushes)]
+
+
+def effect_at(found: TestedEffects, method: str, action: str, strength, outcome=ANSWER):
+    """The effect of that strength, or None."""
+    for e in found.of(method, action, outcome):
+        if e.strength == strength or (np.isnan(e.strength) and np.isnan(strength)):
+            return e
+    return None
+
+
+def verdict(part: Part) -> str:
+    """In how many sets each judged action passes over the family, and which are these."""
+    sentences = []
+    for action, strength in main_keys(part):
+        passing, tested = [], 0
+        for found in part.interventions:
+            e = effect_at(found, FOUND, action, strength)
+            if e is None:
+                continue
+            tested += 1
+            if found.p_family.get(e.key, 1.0) <= LEVEL:
+                passing.append(f"{set_name(found)} ({e.effect:+.2f})")
+        said = f"{action_name(action, strength)} moves the answer more than random sets do, at 5% "
+        said += f"over the family, in {len(passing)} of {tested} node sets"
+        sentences.append(said + (f": {joined(passing)}." if passing else "."))
+    empty = [set_name(f) for f in part.interventions if not f.effects]
+    if empty:
+        sentences.append(f"No nodes were found to test for {joined(empty)}.")
+    return " ".join(s[0].upper() + s[1:] for s in sentences)
+
+
+def set_name(found: TestedEffects) -> str:
+    return f"{safe(found.tested.name)} (half {found.tested.half})"
+
+
+def action_name(action: str, strength: float) -> str:
+    return action if np.isnan(strength) else f"{action} {strength:+g}"
+
+
+def main_table(part: Part, some: list[TestedEffects]) -> str:
+    rows = []
+    for found in some:
+        for action, strength in main_keys(part):
+            e = effect_at(found, FOUND, action, strength)
+            random = effect_at(found, RANDOM, action, strength)
+            rows.append(
+                [
+                    safe(found.tested.name), found.tested.place, found.tested.half,
+                    found.tested.nodes, action_name(action, strength), interval(e),
+                    f"{random.low:+.2f} to {random.high:+.2f}", p_text(e, RANDOM),
+                    p_text(e, MATCHED), f"{found.p_family[e.key]:.3f}", f"{e.divergence:.3f}",
+                    f"{e.perplexity:.1f} ({found.perplexity:.1f})",
+                ]
+            )  # fmt: skip
+    header = [
+        "", "place", "found on half", "nodes", "action", "effect on the answer",
+        "90% of random sets", "p, random", "p, like variance", "p, family", "divergence",
+        "perplexity (unedited)",
+    ]  # fmt: skip
+    return table(header, rows)
+
+
+def p_text(e: Effect, kind: str) -> str:
+    return f"{e.p[kind]:.3f}" if kind in e.p else "-"
+
+
+def interval(e: Effect) -> str:
+    return f"{e.effect:+.2f} ({e.low:+.2f} to {e.high:+.2f})"
+
+
+def methods_table(part: Part, some: list[TestedEffects]) -> str:
+    """Every method at the strongest push, all outcomes; projections beside them."""
+    _, *pushes = main_keys(part)
+    if not pushes:
+        return ""
+    ((_, strength),) = pushes
+    rows = []
+    for found in some:
+        for method in dict.fromkeys(e.method for e in found.effects):
+            cells = [effect_at(found, method, STEER, strength, o)
+                     for o in (ANSWER, MATCHING, LIKELIHOOD)]  # fmt: skip
+            if cells[0] is None:
+                continue
+            out = effect_at(found, method, PROJECT, np.nan)
+            rows.append(
+                [
+                    safe(found.tested.name), found.tested.half, safe(method),
+                    *("-" if e is None else interval(e) for e in (*cells, out)),
+                    f"{cells[0].divergence:.3f}",
+                ]
+            )  # fmt: skip
+    unedited = [
+        f"{set_name(found)} {e.unedited:.0%}"
+        for found in some
+        if (e := effect_at(found, FOUND, STEER, strength, MATCHING))
+    ]
+    return (
+        f"The same push ({strength:+g}) along other node sets and directions, all as long as the "
+        "found set's; of controls, their mean and where 90% of them lie. Without an edit the "
+        f"answers match the label for {joined(unedited)} of the statements.\n\n"
+        + table(
+            [
+                "", "found on half", "nodes or direction", "answer", "share of matching answers",
+                "log-likelihood, nats a token", "answer, projected out", "divergence",
+            ],
+            rows,
+        )
+    )  # fmt: skip
+
+
+def specificity_text(part: Part, figures) -> str:
+    sentences = []
+    for action, strength in matrix_keys(part):
+        names, matrix_JO = matrix(part, action, strength)
+        own = np.diag(matrix_JO)
+        other = matrix_JO[~np.eye(len(names), dtype=bool)]
+        sentences.append(
+            f"{action_name(action, strength)}: {np.nanmean(own):+.2f} on a comparison's own "
+            f"statements on average, {np.nanmean(other):+.2f} on those of others."
+        )
+    return (
+        "Each comparison's node set on the statements of every comparison (means over both "
+        f"halves). {' '.join(sentences)} `specificity.csv` has the intervals.\n\n"
+        + pictures(figures["specificity"], "Effect of each node set on every comparison")
+    )
+
+
+def matrix_keys(part: Part) -> list[tuple[str, float]]:
+    found = []
+    for c in part.specificity:
+        if not any(a == c.action and (s == c.strength or np.isnan(s)) for a, s in found):
+            found.append((c.action, c.strength))
+    return found
+
+
+def matrix(part: Part, action: str, strength: float) -> tuple[list[str], np.ndarray]:
+    """(names, effects [judged, owner]), means over the halves; NaN where no set was found."""
+    names = list(dict.fromkeys(c.judged for c in part.specificity))
+    cells = {}
+    for c in part.specificity:
+        if c.action == action and (c.strength == strength or np.isnan(strength)):
+            cells.setdefault((c.judged, c.owner), []).append(c.effect)
+    matrix_JO = np.array([[np.mean(cells.get((j, o), [np.nan])) for o in names] for j in names])
+    return names, matrix_JO
+
+
+def dosed(part: Part) -> list[TestedEffects]:
+    """What was steered."""
+    return [f for f in part.interventions if f.of(FOUND, STEER)]
+
+
+def draw_doses(part: Part) -> Figure:
+    """Each set's effect on the answer by strength, with intervals, over the controls' bands."""
+    some = dosed(part)
+    columns = min(COLUMNS, len(some))
+    lines = -(-len(some) // columns)
+    figure = Figure(figsize=(1 + 4.8 * columns, 1.3 + 2.9 * lines), layout="constrained")
+    axes = figure.subplots(lines, columns, squeeze=False, sharex=True)
+    for axis, found in zip(axes.flat, some, strict=False):
+        for kind, grey in zip(BANDS, ("0.55", "0.75", "0.88"), strict=True):
+            x, low, high = dose(found.of(kind, STEER), "low", "high")
+            axis.fill_between(x, low, high, color=grey, alpha=0.6, lw=0, label=f"90% of: {kind}")
+        for c, method in enumerate(DOSED):
+            effects = found.of(method, STEER)
+            if not effects:
+                continue
+            x, y, low, high = dose(effects, "effect", "low", "high")
+            axis.plot(x, y, ".-", color=colour(c), lw=1.5 - 0.3 * bool(c), label=method)
+            if not c:
+                axis.errorbar(x, y, (y - low, high - y), color=colour(c), fmt="none", capsize=3)
+        axis.axhline(0, color="0.4", lw=0.8)
+        tested = found.tested
+        axis.set_title(
+            f"{visible(tested.name)}: {tested.nodes} nodes at {tested.place} (half {tested.half})",
+            fontsize=9,
+        )
+        axis.grid(alpha=0.3)
+    for axis in axes.flat[len(some) :]:
+        axis.axis("off")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("answers to H1 less those to H0,\nchange in logits")
+    for axis in axes.flat[max(0, len(some) - columns) : len(some)]:
+        axis.set_xlabel("strength, deviations of the background")
+        axis.tick_params(labelbottom=True)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    figure.suptitle("Steering along found nodes, beside controls (bars: 95% over statements)")
+    return figure
+
+
+def dose(effects: list[Effect], *fields: str) -> list[np.ndarray]:
+    """Strengths and fields by strength; at strength 0 nothing changes."""
+    points = sorted([(e.strength, *(getattr(e, f) for f in fields)) for e in effects]
+                    + [(0.0,) * (1 + len(fields))])  # fmt: skip
+    return list(np.array(points).T)
+
+
+def draw_specificity(part: Part) -> Figure:
+    """The matrix of every action: whose nodes are edited, by whose statements are asked about."""
+    keys = matrix_keys(part)
+    size = len({c.judged for c in part.specificity})
+    width = 2.2 + 0.62 * size
+    figure = Figure(figsize=(width * len(keys), 0.9 + width * 0.85), layout="constrained")
+    axes = figure.subplots(1, len(keys), squeeze=False)[0]
+    for axis, (action, strength) in zip(axes, keys, strict=True):
+        names, matrix_JO = matrix(part, action, strength)
+        most = np.nanmax(np.abs(matrix_JO)) or 1.0
+        image = axis.imshow(matrix_JO, cmap="PuOr", vmin=-most, vmax=most)
+        for (j, o), value in np.ndenumerate(matrix_JO):
+            if not np.isnan(value):
+                ink = "white" if abs(value) > 0.6 * most else "black"
+                axis.text(o, j, f"{value:+.2f}", ha="center", va="center", fontsize=7, color=ink)
+        shown = [visible(name) for name in names]
+        axis.set_xticks(range(size), shown, rotation=45, ha="right", fontsize=8)
+        axis.set_yticks(range(size), shown, fontsize=8)
+        axis.set_xlabel("whose nodes are edited")
+        axis.set_title(action_name(action, strength), fontsize=10)
+        figure.colorbar(image, ax=axis, shrink=0.7)
+    axes[0].set_ylabel("whose statements are asked about")
+    figure.suptitle("Change of the answers to H1 less those to H0, in logits", fontsize=11)
+    return figure

@@ -1,0 +1,196 @@
+"""Units of intervention: what decides them, the functions that do them, and their records."""
+
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+
+from personascan.errors import InputError
+from personascan.hashes import file_sha256, text_sha256
+from personascan.interventions.design import STEER, Heads, Imported, ablation, designed, put_there
+from personascan.interventions.directions import Ground, signed_set
+from personascan.interventions.exchange import read_direction
+from personascan.interventions.judging import NEUTRAL, judged
+from personascan.interventions.plan import InterventionPlan
+from personascan.interventions.ways import UNEDITED, Way, replaced, shifted, site_layer
+from personascan.places import Place
+from personascan.sources.language.source import Reader
+from personascan.sources.language.statements import Statement
+from personascan.study.rows import StoredRows
+from personascan.study.store import Result, read_mapped
+from personascan.study.units import Unit, Work, canonical
+
+UNDECIDING = ("places", "comparisons", "bootstrap", "level", "directions")  # what is made with them
+OUTCOMES = ("margin_WN", "likelihood_WN", "divergence_W", "perplexity_W")
+
+
+@dataclass(frozen=True)
+class NodeSet:
+    """A set that one half of a comparison's rows found at a place, with these rows."""
+
+    name: str  # of the comparison
+    place: Place
+    half: str  # that found it
+    rows: StoredRows
+    find: np.ndarray  # numbers of the rows of the half
+    positive_N: np.ndarray  # of all rows
+    unit: Unit  # that holds the set
+    file: str
+    heads: StoredRows | None = None  # the heads of the place's layer, where they were extracted
+    head_width: int = 1
+
+    def inputs(self) -> dict:
+        """What decides it, as JSON holds it."""
+        heads = {} if self.heads is None else {"heads": list(self.heads.keys)}
+        return self.rows.inputs(self.positive_N) | heads | {
+            "place": [self.place.site, self.place.layer, self.place.position],
+            "found": self.unit.key, "find": text_sha256(canonical(self.find.tolist())),
+        }  # fmt: skip
+
+    def ground(self) -> Ground:
+        return Ground(self.rows.array()[self.find], self.positive_N[self.find])
+
+    def signed(self, ground: Ground) -> np.ndarray:
+        return signed_set(read_mapped(self.file)[0], self.rows.shape[1], ground)
+
+    def of_heads(self) -> Heads | None:
+        if self.heads is None:
+            return None
+        place = Place("head_out", self.place.layer, self.place.position)
+        ground = Ground(self.heads.array()[self.find], self.positive_N[self.find])
+        return Heads(place, ground, self.head_width)
+
+
+@dataclass(frozen=True)
+class Jury:
+    """The statements that a model is asked about: of the half that did not find the nodes."""
+
+    statements: tuple[Statement, ...] = field(repr=False)
+    positive_N: np.ndarray  # of H1
+    clusters_N: np.ndarray | None
+
+    def inputs(self) -> dict:
+        asked = [(s.id, s.text, s.question) for s in self.statements]
+        labels = self.positive_N.astype(int).tolist()
+        found = {"judge": text_sha256(canonical([asked, labels]))}
+        return found | {"neutral": file_sha256(NEUTRAL)}
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What the edits of one node set changed. Arrays are [W, N] and [W]; W is 0 without nodes."""
+
+    name: str
+    place: Place
+    half: str  # that found the set; the other one judges
+    nodes: int
+    ways: list[Way]  # without their changes
+    positive_N: np.ndarray
+    clusters_N: np.ndarray | None
+    margin_WN: np.ndarray = field(repr=False)
+    likelihood_WN: np.ndarray = field(repr=False)
+    divergence_W: np.ndarray = field(repr=False)
+    perplexity_W: np.ndarray = field(repr=False)
+    owners: tuple[str, ...] = ()  # of each way: whose set it is, where there are several
+
+
+def intervention_work(
+    reader: Reader, identity: dict, found: NodeSet, jury: Jury, plan: InterventionPlan, seed: int
+) -> Work:
+    """A node set beside its controls. `identity` is what decides the model and its prompts."""
+    inputs = found.inputs() | jury.inputs() | identity | {
+        "plan": judged_plan(plan), "seed": seed,
+        "directions": {path: direction_sha256(path) for path in plan.directions},
+    } | label_inputs_of(jury)  # fmt: skip
+    unit = Unit("intervention", inputs)
+    return Work(unit, intervention, (reader, found, jury, plan, seed))
+
+
+def direction_sha256(path: str) -> str:
+    """Raises InputError for a file that cannot be read."""
+    try:
+        return file_sha256(path)
+    except OSError as error:
+        raise InputError(
+            f"config.intervention.directions: {path} cannot be read ({error.strerror}); check "
+            "the path"
+        ) from error
+
+
+def judged_plan(plan: InterventionPlan) -> dict:
+    """What of a plan decides the outcomes; intervals are made anew from them."""
+    return {k: v for k, v in asdict(plan).items() if k not in UNDECIDING}
+
+
+def label_inputs_of(jury: Jury) -> dict:
+    if jury.clusters_N is None:
+        return {}
+    return {"clusters": text_sha256(canonical(jury.clusters_N.tolist()))}
+
+
+def intervention(reader: Reader, found: NodeSet, jury: Jury, plan: InterventionPlan, seed: int):
+    ground = found.ground()
+    signed_D = found.signed(ground)
+    if not signed_D.any():
+        return {"nodes": 0, "ways": []}, {}
+    model = reader.model()
+    imported = tuple(
+        Imported(d.name, d.shift)
+        for d in (read_direction(path, model.config) for path in plan.directions)
+    )
+    ways = designed(found.place, signed_D, ground, plan, seed, found.of_heads(), imported)
+    return outcomes(reader, ways, jury, plan, int(np.count_nonzero(signed_D)))
+
+
+def outcomes(reader: Reader, ways: list[Way], jury: Jury, plan: InterventionPlan, nodes: int):
+    found = judged(
+        reader.model(), list(jury.statements), ways, reader.options, tokens=plan.tokens,
+        likelihood=plan.likelihood, batch_tokens=reader.batch_tokens,
+    )  # fmt: skip
+    named = [[w.method, w.action, float(w.strength), w.number, w.draw] for w in ways]
+    return {"nodes": nodes, "ways": named}, {name: getattr(found, name) for name in OUTCOMES}
+
+
+def specificity_work(
+    reader: Reader, identity: dict, sets: list[NodeSet], jury: Jury, plan: InterventionPlan,
+    seed: int,
+) -> Work:  # fmt: skip
+    """One comparison's statements under the node sets of all comparisons."""
+    inputs = jury.inputs() | identity | {
+        "sets": [found.inputs() for found in sets], "plan": judged_plan(plan), "seed": seed,
+    }  # fmt: skip
+    return Work(Unit("specificity", inputs), specificity, (reader, sets, jury, plan, seed))
+
+
+def specificity(reader: Reader, sets: list[NodeSet], jury: Jury, plan: InterventionPlan, seed: int):
+    ways, owners = [UNEDITED], [-1]
+    for number, found in enumerate(sets):
+        ground = found.ground()
+        signed_D, at = found.signed(ground), site_layer(found.place)
+        if not signed_D.any():
+            continue
+        row_D = put_there(plan.ablations[0], ground, plan, seed)[0]
+        ways.append(
+            Way(found.name, ablation(plan.ablations[0]), changes={at: replaced(signed_D, row_D)})
+        )
+        for strength in strongest(plan):
+            change = shifted(strength * ground.push(signed_D))
+            ways.append(Way(found.name, STEER, strength, changes={at: change}))
+        owners += [number] * (len(ways) - len(owners))
+    values, arrays = outcomes(reader, ways, jury, plan, 0)
+    return values | {"owners": owners}, arrays
+
+
+def strongest(plan: InterventionPlan) -> list[float]:
+    """The largest push, of those towards H1 if there are any."""
+    return sorted(plan.strengths, key=lambda c: (c > 0, abs(c)))[-1:]
+
+
+def read_tested(found: NodeSet, jury: Jury, result: Result, owners: tuple[str, ...] = ()) -> Tested:
+    """What a unit of either kind holds."""
+    ways = [Way(*named[:2], named[2], *named[3:]) for named in result.values["ways"]]
+    empty = {"margin_WN": (0, 0), "likelihood_WN": (0, 0), "divergence_W": 0, "perplexity_W": 0}
+    arrays = {name: result.arrays.get(name, np.empty(shape)) for name, shape in empty.items()}
+    return Tested(
+        found.name, found.place, found.half, result.values["nodes"], ways, jury.positive_N,
+        jury.clusters_N, **arrays, owners=owners,
+    )  # fmt: skip
