@@ -1,2 +1,0 @@
-def read_direction(path, config, at=""):
-    raise NotImplementedError
