@@ -14,7 +14,12 @@ from personascan.interventions.directions import (
     random_direction,
     random_set,
 )
-from personascan.interventions.plan import InterventionPlan
+from personascan.interventions.plan import (
+    MATCHED,
+    RANDOM,
+    RANDOM_DIRECTION,
+    InterventionPlan,
+)
 from personascan.interventions.ways import (
     UNEDITED,
     Change,
@@ -27,7 +32,6 @@ from personascan.interventions.ways import (
 from personascan.places import Place
 
 FOUND = "found nodes"
-RANDOM, MATCHED, RANDOM_DIRECTION = "random nodes", "nodes of like variance", "random direction"
 TOP, COHEN, HEADS = "largest mean difference", "largest Cohen's d", "whole heads"
 FOUND_DIFFERENCE = "mean difference on found nodes"
 DIFFERENCE = "mean difference"
@@ -127,7 +131,7 @@ def of_directions(at, signed_D, ground: Ground, plan, seed: int, imported) -> It
     }
     for method, direction_D in own.items():
         yield from of_direction(method, 0, at, of_norm(direction_D, norm), ground, plan)
-    for k in range(plan.controls):
+    for k in range(plan.controls if RANDOM_DIRECTION in plan.against else 0):
         rng = np.random.default_rng([seed, DIRECTIONS, k])
         direction_D = random_direction(norm, ground.mean_D.size, rng)
         yield from of_direction(RANDOM_DIRECTION, k, at, direction_D, ground, plan)

@@ -85,6 +85,15 @@ def signed_set(columns_C, nodes: int, ground: Ground) -> np.ndarray:
     return np.where(high_D & low_D, ground.sign_D, found_D).astype(np.int8)
 
 
+def most_frequent(columns_C, frequency_C, most: int) -> np.ndarray:
+    """At most so many of the columns of a set: those selected most often. 0: all of them."""
+    chosen = np.flatnonzero(columns_C)
+    if most and chosen.size > most:
+        order = np.argsort(-np.asarray(frequency_C)[chosen], kind="stable")
+        chosen = chosen[order[:most]]
+    return np.isin(np.arange(len(columns_C)), chosen)
+
+
 def random_set(size: int, ground: Ground, rng) -> np.ndarray:
     """So many nodes of all, each alike."""
     return ground.signed(rng.choice(ground.sign_D.size, size, replace=False))

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from personascan.errors import InputError
 from personascan.sources.language.editing import TOKENS
 
+RANDOM, MATCHED, RANDOM_DIRECTION = "random nodes", "nodes of like variance", "random direction"
+CONTROLS = (RANDOM, MATCHED, RANDOM_DIRECTION)
 ABLATIONS = ("mean", "zero", "resample", "patch")
 
 
@@ -15,8 +17,10 @@ class InterventionPlan:
     # "chosen": at the place that each half of the statements chose; or names of places.
     places: tuple[str, ...] = ()  # none: no interventions
     comparisons: tuple[str, ...] = ()  # that are tested, by name; none named: all
+    nodes: int = 0  # at most so many of a set, those selected most often; 0: all of it
     statements: int = 20  # of each direction of the half that judges
-    controls: int = 50  # random sets, sets of like variance and random directions: of each
+    controls: int = 50  # of each kind
+    against: tuple[str, ...] = CONTROLS  # kinds of controls that are drawn
     # What found nodes are set to: "mean" of the background, "zero", "resample" (another background
     # row each time), "patch" (a row of H1 each time). Controls have the first of these.
     ablations: tuple[str, ...] = ("mean", "zero", "resample", "patch")
@@ -36,6 +40,13 @@ def check_interventions(plan: InterventionPlan) -> None:
         raise InputError(
             f"{where}: use statements of at least 2, and controls, draws and bootstrap of at "
             "least 1"
+        )
+    if plan.nodes < 0:
+        raise InputError(f"{where}.nodes = {plan.nodes}; use 0 or more")
+    if RANDOM not in plan.against or set(plan.against) - set(CONTROLS):
+        raise InputError(
+            f"{where}.against = {plan.against}: use {RANDOM!r}, and besides some of "
+            f"{', '.join(CONTROLS[1:])}"
         )
     if not plan.ablations or len(set(plan.ablations)) < len(plan.ablations):
         raise InputError(f"{where}.ablations must name each once, and at least one")

@@ -9,13 +9,11 @@ from personascan.interventions.design import (
     DIFFERENCE,
     FOUND,
     FOUND_DIFFERENCE,
-    MATCHED,
     PROJECT,
-    RANDOM,
-    RANDOM_DIRECTION,
     STEER,
     ablation,
 )
+from personascan.interventions.plan import CONTROLS, MATCHED, RANDOM, RANDOM_DIRECTION
 from personascan.report.palette import colour
 from personascan.report.words import joined, pictures, safe, table
 from personascan.study.effects import ANSWER, LIKELIHOOD, MATCHING, Effect, TestedEffects
@@ -23,7 +21,6 @@ from personascan.study.results import Part
 from personascan.visible import visible
 
 DOSED = (FOUND, FOUND_DIFFERENCE, DIFFERENCE, COHEN)  # the lines of the picture
-BANDS = (RANDOM, MATCHED, RANDOM_DIRECTION)
 COLUMNS = 2
 
 
@@ -55,9 +52,10 @@ def what_text(part: Part) -> str:
         "H1 and to H0, with a 95% interval over statements. Ablation sets the nodes to the "
         "background's mean; steering pushes each node by so many deviations of the background in "
         "the direction in which it was found. What found nodes do is held against "
-        f"{plan.controls} random sets of their size, {plan.controls} of like variance and "
-        f"{plan.controls} random directions as long (p: the share of controls with an effect at "
-        "least as large, either way; family: over all node sets). Divergence and perplexity are "
+        f"{plan.controls} of each kind of control: random sets of their size, each node in the "
+        "direction of its own mean difference, so that they know the labels as well; sets of like "
+        "variance; random directions as long. p is the share of controls with an effect at least "
+        "as large, either way; the family is all node sets. Divergence and perplexity are "
         "the edit's effect on neutral text. `interventions.csv` has every action, outcome and "
         "control."
     )
@@ -118,13 +116,15 @@ def main_table(part: Part, some: list[TestedEffects]) -> str:
                     safe(found.tested.name), found.tested.place, found.tested.half,
                     found.tested.nodes, action_name(action, strength), interval(e),
                     f"{random.low:+.2f} to {random.high:+.2f}", p_text(e, RANDOM),
-                    p_text(e, MATCHED), f"{found.p_family[e.key]:.3f}", f"{e.divergence:.3f}",
+                    p_text(e, MATCHED), p_text(e, RANDOM_DIRECTION),
+                    f"{found.p_family[e.key]:.3f}", f"{e.divergence:.3f}",
                     f"{e.perplexity:.1f} ({found.perplexity:.1f})",
                 ]
             )  # fmt: skip
     header = [
         "", "place", "found on half", "nodes", "action", "effect on the answer",
-        "90% of random sets", "p, random", "p, like variance", "p, family", "divergence",
+        "90% of random sets", "p, random", "p, like variance",
+        "p, directions", "p, family", "divergence",
         "perplexity (unedited)",
     ]  # fmt: skip
     return table(header, rows)
@@ -227,7 +227,9 @@ def draw_doses(part: Part) -> Figure:
     figure = Figure(figsize=(1 + 4.8 * columns, 1.3 + 2.9 * lines), layout="constrained")
     axes = figure.subplots(lines, columns, squeeze=False, sharex=True)
     for axis, found in zip(axes.flat, some, strict=False):
-        for kind, grey in zip(BANDS, ("0.55", "0.75", "0.88"), strict=True):
+        for kind, grey in zip(CONTROLS, ("0.55", "0.75", "0.88"), strict=True):
+            if not found.of(kind, STEER):
+                continue
             x, low, high = dose(found.of(kind, STEER), "low", "high")
             axis.fill_between(x, low, high, color=grey, alpha=0.6, lw=0, label=f"90% of: {kind}")
         for c, method in enumerate(DOSED):

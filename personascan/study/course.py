@@ -310,7 +310,8 @@ class Case:
         there = heads in self.source.places and place.site not in ONCE
         return NodeSet(
             self.name, place, half, self.rows(place), stages.part_rows(self.pool, half, self.seed),
-            self.pool.positive_N, unit, str(self.store.array_path(unit, "set_TC")),
+            self.pool.positive_N, unit,
+            *(str(self.store.array_path(unit, name)) for name in ("set_TC", "frequency_TC")),
             self.rows(heads) if there else None, getattr(self.source, "head_width", 1),
         )  # fmt: skip
 

@@ -12,11 +12,10 @@ from personascan.analysis.effects import (
     measured,
 )
 from personascan.calibration.family import family_p, studentised, tie_draws
-from personascan.interventions.design import FOUND, MATCHED, RANDOM, RANDOM_DIRECTION
-from personascan.interventions.plan import InterventionPlan
+from personascan.interventions.design import FOUND
+from personascan.interventions.plan import CONTROLS, RANDOM, InterventionPlan
 from personascan.study.intervened import Tested
 
-CONTROLS = (RANDOM, MATCHED, RANDOM_DIRECTION)
 ANSWER, MATCHING, LIKELIHOOD = "answer", "matching answers", "log-likelihood"
 BAND = (0.05, 0.95)  # of the controls' effects
 

@@ -13,8 +13,8 @@ from personascan.analysis.heads import head_of, head_shares
 from personascan.analysis.separation import METRICS
 from personascan.errors import InputError
 from personascan.interventions.design import FOUND
+from personascan.interventions.plan import CONTROLS
 from personascan.places import lines_of
-from personascan.study.effects import CONTROLS
 from personascan.study.results import Part, Study
 
 WHERE = ("model", "level")

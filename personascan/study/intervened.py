@@ -7,7 +7,7 @@ import numpy as np
 from personascan.errors import InputError
 from personascan.hashes import file_sha256, text_sha256
 from personascan.interventions.design import STEER, Heads, Imported, ablation, designed, put_there
-from personascan.interventions.directions import Ground, signed_set
+from personascan.interventions.directions import Ground, most_frequent, signed_set
 from personascan.interventions.exchange import read_direction
 from personascan.interventions.judging import NEUTRAL, judged
 from personascan.interventions.plan import InterventionPlan
@@ -35,6 +35,7 @@ class NodeSet:
     positive_N: np.ndarray  # of all rows
     unit: Unit  # that holds the set
     file: str
+    frequency_file: str
     heads: StoredRows | None = None  # the heads of the place's layer, where they were extracted
     head_width: int = 1
 
@@ -49,8 +50,11 @@ class NodeSet:
     def ground(self) -> Ground:
         return Ground(self.rows.array()[self.find], self.positive_N[self.find])
 
-    def signed(self, ground: Ground) -> np.ndarray:
-        return signed_set(read_mapped(self.file)[0], self.rows.shape[1], ground)
+    def signed(self, ground: Ground, most: int) -> np.ndarray:
+        """At most so many of its columns, as nodes with their directions."""
+        frequency_C = read_mapped(self.frequency_file)[0]
+        columns_C = most_frequent(read_mapped(self.file)[0], frequency_C, most)
+        return signed_set(columns_C, self.rows.shape[1], ground)
 
     def of_heads(self) -> Heads | None:
         if self.heads is None:
@@ -129,7 +133,7 @@ def label_inputs_of(jury: Jury) -> dict:
 
 def intervention(reader: Reader, found: NodeSet, jury: Jury, plan: InterventionPlan, seed: int):
     ground = found.ground()
-    signed_D = found.signed(ground)
+    signed_D = found.signed(ground, plan.nodes)
     if not signed_D.any():
         return {"nodes": 0, "ways": []}, {}
     model = reader.model()
@@ -165,7 +169,7 @@ def specificity(reader: Reader, sets: list[NodeSet], jury: Jury, plan: Intervent
     ways, owners = [UNEDITED], [-1]
     for number, found in enumerate(sets):
         ground = found.ground()
-        signed_D, at = found.signed(ground), site_layer(found.place)
+        signed_D, at = found.signed(ground, plan.nodes), site_layer(found.place)
         if not signed_D.any():
             continue
         row_D = put_there(plan.ablations[0], ground, plan, seed)[0]
