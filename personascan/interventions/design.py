@@ -91,10 +91,10 @@ def designed(
     for k in range(plan.controls):
         rng = np.random.default_rng([seed, SETS, k])
         ways += of_set(RANDOM, k, at, random_set(size, ground, rng), ground, plan, first, seed)
-        rng = np.random.default_rng([seed, LIKE, k])
-        ways += of_set(
-            MATCHED, k, at, matched_set(signed_D, ground, rng), ground, plan, first, seed
-        )
+        if MATCHED in plan.against:
+            rng = np.random.default_rng([seed, LIKE, k])
+            like_D = matched_set(signed_D, ground, rng)
+            ways += of_set(MATCHED, k, at, like_D, ground, plan, first, seed)
     return ways + list(of_directions(at, signed_D, ground, plan, seed, imported))
 
 
