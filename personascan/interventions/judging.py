@@ -40,6 +40,7 @@ def judged(
     *,
     tokens: str = "all",
     likelihood: bool = True,
+    side_effects: bool = True,
     batch_tokens: int,
 ) -> Judged:
     """Every statement in every way; the first way is the unedited model.
@@ -55,10 +56,11 @@ def judged(
     likelihood_WN = np.full(margin_WN.shape, np.nan)
     if likelihood:
         likelihood_WN = passes(up_to_their_end(model, statements, options), ways, Likelihood())
-    looked = [w for w, way in enumerate(ways) if way.number == way.draw == 0]
-    side_WM2 = passes(neutral_prompts(model), [ways[w] for w in looked], SideEffects())
+    looked = [w for w, way in enumerate(ways) if side_effects and way.number == way.draw == 0]
     side_W2 = np.full((len(ways), 2), np.nan)
-    side_W2[looked] = side_WM2.mean(1)
+    if looked:
+        passed_WM2 = passes(neutral_prompts(model), [ways[w] for w in looked], SideEffects())
+        side_W2[looked] = passed_WM2.mean(1)
     for name, found in (("answers", margin_WN), ("side effects", side_W2[looked])):
         if not np.isfinite(found).all():
             raise InputError(f"{name} of the edited model are not finite; use smaller strengths")

@@ -142,16 +142,17 @@ def intervention(reader: Reader, found: NodeSet, jury: Jury, plan: InterventionP
         for d in (read_direction(path, model.config) for path in plan.directions)
     )
     ways = designed(found.place, signed_D, ground, plan, seed, found.of_heads(), imported)
-    return outcomes(reader, ways, jury, plan, int(np.count_nonzero(signed_D)))
+    values, arrays = outcomes(reader, ways, jury, plan.tokens, likelihood=plan.likelihood)
+    return values | {"nodes": int(np.count_nonzero(signed_D))}, arrays
 
 
-def outcomes(reader: Reader, ways: list[Way], jury: Jury, plan: InterventionPlan, nodes: int):
+def outcomes(reader: Reader, ways: list[Way], jury: Jury, tokens: str, **looked_at: bool):
     found = judged(
-        reader.model(), list(jury.statements), ways, reader.options, tokens=plan.tokens,
-        likelihood=plan.likelihood, batch_tokens=reader.batch_tokens,
+        reader.model(), list(jury.statements), ways, reader.options, tokens=tokens,
+        batch_tokens=reader.batch_tokens, **looked_at,
     )  # fmt: skip
     named = [[w.method, w.action, float(w.strength), w.number, w.draw] for w in ways]
-    return {"nodes": nodes, "ways": named}, {name: getattr(found, name) for name in OUTCOMES}
+    return {"ways": named}, {name: getattr(found, name) for name in OUTCOMES}
 
 
 def specificity_work(
@@ -180,8 +181,9 @@ def specificity(reader: Reader, sets: list[NodeSet], jury: Jury, plan: Intervent
             change = shifted(strength * ground.push(signed_D))
             ways.append(Way(found.name, STEER, strength, changes={at: change}))
         owners += [number] * (len(ways) - len(owners))
-    values, arrays = outcomes(reader, ways, jury, plan, 0)
-    return values | {"owners": owners}, arrays
+    looked_at = {"likelihood": False, "side_effects": False}
+    values, arrays = outcomes(reader, ways, jury, plan.tokens, **looked_at)
+    return values | {"nodes": 0, "owners": owners}, arrays
 
 
 def strongest(plan: InterventionPlan) -> list[float]:
