@@ -40,6 +40,15 @@ HOME = {
     "study_status": "report.publish",
     "summary_table": "report.tables",
     "whole_file": "files",
+    "Direction": "interventions.exchange",
+    "Writing": "sources.language.generate",
+    "found_direction": "study.steering",
+    "generate": "sources.language.generate",
+    "parse_strengths": "interventions.steering",
+    "read_direction": "interventions.exchange",
+    "side_by_side": "interventions.steering",
+    "steered_texts": "interventions.steering",
+    "write_direction": "interventions.steering",
     "write_rows": "sources.arrays",
 }
 __all__ = list(HOME)

@@ -1,0 +1,144 @@
+"""The direction that a finished study found, to steer with or to give away."""
+
+import importlib.metadata
+import pathlib
+
+import numpy as np
+
+from personascan.analysis.localisation import HALVES
+from personascan.errors import InputError
+from personascan.interventions.directions import of_norm
+from personascan.interventions.exchange import Direction
+from personascan.interventions.ways import site_layer
+from personascan.reading import read_json
+from personascan.sources.language.source import Reader
+from personascan.study.config import StudyConfig
+from personascan.study.course import Case
+from personascan.study.opening import open_study
+from personascan.study.stages import ALL
+from personascan.study.store import Store
+
+RECORD, UNITS = "study.json", "units"
+KINDS = ("found", "difference", "found difference")
+
+
+def found_direction(
+    study,
+    comparison: str,
+    *,
+    kind: str = "found",
+    half: str = "",
+    place: str = "",
+    nodes: int | None = None,
+    model: str = "",
+    level: int | None = None,
+    units: str = "",
+) -> tuple[Reader, Direction]:
+    """How to read the model of a finished study, and the direction of one of its comparisons.
+
+    Strength 1 is one deviation of the background at every found node, in the direction in which it
+    was found; the other kinds are as long.
+
+    Args:
+      study: the folder of the study, whose inputs are as they were.
+      kind: "found" (the signed node set), "difference" (mean H1 less mean H0) or "found difference"
+        (the same at found nodes).
+      half: "A" or "B", whose rows found the nodes; "": A where halves chose a place, else all rows.
+      place: one that this half or the recipe names; "": the one that the half chose.
+      nodes: at most so many of the set, those selected most often; 0: all; None: as the study's
+        own interventions.
+      model, level: which one, where the study has several.
+      units: the folder of its units, if they lie elsewhere.
+
+    Raises:
+      InputError: a folder that is no study, changed inputs, an unknown comparison, place, half or
+        kind, nodes that were not found.
+    """
+    if kind not in KINDS:
+        raise InputError(f"direction kind {kind!r} is unknown; use one of {', '.join(KINDS)}")
+    case = named_case(pathlib.Path(study), comparison, model, level, units)
+    part = half or (HALVES[0] if case.chooses else ALL)
+    if part not in (*HALVES, ALL):
+        raise InputError(f"half {half!r} is unknown; use A, B or all")
+    where = named_place(case, part, place)
+    found = case.node_set(part, where)
+    ground = found.ground()
+    most = case.config.intervention.nodes if nodes is None else nodes
+    signed_D = found.signed(ground, most)
+    if not signed_D.any():
+        raise InputError(
+            f"no nodes were found for {comparison!r} at {where} on {part}; name another --half or "
+            "--place"
+        )
+    push_D = ground.push(signed_D)
+    if kind != "found":
+        only_D = signed_D != 0 if kind == "found difference" else np.ones(signed_D.size, bool)
+        push_D = of_norm(np.where(only_D, ground.difference_D, 0), np.linalg.norm(push_D))
+    record = {
+        "personascan": importlib.metadata.version("personascan"),
+        "model": case.source.name, "model_sha256": case.source.identified.sha256,
+        "comparison": comparison, "level": case.comparison.level, "kind": kind,
+        "place": [where.site, where.layer, where.position], "half": part,
+        "nodes": int(np.count_nonzero(signed_D)), "unit": found.unit.key,
+        "strength": "1 is one deviation of the background at every found node",
+    }  # fmt: skip
+    at = site_layer(where)
+    direction = Direction(
+        comparison, {at: push_D.astype(np.float32)}, {at: signed_D.astype(np.int8)}, record
+    )
+    return case.source.reader, direction
+
+
+def named_case(folder: pathlib.Path, comparison: str, model: str, level, units: str) -> Case:
+    """A comparison of a finished study."""
+    record = folder / RECORD
+    if not record.is_file():
+        raise InputError(f"{folder} holds no finished study (no {RECORD}); run one first")
+    try:
+        content = read_json(record)
+        raw = dict(content["config"]) | {"out": str(folder), "units": units}
+        inputs = content["sha256"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{record} is damaged; run the study again") from error
+    config = StudyConfig.from_dict(raw)
+    if not config.statements:
+        raise InputError(f"{folder} is a study of no language model; there is nothing to steer")
+    opened = open_study(config)
+    if opened.provenance["sha256"] != inputs:
+        raise InputError(f"the inputs of {folder} have changed since; run the study again")
+    store = Store(pathlib.Path(units) if units else folder / UNITS)
+    cases = [
+        case
+        for source in opened.sources
+        if model in ("", source.name)
+        for cases in opened.cases(source, store)
+        for case in cases
+        if level in (None, case.comparison.level)
+    ]
+    named = [case for case in cases if case.name == comparison]
+    if not named:
+        known = ", ".join(dict.fromkeys(case.name for case in cases)) or "none of that model, level"
+        raise InputError(f"{comparison!r} is no comparison of {folder}; it has {known}")
+    if len(named) > 1:
+        raise InputError(
+            f"{folder} has {comparison!r} {len(named)} times; name --model and --level of one"
+        )
+    return named[0]
+
+
+def named_place(case: Case, part: str, text: str):
+    """The place of that name, or the one that a half chose."""
+    chosen = [place for finder, _, place, _ in case.choices() if finder == part]
+    known = [*chosen, *(place for one, _, place in case.intervened if one == part)]
+    known += case.named if part == ALL else ()
+    if not known:
+        raise InputError(f"{case.name}: {part} found no nodes at any place; name another half")
+    if not text:
+        return known[0]
+    place = case.source.named(text)
+    if place not in known:
+        raise InputError(
+            f"{case.name}: {part} looked for nodes at {'; '.join(map(str, dict.fromkeys(known)))}, "
+            f"not at {place}"
+        )
+    return place
