@@ -1,7 +1,7 @@
 """Text that a model writes: greedy or sampled, batched, its activations edited if asked for."""
 
+import dataclasses
 import functools
-import json
 from dataclasses import dataclass
 
 import jax
@@ -12,6 +12,7 @@ from personascan.errors import InputError
 from personascan.models.decoder import as_bits
 from personascan.models.load import LanguageModel
 from personascan.models.tap import Edits, Kept
+from personascan.reading import is_file, read_json
 from personascan.sources.language.editing import Editing
 from personascan.sources.language.extract import BATCH_TOKENS, memory_named
 from personascan.sources.language.prompts import Prompt, plan_batches
@@ -59,8 +60,11 @@ def generate(
       New tokens of each prompt. What a row draws does not depend on what shares its batch.
 
     Raises:
-      InputError: an encoder, a model without an unembedding, texts longer than the model takes.
+      InputError: no prompts, an encoder, a model without an unembedding, texts longer than the
+        model takes or in which its rotation would change.
     """
+    if not prompts:
+        raise InputError("there are no prompts to go on with")
     longest = max(len(p.ids) for p in prompts) + writing.new_tokens
     if longest > model.config.max_positions:
         raise InputError(
@@ -68,17 +72,18 @@ def generate(
             f"{model.config.max_positions}: use fewer new tokens"
         )
     refuse_crossing(model, prompts, writing.new_tokens)
-    ends = stop_tokens(model) if stop is None else tuple(stop)
+    ends = np.array((stop_tokens(model) if stop is None else stop) or [NOTHING], np.int32)
+    # Another seed or other stops of that number compile nothing anew.
+    seed, unseeded = jax.random.key(writing.seed), dataclasses.replace(writing, seed=0)
     params = as_bits(model.params) if jax.default_backend() == "cpu" else model.params
-    rows = max(1, batch_tokens // longest)
     found = [[] for _ in prompts]
-    batches = plan_batches(prompts, rows * (longest - writing.new_tokens), pad=0)
+    batches = plan_batches(prompts, batch_tokens, pad=0, room=writing.new_tokens)
     with memory_named(batches):
         for batch in batches:
             edits = None if editing is None else editing.of_batch(batch, prompts)
             new_BG = written(
-                params, batch.tokens_BT, batch.lengths_B, batch.rows.astype(np.int32), edits,
-                decoder=model.decoder(), writing=writing, stop=ends,
+                params, batch.tokens_BT, batch.lengths_B, batch.rows.astype(np.int32), seed, ends,
+                edits, decoder=model.decoder(), writing=unseeded,
                 edited=editing is not None and editing.generated,
             )  # fmt: skip
             for row, number in enumerate(batch.rows[: batch.real]):
@@ -87,14 +92,15 @@ def generate(
     return found
 
 
-@functools.partial(jax.jit, static_argnames=("decoder", "writing", "stop", "edited"))
+@functools.partial(jax.jit, static_argnames=("decoder", "writing", "edited"))
 def written(
-    params, tokens_BT, lengths_B, row_B, edits: Edits | None, *, decoder, writing, stop, edited
-):
+    params, tokens_BT, lengths_B, row_B, seed, stop_S, edits: Edits | None, *, decoder, writing,
+    edited,
+):  # fmt: skip
     """New tokens [B, G] int32, NOTHING behind the end of a row.
 
-    row_B numbers the rows: what is drawn depends on it alone. edited: whether the tokens that are
-    written are edited too.
+    row_B numbers the rows: what is drawn depends on it and the seed (a key) alone. edited: whether
+    the tokens that are written are edited too.
     """
     variables, rows = {"params": params}, len(tokens_BT)
     kept = Kept(jnp.zeros((rows, 1), jnp.int32))
@@ -106,7 +112,7 @@ def written(
 
     def choose(hidden_BD, step):
         logits_BV = decoder.apply(variables, hidden_BD[:, None], method="logits")[:, 0]
-        return chosen(logits_BV, row_B, step, writing)
+        return chosen(logits_BV, row_B, step, seed, writing)
 
     slots = tokens_BT.shape[1] + writing.new_tokens
     cache = decoder.apply(variables, rows, slots, method="empty_cache")
@@ -117,7 +123,7 @@ def written(
         edits = edits._replace(tokens_BT=jnp.full((rows, 1), edited))
 
     def ended(token_B, before_B):
-        return before_B | jnp.isin(token_B, jnp.array(stop, jnp.int32))
+        return before_B | jnp.isin(token_B, stop_S)
 
     def step_on(state):
         step, token_B, ended_B, cache, new_BG = state
@@ -132,7 +138,7 @@ def written(
     return jax.lax.while_loop(unfinished, step_on, state)[-1]
 
 
-def chosen(logits_BV, row_B, step, writing: Writing):
+def chosen(logits_BV, row_B, step, seed, writing: Writing):
     """The next token of each row: the likeliest, or one that is drawn (nucleus: 1904.09751)."""
     if not writing.temperature:
         return jnp.argmax(logits_BV, axis=-1).astype(jnp.int32)
@@ -150,7 +156,7 @@ def chosen(logits_BV, row_B, step, writing: Writing):
         logits_BV = jnp.where(logits_BV < least_B[:, None], -jnp.inf, logits_BV)
 
     def draw(row, logits_V):
-        key = jax.random.fold_in(jax.random.fold_in(jax.random.key(writing.seed), row), step)
+        key = jax.random.fold_in(jax.random.fold_in(seed, row), step)
         return jax.random.categorical(key, logits_V)
 
     return jax.vmap(draw)(row_B, logits_BV).astype(jnp.int32)
@@ -160,12 +166,12 @@ def stop_tokens(model: LanguageModel) -> tuple[int, ...]:
     """What ends a text: by the tokenizer, and by the checkpoint's generation_config.json."""
     found = {model.tokenizer.eos_token_id}
     path = model.path / "generation_config.json"
-    if path.is_file():
-        try:
-            named = json.loads(path.read_text(encoding="utf-8")).get("eos_token_id")
-        except (ValueError, AttributeError) as error:
-            raise InputError(f"{path} cannot be read ({error}); fetch it again") from error
-        found |= set(named) if isinstance(named, list) else {named}
+    if is_file(path):
+        named = read_json(path).get("eos_token_id")
+        named = named if isinstance(named, list) else [named]
+        if not all(token is None or type(token) is int for token in named):
+            raise InputError(f"{path}: eos_token_id holds {named}; use numbers of tokens")
+        found |= set(named)
     return tuple(sorted(found - {None}))
 
 
@@ -175,7 +181,8 @@ def refuse_crossing(model: LanguageModel, prompts: list[Prompt], new_tokens: int
         if rope.kind != "longrope":
             continue
         for prompt in prompts:
-            if len(prompt.ids) <= rope.original_positions < len(prompt.ids) + new_tokens:
+            read = len(prompt.ids) + new_tokens - 1  # the last one is written and not read
+            if len(prompt.ids) <= rope.original_positions < read:
                 raise InputError(
                     f"the model rotates texts beyond {rope.original_positions} tokens in another "
                     f"way, and a prompt of {len(prompt.ids)} with {new_tokens} new tokens would "

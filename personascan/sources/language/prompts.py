@@ -202,13 +202,17 @@ def note_unknown(tokenizer, statements, prompts) -> None:
         )
 
 
-def plan_batches(prompts: list[Prompt], batch_tokens: int, pad: int) -> list[Batch]:
-    """Batches of at most `batch_tokens` padded tokens (at least one statement each)."""
+def plan_batches(prompts: list[Prompt], batch_tokens: int, pad: int, room: int = 0) -> list[Batch]:
+    """Batches of at most `batch_tokens` padded tokens (at least one statement each).
+
+    room: tokens to be written behind each prompt, which count as its own.
+    """
     lengths = np.array([len(p.ids) for p in prompts])
     batches = []
-    for padded, members in buckets(lengths):
+    for whole, members in buckets(lengths + room):
+        padded = whole - room
         # Equal sizes within a bucket: one compiled shape, and at most a few rows of padding.
-        count = -(-len(members) // max(1, batch_tokens // padded))
+        count = -(-len(members) // max(1, batch_tokens // whole))
         size = -(-len(members) // count)
         for start in range(0, len(members), size):
             rows = members[start : start + size]
