@@ -60,7 +60,7 @@ def main(_) -> None:
     for prompt, of_strengths in zip(PROMPT.value, texts, strict=True):
         headings = [f"{visible(direction.name)} {strength:+g}" for strength in strengths]
         print(f"\n> {visible(prompt)}\n")
-        print(personascan.side_by_side(list(map(visible, of_strengths)), headings, width))
+        print(personascan.side_by_side(of_strengths, headings, width))
 
 
 if __name__ == "__main__":

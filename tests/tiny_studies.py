@@ -40,7 +40,7 @@ def recipe(place, out="out", **changes):
         "units": str(place / "units"),  # what one study of a folder has done, others use
     }
     for key, value in changes.items():
-        settings[key] = settings[key] | value if isinstance(value, dict) else value
+        settings[key] = settings.get(key, {}) | value if isinstance(value, dict) else value
     return settings
 
 

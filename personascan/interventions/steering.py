@@ -17,6 +17,7 @@ from personascan.sources.language.generate import Writing, generate
 from personascan.sources.language.prompts import effective, tokenize
 from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import PromptOptions
+from personascan.visible import visible
 
 
 def steered_texts(
@@ -79,7 +80,11 @@ def side_by_side(texts: list[str], headings: list[str], width: int) -> str:
     column = max(12, (width - 3 * (len(texts) - 1)) // len(texts))
 
     def wrapped(text: str) -> list[str]:
-        return [row for line in text.splitlines() for row in textwrap.wrap(line, column) or [""]]
+        return [
+            row
+            for line in text.splitlines()
+            for row in textwrap.wrap(visible(line), column) or [""]
+        ]
 
     columns = [
         [heading, "-" * min(column, len(heading)), *wrapped(text)]

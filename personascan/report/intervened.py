@@ -16,7 +16,7 @@ from personascan.interventions.design import (
 from personascan.interventions.plan import CONTROLS, MATCHED, RANDOM, RANDOM_DIRECTION
 from personascan.report.palette import colour
 from personascan.report.words import joined, pictures, safe, table
-from personascan.study.effects import ANSWER, LIKELIHOOD, MATCHING, Effect, TestedEffects
+from personascan.study.effects import ANSWER, LIKELIHOOD, MATCHING, YES, Effect, TestedEffects
 from personascan.study.results import Part
 from personascan.visible import visible
 
@@ -148,7 +148,7 @@ def methods_table(part: Part, some: list[TestedEffects]) -> str:
     for found in some:
         for method in dict.fromkeys(e.method for e in found.effects):
             cells = [effect_at(found, method, STEER, strength, o)
-                     for o in (ANSWER, MATCHING, LIKELIHOOD)]  # fmt: skip
+                     for o in (ANSWER, YES, MATCHING, LIKELIHOOD)]  # fmt: skip
             if cells[0] is None:
                 continue
             out = effect_at(found, method, PROJECT, np.nan)
@@ -170,7 +170,8 @@ def methods_table(part: Part, some: list[TestedEffects]) -> str:
         f"answers match the label for {joined(unedited)} of the statements.\n\n"
         + table(
             [
-                "", "found on half", "nodes or direction", "answer", "share of matching answers",
+                "", "found on half", "nodes or direction", "answer", "Yes to all",
+                "share of matching answers",
                 "log-likelihood, nats a token", "answer, projected out", "divergence",
             ],
             rows,

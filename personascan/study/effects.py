@@ -16,7 +16,7 @@ from personascan.interventions.design import FOUND
 from personascan.interventions.plan import CONTROLS, RANDOM, InterventionPlan
 from personascan.study.intervened import Tested
 
-ANSWER, MATCHING, LIKELIHOOD = "answer", "matching answers", "log-likelihood"
+ANSWER, YES, MATCHING, LIKELIHOOD = "answer", "yes", "matching answers", "log-likelihood"
 BAND = (0.05, 0.95)  # of the controls' effects
 
 
@@ -70,11 +70,15 @@ def same(strength: float):
 
 
 def outcomes_of(tested: Tested) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """{outcome: (its values [W, N], what each statement counts)}."""
+    """{outcome: (its values [W, N], what each statement counts)}.
+
+    A push that says Yes to everything moves "yes" and leaves "answer", H1 less H0, where it is.
+    """
     positive_N = tested.positive_N
     matches_WN = ((tested.margin_WN > 0) == positive_N).astype(float)
     found = {
         ANSWER: (tested.margin_WN, apart_weights(positive_N)),
+        YES: (tested.margin_WN, even_weights(positive_N)),
         MATCHING: (matches_WN, even_weights(positive_N)),
     }
     if np.isfinite(tested.likelihood_WN).all():

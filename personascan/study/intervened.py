@@ -1,5 +1,6 @@
 """Units of intervention: what decides them, the functions that do them, and their records."""
 
+import pathlib
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -112,7 +113,7 @@ def intervention_work(
 def direction_sha256(path: str) -> str:
     """Raises InputError for a file that cannot be read."""
     try:
-        return file_sha256(path)
+        return file_sha256(pathlib.Path(path))
     except OSError as error:
         raise InputError(
             f"config.intervention.directions: {path} cannot be read ({error.strerror}); check "
