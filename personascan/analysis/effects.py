@@ -9,6 +9,9 @@ import numpy as np
 from scipy.stats import norm, t
 
 
+ROUNDING = 1e-9  # of an effect
+
+
 @dataclass(frozen=True)
 class Effects:
     """Of each way: how far it moves an outcome, with an interval over the rows."""
@@ -40,7 +43,8 @@ def measured(
 
     Rows are drawn within H1 and within H0, with clusters these. The percentile interval of few
     rows is too narrow, and is taken as much further out as a t interval is wider than a normal one
-    whose variance is divided by n (Hesterberg 2015, "expanded percentile").
+    whose variance is divided by n (Hesterberg 2015, "expanded percentile"). Of fewer than five
+    units of a side it stays too narrow; of one there is none (NaN).
 
     Args:
       change_WN: outcome in each way less that of the unedited model.
@@ -48,15 +52,22 @@ def measured(
     """
     units_N, sides = units_of(positive_N, clusters_N)
     weighted_WN = change_WN * weights_N
+    effect_W = weighted_WN.sum(1)
+    fewest = int(min((sides).sum(), (~sides).sum()))
+    if fewest < 2:
+        return Effects(effect_W, *np.full((2, effect_W.size), np.nan))
     summed_WU = np.stack([weighted_WN[:, units_N == u].sum(1) for u in range(len(sides))], axis=1)
-    times_BU = np.empty((resamples, len(sides)))
+    weights_U = np.bincount(units_N, weights_N)
+    drawn_BW = np.zeros((resamples, effect_W.size))
     for side in (True, False):
         own = np.flatnonzero(sides == side)
-        times_BU[:, own] = rng.multinomial(own.size, np.full(own.size, 1 / own.size), resamples)
-    fewest = int(min((sides).sum(), (~sides).sum()))
+        times_BU = rng.multinomial(own.size, np.full(own.size, 1 / own.size), resamples)
+        # Clusters differ in size: however many rows are drawn, a side counts as much as it did.
+        share_B = times_BU @ weights_U[own] / weights_U[own].sum()
+        drawn_BW += times_BU @ summed_WU[:, own].T / share_B[:, None]
     out = norm.cdf(-np.sqrt(fewest / (fewest - 1)) * t.ppf((1 + level) / 2, fewest - 1))
-    low_W, high_W = np.quantile(times_BU @ summed_WU.T, [out, 1 - out], axis=0)
-    return Effects(weighted_WN.sum(1), low_W, high_W)
+    low_W, high_W = np.quantile(drawn_BW, [out, 1 - out], axis=0)
+    return Effects(effect_W, low_W, high_W)
 
 
 def units_of(positive_N, clusters_N) -> tuple[np.ndarray, np.ndarray]:
@@ -67,7 +78,10 @@ def units_of(positive_N, clusters_N) -> tuple[np.ndarray, np.ndarray]:
 
 
 def control_p(effect: float, control_K) -> float:
-    """(controls whose effect is at least as large, either way + 1) / (controls + 1)."""
+    """(controls whose effect is at least as large, either way + 1) / (controls + 1).
+
+    Sums of the same numbers in another order are as large.
+    """
     control_K = np.asarray(control_K)
-    reached = np.abs(control_K) >= abs(effect)
+    reached = np.abs(control_K) >= abs(effect) * (1 - ROUNDING)
     return float((reached.sum() + 1) / (control_K.size + 1))
