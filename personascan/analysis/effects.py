@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm, t
 
-
 ROUNDING = 1e-9  # of an effect
 
 

@@ -1,5 +1,6 @@
 """All ways in which a node set is tested: its own, and those of the controls it must beat."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from personascan.interventions.directions import (
     random_set,
 )
 from personascan.interventions.plan import (
+    CONTROLS,
     MATCHED,
     RANDOM,
     RANDOM_DIRECTION,
@@ -35,6 +37,7 @@ FOUND = "found nodes"
 TOP, COHEN, HEADS = "largest mean difference", "largest Cohen's d", "whole heads"
 FOUND_DIFFERENCE = "mean difference on found nodes"
 DIFFERENCE = "mean difference"
+METHODS = (*CONTROLS, FOUND, TOP, COHEN, HEADS, FOUND_DIFFERENCE, DIFFERENCE)
 STEER, PROJECT = "steer", "project out"
 SETS, LIKE, DIRECTIONS, ROWS = range(4)  # streams of draws
 
@@ -130,23 +133,34 @@ def of_directions(at, signed_D, ground: Ground, plan, seed: int, imported) -> It
         DIFFERENCE: ground.difference_D,
     }
     for method, direction_D in own.items():
-        yield from of_direction(method, 0, at, of_norm(direction_D, norm), ground, plan)
+        yield from of_direction(method, 0, at, of_norm(direction_D, 1), norm, ground, plan)
     for k in range(plan.controls if RANDOM_DIRECTION in plan.against else 0):
         rng = np.random.default_rng([seed, DIRECTIONS, k])
-        direction_D = random_direction(norm, ground.mean_D.size, rng)
-        yield from of_direction(RANDOM_DIRECTION, k, at, direction_D, ground, plan)
-    for one in imported:
+        direction_D = random_direction(1, ground.mean_D.size, rng)
+        yield from of_direction(RANDOM_DIRECTION, k, at, direction_D, norm, ground, plan)
+    for name, one in zip(told_apart([one.name for one in imported]), imported, strict=True):
         whole = np.sqrt(sum(float(shift_D @ shift_D) for shift_D in one.shift.values()))
         for strength in plan.strengths:
             changes: dict[tuple[str, int], Change] = {
                 where: shifted(strength * shift_D * (norm / whole))
                 for where, shift_D in one.shift.items()
             }
-            yield Way(one.name, STEER, strength, changes=changes)
+            yield Way(name, STEER, strength, changes=changes)
 
 
-def of_direction(method: str, number: int, at, direction_D, ground, plan) -> Iterator[Way]:
-    change = {at: projected_out(direction_D, ground.mean_D)}
+def of_direction(method: str, number: int, at, unit_D, norm, ground, plan) -> Iterator[Way]:
+    change = {at: projected_out(unit_D, ground.mean_D)}
     yield Way(method, PROJECT, number=number, changes=change)
     for strength in plan.strengths:
-        yield Way(method, STEER, strength, number, changes={at: shifted(strength * direction_D)})
+        change = {at: shifted(strength * norm * unit_D)}
+        yield Way(method, STEER, strength, number, changes=change)
+
+
+def told_apart(names: list[str]) -> list[str]:
+    """Names of imported directions, none of them that of another method: these are averaged."""
+    taken, found = set(METHODS), []
+    for name in names:
+        same = (f"{name} ({number})" for number in itertools.count(2))
+        found.append(next(one for one in itertools.chain([name], same) if one not in taken))
+        taken.add(found[-1])
+    return found

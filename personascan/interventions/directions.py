@@ -38,8 +38,8 @@ class Ground:
 
     @functools.cached_property
     def deviation_D(self) -> np.ndarray:
-        """Of the background: the unit of steering."""
-        return self.background_BD.std(0)
+        """Of the background: the unit of steering; 0 where it does not vary."""
+        return np.where(np.ptp(self.background_BD, axis=0) > 0, self.background_BD.std(0), 0.0)
 
     @functools.cached_property
     def difference_D(self) -> np.ndarray:
@@ -52,6 +52,9 @@ class Ground:
         sizes = len(self.raised_ND) - 1, len(self.background_BD) - 1
         variances = self.raised_ND.var(0, ddof=1), self.background_BD.var(0, ddof=1)
         pooled_D = np.sqrt(np.average(variances, axis=0, weights=sizes))
+        # Sums of equal numbers are rounded: what is constant on both sides goes by its values.
+        sides = self.raised_ND, self.background_BD
+        pooled_D[sum(np.ptp(side_ND, axis=0) for side_ND in sides) == 0] = 0
         return np.divide(
             self.difference_D, pooled_D, out=np.zeros(pooled_D.size), where=pooled_D > 0
         )

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from personascan.errors import InputError
 from personascan.sources.language.editing import TOKENS
 
@@ -55,8 +57,8 @@ def check_interventions(plan: InterventionPlan) -> None:
             raise InputError(
                 f"{where}.ablations: {ablation!r} is unknown; use some of {', '.join(ABLATIONS)}"
             )
-    if 0 in plan.strengths or len(set(plan.strengths)) < len(plan.strengths):
-        raise InputError(f"{where}.strengths = {plan.strengths}: name each once, and not 0")
+    if len({0, *plan.strengths}) <= len(plan.strengths) or not np.isfinite(plan.strengths).all():
+        raise InputError(f"{where}.strengths = {plan.strengths}: name each once, finite and not 0")
     if not 0 < plan.level < 1:
         raise InputError(f"{where}.level = {plan.level} is outside (0, 1)")
     if plan.tokens not in TOKENS or plan.tokens == "generated":

@@ -22,6 +22,13 @@ from personascan.visible import visible
 
 DOSED = (FOUND, FOUND_DIFFERENCE, DIFFERENCE, COHEN)  # the lines of the picture
 COLUMNS = 2
+SET_TO = {
+    "mean": "the background's mean",
+    "zero": "zero",
+    "resample": "the values of background rows",
+    "patch": "the values of rows of H1",
+}
+ALSO = {MATCHED: "; sets of like variance", RANDOM_DIRECTION: "; random directions as long"}
 
 
 def intervened_section(part: Part, figures) -> str:
@@ -44,21 +51,25 @@ def intervened_section(part: Part, figures) -> str:
 def what_text(part: Part) -> str:
     plan, tokens = part.config.intervention, part.config.intervention.tokens
     at = {"all": "every token", "statement": "the statement's tokens", "last": "the last token"}
+    also = "".join(ALSO[kind] for kind in CONTROLS[1:] if kind in plan.against)
     return (
         f"Node sets found on one half of the {part.terms.rows} are edited at their place, at "
         f"{at[tokens]}, while the model is asked whether {part.terms.rows} of the other half "
         f"({plan.statements} of H1 and of H0) are something it would say. The answer is the logit "
         "of Yes less that of No; an effect is how much further apart an edit moves the answers to "
-        "H1 and to H0, with a 95% interval over statements. Ablation sets the nodes to the "
-        "background's mean; steering pushes each node by so many deviations of the background in "
-        "the direction in which it was found. What found nodes do is held against "
-        f"{plan.controls} of each kind of control: random sets of their size, each node in the "
-        "direction of its own mean difference, so that they know the labels as well; sets of like "
-        "variance; random directions as long. p is the share of controls with an effect at least "
-        "as large, either way; the family is all node sets. Divergence and perplexity are "
-        "the edit's effect on neutral text. `interventions.csv` has every action, outcome and "
-        "control."
+        f"H1 and to H0, with a {percent(plan.level)} interval over statements. Ablation sets the "
+        f"nodes to {SET_TO[plan.ablations[0]]}; steering pushes each node by so many deviations of "
+        "the background in the direction in which it was found. What found nodes do is held "
+        f"against {plan.controls} of each kind of control: random sets of their size, each node in "
+        f"the direction of its own mean difference, so that they know the labels as well{also}. p "
+        "is the share of controls with an effect at least as large, either way; the family is all "
+        "node sets. Divergence and perplexity are the edit's effect on neutral text. "
+        "`interventions.csv` has every action, outcome and control."
     )
+
+
+def percent(level: float) -> str:
+    return f"{100 * level:.4g}%"
 
 
 def main_keys(part: Part) -> list[tuple[str, float]]:
@@ -135,6 +146,8 @@ def p_text(e: Effect, kind: str) -> str:
 
 
 def interval(e: Effect) -> str:
+    if np.isnan(e.low):  # of a single unit there is none
+        return f"{e.effect:+.2f}"
     return f"{e.effect:+.2f} ({e.low:+.2f} to {e.high:+.2f})"
 
 
@@ -240,7 +253,9 @@ def draw_doses(part: Part) -> Figure:
             x, y, low, high = dose(effects, "effect", "low", "high")
             axis.plot(x, y, ".-", color=colour(c), lw=1.5 - 0.3 * bool(c), label=method)
             if not c:
-                axis.errorbar(x, y, (y - low, high - y), color=colour(c), fmt="none", capsize=3)
+                # Sums are rounded, and of few resamples all may lie on one side.
+                bars = np.maximum((y - low, high - y), 0)
+                axis.errorbar(x, y, bars, color=colour(c), fmt="none", capsize=3)
         axis.axhline(0, color="0.4", lw=0.8)
         tested = found.tested
         axis.set_title(
@@ -256,7 +271,8 @@ def draw_doses(part: Part) -> Figure:
         axis.set_xlabel("strength, deviations of the background")
         axis.tick_params(labelbottom=True)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    figure.suptitle("Steering along found nodes, beside controls (bars: 95% over statements)")
+    level = percent(part.config.intervention.level)
+    figure.suptitle(f"Steering along found nodes, beside controls (bars: {level} over statements)")
     return figure
 
 

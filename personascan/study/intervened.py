@@ -102,12 +102,23 @@ def intervention_work(
     reader: Reader, identity: dict, found: NodeSet, jury: Jury, plan: InterventionPlan, seed: int
 ) -> Work:
     """A node set beside its controls. `identity` is what decides the model and its prompts."""
+    seed = set_seed(seed, found)
     inputs = found.inputs() | jury.inputs() | identity | {
         "plan": judged_plan(plan), "seed": seed,
         "directions": {path: direction_sha256(path) for path in plan.directions},
     } | label_inputs_of(jury)  # fmt: skip
     unit = Unit("intervention", inputs)
     return Work(unit, intervention, (reader, found, jury, plan, seed))
+
+
+def set_seed(seed: int, found: NodeSet) -> int:
+    """A seed for each node set of a comparison.
+
+    Sets that share their controls count as fewer over the family than the found sets are.
+    """
+    place = found.place
+    text = canonical([seed, found.half, place.site, place.layer, place.position])
+    return int(text_sha256(text)[:8], 16) >> 1
 
 
 def direction_sha256(path: str) -> str:
