@@ -43,7 +43,8 @@ def measured(
     Rows are drawn within H1 and within H0, with clusters these. The percentile interval of few
     rows is too narrow, and is taken as much further out as a t interval is wider than a normal one
     whose variance is divided by n (Hesterberg 2015, "expanded percentile"). Of fewer than five
-    units of a side it stays too narrow; of one there is none (NaN).
+    units of a side it stays too narrow; of one there is none (NaN). Where one side is more skewed
+    than the other, it misses more often than asked on the long side.
 
     Args:
       change_WN: outcome in each way less that of the unedited model.
