@@ -526,6 +526,7 @@ def test_a_page_of_sets_with_and_without_nodes():
     assert "No nodes were found to test for hollow (half B)." in text
     assert "of 1 node sets" in text
     assert text.startswith("## Do the found nodes carry it?\n\n")
+    assert "by their own nodes' deviations, and along directions as long as the found set's" in text
 
 
 def test_pages_of_nothing():

@@ -178,9 +178,10 @@ def methods_table(part: Part, some: list[TestedEffects]) -> str:
         if (e := effect_at(found, FOUND, STEER, strength, MATCHING))
     ]
     return (
-        f"The same push ({strength:+g}) along other node sets and directions, all as long as the "
-        "found set's; of controls, their mean and where 90% of them lie. Without an edit the "
-        f"answers match the label for {joined(unedited)} of the statements.\n\n"
+        f"The same push ({strength:+g}) along other node sets, by their own nodes' deviations, and "
+        "along directions as long as the found set's; of controls, their mean and where 90% of "
+        f"them lie. Without an edit the answers match the label for {joined(unedited)} of the "
+        "statements.\n\n"
         + table(
             [
                 "", "found on half", "nodes or direction", "answer", "Yes to all",
