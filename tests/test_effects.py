@@ -14,6 +14,7 @@ from personascan.analysis.effects import (
     control_p,
     even_weights,
     measured,
+    summed,
 )
 from personascan.interventions.design import (
     COHEN,
@@ -609,3 +610,17 @@ def test_specificity_is_averaged_over_halves_and_missing_sets_are_left_blank():
 
 def test_many_sets_are_drawn():
     page(part([steered(name, half) for name in "abc" for half in "AB"]))
+
+
+def test_a_push_that_moves_all_answers_alike_is_no_effect():
+    """What float32 leaves of a difference is 0, in every method, and so is ranked as equal."""
+    rng = np.random.default_rng(0)
+    positive_N = np.arange(20) < 10
+    unedited_N = rng.normal(size=20).astype(np.float32)
+    shifted_WN = unedited_N + rng.normal(size=(30, 1)).astype(np.float32)
+    change_WN = shifted_WN.astype(float) - unedited_N
+    assert np.abs(change_WN @ apart_weights(positive_N)).max() > 0
+    np.testing.assert_array_equal(summed(change_WN, apart_weights(positive_N)), 0)
+    assert np.abs(summed(change_WN, even_weights(positive_N))).min() > 0
+    change_WN[3, positive_N] += 0.01
+    assert summed(change_WN, apart_weights(positive_N))[3] == pytest.approx(0.01, rel=1e-3)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm, t
 
+FLOAT32 = 1e-5  # of a change: what its terms are known to
 ROUNDING = 1e-9  # of an effect
 
 
@@ -35,6 +36,17 @@ def even_weights(positive_N) -> np.ndarray:
     return np.full(positive_N.size, 1 / positive_N.size)
 
 
+def summed(change_WN, weights_N) -> np.ndarray:
+    """The effect of each way [W]; 0 where rows only differ in what float32 rounds.
+
+    A push at the last norm moves all answers alike: their difference is then nothing to be ranked.
+    """
+    effect_W = change_WN @ weights_N
+    return np.where(
+        np.abs(effect_W) <= FLOAT32 * (np.abs(change_WN) @ np.abs(weights_N)), 0, effect_W
+    )
+
+
 def measured(
     change_WN, weights_N, positive_N, *, resamples: int, level: float, rng, clusters_N=None
 ) -> Effects:
@@ -52,7 +64,7 @@ def measured(
     """
     units_N, sides = units_of(positive_N, clusters_N)
     weighted_WN = change_WN * weights_N
-    effect_W = weighted_WN.sum(1)
+    effect_W = summed(change_WN, weights_N)
     fewest = int(min((sides).sum(), (~sides).sum()))
     if fewest < 2:
         return Effects(effect_W, *np.full((2, effect_W.size), np.nan))

@@ -10,6 +10,7 @@ from personascan.analysis.effects import (
     control_p,
     even_weights,
     measured,
+    summed,
 )
 from personascan.calibration.family import family_p, studentised, tie_draws
 from personascan.interventions.design import FOUND
@@ -178,10 +179,8 @@ def found_beside_random(tested: Tested) -> dict[tuple, np.ndarray]:
         return found
     groups = grouped(tested)
     for outcome, (value_WN, weights_N) in outcomes_of(tested).items():
-        moved = {
-            key: abs(float((value_WN[ws].mean(0) - value_WN[0]) @ weights_N))
-            for key, ws in groups.items()
-        }
+        change_GN = np.stack([value_WN[ws].mean(0) - value_WN[0] for ws in groups.values()])
+        moved = dict(zip(groups, np.abs(summed(change_GN, weights_N)).tolist(), strict=True))
         for (method, action, strength, _), size in moved.items():
             if method != FOUND:
                 continue
