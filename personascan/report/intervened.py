@@ -9,8 +9,10 @@ from personascan.interventions.design import (
     DIFFERENCE,
     FOUND,
     FOUND_DIFFERENCE,
+    HEADS,
     PROJECT,
     STEER,
+    TOP,
     ablation,
 )
 from personascan.interventions.plan import CONTROLS, MATCHED, RANDOM, RANDOM_DIRECTION
@@ -21,6 +23,7 @@ from personascan.study.results import Part
 from personascan.visible import visible
 
 DOSED = (FOUND, FOUND_DIFFERENCE, DIFFERENCE, COHEN)  # the lines of the picture
+METHODS = (*DOSED, *CONTROLS, TOP, HEADS)
 COLUMNS = 2
 SET_TO = {
     "mean": "the background's mean",
@@ -108,6 +111,11 @@ def verdict(part: Part) -> str:
     return " ".join(s[0].upper() + s[1:] for s in sentences)
 
 
+def method_name(method: str) -> str:
+    """Ours as they are; the names of imported directions come from files."""
+    return method if method in METHODS else safe(method)
+
+
 def set_name(found: TestedEffects) -> str:
     return f"{safe(found.tested.name)} (half {found.tested.half})"
 
@@ -167,7 +175,7 @@ def methods_table(part: Part, some: list[TestedEffects]) -> str:
             out = effect_at(found, method, PROJECT, np.nan)
             rows.append(
                 [
-                    safe(found.tested.name), found.tested.half, safe(method),
+                    safe(found.tested.name), found.tested.half, method_name(method),
                     *("-" if e is None else interval(e) for e in (*cells, out)),
                     f"{cells[0].divergence:.3f}",
                 ]
