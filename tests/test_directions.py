@@ -506,3 +506,12 @@ def test_what_cannot_be_tested_is_refused(change, message):
 )
 def test_what_can_be_tested_is_not(change):
     check_interventions(dataclasses.replace(PLAN, **change))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{}, dict(ablations=("patch", "zero")), dict(against=(RANDOM,)), dict(strengths=(1.0,))],
+)
+def test_ways_are_counted_before_they_are_made(change):
+    plan = dataclasses.replace(PLAN, **change)
+    assert design.count_ways(plan) == len(ways_of(plan))

@@ -164,3 +164,14 @@ def told_apart(names: list[str]) -> list[str]:
         found.append(next(one for one in itertools.chain([name], same) if one not in taken))
         taken.add(found[-1])
     return found
+
+
+def count_ways(plan: InterventionPlan) -> int:
+    """How many ways `designed` gives for a set, without heads."""
+    draws = {"resample": plan.draws, "patch": plan.draws}
+    own = sum(draws.get(kind, 1) for kind in plan.ablations) + len(plan.strengths)
+    first = draws.get(plan.ablations[0], 1) + len(plan.strengths)
+    sets = 2 + plan.controls * len({RANDOM, MATCHED} & set(plan.against))
+    directions = 2 + plan.controls * (RANDOM_DIRECTION in plan.against)
+    pushed = len(plan.directions) * len(plan.strengths)
+    return 1 + own + sets * first + directions * (1 + len(plan.strengths)) + pushed

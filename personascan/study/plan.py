@@ -13,6 +13,7 @@ import numpy as np
 
 from personascan.analysis.detection import Labels
 from personascan.calibration.calibrate import calibration_bytes
+from personascan.interventions.design import count_ways
 from personascan.memory import human_bytes
 from personascan.models.load import inspect_model
 from personascan.places import lines_of, named_place
@@ -133,6 +134,7 @@ def plan_models(config: StudyConfig, workers: Workers) -> StudyPlan:
         widths = [decoder.site_shape(place.site)[1] for place in places]
         counted = count(config, groups, places, widths, len(named))
         found = plan_stages(config, counted)
+        found += plan_interventions(config, len(counted.pools), extraction, workers.processes())
         plans.append(ModelPlan(model, extraction, found, workers.processes()))
     return StudyPlan(plans)
 
@@ -202,6 +204,22 @@ def plan_stages(config: StudyConfig, counted: Counted) -> list[Stage]:
                   2 * cases * RECORD_BYTES, 6 * 8 * rows * nodes)
         )  # fmt: skip
     return [dataclasses.replace(s, memory=s.memory + WORKER_BYTES) for s in found]
+
+
+def plan_interventions(
+    config: StudyConfig, cases: int, extraction: ExtractionPlan, processes: int
+) -> list[Stage]:
+    """Interventions, from the tokens that are read: those of half of the blocks, on average."""
+    plan = config.intervention
+    if not plan.places:
+        return []
+    cases = len(plan.comparisons) or cases
+    units, ways = 2 * len(plan.places) * cases, count_ways(plan)
+    each = extraction.seconds * (1 + plan.likelihood) / extraction.statements / 2
+    # The model has all cores to itself, one unit after the other.
+    seconds = units * ways * 2 * plan.statements * each * processes
+    disk = units * (RECORD_BYTES + 60 * ways + 8 * ways * (2 * plan.statements + 2))
+    return [Stage("intervention", units, seconds, disk, extraction.batch_bytes // processes)]
 
 
 def time_units(config: StudyConfig, pool: Pool, texts, nodes: int) -> dict[str, float]:
