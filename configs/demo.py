@@ -2,7 +2,7 @@
 
     python scripts/study.py --config=configs/demo.py
 
-Fetches the model once (93 MB), then takes three to four minutes on two CPU cores. Leaves tables,
+Fetches the model once (93 MB), then takes about four minutes on two CPU cores. Leaves tables,
 pictures and report.md in out/demo, which begins with what was found: which persona shows at which
 place (a site of a layer, at a token), how sure that is, and in which nodes and directions. Any
 field is overridden on the command line, for example --config.out=out/mine --config.runs.runs=20.
@@ -75,8 +75,11 @@ def get_config() -> ConfigDict:
     config.intervention = ConfigDict()
     config.intervention.places = ("chosen",)  # or names; (): no interventions
     config.intervention.comparisons = ("optimism",)  # (): all
-    config.intervention.statements = 10  # of each direction, of the half that did not find them
-    config.intervention.controls = 19  # random sets, sets of like variance, random directions
+    config.intervention.nodes = 30  # at most, of a set, those selected most often; 0: all
+    config.intervention.statements = 8  # of each direction, of the half that did not find them
+    config.intervention.controls = 19  # of each kind
+    # Also "nodes of like variance" and "random direction": as long again each.
+    config.intervention.against = ("random nodes",)
     config.intervention.ablations = ("mean",)  # also zero, resample, patch
     config.intervention.strengths = (-4.0, 4.0)  # of steering, in background deviations
     config.intervention.tokens = "all"  # that are edited: also statement, last
