@@ -1,6 +1,9 @@
 """Edited passes beside whole forward passes, and edits beside hooks of torch."""
 
 import dataclasses
+import functools
+import subprocess
+import sys
 
 import jax
 import numpy as np
@@ -183,3 +186,53 @@ def test_an_encoder_is_refused(pair):
     encoder = dataclasses.replace(model, config=dataclasses.replace(model.config, causal=False))
     with pytest.raises(personascan.InputError, match="predicts no next token"):
         edited_passes(encoder, PROMPTS, [UNEDITED], Margin(5, 6))
+
+
+MESHED = """
+import sys
+import jax, numpy as np
+jax.config.update("jax_num_cpu_devices", 2)
+import personascan
+from personascan.interventions.outcomes import Margin, SideEffects
+from personascan.interventions.passes import edited_passes
+from personascan.interventions.ways import UNEDITED, Way, shifted
+from personascan.sources.language.generate import Writing, generate
+from personascan.sources.language.prompts import Prompt
+rng = np.random.default_rng(0)
+prompts = [Prompt(rng.integers(3, 259, n).tolist(), 2, n - 1) for n in (9, 6, 12)]
+shifts = rng.normal(size=(3, 48))
+ways = [UNEDITED] + [Way("w", "", changes={("resid_post", 1): shifted(s)}) for s in shifts]
+found = []
+for mesh in ("", "1x2", "2x1"):
+    model = personascan.load_model(sys.argv[1], mesh=personascan.parse_mesh(mesh))
+    for outcome in (Margin(4, 7), SideEffects()):
+        found.append(edited_passes(model, prompts, ways, outcome))
+    found.append(np.array(generate(model, prompts, Writing(8), stop=())))
+for alone, *meshed in zip(found[:3], found[3:6], found[6:], strict=True):
+    for one in meshed:
+        np.testing.assert_allclose(one, alone, rtol=1e-5, atol=1e-5)
+"""
+
+
+def test_parameters_on_two_devices_give_the_same(pair):
+    model, _ = pair
+    done = subprocess.run([sys.executable, "-c", MESHED, model.source], capture_output=True)
+    assert done.returncode == 0, done.stderr[-2000:].decode()
+
+
+@pytest.mark.parametrize("platform", ["cuda", "tpu"])
+def test_edited_passes_lower_for_accelerators(pair, platform):
+    from jax import export
+
+    model, _ = pair
+    ways = ways_at("resid_post", 1)
+    above = passes.blocks(model, 1, model.config.layers)
+    sites = jax.tree.map(np.asarray, passes.stacked(ways, {"resid_post": 48}))
+    (reading, *_) = passes.readings(model, PROMPTS, passes.blocks(model, 0, 1), "all")
+    work = functools.partial(passes.read_ways, decoder=above.decoder, outcome=SideEffects())
+    made = export.export(jax.jit(work), platforms=[platform])(
+        above.params, reading.stream_PD, reading.stream_NTD, sites, np.arange(3, dtype=np.int32),
+        reading.edited_P, reading.edited_NT, reading.lengths_N, reading.tokens_NT, reading.own_NT,
+    )  # fmt: skip
+    assert made.platforms == (platform,)
+    assert "dot_general" in made.mlir_module()
