@@ -1,6 +1,9 @@
 """Whether interventions can tell nodes that decide from nodes that only correlate; the stage."""
 
 import csv
+import pathlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ import personascan
 from personascan.interventions.design import FOUND
 from personascan.study.effects import ANSWER, YES
 
+ROOT = pathlib.Path(__file__).parents[1]
 PLAN = dict(
     places=("chosen",), statements=10, controls=19, ablations=("mean",), strengths=(-2.0, 2.0)
 )
@@ -219,3 +223,22 @@ def test_texts_stand_side_by_side():
         "one two        a",
         "three          b",
     ]
+
+
+def test_the_script_prints_texts_and_writes_the_direction(deciding, tmp_path):
+    place, config, _ = deciding
+    command = [
+        sys.executable, str(ROOT / "scripts/steer.py"), f"--study={place / 'out'}",
+        f"--units={config['units']}", "--comparison=calm", "--strength=-6,0,6", "--new_tokens=5",
+        "--prompt=Say yes?", f"--export={tmp_path / 'calm.safetensors'}",
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].endswith("calm.safetensors: calm")
+    assert lines[2] == "> Say yes?"
+    assert lines[4].split() == ["calm", "-6", "calm", "+0", "calm", "+6"]
+    again = subprocess.run(command, capture_output=True, text=True)
+    assert again.returncode == 1
+    assert again.stderr.splitlines()[-1].startswith("error: ")
+    assert "overwrite" in again.stderr

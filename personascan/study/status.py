@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from personascan.errors import InputError
-from personascan.study.course import Case
+from personascan.study.course import Case, crossed
 from personascan.study.opening import Opened
 from personascan.study.rows import activations_unit
 from personascan.study.run import Workers
@@ -84,9 +84,15 @@ def status_of(opened: Opened, store: Store, workers: Workers) -> Status:
             for work in works:
                 known.setdefault(work.unit.kind, []).append(work.unit)
             later.update(more)
+        for cases in levels:
+            if all(store.has(work.unit) for case in cases for work in case.searches()):
+                works = [case.specificity(*rest) for case, *rest in crossed(cases)]
+                known.setdefault("specificity", []).extend(work.unit for work in works)
     kinds = {}
     for kind in dict.fromkeys([*known, *later]):
         units = known.get(kind, [])
+        if not units and not later[kind]:
+            continue
         done = [unit for unit in units if store.has(unit)]
         kinds[kind] = Progress(
             len(done), len(units) + later[kind], mean_seconds(store, done[:TIMED])
