@@ -177,6 +177,8 @@ def test_ways_are_compiled_once(pair):
     found = edited_passes(model, PROMPTS, ways, Margin(5, 6), batch_tokens=60)
     assert found.shape == (51, 5)
     assert passes.read_ways._cache_size() - before <= passes.MOST_BUCKETS
+    few = edited_passes(model, PROMPTS, ways, Margin(5, 6), batch_tokens=20)  # text by text
+    np.testing.assert_allclose(few, found, rtol=1e-5, atol=1e-5)
     alone = edited_passes(model, PROMPTS, [UNEDITED, ways[37]], Margin(5, 6))
     np.testing.assert_allclose(alone[1], found[37], rtol=1e-5, atol=1e-5)
 
@@ -228,7 +230,7 @@ def test_edited_passes_lower_for_accelerators(pair, platform):
     ways = ways_at("resid_post", 1)
     above = passes.blocks(model, 1, model.config.layers)
     sites = jax.tree.map(np.asarray, passes.stacked(ways, {"resid_post": 48}))
-    (reading, *_) = passes.readings(model, PROMPTS, passes.blocks(model, 0, 1), "all")
+    (reading, *_) = passes.readings(model, PROMPTS, passes.blocks(model, 0, 1), "all", 4096)
     work = functools.partial(passes.read_ways, decoder=above.decoder, outcome=SideEffects())
     made = export.export(jax.jit(work), platforms=[platform])(
         above.params, reading.stream_PD, reading.stream_NTD, sites, np.arange(3, dtype=np.int32),

@@ -72,7 +72,7 @@ def edited_passes(
              for s, e in stacked(ways, widths).items()}  # fmt: skip
     sites = jax.tree.map(jnp.asarray, sites)
     found = None
-    for reading in readings(model, prompts, below, tokens):
+    for reading in readings(model, prompts, below, tokens, batch_tokens):
         rows, length = reading.tokens_NT.shape
         at_once = max(1, min(len(ways), batch_tokens // (rows * length)))
         beside = [0] if outcome.beside_the_first else []
@@ -159,11 +159,18 @@ def blocks(model: LanguageModel, first: int, last: int, **changes) -> Blocks:
     return Blocks(Decoder(config, jnp.dtype(model.dtype)), params)
 
 
-def readings(model: LanguageModel, prompts: list[Prompt], below: Blocks, tokens: str):
+def readings(
+    model: LanguageModel, prompts: list[Prompt], below: Blocks, tokens: str, batch_tokens: int
+):
     """The texts in a few lengths, read up to the first edited block."""
     begun = beginning(model, prompts)
     lengths = np.array([len(p.ids) for p in prompts])
-    for length, numbers in few_buckets(lengths - begun):
+    parts = [
+        (length, part)
+        for length, numbers in few_buckets(lengths - begun)
+        for part in equal_parts(numbers, max(1, batch_tokens // length))
+    ]
+    for length, numbers in parts:
         whole_NT = np.zeros((len(numbers), begun + length), np.int32)
         edited_NT, own_NT = np.zeros((2, *whole_NT.shape), bool)
         for row, number in enumerate(numbers):
@@ -204,6 +211,14 @@ def beginning(model: LanguageModel, prompts: list[Prompt]) -> int:
         shared += 1
     own = min(p.first for p in prompts)
     return max(0, min(shared, min(map(len, ids)) - 1, own - 1))
+
+
+def equal_parts(numbers, most: int) -> list[np.ndarray]:
+    """At most so many at once, in parts of one size: the last one's last text may come again."""
+    count = -(-len(numbers) // most)
+    size = -(-len(numbers) // count)
+    filled = np.concatenate([numbers, np.repeat(numbers[-1:], count * size - len(numbers))])
+    return np.split(filled, count)
 
 
 def few_buckets(lengths) -> list[tuple[int, np.ndarray]]:
