@@ -74,7 +74,7 @@ def get_config() -> ConfigDict:
     # Do the found nodes carry the persona? Edit them, and ask the model (a small test of one).
     config.intervention = ConfigDict()
     config.intervention.places = ("chosen",)  # or names; (): no interventions
-    config.intervention.comparisons = ("optimism",)  # (): all
+    config.intervention.comparisons = 1  # the first so many; 0: all
     config.intervention.nodes = 30  # at most, of a set, those selected most often; 0: all
     config.intervention.statements = 8  # of each direction, of the half that did not find them
     config.intervention.controls = 19  # of each kind

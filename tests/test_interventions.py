@@ -132,7 +132,7 @@ def test_the_same_study_again_does_nothing_anew(deciding):
     ("change", "line"),
     [
         (dict(places=("resid_post 1",)), "'resid_post 1' is no place of this study"),
-        (dict(comparisons=("brave",)), "'brave' is none of this study's, bold, calm"),
+        (dict(comparisons=-1), "comparisons = -1; use 0 or more"),
         (dict(directions=("none.gguf",)), "none.gguf cannot be read"),
         (dict(ablations=("median",)), "'median' is unknown"),
         (dict(strengths=(0.0, 1.0)), "strengths = .* not 0"),

@@ -73,24 +73,34 @@ def edited_passes(
     sites = jax.tree.map(jnp.asarray, sites)
     found = None
     for reading in readings(model, prompts, below, tokens, batch_tokens):
-        rows, length = reading.tokens_NT.shape
-        at_once = max(1, min(len(ways), batch_tokens // (rows * length)))
-        beside = [0] if outcome.beside_the_first else []
-        batch = Batch(np.zeros((rows * at_once, length)), reading.lengths_N, reading.numbers, rows)
-        with memory_named([batch]):
-            for start in range(0, len(ways), at_once):
-                numbers = np.arange(start, start + at_once)
-                way_C = np.minimum([*beside, *numbers], len(ways) - 1).astype(np.int32)
-                made = np.asarray(read_ways(
-                    above.params, reading.stream_PD, reading.stream_NTD, sites, way_C,
-                    reading.edited_P, reading.edited_NT, reading.lengths_N, reading.tokens_NT,
-                    reading.own_NT, decoder=above.decoder, outcome=outcome,
-                ), np.float64)[len(beside) :]  # fmt: skip
-                if found is None:
-                    found = np.full((len(ways), len(prompts), *made.shape[2:]), np.nan)
-                real = numbers < len(ways)
-                found[np.ix_(numbers[real], reading.numbers)] = made[real]
+        made_WN = in_all_ways(above, sites, reading, len(ways), outcome, batch_tokens)
+        if found is None:
+            found = np.full((len(ways), len(prompts), *made_WN.shape[2:]), np.nan)
+        found[:, reading.numbers] = made_WN
     return found
+
+
+def in_all_ways(
+    above: "Blocks", sites, reading: Reading, ways: int, outcome, batch_tokens: int
+) -> np.ndarray:
+    """The outcome of some texts in every way, as many ways at once as the tokens allow."""
+    rows, length = reading.tokens_NT.shape
+    at_once = max(1, min(ways, batch_tokens // (rows * length)))
+    beside = [0] if outcome.beside_the_first else []
+    batch = Batch(np.zeros((rows * at_once, length)), reading.lengths_N, reading.numbers, rows)
+    found = []
+    with memory_named([batch]):
+        for begin in range(0, ways, at_once):
+            # The last ones again, so that all are of one shape.
+            numbers = np.minimum(np.arange(begin, begin + at_once), ways - 1)
+            made = read_ways(
+                above.params, reading.stream_PD, reading.stream_NTD, sites,
+                np.array([*beside, *numbers], np.int32), reading.edited_P, reading.edited_NT,
+                reading.lengths_N, reading.tokens_NT, reading.own_NT, decoder=above.decoder,
+                outcome=outcome,
+            )  # fmt: skip
+            found.append(np.asarray(made, np.float64)[len(beside) :])
+    return np.concatenate(found)[:ways]
 
 
 @functools.partial(jax.jit, static_argnames=("decoder", "outcome"))

@@ -18,7 +18,7 @@ class InterventionPlan:
 
     # "chosen": at the place that each half of the statements chose; or names of places.
     places: tuple[str, ...] = ()  # none: no interventions
-    comparisons: tuple[str, ...] = ()  # that are tested, by name; none named: all
+    comparisons: int = 0  # of each level the first so many; 0: all
     nodes: int = 0  # at most so many of a set, those selected most often; 0: all of it
     statements: int = 20  # of each direction of the half that judges
     controls: int = 50  # of each kind
@@ -34,6 +34,10 @@ class InterventionPlan:
     bootstrap: int = 1000  # resamples of the statements
     level: float = 0.95  # of the intervals
 
+    def tests(self, number: int) -> bool:
+        """Whether the comparison of that number, in its level, is tested."""
+        return bool(self.places) and (not self.comparisons or number < self.comparisons)
+
 
 def check_interventions(plan: InterventionPlan) -> None:
     """Raises InputError, by dotted name, for what cannot be done."""
@@ -43,8 +47,9 @@ def check_interventions(plan: InterventionPlan) -> None:
             f"{where}: use statements of at least 2, and controls, draws and bootstrap of at "
             "least 1"
         )
-    if plan.nodes < 0:
-        raise InputError(f"{where}.nodes = {plan.nodes}; use 0 or more")
+    for name in ("nodes", "comparisons"):
+        if getattr(plan, name) < 0:
+            raise InputError(f"{where}.{name} = {getattr(plan, name)}; use 0 or more")
     if RANDOM not in plan.against or set(plan.against) - set(CONTROLS):
         raise InputError(
             f"{where}.against = {plan.against}: use {RANDOM!r}, and besides some of "

@@ -75,6 +75,7 @@ class Case:
     named: tuple[Place, ...]  # that the configuration names
     config: StudyConfig
     store: Store
+    edited: bool = False  # its node sets are tested by intervention
 
     @property
     def name(self) -> str:
@@ -292,10 +293,8 @@ class Case:
     @functools.cached_property
     def intervened(self) -> list[tuple[str, str, Place]]:
         """(half that finds, half that judges, place) of every node set that is tested."""
-        plan, found = self.config.intervention, []
-        if plan.comparisons and self.name not in plan.comparisons:
-            return found
-        for text in plan.places:
+        found = []
+        for text in self.config.intervention.places if self.edited else ():
             if text == CHOSEN:
                 found += [(one, other, place) for one, other, place, _ in self.choices()]
             else:

@@ -58,8 +58,11 @@ class Opened:
                 Case(
                     source, comparison, pool, wide, texts_of(source.groups, pool.members),
                     conditions_of(source.groups, wide.members), named, config, store,
+                    config.intervention.tests(number),
                 )
-                for comparison, pool, wide in drawn(config, source.groups, level)
+                for number, (comparison, pool, wide) in enumerate(
+                    drawn(config, source.groups, level)
+                )
             ]
             for level in config.levels
         ]  # fmt: skip
@@ -160,13 +163,6 @@ def refuse_unasked(config: StudyConfig, source: Source) -> None:
     for text in plan.places:
         if text != CHOSEN:
             source.named(text)
-    names = {c.name for level in config.levels for c in comparisons(level, source.groups)}
-    for name in plan.comparisons:
-        if name not in names:
-            raise InputError(
-                f"config.intervention.comparisons: {name!r} is none of this study's, "
-                f"{', '.join(sorted(names))}"
-            )
     for path in plan.directions:
         direction_sha256(path)
 

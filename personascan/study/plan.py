@@ -213,7 +213,7 @@ def plan_interventions(
     plan = config.intervention
     if not plan.places:
         return []
-    cases = len(plan.comparisons) or cases
+    cases = min(plan.comparisons or cases, cases)
     units, ways = 2 * len(plan.places) * cases, count_ways(plan)
     each = extraction.seconds * (1 + plan.likelihood) / extraction.statements / 2
     # The model has all cores to itself, one unit after the other.
