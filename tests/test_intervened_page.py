@@ -1,0 +1,193 @@
+"""The page and pictures of interventions, on sets made by hand."""
+
+import dataclasses
+from types import SimpleNamespace
+
+import matplotlib
+import numpy as np
+import pytest
+from tiny_tested import (
+    MEAN,
+    PLAN,
+    POSITIVE,
+    UNEDITED_MARGIN,
+    beside_controls,
+    crossed_set,
+    empty,
+    judged_set,
+    sides,
+)
+
+from personascan.interventions.design import (
+    COHEN,
+    DIFFERENCE,
+    FOUND,
+    PROJECT,
+    STEER,
+)
+from personascan.interventions.plan import MATCHED, RANDOM, RANDOM_DIRECTION
+from personascan.interventions.ways import UNEDITED, Way
+from personascan.report.intervened import draw_doses, draw_specificity, intervened_section
+from personascan.study.effects import (
+    crossed_effects,
+)
+from personascan.study.effects import tested_effects as family_effects  # no test itself
+
+ODD = "a|b*[x](y)`$\\frac$\n<b>_#\u202e"
+
+
+def steered(name, half="A", rows=6, clusters=None, likelihood=True, seed=0):
+    """Every method and kind of control that the page names."""
+    kinds = RANDOM, MATCHED, RANDOM_DIRECTION
+    ways = beside_controls(3, kinds=kinds[:2])
+    for strength in PLAN.strengths:
+        ways += beside_controls(3, STEER, strength, kinds)[1:]
+        ways += [Way(method, STEER, strength) for method in (COHEN, DIFFERENCE)]
+    ways += [Way(DIFFERENCE, PROJECT), *(Way(kinds[2], PROJECT, number=k) for k in range(3))]
+    rng = np.random.default_rng(seed)
+    shape = len(ways), 2 * rows
+    return judged_set(
+        ways, rng.normal(size=shape), sides(rows), name=name, half=half, clusters=clusters,
+        likelihood=rng.normal(size=shape) if likelihood else None,
+    )  # fmt: skip
+
+
+def part(every, crossed=(), plan=PLAN):
+    return SimpleNamespace(
+        interventions=family_effects(every, plan, 0),
+        specificity=[c for one in crossed for c in crossed_effects(one, plan, 0)],
+        config=SimpleNamespace(intervention=plan),
+        terms=SimpleNamespace(rows="statements"),
+    )
+
+
+def page(shown):
+    """The section, with both pictures drawn as the report draws them."""
+    figures = {"doses": {}, "specificity": {}}
+    with matplotlib.rc_context({"text.parse_math": False}):
+        if any(found.of(FOUND, STEER) for found in shown.interventions):
+            draw_doses(shown).canvas.draw()
+            figures["doses"] = {"doses.png": None}
+        if shown.specificity:
+            draw_specificity(shown).canvas.draw()
+            figures["specificity"] = {"specificity.png": None}
+    text = intervened_section(shown, figures)
+    assert "nan" not in text
+    for line in text.splitlines():
+        if line.startswith("|"):
+            assert line.endswith(" |")
+    return text
+
+
+def tables(text):
+    """Rows of cells, table by table."""
+    found = [[]]
+    for line in text.splitlines():
+        if line.startswith("|"):
+            found[-1].append(line.strip("|").split(" | "))
+        elif found[-1]:
+            found.append([])
+    return [rows for rows in found if rows]
+
+
+def test_a_page_of_sets_with_and_without_nodes():
+    shown = part([steered("plain"), empty(name="hollow", half="B")])
+    text = page(shown)
+    main, methods = tables(text)
+    assert {len(row) for row in main} == {13}
+    assert {len(row) for row in methods} == {9}
+    assert len(main) == 2 + 2  # the ablation, and the strongest push
+    (e,) = (e for e in shown.interventions[0].of(FOUND, STEER) if e.strength == 2.0)
+    row = [cell.strip() for cell in main[3]]
+    assert row[4:6] == ["steer +2", f"{e.effect:+.2f} ({e.low:+.2f} to {e.high:+.2f})"]
+    assert row[7] == f"{e.p[RANDOM]:.3f}"
+    assert row[10] == f"{shown.interventions[0].p_family[e.key]:.3f}"
+    assert [row[2].strip() for row in methods[2:]] == [
+        FOUND, RANDOM, MATCHED, RANDOM_DIRECTION, "largest Cohen's d", DIFFERENCE,
+    ]  # fmt: skip
+    assert "No nodes were found to test for hollow (half B)." in text
+    assert "of 1 node sets" in text
+    assert text.startswith("## Do the found nodes carry it?\n\n")
+    assert "by their own nodes' deviations, and along directions as long as the found set's" in text
+
+
+def test_pages_of_nothing():
+    assert intervened_section(part([]), {}) == ""
+    text = page(part([empty(), empty(half="B")]))
+    assert "in 0 of 0 node sets" in text
+    assert not tables(text)
+
+
+def test_odd_names_break_no_page_and_no_picture():
+    crossed = [crossed_set(), crossed_set("a")]
+    odd = [dataclasses.replace(one, owners=("", ODD, ODD, "b"), name=name)
+           for one, name in zip(crossed, ("b", ODD), strict=True)]  # fmt: skip
+    text = page(part([steered(ODD), steered(ODD, "B", seed=1)], odd))
+    assert {len(row) for row in tables(text)[0]} == {13}
+    assert not set("*<>\\$\n\u202e`[") & set(text.split("| a?b")[1].split("|")[0])
+    plain = page(part([steered("x"), steered("x", "B", seed=1)], crossed))
+    assert text.count("\n") == plain.count("\n")
+
+
+def test_what_was_asked_is_what_the_page_says():
+    plan = dataclasses.replace(PLAN, level=0.8, ablations=("zero",), against=(RANDOM, MATCHED))
+    text = page(part([empty()], plan=plan))
+    assert "80% interval" in text
+    assert "sets the nodes to zero" in text
+    assert "like variance" in text
+    assert "random directions" not in text
+    text = page(part([steered("x")]))
+    assert "a 95% interval" in text
+    assert "the background's mean" in text
+    assert "random directions as long" in text
+
+
+def test_pages_without_strengths_likelihoods_or_intervals():
+    plan = dataclasses.replace(PLAN, strengths=())
+    ablated = judged_set(beside_controls(3), np.random.default_rng(0).normal(size=(5, 4)), POSITIVE)
+    (main,) = tables(page(part([ablated], plan=plan)))
+    assert len(main) == 3
+    clusters = np.r_[np.zeros(6, int), np.arange(1, 7)]  # H1 is one cluster
+    text = page(part([steered("x", clusters=clusters, likelihood=False)]))
+    cells = [cell.strip() for cell in tables(text)[1][2]]
+    assert "(" not in cells[3]
+    assert cells[6] == "-"
+
+
+@pytest.mark.parametrize("bootstrap", [1, 50])
+def test_bars_of_few_resamples_and_of_rounding_are_drawn(bootstrap):
+    plan = dataclasses.replace(PLAN, bootstrap=bootstrap)
+    same = steered("same", clusters=np.repeat(np.arange(6), [1, 2, 3, 3, 2, 1]))
+    same.margin_WN[:] = np.where(same.positive_N, 0.3, -0.1) * np.arange(len(same.ways))[:, None]
+    shown = part([steered("x"), same], plan=plan)
+    outside = [e for found in shown.interventions for e in found.of(FOUND, STEER)
+               if not e.low <= e.effect <= e.high]  # fmt: skip
+    assert outside or bootstrap > 1  # what this is about
+    page(shown)
+
+
+def test_specificity_is_averaged_over_halves_and_missing_sets_are_left_blank():
+    """Half A of b found nothing."""
+
+    def under(name, half, of_a, of_b=None):
+        sets = [("a", of_a), ("b", of_b)][: 1 + (of_b is not None)]
+        changed = [(UNEDITED, "", 0.0)]
+        for owner, change in sets:
+            changed += [(Way(owner, *way), owner, change) for way in ((MEAN,), (STEER, 2.0))]
+        ways, owners, changes = zip(*changed, strict=True)
+        margin = UNEDITED_MARGIN + np.outer(changes, POSITIVE)
+        return judged_set(ways, margin, POSITIVE, name=name, half=half, owners=owners)
+
+    halves = [under("a", "A", 4), under("b", "A", 1), under("a", "B", 2, 0.5)]
+    shown = part([steered("a")], [*halves, under("b", "B", 2, -1)])
+    text = page(shown)
+    for action in (MEAN, "steer +2"):  # own: 3 and -1; others: a's on b 1.5, b's on a 0.5
+        assert f"{action}: +1.00 on a comparison's own statements on average, +1.00 on" in text
+    drawn = [t.get_text() for axis in draw_specificity(shown).axes for t in axis.texts]
+    assert drawn == 2 * ["+3.00", "+0.50", "+1.50", "-1.00"]
+    without = page(part([steered("a")], halves[:2]))
+    assert f"{MEAN}: +4.00 on a comparison's own statements on average, +1.00 on" in without
+
+
+def test_many_sets_are_drawn():
+    page(part([steered(name, half) for name in "abc" for half in "AB"]))

@@ -1,0 +1,69 @@
+"""Rows that found a node set, for the tests."""
+
+import dataclasses
+
+import numpy as np
+
+from personascan.interventions.design import (
+    Heads,
+    designed,
+)
+from personascan.interventions.directions import (
+    Ground,
+)
+from personascan.interventions.plan import (
+    InterventionPlan,
+)
+from personascan.places import Place
+
+ROWS, NODES, WIDTH = 60, 48, 8
+POSITIVE = np.arange(ROWS) % 3 == 0
+PLACE, AT = Place("mlp_out", 2, "last"), ("mlp_out", 2)
+HEADS_AT = ("head_out", 2)
+FOUND_NODES = [3, 10, 17, 30]
+PLAN = InterventionPlan(controls=3, draws=4, strengths=(-2.0, 3.0))
+
+
+def rows(seed=0, nodes=NODES):
+    """Nodes of very different deviation; the found ones are apart, every other one downwards."""
+    rng = np.random.default_rng(seed)
+    place = rng.normal(rng.normal(size=nodes), np.geomspace(0.01, 100, nodes), (ROWS, nodes))
+    place[:, FOUND_NODES] += POSITIVE[:, None] * [1, -1, 1, -1] * 3 * place[:, FOUND_NODES].std(0)
+    return place.astype(np.float32)
+
+
+def ground(seed=0, nodes=NODES):
+    return Ground(rows(seed, nodes), POSITIVE)
+
+
+def found_set(nodes=NODES):
+    signed = np.zeros(nodes, np.int8)
+    signed[FOUND_NODES] = [1, -1, 1, -1]
+    return signed
+
+
+def ways_of(plan=PLAN, seed=5, signed=None, there=None, **more):
+    signed = found_set() if signed is None else signed
+    return designed(PLACE, signed, there or ground(), plan, seed, **more)
+
+
+def heads():
+    return Heads(Place("head_out", 2, "last"), ground(7), WIDTH)
+
+
+def key(way):
+    return way.method, way.action, None if np.isnan(way.strength) else way.strength, way.number
+
+
+def values(way):
+    """All that a way does, as comparable bytes."""
+    return {
+        at: tuple(None if a is None else a.tobytes() for a in dataclasses.astuple(change))
+        for at, change in way.changes.items()
+    }
+
+
+def by_key(ways):
+    found = {(*key(way), way.draw): values(way) for way in ways}
+    assert len(found) == len(ways)  # no way twice
+    return found
