@@ -32,12 +32,12 @@ from personascan.interventions.design import (
     PROJECT,
     STEER,
     TOP,
-    Imported,
     ablation,
 )
 from personascan.interventions.directions import (
     Ground,
 )
+from personascan.interventions.exchange import Direction
 from personascan.interventions.plan import (
     MATCHED,
     RANDOM,
@@ -48,7 +48,7 @@ from personascan.interventions.ways import UNEDITED
 
 
 def test_every_way_is_there_once():
-    imported = (Imported("theirs", {("resid_post", 1): np.ones(4)}),)
+    imported = (Direction("theirs", {("resid_post", 1): np.ones(4)}),)
     ways = ways_of(heads=heads(), imported=imported)
     assert ways[0] is UNEDITED
     mean, count = ablation("mean"), {}
@@ -196,8 +196,8 @@ def test_steering_is_so_many_deviations_at_found_nodes():
 
 def test_all_directions_are_as_long_as_the_found_push():
     imported = (
-        Imported("one", {("resid_post", 1): np.arange(4.0)}),
-        Imported("several", {("resid_post", 0): np.ones(4), ("mlp_out", 2): -np.ones(NODES)}),
+        Direction("one", {("resid_post", 1): np.arange(4.0)}),
+        Direction("several", {("resid_post", 0): np.ones(4), ("mlp_out", 2): -np.ones(NODES)}),
     )
     ways = ways_of(imported=imported)
     norm = np.linalg.norm(ground().push(found_set()))
@@ -238,7 +238,7 @@ def test_imported_names_are_told_apart():
     """Ways of one name are averaged as draws of one."""
     shift = {("resid_post", 1): np.ones(4)}
     names = ("x", "x", FOUND, "x (2)", "x")
-    ways = ways_of(imported=tuple(Imported(name, shift) for name in names))
+    ways = ways_of(imported=tuple(Direction(name, shift) for name in names))
     by_key(ways)
     assert list(dict.fromkeys(w.method for w in ways[-10:])) == [
         "x", "x (2)", f"{FOUND} (2)", "x (2) (2)", "x (3)",

@@ -6,7 +6,6 @@ from scipy.stats import binom, norm, t
 from tiny_tested import PROBLEMS, likely, sides
 
 from personascan.analysis.effects import (
-    apart,
     apart_weights,
     control_p,
     even_weights,
@@ -120,7 +119,7 @@ def test_effects_are_weighted_means():
     h1, h0 = change[:, positive].mean(1), change[:, ~positive].mean(1)
     made = measured(change, apart_weights(positive), positive, **asked)
     np.testing.assert_allclose(made.effect_W, h1 - h0)
-    np.testing.assert_allclose(apart(change, positive), h1 - h0)
+    np.testing.assert_allclose(change @ apart_weights(positive), h1 - h0)
     made = measured(change, even_weights(positive), positive, **asked)
     np.testing.assert_allclose(made.effect_W, change.mean(1))
     assert (made.low_W < made.high_W).all()

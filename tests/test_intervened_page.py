@@ -190,4 +190,6 @@ def test_specificity_is_averaged_over_halves_and_missing_sets_are_left_blank():
 
 
 def test_many_sets_are_drawn():
-    page(part([steered(name, half) for name in "abc" for half in "AB"]))
+    shown = part([steered(name, half) for name in "abc" for half in "AB"])
+    titles = [axis.get_title() for axis in draw_doses(shown).axes]
+    assert [title[0] for title in titles] == list("aabbcc")

@@ -21,13 +21,8 @@ class Effects:
     high_W: np.ndarray
 
 
-def apart(value_WN, positive_N) -> np.ndarray:
-    """The mean of H1 less the mean of H0: [W]."""
-    return value_WN[:, positive_N].mean(1) - value_WN[:, ~positive_N].mean(1)
-
-
 def apart_weights(positive_N) -> np.ndarray:
-    """What each row counts in `apart`."""
+    """What each row counts in the mean of H1 less that of H0."""
     return np.where(positive_N, 1 / positive_N.sum(), -1 / (~positive_N).sum())
 
 
@@ -65,7 +60,7 @@ def measured(
     units_N, sides = units_of(positive_N, clusters_N)
     weighted_WN = change_WN * weights_N
     effect_W = summed(change_WN, weights_N)
-    fewest = int(min((sides).sum(), (~sides).sum()))
+    fewest = int(min(sides.sum(), (~sides).sum()))
     if fewest < 2:
         return Effects(effect_W, *np.full((2, effect_W.size), np.nan))
     summed_WU = np.stack([weighted_WN[:, units_N == u].sum(1) for u in range(len(sides))], axis=1)

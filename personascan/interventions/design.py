@@ -15,6 +15,7 @@ from personascan.interventions.directions import (
     random_direction,
     random_set,
 )
+from personascan.interventions.exchange import Direction
 from personascan.interventions.plan import (
     CONTROLS,
     MATCHED,
@@ -43,14 +44,6 @@ SETS, LIKE, DIRECTIONS, ROWS = range(4)  # streams of draws
 
 
 @dataclass(frozen=True)
-class Imported:
-    """A direction that was made elsewhere."""
-
-    name: str
-    shift: dict[tuple[str, int], np.ndarray]  # by (site, layer): [D]
-
-
-@dataclass(frozen=True)
 class Heads:
     """The heads of the place's layer, as another site has them."""
 
@@ -70,7 +63,7 @@ def designed(
     plan: InterventionPlan,
     seed: int,
     heads: Heads | None = None,
-    imported: tuple[Imported, ...] = (),
+    imported: tuple[Direction, ...] = (),
 ) -> list[Way]:
     """The unedited model first, then every way.
 

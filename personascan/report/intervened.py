@@ -9,21 +9,20 @@ from personascan.interventions.design import (
     DIFFERENCE,
     FOUND,
     FOUND_DIFFERENCE,
-    HEADS,
+    METHODS,
     PROJECT,
     STEER,
-    TOP,
     ablation,
 )
 from personascan.interventions.plan import CONTROLS, MATCHED, RANDOM, RANDOM_DIRECTION
 from personascan.report.palette import colour
 from personascan.report.words import joined, pictures, safe, table
 from personascan.study.effects import ANSWER, LIKELIHOOD, MATCHING, YES, Effect, TestedEffects
+from personascan.study.intervened import strongest
 from personascan.study.results import Part
 from personascan.visible import visible
 
 DOSED = (FOUND, FOUND_DIFFERENCE, DIFFERENCE, COHEN)  # the lines of the picture
-METHODS = (*DOSED, *CONTROLS, TOP, HEADS)
 COLUMNS = 2
 SET_TO = {
     "mean": "the background's mean",
@@ -78,8 +77,7 @@ def percent(level: float) -> str:
 def main_keys(part: Part) -> list[tuple[str, float]]:
     """The actions that are judged: the first ablation, and the strongest push towards H1."""
     plan = part.config.intervention
-    pushes = sorted(plan.strengths, key=lambda c: (c > 0, abs(c)))[-1:]
-    return [(ablation(plan.ablations[0]), np.nan), *((STEER, c) for c in pushes)]
+    return [(ablation(plan.ablations[0]), np.nan), *((STEER, c) for c in strongest(plan))]
 
 
 def effect_at(found: TestedEffects, method: str, action: str, strength, outcome=ANSWER):

@@ -7,7 +7,7 @@ import numpy as np
 
 from personascan.errors import InputError
 from personascan.hashes import file_sha256, text_sha256
-from personascan.interventions.design import STEER, Heads, Imported, ablation, designed, put_there
+from personascan.interventions.design import STEER, Heads, ablation, designed, put_there
 from personascan.interventions.directions import Ground, most_frequent, signed_set
 from personascan.interventions.exchange import read_direction
 from personascan.interventions.judging import NEUTRAL, judged
@@ -148,11 +148,8 @@ def intervention(reader: Reader, found: NodeSet, jury: Jury, plan: InterventionP
     signed_D = found.signed(ground, plan.nodes)
     if not signed_D.any():
         return {"nodes": 0, "ways": []}, {}
-    model = reader.model()
-    imported = tuple(
-        Imported(d.name, d.shift)
-        for d in (read_direction(path, model.config) for path in plan.directions)
-    )
+    config = reader.model().config
+    imported = tuple(read_direction(path, config) for path in plan.directions)
     ways = designed(found.place, signed_D, ground, plan, seed, found.of_heads(), imported)
     values, arrays = outcomes(reader, ways, jury, plan.tokens, likelihood=plan.likelihood)
     return values | {"nodes": int(np.count_nonzero(signed_D))}, arrays
