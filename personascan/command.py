@@ -49,16 +49,16 @@ def on_signals(handler) -> None:
             signal.signal(number, handler)
 
 
-def run(main, interrupted: str = ENDED, heavy=HEAVY) -> None:
+def run(main, interrupted: str = ENDED, heavy=HEAVY, arguments: bool = False) -> None:
     """absl's app.run for `main(argv)`, with InputError as one line on standard error.
 
     interrupted: what an interrupt says once the work has begun; heavy: the modules that a run will
-    need.
+    need; arguments: whether there may be others than flags.
     """
     from absl import app, flags, logging
 
     def guarded(argv) -> None:
-        if len(argv) > 1:
+        if len(argv) > 1 and not arguments:
             raise InputError(f"unexpected argument {argv[1]!r}; flags are written --name=value")
         if not flags.FLAGS["verbosity"].present:
             logging.set_verbosity(logging.WARNING)

@@ -53,6 +53,13 @@ def write_seal(folder: pathlib.Path, files: dict[str, str]) -> None:
     os.replace(partial, folder / SEAL)
 
 
+def seal_again(folder: pathlib.Path, names: list[str]) -> None:
+    """Take files of a sealed folder as they are now; the others stay as they were sealed."""
+    if not (folder / SEAL).exists():
+        return
+    write_seal(folder, sealed_files(folder) | {name: file_sha256(folder / name) for name in names})
+
+
 def sealed_files(folder: pathlib.Path) -> dict[str, str]:
     """{name: hash} as the seal of a folder has them. Raises InputError for a damaged one."""
     record = read_json(folder / SEAL)

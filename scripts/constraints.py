@@ -2,7 +2,7 @@
 
     python scripts/constraints.py python3.11 python3.12 python3.13 [--check]
 
-Installs the project with its extras `test` and `verify` in a fresh environment for each Python and
+Installs the project with its extras `test`, `verify` and `browser` in a fresh environment for each Python and
 writes what pip took; then installs `.[test]` with these constraints, again in fresh environments.
 --check does the second half alone. Exit code 1 if an install fails or takes anything else.
 
@@ -70,7 +70,7 @@ def main() -> None:
     if not pythons:
         sys.exit(__doc__)
     if "--check" not in sys.argv:
-        taken = dict(install(python, "-e", ".[test,verify]") for python in pythons)
+        taken = dict(install(python, "-e", ".[test,verify,browser]") for python in pythons)
         FILE.write_text(constraints(taken))
     for python in pythons:
         minor, versions = install(python, "-c", FILE.name, "-e", ".[test]")

@@ -43,7 +43,7 @@ def main(_) -> None:
         return
     print(personascan.summary_table(study))
     seconds = time.perf_counter() - began
-    print(f"\n{visible(study.config.out)}/report.md explains these numbers ({seconds:.0f} s).")
+    print(f"\n{visible(study.config.out)}/report.html shows these numbers ({seconds:.0f} s).")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import pathlib
 
 import numpy as np
 import pytest
+from tiny_pages import page_words
 from tiny_studies import files_of
 
 import personascan
@@ -109,7 +110,7 @@ def test_another_share_of_h1_is_scanned_at_the_named_place(study):
 
 
 def test_the_page_speaks_of_its_rows(study):
-    page = (pathlib.Path(study.config.out) / "report.md").read_text()
+    page = page_words(study.config.out)
     assert page.startswith("# blurred and noised in `resnet`\n")
     for wrong in ("statement", "persona", "wording", "nan"):
         assert wrong not in page.replace("personascan", "")

@@ -1,11 +1,12 @@
 """The page and pictures of interventions, on sets made by hand."""
 
 import dataclasses
+import re
 from types import SimpleNamespace
 
-import matplotlib
 import numpy as np
 import pytest
+from tiny_pages import section_words
 from tiny_tested import (
     MEAN,
     PLAN,
@@ -27,7 +28,12 @@ from personascan.interventions.design import (
 )
 from personascan.interventions.plan import MATCHED, RANDOM, RANDOM_DIRECTION
 from personascan.interventions.ways import UNEDITED, Way
-from personascan.report.intervened import draw_doses, draw_specificity, intervened_section
+from personascan.report.gathered_across import acts_sheet, edit_sheets, specificity_sheet
+from personascan.report.intervened import intervened_section
+from personascan.report.pictures import ACROSS
+from personascan.report.section import Shown
+from personascan.report.sheets import Sheets
+from personascan.report.written import as_svg, filled_spec
 from personascan.study.effects import (
     crossed_effects,
 )
@@ -62,21 +68,30 @@ def part(every, crossed=(), plan=PLAN):
 
 
 def page(shown):
-    """The section, with both pictures drawn as the report draws them."""
-    figures = {"doses": {}, "specificity": {}}
-    with matplotlib.rc_context({"text.parse_math": False}):
-        if any(found.of(FOUND, STEER) for found in shown.interventions):
-            draw_doses(shown).canvas.draw()
-            figures["doses"] = {"doses.png": None}
-        if shown.specificity:
-            draw_specificity(shown).canvas.draw()
-            figures["specificity"] = {"specificity.png": None}
-    text = intervened_section(shown, figures)
+    """The section, with its pictures drawn."""
+    section = intervened_section(shown)
+    for picture in ("effects", "doses", "specificity"):
+        if Shown(picture) in section.blocks:
+            drawn(shown, picture)
+    text = section_words(section.packed())
     assert "nan" not in text
-    for line in text.splitlines():
-        if line.startswith("|"):
-            assert line.endswith(" |")
     return text
+
+
+def drawn(shown, name, **chosen):
+    """A picture of the first set and action, as SVG."""
+    study = SimpleNamespace(parts=[shown])
+    made = edit_sheets(study) | {
+        "specificity": specificity_sheet(study), "acts": acts_sheet(study),
+    }  # fmt: skip
+    sheets = Sheets({key: sheet.packed() for key, sheet in made.items()})
+    picture = next(p for p in ACROSS if p.name == name)
+    acts = [row["act"] for row in sheets.rows("acts", {"part": 0})]
+    return as_svg(filled_spec(picture, sheets, {"part": 0, "edit": 0, "act": acts[0], **chosen}))
+
+
+def texts(svg):
+    return [t.strip() for t in re.findall(r"<text[^>]*>([^<]*)</text>", svg)]
 
 
 def tables(text):
@@ -96,13 +111,13 @@ def test_a_page_of_sets_with_and_without_nodes():
     main, methods = tables(text)
     assert {len(row) for row in main} == {13}
     assert {len(row) for row in methods} == {9}
-    assert len(main) == 2 + 2  # the ablation, and the strongest push
+    assert len(main) == 1 + 2  # the ablation, and the strongest push
     (e,) = (e for e in shown.interventions[0].of(FOUND, STEER) if e.strength == 2.0)
-    row = [cell.strip() for cell in main[3]]
+    row = [cell.strip() for cell in main[2]]
     assert row[4:6] == ["steer +2", f"{e.effect:+.2f} ({e.low:+.2f} to {e.high:+.2f})"]
     assert row[7] == f"{e.p[RANDOM]:.3f}"
     assert row[10] == f"{shown.interventions[0].p_family[e.key]:.3f}"
-    assert [row[2].strip() for row in methods[2:]] == [
+    assert [row[2].strip() for row in methods[1:]] == [
         FOUND, RANDOM, MATCHED, RANDOM_DIRECTION, "largest Cohen's d", DIFFERENCE,
     ]  # fmt: skip
     assert "No nodes were found to test for hollow (half B)." in text
@@ -112,7 +127,7 @@ def test_a_page_of_sets_with_and_without_nodes():
 
 
 def test_pages_of_nothing():
-    assert intervened_section(part([]), {}) == ""
+    assert intervened_section(part([])) is None
     text = page(part([empty(), empty(half="B")]))
     assert "in 0 of 0 node sets" in text
     assert not tables(text)
@@ -146,10 +161,10 @@ def test_pages_without_strengths_likelihoods_or_intervals():
     plan = dataclasses.replace(PLAN, strengths=())
     ablated = judged_set(beside_controls(3), np.random.default_rng(0).normal(size=(5, 4)), POSITIVE)
     (main,) = tables(page(part([ablated], plan=plan)))
-    assert len(main) == 3
+    assert len(main) == 2
     clusters = np.r_[np.zeros(6, int), np.arange(1, 7)]  # H1 is one cluster
     text = page(part([steered("x", clusters=clusters, likelihood=False)]))
-    cells = [cell.strip() for cell in tables(text)[1][2]]
+    cells = [cell.strip() for cell in tables(text)[1][1]]
     assert "(" not in cells[3]
     assert cells[6] == "-"
 
@@ -183,13 +198,16 @@ def test_specificity_is_averaged_over_halves_and_missing_sets_are_left_blank():
     text = page(shown)
     for action in (MEAN, "steer +2"):  # own: 3 and -1; others: a's on b 1.5, b's on a 0.5
         assert f"{action}: +1.00 on a comparison's own statements on average, +1.00 on" in text
-    drawn = [t.get_text() for axis in draw_specificity(shown).axes for t in axis.texts]
-    assert drawn == 2 * ["+3.00", "+0.50", "+1.50", "-1.00"]
+    for action in (MEAN, "steer +2"):
+        numbers = [t for t in texts(drawn(shown, "specificity", act=action)) if t[:1] in "+\u2212"]
+        assert set(numbers) >= {"+3.00", "+0.50", "+1.50", "\u22121.00"}
     without = page(part([steered("a")], halves[:2]))
     assert f"{MEAN}: +4.00 on a comparison's own statements on average, +1.00 on" in without
 
 
 def test_many_sets_are_drawn():
     shown = part([steered(name, half) for name in "abc" for half in "AB"])
-    titles = [axis.get_title() for axis in draw_doses(shown).axes]
-    assert [title[0] for title in titles] == list("aabbcc")
+    named = [t for t in texts(drawn(shown, "effects")) if "half" in t]
+    assert named == [f"{name}, half {half}" for name in "abc" for half in "AB"]
+    one, other = (drawn(shown, "doses", edit=i) for i in (0, 5))
+    assert one.count("<path") == other.count("<path") > 10

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 from tiny_models import save_tiny
+from tiny_pages import page_words
 from tiny_planted import CARRY, save_planted
 from tiny_studies import files_of, recipe, run_study, write_statements
 
@@ -91,7 +92,9 @@ def test_nodes_that_only_correlate_are_found_and_refuted(correlating):
 def test_the_stage_leaves_tables_pictures_and_sentences(deciding):
     place, *_ = deciding
     files = files_of(place / "out")
-    assert {"figures/doses.png", "figures/specificity.png"} <= set(files)
+    html = files["report.html"].decode()
+    for picture in ("effects", "doses", "specificity"):
+        assert f'data-picture="{picture}"' in html
     rows = list(csv.DictReader(files["interventions.csv"].decode().splitlines()))
     found = [r for r in rows if r["method"] == FOUND and r["outcome"] == "answer"]
     assert {(r["comparison"], r["found_on_half"]) for r in found} == {
@@ -106,7 +109,7 @@ def test_the_stage_leaves_tables_pictures_and_sentences(deciding):
     }
     crossed = list(csv.DictReader(files["specificity.csv"].decode().splitlines()))
     assert len(crossed) == 2 * 2 * 2 * 2  # judged, owner, half, action
-    page = files["report.md"].decode()
+    page = page_words(place / "out")
     assert "## Do the found nodes carry it?" in page
     assert "in 4 of 4 node sets" in page
     assert "nan" not in page.split("## Do the found nodes carry it?")[1].split("##")[0]

@@ -6,10 +6,12 @@ import pathlib
 import numpy as np
 import pytest
 from tiny_models import save_tiny_llama
+from tiny_pages import page_words
 from tiny_studies import recipe, run_study
 
 import personascan
 from personascan.places import Place, chosen_places, named_place
+from personascan.report.document import read_document
 from personascan.study.course import seed_of
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -22,7 +24,6 @@ def table(study, name):
 
 def test_the_folder_holds_everything(study):
     out = pathlib.Path(study.config.out)
-    figures = {"found", "separation", "pca", "precision_recall", "selection_frequency"}
     expected = {
         "sha256.json",
         "study.json",
@@ -34,12 +35,14 @@ def test_the_folder_holds_everything(study):
         "overlaps.csv",
         "personas.csv",
         "profiles.csv",
+        "report.html",
+        "report.json.gz",
         "report.md",
         "validation.csv",
         "study.log",
     }
     assert {p.name for p in out.iterdir()} == expected | {"figures"}
-    assert {p.stem for p in (out / "figures").iterdir()} == figures | {"upset_resid_post_0_last"}
+    assert [p.name for p in (out / "figures").iterdir()] == ["map-0.png"]
     assert not [p for p in out.parent.iterdir() if p.name.startswith(".")]
     record = json.loads((out / "study.json").read_text())
     assert record["config"] == study.config.to_dict()
@@ -139,7 +142,7 @@ def test_without_permutations_named_places_are_scanned_and_nothing_is_claimed(pl
         assert float(row["frequency"]) == pytest.approx(np.mean(chosen), abs=1e-5)
         assert int(row["in_set"]) == (np.mean(chosen) >= 0.5)
         assert (row["q"], row["direction"]) == ("", "")
-    page = (place / "plain/report.md").read_text()
+    page = page_words(place / "plain")
     assert "Scores carry no p-value" in page
     assert "What was found" not in page
 
@@ -167,22 +170,6 @@ def test_sites_of_several_widths_and_heads(place):
     assert int(node["head"]) == 9 // found.part.head_width
 
 
-def test_numbers_at_the_axes_are_no_formulas(study):
-    """Formulas are not parsed in figures that show names as they are."""
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    from personascan.report.figures import all_figures
-
-    with matplotlib.rc_context({"text.parse_math": False}):
-        for figures in all_figures(study.part).values():
-            for figure in figures.values():
-                FigureCanvasAgg(figure).draw()
-                for axis in figure.axes:
-                    labels = [*axis.get_xticklabels(), *axis.get_yticklabels()]
-                    assert not [t for t in labels if "mathdefault" in t.get_text()]
-
-
 def test_the_scan_finds_the_planted_direction(study):
     for scan in study.part.scans["calm"]:
         assert study.part.separation["calm"][scan.place].mean["probe_auroc"] > 0.95
@@ -191,14 +178,16 @@ def test_the_scan_finds_the_planted_direction(study):
 
 
 def test_the_report_says_what_the_tables_say(study):
-    page = (pathlib.Path(study.config.out) / "report.md").read_text()
+    page = page_words(study.config.out)
     assert "bold?" in page
     assert "bold|" not in page
     assert str(study.part.furthest["calm"]) in page
     assert "Chosen on one half of the statements" in page
-    assert "with 9 permutations no p can reach 0.05" in page
-    for picture in (pathlib.Path(study.config.out) / "figures").iterdir():
-        assert f"(figures/{picture.name})" in page
+    assert "With 9 permutations no p can reach 0.05" in page
+    short = (pathlib.Path(study.config.out) / "report.md").read_text()
+    assert "(figures/map-0.png)" in short
+    for sentence in read_document(study.config.out)["parts"][0]["lead"]:
+        assert f"\n- {sentence}\n" in short
     scan = study.part.scans["calm"][0]
     assert f"{scan.precision_R.mean():.2f} ± {scan.precision_R.std():.2f}" in page
     summary = personascan.summary_table(study)
@@ -229,7 +218,7 @@ def test_a_constant_layer_is_reported_and_finds_nothing(place, tmp_path):
     assert not scan.set_TC.any()
     rows = [r for r in table(found, "places.csv") if (r["site"], r["layer"]) == ("resid_post", "0")]
     assert [(r["constant"], r["probe_auroc_mean"]) for r in rows] == [("1", "")] * 2
-    page = (place / "constant/report.md").read_text()
+    page = page_words(place / "constant")
     assert "nothing to separate: resid_post 0, last" in page
     assert "No run returned anything for calm at resid_post 0, last" in page
     assert "nan" not in page + personascan.summary_table(found)
@@ -329,7 +318,7 @@ def test_every_recipe_is_a_valid_configuration(tmp_path, monkeypatch):
             [
                 "as a single system message.",
                 "the prompt's last token (`last`) were",
-                "confidence 0.85",
+                "confidence of 0.85",
             ],
             ["bare text", "bfloat16"],
         ),
@@ -346,7 +335,7 @@ def test_every_recipe_is_a_valid_configuration(tmp_path, monkeypatch):
         ),
         (
             {"positions": ("last_statement",), "min_confidence": 0.5, "scan": {"alphas": "grid"}},
-            ["statement's own last token", "confidence 0.5", "alphas 50 equal steps up to 0.5"],
+            ["statement's own last token", "confidence of 0.5", "alphas 50 equal steps up to 0.5"],
             [],
         ),
         (
@@ -362,7 +351,7 @@ def test_the_page_says_what_was_done(place, tmp_path, changes, said, unsaid):
     for key, value in changes.items():
         config[key] = config[key] | value if isinstance(value, dict) else value
     run_study(config)
-    page = (tmp_path / "out/report.md").read_text()
+    page = page_words(tmp_path / "out")
     for text in said:
         assert text in page
     for text in unsaid:
@@ -376,6 +365,6 @@ def test_a_tokenizer_without_template_is_told_on_the_page(place, tmp_path):
     (tmp_path / "model/chat_template.jinja").unlink()
     out = str(tmp_path / "out")
     found = run_study(recipe(place) | {"models": (str(tmp_path / "model"),), "out": out})
-    page = (tmp_path / "out/report.md").read_text()
+    page = page_words(tmp_path / "out")
     assert "as bare text, since the tokenizer has no chat template." in page
     assert found.part.role == "none"

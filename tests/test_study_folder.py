@@ -112,7 +112,7 @@ def test_a_study_that_fails_leaves_its_journal_alone(place, monkeypatch):
     def full_disk(*_):
         raise OSError("no space left")
 
-    monkeypatch.setattr(folder, "draw_figures", full_disk)
+    monkeypatch.setattr(folder, "write_pages", full_disk)
     with pytest.raises(personascan.InputError, match="no space left"):
         run_study(recipe(place, out="failing"))
     assert [p.name for p in (place / "failing").iterdir()] == ["study.log"]

@@ -10,6 +10,7 @@ import unicodedata
 
 import pytest
 from tiny_models import save_tiny_llama
+from tiny_pages import page_words
 
 import personascan
 from personascan.visible import cell, visible
@@ -72,7 +73,7 @@ def study(tmp_path_factory):
 
 def test_a_study_says_names_without_acting_on_them(study):
     folder, said = study
-    page = (folder / "out/report.md").read_text()
+    page = (folder / "out/report.md").read_text() + page_words(folder / "out")
     for text in (said.replace("\r", "\n"), page):
         assert not {c for c in text if c not in "\n" and unicodedata.category(c) in ("Cc", "Cf")}
     assert r"\x1b[31m" in said

@@ -73,6 +73,7 @@ class PlaceScan:
     halves: int  # columns of a node
     choice: Choice | None = None
     mixture: str = ""  # another share of H1, in words
+    scanned_N: np.ndarray | None = field(default=None, repr=False)  # runs that scanned each row
 
     @property
     def plain(self) -> bool:

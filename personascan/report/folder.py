@@ -16,9 +16,8 @@ from personascan.errors import InputError
 from personascan.files import held, move, partial_of, real_place, unwritable
 from personascan.hashes import SEAL, damaged_files, file_sha256, seal, sealed_files
 from personascan.reading import read_json
-from personascan.report.figures import draw_figures
-from personascan.report.overview import overview_page, part_name
-from personascan.report.page import report_page
+from personascan.report.document import document, write_document
+from personascan.report.files import write_pages
 from personascan.report.tables import write_tables
 from personascan.study.config import StudyConfig
 from personascan.study.results import Study
@@ -176,19 +175,9 @@ def write_files(study: Study, folder: pathlib.Path) -> None:
     text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
     (folder / RECORD).write_text(text, encoding="utf-8")
     write_tables(study, folder)
-    alone = len(study.parts) == 1
-    for part in study.parts:
-        own = folder if alone else folder / part_name(study, part)
-        write_part(part, own)
-    if not alone:
-        (folder / "report.md").write_text(overview_page(study), encoding="utf-8")
-
-
-def write_part(part, folder: pathlib.Path) -> None:
-    """The page and pictures of a model at a level."""
-    (folder / "figures").mkdir(parents=True)
-    figures = draw_figures(part, folder / "figures")
-    (folder / "report.md").write_text(report_page(part, figures), encoding="utf-8")
+    content = document(study)
+    write_document(content, folder)
+    write_pages(content, folder)
 
 
 def put_in_place(partial: pathlib.Path, out: pathlib.Path, earlier: Earlier) -> None:

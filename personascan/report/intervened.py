@@ -1,7 +1,6 @@
 """The section of the page, and the pictures, of what edits of found nodes change."""
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from personascan.analysis.findings import LEVEL
 from personascan.interventions.design import (
@@ -15,15 +14,13 @@ from personascan.interventions.design import (
     ablation,
 )
 from personascan.interventions.plan import CONTROLS, MATCHED, RANDOM, RANDOM_DIRECTION
-from personascan.report.palette import colour
-from personascan.report.words import joined, pictures, safe, table
+from personascan.report.section import Section, Shown, Table
+from personascan.report.words import joined, safe
 from personascan.study.effects import ANSWER, LIKELIHOOD, MATCHING, YES, Effect, TestedEffects
 from personascan.study.intervened import strongest
 from personascan.study.results import Part
-from personascan.visible import visible
 
 DOSED = (FOUND, FOUND_DIFFERENCE, DIFFERENCE, COHEN)  # the lines of the picture
-COLUMNS = 2
 SET_TO = {
     "mean": "the background's mean",
     "zero": "zero",
@@ -33,21 +30,21 @@ SET_TO = {
 ALSO = {MATCHED: "; sets of like variance", RANDOM_DIRECTION: "; random directions as long"}
 
 
-def intervened_section(part: Part, figures) -> str:
+def intervened_section(part: Part) -> Section | None:
     """What the edits were, what they changed, and what that says."""
     if not part.interventions:
-        return ""
+        return None
     some = [found for found in part.interventions if found.effects]
-    texts = [what_text(part), verdict(part)]
+    blocks = [verdict(part), what_text(part)]
     if some:
-        texts += [
-            main_table(part, some),
-            pictures(figures["doses"], "Effect on the answer by strength of steering"),
-            methods_table(part, some),
-        ]
+        blocks += [Shown("effects"), main_table(part, some)]
+    if dosed(part):
+        blocks.append(Shown("doses"))
+    if some:
+        blocks += methods_blocks(part, some)
     if part.specificity:
-        texts.append(specificity_text(part, figures))
-    return "## Do the found nodes carry it?\n\n" + "\n\n".join(filter(None, texts))
+        blocks += [specificity_text(part), Shown("specificity")]
+    return Section("Do the found nodes carry it?", *blocks)
 
 
 def what_text(part: Part) -> str:
@@ -122,7 +119,7 @@ def action_name(action: str, strength: float) -> str:
     return action if np.isnan(strength) else f"{action} {strength:+g}"
 
 
-def main_table(part: Part, some: list[TestedEffects]) -> str:
+def main_table(part: Part, some: list[TestedEffects]) -> Table:
     rows = []
     for found in some:
         for action, strength in main_keys(part):
@@ -144,7 +141,7 @@ def main_table(part: Part, some: list[TestedEffects]) -> str:
         "p, directions", "p, family", "divergence",
         "perplexity (unedited)",
     ]  # fmt: skip
-    return table(header, rows)
+    return Table(header, rows)
 
 
 def p_text(e: Effect, kind: str) -> str:
@@ -157,11 +154,11 @@ def interval(e: Effect) -> str:
     return f"{e.effect:+.2f} ({e.low:+.2f} to {e.high:+.2f})"
 
 
-def methods_table(part: Part, some: list[TestedEffects]) -> str:
+def methods_blocks(part: Part, some: list[TestedEffects]) -> list:
     """Every method at the strongest push, all outcomes; projections beside them."""
     _, *pushes = main_keys(part)
     if not pushes:
-        return ""
+        return []
     ((_, strength),) = pushes
     rows = []
     for found in some:
@@ -183,23 +180,23 @@ def methods_table(part: Part, some: list[TestedEffects]) -> str:
         for found in some
         if (e := effect_at(found, FOUND, STEER, strength, MATCHING))
     ]
-    return (
+    return [
         f"The same push ({strength:+g}) along other node sets, by their own nodes' deviations, and "
         "along directions as long as the found set's; of controls, their mean and where 90% of "
         f"them lie. Without an edit the answers match the label for {joined(unedited)} of the "
-        "statements.\n\n"
-        + table(
+        "statements.",
+        Table(
             [
                 "", "found on half", "nodes or direction", "answer", "Yes to all",
                 "share of matching answers",
                 "log-likelihood, nats a token", "answer, projected out", "divergence",
             ],
             rows,
-        )
-    )  # fmt: skip
+        ),
+    ]  # fmt: skip
 
 
-def specificity_text(part: Part, figures) -> str:
+def specificity_text(part: Part) -> str:
     sentences = []
     for action, strength in matrix_keys(part):
         names, matrix_JO = matrix(part, action, strength)
@@ -211,8 +208,7 @@ def specificity_text(part: Part, figures) -> str:
         )
     return (
         "Each comparison's node set on the statements of every comparison (means over both "
-        f"halves). {' '.join(sentences)} `specificity.csv` has the intervals.\n\n"
-        + pictures(figures["specificity"], "Effect of each node set on every comparison")
+        f"halves). {' '.join(sentences)} `specificity.csv` has the intervals."
     )
 
 
@@ -238,79 +234,3 @@ def matrix(part: Part, action: str, strength: float) -> tuple[list[str], np.ndar
 def dosed(part: Part) -> list[TestedEffects]:
     """What was steered."""
     return [f for f in part.interventions if f.of(FOUND, STEER)]
-
-
-def draw_doses(part: Part) -> Figure:
-    """Each set's effect on the answer by strength, with intervals, over the controls' bands."""
-    some = dosed(part)
-    columns = min(COLUMNS, len(some))
-    lines = -(-len(some) // columns)
-    figure = Figure(figsize=(1 + 4.8 * columns, 1.3 + 2.9 * lines), layout="constrained")
-    axes = figure.subplots(lines, columns, squeeze=False, sharex=True)
-    for axis, found in zip(axes.flat, some, strict=False):
-        for kind, grey in zip(CONTROLS, ("0.55", "0.75", "0.88"), strict=True):
-            if not found.of(kind, STEER):
-                continue
-            x, low, high = dose(found.of(kind, STEER), "low", "high")
-            axis.fill_between(x, low, high, color=grey, alpha=0.6, lw=0, label=f"90% of: {kind}")
-        for c, method in enumerate(DOSED):
-            effects = found.of(method, STEER)
-            if not effects:
-                continue
-            x, y, low, high = dose(effects, "effect", "low", "high")
-            axis.plot(x, y, ".-", color=colour(c), lw=1.5 - 0.3 * bool(c), label=method)
-            if not c:
-                # Sums are rounded, and of few resamples all may lie on one side.
-                bars = np.maximum((y - low, high - y), 0)
-                axis.errorbar(x, y, bars, color=colour(c), fmt="none", capsize=3)
-        axis.axhline(0, color="0.4", lw=0.8)
-        tested = found.tested
-        axis.set_title(
-            f"{visible(tested.name)}: {tested.nodes} nodes at {tested.place} (half {tested.half})",
-            fontsize=9,
-        )
-        axis.grid(alpha=0.3)
-    for axis in axes.flat[len(some) :]:
-        axis.axis("off")
-    for axis in axes[:, 0]:
-        axis.set_ylabel("answers to H1 less those to H0,\nchange in logits")
-    for axis in axes.flat[max(0, len(some) - columns) : len(some)]:
-        axis.set_xlabel("strength, deviations of the background")
-        axis.tick_params(labelbottom=True)
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    level = percent(part.config.intervention.level)
-    figure.suptitle(f"Steering along found nodes, beside controls (bars: {level} over statements)")
-    return figure
-
-
-def dose(effects: list[Effect], *fields: str) -> list[np.ndarray]:
-    """Strengths and fields by strength; at strength 0 nothing changes."""
-    points = sorted([(e.strength, *(getattr(e, f) for f in fields)) for e in effects]
-                    + [(0.0,) * (1 + len(fields))])  # fmt: skip
-    return list(np.array(points).T)
-
-
-def draw_specificity(part: Part) -> Figure:
-    """The matrix of every action: whose nodes are edited, by whose statements are asked about."""
-    keys = matrix_keys(part)
-    size = len({c.judged for c in part.specificity})
-    width = 2.2 + 0.62 * size
-    figure = Figure(figsize=(width * len(keys), 0.9 + width * 0.85), layout="constrained")
-    axes = figure.subplots(1, len(keys), squeeze=False)[0]
-    for axis, (action, strength) in zip(axes, keys, strict=True):
-        names, matrix_JO = matrix(part, action, strength)
-        most = np.nanmax(np.abs(matrix_JO)) or 1.0
-        image = axis.imshow(matrix_JO, cmap="PuOr", vmin=-most, vmax=most)
-        for (j, o), value in np.ndenumerate(matrix_JO):
-            if not np.isnan(value):
-                ink = "white" if abs(value) > 0.6 * most else "black"
-                axis.text(o, j, f"{value:+.2f}", ha="center", va="center", fontsize=7, color=ink)
-        shown = [visible(name) for name in names]
-        axis.set_xticks(range(size), shown, rotation=45, ha="right", fontsize=8)
-        axis.set_yticks(range(size), shown, fontsize=8)
-        axis.set_xlabel("whose nodes are edited")
-        axis.set_title(action_name(action, strength), fontsize=10)
-        figure.colorbar(image, ax=axis, shrink=0.7)
-    axes[0].set_ylabel("whose statements are asked about")
-    figure.suptitle("Change of the answers to H1 less those to H0, in logits", fontsize=11)
-    return figure

@@ -3,7 +3,8 @@
 import numpy as np
 
 from personascan.places import lines_of
-from personascan.report.words import joined, line_name, safe, table
+from personascan.report.section import Section, Shown, Table
+from personascan.report.words import joined, line_name, safe
 from personascan.study.results import Part
 
 METHODS = (
@@ -20,15 +21,15 @@ METHODS = (
 )
 
 
-def judged_section(part: Part, figures) -> str:
+def judged_section(part: Part) -> Section:
     """Node sets found on one half and judged on the other, and rows scanned alone."""
-    texts = [detection_text(part)]
+    blocks = detection_blocks(part)
     if any(part.validations.values()):
-        texts.append(validation_text(part))
-    return f"## What held-out {part.terms.rows} say\n\n" + "\n\n".join(texts)
+        blocks += validation_blocks(part)
+    return Section(f"What held-out {part.terms.rows} say", *blocks)
 
 
-def detection_text(part: Part) -> str:
+def detection_blocks(part: Part) -> list:
     """Each comparison at its furthest place, and where single statements are told apart best."""
     rows = []
     for name, found in part.detections.items():
@@ -43,16 +44,16 @@ def detection_text(part: Part) -> str:
             )  # fmt: skip
     plan, called = part.config.detection, part.terms.rows
     times = f"{plan.splits} times" if plan.splits > 1 else "once"
-    return (
+    return [
         f"{called.capitalize()} scanned alone, against {plan.background:.0%} of the H0 {called}, "
         f"{times}: how well their scores tell H1 from the other H0 {called} (AUROC, "
         "0.5 is chance, and the share of H1 found at 1% false positives; mean ± deviation). The "
-        "best place is chosen on what it is judged by. `places.csv` has every place.\n\n"
-        + table(["", "place", "", "AUROC", "found at 1%"], rows)
-    )
+        "best place is chosen on what it is judged by. `places.csv` has every place.",
+        Table(["", "place", "", "AUROC", "found at 1%"], rows),
+    ]
 
 
-def validation_text(part: Part) -> str:
+def validation_blocks(part: Part) -> list:
     """AUROC of each method on the other half, mean over both halves, and the claim."""
     names = [name for name, found in part.validations.items() if found]
     methods = METHODS if part.texts else METHODS[:-2]
@@ -87,20 +88,21 @@ def validation_text(part: Part) -> str:
     what = "A node set"
     if plan.share:
         what = f"The {plan.share:.0%} of the nodes that are selected most often,"
-    return (
+    return [
         f"{what} found on one half of the {part.terms.rows}, at the place which that half chose, "
         "judged on the other half: held-out AUROC of a logistic probe on these nodes, beside "
         f"{sets} random sets of their size, the nodes of the largest mean difference, one "
         "direction, all nodes, detectors that are told no labels, and controls; means over the two "
-        "halves. `validation.csv` has more.\n\n"
-        + table(
+        "halves. `validation.csv` has more.",
+        Shown("validation"),
+        Table(
             ["", "nodes found", *(label for _, label in methods), "k-means, precision / recall"],
             rows,
-        )
-        + "\n\nHeld-out AUROC of the found nodes less that of all nodes, and less the mean of the "
+        ),
+        "Held-out AUROC of the found nodes less that of all nodes, and less the mean of the "
         "random sets, each with a 95% interval over the judging rows: where it lies below zero, "
-        "the found nodes are worse, where above, better.\n\n"
-        + table(
+        "the found nodes are worse, where above, better.",
+        Table(
             [
                 "",
                 "less all nodes: found on half A",
@@ -109,8 +111,8 @@ def validation_text(part: Part) -> str:
                 "on half B",
             ],
             claims,
-        )
-    )
+        ),
+    ]
 
 
 def interval(claim: dict[str, float]) -> str:
@@ -120,10 +122,10 @@ def interval(claim: dict[str, float]) -> str:
     return f"{claim['difference']:+.3f} ({claim['low']:+.3f} to {claim['high']:+.3f})"
 
 
-def apart_section(part: Part, figures) -> str:
+def apart_section(part: Part) -> Section | None:
     """How well the personas of each topic are told from one another, where it is best."""
     if not part.apart:
-        return ""
+        return None
     rows = []
     for topic, found in part.apart.items():
         best = max(found, key=lambda place: found[place].accuracy)
@@ -134,15 +136,15 @@ def apart_section(part: Part, figures) -> str:
                 f"{a.f1:.2f}", f"{a.chance:.2f}",
             ]
         )  # fmt: skip
-    return (
-        "## Telling the personas of a topic from one another\n\n"
+    return Section(
+        "Telling the personas of a topic from one another",
         "Positive statements alone: extremely randomised trees are trained on nine tenths of them "
         "and name the persona of the others. The best place of each topic, chosen on what it is "
-        "judged by; wording tells personas apart as well. `personas.csv` has every place.\n\n"
-        + table(
+        "judged by; wording tells personas apart as well. `personas.csv` has every place.",
+        Table(
             ["topic", "places", "best place", "accuracy", "precision", "F1", "always the largest"],
             rows,
-        )
+        ),
     )
 
 
@@ -152,7 +154,7 @@ def mean_of(part: Part, name: str, method: str, metric: str) -> float:
     return float(np.mean(known)) if known else np.nan
 
 
-def late_section(part: Part, figures) -> str:
+def late_section(part: Part) -> Section | None:
     """Whether signal lies in the last third of the layers, and which position shows most."""
     lines = lines_of(part.places)
     rows, late, counted = [], [], 0
@@ -169,13 +171,13 @@ def late_section(part: Part, figures) -> str:
                 ]
             )  # fmt: skip
     if not rows:
-        return ""
+        return None
     said = f"In {len(late)} of {counted} lines it lies above that of an even spread"
     said += f": {joined(late)}." if late else "."
-    return (
-        "## How late in the layers\n\n"
+    return Section(
+        "How late in the layers",
         f"The share of the signal (2 AUROC - 1 of {part.terms.rows} scanned alone) that lies in "
         f"the last third of the depth, with a 95% bootstrap interval over {part.terms.rows}. The "
-        f"published claim is that separation is largest there. {said} `profiles.csv` has more.\n\n"
-        + table(["", "site, position", "in the last third", "95% interval", "even spread"], rows)
+        f"published claim is that separation is largest there. {said} `profiles.csv` has more.",
+        Table(["", "site, position", "in the last third", "95% interval", "even spread"], rows),
     )

@@ -1,58 +1,94 @@
-"""report.md: shows and explains the tables and pictures of a study in sentences with numbers."""
+"""What a page says of a part: what was asked, what was found, and every section of numbers."""
+
+from dataclasses import dataclass
+
+import numpy as np
 
 from personascan.analysis.findings import LEVEL, Finding, pooled
+from personascan.places import lines_of
 from personascan.report.alone import alone_section, tails_section, transfer_section
-from personascan.report.figures import apart, best_line
 from personascan.report.intervened import intervened_section
 from personascan.report.judged import apart_section, judged_section, late_section
+from personascan.report.lead import lead
 from personascan.report.scanned import nodes_section, runs_section
-from personascan.report.words import joined, line_name, listed, pictures, quoted, safe, table
+from personascan.report.section import Section, Shown, Table
+from personascan.report.words import joined, line_name, listed, quoted, safe
 
 SURE_WORDING = 0.7  # from here on wording alone tells most statements
 
 
-def report_page(part, figures: dict[str, list[str]]) -> str:
-    """The page as Markdown."""
-    sections = [
-        heading(part),
-        *([found_section(part, figures)] if part.calibrations else []),
-        runs_section(part, figures),
-        nodes_section(part, figures),
+@dataclass(frozen=True)
+class PartPage:
+    """A model at a level, in words. Texts are inline Markdown."""
+
+    title: str
+    asked: str
+    lead: tuple[str, ...]  # what was found, in a few sentences
+    how: str  # what was put through the network, and what was kept
+    sections: tuple[Section, ...]
+
+    def packed(self) -> dict:
+        """As JSON holds it."""
+        return {
+            "title": self.title, "asked": self.asked, "lead": list(self.lead), "how": self.how,
+            "sections": [section.packed() for section in self.sections],
+        }  # fmt: skip
+
+
+def part_page(part) -> PartPage:
+    """All that is said of a part."""
+    sections = (
+        found_section(part) if part.calibrations else None,
+        runs_section(part),
+        nodes_section(part),
         tails_section(part),
-        judged_section(part, figures),
-        intervened_section(part, figures),
-        alone_section(part, figures),
+        judged_section(part),
+        intervened_section(part),
+        alone_section(part),
         transfer_section(part),
-        late_section(part, figures),
-        separation_section(part, figures),
-        apart_section(part, figures),
+        late_section(part),
+        separation_section(part),
+        apart_section(part),
         limits_section(part),
-    ]
-    return "\n\n".join(filter(None, sections)) + "\n"
+    )
+    return PartPage(
+        title=f"{listed(part.scans)} in {quoted(part.model)}",
+        asked=asked_sentence(part),
+        lead=lead(part),
+        how=how_sentences(part),
+        sections=tuple(filter(None, sections)),
+    )
 
 
-def heading(part) -> str:
-    config, terms = part.config, part.terms
+def asked_sentence(part) -> str:
+    """What was set against what, on how many rows, and at how many places."""
     sizes = sorted({f"{a} + {b}" for a, b in part.pool_sizes.values()})
+    where = f"at which of {len(part.places)} places of {quoted(part.model)}"
     if not part.texts:
         return (
-            f"# {listed(part.scans)} in {quoted(part.model)}\n\n"
-            f"Each comparison sets {terms.h1} (H1) against {terms.h0} (H0), {', '.join(sizes)} "
-            f"{terms.rows}. {part.source.about} `study.json` holds the configuration, versions, "
-            "seed and hashes of the inputs."
+            f"Asked: {where} {part.terms.h1} (H1) differ from {part.terms.h0} (H0), "
+            f"{', '.join(sizes)} {part.terms.rows}."
         )
     against = {
-        2: "its positive statements (H1) against its negative ones (H0)",
-        1: "its positive statements (H1) against those of its topic's other personas (H0)",
-        0: "its personas' positive statements (H1) against those of the other topics (H0)",
+        2: "its positive statements (H1) from its negative ones (H0)",
+        1: "its positive statements (H1) from those of its topic's other personas (H0)",
+        0: "its personas' positive statements (H1) from those of the other topics (H0)",
     }[part.level]
     what = "topic" if part.level == 0 else "persona"
     return (
-        f"# {listed(part.scans)} in {quoted(part.model)}\n\n"
-        f"Level {part.level}: each {what} is studied by {against}, {', '.join(sizes)} "
-        f"statements of label confidence {config.min_confidence:g} or more. "
-        f"{prompt_sentence(part)} {kept_sentence(part)} `study.json` holds the configuration, "
-        "versions, seed and hashes of the inputs."
+        f"Asked (level {part.level}): for each of {len(part.scans)} {what}s, {where} the "
+        f"activations tell {against}, {', '.join(sizes)} statements."
+    )
+
+
+def how_sentences(part) -> str:
+    """What was put through the network, and what of it was kept."""
+    record = "`study.json` holds the configuration, versions, seed and hashes of the inputs."
+    if not part.texts:
+        return f"{part.source.about} {record}"
+    return (
+        f"The statements have a label confidence of {part.config.min_confidence:g} or more. "
+        f"{prompt_sentence(part)} {kept_sentence(part)} {record}"
     )
 
 
@@ -96,20 +132,13 @@ def kept_sentence(part) -> str:
     )
 
 
-def found_section(part, figures) -> str:
+def found_section(part) -> Section:
     """What was found, comparison by comparison, and what was not."""
     scan, found = part.config.scan, part.findings()
-    clear = [f for f in found if f.found]
-    missed = [f.name for f in found if not f.found]
-    lines = [
-        f"**{len(clear)} of {len(found)}** comparisons show at some of {len(part.places)} places "
-        f"(family-wise p <= {LEVEL:g})."
-        + (f" Nothing was found for {listed(missed)}." if missed else "")
-    ]
-    lines += [f"- {finding_sentence(part, f)}" for f in found]
     least = 1 / (scan.permutations + 1)
+    beyond = ""
     if least > LEVEL:
-        lines[0] += f" But with {scan.permutations} permutations no p can reach {LEVEL:g}."
+        beyond = f" With {scan.permutations} permutations no p can reach {LEVEL:g}."
     header = ["", "furthest place", "z", "family-wise p", "q over comparisons",
               "places with family-wise p <= 0.05"]  # fmt: skip
     header += ["wording, accuracy"] if part.texts else []
@@ -121,22 +150,17 @@ def found_section(part, figures) -> str:
         ]
         for f in found
     ]  # fmt: skip
-    return (
-        "## What was found\n\n"
-        + "\n".join(lines[:1])
-        + "\n\n"
-        + "\n".join(lines[1:])
-        + "\n\n"
-        + pictures(figures["found"], "studentised scores by layer, site and position")
-        + "\n\n"
+    return Section(
+        "What was found",
+        Table(header, rows),
+        *(finding_sentence(part, f) for f in found),
         f"A place's statistic is the mean score of {scan.statistic_runs} scans, each of new "
         "samples. The labels were permuted "
         f"{scan.permutations} times and went through the same function; z counts deviations from "
         "the mean of these, place by place, and the family-wise p compares it with the highest "
         "place of every permutation, so that the search over all places is paid for (no p can be "
-        f"below {least:.3f}). q controls the false discovery rate over comparisons "
-        f"(Benjamini-Hochberg). `places.csv` has every place, `findings.csv` this table.\n\n"
-        + table(header, rows)
+        f"below {least:.3f}).{beyond} q controls the false discovery rate over comparisons "
+        "(Benjamini-Hochberg). `places.csv` has every place, `findings.csv` this table.",
     )
 
 
@@ -179,7 +203,7 @@ def finding_sentence(part, f: Finding) -> str:
     return text
 
 
-def separation_section(part, figures) -> str:
+def separation_section(part) -> Section:
     """What a probe and the cluster metrics see, which are told the labels."""
     metrics = ("probe_auroc", "silhouette", "calinski_harabasz", "davies_bouldin", "hull_distance")
     constant = {p for found in part.separation.values() for p, s in found.items() if s.constant}
@@ -208,28 +232,39 @@ def separation_section(part, figures) -> str:
             f"held-out accuracy of {min(words):.2f} to {max(words):.2f} (guessing always the "
             f"larger class: up to {max(larger):.2f})."
         )
-    text = (
-        f"## How far apart {apart(part)} lie\n\n"
+    blocks = [
         f"A probe (logistic regression) is told the labels and held to new {called}: AUROC 0.5 is "
         f"chance.{wording} The cluster metrics describe the first "
         f"{plan.components} principal components of both directions together, the hull distance "
         f"the first {plan.hull_components}, in units of activation; mean ± deviation over "
         f"{plan.seeds} seeds. `places.csv` has every place; these are the ones with the best "
-        f"probe, which is chosen on what it is judged by:\n\n{table(header, rows)}"
-    )
+        "probe, which is chosen on what it is judged by:",
+        Table(header, rows),
+        f"The line whose places separate best is {line_name(site, position)}.",
+        Shown("profiles"),
+    ]
     if constant:
         where = ", ".join(sorted(map(str, constant)))
-        text += f"\n\nConstant over the {called}, so nothing to separate: {where}."
-    shown = f"separation in {line_name(site, position)}"
-    return (
-        f"{text}\n\n{pictures(figures['separation'], shown)}\n\n"
-        f"The {called} themselves, in two components at an early, a middle and the furthest "
-        "place. Clouds that overlap here may still be apart in other components.\n\n"
-        f"{pictures(figures['pca'], f'{called} in principal components')}"
-    )
+        blocks.append(f"Constant over the {called}, so nothing to separate: {where}.")
+    return Section(f"How far apart {apart(part)} lie", *blocks)
 
 
-def limits_section(part) -> str:
+def best_line(part) -> tuple[tuple, list]:
+    """The site and position whose best layer has the highest probe AUROC on average."""
+
+    def mean_auroc(place):
+        values = [found[place].mean["probe_auroc"] for found in part.separation.values()]
+        return np.nan_to_num(np.mean(values), nan=0.0)
+
+    return max(lines_of(part.places).items(), key=lambda line: max(map(mean_auroc, line[1])))
+
+
+def apart(part) -> str:
+    """The two sides of a comparison, in words."""
+    return "the two directions" if part.level == 2 and part.texts else "H1 from H0"
+
+
+def limits_section(part) -> Section:
     notes = []
     if not part.calibrations:
         notes.append(
@@ -251,4 +286,4 @@ def limits_section(part) -> str:
         "The number expected for overlaps takes nodes as exchangeable and sets as independent; "
         "nodes of one layer are correlated, so real chance overlaps scatter more widely."
     )
-    return "## What these numbers do not say\n\n" + "\n".join(f"- {note}" for note in notes)
+    return Section("What these numbers do not say", *notes)

@@ -2,11 +2,13 @@
 
 import numpy as np
 
+from personascan.report.section import Section, Shown, Table
 from personascan.report.tables import center, mean_deviation, part_of
-from personascan.report.words import joined, listed, pictures, safe, table
+from personascan.report.words import joined, listed, safe
 
 
-def runs_section(part, figures) -> str:
+def runs_section(part) -> Section | None:
+    """Which rows the runs of chosen and named places returned."""
     config, called = part.config, part.terms.rows
     plan, scan = config.runs, config.scan
     chance = plan.positive / (plan.positive + plan.clean)
@@ -24,7 +26,7 @@ def runs_section(part, figures) -> str:
         for found in scans
     ]  # fmt: skip
     if not rows:
-        return ""
+        return None
     precision = {
         (name, str(s.place)): center(s.precision_R)[0]
         for name, ss in part.scans.items()
@@ -53,17 +55,16 @@ def runs_section(part, figures) -> str:
     background = "freshly drawn background" if plan.redraw else "background shared by all runs"
     header = ["", "place", called, "score", "median alpha", "precision", "recall", "AUROC",
               f"{called} returned", "nodes"]  # fmt: skip
-    return (
-        f"## Which {called} diverge\n\n"
+    return Section(
+        f"Which {called} diverge",
         f"Each of {plan.runs} runs takes a {background} of {plan.background} H0 {called} and "
         f"scans {plan.clean} other H0 {called} with {plan.positive} H1 {called} for the subset "
         f"of {called} and nodes with the highest {scan.score} score ({scan.tail} tail, alphas "
         f"{alphas_searched(scan)}, {scan.starts} starts).{halves} Returning every "
         f"one would give precision {chance:.2f} and recall 1. AUROC: how well the share of "
         f"runs that return one tells H1 from H0.{extremes} "
-        f"Mean ± deviation over runs; `runs.csv` has every run, with the ids of its {called}.\n\n"
-        f"{table(header, rows)}\n\n"
-        f"{pictures(figures['precision_recall'], 'precision and recall')}"
+        f"Mean ± deviation over runs; `runs.csv` has every run, with the ids of its {called}.",
+        Table(header, rows),
     )
 
 
@@ -80,7 +81,8 @@ def alphas_searched(scan) -> str:
     return f"{kinds[scan.alphas]}{least} up to {scan.alpha_max:g}"
 
 
-def nodes_section(part, figures) -> str:
+def nodes_section(part) -> Section | None:
+    """How large the node sets are, and what those of one place share."""
     config = part.config
     signed = config.scan.tail == "signed"
     kind = "half-node (a node in one direction)" if signed else "node"
@@ -109,9 +111,8 @@ def nodes_section(part, figures) -> str:
                 ]
             )  # fmt: skip
     if not rows:
-        return ""
+        return None
     text = (
-        "## Which nodes\n\n"
         f"The selection frequency of a {kind} is the share of runs that returned it; the node set "
         f"of a comparison holds those {what}. "
         + (
@@ -121,9 +122,9 @@ def nodes_section(part, figures) -> str:
             if config.scan.permutations
             else ""
         )
-        + f"`nodes.csv` has every one.\n\n{table(header, rows)}\n\n"
-        f"{pictures(figures['selection_frequency'], 'selection frequency')}"
+        + "`nodes.csv` has every one."
     )
+    blocks = [text, Table(header, rows)]
     overlaps = [
         [
             place, listed(o.names), o.observed, f"{o.expected:.1f}", ratio(o), *null_of(o),
@@ -136,13 +137,15 @@ def nodes_section(part, figures) -> str:
         header = ["place", "node sets of", "shared nodes", "expected by chance", "ratio",
                   "under permutation", "permutation p", "hypergeometric p (exchangeable nodes)",
                   "in no other set"]  # fmt: skip
-        text += (
-            "\n\nSets share nodes by chance as well: independent sets of these sizes would share "
-            "the number expected. A ratio near 1 is no sign of a common code.\n\n"
-            f"{table(header, overlaps)}\n\n"
-            f"{pictures(figures['upset'], 'exclusive intersections of node sets')}"
-        )
-    return text
+        blocks += [
+            "Sets share nodes by chance as well: independent sets of these sizes would share "
+            "the number expected. A ratio near 1 is no sign of a common code.",
+            Shown("expected"),
+            Shown("upset"),
+            Shown("venn"),
+            Table(header, overlaps),
+        ]
+    return Section("Which nodes", *blocks)
 
 
 def null_of(overlap) -> list[str]:

@@ -12,15 +12,6 @@ def listed(names) -> str:
     return joined(map(safe, names))
 
 
-def table(header, rows) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
-
-
-def pictures(names, text: str) -> str:
-    return "\n\n".join(f"![{text}](figures/{name})" for name in names)
-
-
 def joined(words) -> str:
     words = list(words)
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]

@@ -365,14 +365,16 @@ class Case:
         return stages.separation_of(self.store.read(self.separation(place).unit))
 
     def pictured(self) -> list[Place]:
-        """An early place, one in the middle, and the furthest."""
+        """An early place, one in the middle, and the furthest; then those that are scanned."""
         furthest = self.furthest()
         alike = [
             p
             for p in self.source.places
             if (p.site, p.position) == (furthest.site, furthest.position)
         ]
-        return [alike[min(1, len(alike) - 1)], alike[len(alike) // 2], furthest]
+        shown = [alike[min(1, len(alike) - 1)], alike[len(alike) // 2], furthest]
+        scanned = [place for _, _, place, _ in self.choices()] + list(self.named)
+        return [*shown, *(p for p in dict.fromkeys(scanned) if p not in shown)]
 
     def projections(self) -> list[Work]:
         return [self.projection(place) for place in self.pictured()]

@@ -55,6 +55,8 @@ class Part:
     pool_ids: dict[str, tuple[str, ...]]  # statement ids of each comparison
     wide: dict[str, tuple[Labels, np.ndarray]] = field(repr=False)  # rows scanned alone, halves
     pool_sizes: dict[str, tuple[int, int]]  # statements of H1 and H0
+    positive: dict[str, np.ndarray] = field(repr=False)  # bool [N]: rows of H1
+    shown: dict[str, tuple[str, ...]] = field(repr=False)  # [N]: each row as text, or by its id
     # Bag-of-words held-out accuracy, mean and deviation; NaN where rows are no texts.
     wording: dict[str, tuple[float, float]]
     separation: dict[str, dict[Place, Separation]] = field(repr=False)
@@ -174,6 +176,8 @@ def read_part(cases: list[Case], topics: list[Topic]) -> Part:
         pool_ids={case.name: case.pool.ids for case in cases},
         wide={case.name: (case.labels, case.halves_N) for case in cases},
         pool_sizes={case.name: case.pool.sizes for case in cases},
+        positive={case.name: case.pool.positive_N for case in cases},
+        shown={case.name: case.texts or case.pool.ids for case in cases},
         wording={case.name: wording_of(case) for case in cases},
         separation={
             case.name: {place: case.separation_at(place) for place in case.source.places}
@@ -252,15 +256,16 @@ def scans_of(case: Case) -> list[PlaceScan]:
     """At the places that halves chose, judged on the other half, then at the named ones."""
 
     def scan(part, place, choice=None):
-        result = case.store.read(case.localisation(part, place).unit)
-        return stages.scan_of(place, result, choice)
+        work = case.localisation(part, place)
+        return stages.scan_of(place, work, case.store.read(work.unit), choice)
 
     found = [scan(judge, place, choice) for _, judge, place, choice in case.choices()]
     found += [scan(stages.ALL, place) for place in case.named]
     for place in case.named:
         for mixture in case.config.scan.mixtures:
-            result = case.store.read(case.mixed(place, mixture).unit)
-            found.append(stages.scan_of(place, result, mixture=str(mixture)))
+            work = case.mixed(place, mixture)
+            result = case.store.read(work.unit)
+            found.append(stages.scan_of(place, work, result, mixture=str(mixture)))
     return found
 
 

@@ -40,7 +40,7 @@ from personascan.calibration.null import null_scores
 from personascan.hashes import text_sha256
 from personascan.scan.options import ScanOptions
 from personascan.scan.result import ARRAYS, RunScans
-from personascan.scan.splits import SplitPlan
+from personascan.scan.splits import SplitPlan, draw_splits
 from personascan.study.rows import StoredRows
 from personascan.study.store import Result, read_mapped
 from personascan.study.units import Unit, Work, canonical
@@ -253,12 +253,18 @@ def localisation(rows, place, chosen, positive_N, clusters_N, plan: Localisation
     return {"auroc": found.auroc, "halves": found.halves, "note": found.runs.note}, arrays
 
 
-def scan_of(place, result: Result, choice=None, mixture: str = "") -> PlaceScan:
+def scanned_in(work: Work) -> np.ndarray:
+    """How many runs of a localisation scanned each of its rows: [N]."""
+    _, _, chosen, positive_N, clusters_N, plan, seed = work.arguments
+    return draw_splits(positive_N[chosen], plan.runs, seed, clusters_N)[1].sum(0)
+
+
+def scan_of(place, work: Work, result: Result, choice=None, mixture: str = "") -> PlaceScan:
     arrays, values = result.arrays, result.values
     runs = RunScans(**{name: arrays[f"runs_{name}"] for name in ARRAYS}, note=values["note"])
     return PlaceScan(
         place=place, runs=runs, auroc=values["auroc"], halves=values["halves"], choice=choice,
-        mixture=mixture,
+        mixture=mixture, scanned_N=scanned_in(work),
         **{name: arrays[name] for name in SCAN_ARRAYS},
     )  # fmt: skip
 

@@ -1,0 +1,93 @@
+"""Several studies side by side: what each found, and their layer profiles over one another."""
+
+import pathlib
+
+import numpy as np
+from markupsafe import Markup
+
+from personascan.report.charts.theme import INKS, config
+from personascan.report.html import code_and_hash, compiled, environment, source, squeezed
+from personascan.report.pictures import BESIDE, CORNERS, map_picture
+from personascan.report.sheets import Grouped, Sheets, columns_of
+from personascan.visible import visible
+
+CELLS = ("comparison", "place", "line", "depth", "z", "p_family", "auroc", "probe_auroc")
+FOUND = ("comparison", "best_z", "best_p", "passing", "wording")
+
+
+def compared(studies: list[tuple[pathlib.Path, dict]]) -> dict:
+    """What a page of several studies shows: theirs by (folder, document)."""
+    names = study_names([folder for folder, _ in studies])
+    cells, found, parts, maps = [], [], [], {}
+    numbers: dict[str, int] = {}
+    for (_, document), name in zip(studies, names, strict=True):
+        sheets = Sheets(document["sheets"])
+        for p, part in enumerate(document["parts"]):
+            own = f"{name}: {p}" if len(document["parts"]) > 1 else name
+            parts.append({"name": own, "part": part})
+            maps[own] = (sheets, p)
+            for row in sheets.rows("comparisons", {"part": p}):
+                numbers.setdefault(row["comparison"], len(numbers))
+                furthest = sheets.row("cells", row["furthest"])
+                places = len(sheets.rows("places", {"part": p}))
+                found.append(
+                    (own, numbers[row["comparison"]], furthest["place"], furthest["auroc"], places,
+                     *(row[name] for name in FOUND))
+                )  # fmt: skip
+            for row in sheets.rows("cells", {"part": p}):
+                cells.append((own, numbers[row["comparison"]], *(row[name] for name in CELLS)))
+    return {
+        "names": names, "parts": parts, "maps": maps,
+        "sheets": {
+            "profiles": gathered(("model", "of", *CELLS), cells),
+            "found": gathered(("study", "of", "place", "auroc", "places", *FOUND), found),
+        },
+    }  # fmt: skip
+
+
+def gathered(names, lines) -> dict:
+    """Lines as a packed sheet; None is NaN."""
+    rows = Grouped(*names, by="")
+    rows.add(*columns_of([tuple(np.nan if v is None else v for v in row) for row in lines],
+                         len(names)))  # fmt: skip
+    return rows.sheet().packed()
+
+
+def study_names(folders: list[pathlib.Path]) -> list[str]:
+    """Their folders' names, with as many parents as tell them apart."""
+    for depth in range(1, max(len(folder.parts) for folder in folders) + 1):
+        names = ["/".join(folder.parts[-depth:]) for folder in folders]
+        if len(set(names)) == len(names):
+            break
+    return [visible(name) for name in names]
+
+
+def compared_html(content: dict) -> str:
+    """The page."""
+    pictures = {picture.name: picture for picture in BESIDE}
+    feeds, charts = {}, {name: compiled(picture) for name, picture in pictures.items()}
+    for i, (name, (sheets, part)) in enumerate(content["maps"].items()):
+        picture = map_picture(sheets, part)
+        own = f"map-{i}"
+        charts[own] = compiled(picture)
+        rows = sheets.rows("cells", {"part": part})
+        feeds[own] = (name, rows)
+    sheets = dict(content["sheets"])
+    packed = {name: picture.packed() for name, picture in pictures.items()}
+    for own, (name, rows) in feeds.items():
+        names = ("comparison", "place", "line", "layer", "z", "p_family", "auroc")
+        sheets[own] = gathered(names, [tuple(row[n] for n in names) for row in rows])
+        feed = {"sheet": own, "every": True, "only": "", "where": {}, "match": {}}
+        packed[own] = {"title": name, "says": "", "of": "", "feeds": {"cells": feed}, "choices": []}
+    embedded = {
+        "sheets": sheets, "charts": charts, "pictures": packed, "corners": CORNERS,
+        "themes": {kind: {"ink": ink, "config": config(kind)} for kind, ink in INKS.items()},
+    }  # fmt: skip
+    code, code_hash = code_and_hash(("sheets.js", "tables.js", "pictures.js", "beside.js"))
+    return environment().get_template("compare.html.j2").render(
+        names=content["names"], parts=content["parts"], pictures=pictures,
+        maps={own: name for own, (name, _) in feeds.items()},
+        found=Sheets(content["sheets"]).every("found"), style=Markup(source("page.css")),
+        data=squeezed(embedded), code=Markup(code), code_hash=code_hash,
+        licence=source("vega_licence.txt"),
+    )  # fmt: skip

@@ -1,0 +1,153 @@
+"""Charts across places and comparisons: profiles over depth, overlaps, validation."""
+
+import altair as alt
+
+from personascan.report.charts.theme import COLOURS, FAINT, INK, SOFT, data
+
+PANEL = 250
+BY_NUMBER = alt.EncodingSortField("of", op="min")  # as the study has them
+MEASURES = {
+    "z": "z: deviations above permuted labels",
+    "auroc": "AUROC of rows scanned alone (0.5 is chance)",
+    "probe_auroc": "AUROC of a probe, held out (0.5 is chance)",
+    "silhouette": "silhouette (higher is further apart)",
+    "calinski_harabasz": "Calinski-Harabasz index (higher is further apart)",
+    "davies_bouldin": "Davies-Bouldin index (lower is further apart)",
+    "hull_distance": "distance of hull centroids (units of activation)",
+}
+
+
+def profiles(columns: int = 3) -> alt.Chart:
+    """A measure by relative depth: a line for each site and position, or for each network."""
+    picked = alt.selection_point(fields=["series"], bind="legend", name="picked")
+    base = (
+        data("profiles")
+        .transform_calculate(value="datum[measure]", series="several ? datum.model : datum.line")
+        .transform_filter("isValid(datum.value)")
+    )
+    encoded = base.encode(
+        alt.X("depth:Q", title="relative depth (0: first layer, 1: last)"),
+        alt.Y("value:Q", title="measure", scale=alt.Scale(zero=False)),
+        alt.Color("series:N", scale=alt.Scale(range=list(COLOURS)),
+                  legend=alt.Legend(title=None, orient="bottom", columns=4)),
+        opacity=alt.condition(picked, alt.value(1), alt.value(0.12)),
+        detail=["line:N", "model:N"],
+    )  # fmt: skip
+    tooltip = [
+        "model:N", "comparison:N", "place:N", alt.Tooltip("value:Q", format=".3f"),
+        alt.Tooltip("p_family:Q", format=".3f", title="family-wise p"),
+    ]  # fmt: skip
+    lines = encoded.mark_line(strokeWidth=1.6)
+    dots = encoded.mark_circle(size=16).encode(tooltip=tooltip)
+    passing = encoded.transform_filter("measure == 'z' && datum.p_family <= 0.05").mark_point(
+        size=46, filled=False, strokeWidth=1.8
+    ).encode(tooltip=tooltip)  # fmt: skip
+    return (
+        alt.layer(lines, dots, passing)
+        .add_params(
+            picked, alt.param(name="measure", value="z"), alt.param(name="several", value=False)
+        )
+        .properties(width=PANEL, height=150)
+        .facet(alt.Facet("comparison:N", title=None, sort=BY_NUMBER), columns=columns)
+    )
+
+
+def expected() -> alt.Chart:
+    """Nodes that sets share, over what independent sets of their sizes would."""
+    y = alt.Y("names:N", sort=alt.SortField("ratio", "descending"), title=None,
+              axis=alt.Axis(labelLimit=320, ticks=False, domain=False))  # fmt: skip
+    tooltip = [
+        "names:N", alt.Tooltip("observed:Q", title="shared nodes"),
+        alt.Tooltip("expected:Q", format=".1f", title="by chance"),
+        alt.Tooltip("ratio:Q", format=".2f"),
+        alt.Tooltip("p:Q", format=".3f", title="permutation p"),
+    ]  # fmt: skip
+    base = data("overlaps").transform_filter("datum.sets == 2").encode(y)
+    band = base.mark_rule(strokeWidth=7, color=FAINT).encode(
+        alt.X("low:Q", title="shared nodes, observed over expected (bar: 95% by chance)"),
+        alt.X2("high:Q"),
+    )
+    one = alt.Chart(alt.InlineData([{}])).mark_rule(color=SOFT, strokeDash=[4, 3]).encode(
+        x=alt.datum(1)
+    )  # fmt: skip
+    points = base.mark_circle(size=60, color=alt.ExprRef("h0"), opacity=1).encode(
+        alt.X("ratio:Q"), tooltip=tooltip
+    )
+    return alt.layer(band, one, points).properties(width=420, height=alt.Step(18))
+
+
+def upset() -> alt.Chart:
+    """Nodes that belong to exactly the marked sets (UpSet, Lex et al. 2014)."""
+    step = 22
+    x = alt.X("combination:O", axis=None)
+    y = alt.Y("comparison:N", title=None, sort=None,
+              axis=alt.Axis(ticks=False, domain=False, labelLimit=160))  # fmt: skip
+    tooltip = ["names:N", alt.Tooltip("nodes:Q", title="nodes in exactly these sets")]
+    base = data("exclusive").encode(x, alt.Y("nodes:Q", title="nodes in exactly these sets"))
+    above = alt.layer(
+        base.mark_bar(color=SOFT, size=14).encode(tooltip=tooltip),
+        base.mark_text(dy=-6, color=INK, fontSize=10).encode(text="nodes:Q"),
+    ).properties(width=alt.Step(step), height=150)
+    dots = data("members").encode(x, y)
+    inside = dots.transform_filter("datum.inside == 1")
+    below = alt.layer(
+        dots.mark_circle(size=80, color=FAINT, opacity=1),
+        inside.mark_line(color=INK, strokeWidth=2).encode(detail="combination:O"),
+        inside.mark_circle(size=80, color=INK, opacity=1),
+    ).properties(width=alt.Step(step), height=alt.Step(20))
+    return alt.vconcat(above, below, spacing=4).resolve_scale(x="shared")
+
+
+def validation(columns: int = 3) -> alt.Chart:
+    """Held-out AUROC of the found nodes beside other methods, each half's by itself."""
+    chance = alt.Chart().mark_rule(color=SOFT, strokeDash=[4, 3]).encode(x=alt.datum(0.5))
+    points = alt.Chart().mark_point(size=46, filled=True, opacity=0.9).encode(
+        alt.X("auroc:Q", scale=alt.Scale(domain=[0, 1]), title="held-out AUROC"),
+        alt.Y("method:N", sort=None, title=None, axis=alt.Axis(labelLimit=200)),
+        alt.Color("half:N", scale=alt.Scale(range=list(COLOURS)), title="found on half",
+                  legend=alt.Legend(orient="bottom")),
+        alt.Shape("half:N", title="found on half"),
+        tooltip=["comparison:N", "method:N", "half:N", "place:N",
+                 alt.Tooltip("auroc:Q", format=".3f")],
+    )  # fmt: skip
+    return (
+        alt.layer(chance, points, data=alt.NamedData("validation"))
+        .properties(width=170, height=alt.Step(15))
+        .facet(alt.Facet("comparison:N", title=None, sort=BY_NUMBER), columns=columns)
+    )
+
+
+def ways(columns: int = 3) -> alt.Chart:
+    """AUROC of rows scanned alone by depth, a line for each way of scanning."""
+    base = data("ways").encode(
+        alt.X("depth:Q", title="relative depth"),
+        alt.Y("auroc:Q", scale=alt.Scale(domain=[0, 1]), title="AUROC, H1 against held-out H0"),
+        alt.Color("way:N", scale=alt.Scale(range=list(COLOURS)), title="tail",
+                  legend=alt.Legend(orient="bottom")),
+        detail="line:N",
+        tooltip=["comparison:N", "place:N", "way:N", alt.Tooltip("auroc:Q", format=".3f"),
+                 alt.Tooltip("low:Q", format=".2f", title="95% from"),
+                 alt.Tooltip("high:Q", format=".2f", title="to")],
+    )  # fmt: skip
+    return (
+        alt.layer(base.mark_line(strokeWidth=1.6), base.mark_circle(size=26))
+        .properties(width=PANEL, height=150)
+        .facet(alt.Facet("comparison:N", title=None, sort=BY_NUMBER), columns=columns)
+    )
+
+
+def found() -> alt.Chart:
+    """The studentised statistic of each comparison's furthest place, study by study."""
+    base = data("found").encode(
+        alt.X("best_z:Q", title="z of the furthest place: deviations above permuted labels"),
+        alt.Y("comparison:N", sort=BY_NUMBER, title=None, axis=alt.Axis(labelLimit=200)),
+        alt.Color("study:N", scale=alt.Scale(range=list(COLOURS)), title=None,
+                  legend=alt.Legend(orient="bottom", columns=3)),
+        alt.YOffset("study:N"),
+        tooltip=["study:N", "comparison:N", "place:N", alt.Tooltip("best_z:Q", format=".2f"),
+                 alt.Tooltip("best_p:Q", format=".3f", title="family-wise p")],
+    )  # fmt: skip
+    return alt.layer(
+        base.transform_filter("datum.best_p <= 0.05").mark_circle(size=60, opacity=1),
+        base.transform_filter("!(datum.best_p <= 0.05)").mark_point(size=44, strokeWidth=1.6),
+    ).properties(width=460, height=alt.Step(26))

@@ -1,0 +1,148 @@
+"""Charts of one place of a comparison, and the map of all places."""
+
+import altair as alt
+
+from personascan.report.charts.theme import H1_H0, INK, PAPER, SOFT, data
+
+WIDTH, HEIGHT = 300, 220
+SIDES = alt.Legend(
+    title=None, labelExpr="datum.value == 1 ? 'H1' : 'H0'", orient="top", symbolOpacity=1
+)
+Z = "z: deviations above the mean of permuted labels"
+
+
+def map_of_places(lines: list[dict], columns: int) -> alt.Chart:
+    """Places by comparisons, coloured by the studentised statistic; a dot where it is significant.
+
+    lines: {"line": what it is called, "layers": their names in order} of every site and position.
+    """
+    most = max(len(line["layers"]) for line in lines)
+    step = max(7, min(26, round(860 / (columns * most))))
+    panels = [one_map(line["line"], line["layers"], step, i, columns) for i, line in
+              enumerate(lines)]  # fmt: skip
+    return (
+        alt.concat(*panels, columns=columns, spacing=14)
+        .resolve_scale(color="shared")
+        .add_params(alt.param(name="here", value=-1))
+    )
+
+
+def one_map(line: str, layers: list[str], step: int, number: int, columns: int):
+    """One line of layers."""
+    x = alt.X("layer:N", sort=layers, title="layer", axis=alt.Axis(
+        labelAngle=0 if all(len(name) < 4 for name in layers) else -45, labelOverlap="parity",
+        ticks=False, domain=False))  # fmt: skip
+    first = number % columns == 0
+    y = alt.Y("comparison:N", sort=None, title=None,
+              axis=alt.Axis(ticks=False, domain=False, labels=first, labelLimit=160))  # fmt: skip
+    base = data("cells").transform_filter(alt.datum.line == line).encode(x, y)
+    tooltip = [
+        alt.Tooltip("comparison:N"), alt.Tooltip("place:N"), alt.Tooltip("z:Q", format=".2f"),
+        alt.Tooltip("p_family:Q", format=".3f", title="family-wise p"),
+        alt.Tooltip("auroc:Q", format=".2f", title="AUROC, rows scanned alone"),
+    ]  # fmt: skip
+    tiles = base.mark_rect(stroke=PAPER, strokeWidth=1, cursor="pointer").encode(
+        alt.Color("z:Q", scale=alt.Scale(scheme="blueorange", domainMid=0),
+                  legend=alt.Legend(title="z", orient="right", gradientLength=120)),
+        tooltip=tooltip,
+    )  # fmt: skip
+    marks = base.transform_filter(alt.datum.p_family <= 0.05).mark_circle(
+        size=min(40, step * 2), color="#111111", opacity=1, stroke="#ffffff", strokeWidth=0.7,
+        cursor="pointer",
+    ).encode(tooltip=tooltip)  # fmt: skip
+    here = base.transform_filter("datum.cell == here").mark_rect(
+        fill=None, stroke=INK, strokeWidth=2.5
+    )
+    return alt.layer(tiles, marks, here).properties(
+        width=step * len(layers), height=alt.Step(18), title=alt.Title(line, fontSize=12)
+    )
+
+
+def null() -> alt.Chart:
+    """The place's statistic beside that of permuted labels."""
+    bars = (
+        data("null")
+        .transform_bin(["low", "high"], "null_z", bin=alt.Bin(step=0.25))
+        .transform_aggregate(count="count()", groupby=["low", "high"])
+        .mark_bar(color=SOFT, opacity=0.75)
+        .encode(
+            alt.X("low:Q", title=Z, axis=alt.Axis(grid=False)),
+            alt.X2("high:Q"),
+            alt.Y("count:Q", title="permutations of labels"),
+            alt.Y2Datum(0),
+        )
+    )
+    observed = data("cell").mark_rule(color=alt.ExprRef("h1"), strokeWidth=3).encode(
+        alt.X("z:Q"),
+        tooltip=[alt.Tooltip("z:Q", format=".2f", title="z of the true labels"),
+                 alt.Tooltip("p_family:Q", format=".3f", title="family-wise p")],
+    )  # fmt: skip
+    limit = data("cell").mark_rule(color=INK, strokeDash=[5, 4]).encode(
+        alt.X("limit:Q"),
+        tooltip=[alt.Tooltip("limit:Q", format=".2f",
+                             title="95% of the permutations' highest places")],
+    )  # fmt: skip
+    name = (
+        data("cell")
+        .mark_text(align="right", dx=-6, dy=9, text="true labels", color=alt.ExprRef("h1"))
+        .encode(alt.X("z:Q"), y=alt.value(0))
+    )
+    return sized(alt.layer(bars, limit, observed, name))
+
+
+def roc() -> alt.Chart:
+    """How the scores of rows scanned alone tell H1 from H0."""
+    line = data("roc").mark_line(color=alt.ExprRef("h1"), strokeWidth=2, interpolate="linear")
+    line = line.encode(
+        alt.X("fpr:Q", scale=alt.Scale(domain=[0, 1]), title="false positives, share of H0"),
+        alt.Y("tpr:Q", scale=alt.Scale(domain=[0, 1]), title="true positives, share of H1"),
+        order="fpr:Q",
+    )
+    chance = data("corners").mark_line(color=SOFT, strokeDash=[5, 4]).encode(
+        alt.X("fpr:Q"), alt.Y("tpr:Q")
+    )  # fmt: skip
+    return sized(alt.layer(chance, line))
+
+
+def cloud() -> alt.Chart:
+    """Rows in two principal components."""
+    axis = alt.Axis(grid=False)
+    return sized(
+        data("points").mark_circle(size=34, opacity=0.75).encode(
+            alt.X("x:Q", title="component 1 (units of activation)", axis=axis,
+                  scale=alt.Scale(zero=False)),
+            alt.Y("y:Q", title="component 2", axis=axis, scale=alt.Scale(zero=False)),
+            alt.Color("positive:N", scale=H1_H0, legend=SIDES),
+            tooltip=[alt.Tooltip("text:N", title=" ")],
+        )
+    )  # fmt: skip
+
+
+def frequency() -> alt.Chart:
+    """How often each node is selected; filled where it is of the node set."""
+    directions = alt.Scale(
+        domain=[1, -1, 0], range=[alt.ExprRef("h1"), alt.ExprRef("h0"), alt.ExprRef("soft")]
+    )
+    named = "datum.value == 1 ? 'high' : datum.value == -1 ? 'low' : 'either'"
+    base = data("nodes").encode(
+        alt.X("rank:Q", scale=alt.Scale(type="log", nice=False),
+              title="nodes, most often selected first", axis=alt.Axis(format="~s", grid=False)),
+        alt.Y("frequency:Q", scale=alt.Scale(domain=[0, 1]), title="selection frequency"),
+        alt.Color("direction:N", scale=directions,
+                  legend=alt.Legend(title=None, labelExpr=named, orient="top")),
+        tooltip=[
+            "node:Q", alt.Tooltip("direction:Q"), alt.Tooltip("frequency:Q", format=".3f"),
+            alt.Tooltip("null_frequency:Q", format=".3f", title="under permuted labels"),
+            alt.Tooltip("q:Q", format=".3f"),
+            alt.Tooltip("node_p:Q", format=".3f", title="family-wise p"),
+        ],
+    )  # fmt: skip
+    inside = base.transform_filter("datum.in_set == 1").mark_circle(size=30, opacity=0.85)
+    outside = base.transform_filter("datum.in_set == 0").mark_point(
+        size=12, opacity=0.5, strokeWidth=1
+    )
+    return sized(alt.layer(outside, inside))
+
+
+def sized(chart):
+    return chart.properties(width=WIDTH, height=HEIGHT)

@@ -1,0 +1,59 @@
+"""What all charts share: their data by name, and colours that a page can change.
+
+Charts hold no data and no fixed ink: both come from the page (light or dark) or the file that is
+written. Colours are those of Okabe and Ito, which survive colour blindness.
+"""
+
+import altair as alt
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#B8A600")
+INKS = {
+    "light": {
+        "ink": "#1b1b1b", "soft": "#6a6a6a", "faint": "#d9d9d9", "paper": "#ffffff",
+        "h1": "#D55E00", "h0": "#0072B2",
+    },
+    "dark": {
+        "ink": "#eeeeee", "soft": "#a6a6a6", "faint": "#454545", "paper": "#16181c",
+        "h1": "#F0883E", "h0": "#56B4E9",
+    },
+}  # fmt: skip
+INK, SOFT, FAINT, PAPER = (alt.ExprRef(name) for name in ("ink", "soft", "faint", "paper"))
+H1_H0 = alt.Scale(domain=[1, 0], range=[alt.ExprRef("h1"), alt.ExprRef("h0")])
+FONT = "system-ui, 'Liberation Sans', 'DejaVu Sans', sans-serif"
+
+
+def data(name: str, **keywords) -> alt.Chart:
+    """A chart of a named data set, which the page puts there."""
+    return alt.Chart(alt.NamedData(name), **keywords)
+
+
+def finished(chart, **colours: str) -> dict:
+    """The chart as Vega-Lite, with the inks as parameters."""
+    inks = {**INKS["light"], **colours}
+    return chart.add_params(
+        *(alt.param(name=name, value=value) for name, value in inks.items())
+    ).to_dict(validate=True)
+
+
+def config(kind: str) -> dict:
+    """Axes, legends and titles in the ink of a theme, as Vega's configuration has them."""
+    ink = INKS[kind]
+    words = {"labelColor": ink["ink"], "titleColor": ink["ink"], "labelLimit": 260}
+    title = {"titleFontWeight": "normal"}
+    return {
+        "background": "transparent",
+        "axis": {
+            **words, **title, "domainColor": ink["soft"], "tickColor": ink["soft"],
+            "gridColor": ink["faint"], "labelFont": FONT, "titleFont": FONT,
+        },
+        "legend": {**words, **title, "labelFont": FONT, "titleFont": FONT, "symbolLimit": 60},
+        "title": {"color": ink["ink"], "font": FONT, "subtitleColor": ink["ink"]},
+        "style": {
+            "guide-label": {"fill": ink["ink"], "font": FONT},
+            "guide-title": {"fill": ink["ink"], "font": FONT, "fontWeight": "normal"},
+            "group-title": {"fill": ink["ink"], "font": FONT},
+            "cell": {"stroke": ink["faint"]},
+        },
+        "text": {"font": FONT},
+        "range": {"category": list(COLOURS)},
+    }  # fmt: skip

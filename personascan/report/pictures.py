@@ -1,0 +1,213 @@
+"""The pictures of a page: a chart, the rows that go into it, and the sentence beside it."""
+
+import functools
+import json
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+
+import altair as alt
+
+from personascan.report.charts import across, edits, places
+from personascan.report.charts.theme import finished
+from personascan.report.sheets import Sheets
+
+CORNERS = [{"fpr": 0, "tpr": 0}, {"fpr": 1, "tpr": 1}]
+
+
+@dataclass(frozen=True)
+class Feed:
+    """Rows of a sheet for a data set of a chart.
+
+    Those of the chosen group; `every`: of all groups; `only`: the row that a choice numbers; of
+    these, the rows whose columns equal `where`, and what is chosen as `match` names it.
+    """
+
+    sheet: str
+    every: bool = False
+    only: str = ""
+    where: dict = field(default_factory=dict)
+    match: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a reader can choose beside a picture."""
+
+    name: str
+    label: str
+    options: tuple[tuple[str, str], ...] = ()  # (value, in words); none: rows of `sheet`
+    sheet: str = ""
+    words: str = ""  # of a row, with {columns}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A chart and its place on the page. `says` has {column:format} of the first row of `of`."""
+
+    name: str
+    title: str
+    chart: Callable[[], alt.Chart] = field(repr=False)
+    feeds: dict[str, Feed]
+    says: str = ""
+    of: str = ""
+    choices: tuple[Choice, ...] = ()
+
+    def spec(self) -> dict:
+        """Vega-Lite without data."""
+        return json.loads(vega_lite(self.chart))
+
+    def packed(self) -> dict:
+        """What the page needs beside the chart."""
+        return {
+            "title": self.title, "says": self.says, "of": self.of,
+            "feeds": {name: asdict(feed) for name, feed in self.feeds.items()},
+            "choices": [asdict(choice) for choice in self.choices],
+        }  # fmt: skip
+
+
+@functools.cache
+def vega_lite(chart) -> str:
+    return json.dumps(finished(chart()))
+
+
+def fed(feed: Feed, sheets: Sheets, chosen: dict) -> list[dict]:
+    """The rows of a feed, by what is chosen."""
+    if feed.only:
+        number = chosen.get(feed.only, -1)
+        rows = [] if number < 0 else [sheets.row(feed.sheet, number)]
+    else:
+        rows = sheets.every(feed.sheet) if feed.every else sheets.rows(feed.sheet, chosen)
+    for column, value in feed.where.items():
+        rows = [row for row in rows if row[column] == value]
+    for column, name in feed.match.items():
+        rows = [row for row in rows if row[column] == chosen.get(name)]
+    return rows
+
+
+def sentence(picture: Picture, sheets: Sheets, chosen: dict) -> str:
+    """What stands beside it, with the numbers of the first row."""
+    if not picture.of:
+        return picture.says
+    rows = fed(picture.feeds[picture.of], sheets, chosen)
+    return filled(picture.says, rows[0]) if rows else ""
+
+
+def filled(template: str, row: dict) -> str:
+    """{column:format} in a template by a row's values; formats are ".2f", ".0%", "d" or none."""
+
+    def value(found: re.Match) -> str:
+        column, form = found.groups()
+        number = row.get(column)
+        return "none" if number is None else format(number, form or "")
+
+    return re.sub(r"\{(\w+):?([^}]*)\}", value, template)
+
+
+CELL = Feed("cells", only="cell")
+PLACE = (
+    Picture(
+        "null", "The place beside permuted labels", places.null,
+        {"null": Feed("null"), "cell": CELL},
+        "With the true labels the scan's mean score here lies {z:.1f} deviations above the mean of "
+        "permuted labels (family-wise p {p_family:.3f}, p of the place by itself {p:.3f}). The "
+        "dashed line is what 95% of the permutations' highest places stay below ({limit:.1f}).",
+        "cell",
+    ),
+    Picture(
+        "roc", "Rows scanned alone", places.roc,
+        {"roc": Feed("roc"), "cell": CELL, "corners": Feed("corners", every=True)},
+        "Scores of rows scanned one by one tell H1 from held-out H0 with AUROC {auroc:.2f} (95% "
+        "interval {auroc_low:.2f} to {auroc_high:.2f}; 0.5 is chance); at 1% false positives "
+        "{tpr:.0%} of H1 are found.",
+        "cell",
+    ),
+    Picture(
+        "cloud", "Rows in two principal components", places.cloud,
+        {"points": Feed("points"), "cloud": Feed("clouds", only="cloud")},
+        "Component 1 holds {share_1:.0%} of the variance, component 2 {share_2:.0%}. Clouds that "
+        "overlap here may still be apart in other components. Point at a row to read it.",
+        "cloud",
+    ),
+    Picture(
+        "frequency", "How often each node is selected", places.frequency,
+        {"nodes": Feed("nodes"), "scan": Feed("scans", only="scan")},
+        "{set_high:d} nodes that are high and {set_low:d} that are low in H1 are in the node set "
+        "(filled); {set_p:d} have a family-wise p of 0.05 or less. {runs:d} runs on {rows} rows.",
+        "scan",
+    ),
+)  # fmt: skip
+ACTS = Choice("act", "Action", sheet="acts", words="{act}")
+ACROSS = (
+    Picture(
+        "profiles", "Layer profiles", across.profiles,
+        {"profiles": Feed("cells", every=True, match={"level": "level"})},
+        choices=(Choice("measure", "Measure", tuple(across.MEASURES.items())),),
+    ),
+    Picture("ways", "Every way of scanning rows alone", across.ways, {"ways": Feed("ways")}),
+    Picture(
+        "expected", "Shared nodes beside chance", across.expected,
+        {"overlaps": Feed("overlaps")},
+        choices=(Choice("shared", "Place", sheet="shared", words="{place}"),),
+    ),
+    Picture(
+        "upset", "Nodes in exactly these sets", across.upset,
+        {"exclusive": Feed("exclusive"), "members": Feed("members"), "sizes": Feed("sizes")},
+        choices=(Choice("shared", "Place", sheet="shared", words="{place}"),),
+    ),
+    Picture(
+        "validation", "Found nodes beside other methods", across.validation,
+        {"validation": Feed("validation")},
+    ),
+    Picture(
+        "effects", "What edits of found nodes change", edits.effects,
+        {"sets": Feed("effects", every=True, where={"outcome": "answer"},
+                      match={"part": "part", "act": "act"})},
+        choices=(ACTS,),
+    ),
+    Picture(
+        "doses", "Dose and response", edits.doses,
+        {"doses": Feed("doses")},
+        choices=(Choice("edit", "Node set", sheet="edits",
+                        words="{comparison}, half {half}: {nodes} nodes at {place}"),),
+    ),
+    Picture(
+        "specificity", "Whose nodes move whose answers", edits.specificity,
+        {"specificity_of_action": Feed("specificity", match={"act": "act"})},
+        choices=(ACTS,),
+    ),
+)  # fmt: skip
+
+
+def map_picture(sheets: Sheets, part: int) -> Picture:
+    """The map of a part's places: a panel for each site and position, as these cross."""
+    rows = sheets.rows("places", {"part": part})
+    lines: dict[str, list] = {}
+    for row in sorted(rows, key=lambda row: row["spot"]):
+        lines.setdefault(row["line"], []).append(row)
+    order = list(dict.fromkeys(row["line"] for row in rows))
+    panels = [{"line": line, "layers": [row["layer"] for row in lines[line]]} for line in order]
+    sites = len({row["site"] for row in rows if row["layer"].isdecimal()})
+    columns = min(len(order), sites if 1 < sites < 5 else 3 if len(order) > 4 else len(order))
+    return Picture(
+        f"map-{part}", "Where each comparison shows",
+        lambda: places.map_of_places(panels, columns), {"cells": Feed("cells")},
+    )  # fmt: skip
+
+
+BESIDE = (
+    Picture(
+        "found", "The furthest place of each comparison", across.found, {"found": Feed("found")},
+        "How far the furthest place of each comparison lies above permuted labels, study by study; "
+        "filled where its family-wise p is 0.05 or less.",
+    ),
+    Picture(
+        "profiles", "Layer profiles", across.profiles,
+        {"profiles": Feed("profiles", every=True)},
+        "Every study's layers by relative depth, each comparison by itself.",
+        choices=(
+            Choice("measure", "Measure", tuple(
+                (name, across.MEASURES[name]) for name in ("z", "auroc", "probe_auroc"))),
+        ),
+    ),
+)  # fmt: skip

@@ -1,0 +1,52 @@
+"""What a page says, apart from how it is set: sections of sentences, tables and pictures."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells are inline Markdown."""
+
+    header: tuple
+    rows: tuple
+
+    def __init__(self, header, rows):
+        cells = tuple(tuple(str(cell) for cell in row) for row in rows)
+        object.__setattr__(self, "header", tuple(header))
+        object.__setattr__(self, "rows", cells)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture, by its name."""
+
+    picture: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A title and what stands under it: paragraphs (inline Markdown), tables, pictures."""
+
+    title: str
+    blocks: tuple
+
+    def __init__(self, title: str, *blocks):
+        object.__setattr__(self, "title", title)
+        object.__setattr__(self, "blocks", tuple(b for b in blocks if b))
+
+    def packed(self) -> dict:
+        """As JSON holds it."""
+        return {"title": self.title, "blocks": [block(b) for b in self.blocks]}
+
+
+def in_cell(text: str) -> str:
+    """A cell of a Markdown table."""
+    return text.replace("|", "\\|")
+
+
+def block(one) -> dict:
+    if isinstance(one, str):
+        return {"text": one}
+    if isinstance(one, Shown):
+        return {"picture": one.picture}
+    return {"header": list(one.header), "rows": [list(row) for row in one.rows]}

@@ -1,0 +1,160 @@
+"""Tables that stand inside a page: column by column, as small as their numbers allow.
+
+A sheet's rows come in groups (those of a part, a cell, a scan, ...), of which a picture shows one.
+templates/sheets.js reads what is packed here.
+"""
+
+import base64
+from dataclasses import dataclass, field
+
+import numpy as np
+
+MISSING = -(2**15)  # the whole number that stands for NaN among rounded values
+
+
+@dataclass(frozen=True)
+class Rounded:
+    """Numbers of which so much is kept as fits 16 bits: multiples of `step`."""
+
+    values: np.ndarray
+    step: float
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Columns of one length: arrays of numbers, or lists of texts."""
+
+    columns: dict[str, np.ndarray | list | Rounded]
+    by: str = ""  # what a group of rows belongs to; "": all rows are one group
+    starts: tuple[int, ...] = ()  # the first row of every group, and the number of rows
+    keys: dict[str, str] = field(default_factory=dict)  # {column: the sheet that it numbers}
+
+    def packed(self) -> dict:
+        """As JSON holds it."""
+        return {
+            "columns": {name: packed(column) for name, column in self.columns.items()},
+            "by": self.by,
+            "starts": packed(np.array(self.starts, int)),
+            "keys": self.keys,
+        }
+
+
+class Grouped:
+    """Rows of a sheet that are gathered group by group."""
+
+    def __init__(self, *names: str, by: str, keys=None, steps=None):
+        self.names, self.by, self.keys, self.steps = names, by, keys or {}, steps or {}
+        self.parts, self.starts = [], [0]
+
+    def add(self, *columns) -> int:
+        """Another group, column by column; its number."""
+        self.parts.append(columns)
+        self.starts.append(self.starts[-1] + len(columns[0]))
+        return len(self.parts) - 1
+
+    def sheet(self) -> Sheet:
+        """What was gathered."""
+        columns = {}
+        for i, name in enumerate(self.names):
+            # An empty group would make numbers of rows floats.
+            pieces = [part[i] for part in self.parts if len(part[i])]
+            if any(isinstance(piece, list) for piece in pieces):
+                columns[name] = [value for piece in pieces for value in piece]
+                continue
+            values = np.concatenate(pieces) if pieces else np.empty(0, int)
+            columns[name] = Rounded(values, self.steps[name]) if name in self.steps else values
+        return Sheet(columns, self.by, tuple(self.starts), self.keys)
+
+
+def columns_of(lines: list[tuple], count: int) -> list:
+    """Columns of some lines: texts as a list, numbers as an array."""
+    columns = list(zip(*lines, strict=True)) if lines else [()] * count
+    return [list(c) if c and isinstance(c[0], str) else np.array(c) for c in columns]
+
+
+def packed(column) -> dict:
+    """A column as JSON holds it: little-endian bytes in base 64, and what they are."""
+    if isinstance(column, list):
+        values, codes = np.unique(np.array(column, dtype=str), return_inverse=True)
+        return {"texts": values.tolist(), "codes": packed(codes.astype(int))}
+    step = 0.0
+    if isinstance(column, Rounded):
+        steps = np.asarray(column.values, float) / column.step
+        steps = np.clip(np.round(steps), MISSING + 1, -MISSING - 1)
+        column, step = np.where(np.isnan(steps), MISSING, steps).astype(np.int16), column.step
+    column = np.asarray(column)
+    dtype = np.dtype(np.float32)
+    if column.dtype.kind in "iub":
+        low, high = (int(column.min()), int(column.max())) if column.size else (0, 0)
+        kinds = (np.uint8, np.int8, np.uint16, np.int16, np.int32)
+        dtype = next(
+            np.dtype(kind)
+            for kind in kinds
+            if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max
+        )
+    values = np.ascontiguousarray(column.astype(dtype.newbyteorder("<")))
+    found = {"kind": f"{dtype.kind}{dtype.itemsize}", "bytes": base64.b64encode(values).decode()}
+    return {**found, "step": step} if step else found
+
+
+def unpacked(column: dict) -> np.ndarray | list:
+    """The values of a packed column; texts as a list."""
+    if "texts" in column:
+        return [column["texts"][code] for code in unpacked(column["codes"])]
+    values = np.frombuffer(base64.b64decode(column["bytes"]), np.dtype(f"<{column['kind']}"))
+    if "step" not in column:
+        return values
+    return np.where(values == MISSING, np.nan, values * column["step"])
+
+
+class Sheets:
+    """The packed sheets of a page, read row by row."""
+
+    def __init__(self, sheets: dict[str, dict]):
+        self.packed, self.read = sheets, {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.packed
+
+    def columns(self, name: str) -> dict:
+        """The columns of a sheet, unpacked once."""
+        if name not in self.read:
+            columns = self.packed[name]["columns"]
+            self.read[name] = {key: unpacked(column) for key, column in columns.items()}
+        return self.read[name]
+
+    def rows(self, name: str, chosen: dict[str, int]) -> list[dict]:
+        """The rows of a sheet's chosen group, as `row`.
+
+        chosen: {what groups belong to: the group's number}.
+        """
+        sheet = self.packed[name]
+        starts = unpacked(sheet["starts"])
+        first, end = 0, self.length(name)
+        if sheet["by"]:
+            first, end = starts[chosen[sheet["by"]]], starts[chosen[sheet["by"]] + 1]
+        return [self.row(name, i) for i in range(int(first), int(end))]
+
+    def length(self, name: str) -> int:
+        """The number of all rows of a sheet."""
+        return len(next(iter(self.columns(name).values()), ()))
+
+    def every(self, name: str) -> list[dict]:
+        """All rows of a sheet."""
+        return [self.row(name, i) for i in range(self.length(name))]
+
+    def row(self, name: str, number: int) -> dict:
+        """A row with what its keys number; what it has itself goes before."""
+        own = {key: plain(values[number]) for key, values in self.columns(name).items()}
+        found = {}
+        for key, other in self.packed[name]["keys"].items():
+            found |= self.row(other, own[key])
+        return found | own
+
+
+def plain(value):
+    """A number or text as JSON holds it; None for NaN."""
+    if isinstance(value, str):
+        return value
+    number = value.item() if hasattr(value, "item") else value
+    return None if number != number else number

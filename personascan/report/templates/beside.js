@@ -1,0 +1,12 @@
+// The page of several studies.
+async function begin() {
+  const page = await unsqueezed(document.getElementById("data").textContent);
+  const chosen = { measure: "z", cell: -1, part: 0 };
+  const pictures = new Pictures(page, new Sheets(page.sheets), chosen);
+  Object.assign(page, { captions: {}, several: true, open: () => {} });
+  followTheme(pictures);
+  pictures.begin(document.querySelectorAll("figure.picture"));
+  document.documentElement.dataset.ready = "yes";
+}
+
+begin().catch(sayFault);

@@ -1,0 +1,112 @@
+// One place of a comparison: what was measured there, and what its scans returned.
+const LISTED = 8;
+
+class PlaceView {
+  constructor(sheets, chosen, pictures) {
+    Object.assign(this, { sheets, chosen, pictures });
+    this.nodes = new NodeTable(document.getElementById("nodes"));
+    this.selects = ["comparison", "at", "scan"].map((id) => document.getElementById(id));
+    const [comparison, at, scan] = this.selects;
+    comparison.addEventListener("change", () => this.move(Number(comparison.value), null));
+    at.addEventListener("change", () => this.move(null, Number(at.value)));
+    scan.addEventListener("change", () => this.openScan(Number(scan.value)));
+    document.getElementById("furthest").addEventListener("click", () => {
+      this.open(this.sheets.row("comparisons", this.row().of).furthest);
+    });
+  }
+
+  row() {
+    return this.sheets.row("cells", this.chosen.cell);
+  }
+
+  // The cells, scans and clouds of the part that is shown.
+  begin() {
+    this.cells = this.sheets.rows("cells", this.chosen);
+    this.scans = this.sheets.rows("scans", this.chosen);
+    this.clouds = this.sheets.rows("clouds", this.chosen);
+    this.number = new Map(this.cells.map((row) => [`${row.of} ${row.at}`, row.cell]));
+    const [comparison, at] = this.selects;
+    const compared = new Map(this.cells.map((row) => [row.of, row.comparison]));
+    comparison.replaceChildren(...[...compared].map(([value, textContent]) =>
+      element("option", { value, textContent })));
+    const lines = new Map();
+    for (const row of this.cells.filter((one) => one.of === this.cells[0].of)) {
+      if (!lines.has(row.line)) lines.set(row.line, element("optgroup", { label: row.line }));
+      lines.get(row.line).append(element("option", { value: row.at, textContent: row.place }));
+    }
+    at.replaceChildren(...lines.values());
+    this.open(this.clearest());
+  }
+
+  clearest() {
+    const shown = this.sheets.rows("comparisons", this.chosen);
+    const best = shown.reduce((a, b) => ((b.best_z ?? -1) > (a.best_z ?? -1) ? b : a));
+    return best.furthest;
+  }
+
+  move(comparison, at) {
+    const row = this.row();
+    this.open(this.number.get(`${comparison ?? row.of} ${at ?? row.at}`));
+  }
+
+  open(cell) {
+    this.chosen.cell = cell;
+    const row = this.row();
+    const [comparison, at] = this.selects;
+    comparison.value = row.of;
+    at.value = row.at;
+    document.getElementById("place-title").textContent = `${row.comparison} at ${row.place}`;
+    document.getElementById("place-said").textContent = this.said(row);
+    const cloud = this.clouds.find((one) => one.cell === cell);
+    this.chosen.cloud = cloud ? cloud.cloud : -1;
+    this.absent("cloud-none", cloud, this.clouds, row);
+    const here = this.scans.filter((one) => one.cell === cell);
+    this.absent("scan-none", here.length, this.scans, row);
+    document.getElementById("scanned").hidden = !here.length;
+    this.selects[2].replaceChildren(...here.map((one) =>
+      element("option", { value: one.scan, textContent: one.rows })));
+    this.openScan(here.length ? here[0].scan : -1);
+  }
+
+  // Where nothing more is kept of a place: links to those of the comparison where it is.
+  absent(id, there, kept, row) {
+    const note = document.getElementById(id);
+    note.hidden = Boolean(there);
+    if (there) return;
+    const cells = new Map(kept.filter((one) => one.of === row.of).map((one) => [one.cell, one.place]));
+    note.querySelector(".links").replaceChildren(...[...cells].map(([cell, place]) => {
+      const button = element("button", { type: "button", textContent: place });
+      button.addEventListener("click", () => this.open(cell));
+      return button;
+    }));
+  }
+
+  said(row) {
+    const sides = `${row.h1} rows of H1 against ${row.h0} of H0. `;
+    if (row.z === null) return `${sides}Labels were not permuted here: no score carries a p-value.`;
+    const sure = row.p_family <= 0.05 ? "It shows here" : "It is not found here";
+    return sides + filled(
+      `${sure}: z {z:.1f}, family-wise p {p_family:.3f}. A probe that is told the labels has `
+      + "AUROC {probe_auroc:.2f}, rows scanned alone {auroc:.2f} ({auroc_low:.2f} to "
+      + "{auroc_high:.2f}).", row);
+  }
+
+  openScan(scan) {
+    this.chosen.scan = scan;
+    this.pictures.update((picture) => !picture.choices.length);
+    if (scan < 0) return;
+    const rows = this.sheets.rows("rows", this.chosen).filter((row) => row.scanned);
+    const share = (row) => row.returned / row.scanned;
+    rows.sort((a, b) => share(b) - share(a) || b.scanned - a.scanned);
+    this.list("most", rows.slice(0, LISTED));
+    this.list("least", rows.slice(-LISTED).reverse());
+    this.nodes.show(this.sheets.rows("nodes", this.chosen));
+  }
+
+  list(id, rows) {
+    document.getElementById(id).replaceChildren(...rows.map((row) => element("li", {},
+      element("span", { className: row.positive ? "side h1" : "side h0", textContent: row.positive ? "H1" : "H0" }),
+      element("bdi", { textContent: ` ${row.text} ` }),
+      element("small", { textContent: `${row.returned} of ${row.scanned} runs` }))));
+  }
+}

@@ -1,0 +1,107 @@
+"use strict";
+// Sheets: the data of the page, column by column; packed by personascan/report/sheets.py.
+const KINDS = {
+  u1: Uint8Array, i1: Int8Array, u2: Uint16Array, i2: Int16Array, i4: Int32Array, f4: Float32Array,
+};
+const MISSING = -32768;
+
+async function unsqueezed(text) {
+  const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).json();
+}
+
+function unpacked(column) {
+  if (column.texts) {
+    const codes = unpacked(column.codes);
+    return Array.from(codes, (code) => column.texts[code]);
+  }
+  const bytes = Uint8Array.from(atob(column.bytes), (c) => c.charCodeAt(0));
+  const values = new KINDS[column.kind](bytes.buffer);
+  if (!column.step) return values;
+  return Float32Array.from(values, (v) => (v === MISSING ? NaN : v * column.step));
+}
+
+class Sheets {
+  constructor(packed) {
+    this.packed = packed;
+    this.read = {};
+  }
+
+  sheet(name) {
+    if (!this.read[name]) {
+      const { columns, by, starts, keys } = this.packed[name];
+      const names = Object.keys(columns);
+      const values = names.map((key) => unpacked(columns[key]));
+      const length = values.length ? values[0].length : 0;
+      this.read[name] = { names, values, by, keys, length, starts: unpacked(starts) };
+    }
+    return this.read[name];
+  }
+
+  // One row, with what its keys number; what it has itself goes before.
+  row(name, number) {
+    const { names, values, keys } = this.sheet(name);
+    const own = {};
+    names.forEach((key, i) => {
+      const value = values[i][number];
+      own[key] = typeof value === "number" && Number.isNaN(value) ? null : value;
+    });
+    let found = {};
+    for (const [key, other] of Object.entries(keys)) {
+      found = Object.assign(found, this.row(other, own[key]));
+    }
+    return Object.assign(found, own);
+  }
+
+  range(name, from, to) {
+    const found = [];
+    for (let i = from; i < to; i += 1) found.push(this.row(name, i));
+    return found;
+  }
+
+  every(name) {
+    return this.range(name, 0, this.sheet(name).length);
+  }
+
+  // The rows of the chosen group.
+  rows(name, chosen) {
+    const { by, starts, length } = this.sheet(name);
+    if (!by) return this.range(name, 0, length);
+    const group = chosen[by];
+    return group >= 0 ? this.range(name, starts[group], starts[group + 1]) : [];
+  }
+
+  // The rows of a picture's feed (personascan/report/pictures.py).
+  fed(feed, chosen) {
+    let rows;
+    if (feed.only) rows = chosen[feed.only] >= 0 ? [this.row(feed.sheet, chosen[feed.only])] : [];
+    else rows = feed.every ? this.every(feed.sheet) : this.rows(feed.sheet, chosen);
+    for (const [column, value] of Object.entries(feed.where)) {
+      rows = rows.filter((row) => row[column] === value);
+    }
+    for (const [column, name] of Object.entries(feed.match)) {
+      rows = rows.filter((row) => row[column] === chosen[name]);
+    }
+    return rows;
+  }
+}
+
+// A number as a reader wants it: six digits, which is what the study's tables have.
+function plain(value) {
+  if (value === null || value === undefined) return "";
+  return typeof value === "number" ? String(Number(value.toPrecision(6))) : String(value);
+}
+
+function formatted(value, form) {
+  if (value === null || value === undefined) return "none";
+  if (form === "d") return String(Math.round(value));
+  const digits = /\.(\d+)/.exec(form);
+  if (form.endsWith("%")) return `${(100 * value).toFixed(digits ? digits[1] : 0)}%`;
+  return digits ? value.toFixed(digits[1]) : String(value);
+}
+
+// {column:format} in a template by the values of a row.
+function filled(template, row) {
+  return template.replace(/\{(\w+):?([^}]*)\}/g, (_, column, form) => formatted(row[column], form));
+}

@@ -1,0 +1,35 @@
+"""Make a study's page again from its stored results: python scripts/report.py --study=out/demo.
+
+Neither the model nor the statements nor the units are needed, only the folder's report.json.gz.
+"""
+
+from personascan.command import run  # first: a signal is answered from here on
+
+from absl import flags
+
+import personascan
+from personascan.visible import visible
+
+STUDY = flags.DEFINE_string("study", None, "The folder of a study (its --config.out).")
+FORMAT = flags.DEFINE_enum("format", "html", list(personascan.FORMATS), "What to make.")
+COMPARE = flags.DEFINE_list("compare", [], "Folders of studies to set side by side, with commas.")
+OUT = flags.DEFINE_string(
+    "out", "", "Where to write; default: the study's folder, or compare.html."
+)
+
+
+def main(arguments) -> None:
+    if COMPARE.value:
+        folders = [*COMPARE.value, *arguments[1:]]
+        written = personascan.compare_studies(folders, OUT.value or "compare.html")
+    elif arguments[1:]:
+        raise personascan.InputError(
+            f"unexpected argument {arguments[1]!r}; flags are written --name=value"
+        )
+    else:
+        written = personascan.write_report(STUDY.value, FORMAT.value, OUT.value)
+    print(f"{visible(str(written))} is written.")
+
+
+if __name__ == "__main__":
+    run(main, heavy=("personascan.report.redraw",), arguments=True)
