@@ -39,8 +39,9 @@ def run_study(config, *, jobs: int = 0, scheduler: str = "", replace: bool = Fal
 
     Returns:
       Study. The folder `config.out` then holds study.json, places.csv, findings.csv, runs.csv,
-      nodes.csv, overlaps.csv (and heads.csv, where head_out was scanned), report.html with report.json.gz, that it is made from,
-      and report.md, which appear whole; the finished units, and study.log.
+      nodes.csv, overlaps.csv (and heads.csv, where head_out was scanned), report.html,
+      report.json.gz, which it is made from, and report.md; these appear whole. And the finished
+      units, and study.log.
 
     Raises:
       InputError: any field, file, persona, model or sample size at fault, a folder that holds a
