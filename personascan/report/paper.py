@@ -1,16 +1,17 @@
-"""Figures for a paper: PDF with vectors, as wide as a column, and their captions."""
+"""Every picture as a file of its own, PDF for a paper or PNG, with captions."""
 
 from personascan.report.pictures import ACROSS, PLACE, Picture, map_picture, sentence
 from personascan.report.sheets import Sheets
-from personascan.report.written import as_pdf, filled_spec, natural_width
+from personascan.report.written import as_pdf, as_png, filled_spec, natural_width
 
 POINTS_PER_MM = 72 / 25.4
 COLUMN_MM, PAGE_MM = 85.0, 178.0  # of one and of two columns
 SMALL_UNITS = 520  # wider charts take two columns
 
 
-def paper_files(content: dict) -> dict[str, bytes]:
-    """{name: content}: a PDF for each picture with rows, and captions.md."""
+def picture_files(content: dict, kind: str) -> dict[str, bytes]:
+    """{name: content}: a PDF or PNG for each picture with rows, and captions.md."""
+    drawn = {"pdf": column_wide, "png": as_png}[kind]
     sheets, made, captions = Sheets(content["sheets"]), {}, ["# Captions\n"]
     for part in range(len(content["parts"])):
         before = f"{part}-" if len(content["parts"]) > 1 else ""
@@ -18,8 +19,8 @@ def paper_files(content: dict) -> dict[str, bytes]:
             spec = filled_spec(picture, sheets, chosen)
             if not all(spec["datasets"].values()):
                 continue
-            name = f"{before}{picture.name.split('-')[0]}.pdf"
-            made[name] = column_wide(spec)
+            name = f"{before}{picture.name.split('-')[0]}.{kind}"
+            made[name] = drawn(spec)
             said = sentence(picture, sheets, chosen)
             captions.append(f"- `{name}`: {picture.title}. {said}".rstrip())
     return {**made, "captions.md": ("\n".join(captions) + "\n").encode()}

@@ -9,9 +9,9 @@ from personascan.report.beside import compared, compared_html
 from personascan.report.document import read_document
 from personascan.report.files import HTML, MARKDOWN, markdown_files
 from personascan.report.html import page_html
-from personascan.report.paper import paper_files
+from personascan.report.paper import picture_files
 
-FORMATS = ("html", "md", "pdf")
+FORMATS = ("html", "md", "pdf", "png")
 
 
 def write_report(study, format: str = "html", out: str = "") -> pathlib.Path:
@@ -21,7 +21,7 @@ def write_report(study, format: str = "html", out: str = "") -> pathlib.Path:
       study: the folder that `run_study` wrote.
       format: "html", one file that needs no network; "md", report.md and its pictures; "pdf", a
         folder of every picture as a vector figure as wide as one or two columns of a paper, with
-        captions.
+        captions; "png", the same as PNG.
       out: where to write; "": into the study's folder, in place of what is there.
 
     Returns:
@@ -36,7 +36,7 @@ def write_report(study, format: str = "html", out: str = "") -> pathlib.Path:
         raise InputError("no study was named; give its folder (study, --study=out/demo)")
     folder = real_place(study)
     content = read_document(folder)
-    place = real_place(out or folder / {"html": HTML, "md": MARKDOWN, "pdf": "pdf"}[format])
+    place = real_place(out or folder / {"html": HTML, "md": MARKDOWN}.get(format, format))
     if format == "html":
         write_file(place, page_html(content).encode())
         written = [place]
@@ -46,7 +46,7 @@ def write_report(study, format: str = "html", out: str = "") -> pathlib.Path:
         for name, bytes_ in files.items():
             write_file(place if name == MARKDOWN else place.parent / name, bytes_)
     else:
-        write_folder(place, paper_files(content))
+        write_folder(place, picture_files(content, format))
         return place
     inside = [path.relative_to(folder).as_posix() for path in written if folder in path.parents]
     seal_again(folder, inside)

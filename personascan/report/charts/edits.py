@@ -66,17 +66,28 @@ def effects() -> alt.Chart:
 
 def specificity() -> alt.Chart:
     """Whose nodes are edited, by whose statements are asked about."""
-    base = data("specificity_of_action").transform_aggregate(
-        effect="mean(effect)", groupby=["judged", "owner"]
-    ).encode(
-        alt.X("owner:N", sort=None, title="whose nodes are edited", axis=alt.Axis(labelAngle=-45)),
-        alt.Y("judged:N", sort=None, title="whose statements are asked about"),
+    base = (
+        data("specificity_of_action")
+        .transform_aggregate(effect="mean(effect)", groupby=["judged", "owner"])
+        .transform_calculate(size="abs(datum.effect)")
+        .transform_joinaggregate(most="max(size)")
+        .encode(
+            alt.X("owner:N", sort=None, title="whose nodes are edited",
+                  axis=alt.Axis(labelAngle=-45)),
+            alt.Y("judged:N", sort=None, title="whose statements are asked about"),
+        )
     )  # fmt: skip
     tiles = base.mark_rect().encode(
-        alt.Color("effect:Q", scale=alt.Scale(scheme="purpleorange", domainMid=0), title=CHANGE),
+        alt.Color(
+            "effect:Q", scale=alt.Scale(scheme="purpleorange", domainMid=0),
+            legend=alt.Legend(title=["change of H1 less H0,", "in logits"]),
+        ),
         tooltip=["owner:N", "judged:N", alt.Tooltip("effect:Q", format="+.3f")],
-    )
-    numbers = base.mark_text(fontSize=9, color="#111111").encode(
-        alt.Text("effect:Q", format="+.2f")
+    )  # fmt: skip
+    numbers = base.mark_text(fontSize=9).encode(
+        alt.Text("effect:Q", format="+.2f"),
+        color=alt.condition(
+            "datum.size > 0.6 * datum.most", alt.value("#ffffff"), alt.value("#111111")
+        ),
     )
     return alt.layer(tiles, numbers).properties(width=alt.Step(38), height=alt.Step(24))
