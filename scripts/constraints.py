@@ -3,8 +3,9 @@
     python scripts/constraints.py python3.11 python3.12 python3.13 [--check]
 
 Installs the project with its extras `test`, `verify` and `browser` in a fresh environment for each
-Python and writes what pip took; then installs `.[test]` with these constraints, again in fresh ones.
---check does the second half alone. Exit code 1 if an install fails or takes anything else.
+Python and writes what pip took; then installs `.[test]` with these constraints, again in fresh
+environments. --check does the second half alone. Exit code 1 if an install fails or takes anything
+else.
 
 A release of torch may be built with or without CUDA: its version stands without the build, and the
 CUDA packages, whose versions torch itself fixes, are left out. So one file serves either build.
