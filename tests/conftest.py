@@ -101,3 +101,14 @@ def digit_classifier(digits):
     from personascan.models.training import train_classifier
 
     return train_classifier(*digits[0], epochs=8, progress=False)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What was left out is said, with what it takes."""
+    left_out = terminalreporter.stats.get("skipped", [])
+    browser = [report for report in left_out if "test_browser" in report.nodeid]
+    if browser:
+        terminalreporter.write_line(
+            "left out: the tests of the page in a browser; they take the extra `browser` "
+            "(pip install -e '.[browser]') and Chromium (apt-get install chromium)"
+        )

@@ -11,6 +11,7 @@ import zlib
 
 from personascan.errors import InputError
 from personascan.hashes import SEAL, file_sha256, sealed_files
+from personascan.report.captions import captions
 from personascan.report.gathered import gathered
 from personascan.report.overview import differences_section
 from personascan.report.page import part_page
@@ -28,7 +29,7 @@ def document(study: Study) -> dict:
     return {
         "layout": LAYOUT,
         "title": part_page(first).title if first else f"{len(study.parts)} parts of one study",
-        "parts": [part_page(part).packed() for part in study.parts],
+        "parts": [part_page(part).packed() | {"captions": captions(part)} for part in study.parts],
         "across": [differences.packed()] if differences else [],
         "rows": study.parts[0].terms.rows,
         "seed": study.config.seed,

@@ -6,6 +6,7 @@ from scipy.stats import hypergeom
 from personascan.analysis.overlaps import exclusive_counts
 from personascan.interventions.design import FOUND, STEER
 from personascan.interventions.plan import CONTROLS
+from personascan.report.charts.venn import SHAPES, middles, outline
 from personascan.report.intervened import action_name, main_keys
 from personascan.report.sheets import Grouped, Sheet, columns_of
 from personascan.study.results import Study
@@ -37,6 +38,8 @@ def overlap_sheets(study: Study) -> dict[str, Sheet]:
     exclusive = Grouped("combination", "names", "nodes", by="shared")
     members = Grouped("combination", "comparison", "inside", by="shared")
     sizes = Grouped("comparison", "nodes", by="shared")
+    outlines = Grouped("comparison", "order", "x", "y", by="shared")
+    counts = Grouped("names", "nodes", "x", "y", by="shared")
     for part in study.parts:
         lines = []
         for place, found in part.overlaps.items():
@@ -56,11 +59,35 @@ def overlap_sheets(study: Study) -> dict[str, Sheet]:
                 [(i, visible(name), int(name in c)) for i, (c, _) in enumerate(combinations)
                  for name in own if own[name]], 3))  # fmt: skip
             sizes.add(*columns_of([(visible(n), size) for n, size in own.items() if size], 2))
+            some = {n: s.nodes_D for n, s in at.items() if own[n]}
+            outlines.add(*columns_of(outline_lines(list(some)), 4))
+            counts.add(*columns_of(count_lines(some), 4))
             lines.append((number, visible(str(place))))
         shared.add(*columns_of(lines, 2))
     made = {"shared": shared, "overlaps": pairs, "exclusive": exclusive, "members": members,
-            "sizes": sizes}  # fmt: skip
+            "sizes": sizes, "venn_outlines": outlines, "venn_counts": counts}  # fmt: skip
     return {name: one.sheet() for name, one in made.items()}
+
+
+def outline_lines(names: list[str]) -> list[tuple]:
+    """The outlines of a Venn diagram; none of one set, or of more than can be read."""
+    lines = []
+    for name, shape in zip(names, SHAPES.get(len(names), []), strict=False):
+        points = zip(*outline(shape), strict=True)
+        lines += [(visible(name), i, float(x), float(y)) for i, (x, y) in enumerate(points)]
+    return lines
+
+
+def count_lines(sets: dict[str, np.ndarray]) -> list[tuple]:
+    """The nodes in exactly the sets of each region, and where the number stands."""
+    if len(sets) not in SHAPES:
+        return []
+    names, exclusive = list(sets), exclusive_counts(sets)
+    lines = []
+    for members, (x, y) in middles(len(names)).items():
+        inside = tuple(names[i] for i in members)
+        lines.append((together(inside), exclusive.get(inside, 0), x, y))
+    return lines
 
 
 def together(names) -> str:

@@ -31,7 +31,7 @@ def page_html(content: dict) -> str:
         "pictures": {name: picture.packed() for name, picture in pictures.items()},
         "themes": {kind: {"ink": ink, "config": config(kind)} for kind, ink in INKS.items()},
         "corners": CORNERS,
-        "rows": content["rows"],
+        "captions": [spoken(part["captions"]) for part in content["parts"]],
     }
     code, code_hash = code_and_hash(SCRIPTS)
     return environment().get_template("page.html.j2").render(
@@ -40,6 +40,11 @@ def page_html(content: dict) -> str:
         data=squeezed(embedded), code=Markup(code), code_hash=code_hash,
         licence=source("vega_licence.txt"),
     )  # fmt: skip
+
+
+def spoken(captions: dict[str, str]) -> dict[str, str]:
+    """Captions as text alone: their Markdown set, then stripped."""
+    return {name: Markup(INLINE.renderInline(text)).striptags() for name, text in captions.items()}
 
 
 def shown_pictures(sheets: Sheets) -> set[str]:

@@ -85,18 +85,24 @@ def effect_at(found: TestedEffects, method: str, action: str, strength, outcome=
     return None
 
 
+def passing_sets(part: Part, action: str, strength: float) -> tuple[list[str], int]:
+    """The sets that an action passes with over the family, with their effects, and of how many."""
+    passing, tested = [], 0
+    for found in part.interventions:
+        e = effect_at(found, FOUND, action, strength)
+        if e is None:
+            continue
+        tested += 1
+        if found.p_family.get(e.key, 1.0) <= LEVEL:
+            passing.append(f"{set_name(found)} {e.effect:+.2f}")
+    return passing, tested
+
+
 def verdict(part: Part) -> str:
     """In how many sets each judged action passes over the family, and which are these."""
     sentences = []
     for action, strength in main_keys(part):
-        passing, tested = [], 0
-        for found in part.interventions:
-            e = effect_at(found, FOUND, action, strength)
-            if e is None:
-                continue
-            tested += 1
-            if found.p_family.get(e.key, 1.0) <= LEVEL:
-                passing.append(f"{set_name(found)} ({e.effect:+.2f})")
+        passing, tested = passing_sets(part, action, strength)
         said = f"{action_name(action, strength)} moves the answer more than random sets do, at 5% "
         said += f"over the family, in {len(passing)} of {tested} node sets"
         sentences.append(said + (f": {joined(passing)}." if passing else "."))

@@ -3,10 +3,11 @@
 import numpy as np
 
 from personascan.analysis.findings import LEVEL, pooled
-from personascan.report.intervened import verdict
+from personascan.report.intervened import action_name, main_keys, passing_sets
 from personascan.report.words import joined, safe
 from personascan.study.results import Part
 
+SURE_WORDING = 0.7  # from here on wording alone tells most statements
 NAMED = 4  # comparisons that a sentence names; more are counted
 
 
@@ -45,25 +46,37 @@ def detected(part: Part) -> str:
     )
 
 
+def compared(part: Part) -> str:
+    """What the comparisons are of, in the plural."""
+    if not part.texts:
+        return "comparisons"
+    return "topics" if part.level == 0 else "personas"
+
+
 def where(part: Part) -> str:
     """Which comparisons show, the clearest with its place, and which do not."""
     found = part.findings()
     clear = sorted((f for f in found if f.found), key=lambda f: -f.z)
     missed = [f.name for f in found if not f.found]
+    best = clear[0] if clear else max(found, key=lambda f: f.z)
+    permutations = part.config.scan.permutations
+    least = best.p_family <= 1.5 / (permutations + 1)
+    sure = (
+        f"its scan scores {best.z:.1f} deviations above what shuffled labels give (p "
+        f"{best.p_family:.3f} after the search over all places"
+        + (f", the least that {permutations} shuffles allow)" if least else ")")
+    )
     if not clear:
-        nearest = max(found, key=lambda f: f.z)
         return (
-            f"**Nothing was found**: none of {len(found)} comparisons shows at any of "
-            f"{len(part.places)} places; the nearest is {safe(nearest.name)} at {nearest.place} "
-            f"(z {nearest.z:.1f}, family-wise p {nearest.p_family:.3f})."
+            f"**Nothing was found**: none of {len(found)} {compared(part)} shows at any of "
+            f"{len(part.places)} places (at {LEVEL:.0%} over all of them). The nearest is "
+            f"{safe(best.name)} at {best.place}: {sure}."
         )
-    best = clear[0]
     others = f" Nothing was found for {named(missed)}." if missed else ""
     return (
-        f"**{len(clear)} of {len(found)} comparisons show** at some place ({LEVEL:.0%} over all "
-        f"places): {named(f.name for f in clear)}, most clearly {safe(best.name)} at "
-        f"**{best.place}** (z {best.z:.1f} deviations above permuted labels, family-wise p "
-        f"{best.p_family:.3f}).{others}"
+        f"**{len(clear)} of {len(found)} {compared(part)} show** somewhere: "
+        f"{named(f.name for f in clear)}. Most clearly {safe(best.name)} at **{best.place}**: "
+        f"{sure}.{others}"
     )
 
 
@@ -72,22 +85,22 @@ def how_sure(part: Part) -> str:
     judged = [f for f in part.findings() if f.found and f.judged]
     if not judged:
         return ""
-    confirmed = [f for f in judged if f.confirmed == len(f.judged)]
+    confirmed = sum(f.confirmed == len(f.judged) for f in judged)
     means = [pooled(f.judged) for f in judged]
-    range_of = {
-        key: (min(m[key] for m in means), max(m[key] for m in means))
-        for key in ("precision", "auroc")
-    }
-    plan = part.config.runs
+    low, high = (f(m["precision"] for m in means) for f in (min, max))
+    plan, rows = part.config.runs, part.terms.rows
     chance = plan.positive / (plan.positive + plan.clean)
-    said = f"in {len(confirmed)} of these {len(judged)} both places hold (p <= {LEVEL:g})"
-    if len(judged) == 1:
-        said = "both places hold" if confirmed else "not both places hold"
-        said += f" (p <= {LEVEL:g})"
+    many = (
+        "both ways round"
+        if len(judged) == 1
+        else f"both ways round for {confirmed} of these {len(judged)}"
+    )
+    held = f"the other half confirmed it (p <= {LEVEL:g}) {many}"
+    if len(judged) == 1 and not confirmed:
+        held = f"the other half did not confirm it both ways round (p <= {LEVEL:g})"
     return (
-        f"Places chosen on one half of the {part.terms.rows} and judged on the other: {said}, and "
-        f"of the {part.terms.rows} that a scan returns {span(*range_of['precision'], '.0%')} are "
-        f"of H1 ({chance:.0%} by chance; AUROC {span(*range_of['auroc'], '.2f')})."
+        f"**How sure:** where one half of the {rows} chose the place, {held}. Of the {rows} that a "
+        f"scan picks out there {span(low, high, '.0%')} are of H1 ({chance:.0%} by chance)."
     )
 
 
@@ -101,14 +114,30 @@ def what_else(part: Part) -> str:
     sentences = []
     by_wording = [
         (part.wording[f.name][0], f.name) for f in part.findings()
-        if f.found and part.wording[f.name][0] >= 0.7
+        if f.found and part.wording[f.name][0] >= SURE_WORDING
     ]  # fmt: skip
     if by_wording:
         most, least = max(by_wording)[0], min(by_wording)[0]
         sentences.append(
-            f"Word counts alone tell {span(least, most, '.0%')} of the statements of "
-            f"{named(name for _, name in by_wording)}: there wording is a likely reason."
+            f"**What it may be instead:** word counts alone tell {span(least, most, '.0%')} of the "
+            f"statements of {named(name for _, name in by_wording)} apart, so that wording is a "
+            "likely reason there."
         )
     if any(found.effects for found in part.interventions):
-        sentences.append(verdict(part))
+        sentences.append(edited(part))
     return " ".join(sentences)
+
+
+def edited(part: Part) -> str:
+    """In how many node sets each judged edit moves answers beyond its controls."""
+    said = []
+    for action, strength in main_keys(part):
+        passing, tested = passing_sets(part, action, strength)
+        named_sets = f" ({joined(passing)})" if 0 < len(passing) <= NAMED else ""
+        said.append(
+            f"{action_name(action, strength)} in {len(passing)} of {tested} node sets{named_sets}"
+        )
+    return (
+        "**Do the nodes matter to the model?** Edited, they change its answers more than random "
+        f"nodes do (at {LEVEL:.0%} over all sets): {joined(said)}."
+    )

@@ -9,12 +9,10 @@ from personascan.places import lines_of
 from personascan.report.alone import alone_section, tails_section, transfer_section
 from personascan.report.intervened import intervened_section
 from personascan.report.judged import apart_section, judged_section, late_section
-from personascan.report.lead import lead
+from personascan.report.lead import NAMED, SURE_WORDING, lead
 from personascan.report.scanned import nodes_section, runs_section
 from personascan.report.section import Section, Shown, Table
 from personascan.report.words import joined, line_name, listed, quoted, safe
-
-SURE_WORDING = 0.7  # from here on wording alone tells most statements
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ def part_page(part) -> PartPage:
         limits_section(part),
     )
     return PartPage(
-        title=f"{listed(part.scans)} in {quoted(part.model)}",
+        title=f"{several(part.scans)} in {quoted(part.model)}",
         asked=asked_sentence(part),
         lead=lead(part),
         how=how_sentences(part),
@@ -60,24 +58,33 @@ def part_page(part) -> PartPage:
     )
 
 
+def several(names) -> str:
+    """Some names, and how many more."""
+    names = list(names)
+    if len(names) <= 2 * NAMED:
+        return listed(names)
+    return f"{', '.join(map(safe, names[:NAMED]))} and {len(names) - NAMED} more"
+
+
 def asked_sentence(part) -> str:
     """What was set against what, on how many rows, and at how many places."""
     sizes = sorted({f"{a} + {b}" for a, b in part.pool_sizes.values()})
-    where = f"at which of {len(part.places)} places of {quoted(part.model)}"
+    lines = joined(map(safe, dict.fromkeys(place.line or place.site for place in part.places)))
+    where = f"{len(part.places)} places of {quoted(part.model)} (layers of {lines})"
     if not part.texts:
         return (
-            f"Asked: {where} {part.terms.h1} (H1) differ from {part.terms.h0} (H0), "
+            f"Asked: at which of {where} do {part.terms.h1} (H1) differ from {part.terms.h0} (H0)? "
             f"{', '.join(sizes)} {part.terms.rows}."
         )
     against = {
-        2: "its positive statements (H1) from its negative ones (H0)",
-        1: "its positive statements (H1) from those of its topic's other personas (H0)",
-        0: "its personas' positive statements (H1) from those of the other topics (H0)",
+        2: "the statements for it (H1) from those against it (H0)",
+        1: "the statements for it (H1) from those for its topic's other personas (H0)",
+        0: "the statements for its personas (H1) from those of the other topics (H0)",
     }[part.level]
     what = "topic" if part.level == 0 else "persona"
     return (
-        f"Asked (level {part.level}): for each of {len(part.scans)} {what}s, {where} the "
-        f"activations tell {against}, {', '.join(sizes)} statements."
+        f"Asked (level {part.level}): at which of {where} do activations tell, for each of "
+        f"{len(part.scans)} {what}s, {against}? {', '.join(sizes)} statements."
     )
 
 

@@ -21,7 +21,8 @@ def picture_files(content: dict, kind: str) -> dict[str, bytes]:
                 continue
             name = f"{before}{picture.name.split('-')[0]}.{kind}"
             made[name] = drawn(spec)
-            said = sentence(picture, sheets, chosen)
+            own = content["parts"][part]["captions"].get(picture.name.split("-")[0])
+            said = own or sentence(picture, sheets, chosen)
             captions.append(f"- `{name}`: {picture.title}. {said}".rstrip())
     return {**made, "captions.md": ("\n".join(captions) + "\n").encode()}
 

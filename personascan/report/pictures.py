@@ -10,6 +10,7 @@ import altair as alt
 
 from personascan.report.charts import across, edits, places
 from personascan.report.charts.theme import finished
+from personascan.report.charts.venn import venn
 from personascan.report.sheets import Sheets
 
 CORNERS = [{"fpr": 0, "tpr": 0}, {"fpr": 1, "tpr": 1}]
@@ -153,6 +154,11 @@ ACROSS = (
     Picture(
         "upset", "Nodes in exactly these sets", across.upset,
         {"exclusive": Feed("exclusive"), "members": Feed("members"), "sizes": Feed("sizes")},
+        choices=(Choice("shared", "Place", sheet="shared", words="{place}"),),
+    ),
+    Picture(
+        "venn", "The same as a Venn diagram", venn,
+        {"venn_outlines": Feed("venn_outlines"), "venn_counts": Feed("venn_counts")},
         choices=(Choice("shared", "Place", sheet="shared", words="{place}"),),
     ),
     Picture(

@@ -39,9 +39,13 @@ def profiles(columns: int = 3) -> alt.Chart:
     ]  # fmt: skip
     lines = encoded.mark_line(strokeWidth=1.6)
     dots = encoded.mark_circle(size=16).encode(tooltip=tooltip)
-    passing = encoded.transform_filter("measure == 'z' && datum.p_family <= 0.05").mark_point(
-        size=46, filled=False, strokeWidth=1.8
-    ).encode(tooltip=tooltip)  # fmt: skip
+    # Hidden, not filtered: of no rows at all a scale would have no extent.
+    passing = encoded.mark_point(size=46, filled=False, strokeWidth=1.8).encode(
+        tooltip=tooltip,
+        strokeOpacity=alt.condition(
+            "measure == 'z' && datum.p_family <= 0.05", alt.value(1), alt.value(0)
+        ),
+    )
     return (
         alt.layer(lines, dots, passing)
         .add_params(
@@ -147,7 +151,11 @@ def found() -> alt.Chart:
         tooltip=["study:N", "comparison:N", "place:N", alt.Tooltip("best_z:Q", format=".2f"),
                  alt.Tooltip("best_p:Q", format=".3f", title="family-wise p")],
     )  # fmt: skip
-    return alt.layer(
-        base.transform_filter("datum.best_p <= 0.05").mark_circle(size=60, opacity=1),
-        base.transform_filter("!(datum.best_p <= 0.05)").mark_point(size=44, strokeWidth=1.6),
-    ).properties(width=460, height=alt.Step(26))
+    return (
+        base.mark_point(size=60, strokeWidth=1.6)
+        .encode(
+            alt.Fill("study:N", scale=alt.Scale(range=list(COLOURS)), legend=None),
+            fillOpacity=alt.condition("datum.best_p <= 0.05", alt.value(1), alt.value(0)),
+        )
+        .properties(width=460, height=alt.Step(26))
+    )

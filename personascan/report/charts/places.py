@@ -137,11 +137,15 @@ def frequency() -> alt.Chart:
             alt.Tooltip("node_p:Q", format=".3f", title="family-wise p"),
         ],
     )  # fmt: skip
-    inside = base.transform_filter("datum.in_set == 1").mark_circle(size=30, opacity=0.85)
-    outside = base.transform_filter("datum.in_set == 0").mark_point(
-        size=12, opacity=0.5, strokeWidth=1
+    in_set = "datum.in_set == 1"
+    return sized(
+        base.mark_point(strokeWidth=1).encode(
+            alt.Fill("direction:N", scale=directions, legend=None),
+            size=alt.condition(in_set, alt.value(24), alt.value(12)),
+            fillOpacity=alt.condition(in_set, alt.value(0.85), alt.value(0)),
+            strokeOpacity=alt.condition(in_set, alt.value(0.85), alt.value(0.5)),
+        )
     )
-    return sized(alt.layer(outside, inside))
 
 
 def sized(chart):

@@ -4,7 +4,6 @@ async function begin() {
   const sheets = new Sheets(page.sheets);
   const chosen = { part: 0, level: 0, cell: -1, scan: -1, cloud: -1, measure: "z", shared: -1, edit: -1, act: "" };
   const pictures = new Pictures(page, sheets, chosen);
-  page.captions = page.captions || {};
   const levels = sheets.every("parts");
   const view = new PlaceView(sheets, chosen, pictures);
   page.open = (cell) => {
@@ -22,7 +21,7 @@ async function begin() {
       one.hidden = one.dataset.part !== "all" && Number(one.dataset.part) !== part;
     }
     view.begin();
-    pictures.update();
+    pictures.update(["part", "level", "shared", "edit", "act", "cell", "cloud", "scan"]);
   }
 
   followTheme(pictures);

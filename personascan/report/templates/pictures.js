@@ -1,3 +1,6 @@
+// Vega writes into the rows that it is given.
+const copied = (rows) => rows.map((row) => ({ ...row }));
+
 // Pictures: a chart of Vega, its rows, its sentence, and what can be saved of it.
 class Pictures {
   constructor(page, sheets, chosen) {
@@ -32,7 +35,7 @@ class Pictures {
   // Something was chosen beside a picture: all that show it are drawn anew.
   choose(name, value) {
     this.chosen[name] = /^-?\d+$/.test(value) ? Number(value) : value;
-    this.update((picture) => picture.choices.some((choice) => choice.name === name));
+    this.update([name]);
   }
 
   options(figure) {
@@ -71,11 +74,13 @@ class Pictures {
     // Without rows there is nothing to draw: the picture comes when something else is chosen.
     figure.hidden = Object.values(rows).some((found) => !found.length);
     if (figure.hidden) return undefined;
+    // What assistive software reads is the label of the chart and the table, not single marks.
     const chart = figure.querySelector(".chart");
-    chart.replaceChildren();
+    const inner = element("div", { ariaHidden: "true" });
+    chart.replaceChildren(inner);
     const spec = structuredClone(this.page.charts[name]);
     for (const set of spec.data) {
-      if (rows[set.name]) set.values = rows[set.name];
+      if (rows[set.name]) set.values = copied(rows[set.name]);
     }
     const signals = this.signals(ink);
     for (const signal of spec.signals || []) {
@@ -83,16 +88,18 @@ class Pictures {
     }
     state.rows = rows;
     this.say(figure);
-    state.ready = vegaEmbed(chart, spec, {
+    state.ready = vegaEmbed(inner, spec, {
       mode: "vega", actions: false, defaultStyle: false, config, hover: true,
       renderer: Object.values(rows).some((found) => found.length > 1500) ? "canvas" : "svg",
       tooltip: (_handler, event, _item, value) => this.tell(event, value),
     }).then(({ view }) => {
       state.view = view;
+      state.sets = new Set(spec.data.map((set) => set.name));
       state.signals = new Set((spec.signals || []).map((signal) => signal.name));
       view.addEventListener("click", (_event, item) => {
         if (item && item.datum && item.datum.cell !== undefined) this.page.open(item.datum.cell);
       });
+      if (chart.scrollWidth > chart.clientWidth) chart.tabIndex = 0;
       figure.dataset.drawn = "yes";
     });
     return state.ready;
@@ -103,13 +110,26 @@ class Pictures {
     return { ...ink, ...this.chosen, here: this.chosen.cell, several: this.page.several };
   }
 
-  // New rows for the pictures that are drawn; the others are drawn when they are seen.
-  update(wanted = () => true) {
+  signal(state, ink) {
+    for (const [signal, value] of Object.entries(this.signals(ink))) {
+      if (state.signals.has(signal)) state.view.signal(signal, value);
+    }
+    state.ready = state.view.runAsync();
+  }
+
+  // Something else is chosen: new rows for the pictures that depend on it, where they are drawn;
+  // the others are drawn when they are seen.
+  update(names) {
     const { ink } = this.page.themes[this.theme];
     for (const [figure, state] of this.drawn) {
-      if (!wanted(this.of(figure))) continue;
+      const feeds = Object.values(this.of(figure).feeds);
+      const follows = feeds.some((feed) => this.sheets.follows(feed, names));
       if (!state.view) {
-        if (figure.hidden) this.draw(figure);
+        if (figure.hidden && follows) this.draw(figure);
+        continue;
+      }
+      if (!follows) {
+        this.signal(state, ink);
         continue;
       }
       this.options(figure);
@@ -117,10 +137,11 @@ class Pictures {
       figure.hidden = Object.values(rows).some((found) => !found.length);
       if (figure.hidden) continue;
       state.rows = rows;
-      for (const [signal, value] of Object.entries(this.signals(ink))) {
-        if (state.signals.has(signal)) state.view.signal(signal, value);
+      this.signal(state, ink);
+      for (const [set, found] of Object.entries(state.rows)) {
+        // Some rows are there for the sentence alone.
+        if (state.sets.has(set)) state.view.data(set, copied(found));
       }
-      for (const [set, found] of Object.entries(state.rows)) state.view.data(set, found);
       this.say(figure);
       state.ready = state.view.runAsync();
       this.numbers(figure);
@@ -142,8 +163,8 @@ class Pictures {
     const { rows } = this.drawn.get(figure);
     let said = picture.says;
     if (picture.of) said = rows[picture.of].length ? filled(picture.says, rows[picture.of][0]) : "";
-    const own = this.page.captions[figure.dataset.picture];
-    if (own) said = own[this.chosen.part] || said;
+    const own = this.page.captions[this.chosen.part] || {};
+    said = own[figure.dataset.picture.replace(/-\d+$/, "")] || said;
     figure.querySelector("figcaption").textContent = said;
     figure.querySelector(".chart").setAttribute("aria-label", `${picture.title}. ${said}`);
   }

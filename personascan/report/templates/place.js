@@ -93,7 +93,7 @@ class PlaceView {
 
   openScan(scan) {
     this.chosen.scan = scan;
-    this.pictures.update((picture) => !picture.choices.length);
+    this.pictures.update(["cell", "cloud", "scan"]);
     if (scan < 0) return;
     const rows = this.sheets.rows("rows", this.chosen).filter((row) => row.scanned);
     const share = (row) => row.returned / row.scanned;

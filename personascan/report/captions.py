@@ -1,0 +1,154 @@
+"""The sentence beside each picture across places, with its numbers."""
+
+import numpy as np
+from scipy.stats import hypergeom
+
+from personascan.analysis.findings import LEVEL
+from personascan.interventions.design import FOUND
+from personascan.interventions.plan import RANDOM
+from personascan.report.intervened import (
+    action_name,
+    effect_at,
+    interval,
+    main_keys,
+    set_name,
+    specificity_text,
+    verdict,
+)
+from personascan.report.words import joined, safe
+from personascan.study.results import Part
+
+NAMED = 3
+CHANCE = (0.025, 0.975)
+
+
+def captions(part: Part) -> dict[str, str]:
+    """Inline Markdown by the name of the picture; none where there is no picture."""
+    made = {"map": map_caption(part), "profiles": profiles_caption(part)}
+    if part.several_ways:
+        made["ways"] = ways_caption(part)
+    if part.overlaps:
+        made |= {"expected": expected_caption(part), "upset": upset_caption(part)}
+        made["venn"] = "Nodes in exactly the sets that overlap there; sizes are not to scale."
+    if any(part.validations.values()):
+        made["validation"] = validation_caption(part)
+    if any(found.effects for found in part.interventions):
+        made |= {"effects": verdict(part), "doses": doses_caption(part)}
+    if part.specificity:
+        made["specificity"] = specificity_text(part)
+    return made
+
+
+def map_caption(part: Part) -> str:
+    """How many tiles are significant, and over what z runs."""
+    if not part.calibrations:
+        return "Labels were not permuted: there is no statistic to show by place."
+    z = np.concatenate([c.z for c in part.calibrations.values()])
+    passing = sum(int((c.p_family <= LEVEL).sum()) for c in part.calibrations.values())
+    return (
+        f"Colour is z, how many deviations the scan's mean score lies above that of permuted "
+        f"labels: {z.min():.1f} to {z.max():.1f}. A dot marks a family-wise p of {LEVEL:g} or less "
+        f"({passing} of {z.size} tiles). Point at a tile to read it; a click opens the place below."
+    )
+
+
+def profiles_caption(part: Part) -> str:
+    """Where the clearest comparisons are highest, by the scan and by a probe."""
+    said = []
+    ordered = sorted(part.calibrations, key=lambda name: -part.calibrations[name].z.max())
+    for name in ordered[:NAMED]:
+        c = part.calibrations[name]
+        said.append(f"{safe(name)} at {c.keys[c.best]} (z {c.z[c.best]:.1f})")
+    probes = {
+        name: max(found.items(), key=lambda at: np.nan_to_num(at[1].mean["probe_auroc"]))
+        for name, found in part.separation.items()
+    }
+    best = max(probes, key=lambda name: np.nan_to_num(probes[name][1].mean["probe_auroc"]))
+    place, found = probes[best]
+    probe = (
+        f"A probe that is told the labels is best for {safe(best)} at {place} (AUROC "
+        f"{found.mean['probe_auroc']:.2f})."
+    )
+    highest = f"Highest are {joined(said)}; rings mark a family-wise p of {LEVEL:g} or less. "
+    return (highest if said else "") + probe
+
+
+def ways_caption(part: Part) -> str:
+    """The best way of scanning rows alone, comparison by comparison."""
+    said = []
+    for name, found in list(part.alone.items())[:NAMED]:
+        way, place, d = max(
+            ((way, place, d) for way, places in found.items() for place, d in places.items()),
+            key=lambda one: np.nan_to_num(one[2].auroc),
+        )
+        said.append(f"{safe(name)} {d.auroc:.2f} ({way}, at {place})")
+    return f"The highest AUROCs, chosen on what they are judged by: {joined(said)}. 0.5 is chance."
+
+
+def expected_caption(part: Part) -> str:
+    """How many pairs share more or fewer nodes than independent sets of their sizes would."""
+    said = []
+    for place, found in part.overlaps.items():
+        at = {n: s for n, ss in part.scans.items() for s in ss if s.place == place and s.plain}
+        pairs = [o for o in found if len(o.names) == 2 and o.expected]
+        more = less = 0
+        for o in pairs:
+            sizes = [int(at[name].nodes_D.sum()) for name in o.names]
+            low, high = hypergeom.ppf(CHANCE, next(iter(at.values())).nodes_D.size, *sizes)
+            more, less = more + (o.observed > high), less + (o.observed < low)
+        said.append(f"at {place}, of {len(pairs)} pairs {more} share more and {less} fewer")
+    return (
+        f"Beside what independent sets of their sizes share in 95% of draws: {'; '.join(said)}. "
+        "Nodes of one layer are correlated, so that real chance scatters more widely."
+    )
+
+
+def upset_caption(part: Part) -> str:
+    """What most sets have in common."""
+    said = []
+    for place, found in part.overlaps.items():
+        several = [o for o in found if o.exclusive and len(o.names) > 1]
+        if not several:
+            said.append(f"at {place} no node is in two sets")
+            continue
+        most = max(several, key=lambda o: len(o.names))
+        said.append(
+            f"at {place} {sum(o.exclusive for o in several)} nodes are in several sets, "
+            f"{most.exclusive} in the most ({len(most.names)})"
+        )
+    return f"Each node is counted once, under exactly the sets that hold it: {'; '.join(said)}."
+
+
+def validation_caption(part: Part) -> str:
+    """The range of the held-out AUROC of found, random and all nodes."""
+    ranges = []
+    for method in (FOUND, "random nodes", "all nodes"):
+        values = [
+            v.methods[method]["auroc"]
+            for found in part.validations.values()
+            for v in found
+            if method in v.methods and not np.isnan(v.methods[method]["auroc"])
+        ]
+        if values:
+            ranges.append(f"{method} {min(values):.2f} to {max(values):.2f}")
+    return f"Held-out AUROC over comparisons and halves: {joined(ranges)}. 0.5 is chance."
+
+
+def doses_caption(part: Part) -> str:
+    """The strongest push of the set that it moves most."""
+    _, *pushes = main_keys(part)
+    some = [
+        (found, e)
+        for found in part.interventions
+        for action, strength in pushes
+        if (e := effect_at(found, FOUND, action, strength))
+    ]
+    if not some:
+        return ""
+    found, e = max(some, key=lambda one: abs(one[1].effect))
+    random = effect_at(found, RANDOM, e.action, e.strength)
+    return (
+        f"Bars are {part.config.intervention.level:.0%} intervals over statements, bands 90% of "
+        f"each kind of control. The largest effect of {action_name(e.action, e.strength)}: "
+        f"{set_name(found)} {interval(e)}, random sets {random.low:+.2f} to {random.high:+.2f}."
+    )
