@@ -48,7 +48,7 @@ def map_caption(part: Part) -> str:
     return (
         f"Colour is z, how many deviations the scan's mean score lies above that of permuted "
         f"labels: {z.min():.1f} to {z.max():.1f}. A dot marks a family-wise p of {LEVEL:g} or less "
-        f"({passing} of {z.size} tiles). Point at a tile to read it; a click opens the place below."
+        f"({passing} of {z.size} tiles)."
     )
 
 

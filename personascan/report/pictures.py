@@ -53,6 +53,7 @@ class Picture:
     says: str = ""
     of: str = ""
     choices: tuple[Choice, ...] = ()
+    hint: str = ""  # what a reader of the page can do with it
 
     def spec(self) -> dict:
         """Vega-Lite without data."""
@@ -127,8 +128,8 @@ PLACE = (
         "cloud", "Rows in two principal components", places.cloud,
         {"points": Feed("points"), "cloud": Feed("clouds", only="cloud")},
         "Component 1 holds {share_1:.0%} of the variance, component 2 {share_2:.0%}. Clouds that "
-        "overlap here may still be apart in other components. Point at a row to read it.",
-        "cloud",
+        "overlap here may still be apart in other components.",
+        "cloud", hint="Point at a row to read it.",
     ),
     Picture(
         "frequency", "How often each node is selected", places.frequency,
@@ -198,6 +199,7 @@ def map_picture(sheets: Sheets, part: int) -> Picture:
     return Picture(
         f"map-{part}", "Where each comparison shows",
         lambda: places.map_of_places(panels, columns), {"cells": Feed("cells")},
+        hint="Point at a tile to read it; a click opens the place below.",
     )  # fmt: skip
 
 

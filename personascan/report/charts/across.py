@@ -27,7 +27,7 @@ def profiles(columns: int = 3) -> alt.Chart:
     )
     encoded = base.encode(
         alt.X("depth:Q", title="relative depth (0: first layer, 1: last)"),
-        alt.Y("value:Q", title="measure", scale=alt.Scale(zero=False)),
+        alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)),
         alt.Color("series:N", scale=alt.Scale(range=list(COLOURS)),
                   legend=alt.Legend(title=None, orient="bottom", columns=4)),
         opacity=alt.condition(picked, alt.value(1), alt.value(0.12)),
@@ -49,10 +49,14 @@ def profiles(columns: int = 3) -> alt.Chart:
     return (
         alt.layer(lines, dots, passing)
         .add_params(
-            picked, alt.param(name="measure", value="z"), alt.param(name="several", value=False)
+            picked,
+            alt.param(name="measure", value="z"),
+            alt.param(name="several", value=False),
+            alt.param(name="measured", value=MEASURES["z"]),
         )
         .properties(width=PANEL, height=150)
         .facet(alt.Facet("comparison:N", title=None, sort=BY_NUMBER), columns=columns)
+        .properties(title=alt.Title(alt.ExprRef("measured"), fontSize=12, anchor="start"))
     )
 
 

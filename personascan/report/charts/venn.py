@@ -1,6 +1,6 @@
 """Venn diagrams of two to five sets: every region is there, sizes are not to scale.
 
-Circles cannot show all regions of four sets or more, ellipses can (Venn 1880; Gruenbaum 1975, of
+Circles cannot show all regions of four sets or more, ellipses can (Venn 1880; Grünbaum 1975, of
 five). These were chosen among thousands drawn at random for the width of their narrowest region.
 """
 
@@ -12,19 +12,17 @@ from scipy.ndimage import distance_transform_edt
 
 from personascan.report.charts.theme import COLOURS, INK, data
 
-MOST = 5
 GRID = np.linspace(-1.3, 1.3, 521)
-# (x, y, half of the long axis, half of the short one, degrees) of each set.
-FOUR = (0.3, 0.0)
+# Of each set: x, y, half of the long axis, half of the short one, degrees.
 SHAPES = {
     2: [(-0.4, 0, 0.75, 0.75, 0), (0.4, 0, 0.75, 0.75, 0)],
-    3: [
-        (0.42 * np.cos(a), 0.42 * np.sin(a), 0.7, 0.7, 0)
-        for a in np.deg2rad([90, 210, 330])
+    3: [(0.42 * np.cos(a), 0.42 * np.sin(a), 0.7, 0.7, 0) for a in np.deg2rad([90, 210, 330])],
+    4: [
+        (-0.277, -0.124, 0.878, 0.405, -46.7), (-0.0765, 0.059, 0.878, 0.405, -46.7),
+        (0.0765, 0.059, 0.878, 0.405, 46.7), (0.277, -0.124, 0.878, 0.405, 46.7),
     ],
-    4: [],
     5: [
-        (0.247 * np.cos(a), 0.247 * np.sin(a), 0.787, 0.399, np.rad2deg(a) - 13)
+        (0.31 * np.cos(a), 0.31 * np.sin(a), 0.843, 0.373, np.rad2deg(a) - 12.1)
         for a in np.deg2rad([90, 162, 234, 306, 378])
     ],
 }  # fmt: skip
@@ -67,11 +65,11 @@ def venn() -> alt.Chart:
     span = alt.Scale(domain=[-1.25, 1.25])
     x, y = (alt.X("x:Q", scale=span, axis=None), alt.Y("y:Q", scale=span, axis=None))
     colours = alt.Scale(range=list(COLOURS))
+    legend = alt.Legend(title=None, orient="bottom", columns=3, symbolType="circle")
     sets = data("venn_outlines").encode(
         x, y, alt.Order("order:Q"),
-        alt.Stroke("comparison:N", scale=colours, sort=None,
-                   legend=alt.Legend(title=None, orient="bottom", columns=3)),
-        alt.Fill("comparison:N", scale=colours, sort=None, legend=None),
+        alt.Stroke("comparison:N", scale=colours, sort=None, legend=legend),
+        alt.Fill("comparison:N", scale=colours, sort=None, legend=legend),
     ).mark_line(interpolate="linear-closed", strokeWidth=2, fillOpacity=0.12)  # fmt: skip
     counts = data("venn_counts").mark_text(fontSize=11, color=INK).encode(
         x, y, alt.Text("nodes:Q"),

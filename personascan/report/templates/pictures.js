@@ -107,7 +107,10 @@ class Pictures {
 
   // Signals of charts: inks, and what is chosen.
   signals(ink) {
-    return { ...ink, ...this.chosen, here: this.chosen.cell, several: this.page.several };
+    const { chosen, page } = this;
+    const options = page.pictures.profiles.choices[0].options;
+    const [, measured] = options.find(([name]) => name === chosen.measure);
+    return { ...ink, ...chosen, here: chosen.cell, several: page.several, measured };
   }
 
   signal(state, ink) {
