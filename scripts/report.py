@@ -13,6 +13,7 @@ from personascan.visible import visible
 STUDY = flags.DEFINE_string("study", None, "The folder of a study (its --config.out).")
 FORMAT = flags.DEFINE_enum("format", "html", list(personascan.FORMATS), "What to make.")
 COMPARE = flags.DEFINE_list("compare", [], "Folders of studies to set side by side, with commas.")
+TEXTS = flags.DEFINE_bool("texts", True, "Show what the rows say; --notexts: their ids.")
 OUT = flags.DEFINE_string(
     "out", "", "Where to write; default: the study's folder, or compare.html."
 )
@@ -27,7 +28,7 @@ def main(arguments) -> None:
             f"unexpected argument {arguments[1]!r}; flags are written --name=value"
         )
     else:
-        written = personascan.write_report(STUDY.value, FORMAT.value, OUT.value)
+        written = personascan.write_report(STUDY.value, FORMAT.value, OUT.value, TEXTS.value)
     print(f"{visible(str(written))} is written.")
 
 

@@ -88,7 +88,8 @@ def draw_all(page):
 
 def settle(page):
     page.evaluate(
-        "() => Promise.all([...personascan.pictures.drawn.values()].map((one) => one.ready)).then(() => 0)"
+        "() => Promise.all([...personascan.pictures.drawn.values()].map((one) => one.ready))"
+        ".then(() => 0)"
     )
 
 

@@ -43,6 +43,13 @@ def write_document(content: dict, folder: pathlib.Path) -> None:
     (folder / FILE).write_bytes(gzip.compress(text.encode(), mtime=0))
 
 
+def without_texts(content: dict) -> dict:
+    """The document with each row's id in place of its text."""
+    texts = content["sheets"]["texts"]
+    columns = {**texts["columns"], "text": texts["columns"]["id"]}
+    return {**content, "sheets": {**content["sheets"], "texts": {**texts, "columns": columns}}}
+
+
 def read_document(folder) -> dict:
     """The document of a study's folder.
 

@@ -13,18 +13,27 @@ FINE = 1e-4  # steps of rates
 
 
 class Texts:
-    """Every row's text (or id) once, numbered."""
+    """Every row's text once, numbered, with the id of the first row that has it."""
 
     def __init__(self, study: Study):
-        shown = {t for part in study.parts for texts in part.shown.values() for t in texts}
-        self.numbers = {text: i for i, text in enumerate(sorted(shown))}
+        self.ids: dict[str, str] = {}
+        for part in study.parts:
+            for name, texts in part.shown.items():
+                for text, id_ in zip(texts, part.pool_ids[name], strict=True):
+                    self.ids.setdefault(text, id_)
+        self.numbers = {text: i for i, text in enumerate(sorted(self.ids))}
 
     def of(self, part: Part, name: str) -> np.ndarray:
         """The numbers of a comparison's rows."""
         return np.array([self.numbers[text] for text in part.shown[name]], int)
 
     def sheet(self) -> Sheet:
-        return Sheet({"text": [visible(text) for text in self.numbers]})
+        return Sheet(
+            {
+                "text": [visible(text) for text in self.numbers],
+                "id": [visible(self.ids[text]) for text in self.numbers],
+            }
+        )
 
 
 def runs_sheets(study: Study) -> dict[str, Sheet]:

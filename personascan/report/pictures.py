@@ -101,7 +101,9 @@ def filled(template: str, row: dict) -> str:
     def value(found: re.Match) -> str:
         column, form = found.groups()
         number = row.get(column)
-        return "none" if number is None else format(number, form or "")
+        if number is None:
+            return "none"
+        return str(round(number)) if form == "d" else format(number, form or "")
 
     return re.sub(r"\{(\w+):?([^}]*)\}", value, template)
 

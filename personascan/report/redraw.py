@@ -6,7 +6,7 @@ from personascan.errors import InputError
 from personascan.files import partial_of, put_folder, real_place, whole_file
 from personascan.hashes import seal_again
 from personascan.report.beside import compared, compared_html
-from personascan.report.document import read_document
+from personascan.report.document import read_document, without_texts
 from personascan.report.files import HTML, MARKDOWN, markdown_files
 from personascan.report.html import page_html
 from personascan.report.paper import picture_files
@@ -14,7 +14,7 @@ from personascan.report.paper import picture_files
 FORMATS = ("html", "md", "pdf", "png")
 
 
-def write_report(study, format: str = "html", out: str = "") -> pathlib.Path:
+def write_report(study, format: str = "html", out: str = "", texts: bool = True) -> pathlib.Path:
     """The report of a study's folder, from its report.json.gz alone.
 
     Args:
@@ -23,6 +23,7 @@ def write_report(study, format: str = "html", out: str = "") -> pathlib.Path:
         folder of every picture as a vector figure as wide as one or two columns of a paper, with
         captions; "png", the same as PNG.
       out: where to write; "": into the study's folder, in place of what is there.
+      texts: show what the rows say; False: their ids, for texts that are not to be passed on.
 
     Returns:
       The file or folder that was written, whole.
@@ -36,6 +37,8 @@ def write_report(study, format: str = "html", out: str = "") -> pathlib.Path:
         raise InputError("no study was named; give its folder (study, --study=out/demo)")
     folder = real_place(study)
     content = read_document(folder)
+    if not texts:
+        content = without_texts(content)
     place = real_place(out or folder / {"html": HTML, "md": MARKDOWN}.get(format, format))
     if format == "html":
         write_file(place, page_html(content).encode())
