@@ -220,6 +220,12 @@ def test_axe_finds_nothing_serious(opened, path, theme, width):
     page = opened(path, color_scheme=theme, viewport={"width": width, "height": 900})
     assert page.get_attribute("html", "data-theme") == theme
     draw_all(page)
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    for figure in figures(page):
+        behind = figure.query_selector("svg").evaluate("s => getComputedStyle(s).backgroundColor")
+        rect = figure.query_selector("svg > rect")
+        behind = rect.evaluate("r => getComputedStyle(r).fill") if rect else behind
+        assert behind == paper, figure.get_attribute("data-picture")
     found = Axe().run(page).response["violations"]
     serious = [v for v in found if v["impact"] in ("serious", "critical")]
     assert not serious, [(v["id"], v["nodes"][0]["html"][:200]) for v in serious]

@@ -82,6 +82,7 @@ class Pictures {
     for (const set of spec.data) {
       if (rows[set.name]) set.values = copied(rows[set.name]);
     }
+    spec.background = ink.paper; // in what is saved as well
     const signals = this.signals(ink);
     for (const signal of spec.signals || []) {
       if (signals[signal.name] !== undefined) signal.value = signals[signal.name];
