@@ -11,11 +11,10 @@ import vl_convert
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from personascan.report.charts.theme import INKS, config
+from personascan.report.charts.theme import INKS, VEGA_LITE, config
 from personascan.report.pictures import ACROSS, CORNERS, PLACE, Picture, map_picture
 from personascan.report.sheets import Sheets
 
-VEGA_LITE = "6.4"  # of those that the drawing library knows
 SCRIPTS = ("sheets.js", "tables.js", "pictures.js", "place.js", "page.js")  # in their order
 INLINE = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["image", "link"])
 

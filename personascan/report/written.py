@@ -7,7 +7,7 @@ import re
 import vl_convert
 from PIL import Image
 
-from personascan.report.charts.theme import config
+from personascan.report.charts.theme import VEGA_LITE, config
 from personascan.report.pictures import CORNERS, Picture, fed
 from personascan.report.sheets import Sheets
 
@@ -30,14 +30,16 @@ def filled_spec(picture: Picture, sheets: Sheets, chosen: dict, **params) -> dic
 
 def as_png(spec: dict) -> bytes:
     """A chart as pixels, packed as small as they go without a change of colour."""
-    drawn = Image.open(io.BytesIO(vl_convert.vegalite_to_png(json.dumps(spec), scale=SCALE)))
+    drawn = Image.open(
+        io.BytesIO(vl_convert.vegalite_to_png(json.dumps(spec), vl_version=VEGA_LITE, scale=SCALE))
+    )
     packed = io.BytesIO()
     drawn.convert("RGB").save(packed, "PNG", optimize=True)
     return packed.getvalue()
 
 
 def as_svg(spec: dict) -> str:
-    return vl_convert.vegalite_to_svg(json.dumps(spec))
+    return vl_convert.vegalite_to_svg(json.dumps(spec), vl_version=VEGA_LITE)
 
 
 def as_pdf(spec: dict, width: float) -> bytes:

@@ -19,6 +19,8 @@ INKS = {
 }  # fmt: skip
 INK, SOFT, FAINT, PAPER = (alt.ExprRef(name) for name in ("ink", "soft", "faint", "paper"))
 H1_H0 = alt.Scale(domain=[1, 0], range=[alt.ExprRef("h1"), alt.ExprRef("h0")])
+# The grammar that altair writes, as the drawing library names it.
+VEGA_LITE = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
 FONT = "system-ui, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 
 
