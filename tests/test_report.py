@@ -52,7 +52,16 @@ def test_columns_come_back(column):
         assert found == column
     else:
         np.testing.assert_array_equal(found, column.astype(found.dtype))
-        assert not column.size or found.dtype.itemsize <= 4
+        assert found.dtype == float or found.dtype.itemsize <= 4
+
+
+def test_a_p_of_the_level_does_not_pass_it():
+    """0.05 as float32 is above 0.05."""
+    p = np.array([2 / 40, 0.1, 1 / 20])
+    assert (unpacked(packed(p)) == p).all()
+    assert (unpacked(packed(Rounded(p, 1e-4))) == p).all()
+    many = np.zeros(60_000)
+    assert unpacked(packed(many)).dtype == np.float32
 
 
 @settings(deadline=None, max_examples=50)

@@ -84,6 +84,6 @@ def transfer_section(part: Part) -> Section | None:
         "A probe trained on the other comparisons",
         "Logistic regression, told the labels of all other comparisons and held to this one: a "
         "supervised yardstick that knows no label of it. The best place is chosen on what it is "
-        "judged by. `transfer.csv` has every place.",
+        "judged by, which flatters it. `transfer.csv` has every place.",
         Table(["", "place", "probe, AUROC", "95% interval", "scan alone, AUROC"], rows),
     )

@@ -75,10 +75,17 @@ def compared_html(content: dict) -> str:
     sheets = dict(content["sheets"])
     packed = {name: picture.packed() for name, picture in pictures.items()}
     for own, (name, rows) in feeds.items():
-        names = ("comparison", "place", "line", "layer", "z", "p_family", "auroc")
+        names = ("comparison", "place", "line", "layer", "z", "p_family", "auroc", "kept")
         sheets[own] = gathered(names, [tuple(row[n] for n in names) for row in rows])
         feed = {"sheet": own, "every": True, "only": "", "where": {}, "match": {}}
-        packed[own] = {"title": name, "says": "", "of": "", "feeds": {"cells": feed}, "choices": []}
+        packed[own] = {
+            "title": name,
+            "says": "",
+            "of": "",
+            "columns": [],
+            "feeds": {"cells": feed},
+            "choices": [],
+        }
     embedded = {
         "sheets": sheets, "charts": charts, "pictures": packed, "corners": CORNERS,
         "themes": {kind: {"ink": ink, "config": config(kind)} for kind, ink in INKS.items()},

@@ -42,12 +42,18 @@ def captions(part: Part) -> dict[str, str]:
 def map_caption(part: Part) -> str:
     """How many tiles are significant, and over what z runs."""
     if not part.calibrations:
-        return "Labels were not permuted: there is no statistic to show by place."
+        auroc = [d.auroc for found in part.detections.values() for d in found.values()]
+        return (
+            "Labels were not permuted: colour is the AUROC of rows scanned alone, "
+            f"{min(auroc):.2f} to {max(auroc):.2f} (0.5 is chance), which claims nothing."
+        )
     z = np.concatenate([c.z for c in part.calibrations.values()])
     passing = sum(int((c.p_family <= LEVEL).sum()) for c in part.calibrations.values())
+    permutations = part.config.scan.permutations
     return (
-        f"Colour is z, how many deviations the scan's mean score lies above that of permuted "
-        f"labels: {z.min():.1f} to {z.max():.1f}. A dot marks a family-wise p of {LEVEL:g} or less "
+        "Colour is z, how far the scan's mean score lies above permuted labels: "
+        f"{z.min():.1f} to {z.max():.1f} (with {permutations} permutations it cannot exceed "
+        f"{np.sqrt(permutations):.1f}). A dot marks a family-wise p of {LEVEL:g} or less "
         f"({passing} of {z.size} tiles)."
     )
 
@@ -69,8 +75,9 @@ def profiles_caption(part: Part) -> str:
         f"A probe that is told the labels is best for {safe(best)} at {place} (AUROC "
         f"{found.mean['probe_auroc']:.2f})."
     )
-    highest = f"Highest are {joined(said)}; rings mark a family-wise p of {LEVEL:g} or less. "
-    return (highest if said else "") + probe
+    if not said:
+        return probe
+    return f"Highest are {joined(said)}; rings mark a family-wise p of {LEVEL:g} or less. {probe}"
 
 
 def ways_caption(part: Part) -> str:

@@ -39,7 +39,7 @@ def numbered_cells(study: Study, part: Part) -> dict[tuple, int]:
 
 def cells_sheet(study: Study) -> Sheet:
     """Every place of every comparison: its statistic, and what else was measured there."""
-    names = (*SCAN_COLUMNS, *DETECTION, "auroc_low", "auroc_high", *MEASURES)
+    names = (*SCAN_COLUMNS, "distance", *DETECTION, "auroc_low", "auroc_high", *MEASURES, "kept")
     rows = Grouped(
         "cell", "at", "of", *names, by="part", keys={"at": "places", "of": "comparisons"}
     )
@@ -57,16 +57,23 @@ def cells_sheet(study: Study) -> Sheet:
 
 def measured(part: Part, name: str, place) -> list[float]:
     """The numbers of a place of a comparison; NaN where there is none."""
-    c, scan = part.calibrations.get(name), [np.nan] * len(SCAN_COLUMNS)
+    c, scan = part.calibrations.get(name), [np.nan] * (len(SCAN_COLUMNS) + 1)
     if c is not None:
         k = c.keys.index(place)
         scan = [c.score[k], c.null[k].mean(), c.null[k].std(), c.z[k], c.p[k], c.p_family[k],
-                c.p_step_down[k]]  # fmt: skip
+                c.p_step_down[k], apart_from(c.score[k], c.null[k])]  # fmt: skip
     alone, apart = part.detections[name][place], part.separation[name][place]
     return [
         *scan, *(getattr(alone, field) for field in DETECTION), alone.auroc_low, alone.auroc_high,
         *(apart.mean[metric] for metric in MEASURES),
+        any(s.place == place for s in part.scans[name]),
     ]  # fmt: skip
+
+
+def apart_from(score: float, null_T) -> float:
+    """How many deviations of the permuted labels' scores it lies above their mean."""
+    deviation = null_T.std()
+    return (score - null_T.mean()) / deviation if deviation else np.nan
 
 
 def null_sheet(study: Study) -> Sheet:

@@ -70,11 +70,19 @@ def scan_line(scan) -> tuple:
     inside_C, signed = scan.set_TC[0], scan.halves == 2
     judged = scan.choice.p_judged if scan.choice else np.nan
     return (
-        part_of(scan), int(scan.choice is not None), judged, center(scan.precision_R)[0],
+        rows_words(scan), int(scan.choice is not None), judged, center(scan.precision_R)[0],
         center(scan.recall_R)[0], scan.auroc, len(scan.precision_R),
         int((inside_C & (scan.directions_C == (1 if signed else 0))).sum()),
         int((inside_C & (scan.directions_C == -1)).sum()), int((scan.p_C <= 0.05).sum()),
     )  # fmt: skip
+
+
+def rows_words(scan) -> str:
+    """Which rows were scanned, and who chose the place."""
+    if scan.choice is None:
+        return part_of(scan)
+    judge = "B" if scan.choice.half == "A" else "A"
+    return f"half {judge} (half {scan.choice.half} chose the place)"
 
 
 def nodes_grouped() -> Grouped:
@@ -113,9 +121,10 @@ def clouds_grouped() -> Grouped:
 
 
 def points_grouped() -> Grouped:
-    return Grouped("row", "positive", "x", "y", by="cloud", keys={"row": "texts"})
+    return Grouped("row", "side", "positive", "x", "y", by="cloud", keys={"row": "texts"})
 
 
 def point_columns(part: Part, name: str, projection, texts: Texts) -> tuple:
     x_N, y_N = projection.points_N2.T
-    return texts.of(part, name), projection.positive_N, x_N, y_N
+    sides = ["H1" if positive else "H0" for positive in projection.positive_N]
+    return texts.of(part, name), sides, projection.positive_N, x_N, y_N

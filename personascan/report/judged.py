@@ -48,7 +48,8 @@ def detection_blocks(part: Part) -> list:
         f"{called.capitalize()} scanned alone, against {plan.background:.0%} of the H0 {called}, "
         f"{times}: how well their scores tell H1 from the other H0 {called} (AUROC, "
         "0.5 is chance, and the share of H1 found at 1% false positives; mean ± deviation). The "
-        "best place is chosen on what it is judged by. `places.csv` has every place.",
+        "best place is chosen on what it is judged by, which flatters it. `places.csv` has every "
+        "place.",
         Table(["", "place", "", "AUROC", "found at 1%"], rows),
     ]
 
@@ -96,7 +97,12 @@ def validation_blocks(part: Part) -> list:
         "halves. `validation.csv` has more.",
         Shown("validation"),
         Table(
-            ["", "nodes found", *(label for _, label in methods), "k-means, precision / recall"],
+            [
+                "",
+                "nodes found by each half",
+                *(label for _, label in methods),
+                "k-means, precision / recall",
+            ],
             rows,
         ),
         "Held-out AUROC of the found nodes less that of all nodes, and less the mean of the "

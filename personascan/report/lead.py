@@ -3,11 +3,15 @@
 import numpy as np
 
 from personascan.analysis.findings import LEVEL, pooled
-from personascan.report.intervened import action_name, main_keys, passing_sets
+from personascan.interventions.design import FOUND
+from personascan.interventions.plan import RANDOM
+from personascan.report.intervened import action_name, effect_at, main_keys, passing_sets
 from personascan.report.words import joined, safe
+from personascan.study.effects import MATCHING
 from personascan.study.results import Part
 
 SURE_WORDING = 0.7  # from here on wording alone tells most statements
+BEYOND = f"{FOUND} - {RANDOM}"
 NAMED = 4  # comparisons that a sentence names; more are counted
 
 
@@ -61,10 +65,8 @@ def where(part: Part) -> str:
     best = clear[0] if clear else max(found, key=lambda f: f.z)
     permutations = part.config.scan.permutations
     least = best.p_family <= 1.5 / (permutations + 1)
-    sure = (
-        f"its scan scores {best.z:.1f} deviations above what shuffled labels give (p "
-        f"{best.p_family:.3f} after the search over all places"
-        + (f", the least that {permutations} shuffles allow)" if least else ")")
+    sure = f"p {best.p_family:.3f} after the search over all places" + (
+        f" (the least that {permutations} permutations of the labels allow)" if least else ""
     )
     if not clear:
         return (
@@ -72,7 +74,7 @@ def where(part: Part) -> str:
             f"{len(part.places)} places (at {LEVEL:.0%} over all of them). The nearest is "
             f"{safe(best.name)} at {best.place}: {sure}."
         )
-    others = f" Nothing was found for {named(missed)}." if missed else ""
+    others = f" Not found by the scan: {named(missed)}." if missed else ""
     return (
         f"**{len(clear)} of {len(found)} {compared(part)} show** somewhere: "
         f"{named(f.name for f in clear)}. Most clearly {safe(best.name)} at **{best.place}**: "
@@ -81,26 +83,41 @@ def where(part: Part) -> str:
 
 
 def how_sure(part: Part) -> str:
-    """What the halves that did not choose the places say of them."""
+    """What the halves that did not choose the places say of them, and of the nodes found there."""
     judged = [f for f in part.findings() if f.found and f.judged]
     if not judged:
         return ""
-    confirmed = sum(f.confirmed == len(f.judged) for f in judged)
-    means = [pooled(f.judged) for f in judged]
-    low, high = (f(m["precision"] for m in means) for f in (min, max))
+    held = [f.name for f in judged if f.confirmed == len(f.judged)]
+    failed = [f.name for f in judged if f.confirmed < len(f.judged)]
+    means = [pooled(f.judged)["precision"] for f in judged]
     plan, rows = part.config.runs, part.terms.rows
     chance = plan.positive / (plan.positive + plan.clean)
-    many = (
-        "both ways round"
-        if len(judged) == 1
-        else f"both ways round for {confirmed} of these {len(judged)}"
-    )
-    held = f"the other half confirmed it (p <= {LEVEL:g}) {many}"
-    if len(judged) == 1 and not confirmed:
-        held = f"the other half did not confirm it both ways round (p <= {LEVEL:g})"
+    said = f"confirmed it for {named(held)}" if held else "confirmed it for none"
+    said += f", not (both ways round, p <= {LEVEL:g}) for {named(failed)}" if failed else ""
     return (
-        f"**How sure:** where one half of the {rows} chose the place, {held}. Of the {rows} that a "
-        f"scan picks out there {span(low, high, '.0%')} are of H1 ({chance:.0%} by chance)."
+        f"**How sure:** where one half of the {rows} chose the place, the other half {said}. Of "
+        f"the {rows} that a scan picks out there {span(min(means), max(means), '.0%')} are of H1 "
+        f"({chance:.0%} by chance).{special(part, [f.name for f in judged])}"
+    )
+
+
+def special(part: Part, names: list[str]) -> str:
+    """Whether found nodes tell the half that did not find them better than random ones do."""
+    found = [v for name in names for v in part.validations.get(name, [])]
+    pairs = [
+        (v.methods[FOUND]["auroc"], v.methods[RANDOM]["auroc"], v.methods[BEYOND]["low"])
+        for v in found
+        if {FOUND, RANDOM, BEYOND} <= set(v.methods)
+    ]
+    pairs = [pair for pair in pairs if not np.isnan(pair).any()]
+    if not pairs:
+        return ""
+    own, random, _ = np.mean(pairs, axis=0)
+    better = sum(low > 0 for *_, low in pairs)
+    return (
+        f" **Are these nodes special?** A probe on them tells the other half with AUROC {own:.2f}, "
+        f"one on as many random nodes of the place with {random:.2f}: better in {better} of "
+        f"{len(pairs)} sets (95% interval)."
     )
 
 
@@ -133,11 +150,21 @@ def edited(part: Part) -> str:
     said = []
     for action, strength in main_keys(part):
         passing, tested = passing_sets(part, action, strength)
-        named_sets = f" ({joined(passing)})" if 0 < len(passing) <= NAMED else ""
-        said.append(
-            f"{action_name(action, strength)} in {len(passing)} of {tested} node sets{named_sets}"
-        )
+        named_sets = f" ({joined(passing)} logits)" if 0 < len(passing) <= NAMED else ""
+        sets = f"{len(passing)} of {tested} node sets"
+        said.append(f"{action_name(action, strength)} in {sets}{named_sets}")
+    names = named(dict.fromkeys(f.tested.name for f in part.interventions if f.effects))
+    matched = [
+        abs(e.effect)
+        for f in part.interventions
+        for key in main_keys(part)
+        if (e := effect_at(f, FOUND, *key, MATCHING))
+    ]
+    changed = (
+        f"up to {max(matched):.0%} of its answers change" if any(matched) else "no answer changes"
+    )
     return (
-        "**Do the nodes matter to the model?** Edited, they change its answers more than random "
-        f"nodes do (at {LEVEL:.0%} over all sets): {joined(said)}."
+        f"**Does the model use them?** Editing the nodes found for {names} moves its Yes less No "
+        f"further than random nodes do (at {LEVEL:.0%} over all sets): {joined(said)}; "
+        f"{changed}."
     )

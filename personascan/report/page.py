@@ -83,8 +83,8 @@ def asked_sentence(part) -> str:
     }[part.level]
     what = "topic" if part.level == 0 else "persona"
     return (
-        f"Asked (level {part.level}): at which of {where} do activations tell, for each of "
-        f"{len(part.scans)} {what}s, {against}? {', '.join(sizes)} statements."
+        f"Asked: at which of {where} do activations tell, for each of {len(part.scans)} {what}s, "
+        f"{against}? {', '.join(sizes)} statements of each (level {part.level})."
     )
 
 
@@ -164,9 +164,10 @@ def found_section(part) -> Section:
         f"A place's statistic is the mean score of {scan.statistic_runs} scans, each of new "
         "samples. The labels were permuted "
         f"{scan.permutations} times and went through the same function; z counts deviations from "
-        "the mean of these, place by place, and the family-wise p compares it with the highest "
-        "place of every permutation, so that the search over all places is paid for (no p can be "
-        f"below {least:.3f}).{beyond} q controls the false discovery rate over comparisons "
+        "the mean of all labellings, the true one among them, place by place (so that it cannot "
+        f"exceed {np.sqrt(scan.permutations):.1f}), and the family-wise p compares it with the "
+        "highest place of every permutation, so that the search over all places is paid for (no p "
+        f"can be below {least:.3f}).{beyond} q controls the false discovery rate over comparisons "
         "(Benjamini-Hochberg). `places.csv` has every place, `findings.csv` this table.",
     )
 

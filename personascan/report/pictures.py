@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
 import altair as alt
+import numpy as np
 
 from personascan.report.charts import across, edits, places
 from personascan.report.charts.theme import finished
@@ -44,7 +45,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class Picture:
-    """A chart and its place on the page. `says` has {column:format} of the first row of `of`."""
+    """A chart and its place on the page. `says` has {column:format} of the first row of `of`.
+
+    `columns` are those of its table and CSV; none: all of its rows' own.
+    """
 
     name: str
     title: str
@@ -53,6 +57,7 @@ class Picture:
     says: str = ""
     of: str = ""
     choices: tuple[Choice, ...] = ()
+    columns: tuple[str, ...] = ()
     hint: str = ""  # what a reader of the page can do with it
 
     def spec(self) -> dict:
@@ -62,7 +67,7 @@ class Picture:
     def packed(self) -> dict:
         """What the page needs beside the chart."""
         return {
-            "title": self.title, "says": self.says, "of": self.of,
+            "title": self.title, "says": self.says, "of": self.of, "columns": self.columns,
             "feeds": {name: asdict(feed) for name, feed in self.feeds.items()},
             "choices": [asdict(choice) for choice in self.choices],
         }  # fmt: skip
@@ -108,14 +113,20 @@ def filled(template: str, row: dict) -> str:
     return re.sub(r"\{(\w+):?([^}]*)\}", value, template)
 
 
+MEASURED = (
+    "comparison", "place", "z", "p_family", "p", "scan_score", "null_mean", "null_deviation",
+    "auroc", "auroc_low", "auroc_high", "probe_auroc", "silhouette", "calinski_harabasz",
+    "davies_bouldin", "hull_distance",
+)  # fmt: skip
 CELL = Feed("cells", only="cell")
 PLACE = (
     Picture(
         "null", "The place beside permuted labels", places.null,
         {"null": Feed("null"), "cell": CELL},
-        "With the true labels the scan's mean score here lies {z:.1f} deviations above the mean of "
-        "permuted labels (family-wise p {p_family:.3f}, p of the place by itself {p:.3f}). The "
-        "dashed line is what 95% of the permutations' highest places stay below ({limit:.1f}).",
+        "Grey: permuted labels; orange: the true ones, whose mean score ({scan_score:.1f}) lies "
+        "{distance:.1f} deviations of permuted labels above their mean ({null_mean:.1f}); z "
+        "{z:.1f}, family-wise p {p_family:.3f}, p of the place by itself {p:.3f}. The dashed line "
+        "is what 95% of the permutations' highest places stay below ({limit:.1f}).",
         "cell",
     ),
     Picture(
@@ -131,13 +142,13 @@ PLACE = (
         {"points": Feed("points"), "cloud": Feed("clouds", only="cloud")},
         "Component 1 holds {share_1:.0%} of the variance, component 2 {share_2:.0%}. Clouds that "
         "overlap here may still be apart in other components.",
-        "cloud", hint="Point at a row to read it.",
+        "cloud", columns=("text", "side", "x", "y"), hint="Point at a row to read it.",
     ),
     Picture(
         "frequency", "How often each node is selected", places.frequency,
         {"nodes": Feed("nodes"), "scan": Feed("scans", only="scan")},
         "{set_high:d} nodes that are high and {set_low:d} that are low in H1 are in the node set "
-        "(filled); {set_p:d} have a family-wise p of 0.05 or less. {runs:d} runs on {rows} rows.",
+        "(filled); {set_p:d} have a family-wise p of 0.05 or less. {runs:d} runs on {rows}.",
         "scan",
     ),
 )  # fmt: skip
@@ -146,6 +157,7 @@ ACROSS = (
     Picture(
         "profiles", "Layer profiles", across.profiles,
         {"profiles": Feed("cells", every=True, match={"level": "level"})},
+        columns=("model", *MEASURED, "depth"),
         choices=(Choice("measure", "Measure", tuple(across.MEASURES.items())),),
     ),
     Picture("ways", "Every way of scanning rows alone", across.ways, {"ways": Feed("ways")}),
@@ -173,6 +185,8 @@ ACROSS = (
         {"sets": Feed("effects", every=True, where={"outcome": "answer"},
                       match={"part": "part", "act": "act"})},
         choices=(ACTS,),
+        columns=("comparison", "half", "place", "nodes", "method", "act", "effect", "low", "high",
+                 "p", "family_p"),
     ),
     Picture(
         "doses", "Dose and response", edits.doses,
@@ -197,11 +211,15 @@ def map_picture(sheets: Sheets, part: int) -> Picture:
     order = list(dict.fromkeys(row["line"] for row in rows))
     panels = [{"line": line, "layers": [row["layer"] for row in lines[line]]} for line in order]
     sites = len({row["site"] for row in rows if row["layer"].isdecimal()})
+    z = sheets.columns("cells")["z"][slice(*sheets.ends("cells", part))]
+    measure = "auroc" if np.isnan(z).all() else "z"
     columns = min(len(order), sites if 1 < sites < 5 else 3 if len(order) > 4 else len(order))
     return Picture(
         f"map-{part}", "Where each comparison shows",
-        lambda: places.map_of_places(panels, columns), {"cells": Feed("cells")},
-        hint="Point at a tile to read it; a click opens the place below.",
+        lambda: places.map_of_places(panels, columns, measure), {"cells": Feed("cells")},
+        columns=MEASURED,
+        hint="Point at a tile to read it; a click opens the place below. Of those in thin frames "
+        "the rows and nodes that scans returned are kept.",
     )  # fmt: skip
 
 

@@ -139,7 +139,10 @@ def nodes_section(part) -> Section | None:
                   "in no other set"]  # fmt: skip
         blocks += [
             "Sets share nodes by chance as well: independent sets of these sizes would share "
-            "the number expected. A ratio near 1 is no sign of a common code.",
+            "the number expected. A ratio near 1 is no sign of a common code. Under permuted "
+            "labels sets are nearly empty, so that the permutation p says that sharing anything "
+            "at all is unusual there; whether sets of these sizes share more than chance gives, "
+            "the hypergeometric p says.",
             Shown("expected"),
             Shown("upset"),
             Shown("venn"),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+EXACT = 50_000  # numbers of a column that are kept as they are; of more, seven digits
 MISSING = -(2**15)  # the whole number that stands for NaN among rounded values
 
 
@@ -83,7 +84,8 @@ def packed(column) -> dict:
         steps = np.clip(np.round(steps), MISSING + 1, -MISSING - 1)
         column, step = np.where(np.isnan(steps), MISSING, steps).astype(np.int16), column.step
     column = np.asarray(column)
-    dtype = np.dtype(np.float32)
+    # A p-value that is 0.05 must not become one above it.
+    dtype = np.dtype(np.float64 if column.size <= EXACT else np.float32)
     if column.dtype.kind in "iub":
         low, high = (int(column.min()), int(column.max())) if column.size else (0, 0)
         kinds = (np.uint8, np.int8, np.uint16, np.int16, np.int32)
@@ -128,12 +130,14 @@ class Sheets:
 
         chosen: {what groups belong to: the group's number}.
         """
-        sheet = self.packed[name]
-        starts = unpacked(sheet["starts"])
-        first, end = 0, self.length(name)
-        if sheet["by"]:
-            first, end = starts[chosen[sheet["by"]]], starts[chosen[sheet["by"]] + 1]
-        return [self.row(name, i) for i in range(int(first), int(end))]
+        by = self.packed[name]["by"]
+        first, end = self.ends(name, chosen[by]) if by else (0, self.length(name))
+        return [self.row(name, i) for i in range(first, end)]
+
+    def ends(self, name: str, group: int) -> tuple[int, int]:
+        """The first row of a group, and the first behind it."""
+        starts = unpacked(self.packed[name]["starts"])
+        return int(starts[group]), int(starts[group + 1])
 
     def length(self, name: str) -> int:
         """The number of all rows of a sheet."""

@@ -2,12 +2,12 @@
 
 import altair as alt
 
-from personascan.report.charts.theme import COLOURS, FAINT, INK, SOFT, data
+from personascan.report.charts.theme import COLOURS, FAINT, INK, SOFT, data, significant
 
 PANEL = 250
 BY_NUMBER = alt.EncodingSortField("of", op="min")  # as the study has them
 MEASURES = {
-    "z": "z: deviations above permuted labels",
+    "z": "z: above permuted labels, in deviations of all labellings",
     "auroc": "AUROC of rows scanned alone (0.5 is chance)",
     "probe_auroc": "AUROC of a probe, held out (0.5 is chance)",
     "silhouette": "silhouette (higher is further apart)",
@@ -43,7 +43,7 @@ def profiles(columns: int = 3) -> alt.Chart:
     passing = encoded.mark_point(size=46, filled=False, strokeWidth=1.8).encode(
         tooltip=tooltip,
         strokeOpacity=alt.condition(
-            "measure == 'z' && datum.p_family <= 0.05", alt.value(1), alt.value(0)
+            f"measure == 'z' && {significant('p_family')}", alt.value(1), alt.value(0)
         ),
     )
     return (
@@ -147,7 +147,7 @@ def ways(columns: int = 3) -> alt.Chart:
 def found() -> alt.Chart:
     """The studentised statistic of each comparison's furthest place, study by study."""
     base = data("found").encode(
-        alt.X("best_z:Q", title="z of the furthest place: deviations above permuted labels"),
+        alt.X("best_z:Q", title="z of the furthest place"),
         alt.Y("comparison:N", sort=BY_NUMBER, title=None, axis=alt.Axis(labelLimit=200)),
         alt.Color("study:N", scale=alt.Scale(range=list(COLOURS)), title=None,
                   legend=alt.Legend(orient="bottom", columns=3)),
@@ -159,7 +159,7 @@ def found() -> alt.Chart:
         base.mark_point(size=60, strokeWidth=1.6)
         .encode(
             alt.Fill("study:N", scale=alt.Scale(range=list(COLOURS)), legend=None),
-            fillOpacity=alt.condition("datum.best_p <= 0.05", alt.value(1), alt.value(0)),
+            fillOpacity=alt.condition(significant("best_p"), alt.value(1), alt.value(0)),
         )
         .properties(width=460, height=alt.Step(26))
     )

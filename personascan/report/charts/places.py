@@ -2,24 +2,27 @@
 
 import altair as alt
 
-from personascan.report.charts.theme import H1_H0, INK, PAPER, SOFT, data
+from personascan.report.charts.theme import H1_H0, INK, PAPER, SOFT, data, significant
 
 WIDTH, HEIGHT = 300, 220
 SIDES = alt.Legend(
     title=None, labelExpr="datum.value == 1 ? 'H1' : 'H0'", orient="top", symbolOpacity=1
 )
-Z = "z: deviations above the mean of permuted labels"
+Z = "z, by all labellings of the place"
 
 
-def map_of_places(lines: list[dict], columns: int) -> alt.Chart:
+def map_of_places(lines: list[dict], columns: int, measure: str = "z") -> alt.Chart:
     """Places by comparisons, coloured by the studentised statistic; a dot where it is significant.
 
+    measure: "z", or "auroc" where labels were not permuted.
     lines: {"line": what it is called, "layers": their names in order} of every site and position.
     """
     most = max(len(line["layers"]) for line in lines)
     step = max(7, min(26, round(860 / (columns * most))))
-    panels = [one_map(line["line"], line["layers"], step, i, columns) for i, line in
-              enumerate(lines)]  # fmt: skip
+    panels = [
+        one_map(line["line"], line["layers"], step, i % columns == 0, measure)
+        for i, line in enumerate(lines)
+    ]
     return (
         alt.concat(*panels, columns=columns, spacing=14)
         .resolve_scale(color="shared")
@@ -27,12 +30,11 @@ def map_of_places(lines: list[dict], columns: int) -> alt.Chart:
     )
 
 
-def one_map(line: str, layers: list[str], step: int, number: int, columns: int):
+def one_map(line: str, layers: list[str], step: int, first: bool, measure: str):
     """One line of layers."""
     x = alt.X("layer:N", sort=layers, title="layer", axis=alt.Axis(
         labelAngle=0 if all(len(name) < 4 for name in layers) else -45, labelOverlap="parity",
         ticks=False, domain=False))  # fmt: skip
-    first = number % columns == 0
     y = alt.Y("comparison:N", sort=None, title=None,
               axis=alt.Axis(ticks=False, domain=False, labels=first, labelLimit=160))  # fmt: skip
     base = data("cells").transform_filter(alt.datum.line == line).encode(x, y)
@@ -42,18 +44,20 @@ def one_map(line: str, layers: list[str], step: int, number: int, columns: int):
         alt.Tooltip("auroc:Q", format=".2f", title="AUROC, rows scanned alone"),
     ]  # fmt: skip
     tiles = base.mark_rect(stroke=PAPER, strokeWidth=1, cursor="pointer").encode(
-        alt.Color("z:Q", scale=alt.Scale(scheme="blueorange", domainMid=0),
-                  legend=alt.Legend(title="z", orient="right", gradientLength=120)),
+        alt.Color(f"{measure}:Q",
+                  scale=alt.Scale(scheme="blueorange", domainMid=0 if measure == "z" else 0.5),
+                  legend=alt.Legend(title=measure, orient="right", gradientLength=120)),
         tooltip=tooltip,
     )  # fmt: skip
-    marks = base.transform_filter(alt.datum.p_family <= 0.05).mark_circle(
+    marks = base.transform_filter(significant("p_family")).mark_circle(
         size=min(40, step * 2), color="#111111", opacity=1, stroke="#ffffff", strokeWidth=0.7,
         cursor="pointer",
     ).encode(tooltip=tooltip)  # fmt: skip
+    kept = base.transform_filter("datum.kept == 1").mark_rect(fill=None, stroke=INK, strokeWidth=1)
     here = base.transform_filter("datum.cell == here").mark_rect(
         fill=None, stroke=INK, strokeWidth=2.5
     )
-    return alt.layer(tiles, marks, here).properties(
+    return alt.layer(tiles, marks, kept, here).properties(
         width=step * len(layers), height=alt.Step(18), title=alt.Title(line, fontSize=12)
     )
 
@@ -82,12 +86,7 @@ def null() -> alt.Chart:
         tooltip=[alt.Tooltip("limit:Q", format=".2f",
                              title="95% of the permutations' highest places")],
     )  # fmt: skip
-    name = (
-        data("cell")
-        .mark_text(align="right", dx=-6, dy=9, text="true labels", color=alt.ExprRef("h1"))
-        .encode(alt.X("z:Q"), y=alt.value(0))
-    )
-    return sized(alt.layer(bars, limit, observed, name))
+    return sized(alt.layer(bars, limit, observed))
 
 
 def roc() -> alt.Chart:
@@ -113,7 +112,7 @@ def cloud() -> alt.Chart:
                   scale=alt.Scale(zero=False)),
             alt.Y("y:Q", title="component 2", axis=axis, scale=alt.Scale(zero=False)),
             alt.Color("positive:N", scale=H1_H0, legend=SIDES),
-            tooltip=[alt.Tooltip("text:N", title=" ")],
+            tooltip=[alt.Tooltip("text:N", title=" "), alt.Tooltip("side:N", title="side")],
         )
     )  # fmt: skip
 

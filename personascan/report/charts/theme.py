@@ -6,6 +6,8 @@ written. Colours are those of Okabe and Ito, which survive colour blindness.
 
 import altair as alt
 
+from personascan.analysis.findings import LEVEL
+
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#B8A600")
 INKS = {
     "light": {
@@ -27,6 +29,11 @@ FONT = "system-ui, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 def data(name: str, **keywords) -> alt.Chart:
     """A chart of a named data set, which the page puts there."""
     return alt.Chart(alt.NamedData(name), **keywords)
+
+
+def significant(column: str) -> str:
+    """Whether a p-value is there and small enough; nothing at all counts as zero otherwise."""
+    return f"isValid(datum.{column}) && datum.{column} <= {LEVEL}"
 
 
 def finished(chart, **colours: str) -> dict:

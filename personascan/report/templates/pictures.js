@@ -100,7 +100,9 @@ class Pictures {
       view.addEventListener("click", (_event, item) => {
         if (item && item.datum && item.datum.cell !== undefined) this.page.open(item.datum.cell);
       });
-      if (chart.scrollWidth > chart.clientWidth) chart.tabIndex = 0;
+      const wide = chart.scrollWidth > chart.clientWidth;
+      if (wide) chart.tabIndex = 0;
+      figure.classList.toggle("sideways", wide);
       figure.dataset.drawn = "yes";
     });
     return state.ready;
@@ -195,12 +197,17 @@ class Pictures {
     return Object.values(rows).reduce((a, b) => (b.length > a.length ? b : a), []);
   }
 
+  columns(figure) {
+    const { columns } = this.of(figure);
+    const [row] = this.main(figure);
+    return columns.length || !row ? columns : Object.keys(row);
+  }
+
   async numbers(figure) {
     if (!figure.querySelector("details").open) return;
     await this.draw(figure);
     const rows = this.main(figure);
-    const names = rows.length ? Object.keys(rows[0]) : [];
-    figure.querySelector(".numbers").replaceChildren(...plainTable(rows, names, 200));
+    figure.querySelector(".numbers").replaceChildren(...plainTable(rows, this.columns(figure), 1000));
   }
 
   async save(figure, kind) {
@@ -209,7 +216,7 @@ class Pictures {
     const name = `${figure.dataset.picture}.${kind}`;
     if (kind === "csv") {
       const rows = this.main(figure);
-      save(name, csvOf(rows, rows.length ? Object.keys(rows[0]) : []), "text/csv");
+      save(name, csvOf(rows, this.columns(figure)), "text/csv");
     } else if (kind === "svg") {
       save(name, await view.toSVG(), "image/svg+xml");
     } else {

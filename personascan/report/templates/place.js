@@ -41,7 +41,9 @@ class PlaceView {
   clearest() {
     const shown = this.sheets.rows("comparisons", this.chosen);
     const best = shown.reduce((a, b) => ((b.best_z ?? -1) > (a.best_z ?? -1) ? b : a));
-    return best.furthest;
+    // Where something is kept of its rows and nodes, if it is of any place.
+    const own = this.scans.filter((one) => one.comparison === best.comparison);
+    return (own.find((one) => one.cell === best.furthest) || own[0] || { cell: best.furthest }).cell;
   }
 
   move(comparison, at) {
@@ -86,9 +88,9 @@ class PlaceView {
     if (row.z === null) return `${sides}Labels were not permuted here: no score carries a p-value.`;
     const sure = row.p_family <= 0.05 ? "It shows here" : "It is not found here";
     return sides + filled(
-      `${sure}: z {z:.1f}, family-wise p {p_family:.3f}. A probe that is told the labels has `
-      + "AUROC {probe_auroc:.2f}, rows scanned alone {auroc:.2f} ({auroc_low:.2f} to "
-      + "{auroc_high:.2f}).", row);
+      `${sure}: z {z:.1f}, family-wise p {p_family:.3f}. How well H1 is told from H0 here (AUROC, 0.5 is `
+      + "chance): {probe_auroc:.2f} by a probe that is told the labels, {auroc:.2f} ({auroc_low:.2f} to "
+      + "{auroc_high:.2f}) by rows scanned one at a time without them.", row);
   }
 
   openScan(scan) {
@@ -107,6 +109,6 @@ class PlaceView {
     document.getElementById(id).replaceChildren(...rows.map((row) => element("li", {},
       element("span", { className: row.positive ? "side h1" : "side h0", textContent: row.positive ? "H1" : "H0" }),
       element("bdi", { textContent: ` ${row.text} ` }),
-      element("small", { textContent: `${row.returned} of ${row.scanned} runs` }))));
+      element("small", { textContent: `in ${row.returned} of the ${row.scanned} runs that scanned it` }))));
   }
 }

@@ -1,7 +1,7 @@
 "use strict";
 // Sheets: the data of the page, column by column; packed by personascan/report/sheets.py.
 const KINDS = {
-  u1: Uint8Array, i1: Int8Array, u2: Uint16Array, i2: Int16Array, i4: Int32Array, f4: Float32Array,
+  u1: Uint8Array, i1: Int8Array, u2: Uint16Array, i2: Int16Array, i4: Int32Array, f4: Float32Array, f8: Float64Array,
 };
 const MISSING = -32768;
 
@@ -26,7 +26,7 @@ function unpacked(column) {
   }
   const values = new KINDS[column.kind](decoded(column.bytes).buffer);
   if (!column.step) return values;
-  const found = new Float32Array(values.length);
+  const found = new Float64Array(values.length);
   for (let i = 0; i < values.length; i += 1) {
     found[i] = values[i] === MISSING ? NaN : values[i] * column.step;
   }
