@@ -6,6 +6,7 @@ from personascan.analysis.findings import LEVEL, pooled
 from personascan.interventions.design import FOUND
 from personascan.interventions.plan import RANDOM
 from personascan.report.intervened import action_name, effect_at, main_keys, passing_sets
+from personascan.report.section import Table
 from personascan.report.words import joined, safe
 from personascan.study.effects import MATCHING
 from personascan.study.results import Part
@@ -28,6 +29,25 @@ def named(names) -> str:
     if len(names) > NAMED:
         names = [*names[: NAMED - 1], f"{len(names) - NAMED + 1} more"]
     return joined(names)
+
+
+def at_a_glance(part: Part) -> Table | None:
+    """A line for each comparison: how sure it is, and what else would tell its sides apart."""
+    found = part.findings()
+    if not found:
+        return None
+    held = {0: "no", 1: "one way", 2: "both ways"}
+    header = ["", "p, all places", f"q over {compared(part)}", "other half agrees"]
+    header += ["word counts tell"] if part.texts else []
+    rows = [
+        [
+            f"**{safe(f.name)}**" if f.found else safe(f.name), f"{f.p_family:.3f}", f"{f.q:.3f}",
+            held[f.confirmed] if f.judged else "-",
+            *([f"{part.wording[f.name][0]:.0%}"] if part.texts else []),
+        ]
+        for f in found
+    ]  # fmt: skip
+    return Table(header, rows)
 
 
 def without_permutations(part: Part) -> str:

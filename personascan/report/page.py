@@ -9,9 +9,9 @@ from personascan.places import lines_of
 from personascan.report.alone import alone_section, tails_section, transfer_section
 from personascan.report.intervened import intervened_section
 from personascan.report.judged import apart_section, judged_section, late_section
-from personascan.report.lead import NAMED, SURE_WORDING, lead
+from personascan.report.lead import NAMED, SURE_WORDING, at_a_glance, lead
 from personascan.report.scanned import nodes_section, runs_section
-from personascan.report.section import Section, Shown, Table
+from personascan.report.section import Section, Shown, Table, block
 from personascan.report.words import joined, line_name, listed, quoted, safe
 
 
@@ -22,6 +22,7 @@ class PartPage:
     title: str
     asked: str
     lead: tuple[str, ...]  # what was found, in a few sentences
+    glance: Table | None  # a line for each comparison
     how: str  # what was put through the network, and what was kept
     sections: tuple[Section, ...]
 
@@ -29,6 +30,7 @@ class PartPage:
         """As JSON holds it."""
         return {
             "title": self.title, "asked": self.asked, "lead": list(self.lead), "how": self.how,
+            "glance": block(self.glance) if self.glance else None,
             "sections": [section.packed() for section in self.sections],
         }  # fmt: skip
 
@@ -53,6 +55,7 @@ def part_page(part) -> PartPage:
         title=f"{several(part.scans)} in {quoted(part.model)}",
         asked=asked_sentence(part),
         lead=lead(part),
+        glance=at_a_glance(part),
         how=how_sentences(part),
         sections=tuple(filter(None, sections)),
     )

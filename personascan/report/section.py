@@ -49,4 +49,9 @@ def block(one) -> dict:
         return {"text": one}
     if isinstance(one, Shown):
         return {"picture": one.picture}
-    return {"header": list(one.header), "rows": [list(row) for row in one.rows]}
+    # A column in which nothing stands anywhere says nothing.
+    kept = [i for i, column in enumerate(zip(*one.rows, strict=True)) if set(column) != {"-"}]
+    return {
+        "header": [one.header[i] for i in kept],
+        "rows": [[row[i] for i in kept] for row in one.rows],
+    }
