@@ -56,7 +56,7 @@ def opened(browser):
     """Opens pages, and sees to it that they said nothing and asked for nothing but themselves."""
     contexts, said, asked = [], [], []
 
-    def begin(path, shown=".map[data-drawn=yes]", **options):
+    def begin(path, **options):
         context = browser.new_context(accept_downloads=True, **options)
         contexts.append(context)
         page = context.new_page()
@@ -66,7 +66,9 @@ def opened(browser):
         page.on("request", lambda request: asked.append(request.url))
         page.goto(path.as_uri())
         page.wait_for_selector("html[data-ready=yes]")
-        page.wait_for_selector(shown)
+        # What is far below the screen is drawn once it comes near.
+        page.locator(".map:visible").first.scroll_into_view_if_needed()
+        page.wait_for_selector(".map[data-drawn=yes]")
         return page
 
     yield begin
@@ -263,7 +265,7 @@ def test_studies_stand_side_by_side(opened, content, tmp_path):
     path = tmp_path / "beside.html"
     made = compared([(tmp_path / "a", content), (tmp_path / "b", other)])
     path.write_text(compared_html(made), encoding="utf-8")
-    page = opened(path, "h1")
+    page = opened(path)
     draw_all(page)
     assert page.query_selector("[data-picture=map-1][data-drawn=yes]")
     assert len(page.query_selector_all("main > section tbody tr")) == 2 * len(SMALL.names)
