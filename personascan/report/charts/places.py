@@ -110,7 +110,8 @@ def cloud() -> alt.Chart:
         data("points").mark_circle(size=34, opacity=0.75).encode(
             alt.X("x:Q", title="component 1 (units of activation)", axis=axis,
                   scale=alt.Scale(zero=False)),
-            alt.Y("y:Q", title="component 2 (units of activation)", axis=axis, scale=alt.Scale(zero=False)),
+            alt.Y("y:Q", title="component 2 (units of activation)", axis=axis,
+                  scale=alt.Scale(zero=False)),
             alt.Color("positive:N", scale=H1_H0, legend=SIDES),
             tooltip=[alt.Tooltip("text:N", title=" "), alt.Tooltip("side:N", title="side")],
         )
