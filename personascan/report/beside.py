@@ -1,17 +1,19 @@
 """Several studies side by side: what each found, and their layer profiles over one another."""
 
 import pathlib
+from dataclasses import replace
 
 import numpy as np
 from markupsafe import Markup
 
 from personascan.report.charts.theme import INKS, config
 from personascan.report.html import code_and_hash, compiled, environment, source, squeezed
-from personascan.report.pictures import BESIDE, CORNERS, map_picture
+from personascan.report.pictures import BESIDE, CORNERS, Feed, map_picture
 from personascan.report.sheets import Grouped, Sheets, columns_of
 from personascan.visible import visible
 
 CELLS = ("comparison", "place", "line", "depth", "z", "p_family", "auroc", "probe_auroc")
+MAPPED = ("comparison", "place", "line", "layer", "z", "p_family", "auroc", "kept")
 FOUND = ("comparison", "best_z", "best_p", "passing", "wording")
 
 
@@ -65,35 +67,23 @@ def study_names(folders: list[pathlib.Path]) -> list[str]:
 def compared_html(content: dict) -> str:
     """The page."""
     pictures = {picture.name: picture for picture in BESIDE}
-    feeds, charts = {}, {name: compiled(picture) for name, picture in pictures.items()}
-    for i, (name, (sheets, part)) in enumerate(content["maps"].items()):
-        picture = map_picture(sheets, part)
-        own = f"map-{i}"
-        charts[own] = compiled(picture)
-        rows = sheets.rows("cells", {"part": part})
-        feeds[own] = (name, rows)
-    sheets = dict(content["sheets"])
+    sheets, maps = dict(content["sheets"]), {}
+    charts = {name: compiled(picture) for name, picture in pictures.items()}
     packed = {name: picture.packed() for name, picture in pictures.items()}
-    for own, (name, rows) in feeds.items():
-        names = ("comparison", "place", "line", "layer", "z", "p_family", "auroc", "kept")
-        sheets[own] = gathered(names, [tuple(row[n] for n in names) for row in rows])
-        feed = {"sheet": own, "every": True, "only": "", "where": {}, "match": {}}
-        packed[own] = {
-            "title": name,
-            "says": "",
-            "of": "",
-            "columns": [],
-            "feeds": {"cells": feed},
-            "choices": [],
-        }
+    for number, (study, (own, part)) in enumerate(content["maps"].items()):
+        name, picture = f"map-{number}", map_picture(own, part)
+        maps[name], charts[name] = study, compiled(picture)
+        rows = own.rows("cells", {"part": part})
+        sheets[name] = gathered(MAPPED, [tuple(row[column] for column in MAPPED) for row in rows])
+        feeds = {"cells": Feed(name, every=True)}
+        packed[name] = replace(picture, title=study, feeds=feeds, columns=MAPPED[:-1]).packed()
     embedded = {
         "sheets": sheets, "charts": charts, "pictures": packed, "corners": CORNERS,
         "themes": {kind: {"ink": ink, "config": config(kind)} for kind, ink in INKS.items()},
     }  # fmt: skip
     code, code_hash = code_and_hash(("sheets.js", "tables.js", "pictures.js", "beside.js"))
     return environment().get_template("compare.html.j2").render(
-        names=content["names"], parts=content["parts"], pictures=pictures,
-        maps={own: name for own, (name, _) in feeds.items()},
+        names=content["names"], parts=content["parts"], pictures=pictures, maps=maps,
         found=Sheets(content["sheets"]).every("found"), style=Markup(source("page.css")),
         data=squeezed(embedded), code=Markup(code), code_hash=code_hash,
         licence=source("vega_licence.txt"),
