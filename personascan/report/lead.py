@@ -70,9 +70,14 @@ def detected(part: Part) -> str:
     )
 
 
+def of_personas(part: Part) -> bool:
+    """Whether its rows are statements of personas."""
+    return part.texts and part.terms.rows == "statements"
+
+
 def compared(part: Part) -> str:
     """What the comparisons are of, in the plural."""
-    if not part.texts:
+    if not of_personas(part):
         return "comparisons"
     return "topics" if part.level == 0 else "personas"
 
@@ -157,8 +162,8 @@ def what_else(part: Part) -> str:
         most, least = max(by_wording)[0], min(by_wording)[0]
         sentences.append(
             f"**What it may be instead:** word counts alone tell {span(least, most, '.0%')} of the "
-            f"statements of {named(name for _, name in by_wording)} apart, so that wording is a "
-            "likely reason there."
+            f"{part.terms.rows} of {named(name for _, name in by_wording)} apart, so that wording "
+            "is a likely reason there."
         )
     if any(found.effects for found in part.interventions):
         sentences.append(edited(part))

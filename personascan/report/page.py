@@ -9,7 +9,7 @@ from personascan.places import lines_of
 from personascan.report.alone import alone_section, tails_section, transfer_section
 from personascan.report.intervened import intervened_section
 from personascan.report.judged import apart_section, judged_section, late_section
-from personascan.report.lead import NAMED, SURE_WORDING, at_a_glance, lead
+from personascan.report.lead import NAMED, SURE_WORDING, at_a_glance, lead, of_personas
 from personascan.report.scanned import nodes_section, runs_section
 from personascan.report.section import Section, Shown, Table, block
 from personascan.report.words import joined, line_name, listed, quoted, safe
@@ -74,9 +74,10 @@ def asked_sentence(part) -> str:
     sizes = sorted({f"{a} + {b}" for a, b in part.pool_sizes.values()})
     lines = joined(map(safe, dict.fromkeys(place.line or place.site for place in part.places)))
     where = f"{len(part.places)} places of {quoted(part.model)} (layers of {lines})"
-    if not part.texts:
+    if not of_personas(part):
         return (
-            f"Asked: at which of {where} do {part.terms.h1} (H1) differ from {part.terms.h0} (H0)? "
+            f"Asked: at which of {where} do {part.terms.h1} (H1) differ "
+            f"from {part.terms.h0} (H0), for each of {len(part.scans)} comparisons? "
             f"{', '.join(sizes)} {part.terms.rows}."
         )
     against = {
