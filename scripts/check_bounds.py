@@ -27,6 +27,7 @@ TESTS = [
     "test_golden.py",
     "test_hub.py",
     "test_loading.py",
+    "test_notebooks.py",
     "test_order.py",
     "test_parity.py::test_a_short_prompt[gemma2]",
     "test_parity.py::test_a_short_prompt[gpt_neox]",
