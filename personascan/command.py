@@ -11,7 +11,7 @@ import pathlib
 import signal
 import sys
 
-from personascan.errors import InputError
+from personascan.errors import InputError, forget_swallowed_interrupts
 from personascan.reading import refuse_special
 from personascan.visible import visible
 
@@ -64,6 +64,7 @@ def run(main, interrupted: str = ENDED, heavy=HEAVY, arguments: bool = False) ->
             logging.set_verbosity(logging.WARNING)
         prepare(heavy)
         on_signals(unwind)
+        forget_swallowed_interrupts()
         with several_processes(flags.FLAGS):
             main(argv)
 

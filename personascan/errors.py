@@ -1,5 +1,7 @@
 """The one exception that means: the input is at fault, and the message says what to do."""
 
+import sys
+
 from personascan.visible import visible
 
 
@@ -11,3 +13,16 @@ class InputError(ValueError):
 
     def __str__(self) -> str:
         return visible(" ".join(super().__str__().split("\n")))
+
+
+def forget_swallowed_interrupts() -> None:
+    """Say nothing of an interrupt inside a callback, where nothing can be raised: it comes again.
+
+    JAX has such a callback at every collection of garbage, and Python would print its traceback.
+    """
+    sys.unraisablehook = told_unless_interrupt
+
+
+def told_unless_interrupt(unraisable) -> None:
+    if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(unraisable)

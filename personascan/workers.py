@@ -10,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 import joblib
 from tqdm import tqdm
 
-from personascan.errors import InputError
+from personascan.errors import InputError, forget_swallowed_interrupts
 
 WORKER_BYTES = 450 * 2**20  # what a worker imports and compiles
 
@@ -47,6 +47,7 @@ def called(number: int, parent: int, compiled: str | None, function, *arguments)
     """(number, what the call gives), in a process that ends with its parent, and stays warm."""
     if parent and os.getpid() != parent:
         end_with(parent)
+        forget_swallowed_interrupts()
         one_of_several(compiled)
     return number, function(*arguments)
 

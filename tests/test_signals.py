@@ -250,3 +250,25 @@ def test_a_signal_while_a_device_computes_ends_as_any_other(tmp_path):
     assert err.strip() == ENDED
     assert process.returncode == 128 + signal.SIGTERM
     assert not (tmp_path / "out").exists()
+
+
+def test_an_interrupt_inside_a_callback_is_not_printed(tmp_path):
+    """As JAX's of the garbage collector, where Python can only print what is raised."""
+    lines = (
+        "import gc",
+        "def raised(*_):",
+        "    gc.callbacks.clear()",
+        "    raise KIND('inside a callback')",
+        "gc.callbacks.append(raised)",
+        "gc.collect()",
+    )
+    said = {}
+    for kind in ("KeyboardInterrupt", "ValueError"):
+        work = "\n        ".join(lines).replace("KIND", kind)
+        (tmp_path / "work.py").write_text(WAITING.format(work=work))
+        place = f"--out={tmp_path / kind}"
+        process = start(str(tmp_path / "work.py"), place, env=environment(tmp_path))
+        said[kind] = process.communicate(timeout=300)[1]
+        assert process.returncode == 0, said[kind]
+    assert "Traceback" not in said["KeyboardInterrupt"]
+    assert "inside a callback" in said["ValueError"]
