@@ -69,6 +69,11 @@ def pair_p(one_D, other_D) -> float:
     return float(hypergeom.sf(shared - 1, len(one_D), int(one_D.sum()), int(other_D.sum())))
 
 
+def chance_interval(size: int, other: int, nodes: int) -> np.ndarray:
+    """Between which numbers of shared nodes 95% of two random sets of these sizes lie: [2]."""
+    return hypergeom.ppf((0.025, 0.975), nodes, size, other)
+
+
 def exclusive_counts(sets: dict[str, np.ndarray]) -> dict[tuple[str, ...], int]:
     """How many nodes belong to exactly each combination of sets, largest first."""
     names = list(sets)

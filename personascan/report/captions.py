@@ -1,9 +1,9 @@
 """The sentence beside each picture across places, with its numbers."""
 
 import numpy as np
-from scipy.stats import hypergeom
 
 from personascan.analysis.findings import LEVEL
+from personascan.analysis.overlaps import chance_interval
 from personascan.interventions.design import FOUND
 from personascan.interventions.plan import RANDOM
 from personascan.report.intervened import (
@@ -19,7 +19,6 @@ from personascan.report.words import joined, safe
 from personascan.study.results import Part
 
 NAMED = 3
-CHANCE = (0.025, 0.975)
 
 
 def captions(part: Part) -> dict[str, str]:
@@ -101,7 +100,7 @@ def expected_caption(part: Part) -> str:
         more = less = 0
         for o in pairs:
             sizes = [int(at[name].nodes_D.sum()) for name in o.names]
-            low, high = hypergeom.ppf(CHANCE, next(iter(at.values())).nodes_D.size, *sizes)
+            low, high = chance_interval(*sizes, next(iter(at.values())).nodes_D.size)
             more, less = more + (o.observed > high), less + (o.observed < low)
         said.append(f"at {place}, of {len(pairs)} pairs {more} share more and {less} fewer")
     return (

@@ -1,9 +1,8 @@
 """What a page shows across places and comparisons, as sheets: overlaps, validation, edits."""
 
 import numpy as np
-from scipy.stats import hypergeom
 
-from personascan.analysis.overlaps import exclusive_counts
+from personascan.analysis.overlaps import chance_interval, exclusive_counts
 from personascan.interventions.design import FOUND, STEER
 from personascan.interventions.plan import CONTROLS
 from personascan.report.charts.venn import SHAPES, middles, outline
@@ -12,7 +11,6 @@ from personascan.report.sheets import Grouped, Sheet, columns_of
 from personascan.study.results import Study
 from personascan.visible import visible
 
-CHANCE = (0.025, 0.975)
 COMBINATIONS = 30  # that an UpSet plot shows; more cannot be read
 
 
@@ -37,7 +35,6 @@ def overlap_sheets(study: Study) -> dict[str, Sheet]:
     )  # fmt: skip
     exclusive = Grouped("combination", "names", "nodes", by="shared")
     members = Grouped("combination", "comparison", "inside", by="shared")
-    sizes = Grouped("comparison", "nodes", by="shared")
     outlines = Grouped("comparison", "order", "x", "y", by="shared")
     counts = Grouped("names", "nodes", "x", "y", by="shared")
     for part in study.parts:
@@ -58,14 +55,13 @@ def overlap_sheets(study: Study) -> dict[str, Sheet]:
             members.add(*columns_of(
                 [(i, visible(name), int(name in c)) for i, (c, _) in enumerate(combinations)
                  for name in own if own[name]], 3))  # fmt: skip
-            sizes.add(*columns_of([(visible(n), size) for n, size in own.items() if size], 2))
             some = {n: s.nodes_D for n, s in at.items() if own[n]}
             outlines.add(*columns_of(outline_lines(list(some)), 4))
             counts.add(*columns_of(count_lines(some), 4))
             lines.append((number, visible(str(place))))
         shared.add(*columns_of(lines, 2))
     made = {"shared": shared, "overlaps": pairs, "exclusive": exclusive, "members": members,
-            "sizes": sizes, "venn_outlines": outlines, "venn_counts": counts}  # fmt: skip
+            "venn_outlines": outlines, "venn_counts": counts}  # fmt: skip
     return {name: one.sheet() for name, one in made.items()}
 
 
@@ -98,8 +94,7 @@ def overlap_line(o, sizes: dict[str, int], nodes: int) -> tuple:
     """What sets share over what chance gives, with the 95% of chance where two are beside."""
     low = high = np.nan
     if len(o.names) == 2:
-        limits = hypergeom.ppf(CHANCE, nodes, *(sizes[name] for name in o.names))
-        low, high = limits / o.expected
+        low, high = chance_interval(*(sizes[name] for name in o.names), nodes) / o.expected
     return (
         together(o.names), len(o.names), o.observed, o.expected, o.observed / o.expected, low,
         high, o.null_mean, o.p, o.p_hypergeometric,

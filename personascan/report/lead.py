@@ -19,7 +19,7 @@ NAMED = 4  # comparisons that a sentence names; more are counted
 def lead(part: Part) -> tuple[str, ...]:
     """Where it shows, how sure that is, and what speaks against it or for it."""
     if not part.calibrations:
-        return (without_permutations(part), detected(part))
+        return (without_permutations(), detected(part))
     return tuple(filter(None, (where(part), how_sure(part), what_else(part))))
 
 
@@ -50,7 +50,7 @@ def at_a_glance(part: Part) -> Table | None:
     return Table(header, rows)
 
 
-def without_permutations(part: Part) -> str:
+def without_permutations() -> str:
     return (
         "Labels were not permuted, so that no score carries a p-value and nothing is claimed: set "
         "`scan.permutations`."

@@ -168,7 +168,7 @@ ACROSS = (
     ),
     Picture(
         "upset", "Nodes in exactly these sets", across.upset,
-        {"exclusive": Feed("exclusive"), "members": Feed("members"), "sizes": Feed("sizes")},
+        {"exclusive": Feed("exclusive"), "members": Feed("members")},
         choices=(Choice("shared", "Place", sheet="shared", words="{place}"),),
     ),
     Picture(

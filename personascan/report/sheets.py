@@ -115,9 +115,6 @@ class Sheets:
     def __init__(self, sheets: dict[str, dict]):
         self.packed, self.read = sheets, {}
 
-    def __contains__(self, name: str) -> bool:
-        return name in self.packed
-
     def columns(self, name: str) -> dict:
         """The columns of a sheet, unpacked once."""
         if name not in self.read:

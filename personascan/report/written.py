@@ -14,17 +14,16 @@ from personascan.report.sheets import Sheets
 SCALE = 2.0  # pixels of a PNG for each of the chart's
 
 
-def filled_spec(picture: Picture, sheets: Sheets, chosen: dict, **params) -> dict:
+def filled_spec(picture: Picture, sheets: Sheets, chosen: dict) -> dict:
     """The chart as Vega-Lite with its rows, on white paper."""
     rows = {
         name: CORNERS if name == "corners" else fed(feed, sheets, chosen)
         for name, feed in picture.feeds.items()
     }
     spec = picture.spec()
-    values = {**chosen, **params}
     for param in spec.get("params", []):
-        if param["name"] in values:
-            param["value"] = values[param["name"]]
+        if param["name"] in chosen:
+            param["value"] = chosen[param["name"]]
     return {**spec, "datasets": rows, "config": {**config("light"), "background": "#ffffff"}}
 
 
