@@ -99,9 +99,19 @@ def lines_of(places) -> dict[tuple, list[Place]]:
     return found
 
 
-def depth(place: Place, layers: int) -> float:
-    """Relative depth: 0 at the first of that many blocks, 1 at the last and behind it."""
-    return 1.0 if place.site in ONCE else place.layer / max(layers - 1, 1)
+def depths(places, layers: int) -> dict[Place, float]:
+    """Relative depth: 0 at the first of that many blocks, 1 at the last and behind it.
+
+    Layers with names of their own: within their line; the only one of a line is its last.
+    """
+    found = {}
+    for line in lines_of(places).values():
+        for i, place in enumerate(line):
+            if place.line:
+                found[place] = i / (len(line) - 1) if len(line) > 1 else 1.0
+            else:
+                found[place] = 1.0 if place.site in ONCE else place.layer / max(layers - 1, 1)
+    return {place: found[place] for place in places}
 
 
 class PlaceRows(Mapping):

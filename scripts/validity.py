@@ -1,8 +1,9 @@
 """Are the p-values right? Calibrates problems whose truth is known and tests what came out.
 
 Each problem is a family of four places with very different nulls. One JSON line without signal,
-then one for each strength of a signal in the place with the lowest null. Exits with 1 if a check of
-the problems without signal fails at the 0.1% level.
+then one for each strength of a signal in the place with the lowest null. Then the overlap of the
+node sets of two comparisons that have nothing in common, in three ways, or one and the same
+direction. Exits with 1 if a check fails at the 0.1% level.
 """
 
 from personascan.command import run  # first: a signal is answered from here on
@@ -22,6 +23,7 @@ NODES = flags.DEFINE_integer("nodes", 40, "Nodes.", lower_bound=2)
 RUNS = flags.DEFINE_integer("runs", 10, "Runs of the statistic.", lower_bound=1)
 NODE_RUNS = flags.DEFINE_integer("node_runs", 20, "Runs for the nodes.", lower_bound=2)
 TAIL = flags.DEFINE_string("tail", "signed", "signed, right, left or two.")
+SHARED = flags.DEFINE_integer("overlaps", 200, "Pairs of comparisons, each way.", lower_bound=1)
 SEED = flags.DEFINE_integer("seed", 0, "Seed.")
 FAILS = 0.001
 
@@ -31,6 +33,7 @@ def main(_) -> None:
     from tqdm import tqdm
 
     from personascan import SplitPlan
+    from personascan.benchmarks.sharing import DIRECTIONS, Problem, sharing
     from personascan.benchmarks.validity import Signal, calibrate_problems
 
     third = ROWS.value // 3
@@ -56,7 +59,14 @@ def main(_) -> None:
         line |= {"false_discovery_proportion": false, "signal_nodes_with_q<=0.1": power}
         line |= {"nodes_rate_at_0.05": planted.node_family_rate()}
         print(json.dumps(line), flush=True)
-    if min(*uniform.values(), *(p for _, p in rates.values())) < FAILS:
+    size = Problem(ROWS.value, NODES.value, shared["plan"], PERMUTATIONS.value, STRENGTHS.value[1])
+    excess = []
+    for kind in DIRECTIONS:
+        overlap = sharing(SHARED.value, kind, size, SEED.value, tqdm)
+        print(json.dumps({"directions": kind, **overlap.line()}), flush=True)
+        if kind != "same":
+            excess.append(overlap.excess_p())
+    if min(*uniform.values(), *(p for _, p in rates.values()), *excess) < FAILS:
         sys.exit(1)
 
 

@@ -1,10 +1,6 @@
-import itertools
-
 import numpy as np
-import pytest
 
 from personascan.analysis.detection import precision_recall
-from personascan.analysis.overlaps import chance_interval, exclusive_counts, overlaps
 from personascan.analysis.wording import bag_of_words_accuracy
 
 POSITIVE = np.arange(60) < 30
@@ -30,24 +26,3 @@ def test_bag_of_words_knows_wording_only():
     assert bag_of_words_accuracy(plain, label, seed=0)[0] <= 0.5
     marked = [t + (" gladly" if side else "") for t, side in zip(plain, label, strict=True)]
     assert bag_of_words_accuracy(marked, label, seed=0)[0] == 1.0
-
-
-def test_overlaps_against_chance():
-    nodes = np.arange(20)
-    sets = {"a": nodes < 10, "b": (nodes >= 5) & (nodes < 15), "c": nodes == 7}
-    found = {o.names: (o.observed, o.expected, o.exclusive) for o in overlaps(sets)}
-    assert found == {
-        ("a", "b"): (5, pytest.approx(5.0), 4),
-        ("a", "c"): (1, pytest.approx(0.5), 0),
-        ("b", "c"): (1, pytest.approx(0.5), 0),
-        ("a", "b", "c"): (1, pytest.approx(0.25), 1),
-    }
-    assert exclusive_counts(sets) == {("a",): 5, ("b",): 5, ("a", "b"): 4, ("a", "b", "c"): 1}
-
-
-def test_the_interval_of_chance_holds_95_percent_of_all_pairs_of_sets():
-    """Every set of 4 of 12 nodes beside a fixed set of 5."""
-    shared = np.array([len(set(s) & set(range(5))) for s in itertools.combinations(range(12), 4)])
-    low, high = chance_interval(5, 4, 12)
-    assert (shared < low).mean() <= 0.025 <= (shared <= low).mean()
-    assert (shared > high).mean() <= 0.025 <= (shared >= high).mean()

@@ -1,9 +1,7 @@
 import numpy as np
 import pytest
-from scipy.stats import hypergeom
 
 import personascan
-from personascan.analysis.overlaps import overlaps
 from personascan.benchmarks import power
 from personascan.benchmarks.validity import Signal, calibrate_problems
 from personascan.calibration import family, nodes
@@ -148,19 +146,6 @@ def test_the_family_wise_p_of_a_node_counts_permutations_of_the_highest_node():
     z = (frequency_TC - frequency_TC.mean(0)) / (frequency_TC.std(0) + 0.1)
     for node in (0, 7):
         assert p[node] == (1 + sum(z[t].max() >= z[0, node] for t in range(1, 100))) / 100
-
-
-def test_overlaps_have_their_permutation_null_and_pairs_the_hypergeometric_p():
-    one, other = np.arange(20) < 8, (np.arange(20) >= 4) & (np.arange(20) < 12)
-    null = {name: np.zeros((9, 20), bool) for name in "ab"}
-    null["a"][:3, :6], null["b"][:2, :6] = True, True
-    (found,) = overlaps({"a": one, "b": other}, null)
-    assert found.observed == 4
-    assert found.null_mean == pytest.approx(12 / 9)
-    assert found.p == pytest.approx(3 / 10)
-    expected = hypergeom(20, 8, 8).pmf(np.arange(4, 9)).sum()
-    assert found.p_hypergeometric == pytest.approx(expected)
-    assert np.isnan(overlaps({"a": one, "b": other})[0].p)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from personascan.analysis.profiles import last_third
-from personascan.places import Place, depth, lines_of
+from personascan.places import Place, depths, lines_of
 
 POSITIVE = np.arange(200) % 2 == 0
 DEPTHS = np.linspace(0, 1, 10)
@@ -60,4 +60,8 @@ def test_lines_and_depths():
     lines = lines_of(places)
     assert list(lines) == [("resid_post", "last"), ("attn_out", "last")]
     assert [p.name for p in lines["resid_post", "last"]][-1] == "final_norm"
-    assert [depth(p, 3) for p in lines["resid_post", "last"]] == [0, 0.5, 1, 1]
+    found = depths(places, 3)
+    assert [found[p] for p in lines["resid_post", "last"]] == [0, 0.5, 1, 1]
+    named = [Place(f"conv{i}", i, "", "network") for i in range(3)]
+    alone = Place("error", 0, "", "reconstruction")
+    assert depths([*named, alone], 4) == dict(zip([*named, alone], [0, 0.5, 1, 1], strict=True))

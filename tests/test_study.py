@@ -2,6 +2,7 @@ import csv
 import importlib.util
 import json
 import pathlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,9 +11,14 @@ from tiny_pages import page_words
 from tiny_studies import recipe, run_study
 
 import personascan
+from personascan.analysis.chance import split_frequencies, split_labels, split_plan
+from personascan.analysis.overlaps import overlaps
 from personascan.places import Place, chosen_places, named_place
 from personascan.report.document import read_document
+from personascan.report.paper import picture_files
 from personascan.study.course import seed_of
+from personascan.study.opening import open_study
+from personascan.study.store import Store
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -125,8 +131,29 @@ def test_every_place_is_set_against_its_permutations(study):
         assert 0.1 <= float(row["p_step_down"]) <= float(row["p_family"]) <= 1
         assert 0.1 <= float(row["p"]) <= 1
     for row in table(study, "overlaps.csv"):
-        assert 0.1 <= float(row["permutation_p"]) <= 1
-        assert float(row["null_mean"]) >= 0
+        assert 0.1 <= float(row["chance_p"]) <= 1
+        assert 0 <= float(row["chance_low"]) <= float(row["chance_mean"])
+        assert float(row["chance_mean"]) <= float(row["chance_high"])
+
+
+def test_overlaps_are_set_beside_halves_of_h0(study):
+    """By hand, from the rows of each comparison."""
+    (place,) = study.part.overlaps
+    (found,) = study.part.overlaps[place]
+    opened = open_study(study.config)
+    store = Store(pathlib.Path(study.config.units))
+    (cases,) = opened.cases(opened.sources[0], store)
+    sets, chance = {}, {}
+    for case in cases:
+        rows_ND = case.rows(place).array()
+        h0_ND = rows_ND[~case.pool.positive_N]
+        half_N = split_labels(len(h0_ND), case.seed)
+        plan = replace(case.plan, runs=split_plan(case.plan.runs, half_N))
+        chance[case.name] = split_frequencies(h0_ND, half_N, plan, case.seed)
+        sets[case.name] = next(s for s in study.part.scans[case.name] if s.plain).nodes_D
+    (expected,) = overlaps(sets, chance, study.config.seed)
+    assert repr(found) == repr(expected)
+    assert not np.isnan(found.p)
 
 
 def test_without_permutations_named_places_are_scanned_and_nothing_is_claimed(place):
@@ -145,6 +172,8 @@ def test_without_permutations_named_places_are_scanned_and_nothing_is_claimed(pl
     page = page_words(place / "plain")
     assert "Scores carry no p-value" in page
     assert "What was found" not in page
+    files = picture_files(read_document(place / "plain"), "png")  # where nothing has a z
+    assert {"map.png", "profiles.png"} <= set(files)
 
 
 def test_sites_of_several_widths_and_heads(place):

@@ -86,13 +86,6 @@ class PlaceScan:
         return node_rates.as_nodes(self.set_TC[0], self.halves)
 
     @property
-    def null_nodes_TD(self) -> np.ndarray | None:
-        """The same under permuted labels; None without permutations."""
-        if len(self.set_TC) == 1:
-            return None
-        return node_rates.as_nodes(self.set_TC[1:], self.halves)
-
-    @property
     def directions_C(self) -> np.ndarray:
         """1 for an upper half, -1 for a lower, else 0: [C]."""
         if self.halves == 1:

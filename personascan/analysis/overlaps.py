@@ -6,33 +6,54 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import hypergeom
 
+from personascan.analysis.chance import sets_of_size
+
 
 @dataclass(frozen=True)
 class Overlap:
-    """Nodes shared by several node sets."""
+    """Nodes shared by several node sets.
+
+    Chance is sets of equal sizes that tell random halves of the H0 rows apart (`chance`): of every
+    split the nodes that are selected most often.
+    """
 
     names: tuple[str, ...]
     observed: int  # nodes in all of these sets
     expected: float  # the same for independent sets of these sizes: D * product of |set| / D
     exclusive: int  # nodes in all of these sets and in no other
-    null_mean: float  # mean number shared under permuted labels; NaN without permutations
-    p: float  # permutation p-value of the number shared; NaN without permutations
+    chance_mean: float  # mean number shared by chance; NaN without splits
+    p: float  # (splits whose sets share at least as many nodes + 1) / (T + 1); NaN without splits
+    # Between which 95% of such numbers lie (all, of under 39 splits). Without splits: of pairs
+    # drawn node by node; of more sets NaN.
+    chance_low: float
+    chance_high: float
     p_hypergeometric: float  # pairs only: assumes exchangeable nodes, which they rarely are
 
 
-def overlaps(sets: dict[str, np.ndarray], null_sets=None) -> list[Overlap]:
+def overlaps(
+    sets: dict[str, np.ndarray],
+    chance: dict[str, np.ndarray] | None = None,
+    seed: int = 0,
+) -> list[Overlap]:
     """Every pair of node sets, and every combination that some node belongs to exactly.
 
     Args:
       sets: bool masks [D] by name.
-      null_sets: the same sets under T permutations of the labels, bool [T, D] by name; the p-value
-        is (permutations that share at least as many nodes + 1) / (T + 1).
+      chance: how often runs select each node in T random splits of H0, [T, D] by name
+        (`chance.split_frequencies`).
+      seed: of the order of nodes that a split selects equally often.
 
     Returns:
       Overlaps ordered by number of sets, then as given.
     """
     names = list(sets)
     member_SD = np.stack([np.asarray(sets[name], bool) for name in names])
+    split_STD = None
+    if chance is not None:
+        split_STD = [
+            sets_of_size(chance[name], int(member_D.sum()), [seed, *name.encode()])
+            for name, member_D in zip(names, member_SD, strict=True)
+        ]
     exact = {tuple(np.flatnonzero(column)) for column in member_SD.T}
     chosen = set(itertools.combinations(range(len(names)), 2))
     chosen |= {combination for combination in exact if len(combination) > 1}
@@ -41,26 +62,46 @@ def overlaps(sets: dict[str, np.ndarray], null_sets=None) -> list[Overlap]:
         inside = np.isin(np.arange(len(names)), combination)
         within_D = member_SD[inside].all(0)
         chosen_names = tuple(names[i] for i in combination)
-        null_T = None
-        if null_sets is not None:
-            null_T = np.logical_and.reduce([null_sets[name] for name in chosen_names]).sum(1)
+        observed = int(within_D.sum())
+        if split_STD is not None:
+            shared_T = np.logical_and.reduce([split_STD[i] for i in combination]).sum(1)
+            beside = beside_splits(observed, shared_T)
+        else:
+            beside = beside_independent(member_SD[inside].sum(1), nodes)
         found.append(
             Overlap(
-                names=chosen_names,
-                observed=int(within_D.sum()),
+                chosen_names,
+                observed,
                 expected=float(nodes * np.prod(member_SD[inside].mean(1))),
                 exclusive=int((within_D & ~member_SD[~inside].any(0)).sum()),
-                null_mean=np.nan if null_T is None else float(null_T.mean()),
-                p=np.nan if null_T is None else permutation_p(within_D.sum(), null_T),
+                **beside,
                 p_hypergeometric=(pair_p(*member_SD[inside]) if len(combination) == 2 else np.nan),
             )
         )
     return found
 
 
-def permutation_p(observed, null_T) -> float:
-    """The share of permutations, the observed one among them, that reach the observed value."""
-    return float(((null_T >= observed).sum() + 1) / (len(null_T) + 1))
+def beside_splits(observed: int, shared_T) -> dict[str, float]:
+    """What sets without meaning share, beside the number observed."""
+    rank = max(1, int(0.025 * (len(shared_T) + 1) + 1e-9))  # of either end of the interval
+    ordered_T = np.sort(shared_T)
+    return {
+        "chance_mean": float(shared_T.mean()),
+        "p": float(((shared_T >= observed).sum() + 1) / (len(shared_T) + 1)),
+        "chance_low": float(ordered_T[rank - 1]),
+        "chance_high": float(ordered_T[-rank]),
+    }
+
+
+def beside_independent(sizes, nodes: int) -> dict[str, float]:
+    """What pairs of independent sets share."""
+    low, high = chance_interval(*sizes, nodes) if len(sizes) == 2 else (np.nan, np.nan)
+    return {
+        "chance_mean": np.nan,
+        "p": np.nan,
+        "chance_low": float(low),
+        "chance_high": float(high),
+    }
 
 
 def pair_p(one_D, other_D) -> float:

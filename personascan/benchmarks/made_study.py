@@ -11,7 +11,7 @@ from personascan.analysis.overlaps import overlaps
 from personascan.analysis.profiles import Profile
 from personascan.analysis.separation import METRICS, Separation
 from personascan.calibration.calibrate import family_of
-from personascan.calibration.nodes import family_p, q_values
+from personascan.calibration.nodes import as_nodes, family_p, q_values
 from personascan.interventions.design import FOUND, STEER, ablation
 from personascan.interventions.plan import RANDOM
 from personascan.interventions.ways import UNEDITED, Way
@@ -86,7 +86,7 @@ class Maker:
             layers=self.size.layers, role="user",
         )  # fmt: skip
         sets = {name: next(s for s in found if s.plain) for name, found in scans.items()}
-        nulls = {name: scan.null_nodes_TD for name, scan in sets.items()}
+        chance = {name: as_nodes(scan.frequency_TC[1:], 2) for name, scan in sets.items()}
         return Part(
             config=self.config, model=model, level=2, source=source, places=places,
             pool_ids={name: tuple(map(str, range(self.size.rows))) for name in names},
@@ -102,7 +102,7 @@ class Maker:
             calibrations=calibrations, scans=scans,
             validations={name: self.validated(scans[name]) for name in names},
             overlaps={
-                self.named: overlaps({n: s.nodes_D for n, s in sets.items()}, nulls)
+                self.named: overlaps({n: s.nodes_D for n, s in sets.items()}, chance)
             },
             profiles={name: dict.fromkeys(lines, Profile(0.4, 0.3, 0.5, 0.33)) for name in names},
             apart={}, furthest={n: c.keys[c.best] for n, c in calibrations.items()},

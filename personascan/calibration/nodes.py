@@ -54,8 +54,10 @@ def sets_under_labels(frequency_TC, q: float) -> np.ndarray:
 
 
 def as_nodes(columns_XC, halves: int) -> np.ndarray:
-    """Columns as nodes, which have either half: [..., D] bool."""
+    """Columns as nodes, which are selected as often as the likelier half of theirs: [..., D].
+
+    Of masks: either half.
+    """
     if halves == 1:
         return columns_XC
-    upper, lower = np.split(columns_XC, 2, axis=-1)
-    return upper | lower
+    return np.maximum(*np.split(columns_XC, 2, axis=-1))

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from personascan.report.charts.theme import INKS, config
 from personascan.report.html import code_and_hash, compiled, environment, source, squeezed
-from personascan.report.pictures import BESIDE, CORNERS, Feed, map_picture
+from personascan.report.pictures import BESIDE, CORNERS, Feed, map_picture, measured
 from personascan.report.sheets import Grouped, Sheets, columns_of
 from personascan.visible import visible
 
@@ -66,7 +66,8 @@ def study_names(folders: list[pathlib.Path]) -> list[str]:
 
 def compared_html(content: dict) -> str:
     """The page."""
-    pictures = {picture.name: picture for picture in BESIDE}
+    stored = Sheets(content["sheets"])
+    pictures = {picture.name: measured(picture, stored) for picture in BESIDE}
     sheets, maps = dict(content["sheets"]), {}
     charts = {name: compiled(picture) for name, picture in pictures.items()}
     packed = {name: picture.packed() for name, picture in pictures.items()}
@@ -84,7 +85,7 @@ def compared_html(content: dict) -> str:
     code, code_hash = code_and_hash(("sheets.js", "tables.js", "pictures.js", "beside.js"))
     return environment().get_template("compare.html.j2").render(
         names=content["names"], parts=content["parts"], pictures=pictures, maps=maps,
-        found=Sheets(content["sheets"]).every("found"), style=Markup(source("page.css")),
+        found=stored.every("found"), style=Markup(source("page.css")),
         data=squeezed(embedded), code=Markup(code), code_hash=code_hash,
         licence=source("vega_licence.txt"),
     )  # fmt: skip

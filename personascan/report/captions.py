@@ -3,7 +3,6 @@
 import numpy as np
 
 from personascan.analysis.findings import LEVEL
-from personascan.analysis.overlaps import chance_interval
 from personascan.interventions.design import FOUND
 from personascan.interventions.plan import RANDOM
 from personascan.report.intervened import (
@@ -92,17 +91,19 @@ def ways_caption(part: Part) -> str:
 
 
 def expected_caption(part: Part) -> str:
-    """How many pairs share more or fewer nodes than independent sets of their sizes would."""
-    said = []
+    """How many pairs share more or fewer nodes than sets of their sizes do by chance."""
+    said, split = [], False
     for place, found in part.overlaps.items():
-        at = {n: s for n, ss in part.scans.items() for s in ss if s.place == place and s.plain}
         pairs = [o for o in found if len(o.names) == 2 and o.expected]
-        more = less = 0
-        for o in pairs:
-            sizes = [int(at[name].nodes_D.sum()) for name in o.names]
-            low, high = chance_interval(*sizes, next(iter(at.values())).nodes_D.size)
-            more, less = more + (o.observed > high), less + (o.observed < low)
+        split = split or any(not np.isnan(o.p) for o in pairs)
+        more = sum(o.observed > o.chance_high for o in pairs)
+        less = sum(o.observed < o.chance_low for o in pairs)
         said.append(f"at {place}, of {len(pairs)} pairs {more} share more and {less} fewer")
+    if split:
+        return (
+            "Beside 95% of what sets of their sizes share that tell random halves of the H0 "
+            f"{part.terms.rows} apart: {'; '.join(said)}. 1 is what sets drawn node by node share."
+        )
     return (
         f"Beside what independent sets of their sizes share in 95% of draws: {'; '.join(said)}. "
         "Nodes of one layer are correlated, so that real chance scatters more widely."

@@ -19,7 +19,7 @@ from personascan.study.results import Study
 from personascan.visible import visible
 
 FILE = "report.json.gz"
-LAYOUT = 1  # of the document: a change of its form is a new number
+LAYOUT = 2  # of the document: a change of its form is a new number
 
 
 def document(study: Study) -> dict:

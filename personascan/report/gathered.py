@@ -7,12 +7,11 @@ principal components).
 
 import numpy as np
 
-from personascan.places import ONCE, depth, lines_of
 from personascan.report.cells import cells_sheet, null_sheet, numbered_cells, roc_sheet
 from personascan.report.gathered_across import across_sheets
 from personascan.report.gathered_runs import runs_sheets
 from personascan.report.sheets import Grouped, Sheet, columns_of
-from personascan.report.words import line_name
+from personascan.report.spots import spots
 from personascan.study.results import Part, Study
 from personascan.visible import visible
 
@@ -45,27 +44,12 @@ def places_sheet(study: Study) -> Sheet:
     rows = Grouped("part", "place", "site", "position", "line", "layer", "spot", "depth", by="part",
                    keys={"part": "parts"})  # fmt: skip
     for p, part in enumerate(study.parts):
-        line_of = {
-            place: line_name(*key) for key, line in lines_of(part.places).items() for place in line
-        }
-        blocks = [q.layer for q in part.places if q.site not in ONCE]
-        last = max(blocks, default=-1) + 1
-        rows.add(
-            np.full(len(part.places), p),
-            [visible(str(q)) for q in part.places],
-            [visible(q.site) for q in part.places],
-            [str(q.position) for q in part.places],
-            [visible(line_of[q]) for q in part.places],
-            [layer_name(q) for q in part.places],
-            np.array([last if q.site in ONCE else q.layer for q in part.places]),
-            np.array([depth(q, part.source.layers) for q in part.places]),
-        )
+        lines = [
+            (p, at.place, visible(q.site), str(q.position), at.line, at.layer, at.number, at.depth)
+            for q, at in spots(part).items()
+        ]
+        rows.add(*columns_of(lines, len(rows.names)))
     return rows.sheet()
-
-
-def layer_name(place) -> str:
-    """A layer on an axis: its number, or the name that it has."""
-    return visible(place.site) if place.line or place.site in ONCE else str(place.layer)
 
 
 def comparisons_sheet(study: Study) -> Sheet:

@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from personascan.analysis.overlaps import chance_interval, exclusive_counts
+from personascan.analysis.overlaps import exclusive_counts
 from personascan.interventions.design import FOUND, STEER
 from personascan.interventions.plan import CONTROLS
 from personascan.report.charts.venn import SHAPES, middles, outline
 from personascan.report.intervened import action_name, main_keys
 from personascan.report.sheets import Grouped, Sheet, columns_of
+from personascan.report.spots import Spot, spots
 from personascan.study.results import Study
 from personascan.visible import visible
 
@@ -30,7 +31,7 @@ def overlap_sheets(study: Study) -> dict[str, Sheet]:
     """Node sets of each named place: what they share, beside chance, and what only they share."""
     shared = Grouped("shared", "place", by="part")
     pairs = Grouped(
-        "names", "sets", "observed", "expected", "ratio", "low", "high", "null_mean", "p",
+        "names", "sets", "observed", "expected", "ratio", "low", "high", "chance_mean", "p",
         "hypergeometric_p", by="shared",
     )  # fmt: skip
     exclusive = Grouped("combination", "names", "nodes", by="shared")
@@ -41,12 +42,9 @@ def overlap_sheets(study: Study) -> dict[str, Sheet]:
         lines = []
         for place, found in part.overlaps.items():
             at = {n: s for n, ss in part.scans.items() for s in ss if s.place == place and s.plain}
-            nodes = next(iter(at.values())).nodes_D.size
             own = {name: int(scan.nodes_D.sum()) for name, scan in at.items()}
             shown = [o for o in found if all(own[name] for name in o.names)]
-            number = pairs.add(
-                *columns_of([overlap_line(o, own, nodes) for o in shown], len(pairs.names))
-            )
+            number = pairs.add(*columns_of([overlap_line(o) for o in shown], len(pairs.names)))
             combinations = list(exclusive_counts({n: s.nodes_D for n, s in at.items()}).items())[
                 :COMBINATIONS
             ]
@@ -90,14 +88,12 @@ def together(names) -> str:
     return " & ".join(map(visible, names))
 
 
-def overlap_line(o, sizes: dict[str, int], nodes: int) -> tuple:
-    """What sets share over what chance gives, with the 95% of chance where two are beside."""
-    low = high = np.nan
-    if len(o.names) == 2:
-        low, high = chance_interval(*(sizes[name] for name in o.names), nodes) / o.expected
+def overlap_line(o) -> tuple:
+    """What sets share over what independent ones would, with the 95% of chance beside."""
+    low, high = o.chance_low / o.expected, o.chance_high / o.expected
     return (
         together(o.names), len(o.names), o.observed, o.expected, o.observed / o.expected, low,
-        high, o.null_mean, o.p, o.p_hypergeometric,
+        high, o.chance_mean, o.p, o.p_hypergeometric,
     )  # fmt: skip
 
 
@@ -119,18 +115,28 @@ def validation_sheet(study: Study) -> Sheet:
 
 def ways_sheet(study: Study) -> Sheet:
     """Rows scanned alone, in every way, where there are several."""
-    rows = Grouped("of", "comparison", "at", "way", "auroc", "low", "high", by="part",
-                   keys={"at": "places"})  # fmt: skip
-    first = 0
+    rows = Grouped("of", "comparison", "kind", "way", "place", "line", "layer", "spot", "auroc",
+                   "low", "high", by="part")  # fmt: skip
     for part in study.parts:
-        lines = [
-            (c, visible(name), first + i, str(detector), d.auroc, d.auroc_low, d.auroc_high)
-            for c, (name, found) in enumerate(part.alone.items())
-            for detector, places in found.items()
-            for i, d in enumerate(places[place] for place in part.places)
-        ]
+        at, lines = spots(part), []
+        for c, (name, found) in enumerate(part.alone.items()):
+            ways = [
+                ("scan" if way else "first", str(detector), at[place], places[place])
+                for way, (detector, places) in enumerate(found.items())
+                for place in part.places
+            ]
+            ways += [
+                ("simpler", visible(method), Spot(visible(str(place)), "", "", -1, np.nan), d)
+                for method, (place, d) in part.baselines[name].items()
+            ]
+            lines += [
+                (
+                    c, visible(name), kind, way, spot.place, spot.line, spot.layer, spot.number,
+                    d.auroc, d.auroc_low, d.auroc_high,
+                )
+                for kind, way, spot, d in ways
+            ]  # fmt: skip
         rows.add(*columns_of(lines if part.several_ways else [], len(rows.names)))
-        first += len(part.places)
     return rows.sheet()
 
 

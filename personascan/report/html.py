@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from personascan.report.charts.theme import INKS, VEGA_LITE, config
-from personascan.report.pictures import ACROSS, CORNERS, PLACE, Picture, map_picture
+from personascan.report.pictures import ACROSS, CORNERS, PLACE, Picture, map_picture, measured
 from personascan.report.sheets import Sheets
 
 SCRIPTS = ("sheets.js", "tables.js", "pictures.js", "place.js", "page.js")  # in their order
@@ -23,7 +23,8 @@ def page_html(content: dict) -> str:
     """The page of a document."""
     sheets = Sheets(content["sheets"])
     maps = [map_picture(sheets, part) for part in range(len(content["parts"]))]
-    pictures = {picture.name: picture for picture in (*maps, *PLACE, *ACROSS)}
+    across = [measured(picture, sheets) for picture in ACROSS]
+    pictures = {picture.name: picture for picture in (*maps, *PLACE, *across)}
     embedded = {
         "sheets": content["sheets"],
         "charts": {name: compiled(picture) for name, picture in pictures.items()},

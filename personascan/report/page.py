@@ -295,7 +295,7 @@ def limits_section(part) -> Section:
             "that differs between them. Compare with what is simpler than a scan."
         )
     notes.append(
-        "The number expected for overlaps takes nodes as exchangeable and sets as independent; "
-        "nodes of one layer are correlated, so real chance overlaps scatter more widely."
+        "Nodes of one layer are correlated: an overlap of node sets counts nodes, and those that "
+        "move together count many times."
     )
     return Section("What these numbers do not say", *notes)

@@ -1,6 +1,6 @@
 """Every picture as a file of its own, PDF for a paper or PNG, with captions."""
 
-from personascan.report.pictures import ACROSS, PLACE, Picture, map_picture, sentence
+from personascan.report.pictures import ACROSS, PLACE, Picture, map_picture, measured, sentence
 from personascan.report.sheets import Sheets
 from personascan.report.written import as_pdf, as_png, filled_spec, natural_width
 
@@ -30,7 +30,11 @@ def picture_files(content: dict, kind: str) -> dict[str, bytes]:
 def chosen_pictures(sheets: Sheets, part: int) -> list[tuple[Picture, dict]]:
     """Every picture of a part with what it shows: its clearest comparison at its furthest place."""
     chosen = first_choices(sheets, part)
-    return [(picture, chosen) for picture in (map_picture(sheets, part), *PLACE, *ACROSS)]
+    across = [measured(picture, sheets) for picture in ACROSS]
+    profiles = next(picture for picture in across if picture.name == "profiles")
+    ((measure, words), *_) = profiles.choices[0].options
+    chosen |= {"measure": measure, "measured": words}
+    return [(picture, chosen) for picture in (map_picture(sheets, part), *PLACE, *across)]
 
 
 def first_choices(sheets: Sheets, part: int) -> dict:
@@ -47,7 +51,7 @@ def first_choices(sheets: Sheets, part: int) -> dict:
         return fitting[0] if fitting else default
 
     return {
-        "part": part, "level": level, "cell": cell, "here": -1, "measure": "z",
+        "part": part, "level": level, "cell": cell, "here": -1,
         "scan": first("scans", "scan", cell=cell), "cloud": first("clouds", "cloud", cell=cell),
         "shared": first("shared", "shared"), "edit": first("edits", "edit"),
         "act": first("acts", "act", ""), "several": [p["level"] for p in parts].count(level) > 1,

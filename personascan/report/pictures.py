@@ -4,7 +4,7 @@ import functools
 import json
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import altair as alt
 import numpy as np
@@ -200,6 +200,18 @@ ACROSS = (
         choices=(ACTS,),
     ),
 )  # fmt: skip
+
+
+def measured(picture: Picture, sheets: Sheets) -> Picture:
+    """The picture with the choice of those measures alone that have numbers."""
+    choices = []
+    for choice in picture.choices:
+        if choice.name == "measure":
+            columns = sheets.columns(next(iter(picture.feeds.values())).sheet)
+            options = [o for o in choice.options if not np.isnan(columns[o[0]]).all()]
+            choice = replace(choice, options=tuple(options))
+        choices.append(choice)
+    return replace(picture, choices=tuple(choices))
 
 
 def map_picture(sheets: Sheets, part: int) -> Picture:

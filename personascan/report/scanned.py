@@ -134,15 +134,16 @@ def nodes_section(part) -> Section | None:
         for o in found
     ]  # fmt: skip
     if overlaps:
-        header = ["place", "node sets of", "shared nodes", "expected by chance", "ratio",
-                  "under permutation", "permutation p", "hypergeometric p (exchangeable nodes)",
-                  "in no other set"]  # fmt: skip
+        header = ["place", "node sets of", "shared nodes", "if independent", "ratio",
+                  "by chance", "p",
+                  "hypergeometric p (exchangeable nodes)", "in no other set"]  # fmt: skip
         blocks += [
-            "Sets share nodes by chance as well: independent sets of these sizes would share "
-            "the number expected. A ratio near 1 is no sign of a common code. Under permuted "
-            "labels sets are nearly empty, so that the permutation p says that sharing anything "
-            "at all is unusual there; whether sets of these sizes share more than chance gives, "
-            "the hypergeometric p says.",
+            "Sets share nodes by chance as well: a ratio near 1, the number that independent sets "
+            "of these sizes would share, is no sign of a common code. Nodes of a place go "
+            "together, so that chance scatters more widely than sets drawn node by node do, which "
+            "the hypergeometric p is for. Chance and p are of sets of the same sizes that tell "
+            f"random halves of the H0 {part.terms.rows} apart, which means nothing: of every split "
+            "the nodes that are selected most often.",
             Shown("expected"),
             Shown("upset"),
             Shown("venn"),
@@ -152,7 +153,7 @@ def nodes_section(part) -> Section | None:
 
 
 def null_of(overlap) -> list[str]:
-    values = (overlap.null_mean, overlap.p, overlap.p_hypergeometric)
+    values = (overlap.chance_mean, overlap.p, overlap.p_hypergeometric)
     return ["-" if np.isnan(value) else f"{value:.3g}" for value in values]
 
 

@@ -13,7 +13,7 @@ from personascan.analysis.detection import Labels
 from personascan.analysis.localisation import HALVES, Choice, in_half
 from personascan.calibration.calibrate import Calibration, family_of
 from personascan.calibration.family import mean_statistic
-from personascan.places import ONCE, Place, depth, lines_of
+from personascan.places import ONCE, Place, depths, lines_of
 from personascan.sources.base import Baseline, chosen
 from personascan.study import stages
 from personascan.study.comparisons import Comparison, Pool, first_by_hash
@@ -197,9 +197,9 @@ class Case:
     def profile(self, line: list[Place]) -> Work:
         units = [self.detection(place).unit for place in line]
         files = [str(self.store.array_path(unit, "score_N")) for unit in units]
-        depths = [depth(place, self.source.layers) for place in line]
+        at = list(depths(line, self.source.layers).values())
         resamples = self.config.validation.bootstrap
-        return stages.profile_work(units, files, self.wide, depths, resamples, self.seed)
+        return stages.profile_work(units, files, self.wide, at, resamples, self.seed)
 
     def projection(self, place: Place) -> Work:
         return stages.projection_work(self.rows(place), self.pool)

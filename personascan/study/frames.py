@@ -136,7 +136,7 @@ def overlap_rows(part: Part):
         for o in found:
             yield (
                 *place_cells(place), " & ".join(o.names), o.observed, o.expected, o.exclusive,
-                o.null_mean, o.p, o.p_hypergeometric,
+                o.chance_mean, o.chance_low, o.chance_high, o.p, o.p_hypergeometric,
             )  # fmt: skip
 
 
@@ -338,8 +338,8 @@ TABLES = {
     "heads": Table((*SCANNED, "head", "share_selected", "null_mean", "p_family"), head_rows),
     "overlaps": Table(
         (
-            *PLACE, "comparisons", "observed", "expected_by_chance", "exclusive", "null_mean",
-            "permutation_p", "hypergeometric_p",
+            *PLACE, "comparisons", "observed", "expected_by_chance", "exclusive", "chance_mean",
+            "chance_low", "chance_high", "chance_p", "hypergeometric_p",
         ),
         overlap_rows,
     ),

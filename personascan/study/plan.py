@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from personascan.analysis.chance import split_labels, split_plan
 from personascan.analysis.detection import Labels
 from personascan.calibration.calibrate import calibration_bytes
 from personascan.interventions.design import count_ways
@@ -32,6 +33,7 @@ from personascan.study.opening import (
 )
 from personascan.study.rows import StoredRows
 from personascan.study.run import Workers
+from personascan.study.splits import split
 from personascan.study.status import duration
 from personascan.study.study import SEPARATION_BYTES
 from personascan.workers import WORKER_BYTES
@@ -111,6 +113,7 @@ class Counted:
     lines: int  # sites x positions
     named: int  # places that the configuration names
     topics: int  # whose personas are told apart
+    together: int  # comparisons with others of their level beside them
 
 
 def plan_models(config: StudyConfig, workers: Workers) -> StudyPlan:
@@ -151,14 +154,12 @@ def plan_source(config: StudyConfig, source: Source, workers: Workers) -> ModelP
 
 def count(config: StudyConfig, groups, places, widths: list[int], named: int) -> Counted:
     """What a source's units are counted from."""
-    pools = [
-        (pool, texts_of(groups, pool.members))
-        for level in config.levels
-        for _, pool, _ in drawn(config, groups, level)
-    ]
+    levels = [[pool for _, pool, _ in drawn(config, groups, level)] for level in config.levels]
+    pools = [(pool, texts_of(groups, pool.members)) for level in levels for pool in level]
+    together = sum(len(level) for level in levels if len(level) > 1)
     topics = draw_topics(groups, config.apart, config.seed) if config.apart else []
     rows = sum(map(len, groups.values()))
-    return Counted(pools, widths, rows, len(lines_of(places)), named, len(topics))
+    return Counted(pools, widths, rows, len(lines_of(places)), named, len(topics), together)
 
 
 def plan_stages(config: StudyConfig, counted: Counted) -> list[Stage]:
@@ -198,6 +199,10 @@ def plan_stages(config: StudyConfig, counted: Counted) -> list[Stage]:
         Stage("localisation", scans * cases, timed["localisation"] * whole * cases,
               scans * cases * (RECORD_BYTES + kept), size)
     )  # fmt: skip
+    splits = counted.named * counted.together
+    if plan.permutations and splits:
+        kept = RECORD_BYTES + 4 * plan.permutations * nodes
+        found.append(Stage("split", splits, timed["split"] * splits, kept * splits, size))
     if chooses:
         found.append(
             Stage("validation", 2 * cases, timed["validation"] * 2 * cases,
@@ -234,15 +239,15 @@ def time_units(config: StudyConfig, pool: Pool, texts, nodes: int) -> dict[str, 
         np.save(node_set, rng.random((1, nodes * plan.options.sides.halves)) < 0.05)
         rows = StoredRows(((path, every),), ("",), size)
 
-        def of_labellings(function, *before) -> float:
+        def of_labellings(function, *before, chosen=every, side_N=labels, runs=plan.runs) -> float:
             """Of all permutations, from two units of few: most of the work is in proportion."""
             asked = plan.permutations
             some = [min(asked, few) for few in TRIED]
             seconds = [
                 timed(
                     function,
-                    *(rows, *before, every, labels, None),
-                    dataclasses.replace(plan, permutations=few),
+                    *(rows, *before, chosen, side_N, None),
+                    dataclasses.replace(plan, runs=runs, permutations=few),
                     seed,
                 )
                 for few in some
@@ -267,6 +272,12 @@ def time_units(config: StudyConfig, pool: Pool, texts, nodes: int) -> dict[str, 
         }  # fmt: skip
         if plan.permutations:
             found["null"] = of_labellings(stages.null)
+            h0 = np.flatnonzero(~labels)
+            half_N = split_labels(len(h0), seed)
+            runs = split_plan(plan.runs, half_N)
+            found["split"] = (
+                of_labellings(split, chosen=h0, side_N=half_N, runs=runs) if runs else 0.0
+            )
     return found
 
 

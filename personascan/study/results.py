@@ -22,6 +22,7 @@ from personascan.study.config import StudyConfig
 from personascan.study.course import Case, Detector, Topic, crossed
 from personascan.study.effects import Crossed, TestedEffects, crossed_effects, tested_effects
 from personascan.study.intervened import read_tested
+from personascan.study.splits import chance_frequencies
 
 
 @dataclass(frozen=True)
@@ -199,7 +200,7 @@ def read_part(cases: list[Case], topics: list[Topic]) -> Part:
             case.name: case.calibrations[stages.ALL] for case in cases if case.calibrations
         },
         scans=scans,
-        overlaps={place: place_overlaps(place, scans) for place in first.named},
+        overlaps={place: place_overlaps(place, scans, cases) for place in first.named},
         profiles={
             case.name: {
                 key: stages.profile_of(case.store.read(case.profile(line).unit))
@@ -311,9 +312,8 @@ def projections_of(case: Case) -> list[Projection]:
     return found
 
 
-def place_overlaps(place: Place, scans: dict[str, list[PlaceScan]]) -> list[Overlap]:
-    """The overlaps of the node sets of a named place, with their permutation null if any."""
+def place_overlaps(place: Place, scans: dict[str, list[PlaceScan]], cases) -> list[Overlap]:
+    """The overlaps of the node sets of a named place, beside chance."""
     at = {n: s for n, found in scans.items() for s in found if s.place == place and s.plain}
-    nulls = {name: scan.null_nodes_TD for name, scan in at.items()}
-    calibrated = all(null is not None for null in nulls.values())
-    return overlaps({n: s.nodes_D for n, s in at.items()}, nulls if calibrated else None)
+    sets = {name: scan.nodes_D for name, scan in at.items()}
+    return overlaps(sets, chance_frequencies(cases, place), cases[0].config.seed)

@@ -11,6 +11,7 @@ from personascan.study.course import Case, crossed
 from personascan.study.opening import Opened
 from personascan.study.rows import activations_unit
 from personascan.study.run import Workers
+from personascan.study.splits import split_works
 from personascan.study.store import Store
 from personascan.study.units import Unit
 
@@ -85,6 +86,7 @@ def status_of(opened: Opened, store: Store, workers: Workers) -> Status:
                 known.setdefault(work.unit.kind, []).append(work.unit)
             later.update(more)
         for cases in levels:
+            known.setdefault("split", []).extend(work.unit for work in split_works(cases))
             if all(store.has(work.unit) for case in cases for work in case.searches()):
                 works = [case.specificity(*rest) for case, *rest in crossed(cases)]
                 known.setdefault("specificity", []).extend(work.unit for work in works)

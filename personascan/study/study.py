@@ -9,6 +9,7 @@ from personascan.study.course import Case, crossed
 from personascan.study.opening import Opened
 from personascan.study.results import Study, read_part
 from personascan.study.run import Workers, cluster, run_extractions, run_works
+from personascan.study.splits import split_works
 from personascan.study.store import Store
 from personascan.workers import WORKER_BYTES
 
@@ -34,6 +35,7 @@ def study_results(opened: Opened, store: Store, workers: Workers) -> Study:
                     "every place is constant over the statements: there is nothing to scan"
                 )
             chosen = [w for c in cases for w in (*c.localisations(), *c.projections())]
+            chosen += [work for level in levels for work in split_works(level)]
             run_works(chosen, store, workers, "chosen places")
             run_works(opened.transfers(levels), store, workers, "transfer")
             judged = [w for c in cases for w in c.validations()]

@@ -2,7 +2,16 @@
 
 import altair as alt
 
-from personascan.report.charts.theme import COLOURS, FAINT, INK, SOFT, data, significant
+from personascan.report.charts.theme import (
+    COLOURS,
+    DASHES,
+    FAINT,
+    INK,
+    SHAPES,
+    SOFT,
+    data,
+    significant,
+)
 
 PANEL = 250
 BY_NUMBER = alt.EncodingSortField("of", op="min")  # as the study has them
@@ -20,6 +29,7 @@ MEASURES = {
 def profiles(columns: int = 3) -> alt.Chart:
     """A measure by relative depth: a line for each site and position, or for each network."""
     picked = alt.selection_point(fields=["series"], bind="legend", name="picked")
+    legend = alt.Legend(title=None, orient="bottom", columns=4, symbolType="stroke")
     base = (
         data("profiles")
         .transform_calculate(value="datum[measure]", series="several ? datum.model : datum.line")
@@ -28,8 +38,8 @@ def profiles(columns: int = 3) -> alt.Chart:
     encoded = base.encode(
         alt.X("depth:Q", title="relative depth (0: first layer, 1: last)"),
         alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)),
-        alt.Color("series:N", scale=alt.Scale(range=list(COLOURS)),
-                  legend=alt.Legend(title=None, orient="bottom", columns=4)),
+        alt.Color("series:N", scale=alt.Scale(range=list(COLOURS)), legend=legend),
+        alt.StrokeDash("series:N", scale=alt.Scale(range=list(DASHES)), legend=legend),
         opacity=alt.condition(picked, alt.value(1), alt.value(0.12)),
         detail=["line:N", "model:N"],
     )  # fmt: skip
@@ -61,18 +71,19 @@ def profiles(columns: int = 3) -> alt.Chart:
 
 
 def expected() -> alt.Chart:
-    """Nodes that sets share, over what independent sets of their sizes would."""
+    """Nodes that sets share, over what independent sets of their sizes would, beside chance."""
     y = alt.Y("names:N", sort=alt.SortField("ratio", "descending"), title=None,
               axis=alt.Axis(labelLimit=320, ticks=False, domain=False))  # fmt: skip
     tooltip = [
         "names:N", alt.Tooltip("observed:Q", title="shared nodes"),
-        alt.Tooltip("expected:Q", format=".1f", title="by chance"),
+        alt.Tooltip("expected:Q", format=".1f", title="if independent"),
         alt.Tooltip("ratio:Q", format=".2f"),
-        alt.Tooltip("p:Q", format=".3f", title="permutation p"),
+        alt.Tooltip("chance_mean:Q", format=".1f", title="by chance, on average"),
+        alt.Tooltip("p:Q", format=".3f", title="p beside chance"),
     ]  # fmt: skip
     base = data("overlaps").transform_filter("datum.sets == 2").encode(y)
     band = base.mark_rule(strokeWidth=7, color=FAINT).encode(
-        alt.X("low:Q", title="shared nodes, observed over expected (bar: 95% by chance)"),
+        alt.X("low:Q", title="shared nodes, observed over expected (bar: 95% of chance)"),
         alt.X2("high:Q"),
     )
     one = alt.Chart(alt.InlineData([{}])).mark_rule(color=SOFT, strokeDash=[4, 3]).encode(
@@ -126,19 +137,36 @@ def validation(columns: int = 3) -> alt.Chart:
 
 
 def ways(columns: int = 3) -> alt.Chart:
-    """AUROC of rows scanned alone by depth, a line for each way of scanning."""
-    base = data("ways").encode(
-        alt.X("depth:Q", title="relative depth"),
-        alt.Y("auroc:Q", scale=alt.Scale(domain=[0, 1]), title="AUROC, H1 against held-out H0"),
-        alt.Color("way:N", scale=alt.Scale(range=list(COLOURS)), title="tail",
-                  legend=alt.Legend(orient="bottom")),
+    """AUROC of rows scanned alone by layer, a line for each way, and what is simpler."""
+    y = alt.Y("auroc:Q", scale=alt.Scale(domain=[0, 1]), title="AUROC, H1 against held-out H0")
+    tooltip = [
+        "comparison:N", "place:N", "way:N", alt.Tooltip("auroc:Q", format=".3f"),
+        alt.Tooltip("low:Q", format=".2f", title="95% from"),
+        alt.Tooltip("high:Q", format=".2f", title="to"),
+    ]  # fmt: skip
+    base = data("ways").encode(y, tooltip=tooltip)
+    scans = base.transform_filter("datum.kind != 'simpler'").encode(
+        alt.X("layer:O", sort=alt.EncodingSortField("spot", op="min"), title="layer",
+              axis=alt.Axis(labelOverlap=True)),
+        alt.Color("way:N", scale=alt.Scale(range=list(COLOURS)), sort=None, title="tail",
+                  legend=alt.Legend(orient="bottom", symbolOpacity=1)),
         detail="line:N",
-        tooltip=["comparison:N", "place:N", "way:N", alt.Tooltip("auroc:Q", format=".3f"),
-                 alt.Tooltip("low:Q", format=".2f", title="95% from"),
-                 alt.Tooltip("high:Q", format=".2f", title="to")],
+    )  # fmt: skip
+    band = (
+        scans.transform_filter("datum.kind == 'first'").mark_area(opacity=0.15)
+        .encode(alt.Y("low:Q"), alt.Y2("high:Q"))
+    )  # fmt: skip
+    simpler = base.transform_filter("datum.kind == 'simpler'").mark_rule(
+        color=INK, strokeWidth=1.4
+    ).encode(
+        strokeDash=alt.StrokeDash("way:N", scale=alt.Scale(range=[[7, 4], [2, 3], [8, 3, 2, 3]]),
+                                  title="simpler than a scan",
+                                  legend=alt.Legend(orient="bottom", symbolType="stroke",
+                                                    symbolSize=500)),
     )  # fmt: skip
     return (
-        alt.layer(base.mark_line(strokeWidth=1.6), base.mark_circle(size=26))
+        alt.layer(band, simpler, scans.mark_line(strokeWidth=1.6), scans.mark_circle(size=26))
+        .resolve_scale(color="shared")
         .properties(width=PANEL, height=150)
         .facet(alt.Facet("comparison:N", title=None, sort=BY_NUMBER), columns=columns)
     )
@@ -159,6 +187,7 @@ def found() -> alt.Chart:
         base.mark_point(size=60, strokeWidth=1.6)
         .encode(
             alt.Fill("study:N", scale=alt.Scale(range=list(COLOURS)), legend=None),
+            alt.Shape("study:N", scale=alt.Scale(range=list(SHAPES))),
             fillOpacity=alt.condition(significant("best_p"), alt.value(1), alt.value(0)),
         )
         .properties(width=460, height=alt.Step(26))

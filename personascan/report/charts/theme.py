@@ -9,6 +9,9 @@ import altair as alt
 from personascan.analysis.findings import LEVEL
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#B8A600")
+# Beside the colours, which begin again after the last: no two of 24 series look alike.
+DASHES = tuple([*dash] for dash in ((1, 0), (6, 3), (1.5, 2.5)) for _ in COLOURS)
+SHAPES = tuple(shape for shape in ("circle", "square", "triangle-up") for _ in COLOURS)
 INKS = {
     "light": {
         "ink": "#1b1b1b", "soft": "#6a6a6a", "faint": "#d9d9d9", "paper": "#ffffff",

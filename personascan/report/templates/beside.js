@@ -1,7 +1,7 @@
 // The page of several studies.
 async function begin() {
   const page = await unsqueezed(document.getElementById("data").textContent);
-  const chosen = { measure: "z", cell: -1, part: 0 };
+  const chosen = { measure: measures(page)[0][0], cell: -1, part: 0 };
   const pictures = new Pictures(page, new Sheets(page.sheets), chosen);
   Object.assign(page, { captions: [], several: true, open: () => {} });
   followTheme(pictures);

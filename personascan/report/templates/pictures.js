@@ -1,6 +1,9 @@
 // Vega writes into the rows that it is given.
 const copied = (rows) => rows.map((row) => ({ ...row }));
 
+// What profiles can show of a study: [name, in words], the first at first.
+const measures = (page) => page.pictures.profiles.choices[0].options;
+
 // Pictures: a chart of Vega, its rows, its sentence, and what can be saved of it.
 class Pictures {
   constructor(page, sheets, chosen) {
@@ -111,8 +114,7 @@ class Pictures {
   // Signals of charts: inks, and what is chosen.
   signals(ink) {
     const { chosen, page } = this;
-    const options = page.pictures.profiles.choices[0].options;
-    const [, measured] = options.find(([name]) => name === chosen.measure);
+    const [, measured] = measures(page).find(([name]) => name === chosen.measure);
     return { ...ink, ...chosen, here: chosen.cell, several: page.several, measured };
   }
 
