@@ -4,8 +4,8 @@
     python scripts/study.py --config=configs/sweep.py --config.models="('ORG/ONE','ORG/TWO')"
 
 By default one model, SmolLM2-135M-Instruct, at six of its layers: three sites at three positions,
-the template's last token beside the statement's own last token and its mean. Takes some ten minutes
-on two CPU cores. profiles.csv has a line for each persona, site and position.
+the template's last token beside the statement's own last token and its mean. Takes five to ten
+minutes on two CPU cores. profiles.csv has a line for each persona, site and position.
 """
 
 import pathlib

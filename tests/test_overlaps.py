@@ -9,7 +9,6 @@ from scipy.stats import binomtest, hypergeom
 
 import personascan
 from personascan.analysis.chance import sets_of_size, split_frequencies, split_labels, split_plan
-from personascan.analysis.localisation import LocalisationPlan
 from personascan.analysis.overlaps import chance_interval, exclusive_counts, overlaps
 from personascan.benchmarks.sharing import Problem, sharing
 from personascan.scan.options import ScanOptions
@@ -88,12 +87,11 @@ def test_halves_of_h0_are_disjoint_samples_and_clusters_stay_whole(clusters):
     plan = split_plan(PLAN, half_N, clusters)
     assert (plan.background, plan.clean, plan.positive, plan.runs) == (7, 4, 4, 6)
     h0_ND = np.random.default_rng(1).normal(size=(30, 5)).astype(np.float32)
-    local = LocalisationPlan(plan, ScanOptions(tail="signed"), 4, 1, 0.1, 0.5)
-    frequency_TD = split_frequencies(h0_ND, half_N, local, 5, clusters)
+    arguments = h0_ND, half_N, plan, ScanOptions(tail="signed"), 4, 5, clusters
+    frequency_TD = split_frequencies(*arguments)
     assert frequency_TD.shape == (4, 5)
     assert ((frequency_TD >= 0) & (frequency_TD <= 1)).all()
-    again = split_frequencies(h0_ND, half_N, local, 5, clusters)
-    np.testing.assert_array_equal(again, frequency_TD)
+    np.testing.assert_array_equal(split_frequencies(*arguments), frequency_TD)
 
 
 def test_too_few_rows_of_h0_are_not_split():

@@ -186,7 +186,9 @@ def test_what_is_no_study_is_said(copy, tmp_path):
     content["layout"] = LAYOUT + 1
     (copy / "sha256.json").unlink()
     (copy / FILE).write_bytes(gzip.compress(json.dumps(content).encode()))
-    with pytest.raises(personascan.InputError, match=f"is of layout {LAYOUT + 1}, this version reads {LAYOUT}"):
+    with pytest.raises(
+        personascan.InputError, match=f"is of layout {LAYOUT + 1}, this version reads {LAYOUT}"
+    ):
         personascan.write_report(copy)
     (copy / FILE).write_bytes(b"\x1f\x8bdamaged")
     with pytest.raises(personascan.InputError, match="not as the study wrote it"):

@@ -2,7 +2,6 @@ import csv
 import importlib.util
 import json
 import pathlib
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -148,8 +147,10 @@ def test_overlaps_are_set_beside_halves_of_h0(study):
         rows_ND = case.rows(place).array()
         h0_ND = rows_ND[~case.pool.positive_N]
         half_N = split_labels(len(h0_ND), case.seed)
-        plan = replace(case.plan, runs=split_plan(case.plan.runs, half_N))
-        chance[case.name] = split_frequencies(h0_ND, half_N, plan, case.seed)
+        runs = split_plan(case.plan.runs, half_N)
+        chance[case.name] = split_frequencies(
+            h0_ND, half_N, runs, case.plan.options, case.plan.permutations, case.seed
+        )
         sets[case.name] = next(s for s in study.part.scans[case.name] if s.plain).nodes_D
     (expected,) = overlaps(sets, chance, study.config.seed)
     assert repr(found) == repr(expected)

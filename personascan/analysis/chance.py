@@ -9,10 +9,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from personascan.analysis.localisation import LocalisationPlan, in_half
+from personascan.analysis.localisation import in_half
 from personascan.calibration import nodes as node_rates
 from personascan.calibration.labellings import draw_labellings
 from personascan.calibration.null import null_frequencies
+from personascan.scan.options import ScanOptions
 from personascan.scan.splits import SplitPlan, largest
 
 LESS_THAN_A_RUN = 1e-7  # added to frequencies, which are shares of fewer than a million runs
@@ -35,16 +36,20 @@ def split_plan(runs: SplitPlan, half_N, clusters_N=None) -> SplitPlan | None:
 
 
 def split_frequencies(
-    h0_ND, half_N, plan: LocalisationPlan, seed: int, clusters_N=None
+    h0_ND, half_N, runs: SplitPlan, options: ScanOptions, splits: int, seed: int, clusters_N=None
 ) -> np.ndarray:
     """How often runs select each node when one half of H0 is set against the other: [T, D].
 
-    half_N: one half (`split_labels`), of which as many permutations are drawn as the plan has.
-    plan: with the samples of `split_plan`. A node is selected as often as the likelier half of it.
+    A node with two halves is selected as often as the likelier of them.
+
+    Args:
+      half_N: bool, one half (`split_labels`), which is drawn anew for each split.
+      runs: the samples (`split_plan`) and how many runs a split has.
+      splits: T.
     """
-    splits = draw_labellings(half_N, plan.runs, plan.permutations, seed, clusters_N)
-    frequency_TC = null_frequencies(h0_ND, splits, plan.options)
-    return node_rates.as_nodes(frequency_TC[1:], plan.options.sides.halves)
+    labellings = draw_labellings(half_N, runs, splits, seed, clusters_N)
+    frequency_TC = null_frequencies(h0_ND, labellings, options)
+    return node_rates.as_nodes(frequency_TC[1:], options.sides.halves)
 
 
 def sets_of_size(frequency_TD, size: int, seed) -> np.ndarray:

@@ -10,7 +10,6 @@ import numpy as np
 from scipy.stats import binomtest
 
 from personascan.analysis.chance import split_frequencies, split_labels, split_plan
-from personascan.analysis.localisation import LocalisationPlan
 from personascan.analysis.overlaps import Overlap, overlaps
 from personascan.benchmarks.simulate import FACTORS, noise
 from personascan.calibration import nodes as node_rates
@@ -90,8 +89,8 @@ def scanned(rng, size: Problem, loadings_FD, shift_D) -> tuple[np.ndarray, np.nd
     set_C = node_rates.q_values(frequency_TC) <= NODE_Q
     half_N = split_labels(size.rows // 2, seed)
     runs = split_plan(size.plan, half_N)
-    plan = LocalisationPlan(runs, options, size.permutations, 1, NODE_Q, 0.5)
-    chance_TD = split_frequencies(place_ND[~positive_N], half_N, plan, seed)
+    h0_ND, splits = place_ND[~positive_N], size.permutations
+    chance_TD = split_frequencies(h0_ND, half_N, runs, options, splits, seed)
     return node_rates.as_nodes(set_C, 2), chance_TD
 
 

@@ -40,7 +40,9 @@ def split_work(case: Case, place: Place) -> Work | None:
 
 
 def split(rows: StoredRows, h0, half_N, clusters_N, plan: LocalisationPlan, seed: int):
-    frequency_TD = split_frequencies(rows.array()[h0], half_N, plan, seed, clusters_N)
+    frequency_TD = split_frequencies(
+        rows.array()[h0], half_N, plan.runs, plan.options, plan.permutations, seed, clusters_N
+    )
     return {}, {"frequency_TD": frequency_TD}
 
 
