@@ -33,7 +33,7 @@ def main(_) -> None:
     from tqdm import tqdm
 
     from personascan import SplitPlan
-    from personascan.benchmarks.sharing import DIRECTIONS, Problem, sharing
+    from personascan.benchmarks.sharing import APART, SAME, Problem, sharing
     from personascan.benchmarks.validity import Signal, calibrate_problems
 
     third = ROWS.value // 3
@@ -61,10 +61,10 @@ def main(_) -> None:
         print(json.dumps(line), flush=True)
     size = Problem(ROWS.value, NODES.value, shared["plan"], PERMUTATIONS.value, STRENGTHS.value[1])
     excess = []
-    for kind in DIRECTIONS:
+    for kind in (*APART, SAME):
         overlap = sharing(SHARED.value, kind, size, SEED.value, tqdm)
         print(json.dumps({"directions": kind, **overlap.line()}), flush=True)
-        if kind != "same":
+        if kind != SAME:
             excess.append(overlap.excess_p())
     if min(*uniform.values(), *(p for _, p in rates.values()), *excess) < FAILS:
         sys.exit(1)

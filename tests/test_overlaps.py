@@ -14,7 +14,7 @@ from personascan.benchmarks.sharing import Problem, sharing
 from personascan.scan.options import ScanOptions
 
 PLAN = personascan.SplitPlan(background=14, clean=8, positive=8, runs=6)
-SIZE = Problem(rows=60, nodes=24, plan=PLAN, permutations=19, strength=1.5)
+SIZE = Problem(rows=60, nodes=24, plan=PLAN, permutations=19, strength=2.0)
 
 
 def test_overlaps_against_chance():

@@ -1,7 +1,7 @@
 """Is the chance level of overlaps right? Node sets of two comparisons whose truth is known.
 
-Nodes share common factors, so that they go together. H1 of both comparisons lies off H0, along
-directions that have nothing in common, or one and the same.
+Nodes share common factors, one above all, so that they go together. H1 of both comparisons lies off
+H0, along directions that have nothing in common, or one and the same.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 
 from personascan.analysis.chance import split_frequencies, split_labels, split_plan
 from personascan.analysis.overlaps import Overlap, overlaps
-from personascan.benchmarks.simulate import FACTORS, noise
+from personascan.benchmarks.simulate import noise
 from personascan.calibration import nodes as node_rates
 from personascan.calibration.calibrate import NODE_Q
 from personascan.calibration.labellings import draw_labellings
@@ -20,9 +20,12 @@ from personascan.scan.options import ScanOptions
 from personascan.scan.splits import SplitPlan
 
 LEVEL = 0.05
-# Any direction; that of the noise, which common factors rule; some nodes alone; and the same for
-# both comparisons, as the noise has it.
-DIRECTIONS = ("any", "as noise", "few nodes", "same")
+WEIGHTS_F = np.array([2, 1, 0.5])  # of the common factors, one of which rules
+# Directions of two comparisons with nothing in common: any; some nodes alone; such as the noise
+# has, which common factors rule; these with the rows of H0 in common. Then one for both, as the
+# noise has it.
+APART = ("any", "few nodes", "as noise", "H0 in common")
+SAME = "same"
 
 
 @dataclass(frozen=True)
@@ -62,46 +65,46 @@ class Sharing:
 
 
 def sharing(problems: int, kind: str, size: Problem, seed: int, progress=iter) -> Sharing:
-    """Scan so many pairs of comparisons. kind: one of DIRECTIONS."""
+    """Scan so many pairs of comparisons. kind: one of APART, or SAME."""
     found = []
     for problem in progress(range(problems)):
         rng = np.random.default_rng([seed, problem])
-        loadings_FD = rng.normal(size=(FACTORS, size.nodes))
-        shift_D = direction(rng, kind, loadings_FD)
-        sets, chance = {}, {}
+        loadings_FD = WEIGHTS_F[:, None] * rng.normal(size=(len(WEIGHTS_F), size.nodes))
+        sets, chance, drawn = {}, {}, (size.rows // 2, size.nodes, "correlated", loadings_FD)
         for name in ("a", "b"):
-            sets[name], chance[name] = scanned(rng, size, loadings_FD, shift_D)
-            shift_D = shift_D if kind == "same" else direction(rng, kind, loadings_FD)
+            if name == "a" or kind != SAME:
+                shift_D = size.strength * direction(rng, kind, loadings_FD)
+            if name == "a" or kind != "H0 in common":
+                h0_ND = noise(rng, *drawn)
+            h1_ND = noise(rng, *drawn) + shift_D.astype(np.float32)
+            sets[name], chance[name] = scanned(rng, size, h1_ND, h0_ND)
         if all(mask_D.any() for mask_D in sets.values()):
             found += overlaps(sets, chance, seed=problem)
     return Sharing(problems, found)
 
 
-def scanned(rng, size: Problem, loadings_FD, shift_D) -> tuple[np.ndarray, np.ndarray]:
+def scanned(rng, size: Problem, h1_ND, h0_ND) -> tuple[np.ndarray, np.ndarray]:
     """The node set of one comparison [D], and how often splits of H0 select each node [T, D]."""
-    place_ND = noise(rng, size.rows, size.nodes, "correlated", loadings_FD)
-    positive_N = np.arange(size.rows) % 2 == 0
-    deviation_D = np.sqrt(1 + (loadings_FD**2).sum(0))
-    place_ND[positive_N] += (size.strength * shift_D * deviation_D).astype(np.float32)
+    place_ND = np.concatenate([h1_ND, h0_ND])
+    positive_N = np.arange(len(place_ND)) < len(h1_ND)
     options, seed = ScanOptions(tail="signed", starts=1, alphas="log"), int(rng.integers(2**32))
     labellings = draw_labellings(positive_N, size.plan, size.permutations, seed)
     frequency_TC = null_frequencies(place_ND, labellings, options)
     set_C = node_rates.q_values(frequency_TC) <= NODE_Q
-    half_N = split_labels(size.rows // 2, seed)
+    half_N = split_labels(len(h0_ND), seed)
     runs = split_plan(size.plan, half_N)
-    h0_ND, splits = place_ND[~positive_N], size.permutations
-    chance_TD = split_frequencies(h0_ND, half_N, runs, options, splits, seed)
+    chance_TD = split_frequencies(h0_ND, half_N, runs, options, size.permutations, seed)
     return node_rates.as_nodes(set_C, 2), chance_TD
 
 
 def direction(rng, kind: str, loadings_FD) -> np.ndarray:
-    """A direction in deviations of the nodes, whose root mean square is 1: [D]."""
-    nodes = loadings_FD.shape[1]
+    """A shift of all nodes [D]; in deviations of each its root mean square is 1."""
+    factors, nodes = loadings_FD.shape
+    deviation_D = np.sqrt(1 + (loadings_FD**2).sum(0))
     if kind == "any":
         shift_D = rng.normal(size=nodes)
     elif kind == "few nodes":
         shift_D = rng.choice([-1, 1], nodes) * (rng.permutation(nodes) < nodes // 4)
     else:
-        deviation_D = np.sqrt(1 + (loadings_FD**2).sum(0))
-        shift_D = (rng.normal(size=FACTORS) @ loadings_FD + rng.normal(size=nodes)) / deviation_D
-    return shift_D / np.sqrt((shift_D**2).mean())
+        shift_D = (rng.normal(size=factors) @ loadings_FD + rng.normal(size=nodes)) / deviation_D
+    return deviation_D * shift_D / np.sqrt((shift_D**2).mean())
