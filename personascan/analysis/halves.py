@@ -9,6 +9,8 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+EVERY = slice(None)
+
 
 @dataclass(frozen=True)
 class Halves:
@@ -27,7 +29,7 @@ class Halves:
         """Either half does not vary: there is nothing to tell apart."""
         return not (np.ptp(self.find_ND, axis=0).any() and np.ptp(self.judge_ND, axis=0).any())
 
-    def probe(self, nodes=slice(None), label_N=None) -> np.ndarray:
+    def probe(self, nodes=EVERY, label_N=None) -> np.ndarray:
         """Scores [N] of the judging rows by a probe trained on some nodes of the finding rows."""
         label_N = self.find_N if label_N is None else label_N
         return probe_scores(

@@ -5,6 +5,7 @@ import numpy as np
 from personascan.analysis.findings import LEVEL
 from personascan.interventions.design import FOUND
 from personascan.interventions.plan import RANDOM
+from personascan.report.charts.across import PAIRS
 from personascan.report.intervened import (
     action_name,
     effect_at,
@@ -92,13 +93,19 @@ def ways_caption(part: Part) -> str:
 
 def expected_caption(part: Part) -> str:
     """How many pairs share more or fewer nodes than sets of their sizes do by chance."""
-    said, split = [], False
+    said, split, most = [], False, 0
     for place, found in part.overlaps.items():
         pairs = [o for o in found if len(o.names) == 2 and o.expected]
+        most = max(most, len(pairs))
         split = split or any(not np.isnan(o.p) for o in pairs)
         more = sum(o.observed > o.chance_high for o in pairs)
         less = sum(o.observed < o.chance_low for o in pairs)
-        said.append(f"at {place}, of {len(pairs)} pairs {more} share more and {less} fewer")
+        said.append(
+            f"at {place}, of {len(pairs)} pairs {more} share more and {less} fewer, where "
+            f"{0.025 * len(pairs):.1f} of each would by chance"
+        )
+    if most > PAIRS:
+        said[-1] += f" (drawn are the {PAIRS} pairs with the least p)"
     if split:
         return (
             "Beside 95% of what sets of their sizes share that tell random halves of the H0 "

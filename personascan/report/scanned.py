@@ -6,6 +6,8 @@ from personascan.report.section import Section, Shown, Table
 from personascan.report.tables import center, mean_deviation, part_of
 from personascan.report.words import joined, listed, safe
 
+LINES = 30  # of a table of overlaps; the file has them all
+
 
 def runs_section(part) -> Section | None:
     """Which rows the runs of chosen and named places returned."""
@@ -125,31 +127,35 @@ def nodes_section(part) -> Section | None:
         + "`nodes.csv` has every one."
     )
     blocks = [text, Table(header, rows)]
-    overlaps = [
-        [
-            place, listed(o.names), o.observed, f"{o.expected:.1f}", ratio(o), *null_of(o),
-            o.exclusive,
-        ]
-        for place, found in part.overlaps.items()
-        for o in found
-    ]  # fmt: skip
+    overlaps = [(place, o) for place, found in part.overlaps.items() for o in found]
     if overlaps:
+        shown, clearest = overlaps, ""
+        if len(overlaps) > LINES:
+            shown = sorted(overlaps, key=lambda one: np.nan_to_num(one[1].p, nan=2.0))[:LINES]
+            clearest = f" Below are the {LINES} of {len(overlaps)} with the least p."
         header = ["place", "node sets of", "shared nodes", "if independent", "ratio",
                   "by chance", "p",
                   "hypergeometric p (exchangeable nodes)", "in no other set"]  # fmt: skip
         blocks += [
             "Sets share nodes by chance as well: a ratio near 1, the number that independent sets "
-            "of these sizes would share, is no sign of a common code. Nodes of a place go "
-            "together, so that chance scatters more widely than sets drawn node by node do, which "
-            "the hypergeometric p is for. Chance and p are of sets of the same sizes that tell "
-            f"random halves of the H0 {part.terms.rows} apart, which means nothing: of every split "
-            "the nodes that are selected most often.",
+            "of these sizes would share, is no sign of a common code. Where nodes of a place go "
+            "together, chance is more, and scatters more widely, than of sets drawn node by node, "
+            "which the hypergeometric p is for. Chance and p are of sets of the same sizes that "
+            f"tell random halves of the H0 {part.terms.rows} apart, which means nothing: of every "
+            "split the nodes that are selected most often. One p of twenty is at most 0.05 by "
+            f"chance.{clearest} `overlaps.csv` has every one.",
             Shown("expected"),
             Shown("upset"),
             Shown("venn"),
-            Table(header, overlaps),
+            Table(header, [overlap_cells(place, o) for place, o in shown]),
         ]
     return Section("Which nodes", *blocks)
+
+
+def overlap_cells(place, o) -> list:
+    return [
+        place, listed(o.names), o.observed, f"{o.expected:.1f}", ratio(o), *null_of(o), o.exclusive,
+    ]  # fmt: skip
 
 
 def null_of(overlap) -> list[str]:

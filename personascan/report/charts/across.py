@@ -14,6 +14,7 @@ from personascan.report.charts.theme import (
 )
 
 PANEL = 250
+PAIRS = 40  # of node sets, at most
 BY_NUMBER = alt.EncodingSortField("of", op="min")  # as the study has them
 MEASURES = {
     "z": "z: above permuted labels, in deviations of all labellings",
@@ -81,9 +82,20 @@ def expected() -> alt.Chart:
         alt.Tooltip("chance_mean:Q", format=".1f", title="by chance, on average"),
         alt.Tooltip("p:Q", format=".3f", title="p beside chance"),
     ]  # fmt: skip
-    base = data("overlaps").transform_filter("datum.sets == 2").encode(y)
+    clearest = [alt.SortField("p"), alt.SortField("ratio", "descending")]
+    base = (
+        data("overlaps")
+        .transform_filter("datum.sets == 2")
+        .transform_window(number="row_number()", sort=clearest)
+        .transform_filter(f"datum.number <= {PAIRS}")
+        .encode(y)
+    )
     band = base.mark_rule(strokeWidth=7, color=FAINT).encode(
-        alt.X("low:Q", title="shared nodes, observed over expected (bar: 95% of chance)"),
+        alt.X(
+            "low:Q",
+            title="shared nodes, observed over expected (bar: 95% of chance)",
+            scale=alt.Scale(zero=False),
+        ),
         alt.X2("high:Q"),
     )
     one = alt.Chart(alt.InlineData([{}])).mark_rule(color=SOFT, strokeDash=[4, 3]).encode(
