@@ -176,8 +176,12 @@ def ways(columns: int = 3) -> alt.Chart:
                                   legend=alt.Legend(orient="bottom", symbolType="stroke",
                                                     symbolSize=500)),
     )  # fmt: skip
+    points = scans.mark_point(size=30, filled=True, opacity=0.8).encode(
+        alt.Shape("line:N", scale=alt.Scale(range=["circle", "square", "triangle-up", "diamond"]),
+                  title="layers of", legend=alt.Legend(orient="bottom", symbolSize=60)),
+    )  # fmt: skip
     return (
-        alt.layer(band, simpler, scans.mark_line(strokeWidth=1.6), scans.mark_circle(size=26))
+        alt.layer(band, simpler, scans.mark_line(strokeWidth=1.6), points)
         .resolve_scale(color="shared")
         .properties(width=PANEL, height=150)
         .facet(alt.Facet("comparison:N", title=None, sort=BY_NUMBER), columns=columns)
