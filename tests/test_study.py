@@ -173,6 +173,8 @@ def test_without_permutations_named_places_are_scanned_and_nothing_is_claimed(pl
     page = page_words(place / "plain")
     assert "Scores carry no p-value" in page
     assert "What was found" not in page
+    assert "is no sign of a common code" in page
+    assert "random halves" not in page  # none were made
     files = picture_files(read_document(place / "plain"), "png")  # where nothing has a z
     assert {"map.png", "profiles.png"} <= set(files)
 

@@ -105,7 +105,8 @@ def expected_caption(part: Part) -> str:
             f"{0.025 * len(pairs):.1f} of each would by chance"
         )
     if most > PAIRS:
-        said[-1] += f" (drawn are the {PAIRS} pairs with the least p)"
+        which = "least p" if split else "highest ratio"
+        said[-1] += f" (drawn are the {PAIRS} pairs with the {which})"
     if split:
         return (
             "Beside 95% of what sets of their sizes share that tell random halves of the H0 "

@@ -129,27 +129,41 @@ def nodes_section(part) -> Section | None:
     blocks = [text, Table(header, rows)]
     overlaps = [(place, o) for place, found in part.overlaps.items() for o in found]
     if overlaps:
-        shown, clearest = overlaps, ""
+        shown = overlaps
         if len(overlaps) > LINES:
             shown = sorted(overlaps, key=lambda one: np.nan_to_num(one[1].p, nan=2.0))[:LINES]
-            clearest = f" Below are the {LINES} of {len(overlaps)} with the least p."
         header = ["place", "node sets of", "shared nodes", "if independent", "ratio",
                   "by chance", "p",
                   "hypergeometric p (exchangeable nodes)", "in no other set"]  # fmt: skip
         blocks += [
-            "Sets share nodes by chance as well: a ratio near 1, the number that independent sets "
-            "of these sizes would share, is no sign of a common code. Where nodes of a place go "
-            "together, chance is more, and scatters more widely, than of sets drawn node by node, "
-            "which the hypergeometric p is for. Chance and p are of sets of the same sizes that "
-            f"tell random halves of the H0 {part.terms.rows} apart, which means nothing: of every "
-            "split the nodes that are selected most often. One p of twenty is at most 0.05 by "
-            f"chance.{clearest} `overlaps.csv` has every one.",
+            overlaps_text(part, [o for _, o in overlaps]),
             Shown("expected"),
             Shown("upset"),
             Shown("venn"),
             Table(header, [overlap_cells(place, o) for place, o in shown]),
         ]
     return Section("Which nodes", *blocks)
+
+
+def overlaps_text(part, found) -> str:
+    """What the table of overlaps says, and which of them it has."""
+    said = (
+        "Sets share nodes by chance as well: a ratio near 1, the number that independent sets of "
+        "these sizes would share, is no sign of a common code. Where nodes of a place go together, "
+        "chance is more, and scatters more widely, than of sets drawn node by node, which the "
+        "hypergeometric p is for. "
+    )
+    judged = any(not np.isnan(o.p) for o in found)
+    if judged:
+        said += (
+            "Chance and p are of sets of the same sizes that tell random halves of the H0 "
+            f"{part.terms.rows} apart, which means nothing: of every split the nodes that are "
+            "selected most often. One p of twenty is at most 0.05 by chance. "
+        )
+    if len(found) > LINES:
+        which = "with the least p" if judged else "that come first"
+        said += f"Below are the {LINES} of {len(found)} {which}. "
+    return f"{said}`overlaps.csv` has every one."
 
 
 def overlap_cells(place, o) -> list:
