@@ -166,7 +166,7 @@ def blocks(model: LanguageModel, first: int, last: int, **changes) -> Blocks:
         params["blocks"] = jax.tree.map(lambda w: w[first:last], params["blocks"])
     if jax.default_backend() == "cpu":
         params = as_bits(params)
-    return Blocks(Decoder(config, jnp.dtype(model.dtype)), params)
+    return Blocks(model.decoder().clone(config=config), params)
 
 
 def readings(

@@ -35,7 +35,9 @@ class Autoencoder(nn.Module):
         edges = [(0, 0) if side % 8 else (1, 1) for side in image_shape]
 
         def conv(number, channels, x, padding="SAME", activation=nn.relu):
-            layer = nn.Conv(channels, (3, 3), padding=padding, name=f"conv{number}")
+            layer = nn.Conv(
+                channels, (3, 3), padding=padding, precision="highest", name=f"conv{number}"
+            )
             return tap(self, f"conv{number}", activation(layer(x)))
 
         x = pixels_NHW[..., None]

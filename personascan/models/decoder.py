@@ -62,10 +62,11 @@ class Block(nn.Module):
 
     config: DecoderConfig
     dtype: jnp.dtype
+    exact: bool = True
 
     @nn.compact
     def __call__(self, x_BTD, own: OfLayer, shared: Shared):
-        c, angles, cache = self.config, shared.angles, own.cache
+        c, exact, angles, cache = self.config, self.exact, shared.angles, own.cache
         w = parameters(self, c.block_shapes(), self.dtype)
 
         def norm(name, x, axes=(-1,)):
@@ -75,7 +76,7 @@ class Block(nn.Module):
             return layers.normalize(x, c.norm, c.norm_eps, axes, w[name], w.get(f"{name}_bias"))
 
         def heads(name, x_BTD):
-            y_BTHE = layers.project(x_BTD, w[name], w.get(f"{name}_bias"))
+            y_BTHE = layers.project(x_BTD, w[name], w.get(f"{name}_bias"), exact)
             if c.qk_norm and name != "v":
                 y_BTHE = norm(f"{name}_norm", y_BTHE, (-2, -1) if c.qk_norm == "width" else (-1,))
             if angles is None or name == "v":
@@ -100,10 +101,10 @@ class Block(nn.Module):
             seen_BTS = layers.seen_both_ways(tokens, shared.lengths_B)
         mixed_BTHE = layers.attention(
             q_BTHE, k_BSKE, v_BSKE, seen_BTS, scale=c.attn_scale or c.head_dim**-0.5,
-            softcap=c.attn_softcap, bias_KGS=shared.alibi_KGS,
+            softcap=c.attn_softcap, bias_KGS=shared.alibi_KGS, exact=exact,
         )  # fmt: skip
         mixed_BTD = leave("head_out", mixed_BTHE.reshape(*x_BTD.shape[:2], -1))
-        attended = layers.project(mixed_BTD, w["o"].reshape(-1, c.width), w.get("o_bias"))
+        attended = layers.project(mixed_BTD, w["o"].reshape(-1, c.width), w.get("o_bias"), exact)
         attended = scaled(norm("attn_post_norm", attended), c.residual_scale)
         attended = leave("attn_out", attended)
         if c.parallel:
@@ -113,11 +114,13 @@ class Block(nn.Module):
             x_BTD = norm("attn_add_norm", x_BTD + attended)
             h = layers.operand(norm("mlp_norm", x_BTD), self.dtype)
         if c.experts:
-            added = layers.expert_mlp(h, w, c.activation, c.experts_per_token, c.normalize_router)
+            added = layers.expert_mlp(
+                h, w, c.activation, c.experts_per_token, c.normalize_router, exact
+            )
         else:
-            hidden_BTF = layers.mlp_hidden(h, w, c.activation)
+            hidden_BTF = layers.mlp_hidden(h, w, c.activation, exact)
             hidden_BTF = leave("mlp_hidden", hidden_BTF)
-            added = layers.project(hidden_BTF, w["down"], w.get("down_bias"))
+            added = layers.project(hidden_BTF, w["down"], w.get("down_bias"), exact)
         added = scaled(norm("mlp_post_norm", added), c.residual_scale)
         x_BTD = norm("mlp_add_norm", x_BTD + leave("mlp_out", added))
         return leave("resid_post", x_BTD), cache
@@ -127,11 +130,13 @@ class Decoder(nn.Module):
     """Tokens to the final norm; `logits` is separate, since activations do not need it.
 
     unroll: how many blocks the compiled loop runs in a row (all of them: no loop).
+    exact: whether products of float32 are float32 on every device (`layers.product`).
     """
 
     config: DecoderConfig
     dtype: jnp.dtype = jnp.float32
     unroll: int = 1
+    exact: bool = True
 
     def setup(self):
         c = self.config
@@ -144,7 +149,7 @@ class Decoder(nn.Module):
             in_axes=(0, nn.broadcast),
             length=c.layers,
             unroll=self.unroll,
-        )(c, self.dtype)
+        )(c, self.dtype, self.exact)
         self.top = parameters(self, c.top_shapes(), self.dtype)
 
     def __call__(self, tokens_BT, kept: Kept, edits: Edits | None = None, lengths_B=None):
@@ -219,7 +224,7 @@ class Decoder(nn.Module):
         c, top = self.config, self.top
         x_BTE = scaled(top["embedding"][tokens_BT].astype(jnp.float32), c.embed_scale)
         if c.embed_width and not c.project_last:
-            x_BTE = layers.project(x_BTE, top["embed_in"], top.get("embed_in_bias"))
+            x_BTE = layers.project(x_BTE, top["embed_in"], top.get("embed_in_bias"), self.exact)
         if c.learned_positions:
             x_BTE = x_BTE + self.positions(tokens_BT, position_BT).astype(jnp.float32)
         if c.token_types:
@@ -229,7 +234,7 @@ class Decoder(nn.Module):
                 x_BTE, c.norm, c.norm_eps, (-1,), top["embed_norm"], top.get("embed_norm_bias")
             )
         if c.project_last:
-            x_BTE = layers.project(x_BTE, top["embed_in"], top.get("embed_in_bias"))
+            x_BTE = layers.project(x_BTE, top["embed_in"], top.get("embed_in_bias"), self.exact)
         return x_BTE
 
     def positions(self, tokens_BT, position_BT=None):
@@ -254,9 +259,9 @@ class Decoder(nn.Module):
         if not c.has_head:
             raise InputError("the checkpoint has no lm_head, and so no logits")
         if c.embed_width:
-            hidden_BTD = layers.project(hidden_BTD, self.top["embed_out"])
+            hidden_BTD = layers.project(hidden_BTD, self.top["embed_out"], exact=self.exact)
         head_EV = self.top["embedding"].T if c.tie_embeddings else self.top["lm_head"]
-        logits = layers.project(hidden_BTD, head_EV, self.top.get("lm_head_bias"))
+        logits = layers.project(hidden_BTD, head_EV, self.top.get("lm_head_bias"), self.exact)
         logits = scaled(logits, c.logit_scale)
         if c.logit_softcap:
             logits = jnp.tanh(logits / np.float32(c.logit_softcap)) * np.float32(c.logit_softcap)

@@ -59,12 +59,13 @@ class Classifier(nn.Module):
         """Logits [N, classes]; conv and dense sites are those after the ReLU."""
         x = pixels_NHW[..., None]
         for number, channels in ((1, 32), (2, 64)):
-            conv = nn.Conv(channels, (3, 3), name=f"conv{number}")
+            conv = nn.Conv(channels, (3, 3), precision="highest", name=f"conv{number}")
             x = tap(self, f"conv{number}", nn.relu(conv(x)))
             x = tap(self, f"pool{number}", max_pool(x))
-        x = nn.Dense(128, name="dense1")(x.reshape(len(x), -1))
+        x = nn.Dense(128, precision="highest", name="dense1")(x.reshape(len(x), -1))
         x = tap(self, "dense1", nn.relu(x))
-        return tap(self, "logits", nn.Dense(self.classes, name="logits")(x))
+        x = nn.Dense(self.classes, precision="highest", name="logits")(x)
+        return tap(self, "logits", x)
 
 
 def initial_params(network: nn.Module, seed: int, image_shape: tuple[int, int]) -> dict:

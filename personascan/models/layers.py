@@ -4,9 +4,13 @@ Letters: B batch, T tokens, S tokens attended to, D width, F MLP width, H heads,
 G = H/K query heads a key/value head, N = G T, E head size, C chosen experts. Only the operands of
 products with weights are ever rounded to bfloat16: sums, norms, rotations, attention and the
 residual stream are float32, which is nearer to the truth and, with fewer conversions, faster.
+
+Products of float32 are exact to float32 on every device: `exact=False` leaves them to the device's
+own way, which is faster and less exact (TF32 on NVIDIA cards, bfloat16 on TPUs).
 """
 
 import functools
+import itertools
 import math
 
 import jax
@@ -41,17 +45,36 @@ def operand(x, dtype):
     return jax.lax.platform_dependent(x, cpu=by_bits, default=lambda x: x.astype(dtype))
 
 
-def project(x, weight, bias=None):
+# XLA on a CPU adds up the inner axis of a product one term after the other, so that the error grows
+# with its length. In blocks of at most this many terms it is that of torch's products, or 1.4 times
+# it; smaller blocks cost more time.
+BLOCK = 384
+
+
+def product(x, y, exact: bool = True):
+    """The matrix product x @ y with float32 sums, whatever the operands."""
+    size = x.shape[-1]
+    exact = exact and x.dtype == jnp.float32
+    precision = jax.lax.Precision.HIGHEST if exact else jax.lax.Precision.DEFAULT
+    whole = functools.partial(jnp.matmul, precision=precision, preferred_element_type=jnp.float32)
+    if not exact or size <= BLOCK:
+        return whole(x, y)
+
+    def in_blocks(x, y):
+        cuts = [size * i // -(-size // BLOCK) for i in range(-(-size // BLOCK) + 1)]
+        return sum(whole(x[..., a:b], y[..., a:b, :]) for a, b in itertools.pairwise(cuts))
+
+    return jax.lax.platform_dependent(x, y, cpu=in_blocks, default=whole)
+
+
+def project(x, weight, bias=None, exact: bool = True):
     """Contract the last axis of `x` with the first of `weight`, plus a bias; float32.
 
     As a product of two matrices: in more dimensions XLA takes up to 1.8 times as long on a CPU.
     """
     *rows, size = x.shape
-    y = jnp.dot(
-        operand(x, weight.dtype).reshape(-1, size),
-        weight.reshape(size, -1),
-        preferred_element_type=jnp.float32,
-    ).reshape(*rows, *weight.shape[1:])
+    x, matrix = operand(x, weight.dtype).reshape(-1, size), weight.reshape(size, -1)
+    y = product(x, matrix, exact).reshape(*rows, *weight.shape[1:])
     return y if bias is None else y + bias.astype(jnp.float32)[(None,) * (y.ndim - bias.ndim)]
 
 
@@ -64,7 +87,9 @@ def normalize(x, kind: str, eps: float, axes: tuple[int, ...], scale, bias=None)
     return x if bias is None else x + bias[(None,) * (x.ndim - bias.ndim)]
 
 
-def attention(q_BTHE, k_BSKE, v_BSKE, seen_BTS, *, scale, softcap=0.0, bias_KGS=None):
+def attention(
+    q_BTHE, k_BSKE, v_BSKE, seen_BTS, *, scale, softcap=0.0, bias_KGS=None, exact: bool = True
+):
     """Softmax attention of every token over those that it sees: [B, T, H, E] float32.
 
     seen_BTS is bool, its axes B and T possibly 1 long.
@@ -76,7 +101,7 @@ def attention(q_BTHE, k_BSKE, v_BSKE, seen_BTS, *, scale, softcap=0.0, bias_KGS=
     q_BKNE = q_BTHE.reshape(batch, tokens, kv_heads, group, size).transpose(0, 2, 3, 1, 4)
     q_BKNE = q_BKNE.reshape(batch, kv_heads, group * tokens, size)
     k_BKES, v_BKSE = k_BSKE.transpose(0, 2, 3, 1), v_BSKE.transpose(0, 2, 1, 3)
-    logits = jnp.matmul(q_BKNE, k_BKES)
+    logits = product(q_BKNE, k_BKES, exact)
     logits = logits.reshape(batch, kv_heads, group, tokens, slots)
     if bias_KGS is not None:
         logits = logits + bias_KGS[None, :, :, None]
@@ -85,7 +110,7 @@ def attention(q_BTHE, k_BSKE, v_BSKE, seen_BTS, *, scale, softcap=0.0, bias_KGS=
         logits = jnp.tanh(logits / np.float32(softcap)) * np.float32(softcap)
     logits = jnp.where(seen_BTS[:, None, None], logits, -jnp.inf)
     weights = jax.nn.softmax(logits, axis=-1).reshape(batch, kv_heads, group * tokens, slots)
-    mixed = jnp.matmul(weights, v_BKSE)
+    mixed = product(weights, v_BKSE, exact)
     mixed = mixed.reshape(batch, kv_heads, group, tokens, size)
     return mixed.transpose(0, 3, 1, 2, 4).reshape(batch, tokens, heads, size)
 
@@ -128,27 +153,28 @@ def alibi(heads: int, kv_heads: int, tokens: int):
     return bias_HS.astype(jnp.float32).reshape(kv_heads, heads // kv_heads, tokens)
 
 
-def mlp_hidden(x_BTD, w: dict, activation: str):
+def mlp_hidden(x_BTD, w: dict, activation: str, exact: bool = True):
     """The neurons [B, T, F]: act(x up), or gated act(x gate) * (x up) (Shazeer 2020, eq. 6)."""
-    up_BTF = project(x_BTD, w["up"], w.get("up_bias"))
+    up_BTF = project(x_BTD, w["up"], w.get("up_bias"), exact)
     if "gate" not in w:
         return ACTIVATIONS[activation](up_BTF)
-    return ACTIVATIONS[activation](project(x_BTD, w["gate"], w.get("gate_bias"))) * up_BTF
+    return ACTIVATIONS[activation](project(x_BTD, w["gate"], w.get("gate_bias"), exact)) * up_BTF
 
 
-def expert_mlp(x_BTD, w: dict, activation: str, chosen: int, normalized: bool):
+def expert_mlp(x_BTD, w: dict, activation: str, chosen: int, normalized: bool, exact: bool = True):
     """The `chosen` experts of each token, weighted by the router (Jiang et al. 2024, section 2.1).
 
     Experts run one after the other over all tokens: memory stays that of one of them.
     """
-    weight_BTC, which_BTC = jax.lax.top_k(jax.nn.softmax(project(x_BTD, w["router"])), chosen)
+    router_BTX = jax.nn.softmax(project(x_BTD, w["router"], exact=exact))
+    weight_BTC, which_BTC = jax.lax.top_k(router_BTX, chosen)
     if normalized:
         weight_BTC = weight_BTC / weight_BTC.sum(-1, keepdims=True)
 
     def add_expert(total_BTD, expert):
         number, own = expert
         weight_BT = jnp.where(which_BTC == number, weight_BTC, 0.0).sum(-1)
-        added_BTD = project(mlp_hidden(x_BTD, own, activation), own["down"])
+        added_BTD = project(mlp_hidden(x_BTD, own, activation, exact), own["down"], exact=exact)
         return total_BTD + added_BTD * weight_BT[..., None], None
 
     own = {name: w[name] for name in ("gate", "up", "down") if name in w}

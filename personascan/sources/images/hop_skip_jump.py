@@ -168,8 +168,8 @@ def estimated_normal(fooled: Callable, normals: Callable, moved_NHW, radius_N, c
         signs_CN = jnp.where(fooled(neighbours), 1.0, -1.0) * weights_C[:, None]
         added = (
             signs_CN.sum(axis=0),
-            jnp.einsum("c,cnhw->nhw", weights_C, directions),
-            jnp.einsum("cn,cnhw->nhw", signs_CN, directions),
+            jnp.einsum("c,cnhw->nhw", weights_C, directions, precision="highest"),
+            jnp.einsum("cn,cnhw->nhw", signs_CN, directions, precision="highest"),
         )
         return jax.tree.map(jnp.add, sums, added)
 

@@ -1,5 +1,6 @@
 """What an extraction will take, worked out before a single parameter is read."""
 
+import functools
 import math
 import time
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from personascan.errors import InputError
 from personascan.models.checkpoint import by_path, parameter_shapes
 from personascan.models.config import DecoderConfig
 from personascan.models.layers import project
-from personascan.models.load import DTYPES, inspect_model
+from personascan.models.load import DTYPES, FAST, inspect_model, parameter_dtype
 from personascan.sources.language.extract import BATCH_TOKENS, check_request
 from personascan.sources.language.positions import check_numbers
 from personascan.sources.language.prompts import plan_batches, tokenize
@@ -88,7 +89,7 @@ def plan_extraction(
     )  # fmt: skip
     check_numbers(positions, prompts, [s.id for s in statements])
     batches = plan_batches(prompts, batch_tokens or BATCH_TOKENS, pad=0)
-    shapes, _ = by_path(parameter_shapes(config, dtype))
+    shapes, _ = by_path(parameter_shapes(config, parameter_dtype(dtype)))
     tokens = sum(len(p.ids) for p in prompts)
     rows = sum(tokens if position == "all" else len(statements) for position in positions)
     flops = sum(batch_flops(config, batch) for batch in batches)
@@ -112,8 +113,8 @@ def plan_extraction(
 def product_rate(config: DecoderConfig, dtype: str, repeats: int = 5) -> float:
     """FLOP/s of the model's MLP products on this device: the best of a few, some 0.1 s in all."""
     rows, columns = min(config.width, 4096), min(config.mlp_width, 4096)
-    x, w = jnp.ones((1024, rows), dtype), jnp.ones((rows, columns), dtype)
-    product = jax.jit(project)
+    x, w = (jnp.ones(shape, parameter_dtype(dtype)) for shape in ((1024, rows), (rows, columns)))
+    product = jax.jit(functools.partial(project, exact=not dtype.endswith(FAST)))
     product(x, w).block_until_ready()
     seconds = []
     for _ in range(repeats):
