@@ -79,7 +79,7 @@ def torch_states(theirs, config, tokens_BT, lengths_B=None) -> tuple[list, dict,
                 x = inputs if site in READS else out
                 x = x[0] if isinstance(x, tuple) else x
                 # A copy: some blocks go on adding into this very tensor.
-                caught[site].append(x.float().numpy().reshape(*tokens_BT.shape, -1).copy())
+                caught[site].append(numbers(x).reshape(*tokens_BT.shape, -1).copy())
 
             hooks.append(hooked_module(block, site, config).register_forward_hook(keep))
     tokens = torch.tensor(np.asarray(tokens_BT), dtype=torch.long)
@@ -92,10 +92,15 @@ def torch_states(theirs, config, tokens_BT, lengths_B=None) -> tuple[list, dict,
         out = theirs(tokens, output_hidden_states=True, **uncached, **mask)
     for hook in hooks:
         hook.remove()
-    states = [h.float().numpy() for h in out.hidden_states]
+    states = [numbers(h) for h in out.hidden_states]
     scale = np.float32(config.residual_scale)
     caught = {s: np.stack(a) * (scale if s in ADDS else np.float32(1)) for s, a in caught.items()}
-    return states, caught, out.logits.float().numpy() if config.causal else None
+    return states, caught, numbers(out.logits) if config.causal else None
+
+
+def numbers(tensor) -> np.ndarray:
+    """A tensor as NumPy has it: float64 as it is, all else as float32."""
+    return (tensor if tensor.dtype == torch.float64 else tensor.float()).numpy()
 
 
 def torch_blocks(theirs):
