@@ -7,6 +7,7 @@ import numpy as np
 from personascan.analysis.findings import LEVEL, Finding, pooled
 from personascan.places import lines_of
 from personascan.report.alone import alone_section, tails_section, transfer_section
+from personascan.report.compared import exchanged_sentence, left_out_sentence
 from personascan.report.intervened import intervened_section
 from personascan.report.judged import apart_section, judged_section, late_section
 from personascan.report.lead import NAMED, SURE_WORDING, at_a_glance, lead, of_personas
@@ -95,12 +96,12 @@ def asked_sentence(part) -> str:
 def how_sentences(part) -> str:
     """What was put through the network, and what of it was kept."""
     record = "`study.json` holds the configuration, versions, seed and hashes of the inputs."
-    if not part.texts:
-        return f"{part.source.about} {record}"
-    return (
-        f"The statements have a label confidence of {part.config.min_confidence:g} or more. "
-        f"{prompt_sentence(part)} {kept_sentence(part)} {record}"
-    )
+    said = [part.source.about]
+    if part.texts:
+        least = part.config.min_confidence
+        said = [f"The statements have a label confidence of {least:g} or more."]
+        said += [prompt_sentence(part), kept_sentence(part)]
+    return " ".join(filter(None, [*said, left_out_sentence(part), record]))
 
 
 def prompt_sentence(part) -> str:
@@ -173,6 +174,7 @@ def found_section(part) -> Section:
         "highest place of every permutation, so that the search over all places is paid for (no p "
         f"can be below {least:.3f}).{beyond} q controls the false discovery rate over comparisons "
         "(Benjamini-Hochberg). `places.csv` has every place, `findings.csv` this table.",
+        *filter(None, [exchanged_sentence(part)]),
     )
 
 

@@ -112,8 +112,11 @@ def best_alone(part: Part) -> list[tuple[str, ...]]:
 
 
 def probe(part: Part, name: str, place) -> str:
-    auroc = part.separation[name][place].mean["probe_auroc"]
-    return "constant" if np.isnan(auroc) else f"{auroc:.3f}"
+    found = part.separation[name][place]
+    auroc = found.mean["probe_auroc"]
+    if found.constant:
+        return "constant"
+    return "-" if np.isnan(auroc) else f"{auroc:.3f}"
 
 
 def aligned(lines) -> str:

@@ -15,9 +15,11 @@ from personascan.analysis.profiles import Profile
 from personascan.analysis.separation import Separation
 from personascan.analysis.transfer import Transfer
 from personascan.calibration.calibrate import Calibration
+from personascan.calibration.exchange import Count, count_labellings
 from personascan.places import Place
 from personascan.sources.base import Source, Terms
 from personascan.study import stages
+from personascan.study.comparisons import LeftOut
 from personascan.study.config import StudyConfig
 from personascan.study.course import Case, Detector, Topic, crossed
 from personascan.study.effects import Crossed, TestedEffects, crossed_effects, tested_effects
@@ -76,6 +78,9 @@ class Part:
     furthest: dict[str, Place]  # above its permutations; without these, of the best probe
     interventions: list[TestedEffects] = field(repr=False)  # of every node set that was tested
     specificity: list[Crossed] = field(repr=False)  # of every set on every comparison
+    left_out: dict[str, LeftOut] = field(default_factory=dict)  # rows that were not compared
+    # Entities, and their distinct labellings: of comparisons whose rows have entities.
+    entities: dict[str, tuple[int, Count]] = field(default_factory=dict)
 
     @property
     def detections(self) -> dict[str, dict[Place, Detection]]:
@@ -218,7 +223,16 @@ def read_part(cases: list[Case], topics: list[Topic]) -> Part:
         furthest={case.name: case.furthest() for case in cases},
         interventions=interventions_of(cases),
         specificity=specificity_of(cases),
+        left_out={case.name: case.pool.left_out for case in cases},
+        entities={case.name: entities_of(case) for case in cases if case.pool.clusters is not None},
     )
+
+
+def entities_of(case: Case) -> tuple[int, Count]:
+    """How many entities the rows have, and in how many ways these can be labelled."""
+    pool = case.pool
+    count = count_labellings(pool.positive_N, case.plan.runs, pool.clusters)
+    return np.unique(pool.clusters).size, count
 
 
 def interventions_of(cases: list[Case]) -> list[TestedEffects]:

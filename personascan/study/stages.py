@@ -90,6 +90,12 @@ def label_inputs(labels: Labels) -> dict:
     }
 
 
+def drawn_inputs(pool) -> dict:
+    """The same of units that draw samples and labellings, which clusters are dealt out for."""
+    how = {} if pool.clusters is None else {"drawn": "rows of exchanged clusters"}
+    return label_inputs(Labels(pool.positive_N, pool.clusters)) | how
+
+
 def split_inputs(plan: DetectionPlan) -> dict:
     """What of a plan decides which rows are the background."""
     return {"splits": plan.splits, "background": plan.background, "draw": plan.draw}
@@ -207,7 +213,7 @@ def null_work(rows: StoredRows, pool, part: str, plan: LocalisationPlan, seed: i
     inputs = rows.inputs(pool.positive_N) | scan_inputs(plan, options) | {
         "part": text_sha256(canonical(chosen.tolist())), "seed": seed,
         "permutations": plan.permutations, "runs": plan.statistic_runs,
-    } | label_inputs(Labels(pool.positive_N, pool.clusters))  # fmt: skip
+    } | drawn_inputs(pool)  # fmt: skip
     clusters = part_clusters(pool, chosen)
     arguments = (rows, chosen, pool.positive_N, clusters, plan, seed)
     return Work(Unit("null", inputs), null, arguments)
@@ -239,7 +245,7 @@ def localisation_work(
     inputs = rows.inputs(pool.positive_N) | scan_inputs(plan, plan.options) | {
         "part": text_sha256(canonical(chosen.tolist())), "seed": seed,
         "permutations": plan.permutations, "node_q": plan.node_q, "threshold": plan.threshold,
-    } | label_inputs(Labels(pool.positive_N, pool.clusters))  # fmt: skip
+    } | drawn_inputs(pool)  # fmt: skip
     clusters = part_clusters(pool, chosen)
     arguments = (rows, place, chosen, pool.positive_N, clusters, plan, seed)
     return Work(Unit("localisation", inputs), localisation, arguments)
