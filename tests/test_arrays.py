@@ -104,6 +104,7 @@ def test_tails_share_the_permutations(study):
 def test_another_share_of_h1_is_scanned_at_the_named_place(study):
     plain, mixed = (s for s in study.part.scans["noised"] if s.choice is None)
     assert (plain.mixture, mixed.mixture) == ("", "12% H1, alpha up to 0.2")
+    assert (plain.chance, mixed.chance) == (0.5, 0.125)
     evaluation = 8
     assert mixed.recall_R.max() in (0.0, 1.0)  # one row of eight is from H1
     assert (mixed.runs.rows[0].sum(1) <= evaluation).all()

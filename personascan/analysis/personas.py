@@ -11,6 +11,7 @@ from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 from sklearn.model_selection import StratifiedKFold
 
+from personascan.analysis.scale import in_units
 from personascan.errors import InputError
 
 
@@ -58,7 +59,8 @@ def persona_separation(
     found, chance = [], []
     for fold, (train, held) in enumerate(split.split(number_N, number_N)):
         classifier = ExtraTreesClassifier(trees, random_state=seed + fold, n_jobs=1)
-        guess = classifier.fit(place_ND[train], number_N[train]).predict(place_ND[held])
+        train_ND, held_ND = in_units(place_ND[train], place_ND[held], by_node=True)
+        guess = classifier.fit(train_ND, number_N[train]).predict(held_ND)
         truth = number_N[held]
         precision, _, f1, _ = precision_recall_fscore_support(
             truth, guess, average="weighted", zero_division=0

@@ -19,6 +19,7 @@ from threadpoolctl import ThreadpoolController
 
 from personascan.analysis.claims import sizes as cluster_sizes
 from personascan.analysis.probes import auroc, fit_probes
+from personascan.analysis.scale import exponent_of
 from personascan.errors import InputError
 
 METRICS = ("silhouette", "calinski_harabasz", "davies_bouldin", "hull_distance", "probe_auroc")
@@ -96,10 +97,13 @@ def cluster_metrics(place_ND, positive_N, sizes, plan: SeparationPlan, seed: int
             for side, size in zip((positive_N, ~positive_N), sizes, strict=True)
         ]
         points = principal_components(place_ND[np.concatenate(rows)], plan.components)[0]
-        values["silhouette"].append(silhouette_score(points, label))
-        values["calinski_harabasz"].append(calinski_harabasz_score(points, label))
-        values["davies_bouldin"].append(davies_bouldin_score(points, label))
-        values["hull_distance"].append(hull_distance(points[:, : plan.hull_components], label))
+        exponent = exponent_of(np.ptp(points, axis=0).max())
+        scaled = np.ldexp(points, -exponent)
+        values["silhouette"].append(silhouette_score(scaled, label))
+        values["calinski_harabasz"].append(calinski_harabasz_score(scaled, label))
+        values["davies_bouldin"].append(davies_bouldin_score(scaled, label))
+        distance = hull_distance(scaled[:, : plan.hull_components], label)
+        values["hull_distance"].append(float(np.ldexp(distance, exponent)))
     return values
 
 

@@ -117,6 +117,10 @@ class Part:
         """Model and level, in words."""
         return f"{self.model}, level {self.level}"
 
+    def larger(self, name: str) -> float:
+        """The accuracy of guessing always the larger side of a comparison."""
+        return max(self.pool_sizes[name]) / sum(self.pool_sizes[name])
+
     def findings(self) -> list[Finding]:
         """Of each calibrated comparison, where it shows and how sure that is."""
         return findings(self.calibrations, self.scans)
@@ -157,16 +161,26 @@ class Study:
 
 
 def differences_of(first: Part, part: Part, name: str, detector: Detector, places):
-    """Of one comparison and way of scanning; none where the rows are not the same."""
+    """Of one comparison and way of scanning; none where the rows or their labels are others."""
     theirs = first.alone.get(name, {}).get(detector)
     if theirs is None or first.pool_ids[name] != part.pool_ids[name]:
         return
-    labels, half_N = part.wide[name]
+    (others, _), (labels, half_N) = first.wide[name], part.wide[name]
+    if not same_labels(others, labels):
+        return
     scores = [{p: d.score_N for p, d in found.items()} for found in (theirs, places)]
     if any(len(a) != labels.positive_N.size for found in scores for a in found.values()):
         return
     for difference in compare_networks(*scores, labels, half_N, part.config.seed):
         yield first, part, name, detector, difference
+
+
+def same_labels(one: Labels, other: Labels) -> bool:
+    """Whether rows are of the same sides and of the same entities."""
+    return all(
+        np.array_equal(getattr(one, field), getattr(other, field))
+        for field in ("positive_N", "clusters_N")
+    )
 
 
 def read_part(cases: list[Case], topics: list[Topic]) -> Part:

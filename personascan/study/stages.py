@@ -270,7 +270,7 @@ def scan_of(place, work: Work, result: Result, choice=None, mixture: str = "") -
     runs = RunScans(**{name: arrays[f"runs_{name}"] for name in ARRAYS}, note=values["note"])
     return PlaceScan(
         place=place, runs=runs, auroc=values["auroc"], halves=values["halves"], choice=choice,
-        mixture=mixture, scanned_N=scanned_in(work),
+        samples=work.arguments[5].runs, mixture=mixture, scanned_N=scanned_in(work),
         **{name: arrays[name] for name in SCAN_ARRAYS},
     )  # fmt: skip
 
