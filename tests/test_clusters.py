@@ -8,6 +8,7 @@ import pytest
 import personascan
 from personascan.analysis.detection import DetectionPlan, Labels, detect
 from personascan.analysis.localisation import in_half
+from personascan.analysis.personas import persona_separation
 from personascan.analysis.separation import SeparationPlan, place_separation
 from personascan.analysis.wording import bag_of_words_accuracy
 from personascan.calibration.exchange import check_exchange, count_labellings
@@ -196,3 +197,14 @@ def test_words_and_backgrounds_count_clusters_too():
             np.zeros((30, 2)), Labels(numbers > 0, np.minimum(numbers, 1)),
             DetectionPlan(splits=1, draw=False), (ScanOptions(),), 0,
         )  # fmt: skip
+
+
+def test_personas_are_told_from_one_another_by_rows_of_other_entities():
+    """Rows repeat within entities and tell nothing of personas: only a row's copies do."""
+    numbers, rng = np.repeat(np.arange(16), 4), np.random.default_rng(0)
+    rows, personas = rng.normal(size=(16, 5))[numbers], np.where(numbers < 8, "a", "b")
+    apart = persona_separation(rows, personas, 0, folds=4)
+    together = persona_separation(rows, personas, 0, folds=4, clusters_N=numbers)
+    assert apart.accuracy > 0.95 > 0.75 > together.accuracy
+    with pytest.raises(personascan.InputError, match="has 8 entities, fewer than the 10 folds"):
+        persona_separation(rows, personas, 0, clusters_N=numbers)

@@ -5,7 +5,7 @@ import pytest
 
 import personascan
 from personascan.sources.base import Example
-from personascan.study.comparisons import Comparison, LeftOut, comparisons, draw_pool
+from personascan.study.comparisons import Comparison, LeftOut, comparisons, draw_pool, draw_topics
 
 
 def groups_of(sizes, topics=None):
@@ -141,3 +141,17 @@ def test_rows_that_a_comparison_does_without_are_counted():
     several = groups_of({"a": 12, "b": 6, "c": 4})
     within = draw_pool(several, comparisons(1, several)[0], 300, 0)
     assert within.left_out == LeftOut(beyond=(0, 1))  # of b, so that c counts as much
+
+
+def test_personas_of_few_entities_are_not_told_from_one_another():
+    def topics(each):
+        def row(p, i):
+            entity = f"{p}{i // each}"
+            return personascan.Statement(f"{p}{i}", f"I am {i}", p, "x", True, 1.0, "", entity)
+
+        return draw_topics({p: [row(p, i) for i in range(24)] for p in "ab"}, 100, 0)
+
+    (pool,) = topics(2)
+    assert len(set(pool.clusters.tolist())) == 24
+    assert topics(1)[0].clusters is None
+    assert topics(4) == []

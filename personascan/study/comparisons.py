@@ -8,7 +8,7 @@ import numpy as np
 from personascan.errors import InputError
 
 Side = tuple[tuple[str, str], ...]  # (persona, "positive" or "negative")
-APART_LEAST = 10  # examples of a persona: as many as there are folds
+APART_LEAST = 10  # entities of a persona: as many as there are folds
 DIRECTION = {True: "positive", False: "negative"}
 
 
@@ -151,20 +151,24 @@ def draw_pool(groups: dict, comparison: Comparison, limit: int, seed: int) -> Po
         for persona in groups
         if persona in members
     )
-    entities = [entity_of(groups[persona][i]) for persona, rows in taken for i in rows]
-    clusters = None
-    if len(set(entities)) < len(entities):
-        number = {entity: i for i, entity in enumerate(sorted(set(entities)))}
-        clusters = np.array([number[entity] for entity in entities])
     return Pool(
-        comparison.name, tuple(ids), np.array(positive, bool), tuple(strata), taken, clusters,
-        LeftOut(tuple(shared), tuple(beyond)),
+        comparison.name, tuple(ids), np.array(positive, bool), tuple(strata), taken,
+        clusters_of(groups, taken), LeftOut(tuple(shared), tuple(beyond)),
     )  # fmt: skip
 
 
 def of_direction(groups: dict, persona: str, direction: str) -> list[int]:
     """The rows of a persona in one direction."""
     return [i for i, e in enumerate(groups[persona]) if DIRECTION[e.positive] == direction]
+
+
+def clusters_of(groups: dict, members) -> np.ndarray | None:
+    """The number of each row's entity; None where every row is its own."""
+    entities = [entity_of(groups[persona][i]) for persona, rows in members for i in rows]
+    if len(set(entities)) == len(entities):
+        return None
+    number = {entity: i for i, entity in enumerate(sorted(set(entities)))}
+    return np.array([number[entity] for entity in entities])
 
 
 def entity_of(example) -> tuple[str, bool]:
@@ -202,11 +206,14 @@ def draw_topics(groups: dict, limit: int, seed: int) -> list[Pool]:
         for persona in personas:
             rows = [i for i, e in enumerate(groups[persona]) if e.positive]
             taken.append((persona, np.array(first_by_hash(rows, groups[persona], limit, seed))))
-        if not topic or len(personas) < 2 or min(len(rows) for _, rows in taken) < APART_LEAST:
+        if not topic or len(personas) < 2:
+            continue
+        if min(len({entity_of(groups[p][i]) for i in rows}) for p, rows in taken) < APART_LEAST:
             continue
         strata = tuple(persona for persona, rows in taken for _ in rows)
         ids = tuple(groups[persona][i].id for persona, rows in taken for i in rows)
-        pools.append(Pool(topic, ids, np.ones(len(ids), bool), strata, tuple(taken)))
+        clusters = clusters_of(groups, taken)
+        pools.append(Pool(topic, ids, np.ones(len(ids), bool), strata, tuple(taken), clusters))
     return pools
 
 

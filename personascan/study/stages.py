@@ -169,11 +169,12 @@ def personas_work(rows: StoredRows, pool, seed: int) -> Work:
     """How well the personas of a topic are told from one another at a place."""
     numbers = np.unique(pool.strata, return_inverse=True)[1]
     inputs = rows.inputs(numbers) | {"seed": seed}
-    return Work(Unit("personas", inputs), personas, (rows, numbers, seed))
+    inputs |= label_inputs(Labels(pool.positive_N, pool.clusters))
+    return Work(Unit("personas", inputs), personas, (rows, numbers, pool.clusters, seed))
 
 
-def personas(rows: StoredRows, persona_N, seed: int):
-    return asdict(persona_separation(rows.array(), persona_N, seed)), {}
+def personas(rows: StoredRows, persona_N, clusters_N, seed: int):
+    return asdict(persona_separation(rows.array(), persona_N, seed, clusters_N=clusters_N)), {}
 
 
 def personas_of(result: Result) -> PersonaSeparation:
