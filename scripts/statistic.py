@@ -18,7 +18,8 @@ POSITION = flags.DEFINE_string("position", "last_statement", "Where activations 
 LIMIT = flags.DEFINE_integer("limit", 150, "Statements a direction.", lower_bound=20)
 PERMUTATIONS = flags.DEFINE_integer("permutations", 60, "Of the labels.", lower_bound=19)
 EVERY = flags.DEFINE_integer("every", 2, "Every so many layers are the family.", lower_bound=1)
-PLOT = flags.DEFINE_string("plot", None, "Draw the curves into this PNG file, replaced.")
+PLOT = flags.DEFINE_string("plot", None, "Draw the curves into this PNG file.")
+OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace that file if it is there.")
 SEED = flags.DEFINE_integer("seed", 0, "Seed.")
 
 
@@ -28,7 +29,7 @@ def main(_) -> None:
 
     place = contextlib.nullcontext()
     if PLOT.value:
-        place = whole_file(PLOT.value, overwrite=True)
+        place = whole_file(PLOT.value, overwrite=OVERWRITE.value)
     with place as picture:
         lines = []
         for line in measure_statistic(

@@ -4,6 +4,7 @@ import csv
 import pathlib
 
 import numpy as np
+import pandas
 import pytest
 from tiny_pages import page_words
 from tiny_studies import files_of
@@ -25,8 +26,8 @@ def layers():
 
 
 def written(out, **changes):
-    asked = {"groups": GROUPS, "network": "resnet", "rows": "images"}
-    return personascan.write_rows(out, layers(), POSITIVE, **asked | changes)
+    asked = {"groups": GROUPS, "network": "resnet", "rows": "images", "places": layers()}
+    return personascan.write_rows(out, positive=POSITIVE, **asked | changes)
 
 
 RECIPE = {
@@ -103,6 +104,7 @@ def test_tails_share_the_permutations(study):
 def test_another_share_of_h1_is_scanned_at_the_named_place(study):
     plain, mixed = (s for s in study.part.scans["noised"] if s.choice is None)
     assert (plain.mixture, mixed.mixture) == ("", "12% H1, alpha up to 0.2")
+    assert (plain.chance, mixed.chance) == (0.5, 0.125)
     evaluation = 8
     assert mixed.recall_R.max() in (0.0, 1.0)  # one row of eight is from H1
     assert (mixed.runs.rows[0].sum(1) <= evaluation).all()
@@ -149,6 +151,52 @@ def test_rows_replace_only_rows(tmp_path):
     with pytest.raises(personascan.InputError, match="holds something else"):
         written(tmp_path / "mine")
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years"
+
+
+def test_what_else_lies_beside_rows_is_not_deleted_with_them(tmp_path):
+    folder = pathlib.Path(written(tmp_path / "rows"))
+    (folder / "study").mkdir()
+    (folder / "study" / "places.csv").write_text("a week")
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(personascan.InputError, match=r"other things besides \(notes.txt, study\)"):
+        written(folder, network="other")
+    assert (folder / "study" / "places.csv").read_text() == "a week"
+    assert open_rows(folder).name == "resnet"
+
+
+@pytest.mark.parametrize("nothing", [None, float("nan"), np.float32("nan"), pandas.NA, pandas.NaT])
+def test_a_missing_entity_is_none_and_a_missing_group_is_refused(tmp_path, nothing):
+    some = [nothing if i % 2 else f"e{i // 4}" for i in range(ROWS)]
+    source = open_rows(written(tmp_path / "rows", entities=some))
+    entities = {e.id: e.entity for examples in source.groups.values() for e in examples}
+    assert entities == {str(i): "" if i % 2 else f"e{i // 4}" for i in range(ROWS)}
+    for name in ("groups", "ids", "conditions"):
+        with pytest.raises(personascan.InputError, match=f"{name} has no entry for row 1"):
+            written(tmp_path / "others", **{name: some})
+    assert not (tmp_path / "others").exists()
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (1e8 + 1e-2 * np.random.default_rng(0).normal(size=(ROWS, 3)), "at 3 of 3 nodes"),
+        (np.arange(ROWS)[:, None] * 1e-46 * [0, 1], "at 1 of 2 nodes, the first of them 1"),
+        (2**40 + np.arange(ROWS, dtype=np.int64)[:, None], "less than float32 can hold"),
+        (np.random.default_rng(0).normal(size=(ROWS, 3)), ""),
+        (0.1 + 1e-17 * np.random.default_rng(0).normal(size=(ROWS, 3)), ""),
+        (0.1 + np.spacing(0.1) * (np.arange(ROWS) % 3)[:, None], ""),  # rounding of float64
+        (1e8 + np.arange(ROWS, dtype=float)[:, None] * 8, ""),  # what float32 has
+        (np.arange(ROWS, dtype=np.uint8)[:, None], ""),
+    ],
+)
+def test_float32_keeps_what_rows_differ_by_or_they_are_refused(tmp_path, array, message):
+    if message:
+        with pytest.raises(personascan.InputError, match=message):
+            written(tmp_path / "rows", places={"layer": array})
+        assert not (tmp_path / "rows").exists()
+        return
+    folder = written(tmp_path / "rows", places={"layer": array})
+    np.testing.assert_array_equal(np.load(f"{folder}/0.npy"), array.astype(np.float32))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 
 import personascan
 from personascan.sources.base import Example
-from personascan.study.comparisons import Comparison, comparisons, draw_pool
+from personascan.study.comparisons import Comparison, LeftOut, comparisons, draw_pool, draw_topics
 
 
 def groups_of(sizes, topics=None):
@@ -119,3 +119,39 @@ def test_an_entity_is_on_one_side_alone():
 def test_rows_without_entities_are_no_clusters():
     groups = groups_of({"a": 4})
     assert draw_pool(groups, comparisons(2, groups)[0], 9, 0).clusters is None
+
+
+def test_an_entity_that_is_called_as_a_row_is_another_thing():
+    """Ids are often numbers, and so are the names of patients."""
+    rows = [(str(i), i >= 8, "" if i < 8 else str(1 + i % 4)) for i in range(16)]
+    groups = {"p": examples_of(*rows)}
+    pool = draw_pool(groups, comparisons(2, groups)[0], 300, 0)
+    assert pool.sizes == (8, 8)
+    assert len(set(pool.clusters[:8].tolist())) == 8
+    assert len(set(pool.clusters[8:].tolist())) == 4
+    assert not set(pool.clusters[:8].tolist()) & set(pool.clusters[8:].tolist())
+
+
+def test_rows_that_a_comparison_does_without_are_counted():
+    rows = [(f"{side}{i}", side == "+", f"entity {i % 6}") for i in range(12) for side in "+-"]
+    groups = {"capitals": examples_of(*rows)}
+    pool = draw_pool(groups, comparisons(2, groups)[0], 5, 0)
+    assert pool.sizes == (5, 5)
+    assert pool.left_out == LeftOut(shared=(6, 6), beyond=(1, 1))
+    several = groups_of({"a": 12, "b": 6, "c": 4})
+    within = draw_pool(several, comparisons(1, several)[0], 300, 0)
+    assert within.left_out == LeftOut(beyond=(0, 1))  # of b, so that c counts as much
+
+
+def test_personas_of_few_entities_are_not_told_from_one_another():
+    def topics(each):
+        def row(p, i):
+            entity = f"{p}{i // each}"
+            return personascan.Statement(f"{p}{i}", f"I am {i}", p, "x", True, 1.0, "", entity)
+
+        return draw_topics({p: [row(p, i) for i in range(24)] for p in "ab"}, 100, 0)
+
+    (pool,) = topics(2)
+    assert len(set(pool.clusters.tolist())) == 24
+    assert topics(1)[0].clusters is None
+    assert topics(4) == []

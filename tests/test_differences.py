@@ -1,11 +1,14 @@
 """Two networks on the same rows: chosen on one half, judged on the other."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from personascan.analysis.claims import compare_aurocs
 from personascan.analysis.detection import Labels
 from personascan.analysis.differences import compare_networks
+from personascan.study.results import differences_of
 
 ROWS = 240
 POSITIVE = np.arange(ROWS) % 3 == 0
@@ -94,3 +97,27 @@ def test_every_interval_counts_a_cluster_as_one_row():
     ]
     assert profiles[0].low == pytest.approx(profiles[1].low)
     assert profiles[0].high == pytest.approx(profiles[1].high)
+
+
+def part_of(labels, seed):
+    """A network whose only comparison has been scanned in one way."""
+    found = {place: SimpleNamespace(score_N=own) for place, own in scores(2.0, seed).items()}
+    return SimpleNamespace(
+        alone={"p": {"signed": found}}, wide={"p": (labels, HALF)}, pool_ids={"p": tuple("ab")},
+        config=SimpleNamespace(seed=0),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("other", "compared"),
+    [
+        (Labels(POSITIVE.copy(), np.arange(ROWS) // 2), 2),
+        (Labels(np.roll(POSITIVE, 1), np.arange(ROWS) // 2), 0),  # e.g. what fools each network
+        (Labels(POSITIVE, np.arange(ROWS) // 4), 0),
+        (Labels(POSITIVE), 0),
+    ],
+)
+def test_rows_are_the_same_only_with_the_same_labels(other, compared):
+    first, second = part_of(other, 0), part_of(Labels(POSITIVE, np.arange(ROWS) // 2), 1)
+    found = list(differences_of(first, second, "p", "signed", second.alone["p"]["signed"]))
+    assert len(found) == compared

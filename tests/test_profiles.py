@@ -1,8 +1,12 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from personascan.analysis.profiles import last_third
+from personascan.analysis.profiles import Profile, last_third
 from personascan.places import Place, depths, lines_of
+from personascan.report.page import best_line
+from personascan.study.frames import TABLES, profile_rows
 
 POSITIVE = np.arange(200) % 2 == 0
 DEPTHS = np.linspace(0, 1, 10)
@@ -65,3 +69,23 @@ def test_lines_and_depths():
     named = [Place(f"conv{i}", i, "", "network") for i in range(3)]
     alone = Place("error", 0, "", "reconstruction")
     assert depths([*named, alone], 4) == dict(zip([*named, alone], [0, 0.5, 1, 1], strict=True))
+
+
+def test_a_line_without_a_probe_has_no_best_one():
+    """NaN where a comparison is constant, in one place or in all, and never 0."""
+    places = [Place("resid_post", i, "last") for i in range(3)]
+    aurocs = {"some": [np.nan, 0.4, 0.3], "none": [np.nan] * 3}
+    part = SimpleNamespace(
+        places=places, calibrations={},
+        profiles={n: {("resid_post", "last"): Profile(*[np.nan] * 4)} for n in aurocs},
+        separation={
+            n: {q: SimpleNamespace(mean={"probe_auroc": own[q.layer]}) for q in places}
+            for n, own in aurocs.items()
+        },
+    )  # fmt: skip
+    header = TABLES["profiles"].columns
+    some, none = (dict(zip(header, row, strict=True)) for row in profile_rows(part))
+    assert (some["best_probe"], some["probe_auroc"]) == (places[1].name, 0.4)
+    assert none["best_probe"] == ""
+    assert np.isnan(none["probe_auroc"])
+    assert best_line(part)[0] == ("resid_post", "last")

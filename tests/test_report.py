@@ -214,6 +214,23 @@ def test_studies_are_compared(folder, copy, tmp_path):
             personascan.compare_studies(folders)
 
 
+def test_what_lies_where_a_report_should_go_is_not_replaced_unasked(folder, copy, tmp_path):
+    mine = tmp_path / "paper"
+    (mine / "figures").mkdir(parents=True)
+    for name in ("notes.html", "figures/map-0.png"):
+        (mine / name).write_text("mine")
+    for kind, name in [("html", "notes.html"), ("md", "README.md")]:
+        with pytest.raises(personascan.InputError, match=r"exists already; .*--overwrite"):
+            personascan.write_report(copy, kind, out=str(mine / name))
+    with pytest.raises(personascan.InputError, match="exists already"):
+        personascan.compare_studies([folder, copy], out=str(mine / "notes.html"))
+    assert not (mine / "README.md").exists()
+    assert {(mine / n).read_text() for n in ("notes.html", "figures/map-0.png")} == {"mine"}
+    personascan.write_report(copy, out=str(mine / "notes.html"), overwrite=True)
+    assert (mine / "notes.html").read_text() != "mine"
+    personascan.write_report(copy, out=str(copy / "report.html"))  # the study's own
+
+
 def test_the_script_says_what_is_wrong_in_one_line(tmp_path):
     command = [sys.executable, "scripts/report.py", f"--study={tmp_path}"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
 from personascan.analysis.detection import Detection, DetectionPlan, Labels, over_splits
+from personascan.analysis.scale import in_units
 from personascan.analysis.unlabelled import NEIGHBOURS
 from personascan.errors import InputError
 from personascan.scan.pvalues import as_matrix
@@ -23,10 +24,11 @@ NUMBERS = {
     LOW_MEAN: lambda rows_ND: -rows_ND.mean(1, dtype=float),
     ZEROS: lambda rows_ND: (rows_ND != 0).sum(1).astype(float),
 }
+DISTANCES = "local outlier factor"  # between rows; the others look at nodes one by one
 DETECTORS = {
     "one-class SVM": lambda seed, rows: make_pipeline(StandardScaler(), OneClassSVM(gamma="scale")),
     "isolation forest": lambda seed, rows: IsolationForest(random_state=seed),
-    "local outlier factor": lambda seed, rows: LocalOutlierFactor(
+    DISTANCES: lambda seed, rows: LocalOutlierFactor(
         n_neighbors=min(NEIGHBOURS, rows - 1), novelty=True
     ),
 }
@@ -55,7 +57,10 @@ def detect_simply(
     def scores(background, scanned):
         if method in NUMBERS:
             return NUMBERS[method](place_ND[scanned])
-        return -fitted(method, seed, place_ND[background]).score_samples(place_ND[scanned])
+        own_ND, scanned_ND = in_units(
+            place_ND[background], place_ND[scanned], by_node=method != DISTANCES
+        )
+        return -fitted(method, seed, own_ND).score_samples(scanned_ND)
 
     return over_splits(scores, place_ND, labels, plan, seed)
 

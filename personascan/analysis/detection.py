@@ -162,6 +162,11 @@ def split_rows(h0, positive_N, clusters_N, plan: DetectionPlan, key) -> tuple:
     taken_N = np.isin(np.arange(len(positive_N)), background)
     if clusters_N is not None:
         taken_N |= np.isin(clusters_N, clusters_N[background])
+    if taken_N[h0].all():
+        raise InputError(
+            f"a background of {size} H0 rows has rows of every entity of H0, which leaves none to "
+            "scan; lower detection.background or add entities"
+        )
     return background, np.flatnonzero(~taken_N)
 
 

@@ -71,9 +71,15 @@ class PlaceScan:
     p_C: np.ndarray = field(repr=False)  # family-wise over the columns
     set_TC: np.ndarray = field(repr=False)  # bool: the node set of every labelling
     halves: int  # columns of a node
+    samples: SplitPlan  # of each run: halves have smaller ones, mixtures other shares
     choice: Choice | None = None
     mixture: str = ""  # another share of H1, in words
     scanned_N: np.ndarray | None = field(default=None, repr=False)  # runs that scanned each row
+
+    @property
+    def chance(self) -> float:
+        """The precision of returning every row: the share of H1 among the rows of a run."""
+        return self.samples.positive / (self.samples.positive + self.samples.clean)
 
     @property
     def plain(self) -> bool:
@@ -130,7 +136,7 @@ def scan_place(
     return PlaceScan(
         place, np.asarray(rows), found, precision_R, recall_R,
         return_auroc(found.rows[0], masks[1], positive_N), frequency_TC, q_C, p_C, set_TC,
-        plan.options.sides.halves,
+        plan.options.sides.halves, plan.runs,
     )  # fmt: skip
 
 

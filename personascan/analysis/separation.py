@@ -17,7 +17,9 @@ from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, silho
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from threadpoolctl import ThreadpoolController
 
+from personascan.analysis.claims import sizes as cluster_sizes
 from personascan.analysis.probes import auroc, fit_probes
+from personascan.analysis.scale import exponent_of
 from personascan.errors import InputError
 
 METRICS = ("silhouette", "calinski_harabasz", "davies_bouldin", "hull_distance", "probe_auroc")
@@ -61,10 +63,12 @@ def place_separation(
     folds of the probe over all rows. Distances are in units of the activations.
 
     Raises:
-      InputError: a direction with too few rows for the folds or the components.
+      InputError: a direction with too few rows for the folds or the components, or with fewer
+        clusters than folds.
     """
     place_ND, positive_N = np.asarray(place_ND), np.asarray(positive_N, bool)
     sizes = sample_sizes(int(positive_N.sum()), int((~positive_N).sum()), plan)
+    check_folds(positive_N, plan, clusters_N)
     if not np.ptp(place_ND, axis=0).any():
         nothing = dict.fromkeys(METRICS, np.nan)
         return Separation(nothing, nothing, constant=True)
@@ -93,10 +97,13 @@ def cluster_metrics(place_ND, positive_N, sizes, plan: SeparationPlan, seed: int
             for side, size in zip((positive_N, ~positive_N), sizes, strict=True)
         ]
         points = principal_components(place_ND[np.concatenate(rows)], plan.components)[0]
-        values["silhouette"].append(silhouette_score(points, label))
-        values["calinski_harabasz"].append(calinski_harabasz_score(points, label))
-        values["davies_bouldin"].append(davies_bouldin_score(points, label))
-        values["hull_distance"].append(hull_distance(points[:, : plan.hull_components], label))
+        exponent = exponent_of(np.ptp(points, axis=0).max())
+        scaled = np.ldexp(points, -exponent)
+        values["silhouette"].append(silhouette_score(scaled, label))
+        values["calinski_harabasz"].append(calinski_harabasz_score(scaled, label))
+        values["davies_bouldin"].append(davies_bouldin_score(scaled, label))
+        distance = hull_distance(scaled[:, : plan.hull_components], label)
+        values["hull_distance"].append(float(np.ldexp(distance, exponent)))
     return values
 
 
@@ -110,6 +117,18 @@ def sample_sizes(positives: int, others: int, plan: SeparationPlan) -> tuple[int
             f"needs {plan.folds} for the folds and a sample of {least}"
         )
     return sizes
+
+
+def check_folds(positive_N, plan: SeparationPlan, clusters_N=None) -> None:
+    """Raise InputError where clusters, which are held out whole, leave a fold without a side."""
+    if clusters_N is None:
+        return
+    h1, h0 = cluster_sizes(positive_N, clusters_N)
+    if min(h1, h0) < plan.folds:
+        raise InputError(
+            f"{h1} entities of H1 and {h0} of H0 are too few for {plan.folds} folds of the probe, "
+            f"which hold entities out whole; lower separation.folds or add entities"
+        )
 
 
 def principal_components(rows_ND, components: int) -> tuple[np.ndarray, np.ndarray]:

@@ -10,6 +10,8 @@ from sklearn.cluster import KMeans
 from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import LocalOutlierFactor
 
+from personascan.analysis.scale import in_units
+
 NEIGHBOURS = 20  # scikit-learn's default
 
 
@@ -17,12 +19,13 @@ def outlier_factors(h0_ND, judge_ND, seed: int) -> tuple[np.ndarray, np.ndarray]
     """Anomaly score [N] and flag [N] of each judged row by the local outlier factor among H0."""
     del seed  # nothing is drawn
     neighbours = min(NEIGHBOURS, len(h0_ND) - 1)
-    return anomalies(LocalOutlierFactor(n_neighbors=neighbours, novelty=True), h0_ND, judge_ND)
+    rows = in_units(h0_ND, judge_ND, by_node=False)
+    return anomalies(LocalOutlierFactor(n_neighbors=neighbours, novelty=True), *rows)
 
 
 def isolation(h0_ND, judge_ND, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Anomaly score [N] and flag [N] of each judged row by an isolation forest grown on H0."""
-    return anomalies(IsolationForest(random_state=seed), h0_ND, judge_ND)
+    return anomalies(IsolationForest(random_state=seed), *in_units(h0_ND, judge_ND, by_node=True))
 
 
 def anomalies(detector, h0_ND, judge_ND) -> tuple[np.ndarray, np.ndarray]:

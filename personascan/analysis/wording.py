@@ -12,6 +12,7 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import make_pipeline
 
+from personascan.analysis.claims import sizes
 from personascan.errors import InputError
 
 
@@ -23,9 +24,10 @@ def bag_of_words_accuracy(
     Texts of one cluster are held out together.
     """
     label_N = np.asarray(positive_N)
-    folds = min(folds, int(label_N.sum()), int((~label_N).sum()))
+    folds = min(folds, *sizes(label_N, clusters_N))
     if folds < 2 or not any(re.search(r"\w\w", text) for text in texts):
-        raise InputError("word counts need two statements a direction and at least one word")
+        each = "statements" if clusters_N is None else "entities"
+        raise InputError(f"word counts need two {each} a direction and at least one word")
     classifier = make_pipeline(CountVectorizer(), LogisticRegression(max_iter=2000))
     if clusters_N is None:
         split = RepeatedStratifiedKFold(n_splits=folds, n_repeats=repeats, random_state=seed)

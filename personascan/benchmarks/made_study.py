@@ -153,7 +153,7 @@ class Maker:
         return PlaceScan(
             place, np.arange(size.rows), runs, rng.uniform(0.5, 1, size.runs),
             rng.uniform(0.3, 1, size.runs), 0.8, frequency_TC, q_values(frequency_TC),
-            family_p(frequency_TC, size.runs), set_TC, 2, choice,
+            family_p(frequency_TC, size.runs), set_TC, 2, self.config.runs, choice,
             scanned_N=np.full(size.rows, size.runs),
         )  # fmt: skip
 

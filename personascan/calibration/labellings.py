@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from personascan.calibration.exchange import check_exchange, exchanged
 from personascan.errors import InputError
 from personascan.scan.splits import (
     SplitPlan,
@@ -24,6 +25,7 @@ from personascan.scan.splits import (
 )
 
 RUNS_APART = 2**16  # run numbers of one labelling, so that fewer runs are the first of more
+EXCHANGE = 2  # the stream of draws that exchanges the labels of clusters
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,12 @@ def draw_labellings(
 ) -> Labellings:
     """The labels and T permutations of them.
 
-    With clusters, whose rows have one label each, labels are exchanged between clusters of equally
-    many rows: rows that belong together are not exchangeable one by one.
+    With clusters, whose rows have one label each, the labels of whole clusters are exchanged
+    (`calibration.exchange`): rows that belong together are not exchangeable one by one.
 
     Raises:
       InputError: labels that are no bools, samples that the rows cannot give, a number of
-        permutations or a seed that is none.
+        permutations or a seed that is none, fewer distinct labellings than permutations ask for.
     """
     check_seed(seed)
     if isinstance(permutations, bool) or not isinstance(permutations, int | np.integer):
@@ -67,28 +69,13 @@ def draw_labellings(
     positive_N = check_labels(positive_N)
     h1 = int(positive_N.sum())
     check_sizes(positive_N.size - h1, h1, plan, largest(clusters_N))
-    keys = run_keys(keys_of(seed)[0], permutations)
     if clusters_N is None:
+        check_exchange(positive_N, plan, permutations)
+        keys = run_keys(keys_of(seed)[0], permutations)
         shuffled_TN = np.asarray(shuffle(keys, jnp.asarray(positive_N)))
     else:
-        shuffled_TN = shuffle_clusters(keys, positive_N, np.asarray(clusters_N))
+        shuffled_TN = exchanged(positive_N, plan, permutations, [seed, EXCHANGE], clusters_N)
     return Labellings(np.concatenate([positive_N[None], shuffled_TN]), plan, seed, clusters_N)
-
-
-def shuffle_clusters(keys_T, positive_N, clusters_N) -> np.ndarray:
-    """Labels exchanged between clusters of one size: [T, N]."""
-    numbers, first, own_N, sizes = np.unique(
-        clusters_N, return_index=True, return_inverse=True, return_counts=True
-    )
-    label_C = positive_N[first]
-    if (label_C[own_N] != positive_N).any():
-        raise InputError("the rows of a cluster have both labels; they cannot be permuted as one")
-    label_TC = np.empty((len(keys_T), len(numbers)), bool)
-    for size in np.unique(sizes):
-        alike = np.flatnonzero(sizes == size)
-        keys = jax.vmap(lambda key, size=int(size): jax.random.fold_in(key, size))(keys_T)
-        label_TC[:, alike] = np.asarray(shuffle(keys, jnp.asarray(label_C[alike])))
-    return label_TC[:, own_N]
 
 
 def keys_of(seed: int):

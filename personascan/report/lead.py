@@ -11,7 +11,9 @@ from personascan.report.words import joined, safe
 from personascan.study.effects import MATCHING
 from personascan.study.results import Part
 
-SURE_WORDING = 0.7  # from here on wording alone tells most statements
+# From here on wording is a likely reason: the share of what guessing always the larger side misses.
+# Of equal sides that is an accuracy of 0.7.
+SURE_WORDING = 0.4
 BEYOND = f"{FOUND} - {RANDOM}"
 NAMED = 4  # comparisons that a sentence names; more are counted
 
@@ -43,7 +45,7 @@ def at_a_glance(part: Part) -> Table | None:
         [
             f"**{safe(f.name)}**" if f.found else safe(f.name), f"{f.p_family:.3f}", f"{f.q:.3f}",
             held[f.confirmed] if f.judged else "-",
-            *([f"{part.wording[f.name][0]:.0%}"] if part.texts else []),
+            *([wording_cell(part, f.name, ".0%")] if part.texts else []),
         ]
         for f in found
     ]  # fmt: skip
@@ -115,14 +117,14 @@ def how_sure(part: Part) -> str:
     held = [f.name for f in judged if f.confirmed == len(f.judged)]
     failed = [f.name for f in judged if f.confirmed < len(f.judged)]
     means = [pooled(f.judged)["precision"] for f in judged]
-    plan, rows = part.config.runs, part.terms.rows
-    chance = plan.positive / (plan.positive + plan.clean)
+    chances, rows = [s.chance for f in judged for s in f.judged], part.terms.rows
     said = f"confirmed it for {named(held)}" if held else "confirmed it for none"
     said += f", not (both ways round, p <= {LEVEL:g}) for {named(failed)}" if failed else ""
     return (
         f"**How sure:** where one half of the {rows} chose the place, the other half {said}. Of "
         f"the {rows} that a scan picks out there {span(min(means), max(means), '.0%')} are of H1 "
-        f"({chance:.0%} by chance).{special(part, [f.name for f in judged])}"
+        f"({span(min(chances), max(chances), '.0%')} by chance)."
+        f"{special(part, [f.name for f in judged])}"
     )
 
 
@@ -156,18 +158,40 @@ def what_else(part: Part) -> str:
     sentences = []
     by_wording = [
         (part.wording[f.name][0], f.name) for f in part.findings()
-        if f.found and part.wording[f.name][0] >= SURE_WORDING
+        if f.found and wording_tells(part, f.name)
     ]  # fmt: skip
     if by_wording:
         most, least = max(by_wording)[0], min(by_wording)[0]
         sentences.append(
             f"**What it may be instead:** word counts alone tell {span(least, most, '.0%')} of the "
-            f"{part.terms.rows} of {named(name for _, name in by_wording)} apart, so that wording "
-            "is a likely reason there."
+            f"{part.terms.rows} of {named(name for _, name in by_wording)} apart"
+            f"{larger_side(part, [name for _, name in by_wording])}, so that wording is a likely "
+            "reason there."
         )
     if any(found.effects for found in part.interventions):
         sentences.append(edited(part))
     return " ".join(sentences)
+
+
+def wording_tells(part: Part, name: str) -> bool:
+    """Whether word counts tell statements that guessing always the larger side does not."""
+    accuracy, chance = part.wording[name][0], part.larger(name)
+    return bool(accuracy >= chance + SURE_WORDING * (1 - chance))
+
+
+def larger_side(part: Part, names: list[str]) -> str:
+    """What guessing always the larger side tells, in brackets; "" where sides are equal."""
+    chances = [part.larger(name) for name in names]
+    if max(chances) == 0.5:
+        return ""
+    return f" (always the larger side: {span(min(chances), max(chances), '.0%')})"
+
+
+def wording_cell(part: Part, name: str, form: str) -> str:
+    """The accuracy of word counts, and what the larger side alone gives where there is one."""
+    accuracy, chance = part.wording[name][0], part.larger(name)
+    beside = f" (larger side {chance:{form}})" if chance > 0.5 else ""
+    return f"{accuracy:{form}}{beside}"
 
 
 def edited(part: Part) -> str:

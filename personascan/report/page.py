@@ -7,9 +7,18 @@ import numpy as np
 from personascan.analysis.findings import LEVEL, Finding, pooled
 from personascan.places import lines_of
 from personascan.report.alone import alone_section, tails_section, transfer_section
+from personascan.report.compared import exchanged_sentence, left_out_sentence
 from personascan.report.intervened import intervened_section
 from personascan.report.judged import apart_section, judged_section, late_section
-from personascan.report.lead import NAMED, SURE_WORDING, at_a_glance, lead, of_personas
+from personascan.report.lead import (
+    NAMED,
+    at_a_glance,
+    larger_side,
+    lead,
+    of_personas,
+    wording_cell,
+    wording_tells,
+)
 from personascan.report.scanned import nodes_section, runs_section
 from personascan.report.section import Section, Shown, Table, block
 from personascan.report.words import joined, line_name, listed, quoted, safe
@@ -95,12 +104,12 @@ def asked_sentence(part) -> str:
 def how_sentences(part) -> str:
     """What was put through the network, and what of it was kept."""
     record = "`study.json` holds the configuration, versions, seed and hashes of the inputs."
-    if not part.texts:
-        return f"{part.source.about} {record}"
-    return (
-        f"The statements have a label confidence of {part.config.min_confidence:g} or more. "
-        f"{prompt_sentence(part)} {kept_sentence(part)} {record}"
-    )
+    said = [part.source.about]
+    if part.texts:
+        least = part.config.min_confidence
+        said = [f"The statements have a label confidence of {least:g} or more."]
+        said += [prompt_sentence(part), kept_sentence(part)]
+    return " ".join(filter(None, [*said, left_out_sentence(part), record]))
 
 
 def prompt_sentence(part) -> str:
@@ -157,7 +166,7 @@ def found_section(part) -> Section:
         [
             safe(f.name), f.place, f"{f.z:.1f}", f"{f.p_family:.3f}", f"{f.q:.3f}",
             f"{f.passing} of {f.places}",
-            *([f"{part.wording[f.name][0]:.2f}"] if part.texts else []),
+            *([wording_cell(part, f.name, ".2f")] if part.texts else []),
         ]
         for f in found
     ]  # fmt: skip
@@ -173,6 +182,7 @@ def found_section(part) -> Section:
         "highest place of every permutation, so that the search over all places is paid for (no p "
         f"can be below {least:.3f}).{beyond} q controls the false discovery rate over comparisons "
         "(Benjamini-Hochberg). `places.csv` has every place, `findings.csv` this table.",
+        *filter(None, [exchanged_sentence(part)]),
     )
 
 
@@ -208,9 +218,10 @@ def finding_sentence(part, f: Finding) -> str:
             if f.judged[0].halves == 2
             else "."
         )
-    if f.found and accuracy >= SURE_WORDING:
+    if f.found and wording_tells(part, f.name):
         text += (
-            f" Word counts alone tell {accuracy:.0%} of its statements: wording is a likely reason."
+            f" Word counts alone tell {accuracy:.0%} of its statements"
+            f"{larger_side(part, [f.name])}: wording is a likely reason."
         )
     return text
 
@@ -265,8 +276,9 @@ def best_line(part) -> tuple[tuple, list]:
     """The site and position whose best layer has the highest probe AUROC on average."""
 
     def mean_auroc(place):
-        values = [found[place].mean["probe_auroc"] for found in part.separation.values()]
-        return np.nan_to_num(np.mean(values), nan=0.0)
+        values = np.array([s[place].mean["probe_auroc"] for s in part.separation.values()])
+        known = values[~np.isnan(values)]  # a place may be constant in one comparison alone
+        return known.mean() if known.size else 0.0
 
     return max(lines_of(part.places).items(), key=lambda line: max(map(mean_auroc, line[1])))
 

@@ -4,7 +4,7 @@ import pathlib
 
 from personascan.errors import InputError
 from personascan.files import partial_of, put_folder, real_place, whole_file
-from personascan.hashes import seal_again
+from personascan.hashes import SEAL, seal_again, sealed_files
 from personascan.report.beside import compared, compared_html
 from personascan.report.document import read_document, without_texts
 from personascan.report.files import HTML, MARKDOWN, markdown_files
@@ -14,7 +14,9 @@ from personascan.report.paper import picture_files
 FORMATS = ("html", "md", "pdf", "png")
 
 
-def write_report(study, format: str = "html", out: str = "", texts: bool = True) -> pathlib.Path:
+def write_report(
+    study, format: str = "html", out: str = "", texts: bool = True, *, overwrite: bool = False
+) -> pathlib.Path:
     """The report of a study's folder, from its report.json.gz alone.
 
     Args:
@@ -24,12 +26,14 @@ def write_report(study, format: str = "html", out: str = "", texts: bool = True)
         captions; "png", the same as PNG.
       out: where to write; "": into the study's folder, in place of what is there.
       texts: show what the rows say; False: their ids, for texts that are not to be passed on.
+      overwrite: replace what is at `out`, unless it is a folder of other things.
 
     Returns:
       The file or folder that was written, whole.
 
     Raises:
-      InputError: no study, a damaged one, an unknown format, a place that cannot be written.
+      InputError: no study, a damaged one, an unknown format, a place that cannot be written or,
+        without `overwrite`, that holds a file which is not the study's.
     """
     if format not in FORMATS:
         raise InputError(f"format {format!r} is unknown; use one of {', '.join(FORMATS)}")
@@ -40,23 +44,40 @@ def write_report(study, format: str = "html", out: str = "", texts: bool = True)
     if not texts:
         content = without_texts(content)
     place = real_place(out or folder / {"html": HTML, "md": MARKDOWN}.get(format, format))
-    if format == "html":
-        write_file(place, page_html(content).encode())
-        written = [place]
-    elif format == "md":
-        files = markdown_files(content)
-        written = [place, *(place.parent / name for name in files if name != MARKDOWN)]
-        for name, bytes_ in files.items():
-            write_file(place if name == MARKDOWN else place.parent / name, bytes_)
-    else:
-        write_folder(place, picture_files(content, format))
+    overwrite = overwrite or not out
+    if format in ("pdf", "png"):
+        write_folder(place, picture_files(content, format), overwrite)
         return place
-    inside = [path.relative_to(folder).as_posix() for path in written if folder in path.parents]
+    files = {place: page_html(content).encode()}
+    if format == "md":
+        made = markdown_files(content)
+        files = {place if name == MARKDOWN else place.parent / name: made[name] for name in made}
+    refuse_others([path for path in files if not overwrite and not of_study(path, folder)])
+    for path, bytes_ in files.items():
+        write_file(path, bytes_)
+    inside = [path.relative_to(folder).as_posix() for path in files if folder in path.parents]
     seal_again(folder, inside)
     return place
 
 
-def compare_studies(folders, out: str = "compare.html") -> pathlib.Path:
+def of_study(path: pathlib.Path, folder: pathlib.Path) -> bool:
+    """Whether a file is one that the study has written into its folder."""
+    if folder not in path.parents or not (folder / SEAL).exists():
+        return False
+    return path.relative_to(folder).as_posix() in sealed_files(folder)
+
+
+def refuse_others(paths: list[pathlib.Path]) -> None:
+    """Raise InputError where one of the files is there already."""
+    for path in paths:
+        if path.exists():
+            raise InputError(
+                f"{path} exists already; choose another place, or overwrite it (overwrite=True, "
+                "--overwrite)"
+            )
+
+
+def compare_studies(folders, out: str = "compare.html", *, overwrite: bool = False) -> pathlib.Path:
     """A page with several studies side by side, from their folders.
 
     Raises InputError as `write_report`, and for fewer than two folders.
@@ -68,6 +89,7 @@ def compare_studies(folders, out: str = "compare.html") -> pathlib.Path:
         raise InputError("a study is named twice; name different folders (--compare)")
     content = compared([(folder, read_document(folder)) for folder in folders])
     place = real_place(out)
+    refuse_others([] if overwrite else [place])
     write_file(place, compared_html(content).encode())
     return place
 
@@ -78,8 +100,9 @@ def write_file(place: pathlib.Path, content: bytes) -> None:
         file.write(content)
 
 
-def write_folder(place: pathlib.Path, files: dict[str, bytes]) -> None:
-    """A folder of these files, in place of the earlier one if that is of the same kind."""
+def write_folder(place: pathlib.Path, files: dict[str, bytes], overwrite: bool) -> None:
+    """A folder of these files; they replace those of an earlier one where that is asked for."""
+    refuse_others([] if overwrite else [place / name for name in files])
     if place.exists() and not (place / "captions.md").exists() and any(place.iterdir()):
         raise InputError(f"{place} holds something else; choose another place (out, --out)")
     with partial_of(place, folder=True) as partial:

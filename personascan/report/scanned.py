@@ -13,14 +13,13 @@ def runs_section(part) -> Section | None:
     """Which rows the runs of chosen and named places returned."""
     config, called = part.config, part.terms.rows
     plan, scan = config.runs, config.scan
-    chance = plan.positive / (plan.positive + plan.clean)
     rows = [
         [
             safe(name), found.place, part_of(found),
             mean_deviation(found.runs.score, 1),
             f"{np.nanmedian(found.runs.alpha):.3f}" if found.runs.score.any() else "-",
-            mean_deviation(found.precision_R), mean_deviation(found.recall_R),
-            f"{found.auroc:.2f}",
+            mean_deviation(found.precision_R), f"{found.chance:.2f}",
+            mean_deviation(found.recall_R), f"{found.auroc:.2f}",
             mean_deviation(found.runs.rows[0].sum(1), 1),
             mean_deviation(found.runs.nodes[0].sum(1), 1),
         ]
@@ -55,19 +54,27 @@ def runs_section(part) -> Section | None:
             "samples of half the size."
         )
     background = "freshly drawn background" if plan.redraw else "background shared by all runs"
-    header = ["", "place", called, "score", "median alpha", "precision", "recall", "AUROC",
-              f"{called} returned", "nodes"]  # fmt: skip
+    header = ["", "place", called, "score", "median alpha", "precision", "of all", "recall",
+              "AUROC", f"{called} returned", "nodes"]  # fmt: skip
     return Section(
         f"Which {called} diverge",
         f"Each of {plan.runs} runs takes a {background} of {plan.background} H0 {called} and "
         f"scans {plan.clean} other H0 {called} with {plan.positive} H1 {called} for the subset "
         f"of {called} and nodes with the highest {scan.score} score ({scan.tail} tail, alphas "
-        f"{alphas_searched(scan)}, {scan.starts} starts).{halves} Returning every "
-        f"one would give precision {chance:.2f} and recall 1. AUROC: how well the share of "
+        f"{alphas_searched(scan)}, {scan.starts} starts).{halves} Returning every one would give "
+        f"{of_all(part)} and recall 1. AUROC: how well the share of "
         f"runs that return one tells H1 from H0.{extremes} "
         f"Mean ± deviation over runs; `runs.csv` has every run, with the ids of its {called}.",
         Table(header, rows),
     )
+
+
+def of_all(part) -> str:
+    """The precision of returning every row, in words; runs of different samples have their own."""
+    chances = sorted({f"{s.chance:.2f}" for found in part.scans.values() for s in found})
+    if len(chances) == 1:
+        return f"precision {chances[0]}"
+    return f"precision {joined(chances)}, by the samples of the line (of all)"
 
 
 def alphas_searched(scan) -> str:

@@ -63,12 +63,13 @@ def summary_table(study: Study) -> str:
 def part_summary(part: Part) -> str:
     blocks = []
     if part.calibrations:
-        header = ("comparison", *(["wording"] if part.texts else []), "furthest place", "z",
+        header = ("comparison", *(["wording (larger side)"] if part.texts else []),
+                  "furthest place", "z",
                   "family-wise p", "places found", "confirmed")  # fmt: skip
         lines = [
             (
                 visible(f.name),
-                *([f"{part.wording[f.name][0]:.2f}"] if part.texts else []),
+                *([wording_of(part, f.name)] if part.texts else []),
                 str(f.place), f"{f.z:.1f}",
                 f"{f.p_family:.3f}", f"{f.passing} of {f.places}",
                 f"{f.confirmed} of {len(f.judged)}",
@@ -111,9 +112,17 @@ def best_alone(part: Part) -> list[tuple[str, ...]]:
     return lines
 
 
+def wording_of(part: Part, name: str) -> str:
+    """The accuracy of word counts, and of guessing always the larger side."""
+    return f"{part.wording[name][0]:.2f} ({part.larger(name):.2f})"
+
+
 def probe(part: Part, name: str, place) -> str:
-    auroc = part.separation[name][place].mean["probe_auroc"]
-    return "constant" if np.isnan(auroc) else f"{auroc:.3f}"
+    found = part.separation[name][place]
+    auroc = found.mean["probe_auroc"]
+    if found.constant:
+        return "constant"
+    return "-" if np.isnan(auroc) else f"{auroc:.3f}"
 
 
 def aligned(lines) -> str:

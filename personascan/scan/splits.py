@@ -64,46 +64,85 @@ def split_masks(labels_RN, keys_R, plan: SplitPlan, clusters_N=None):
 
     Without redrawing, every `plan.runs` runs share the background of their first.
     """
-    numbers_N = None if clusters_N is None else jnp.asarray(clusters_N, jnp.int32)
-    rank_RN = np.asarray(deal(jnp.asarray(labels_RN), keys_R, numbers_N))
+    if clusters_N is not None:
+        return cluster_masks(np.asarray(labels_RN), keys_R, plan, clusters_N)
+    rank_RN = np.asarray(deal(jnp.asarray(labels_RN), keys_R))
     h0_RN = ~labels_RN
     background_RN = h0_RN & (rank_RN < plan.background)
     clean_RN = h0_RN & ~background_RN & (rank_RN < plan.background + plan.clean)
     if not plan.redraw:
-        background_RN = np.repeat(background_RN[:: plan.runs], plan.runs, axis=0)
-    if not plan.redraw or clusters_N is not None:
-        taken_RN = background_RN
-        if clusters_N is not None:
-            taken_RN = with_clusters(background_RN, np.asarray(clusters_N))
-        rest_RN = np.where(h0_RN & ~taken_RN, rank_RN, labels_RN.shape[1])
+        background_RN = shared(background_RN, plan)
+        rest_RN = np.where(h0_RN & ~background_RN, rank_RN, labels_RN.shape[1])
         clean_RN = rest_RN.argsort(1).argsort(1) < plan.clean
     chosen_RN = labels_RN & (rank_RN - h0_RN.sum(1, keepdims=True) < plan.positive)
     return background_RN, clean_RN | chosen_RN
 
 
-def with_clusters(chosen_RN, clusters_N) -> np.ndarray:
-    """The chosen rows and all others of their clusters."""
-    found_RN = np.zeros_like(chosen_RN)
-    for run, chosen_N in enumerate(chosen_RN):
-        found_RN[run] = np.isin(clusters_N, clusters_N[chosen_N])
+def cluster_masks(labels_RN, keys_R, plan: SplitPlan, clusters_N) -> tuple[np.ndarray, np.ndarray]:
+    """The same where no cluster gives rows to the background and to the scanned rows.
+
+    The clusters of H0 are dealt out in a random order: first to the background, with a share of the
+    rows as near as can be to that which it has of its sample and the clean rows. Rows are then
+    drawn one by one, so that a sample is spread over many clusters.
+    """
+    _, first, own_N, sizes_C = np.unique(
+        clusters_N, return_index=True, return_inverse=True, return_counts=True
+    )
+    draw_RN, draw_RC = map(np.asarray, cluster_draws(keys_R, own_N.size, sizes_C.size))
+    h0_RC = ~labels_RN[:, first]
+    order_RC = np.where(h0_RC, draw_RC, 1 + draw_RC).argsort(1)
+    rows_RC = np.take_along_axis(h0_RC * sizes_C, order_RC, 1).cumsum(1)
+    all_R1 = rows_RC[:, -1:]
+    share = plan.background / (plan.background + plan.clean)
+    enough_RC = (rows_RC >= plan.background) & (all_R1 - rows_RC >= plan.clean)
+    last_R1 = np.where(enough_RC, np.abs(rows_RC - share * all_R1), np.inf).argmin(1)[:, None]
+    expected_RC = np.zeros_like(h0_RC)
+    np.put_along_axis(expected_RC, order_RC, np.arange(sizes_C.size) <= last_R1, 1)
+    expected_RN = expected_RC[:, own_N]
+    if not plan.redraw:
+        expected_RN = shared(expected_RN, plan)
+    background_RN = lowest(draw_RN, expected_RN, plan.background)
+    if not plan.redraw:
+        background_RN = shared(background_RN, plan)
+    clean_RN = lowest(draw_RN, ~labels_RN & ~expected_RN, plan.clean)
+    return background_RN, clean_RN | lowest(draw_RN, labels_RN, plan.positive)
+
+
+def shared(masks_RN, plan: SplitPlan) -> np.ndarray:
+    """That of the first of every `plan.runs` runs, for all of them."""
+    return np.repeat(masks_RN[:: plan.runs], plan.runs, axis=0)
+
+
+def lowest(draw_RN, among_RN, count: int) -> np.ndarray:
+    """The rows of a mask with the lowest draws, so many in each run: bool [R, N]."""
+    found_RN = np.zeros(draw_RN.shape, bool)
+    order_RN = np.argpartition(np.where(among_RN, draw_RN, 1 + draw_RN), count - 1, axis=1)
+    np.put_along_axis(found_RN, order_RN[:, :count], True, axis=1)
     return found_RN
 
 
 @jax.jit
-def deal(labels_RN, keys_R, clusters_N=None):
-    """The place of each row in a random order of its run, H0 rows first: [R, N].
-
-    Rows of a cluster stand together: they have the draw of the cluster's number.
-    """
+def deal(labels_RN, keys_R):
+    """The place of each row in a random order of its run, H0 rows first: [R, N]."""
 
     def one(labels_N, key):
         draw_N = jax.random.uniform(key, labels_N.shape)
-        draw_N = draw_N if clusters_N is None else draw_N[clusters_N]
         order_N = jnp.argsort(jnp.where(labels_N, draw_N + 1, draw_N))
         place_N = jnp.arange(labels_N.size)
         return jnp.zeros(labels_N.size, jnp.int32).at[order_N].set(place_N)
 
     return jax.lax.map(lambda run: one(*run), (labels_RN, keys_R), batch_size=256)
+
+
+@partial(jax.jit, static_argnums=(1, 2))
+def cluster_draws(keys_R, rows: int, clusters: int):
+    """Uniform draws of each run: of its rows [R, N] and of its clusters [R, C]."""
+
+    def one(key):
+        row_key, cluster_key = jax.random.split(key)
+        return jax.random.uniform(row_key, (rows,)), jax.random.uniform(cluster_key, (clusters,))
+
+    return jax.lax.map(one, keys_R, batch_size=256)
 
 
 def check_labels(positive_N) -> np.ndarray:
@@ -123,6 +162,12 @@ def check_seed(seed) -> None:
     """Seeds outside 32 bits would repeat others."""
     if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
         raise InputError(f"seed = {seed!r}; use a whole number from 0 to 2**32 - 1")
+
+
+def least_sides(plan: SplitPlan, cluster: int = 1) -> tuple[int, int]:
+    """The fewest rows of H0 and of H1 that `check_sizes` lets pass."""
+    apart = max(cluster - 1, int(not plan.redraw))
+    return plan.background + plan.clean + apart, plan.positive + 1
 
 
 def check_sizes(h0_size: int, h1_size: int, plan: SplitPlan, cluster: int = 1) -> None:

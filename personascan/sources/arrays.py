@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,8 @@ from personascan.sources.base import Example, Terms
 from personascan.sources.store import read_array
 
 RECORD = "rows.json"
+LOST = 1e-3  # of a node's deviation may be lost in float32
+CONSTANT = 2.0**-44  # of a node's largest value: a span of float64's own rounding
 
 
 def write_rows(
@@ -34,15 +37,17 @@ def write_rows(
     """Write activations of any network as a folder that a study takes rows from (`config.rows`).
 
     Args:
-      out: the folder. One that this function has written is replaced.
+      out: the folder. One that this function has written, and that holds nothing else, is
+        replaced.
       places: {layer's name: activations [N, D], or [N, ...], which are flattened}, first layer
-        first.
+        first; kept as float32.
       positive: bool [N], True for rows of H1; the others are what is expected (H0).
       network: its name, as results are keyed.
       groups: of each row, or one for all: each group with rows of H1 is a comparison, against its
         own H0 rows or, where it has none, those of the groups that have no H1.
       ids: of the rows; None: their numbers.
       entities: what a row is about: the rows of one entity are never both expected and scanned.
+        "", None or NaN: the row is an entity of its own.
       conditions: a class of each row, within which p-values can be taken (`detection.conditional`).
       rows: what the report calls rows, in the plural, such as "images".
 
@@ -50,8 +55,9 @@ def write_rows(
       The folder, as `config.rows` takes it.
 
     Raises:
-      InputError: arrays or labels of different lengths, values that are not finite, an id that
-        occurs twice, a folder that holds something else, a full disk.
+      InputError: arrays or labels of different lengths, values that are not finite or that
+        float32 cannot tell apart, an id that occurs twice, a group, id or condition that is
+        missing, a folder that holds anything else, a full disk.
     """
     positive_N = np.asarray(positive)
     if positive_N.ndim != 1 or positive_N.dtype != bool:
@@ -60,10 +66,10 @@ def write_rows(
         )
     count = len(positive_N)
     columns = {
-        "ids": [str(i) for i in (range(count) if ids is None else ids)],
-        "groups": [groups] * count if isinstance(groups, str) else list(map(str, groups)),
-        "entities": [""] * count if entities is None else list(map(str, entities)),
-        "conditions": [""] * count if conditions is None else list(map(str, conditions)),
+        "ids": texts("ids", range(count) if ids is None else ids),
+        "groups": texts("groups", [groups] * count if isinstance(groups, str) else groups),
+        "entities": [""] * count if entities is None else texts("entities", entities, lone=True),
+        "conditions": [""] * count if conditions is None else texts("conditions", conditions),
     }
     for name, column in columns.items():
         if len(column) != count:
@@ -88,6 +94,29 @@ def write_rows(
     return str(out)
 
 
+def texts(name: str, column, lone: bool = False) -> list[str]:
+    """A column as text; a missing entry (None, NaN, pandas.NA) is "" where rows may stand alone."""
+    found = []
+    for row, entry in enumerate(column):
+        if not missing(entry):
+            found.append(str(entry))
+        elif lone:
+            found.append("")
+        else:
+            raise InputError(f"{name} has no entry for row {row} ({entry!r}); give every row one")
+    return found
+
+
+def missing(entry) -> bool:
+    """Whether a table has nothing there."""
+    if entry is None:
+        return True
+    try:
+        return bool(entry != entry)  # so are NaN and NaT alone
+    except TypeError:  # pandas.NA is neither
+        return True
+
+
 def flattened(name, array, count: int) -> np.ndarray:
     """A layer's activations as float32 [N, D]."""
     array = np.asarray(array)
@@ -99,15 +128,45 @@ def flattened(name, array, count: int) -> np.ndarray:
     array_ND = np.ascontiguousarray(array.reshape(count, -1), np.float32)
     if not np.isfinite(array_ND).all():
         raise InputError(f"{name!r} holds values that are not finite (or beyond float32)")
+    refuse_rounded(name, array.reshape(count, -1), array_ND)
     return array_ND
 
 
+def refuse_rounded(name, array_ND, narrow_ND) -> None:
+    """Raise InputError where float32 loses differences that the given numbers have.
+
+    What is lost is compared with the deviation of its node. A node that varies by no more than
+    the rounding of float64 is constant.
+    """
+    if array_ND.dtype == np.float32 or not array_ND.size:
+        return
+    exact_ND = np.asarray(array_ND, np.float64)
+    lost_D = np.abs(exact_ND - narrow_ND).max(0)
+    span_D, largest_D = np.ptp(exact_ND, axis=0), np.abs(exact_ND).max(0)
+    with np.errstate(under="ignore"):
+        rounded_D = (span_D > CONSTANT * largest_D) & (lost_D > LOST * exact_ND.std(0))
+    if rounded_D.any():
+        raise InputError(
+            f"{name!r} differs by less than float32 can hold at {rounded_D.sum()} of "
+            f"{rounded_D.size} nodes, the first of them {rounded_D.argmax()}; subtract each node's "
+            "mean, or scale it, before writing"
+        )
+
+
 def own_place(out) -> pathlib.Path:
-    """Where rows may be written: nothing is there, or rows that were written before."""
+    """Where rows may be written: nothing is there, or rows that were written before, alone."""
     place = real_place(out)
-    free = not place.exists() or (place.is_dir() and not any(place.iterdir()))
-    if not free and not (place / RECORD).is_file():
+    if not place.exists():
+        return place
+    there = {path.name for path in place.iterdir()} if place.is_dir() else {place.name}
+    if there and not (place / RECORD).is_file():
         raise InputError(f"{out} holds something else; choose another folder")
+    own = re.compile(rf"\d+\.npy|{re.escape(RECORD)}|{re.escape(SEAL)}")
+    if others := sorted(name for name in there if not own.fullmatch(name)):
+        raise InputError(
+            f"{out} holds rows and other things besides ({', '.join(others[:3])}), which would be "
+            "lost with them; choose another folder, or move them away"
+        )
     return place
 
 

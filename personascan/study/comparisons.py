@@ -8,7 +8,7 @@ import numpy as np
 from personascan.errors import InputError
 
 Side = tuple[tuple[str, str], ...]  # (persona, "positive" or "negative")
-APART_LEAST = 10  # examples of a persona: as many as there are folds
+APART_LEAST = 10  # entities of a persona: as many as there are folds
 DIRECTION = {True: "positive", False: "negative"}
 
 
@@ -23,6 +23,14 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """Rows of H1 and of H0 that a comparison does without."""
+
+    shared: tuple[int, int] = (0, 0)  # their entity has rows on both sides, and was dealt to one
+    beyond: tuple[int, int] = (0, 0)  # more than the limit, or than another persona has
+
+
+@dataclass(frozen=True)
 class Pool:
     """The rows of a comparison, as everything behind the sources knows them."""
 
@@ -33,6 +41,7 @@ class Pool:
     members: tuple[tuple[str, np.ndarray], ...]  # (group, its rows), one after the other
     # [N]: rows of one cluster stay together: permuted as one, never both expected and scanned.
     clusters: np.ndarray | None = None  # None: every row is its own
+    left_out: LeftOut = LeftOut()
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -114,19 +123,21 @@ def draw_pool(groups: dict, comparison: Comparison, limit: int, seed: int) -> Po
       limit: examples of a side.
     """
     ids, positive, strata, members = [], [], [], {}
-    elsewhere = kept_elsewhere(groups, comparison, seed)
+    elsewhere, shared, beyond = kept_elsewhere(groups, comparison, seed), [], []
     for side, is_h1 in ((comparison.h1, True), (comparison.h0, False)):
+        known = {one: of_direction(groups, *one) for one in side}
         rows_of = {
             (persona, direction): [
-                i
-                for i, e in enumerate(groups[persona])
-                if DIRECTION[e.positive] == direction and elsewhere.get(entity_of(e)) != is_h1
+                i for i in rows if elsewhere.get(entity_of(groups[persona][i])) != is_h1
             ]
-            for persona, direction in side
+            for (persona, direction), rows in known.items()
         }
         most = limit
         if len(side) > 1:
             most = max(1, min(limit // len(side), *map(len, rows_of.values())))
+        whole, kept = (sum(map(len, found.values())) for found in (known, rows_of))
+        shared.append(whole - kept)
+        beyond.append(sum(max(0, len(rows) - most) for rows in rows_of.values()))
         for (persona, direction), rows in rows_of.items():
             chosen = first_by_hash(rows, groups[persona], most, seed)
             members.setdefault(persona, []).extend((i, is_h1, direction) for i in chosen)
@@ -140,34 +151,44 @@ def draw_pool(groups: dict, comparison: Comparison, limit: int, seed: int) -> Po
         for persona in groups
         if persona in members
     )
-    entities = [entity_of(groups[persona][i]) for persona, rows in taken for i in rows]
-    clusters = None
-    if len(set(entities)) < len(entities):
-        clusters = np.unique(entities, return_inverse=True)[1]
     return Pool(
-        comparison.name, tuple(ids), np.array(positive, bool), tuple(strata), taken, clusters
-    )
+        comparison.name, tuple(ids), np.array(positive, bool), tuple(strata), taken,
+        clusters_of(groups, taken), LeftOut(tuple(shared), tuple(beyond)),
+    )  # fmt: skip
 
 
-def entity_of(example) -> str:
-    """What the example is about; itself where it names nothing."""
-    return getattr(example, "entity", "") or example.id
+def of_direction(groups: dict, persona: str, direction: str) -> list[int]:
+    """The rows of a persona in one direction."""
+    return [i for i, e in enumerate(groups[persona]) if DIRECTION[e.positive] == direction]
 
 
-def kept_elsewhere(groups: dict, comparison: Comparison, seed: int) -> dict[str, bool]:
+def clusters_of(groups: dict, members) -> np.ndarray | None:
+    """The number of each row's entity; None where every row is its own."""
+    entities = [entity_of(groups[persona][i]) for persona, rows in members for i in rows]
+    if len(set(entities)) == len(entities):
+        return None
+    number = {entity: i for i, entity in enumerate(sorted(set(entities)))}
+    return np.array([number[entity] for entity in entities])
+
+
+def entity_of(example) -> tuple[str, bool]:
+    """What the example is about (its name, True); where it names nothing itself (its id, False).
+
+    An entity may be called what a row is called: they are two things all the same.
+    """
+    entity = getattr(example, "entity", "")
+    return (entity, True) if entity else (example.id, False)
+
+
+def kept_elsewhere(groups: dict, comparison: Comparison, seed: int) -> dict[tuple, bool]:
     """{entity: the side it has no rows on} of entities that both sides know: dealt out by hash."""
     known = [
-        {
-            entity_of(e)
-            for persona, direction in side
-            for e in groups[persona]
-            if DIRECTION[e.positive] == direction
-        }
+        {entity_of(groups[one[0]][i]) for one in side for i in of_direction(groups, *one)}
         for side in (comparison.h1, comparison.h0)
     ]
     shared = sorted(
         known[0] & known[1],
-        key=lambda entity: hashlib.sha256(f"{seed}/{entity}".encode()).digest(),
+        key=lambda entity: hashlib.sha256(f"{seed}/{entity[0]}".encode()).digest(),
     )
     return {entity: number % 2 == 0 for number, entity in enumerate(shared)}
 
@@ -185,11 +206,14 @@ def draw_topics(groups: dict, limit: int, seed: int) -> list[Pool]:
         for persona in personas:
             rows = [i for i, e in enumerate(groups[persona]) if e.positive]
             taken.append((persona, np.array(first_by_hash(rows, groups[persona], limit, seed))))
-        if not topic or len(personas) < 2 or min(len(rows) for _, rows in taken) < APART_LEAST:
+        if not topic or len(personas) < 2:
+            continue
+        if min(len({entity_of(groups[p][i]) for i in rows}) for p, rows in taken) < APART_LEAST:
             continue
         strata = tuple(persona for persona, rows in taken for _ in rows)
         ids = tuple(groups[persona][i].id for persona, rows in taken for i in rows)
-        pools.append(Pool(topic, ids, np.ones(len(ids), bool), strata, tuple(taken)))
+        clusters = clusters_of(groups, taken)
+        pools.append(Pool(topic, ids, np.ones(len(ids), bool), strata, tuple(taken), clusters))
     return pools
 
 

@@ -216,8 +216,9 @@ def profile_rows(part: Part):
     for name, profiles in part.profiles.items():
         calibration = part.calibrations.get(name)
         for (site, position), line in lines_of(part.places).items():
-            probe = [np.nan_to_num(part.separation[name][q].mean["probe_auroc"]) for q in line]
-            best = int(np.argmax(probe))
+            probe = np.array([part.separation[name][q].mean["probe_auroc"] for q in line])
+            known = not np.isnan(probe).all()
+            best = int(np.nanargmax(probe)) if known else 0
             z, passing, furthest = np.nan, "", ""
             if calibration is not None:
                 at = {place: i for i, place in enumerate(calibration.keys)}
@@ -227,8 +228,8 @@ def profile_rows(part: Part):
                 passing = int((calibration.p_family[numbers] <= LEVEL).sum())
             p = profiles[site, position]
             yield (
-                site, position, name, len(line), passing, furthest, z, line[best].name,
-                probe[best], p.share, p.low, p.high, p.even,
+                site, position, name, len(line), passing, furthest, z,
+                line[best].name if known else "", probe[best], p.share, p.low, p.high, p.even,
             )  # fmt: skip
 
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import jax
 
-from personascan.analysis.separation import sample_sizes
+from personascan.analysis.localisation import LocalisationPlan
+from personascan.analysis.separation import check_folds, sample_sizes
+from personascan.calibration.exchange import check_exchange, exchanged
 from personascan.errors import InputError
 from personascan.hashes import file_sha256
 from personascan.models.load import identify
@@ -17,6 +19,7 @@ from personascan.sources.base import Source, conditions_of, texts_of
 from personascan.sources.images.source import image_sources
 from personascan.sources.language.source import BASELINES, LIKELIHOOD, LanguageSource
 from personascan.sources.language.statements import Statement, load_statements, statement_files
+from personascan.study import stages
 from personascan.study.comparisons import Comparison, Pool, comparisons, draw_pool, draw_topics
 from personascan.study.config import CHOSEN, StudyConfig
 from personascan.study.course import Case, Topic, seed_of
@@ -204,6 +207,7 @@ def refuse_impossible(config: StudyConfig, groups) -> None:
     for level in config.levels:
         for _, pool, _ in drawn(config, groups, level):
             refuse_small(config, pool, plan, halved)
+            refuse_entities(config, pool, plan)
 
 
 def refuse_small(config: StudyConfig, pool: Pool, plan, halved: list) -> None:
@@ -221,6 +225,33 @@ def refuse_small(config: StudyConfig, pool: Pool, plan, halved: list) -> None:
             raise InputError(
                 f"{pool.name}: of half of the rows, which choose a place, {error}"
             ) from error
+
+
+def refuse_entities(config: StudyConfig, pool: Pool, plan: LocalisationPlan) -> None:
+    """A pool whose entities are too few, or too large, to be split or exchanged whole."""
+    seed, chooses = seed_of(config.seed, pool.name), CHOSEN in config.scan.places
+    try:
+        check_folds(pool.positive_N, config.separation, pool.clusters)
+        for part in stages.PARTS if chooses else stages.PARTS[:1]:
+            check_part(pool, stages.part_plan(plan, part), part, seed)
+    except InputError as error:
+        raise InputError(f"{pool.name}: {error}") from error
+
+
+def check_part(pool: Pool, plan: LocalisationPlan, part: str, seed: int) -> None:
+    """Raise InputError where the rows of a part cannot give its samples or labellings."""
+    chosen = stages.part_rows(pool, part, seed)
+    positive_N, clusters_N = pool.positive_N[chosen], stages.part_clusters(pool, chosen)
+    h1 = int(positive_N.sum())
+    try:
+        check_sizes(positive_N.size - h1, h1, plan.runs, largest(clusters_N))
+        if plan.permutations and clusters_N is None:
+            check_exchange(positive_N, plan.runs, plan.permutations)
+        elif plan.permutations:
+            exchanged(positive_N, plan.runs, plan.permutations, seed, clusters_N)
+    except InputError as error:
+        where = "" if part == stages.ALL else f"of half {part} of the rows, which chooses a place, "
+        raise InputError(f"{where}{error}") from error
 
 
 def provenance(config: StudyConfig, sources: list[Source]) -> dict:

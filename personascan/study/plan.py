@@ -267,7 +267,7 @@ def time_units(config: StudyConfig, pool: Pool, texts, nodes: int) -> dict[str, 
                 stages.validation, rows, Labels(labels), texts, node_set, find, judge,
                 config.validation, seed,
             ),
-            "personas": timed(stages.personas, rows, every % 5, seed),
+            "personas": timed(stages.personas, rows, every % 5, None, seed),
             "localisation": of_labellings(stages.localisation, None),
         }  # fmt: skip
         if plan.permutations:

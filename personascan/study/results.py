@@ -15,9 +15,11 @@ from personascan.analysis.profiles import Profile
 from personascan.analysis.separation import Separation
 from personascan.analysis.transfer import Transfer
 from personascan.calibration.calibrate import Calibration
+from personascan.calibration.exchange import Count, count_labellings
 from personascan.places import Place
 from personascan.sources.base import Source, Terms
 from personascan.study import stages
+from personascan.study.comparisons import LeftOut
 from personascan.study.config import StudyConfig
 from personascan.study.course import Case, Detector, Topic, crossed
 from personascan.study.effects import Crossed, TestedEffects, crossed_effects, tested_effects
@@ -76,6 +78,9 @@ class Part:
     furthest: dict[str, Place]  # above its permutations; without these, of the best probe
     interventions: list[TestedEffects] = field(repr=False)  # of every node set that was tested
     specificity: list[Crossed] = field(repr=False)  # of every set on every comparison
+    left_out: dict[str, LeftOut] = field(default_factory=dict)  # rows that were not compared
+    # Entities, and their distinct labellings: of comparisons whose rows have entities.
+    entities: dict[str, tuple[int, Count]] = field(default_factory=dict)
 
     @property
     def detections(self) -> dict[str, dict[Place, Detection]]:
@@ -111,6 +116,10 @@ class Part:
     def title(self) -> str:
         """Model and level, in words."""
         return f"{self.model}, level {self.level}"
+
+    def larger(self, name: str) -> float:
+        """The accuracy of guessing always the larger side of a comparison."""
+        return max(self.pool_sizes[name]) / sum(self.pool_sizes[name])
 
     def findings(self) -> list[Finding]:
         """Of each calibrated comparison, where it shows and how sure that is."""
@@ -152,16 +161,26 @@ class Study:
 
 
 def differences_of(first: Part, part: Part, name: str, detector: Detector, places):
-    """Of one comparison and way of scanning; none where the rows are not the same."""
+    """Of one comparison and way of scanning; none where the rows or their labels are others."""
     theirs = first.alone.get(name, {}).get(detector)
     if theirs is None or first.pool_ids[name] != part.pool_ids[name]:
         return
-    labels, half_N = part.wide[name]
+    (others, _), (labels, half_N) = first.wide[name], part.wide[name]
+    if not same_labels(others, labels):
+        return
     scores = [{p: d.score_N for p, d in found.items()} for found in (theirs, places)]
     if any(len(a) != labels.positive_N.size for found in scores for a in found.values()):
         return
     for difference in compare_networks(*scores, labels, half_N, part.config.seed):
         yield first, part, name, detector, difference
+
+
+def same_labels(one: Labels, other: Labels) -> bool:
+    """Whether rows are of the same sides and of the same entities."""
+    return all(
+        np.array_equal(getattr(one, field), getattr(other, field))
+        for field in ("positive_N", "clusters_N")
+    )
 
 
 def read_part(cases: list[Case], topics: list[Topic]) -> Part:
@@ -218,7 +237,16 @@ def read_part(cases: list[Case], topics: list[Topic]) -> Part:
         furthest={case.name: case.furthest() for case in cases},
         interventions=interventions_of(cases),
         specificity=specificity_of(cases),
+        left_out={case.name: case.pool.left_out for case in cases},
+        entities={case.name: entities_of(case) for case in cases if case.pool.clusters is not None},
     )
+
+
+def entities_of(case: Case) -> tuple[int, Count]:
+    """How many entities the rows have, and in how many ways these can be labelled."""
+    pool = case.pool
+    count = count_labellings(pool.positive_N, case.plan.runs, pool.clusters)
+    return np.unique(pool.clusters).size, count
 
 
 def interventions_of(cases: list[Case]) -> list[TestedEffects]:

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from personascan.analysis.chance import split_frequencies, split_labels, split_plan
-from personascan.analysis.detection import Labels
 from personascan.analysis.localisation import LocalisationPlan
+from personascan.calibration.exchange import count_labellings
 from personascan.hashes import text_sha256
 from personascan.places import Place
 from personascan.study import stages
@@ -24,18 +24,21 @@ def split_works(cases: list[Case]) -> list[Work]:
 
 
 def split_work(case: Case, place: Place) -> Work | None:
-    """Of one comparison at one place; None where H0 has too few rows to be split."""
+    """Of one comparison at one place; None where H0 has too few rows, or entities, to be split."""
     h0 = np.flatnonzero(~case.pool.positive_N)
     clusters = stages.part_clusters(case.pool, h0)
     half_N = split_labels(len(h0), case.seed, clusters)
     runs = split_plan(case.plan.runs, half_N, clusters)
     if runs is None:
         return None
+    splits = count_labellings(half_N, runs, clusters)
+    if splits.exact and splits.number <= case.plan.permutations:
+        return None
     plan, rows = replace(case.plan, runs=runs), case.rows(place)
     inputs = rows.inputs(case.pool.positive_N) | stages.scan_inputs(plan, plan.options) | {
         "part": text_sha256(canonical(h0.tolist())), "seed": case.seed,
         "permutations": plan.permutations,
-    } | stages.label_inputs(Labels(case.pool.positive_N, case.pool.clusters))  # fmt: skip
+    } | stages.drawn_inputs(case.pool)  # fmt: skip
     return Work(Unit("split", inputs), split, (rows, h0, half_N, clusters, plan, case.seed))
 
 

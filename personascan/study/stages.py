@@ -90,6 +90,12 @@ def label_inputs(labels: Labels) -> dict:
     }
 
 
+def drawn_inputs(pool) -> dict:
+    """The same of units that draw samples and labellings, which clusters are dealt out for."""
+    how = {} if pool.clusters is None else {"drawn": "rows of exchanged clusters"}
+    return label_inputs(Labels(pool.positive_N, pool.clusters)) | how
+
+
 def split_inputs(plan: DetectionPlan) -> dict:
     """What of a plan decides which rows are the background."""
     return {"splits": plan.splits, "background": plan.background, "draw": plan.draw}
@@ -163,11 +169,12 @@ def personas_work(rows: StoredRows, pool, seed: int) -> Work:
     """How well the personas of a topic are told from one another at a place."""
     numbers = np.unique(pool.strata, return_inverse=True)[1]
     inputs = rows.inputs(numbers) | {"seed": seed}
-    return Work(Unit("personas", inputs), personas, (rows, numbers, seed))
+    inputs |= label_inputs(Labels(pool.positive_N, pool.clusters))
+    return Work(Unit("personas", inputs), personas, (rows, numbers, pool.clusters, seed))
 
 
-def personas(rows: StoredRows, persona_N, seed: int):
-    return asdict(persona_separation(rows.array(), persona_N, seed)), {}
+def personas(rows: StoredRows, persona_N, clusters_N, seed: int):
+    return asdict(persona_separation(rows.array(), persona_N, seed, clusters_N=clusters_N)), {}
 
 
 def personas_of(result: Result) -> PersonaSeparation:
@@ -207,7 +214,7 @@ def null_work(rows: StoredRows, pool, part: str, plan: LocalisationPlan, seed: i
     inputs = rows.inputs(pool.positive_N) | scan_inputs(plan, options) | {
         "part": text_sha256(canonical(chosen.tolist())), "seed": seed,
         "permutations": plan.permutations, "runs": plan.statistic_runs,
-    } | label_inputs(Labels(pool.positive_N, pool.clusters))  # fmt: skip
+    } | drawn_inputs(pool)  # fmt: skip
     clusters = part_clusters(pool, chosen)
     arguments = (rows, chosen, pool.positive_N, clusters, plan, seed)
     return Work(Unit("null", inputs), null, arguments)
@@ -239,7 +246,7 @@ def localisation_work(
     inputs = rows.inputs(pool.positive_N) | scan_inputs(plan, plan.options) | {
         "part": text_sha256(canonical(chosen.tolist())), "seed": seed,
         "permutations": plan.permutations, "node_q": plan.node_q, "threshold": plan.threshold,
-    } | label_inputs(Labels(pool.positive_N, pool.clusters))  # fmt: skip
+    } | drawn_inputs(pool)  # fmt: skip
     clusters = part_clusters(pool, chosen)
     arguments = (rows, place, chosen, pool.positive_N, clusters, plan, seed)
     return Work(Unit("localisation", inputs), localisation, arguments)
@@ -264,7 +271,7 @@ def scan_of(place, work: Work, result: Result, choice=None, mixture: str = "") -
     runs = RunScans(**{name: arrays[f"runs_{name}"] for name in ARRAYS}, note=values["note"])
     return PlaceScan(
         place=place, runs=runs, auroc=values["auroc"], halves=values["halves"], choice=choice,
-        mixture=mixture, scanned_N=scanned_in(work),
+        samples=work.arguments[5].runs, mixture=mixture, scanned_N=scanned_in(work),
         **{name: arrays[name] for name in SCAN_ARRAYS},
     )  # fmt: skip
 

@@ -1,0 +1,134 @@
+"""Labels of whole clusters (rows that belong together), exchanged whatever the clusters' sizes.
+
+Where clusters have several sizes, labellings differ in how many rows are of H1. The samples of a
+run do not, so that a labelling is drawn only if both of its sides can give them, as those of the
+true labels can. Whether they can depends on labels and sizes and on no activation: among the
+labellings that may be drawn the true one is, where labels mean nothing, as likely as any other. No
+labelling is drawn twice, so that no p-value is below one over the number of distinct labellings.
+Letters: C clusters, T labellings, N rows.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from personascan.errors import InputError
+from personascan.scan.splits import SplitPlan, largest, least_sides
+
+MANY = 10**6  # labellings are counted up to here
+COUNTED = 40  # clusters of a side between which labellings are counted
+BLOCK = 1024  # labellings that are drawn at once
+TRIES = 10**6  # at most, until a labelling is found that can give the samples
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """Clusters of one label each, and what their labellings must leave."""
+
+    label_C: np.ndarray  # bool: of H1
+    sizes_C: np.ndarray  # rows
+    own_N: np.ndarray  # the cluster of each row
+    least: int  # rows of H1
+    most: int
+
+
+class Count(NamedTuple):
+    """How many distinct labellings there are, the true one among them."""
+
+    number: int
+    exact: bool  # or there are at least so many
+
+    def __str__(self) -> str:
+        return f"{self.number:,}" if self.exact else f"at least {self.number:,}"
+
+
+def clusters_of(positive_N, plan: SplitPlan, clusters_N) -> Clusters:
+    """The clusters of labelled rows. Raises InputError where one has both labels."""
+    _, first, own_N, sizes_C = np.unique(
+        clusters_N, return_index=True, return_inverse=True, return_counts=True
+    )
+    label_C = positive_N[first]
+    if (label_C[own_N] != positive_N).any():
+        raise InputError("the rows of a cluster have both labels; they cannot be permuted as one")
+    h0, h1 = least_sides(plan, largest(clusters_N))
+    return Clusters(label_C, sizes_C, own_N, h1, positive_N.size - h0)
+
+
+def count_labellings(positive_N, plan: SplitPlan, clusters_N=None) -> Count:
+    """The labellings that can give the samples of a plan; of rows where `clusters_N` is None.
+
+    More than MANY are not counted. Of more than COUNTED clusters a side, those beyond keep their
+    labels here.
+    """
+    if clusters_N is None:
+        number = math.comb(positive_N.size, int(positive_N.sum()))
+        return Count(min(MANY, number), number < MANY)
+    clusters = clusters_of(positive_N, plan, clusters_N)
+    free = np.concatenate(
+        [np.flatnonzero(clusters.label_C == side)[:COUNTED] for side in (True, False)]
+    )
+    label_C, sizes_C = clusters.label_C[free], clusters.sizes_C[free]
+    kept = int(clusters.sizes_C[clusters.label_C].sum() - sizes_C[label_C].sum())
+    chosen, rows = int(label_C.sum()), int(sizes_C.sum())
+    # Ways to choose so many clusters with so many rows, cluster after cluster.
+    ways = np.zeros((chosen + 1, rows + 1), np.int64)
+    ways[0, 0] = 1
+    for size in sizes_C:
+        ways[1:, size:] += ways[:-1, :-size].copy()
+        np.minimum(ways, MANY, out=ways)
+    allowed = ways[chosen, max(0, clusters.least - kept) : max(0, clusters.most - kept + 1)]
+    number = int(allowed.sum())
+    return Count(min(MANY, number), number < MANY and free.size == clusters.label_C.size)
+
+
+def check_exchange(positive_N, plan: SplitPlan, permutations: int, clusters_N=None) -> None:
+    """Raise InputError where there are fewer distinct labellings than are asked for."""
+    count = count_labellings(positive_N, plan, clusters_N)
+    if count.number > permutations or not count.exact:
+        return
+    units, what = positive_N.size, "rows"
+    if clusters_N is not None:
+        units, what = np.unique(clusters_N).size, "entities"
+    if count.number == 1:
+        raise InputError(
+            f"the labels of {units} {what} cannot be exchanged: no other labelling can give the "
+            f"samples; add {what}, lower the samples, or set permutations = 0"
+        )
+    raise InputError(
+        f"{units} {what} have {count} distinct labellings that can give the samples, and "
+        f"permutations = {permutations} needs {permutations + 1}; use at most {count.number - 1} "
+        f"(no p is then below {1 / count.number:.3g}), or add {what}"
+    )
+
+
+def exchanged(positive_N, plan: SplitPlan, permutations: int, seed, clusters_N) -> np.ndarray:
+    """Distinct labellings of the rows by clusters, other than the true one: bool [T, N].
+
+    Fewer are the first of more.
+
+    Raises:
+      InputError: fewer distinct labellings than are asked for, or few among very many that can
+        give the samples; a cluster with both labels.
+    """
+    check_exchange(positive_N, plan, permutations, clusters_N)
+    clusters, rng = clusters_of(positive_N, plan, clusters_N), np.random.default_rng(seed)
+    seen, found, missed = {np.packbits(clusters.label_C).tobytes()}, [], 0
+    while len(found) < permutations:
+        label_BC = rng.permuted(np.tile(clusters.label_C, (BLOCK, 1)), axis=1)
+        h1_B = label_BC @ clusters.sizes_C
+        fits_B = (h1_B >= clusters.least) & (h1_B <= clusters.most)
+        for label_C in label_BC[fits_B]:
+            key = np.packbits(label_C).tobytes()
+            if key not in seen:
+                seen.add(key)
+                found.append(label_C)
+                missed = 0
+        missed += BLOCK
+        if missed > TRIES:
+            raise InputError(
+                f"hardly any labelling of the {clusters.label_C.size} entities can give the "
+                "samples; lower background, clean or positive"
+            )
+    return np.array(found[:permutations])[:, clusters.own_N]
