@@ -12,7 +12,7 @@ import numpy as np
 
 from personascan.errors import InputError
 from personascan.sources.language.statements import Statement
-from personascan.sources.language.templates import PromptOptions, advice, render_all
+from personascan.sources.language.templates import SENTINEL, PromptOptions, advice, render_all
 from personascan.visible import visible
 
 # Compiling another length costs about as much as running this many tokens, measured on two CPU
@@ -21,8 +21,6 @@ COMPILE_TOKENS = 1024
 # but not where padding would then exceed this share of the real tokens.
 MOST_WASTE = 0.07
 BUCKET_STEP = 2
-# Stands for the statement where its place in a template is looked for: no text holds it.
-SENTINEL = "\ue000\ue001\ue000"
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,8 @@ def tokenize(
     if options.role == "none":
         prompts, starts = contents, [len(options.prefix)] * len(contents)
     else:
-        usual, *prompts = render_all(tokenizer, [SENTINEL, *contents], options)
+        messages = [[(options.role, content)] for content in contents]
+        usual, prompts = render_all(tokenizer, messages, options)
         starts = [
             message_start(p, c, usual.find(SENTINEL), options.role, s) + len(options.prefix)
             for p, c, s in zip(prompts, contents, statements, strict=True)
