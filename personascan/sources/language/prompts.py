@@ -137,10 +137,19 @@ def with_spans(tokenizer, statements, prompts, starts, add_special: bool) -> lis
 
 def first_token(tokenizer) -> int | None:
     """The one token that the tokenizer itself puts in front of a text, if it does."""
+    before, _ = put_around(tokenizer)
+    return before[0] if len(before) == 1 else None
+
+
+def put_around(tokenizer) -> tuple[list[int], list[int]]:
+    """The tokens that the tokenizer itself puts in front of a text, and behind it."""
     alone, whole = (
         tokenizer("a", add_special_tokens=special)["input_ids"] for special in (False, True)
     )
-    return whole[0] if alone and whole[1 : 1 + len(alone)] == alone else None
+    for start in range(len(whole) - len(alone) + 1 if alone else 0):
+        if whole[start : start + len(alone)] == alone:
+            return whole[:start], whole[start + len(alone) :]
+    return [], []
 
 
 def encode(tokenizer, statements, prompts, add_special: bool) -> list[tuple[list, list]]:
