@@ -6,10 +6,12 @@ from dataclasses import asdict
 import pytest
 from test_templates import FOLDER, INDEX, merging_tokenizer
 from tiny_pieces import spaced_tokenizer
+from tokenizers import decoders
 
 import personascan
 from personascan.interventions.answers import answers_to
 from personascan.interventions.judging import as_asked
+from personascan.interventions.steering import text_behind, unfinished
 from personascan.sources.language.prompts import tokenize
 from personascan.sources.language.templates import PromptOptions
 from personascan.study.intervened import answer_inputs
@@ -131,3 +133,22 @@ def test_units_are_new_only_where_answers_are_looked_at_elsewhere():
     assert answer_inputs(plain, options) == {}
     tok = spaced_tokenizer(CHAT)
     assert answer_inputs(tok, options)["answers"] == [*tok.convert_tokens_to_ids(["Yes", "No"]), 0]
+
+
+def test_what_is_written_goes_on_with_a_prompt_that_has_not_ended():
+    tok = spaced_tokenizer(ends=True)
+    (prompt,) = tokenize(tok, [STATEMENT], "none", 500)
+    assert unfinished(tok, prompt).ids == prompt.ids[:-1]
+    bare = spaced_tokenizer()
+    (prompt,) = tokenize(bare, [STATEMENT], "none", 500)
+    assert unfinished(bare, prompt) == prompt
+
+
+def test_what_is_written_keeps_the_space_that_it_begins_with():
+    tok = spaced_tokenizer()
+    tok.backend_tokenizer.decoder = decoders.Sequence(
+        [tok.backend_tokenizer.decoder, decoders.Strip(" ", 1, 0)]
+    )
+    prompt, yes = tok("we hope")["input_ids"], tok.convert_tokens_to_ids("▁Yes")
+    assert tok.decode([yes]) == "Yes"
+    assert text_behind(tok, prompt, [yes]) == " Yes"

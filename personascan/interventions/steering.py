@@ -14,7 +14,7 @@ from personascan.models.gguf_file import open_gguf
 from personascan.models.load import LanguageModel
 from personascan.sources.language.editing import Editing
 from personascan.sources.language.generate import Writing, generate
-from personascan.sources.language.prompts import Prompt, effective, put_around, tokenize
+from personascan.sources.language.prompts import Prompt, effective, tokenize, tokens_around
 from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import PromptOptions
 from personascan.visible import visible
@@ -74,7 +74,7 @@ def steered_texts(
 
 def unfinished(tokenizer, prompt: Prompt) -> Prompt:
     """The prompt without the tokens that the tokenizer puts behind a text that has ended."""
-    _, behind = put_around(tokenizer)
+    _, behind = tokens_around(tokenizer)
     if not behind or prompt.ids[-len(behind) :] != behind:
         return prompt
     return dataclasses.replace(prompt, ids=prompt.ids[: -len(behind)])

@@ -158,7 +158,8 @@ def stop_ids(fields: dict, where: str) -> list[int]:
     for token in found:
         if not 0 <= token < size:
             raise InputError(
-                f"{where}: the text ends at token {token}, but there are {size} tokens"
+                f"{where}: a field names token {token} as the end of texts, but there are {size} "
+                "tokens; use the model's Hugging Face folder"
             )
     return sorted(int(token) for token in found)
 

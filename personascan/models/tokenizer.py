@@ -51,6 +51,11 @@ def folder_tokenizer(folder: pathlib.Path) -> Any:
             settings |= read_json(folder / name)
     if "tokenizer.json" not in files:
         return built_by_transformers(folder, files)
+    if settings.get("split_special_tokens"):
+        raise InputError(
+            f"{folder}: tokenizer_config.json has split_special_tokens, which is not handled by "
+            "personascan; remove it"
+        )
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 

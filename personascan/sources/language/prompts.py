@@ -137,11 +137,11 @@ def with_spans(tokenizer, statements, prompts, starts, add_special: bool) -> lis
 
 def first_token(tokenizer) -> int | None:
     """The one token that the tokenizer itself puts in front of a text, if it does."""
-    before, _ = put_around(tokenizer)
+    before, _ = tokens_around(tokenizer)
     return before[0] if len(before) == 1 else None
 
 
-def put_around(tokenizer) -> tuple[list[int], list[int]]:
+def tokens_around(tokenizer) -> tuple[list[int], list[int]]:
     """The tokens that the tokenizer itself puts in front of a text, and behind it."""
     alone, whole = (
         tokenizer("a", add_special_tokens=special)["input_ids"] for special in (False, True)
