@@ -11,9 +11,10 @@ from personascan.errors import InputError
 from personascan.interventions.outcomes import Margin
 from personascan.sources.language.prompts import Prompt, message_start, with_spans
 from personascan.sources.language.statements import Statement
-from personascan.sources.language.templates import PromptOptions, render_all
+from personascan.sources.language.templates import SENTINEL, PromptOptions, render_all
 
 ANSWERS = "Yes", "No"
+SPACES = " \n▁Ġ"  # as tokenizers without a decoder spell them, too
 ANYTHING = "I like it."  # the statement of a question whose end is that of all questions
 
 
@@ -47,11 +48,11 @@ def answers_to(tokenizer, asked: PromptOptions) -> Answers:
     bare = asked.role == "none"
     content = f"{asked.prefix}{ANYTHING}{asked.suffix}"
     if bare:
-        prompt, pairs = content, [[f"{content} {answer}" for answer in ANSWERS]]
+        prompt, start, pairs = content, 0, [[f"{content} {answer}" for answer in ANSWERS]]
     else:
-        prompt, pairs = through_template(tokenizer, content, asked)
+        prompt, start, pairs = through_template(tokenizer, content, asked)
     statement = Statement("of an answer", ANYTHING, "", "", True, 1.0, "")
-    start = message_start(prompt, content, -1, asked.role, statement) + len(asked.prefix)
+    start = message_start(prompt, content, start, asked.role, statement) + len(asked.prefix)
     (question,) = with_spans(tokenizer, [statement], [prompt], [start], bare)
     for texts in pairs:
         ids_A = [tokenizer(text, add_special_tokens=bare)["input_ids"] for text in texts]
@@ -64,16 +65,19 @@ def answers_to(tokenizer, asked: PromptOptions) -> Answers:
     )
 
 
-def through_template(tokenizer, content: str, asked: PromptOptions) -> tuple[str, list[list[str]]]:
-    """The prompt of a question, and pairs of texts that hold its answers, the better one first."""
+def through_template(tokenizer, content: str, asked: PromptOptions):
+    """The prompt of a question, where its content usually starts, and pairs of texts with answers.
+
+    The first pair is of the template's own turns, if it can show them.
+    """
     ask = [(asked.role, content)]
     turns = [[*ask, ("assistant", answer)] for answer in ANSWERS]
     try:
-        _, (prompt, *texts) = render_all(tokenizer, [ask, *turns], asked)
+        usual, (prompt, *texts) = render_all(tokenizer, [ask, *turns], asked)
     except InputError:  # a template of one message
-        _, (prompt,) = render_all(tokenizer, [ask], asked)
-        return prompt, [[prompt + answer for answer in ANSWERS]]
-    return prompt, [texts, [prompt + answer for answer in ANSWERS]]
+        usual, (prompt, *texts) = render_all(tokenizer, [ask], asked)
+    behind = [prompt + answer for answer in ANSWERS]
+    return prompt, usual.find(SENTINEL), [texts, behind] if texts else [behind]
 
 
 def of_words(tokenizer, asked: PromptOptions) -> Answers | None:
@@ -93,7 +97,7 @@ def told_apart(tokenizer, question: Prompt, yes_ids: list, no_ids: list) -> Answ
         return None  # another text, or the same tokens
     firsts = yes_ids[shared], no_ids[shared]
     for token, answer in zip(firsts, ANSWERS, strict=True):
-        written = tokenizer.decode([token]).strip()
+        written = tokenizer.decode([token]).strip(SPACES)
         if not written or not answer.casefold().startswith(written.casefold()):
             return None
     return Answers(Margin(*firsts), len(question.ids) - kept, tuple(yes_ids[kept:shared]))
