@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from types import SimpleNamespace
 
 import pytest
 from test_templates import FOLDER, INDEX, merging_tokenizer
@@ -10,7 +11,7 @@ from tokenizers import decoders
 
 import personascan
 from personascan.interventions.answers import answers_to
-from personascan.interventions.judging import as_asked
+from personascan.interventions.judging import as_asked, questions
 from personascan.interventions.steering import text_behind, unfinished
 from personascan.sources.language.prompts import tokenize
 from personascan.sources.language.templates import PromptOptions
@@ -118,6 +119,20 @@ def test_a_template_of_one_message_is_answered_right_behind_it():
     assert tokens_of(tok, answers) == ["Yes", "No"]
     tok.chat_template = "<{{ messages[0].content }}>"
     assert tokens_of(tok, asked_and_answered(tok)[2]) == ["Yes", "No"]
+
+
+def test_a_question_and_the_opening_of_its_answer_fit_the_model():
+    tok = spaced_tokenizer(CHAT.replace("<|assistant|>\n{% endif", "<|assistant|>{% endif"))
+    question, before, _ = asked_and_answered(tok)
+    assert before.ids == [*question.ids, *tok.convert_tokens_to_ids(["<0x0A>"])]
+    for most in (len(before.ids), len(question.ids)):
+        config = SimpleNamespace(max_positions=most, vocab_size=len(tok))
+        model = SimpleNamespace(tokenizer=tok, config=config)
+        if most == len(before.ids):
+            assert questions(model, [STATEMENT], PromptOptions()) == [before]
+            continue
+        with pytest.raises(personascan.InputError, match="tokens; the model takes"):
+            questions(model, [STATEMENT], PromptOptions())
 
 
 @pytest.mark.parametrize("template", [CHAT, None])
