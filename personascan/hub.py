@@ -4,6 +4,7 @@ import hashlib
 import pathlib
 import re
 import sys
+from collections.abc import Callable
 from typing import NamedTuple
 
 from personascan.errors import InputError
@@ -11,10 +12,6 @@ from personascan.hashes import remembered_sha256
 from personascan.reading import read_json
 
 ID = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(/(?P<file>[\w./-]+\.gguf))?(@(?P<revision>[\w./-]+))?")
-DESCRIBES = re.compile(
-    r"config\.json|tokenizer.*|special_tokens_map\.json|added_tokens\.json|vocab\.(json|txt)"
-    r"|merges\.txt|chat_template\.\w+|additional_chat_templates/.*\.jinja"
-)
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 SHARD = re.compile(r".*\.safetensors")
 GGUF_PART = re.compile(r"(?P<stem>.+)-\d{5}-of-(?P<count>\d{5})\.gguf")
@@ -33,8 +30,10 @@ def is_hub_id(source: str) -> bool:
     return ID.fullmatch(source) is not None
 
 
-def fetch_model(source: str, weights: bool = True) -> Snapshot:
+def fetch_model(source: str, describes: Callable[[str], bool], weights: bool = True) -> Snapshot:
     """The files that make a model, or without weights its configuration and tokenizer.
+
+    describes: whether a file, by its name in the repository, is read beside the weights.
 
     Raises InputError for a repository that is missing, gated (how to log in) or out of reach.
     """
@@ -44,7 +43,7 @@ def fetch_model(source: str, weights: bool = True) -> Snapshot:
     def choose(names: list[str], open_file=None) -> list[str]:
         if file:
             return [name for name in names if same_file(name, file)]
-        of_model = [name for name in names if DESCRIBES.fullmatch(name)]
+        of_model = [name for name in names if describes(name)]
         return of_model + (weight_files(names, open_file) if weights else [])
 
     folder, names, revision = fetch(named["repo"], named["revision"], "model", choose)

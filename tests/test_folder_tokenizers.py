@@ -5,10 +5,12 @@ import json
 
 import pytest
 from tiny_models import CHAT, SPECIAL, byte_vocabulary, save_tiny_llama
+from tiny_pieces import write_pieces
 
 import personascan
 from personascan.models.families import FAMILIES
-from personascan.models.tokenizer import folder_tokenizer
+from personascan.models.folder import describes
+from personascan.models.tokenizer import folder_tokenizer, tokenizer_files
 from personascan.sources.language import templates
 from personascan.sources.language.prompts import tokenize
 
@@ -113,6 +115,67 @@ def test_files_of_before_tokenizer_json_are_read(tmp_path):
     theirs = sentencepiece.SentencePieceProcessor(model_file=str(tmp_path / "tokenizer.model"))
     ids = folder_tokenizer(tmp_path)("I like walks", add_special_tokens=False)["input_ids"]
     assert ids == theirs.encode("I like walks")
+
+
+@pytest.mark.parametrize(
+    ("model_type", "there", "missing"),
+    [
+        ("bert", (), "vocab.txt"),
+        ("albert", (), "spiece.model"),
+        ("xlm-roberta", (), "sentencepiece.bpe.model"),
+        ("gemma", (), "tokenizer.model"),
+        ("gpt2", (), "merges.txt, vocab.json"),
+        ("gpt2", ("vocab.json",), "merges"),
+    ],
+)
+def test_a_folder_without_its_vocabulary_is_refused(tmp_path, model_type, there, missing):
+    """Transformers would make a tokenizer that knows no word of it."""
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type}))
+    for name in there:
+        (tmp_path / name).write_text(json.dumps({c: i for i, c in enumerate(byte_vocabulary())}))
+    with pytest.raises(personascan.InputError, match=rf"no tokenizer .*{missing}"):
+        folder_tokenizer(tmp_path)
+
+
+def test_a_file_of_special_tokens_alone_is_refused(tmp_path):
+    from tokenizers import Tokenizer, models
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.add_special_tokens(SPECIAL)
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    save_settings(tmp_path, bos_token=SPECIAL[1])
+    with pytest.raises(personascan.InputError, match="knows no tokens but special ones"):
+        folder_tokenizer(tmp_path)
+
+
+def test_splitting_special_tokens_is_refused_by_name(tmp_path):
+    save_json(tmp_path)
+    save_settings(tmp_path, split_special_tokens=True)
+    with pytest.raises(personascan.InputError, match="split_special_tokens, which is not handled"):
+        folder_tokenizer(tmp_path)
+
+
+def test_every_file_that_a_tokenizer_class_of_a_family_reads_is_known():
+    """It decides token ids: it is fetched from the hub, hashed, and copied by conversions."""
+    import transformers
+    from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING_NAMES
+
+    names = {TOKENIZER_MAPPING_NAMES.get(model_type) for model_type in FAMILIES} - {None}
+    assert len(names) >= 10
+    for name in names:
+        for file in getattr(transformers, name).vocab_files_names.values():
+            assert describes(file), (name, file)
+    for file in ("tokenizer.json", "generation_config.json", "additional_chat_templates/a.jinja"):
+        assert describes(file)
+    for file in ("model.safetensors", "README.md", "more/tokenizer.json", "onnx/config.json"):
+        assert not describes(file)
+
+
+def test_a_file_of_pieces_is_among_those_that_decide_ids(tmp_path):
+    save_settings(tmp_path)
+    write_pieces(tmp_path / "sentencepiece.bpe.model", [TEXT] * 9)
+    names = {file.name for file in tokenizer_files(tmp_path)}
+    assert names == {"tokenizer_config.json", "sentencepiece.bpe.model"}
 
 
 # Ids without a row

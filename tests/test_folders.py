@@ -145,8 +145,12 @@ def test_pickled_checkpoints_are_converted_without_running_code(folder, tmp_path
     expected = load(folder)
     (folder / "model.safetensors").unlink()
     torch.save(tensors, folder / "pytorch_model.bin")
+    (folder / "sentencepiece.bpe.model").write_bytes(b"pieces")
     count, _ = convert_folder(folder, tmp_path / "converted")
     assert count == len(tensors)
+    kept = {p.name for p in (tmp_path / "converted").iterdir()} - {"sha256.json"}
+    there = {p.name for p in folder.iterdir()} - {"pytorch_model.bin"}
+    assert kept == there | {"model.safetensors"}
     converted = load(tmp_path / "converted")
     assert same_backbone(converted, expected)
     assert converted.tokenizer("a b").input_ids == expected.tokenizer("a b").input_ids

@@ -17,6 +17,7 @@ from personascan.interventions.ways import UNEDITED, stacked
 from personascan.models import verify
 from personascan.models.decoder import as_bits
 from personascan.models.families import ENCODERS, FAMILIES
+from personascan.models.load import LanguageModel
 from personascan.models.tap import Kept
 from personascan.sources.language.editing import TOKENS, Editing
 from personascan.sources.language.generate import Writing, generate, stop_tokens
@@ -220,6 +221,30 @@ def test_stop_tokens_are_those_of_the_checkpoint(tmp_path):
         assert "\n" not in str(refusal.value)
     config.unlink()
     assert stop_tokens(model) == (2,)
+
+
+def test_without_a_configuration_of_generation_config_json_names_the_stops(tmp_path):
+    """Of the model, or of the text model within another; a GGUF file's are the model's own."""
+
+    class Ends:
+        eos_token_id = 2
+
+    model = LanguageModel("", tmp_path, None, {}, Ends(), "", "float32")
+    for settings, expected in (
+        ({"eos_token_id": [7, 9]}, (2, 7, 9)),
+        ({"text_config": {"eos_token_id": 7}}, (2, 7)),
+        ({"eos_token_id": 9, "text_config": {"eos_token_id": 7}}, (2, 9)),
+        ({}, (2,)),
+    ):
+        (tmp_path / "config.json").write_text(json.dumps(settings))
+        assert stop_tokens(model) == expected
+    (tmp_path / "config.json").write_text('{"eos_token_id": 9}')
+    (tmp_path / "generation_config.json").write_text('{"eos_token_id": null}')
+    assert stop_tokens(model) == (2, 9)
+    (tmp_path / "generation_config.json").write_text('{"eos_token_id": 5}')
+    assert stop_tokens(model) == (2, 5)
+    of_gguf = dataclasses.replace(model, path=tmp_path / "m.gguf", stops=(2, 4))
+    assert stop_tokens(of_gguf) == (2, 4)
 
 
 # Sampling

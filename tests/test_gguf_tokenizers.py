@@ -6,7 +6,7 @@ import pathlib
 import pytest
 
 import personascan
-from personascan.models.gguf_tokenizer import PATTERNS, gguf_tokenizer
+from personascan.models.gguf_tokenizer import PATTERNS, gguf_tokenizer, stop_ids
 
 DATA = pathlib.Path(__file__).parents[1] / "data/statements"
 TEXTS = [s.text for s in personascan.load_statements(DATA, limit=60)] + [
@@ -155,3 +155,87 @@ def test_other_tokenizers_are_refused_by_name():
         gguf_tokenizer({"tokenizer.ggml.model": "bert"}, "x")
     with pytest.raises(personascan.InputError, match="tokenizer is damaged"):
         gguf_tokenizer({"tokenizer.ggml.model": "llama", "tokenizer.ggml.tokens": ["a"]}, "x")
+
+
+FIELDS = {
+    "tokenizer.ggml.model": "gpt2", "tokenizer.ggml.pre": "gpt-2",
+    "tokenizer.ggml.tokens": ["a", "b", "<s>", "</s>", "<end>"],
+    "tokenizer.ggml.token_type": [1, 1, 3, 3, 3], "tokenizer.ggml.merges": [],
+    "tokenizer.ggml.bos_token_id": 2, "tokenizer.ggml.eos_token_id": 3,
+}  # fmt: skip
+
+
+def with_fields(**more):
+    return FIELDS | {f"tokenizer.ggml.{key}": value for key, value in more.items()}
+
+
+@pytest.mark.parametrize(
+    ("more", "ids"),
+    [
+        ({}, [0, 1]),
+        (dict(add_bos_token=True), [2, 0, 1]),
+        (dict(add_eos_token=True), [0, 1, 3]),
+        (dict(add_bos_token=True, add_eos_token=True), [2, 0, 1, 3]),
+        (dict(add_bos_token=True, add_eos_token=True, eos_token_id=2), [2, 0, 1, 2]),
+    ],
+)
+def test_first_and_last_tokens_are_those_that_the_file_asks_for(more, ids):
+    tok = gguf_tokenizer(with_fields(**more), "x")
+    assert tok("ab")["input_ids"] == ids
+    assert tok("ab", add_special_tokens=False)["input_ids"] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "off"),
+    [
+        ("ggml.add_sep_token", True, False),
+        ("ggml.add_padding_token", True, False),
+        ("ggml.remove_extra_whitespaces", True, False),
+        ("ggml.precompiled_charsmap", [1, 2], []),
+        ("ggml.lowercase", True, None),
+        ("rwkv.world", "a", None),
+    ],
+)
+def test_fields_that_change_tokens_are_refused_by_name(name, value, off):
+    with pytest.raises(personascan.InputError, match=rf"x: .*'tokenizer\.{name}' .*not handled"):
+        gguf_tokenizer(FIELDS | {f"tokenizer.{name}": value}, "x")
+    if off is not None:
+        assert gguf_tokenizer(FIELDS | {f"tokenizer.{name}": off}, "x")("a")["input_ids"] == [0]
+
+
+def test_fields_that_change_no_token_are_neutral():
+    more = dict.fromkeys(
+        ("mask_token_id", "cls_token_id", "seperator_token_id", "fim_pre_token_id",
+         "prefix_token_id", "token_type_count"), 1,
+    )  # fmt: skip
+    fields = with_fields(**more) | {"tokenizer.huggingface.json": "{}", "general.name": "n"}
+    assert gguf_tokenizer(fields, "x")("ab")["input_ids"] == [0, 1]
+
+
+@pytest.mark.parametrize("end", ["bos", "eos"])
+def test_a_token_that_is_asked_for_and_not_named_is_refused(end):
+    fields = with_fields(**{f"add_{end}_token": True})
+    del fields[f"tokenizer.ggml.{end}_token_id"]
+    with pytest.raises(personascan.InputError, match=f"add_{end}_token .* no field {end}_token_id"):
+        gguf_tokenizer(fields, "x")
+
+
+def test_texts_end_where_the_file_says():
+    assert stop_ids(FIELDS, "x") == [3]
+    assert stop_ids(with_fields(eot_token_id=4), "x") == [3, 4]
+    assert stop_ids(with_fields(eom_token_id=4, eos_token_ids=[3, 1]), "x") == [1, 3, 4]
+    with pytest.raises(personascan.InputError, match=r"x: .* token 5 as the end of texts"):
+        stop_ids(with_fields(eot_token_id=5), "x")
+
+
+def test_templates_have_their_names():
+    named = {"tokenizer.chat_template.tools": "T", "tokenizer.chat_templates": ["tools"]}
+    assert gguf_tokenizer(FIELDS | named, "x").chat_template == {"tools": "T"}
+    both = FIELDS | named | {"tokenizer.chat_template": "D"}
+    assert gguf_tokenizer(both, "x").chat_template == {"tools": "T", "default": "D"}
+
+
+def test_a_vocabulary_of_special_tokens_alone_is_refused():
+    fields = with_fields(tokens=["<s>", "</s>"], token_type=[3, 3], bos_token_id=0, eos_token_id=1)
+    with pytest.raises(personascan.InputError, match="x: the tokenizer knows no tokens"):
+        gguf_tokenizer(fields, "x")

@@ -10,7 +10,8 @@ import pytest
 from tiny_models import save_tiny_llama
 
 import personascan
-from personascan.hub import is_hub_id
+from personascan.hub import fetch_model, is_hub_id
+from personascan.models.folder import describes
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 MORE = ("README.md", "pytorch_model.bin", "original/consolidated.safetensors", "onnx/model.onnx")
@@ -163,6 +164,16 @@ def test_a_plan_fetches_no_weights(hub):
     hub.asked.clear()
     personascan.plan_extraction("org/tiny", statements)
     assert not any("model-0000" in p for p in hub.asked)
+
+
+def test_whatever_a_folder_is_read_with_is_fetched(hub, tmp_path):
+    """A hub id gives the tokens and the stops that the same files in a folder give."""
+    names = ("config.json", "generation_config.json", "sentencepiece.bpe.model", "spiece.model",
+             "tokenizer_config.json", "additional_chat_templates/a.jinja")  # fmt: skip
+    hub.models["org/pieces"] = dict.fromkeys((*names, "notes.txt", "a/vocab.txt"), b"{}")
+    found, _ = fetch_model("org/pieces", describes, weights=False)
+    fetched = {p.relative_to(found).as_posix() for p in found.rglob("*") if p.is_file()}
+    assert fetched == set(names)
 
 
 def test_statements_of_a_data_set(hub):

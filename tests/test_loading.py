@@ -154,14 +154,21 @@ def test_a_cache_that_cannot_be_written_is_only_a_notice(tmp_path, monkeypatch, 
 def test_gguf_starts_again_without_its_file_being_read(tmp_path, monkeypatch):
     from tiny_models import write_tiny_gguf
 
-    write_tiny_gguf(tmp_path / "t.gguf")
+    fields = {
+        "ggml.bos_token_id": 1, "ggml.eos_token_id": 0, "ggml.eot_token_id": 2,
+        "ggml.add_bos_token": True, "ggml.add_eos_token": True, "chat_template.tools": "T",
+    }  # fmt: skip
+    write_tiny_gguf(tmp_path / "t.gguf", tokenizer=fields)
     first = personascan.load_model(str(tmp_path / "t.gguf"))
     monkeypatch.setattr(load, "open_gguf", lambda path: pytest.fail("was read again"))
     second = personascan.load_model(str(tmp_path / "t.gguf"))
     assert second.config == first.config
     texts = ["the <|im_end|> thing", "naïve 🙂", ""]
     assert second.tokenizer(texts)["input_ids"] == first.tokenizer(texts)["input_ids"]
+    assert second.tokenizer("th")["input_ids"] == [1, 259, 0]
     assert second.tokenizer.chat_template == first.tokenizer.chat_template
+    assert sorted(second.tokenizer.chat_template) == ["default", "tools"]
+    assert second.stops == first.stops == (0, 2)
     assert all(jax.tree.leaves(jax.tree.map(np.array_equal, first.params, second.params)))
 
 

@@ -147,3 +147,45 @@ def test_space_around_a_statement_is_not_its_own():
     padded = personascan.Statement("s", "  I like walks ", "p", "", True, 1.0, "")
     (p,) = tokenize(tok, [padded], "user", 500)
     assert tok.decode(p.ids[p.first : p.last + 1]) == "I like walks"
+
+
+PARTS = (
+    "{% for m in messages %}{{ m['role'] | capitalize }}"
+    "{% if m['content'][0]['type'] == 'image' %}:{% else %}: {% endif %}"
+    "{% for part in m['content'] %}{% if part['type'] == 'text' %}{{ part['text'] }}{% endif %}"
+    "{% endfor %}<end>\n{% endfor %}{% if add_generation_prompt %}Assistant:{% endif %}"
+)
+
+
+ONLY_PARTS = PARTS.replace(
+    "{% for m", "{% if messages[0].content is string %}{{ raise_exception('no') }}{% endif %}"
+    "{% for m", 1,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("template", "role"), [(PARTS, "system"), (PARTS, "assistant"), (ONLY_PARTS, "user")]
+)
+def test_a_template_that_drops_texts_is_given_parts(template, role):
+    tok = merging_tokenizer(template, None, None)
+    for s, p in zip(STATEMENTS, tokenize(tok, STATEMENTS, role, 500), strict=True):
+        parts = [{"role": role, "content": [{"type": "text", "text": s.text}]}]
+        opened = role != "assistant"
+        whole = tok.apply_chat_template(parts, tokenize=False, add_generation_prompt=opened)
+        assert tok.decode(p.ids) == whole
+        assert s.text in tok.decode(p.ids[p.first : p.last + 1])
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("{{ messages[0].content[:0] }}", "drops or alters a message"),
+        # Of a list the first items are the whole text, as Python spells it.
+        ("{{ messages[0].content[:2] }}", "drops or alters a message"),
+        ("{{ raise_exception('no ' ~ messages[0].content is string) }}", "refuses .*True"),
+    ],
+)
+def test_what_parts_do_not_mend_is_said_of_the_text(template, message):
+    tok = merging_tokenizer(template, None, None)
+    with pytest.raises(personascan.InputError, match=message):
+        tokenize(tok, STATEMENTS, "user", 500)

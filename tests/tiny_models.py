@@ -239,8 +239,10 @@ def save_tiny_llama(folder: pathlib.Path, **overrides) -> None:
     save_tiny(folder, "llama", **overrides)
 
 
-def write_tiny_gguf(path: pathlib.Path, *, drop=(), fields=None, pre="smollm") -> None:
-    """A random one-layer Llama as a GGUF file."""
+def write_tiny_gguf(
+    path: pathlib.Path, *, drop=(), fields=None, pre="smollm", tokenizer=None
+) -> None:
+    """A random one-layer Llama as a GGUF file; `tokenizer` has more fields of its tokenizer."""
     import gguf
     import numpy as np
 
@@ -266,6 +268,9 @@ def write_tiny_gguf(path: pathlib.Path, *, drop=(), fields=None, pre="smollm") -
     writer.add_token_types([3] * 3 + [1] * 257)
     writer.add_token_merges(["t h"])
     writer.add_chat_template(CHAT)
+    for key, value in (tokenizer or {}).items():
+        kinds = {bool: writer.add_bool, str: writer.add_string, list: writer.add_array}
+        kinds.get(type(value), writer.add_uint32)(f"tokenizer.{key}", value)
     shapes = {
         "token_embd": (len(tokens), 32),
         "output_norm": (32,),

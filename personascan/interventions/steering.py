@@ -14,7 +14,7 @@ from personascan.models.gguf_file import open_gguf
 from personascan.models.load import LanguageModel
 from personascan.sources.language.editing import Editing
 from personascan.sources.language.generate import Writing, generate
-from personascan.sources.language.prompts import effective, tokenize
+from personascan.sources.language.prompts import Prompt, effective, tokenize, tokens_around
 from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import PromptOptions
 from personascan.visible import visible
@@ -55,6 +55,8 @@ def steered_texts(
         model.tokenizer, statements, max_positions=model.config.max_positions,
         vocab_size=model.config.vocab_size, **dataclasses.asdict(options),
     )  # fmt: skip
+    if options.role == "none":
+        found = [unfinished(model.tokenizer, prompt) for prompt in found]
     ways = [way_of(direction, strength) for strength in strengths]
     widths = {site: model.config.site_shape(site)[1] for site, _ in direction.shift}
     each = [prompt for prompt in found for _ in strengths]
@@ -63,8 +65,28 @@ def steered_texts(
     if any(way.changes for way in ways):
         editing = Editing(stacked(ways, widths), way_N, tokens)
     written = generate(model, each, writing, editing=editing)
-    texts = [model.tokenizer.decode(ids, skip_special_tokens=True) for ids in written]
+    texts = [
+        text_behind(model.tokenizer, prompt.ids, ids)
+        for prompt, ids in zip(each, written, strict=True)
+    ]
     return [texts[i : i + len(strengths)] for i in range(0, len(texts), len(strengths))]
+
+
+def unfinished(tokenizer, prompt: Prompt) -> Prompt:
+    """The prompt without the tokens that the tokenizer puts behind a text that has ended."""
+    _, behind = tokens_around(tokenizer)
+    if not behind or prompt.ids[-len(behind) :] != behind:
+        return prompt
+    return dataclasses.replace(prompt, ids=prompt.ids[: -len(behind)])
+
+
+def text_behind(tokenizer, prompt: list[int], written: list[int]) -> str:
+    """The text of tokens behind a prompt; alone they may lose the space that they begin with."""
+    before, whole, alone = (
+        tokenizer.decode(ids, skip_special_tokens=True)
+        for ids in (prompt, prompt + written, written)
+    )
+    return whole[len(before) :] if whole.startswith(before) else alone
 
 
 def way_of(direction: Direction, strength: float) -> Way:

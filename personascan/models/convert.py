@@ -10,13 +10,18 @@ from safetensors.torch import save_file
 from personascan.errors import InputError
 from personascan.files import whole_folder
 from personascan.models.embedded import packaged
-from personascan.models.folder import PICKLED_INDEX, PICKLED_SINGLE, SINGLE, file_names
+from personascan.models.folder import (
+    CONFIG,
+    GENERATION,
+    PICKLED_INDEX,
+    PICKLED_SINGLE,
+    SINGLE,
+    file_names,
+)
 from personascan.models.smiles import write_smiles_tokenizer
 from personascan.models.tokenizer import NAMED_TEMPLATES, tokenizer_files
 from personascan.packages import SCHEME, Package
 from personascan.reading import is_file, read_json
-
-MORE = ("config.json", "generation_config.json")
 
 
 def convert_folder(source, out) -> tuple[int, int]:
@@ -51,7 +56,7 @@ def write_converted(
         tensors |= read_pickled(file)
     tensors = without_copies(tensors)
     save_file(tensors, out / SINGLE, metadata={"format": "pt"})
-    for file in [*(source / name for name in MORE), *tokenizer_files(source)]:
+    for file in [source / CONFIG, source / GENERATION, *tokenizer_files(source)]:
         if is_file(file):
             folder = out / (NAMED_TEMPLATES if file.parent != source else "")
             folder.mkdir(exist_ok=True)

@@ -20,7 +20,7 @@ from personascan.models.config import DecoderConfig
 from personascan.sharding import parameter_sharding
 
 RECORD = "config.json"
-LAYOUT = 2  # raised when a stored parameter or configuration would be made otherwise
+LAYOUT = 3  # raised when a stored parameter, configuration or tokenizer would be made otherwise
 
 
 def entry_folder(sha256: str, dtype: str) -> pathlib.Path:

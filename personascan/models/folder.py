@@ -6,10 +6,12 @@ import sys
 from typing import NamedTuple
 
 from personascan.errors import InputError
+from personascan.hub import INDEX, SINGLE
+from personascan.models.tokenizer import is_tokenizer_file
 from personascan.reading import is_file, read_json
 from personascan.visible import visible
 
-SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+CONFIG, GENERATION = "config.json", "generation_config.json"
 PICKLED_SINGLE, PICKLED_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
 # Another precision or an older name: `model.fp16.safetensors`, shards without an index.
 OTHER_WEIGHTS = re.compile(r".*\.safetensors(\.index\.json)?")
@@ -21,6 +23,11 @@ class Weights(NamedTuple):
 
     files: list[pathlib.Path]
     of_tensor: dict[str, str] | None  # {tensor: name of its file} of an index
+
+
+def describes(name: str) -> bool:
+    """Whether a file of a folder is read beside the weights, by its path there."""
+    return name in (CONFIG, GENERATION) or is_tokenizer_file(name)
 
 
 def read_folder_config(folder: pathlib.Path) -> dict:

@@ -1,6 +1,11 @@
 """The tokenizer of a GGUF file, rebuilt from its metadata."""
 
+import re
+
+import numpy as np
+
 from personascan.errors import InputError
+from personascan.models.tokenizer import refuse_empty
 
 CONTROL, USER_DEFINED, BYTE = 3, 4, 6  # token types of the GGUF format
 WORDS = (
@@ -31,10 +36,25 @@ COMPOSED = ("qwen2", "command-r", "deepseek-r1-qwen")  # normalised to composed 
 WHOLE_WORDS = ("llama-bpe", "llama3", "llama-v3", "falcon3", "tekken")
 
 
-def gguf_tokenizer(fields: dict, where: str):
-    """A byte-level BPE or SentencePiece tokenizer from `tokenizer.ggml.*`, without torch.
+# The fields `tokenizer.*` that are read here,
+READ = re.compile(
+    r"ggml\.(model|pre|tokens|token_type|scores|merges|add_(bos|eos)_token|add_space_prefix"
+    r"|(bos|eos|eot|eom|unknown|padding)_token_id|eos_token_ids)|chat_templates?(\..+)?"
+)
+# those that change no token of a text,
+NEUTRAL = re.compile(
+    r"ggml\.(token_type_count|(sep\w+|mask|cls|fim_\w+|prefix|suffix|middle)_token_id)"
+    r"|huggingface\.json"
+)
+# and those that change none while they are false or empty; every other one is refused.
+OFF = re.compile(r"ggml\.(add_\w+_token|remove_extra_whitespaces|precompiled_charsmap)")
+ENDS = "eos_token_id", "eot_token_id", "eom_token_id", "eos_token_ids"
 
-    Raises InputError for another kind of tokenizer, by name.
+
+def gguf_tokenizer(fields: dict, where: str):
+    """A byte-level BPE or SentencePiece tokenizer from `tokenizer.*`, without torch.
+
+    Raises InputError for another kind of tokenizer, and for a field that is not handled, by name.
     """
     from tokenizers import AddedToken
     from transformers import PreTrainedTokenizerFast
@@ -46,6 +66,7 @@ def gguf_tokenizer(fields: dict, where: str):
             f"files (only 'llama', and 'gpt2' with {', '.join(PATTERNS)}); use the model's Hugging "
             "Face folder"
         )
+    refuse_unread(fields, where)
     try:
         tokens = fields["tokenizer.ggml.tokens"]
         types = fields.get("tokenizer.ggml.token_type") or [1] * len(tokens)
@@ -67,23 +88,80 @@ def gguf_tokenizer(fields: dict, where: str):
     tokenizer.add_special_tokens([token for token in added if token.special])
     tokenizer.add_tokens([token for token in added if not token.special])
     starts = kind == "llama" or pre in WHOLE_WORDS
-    if fields.get("tokenizer.ggml.add_bos_token", starts) and "bos_token" in special:
-        tokenizer.post_processor = starts_with(special["bos_token"], tokens)
-    return PreTrainedTokenizerFast(
+    put_around(tokenizer, fields, starts and "bos_token" in special, where)
+    made = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
-        chat_template=fields.get("tokenizer.chat_template"),
+        chat_template=chat_templates(fields),
         clean_up_tokenization_spaces=False,
         **special,
     )
+    refuse_empty(made, where)
+    return made
 
 
-def starts_with(bos: str, tokens: list[str]):
-    """Put the first token in front of a text, when special tokens are asked for."""
+def refuse_unread(fields: dict, where: str) -> None:
+    """Every field of the tokenizer is read, or is neutral; else an InputError that names it."""
+    for key, value in fields.items():
+        name = key.removeprefix("tokenizer.")
+        if name == key or READ.fullmatch(name) or NEUTRAL.fullmatch(name):
+            continue
+        if not OFF.fullmatch(name) or not (value is False or np.size(value) == 0):
+            raise InputError(
+                f"{where}: the tokenizer's field {key!r} (= {str(value)[:60]}) is not handled by "
+                "personascan; use the model's Hugging Face folder"
+            )
+
+
+def put_around(tokenizer, fields: dict, starts: bool, where: str) -> None:
+    """Put first and last tokens around a text, where special tokens are asked for.
+
+    starts: whether a text has a first token if the file does not say so.
+    """
     from tokenizers import processors
 
-    return processors.TemplateProcessing(
-        single=[bos, "$A"], special_tokens=[(bos, tokens.index(bos))]
-    )
+    tokens, ids = fields["tokenizer.ggml.tokens"], {}
+    for end, usual in (("bos", starts), ("eos", False)):
+        number = fields.get(f"tokenizer.ggml.{end}_token_id")
+        if not fields.get(f"tokenizer.ggml.add_{end}_token", usual):
+            continue
+        if number is None:
+            raise InputError(
+                f"{where}: the tokenizer's field add_{end}_token asks for a token that no field "
+                f"{end}_token_id names; use the model's Hugging Face folder"
+            )
+        ids[end] = int(number)
+    if ids:
+        around = [tokens[ids[end]] if end in ids else None for end in ("bos", "eos")]
+        single = [part for part in (around[0], "$A", around[1]) if part is not None]
+        named = sorted({(tokens[number], number) for number in ids.values()})
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single=single, special_tokens=named
+        )
+
+
+def chat_templates(fields: dict) -> str | dict[str, str] | None:
+    """The chat template, or several by name."""
+    start, usual = "tokenizer.chat_template.", fields.get("tokenizer.chat_template")
+    named = {k.removeprefix(start): v for k, v in fields.items() if k.startswith(start)}
+    if named and usual is not None:
+        named["default"] = usual
+    return named or usual
+
+
+def stop_ids(fields: dict, where: str) -> list[int]:
+    """The tokens that end a text or a turn. Raises InputError for one that is no token."""
+    found = set()
+    for name in ENDS:
+        value = fields.get(f"tokenizer.ggml.{name}", ())
+        found |= set(value) if isinstance(value, list | tuple) else {value}
+    size = len(fields["tokenizer.ggml.tokens"])
+    for token in found:
+        if not 0 <= token < size:
+            raise InputError(
+                f"{where}: a field names token {token} as the end of texts, but there are {size} "
+                "tokens; use the model's Hugging Face folder"
+            )
+    return sorted(int(token) for token in found)
 
 
 def byte_level(fields: dict, tokens: list[str]):

@@ -32,9 +32,9 @@ from personascan.models.converted import (
 from personascan.models.decoder import Decoder
 from personascan.models.embedded import fetch_embedded
 from personascan.models.families import family_of, read_config, text_config
-from personascan.models.folder import INDEX, read_folder_config, weights_of
+from personascan.models.folder import INDEX, describes, read_folder_config, weights_of
 from personascan.models.gguf_file import ROPE_TENSORS, gguf_config, gguf_parts, open_gguf
-from personascan.models.gguf_tokenizer import gguf_tokenizer
+from personascan.models.gguf_tokenizer import gguf_tokenizer, stop_ids
 from personascan.models.naming import by_table
 from personascan.models.tokenizer import folder_tokenizer, tokenizer_files
 from personascan.reading import read_json
@@ -59,6 +59,7 @@ class LanguageModel:
     mesh: Any = None  # where params are spread, or None
     revision: str = ""  # of a hub source: the commit that was read
     files: dict = dataclasses.field(default_factory=dict)  # {name: sha256} of all that was read
+    stops: tuple[int, ...] = ()  # of a GGUF file: the tokens that end a text or a turn
 
     def decoder(self, unroll: int = 1) -> Decoder:
         """The Linen module that takes `params`."""
@@ -119,7 +120,7 @@ def resolve(source: str, weights: bool = True) -> tuple[pathlib.Path, str]:
     if path.is_dir() or (path.is_file() and path.suffix == ".gguf"):
         return path, ""
     if is_hub_id(source) and not path.exists() and (path.suffix != ".gguf" or path.parts[2:]):
-        return fetch_model(source, weights)
+        return fetch_model(source, describes, weights)
     if path.suffix == ".gguf":
         raise InputError(f"{path} does not exist")
     raise InputError(
@@ -299,22 +300,28 @@ def load_gguf(path: pathlib.Path, dtype: str, mesh, cache: bool) -> LanguageMode
     entry = entry_folder(sha256, dtype)
     if keeps(cache) and whole_entry(entry):
         # Reading the file's metadata alone takes longer than restoring the parameters.
-        config = read_config(read_json(entry / RECORD), where)
+        raw = read_json(entry / RECORD)
+        config = read_config(raw, where)
         params = restore_params(entry, config, dtype, mesh)
         if params is not None:
             tokenizer = folder_tokenizer(entry / "tokenizer")
             return LanguageModel(
-                "", path, config, params, tokenizer, sha256, dtype, mesh, files=files
-            )
+                "", path, config, params, tokenizer, sha256, dtype, mesh, files=files,
+                stops=tuple(raw["eos_token_id"]),
+            )  # fmt: skip
     refuse_changed(hashes)
     fields, tensors = open_gguf(path)
     raw = gguf_config(fields, tensors, where)
     config = read_config(raw, where)
     tokenizer = gguf_tokenizer(fields, where)
+    raw["eos_token_id"] = stop_ids(fields, where)  # for the kept entry
     refuse_too_large(config, dtype, mesh)
     table = table_of(family_of(raw["model_type"], where).GGUF_TENSORS, config)
     tensors = Tensors(tensors.names - ROPE_TENSORS, tensors.read)
     params = stack_params(tensors, table, config, dtype, where, mesh)
     if keeps(cache):
         keep_params(entry, params, raw, tokenizer)
-    return LanguageModel("", path, config, params, tokenizer, sha256, dtype, mesh, files=files)
+    return LanguageModel(
+        "", path, config, params, tokenizer, sha256, dtype, mesh, files=files,
+        stops=tuple(raw["eos_token_id"]),
+    )  # fmt: skip

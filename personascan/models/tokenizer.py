@@ -7,14 +7,26 @@ from typing import Any
 from personascan.errors import InputError
 from personascan.reading import is_file, read_json, refuse_special
 
+# Every file by which a folder says its token ids and prompts. Whoever looks for such files, on the
+# hub, for a hash or to copy them, asks here.
 FILES = (
-    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja",
-    "chat_template.json", "tokenizer.model", "added_tokens.json", "vocab.json", "vocab.txt",
-    "merges.txt",
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+    "chat_template.jinja", "chat_template.json",
+    "vocab.json", "vocab.txt", "merges.txt", "bpe.codes", "tokenizer.model", "spiece.model",
+    "sentencepiece.bpe.model", "tiktoken.model", "tekken.json",
 )  # fmt: skip
+# Transformers reads these under whatever name a tokenizer class has for its vocabulary.
+ANY_CLASS = {"tokenizer.model", "tiktoken.model", "tekken.json"}
 NAMED_TEMPLATES = "additional_chat_templates"
 SPECIAL = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token",
            "mask_token")  # fmt: skip
+
+
+def is_tokenizer_file(name: str) -> bool:
+    """Whether a file, by its path in its folder, decides token ids or prompts."""
+    path = pathlib.PurePosixPath(name)
+    named_template = str(path.parent) == NAMED_TEMPLATES and path.suffix == ".jinja"
+    return name in FILES or named_template
 
 
 def tokenizer_files(folder: pathlib.Path) -> list[pathlib.Path]:
@@ -38,7 +50,12 @@ def folder_tokenizer(folder: pathlib.Path) -> Any:
         if name in files:
             settings |= read_json(folder / name)
     if "tokenizer.json" not in files:
-        return built_by_transformers(folder)
+        return built_by_transformers(folder, files)
+    if settings.get("split_special_tokens"):
+        raise InputError(
+            f"{folder}: tokenizer_config.json has split_special_tokens, which is not handled by "
+            "personascan; remove it"
+        )
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 
@@ -62,6 +79,7 @@ def folder_tokenizer(folder: pathlib.Path) -> Any:
         )
     except Exception as error:
         raise unreadable(folder, error) from error
+    refuse_empty(made, str(folder))
     made._tokenizer = backend  # it was copied, and special tokens were added to the copy
     return made
 
@@ -93,22 +111,41 @@ def class_tokens(name) -> dict[str, str]:
     return {name: str(value) for name, value in values.items() if isinstance(value, str)}
 
 
-def built_by_transformers(folder: pathlib.Path) -> Any:
-    """A tokenizer that Transformers builds from the files of before tokenizer.json."""
+def built_by_transformers(folder: pathlib.Path, files: set[str]) -> Any:
+    """A tokenizer that Transformers builds from the files of before tokenizer.json.
+
+    It builds one without complaint where these are missing, which then knows no word.
+    """
     from transformers import AutoTokenizer
 
     from personascan.models.families.keys import silent_transformers
 
     try:
         with silent_transformers():
-            return AutoTokenizer.from_pretrained(
+            made = AutoTokenizer.from_pretrained(
                 folder, local_files_only=True, trust_remote_code=False
             )
     except Exception as error:
         raise unreadable(folder, error) from error
+    named = set(made.vocab_files_names.values()) - {"tokenizer.json"}
+    if not files & ANY_CLASS and not (named and named <= files):
+        missing = ", ".join(sorted(named - files)) or "tokenizer.model"
+        raise unreadable(folder, f"{type(made).__name__} misses {missing}")
+    refuse_empty(made, str(folder))
+    return made
 
 
-def unreadable(folder: pathlib.Path, error: Exception) -> InputError:
+def refuse_empty(tokenizer, where: str) -> None:
+    """Refuse a tokenizer that knows its special tokens alone: to it all texts are alike."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    size = backend.get_vocab_size(with_added_tokens=False) if backend else len(tokenizer)
+    if size <= len(set(tokenizer.all_special_tokens)):
+        raise InputError(
+            f"{where}: the tokenizer knows no tokens but special ones; download its files again"
+        )
+
+
+def unreadable(folder: pathlib.Path, error: Exception | str) -> InputError:
     first_line = str(error).strip().split("\n")[0]
     return InputError(
         f"no tokenizer can be read from {folder} ({first_line}); it needs tokenizer.json and "

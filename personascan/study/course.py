@@ -336,8 +336,8 @@ class Case:
 
     def intervention(self, finder: str, judge: str, place: Place) -> Work:
         return intervention_work(
-            self.source.reader, self.source.shared_identity, self.node_set(finder, place),
-            self.jury(judge), self.config.intervention, self.seed,
+            self.source, self.node_set(finder, place), self.jury(judge), self.config.intervention,
+            self.seed,
         )  # fmt: skip
 
     def interventions(self) -> list[Work]:
@@ -347,9 +347,8 @@ class Case:
     def specificity(self, finder: str, judge: str, sets: list[NodeSet]) -> Work:
         """This comparison's statements under the sets that a half of each comparison found."""
         return specificity_work(
-            self.source.reader, self.source.shared_identity, sets, self.jury(judge),
-            self.config.intervention, self.seed,
-        )  # fmt: skip
+            self.source, sets, self.jury(judge), self.config.intervention, self.seed
+        )
 
     def furthest(self) -> Place:
         """The place furthest above its permutations; without, of the best probe."""

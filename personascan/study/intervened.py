@@ -1,5 +1,7 @@
 """Units of intervention: what decides them, the functions that do them, and their records."""
 
+import functools
+import json
 import pathlib
 from dataclasses import asdict, dataclass, field
 
@@ -7,15 +9,17 @@ import numpy as np
 
 from personascan.errors import InputError
 from personascan.hashes import file_sha256, text_sha256
+from personascan.interventions.answers import answers_to, of_words
 from personascan.interventions.design import STEER, Heads, ablation, designed, put_there
 from personascan.interventions.directions import Ground, most_frequent, signed_set
 from personascan.interventions.exchange import read_direction
-from personascan.interventions.judging import NEUTRAL, judged
+from personascan.interventions.judging import NEUTRAL, as_asked, judged
 from personascan.interventions.plan import InterventionPlan
 from personascan.interventions.ways import UNEDITED, Way, replaced, shifted, site_layer
 from personascan.places import Place
-from personascan.sources.language.source import Reader
+from personascan.sources.language.source import LanguageSource, Reader
 from personascan.sources.language.statements import Statement
+from personascan.sources.language.templates import PromptOptions
 from personascan.study.rows import StoredRows
 from personascan.study.store import Result, read_mapped
 from personascan.study.units import Unit, Work, canonical
@@ -99,16 +103,36 @@ class Tested:
 
 
 def intervention_work(
-    reader: Reader, identity: dict, found: NodeSet, jury: Jury, plan: InterventionPlan, seed: int
+    source: LanguageSource, found: NodeSet, jury: Jury, plan: InterventionPlan, seed: int
 ) -> Work:
-    """A node set beside its controls. `identity` is what decides the model and its prompts."""
+    """A node set beside its controls."""
     seed = set_seed(seed, found)
-    inputs = found.inputs() | jury.inputs() | identity | {
+    inputs = found.inputs() | jury.inputs() | asked_identity(source) | {
         "plan": judged_plan(plan), "seed": seed,
         "directions": {path: direction_sha256(path) for path in plan.directions},
     } | label_inputs_of(jury)  # fmt: skip
     unit = Unit("intervention", inputs)
-    return Work(unit, intervention, (reader, found, jury, plan, seed))
+    return Work(unit, intervention, (source.reader, found, jury, plan, seed))
+
+
+def asked_identity(source: LanguageSource) -> dict:
+    """What decides the model, its prompts, and where its answers are looked at."""
+    options = canonical(asdict(source.options))
+    return source.shared_identity | answer_inputs(source.identified.tokenizer, options)
+
+
+@functools.lru_cache(maxsize=2)
+def answer_inputs(tokenizer, options: str) -> dict:
+    """The tokens of the answers, unless these begin right behind the prompt as their words do.
+
+    Then nothing is added, and the units of studies from before are found again.
+    """
+    asked = as_asked(tokenizer, PromptOptions(**json.loads(options)))
+    answers = answers_to(tokenizer, asked)
+    if answers == of_words(tokenizer, asked):
+        return {}
+    margin = answers.margin
+    return {"answers": [margin.yes, margin.no, answers.dropped, *answers.opening]}
 
 
 def set_seed(seed: int, found: NodeSet) -> int:
@@ -165,14 +189,13 @@ def outcomes(reader: Reader, ways: list[Way], jury: Jury, tokens: str, **looked_
 
 
 def specificity_work(
-    reader: Reader, identity: dict, sets: list[NodeSet], jury: Jury, plan: InterventionPlan,
-    seed: int,
-) -> Work:  # fmt: skip
+    source: LanguageSource, sets: list[NodeSet], jury: Jury, plan: InterventionPlan, seed: int
+) -> Work:
     """One comparison's statements under the node sets of all comparisons."""
-    inputs = jury.inputs() | identity | {
+    inputs = jury.inputs() | asked_identity(source) | {
         "sets": [found.inputs() for found in sets], "plan": judged_plan(plan), "seed": seed,
     }  # fmt: skip
-    return Work(Unit("specificity", inputs), specificity, (reader, sets, jury, plan, seed))
+    return Work(Unit("specificity", inputs), specificity, (source.reader, sets, jury, plan, seed))
 
 
 def specificity(reader: Reader, sets: list[NodeSet], jury: Jury, plan: InterventionPlan, seed: int):

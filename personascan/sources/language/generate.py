@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import pathlib
 from dataclasses import dataclass
 
 import jax
@@ -10,6 +11,7 @@ import numpy as np
 
 from personascan.errors import InputError
 from personascan.models.decoder import as_bits
+from personascan.models.folder import CONFIG, GENERATION
 from personascan.models.load import LanguageModel
 from personascan.models.tap import Edits, Kept
 from personascan.reading import is_file, read_json
@@ -163,16 +165,31 @@ def chosen(logits_BV, row_B, step, seed, writing: Writing):
 
 
 def stop_tokens(model: LanguageModel) -> tuple[int, ...]:
-    """What ends a text: by the tokenizer, and by the checkpoint's generation_config.json."""
-    found = {model.tokenizer.eos_token_id}
-    path = model.path / "generation_config.json"
-    if is_file(path):
-        named = read_json(path).get("eos_token_id")
-        named = named if isinstance(named, list) else [named]
-        if not all(token is None or type(token) is int for token in named):
-            raise InputError(f"{path}: eos_token_id holds {named}; use numbers of tokens")
-        found |= set(named)
+    """What ends a text: by the tokenizer, by a GGUF file, and by a folder's configuration.
+
+    A folder names it in generation_config.json, or else in config.json, as Transformers reads them.
+    """
+    found = {model.tokenizer.eos_token_id, *model.stops}
+    for name in (GENERATION, CONFIG):
+        path = model.path / name
+        named = named_stops(path) if is_file(path) else set()
+        if named:
+            found |= named
+            break
     return tuple(sorted(found - {None}))
+
+
+def named_stops(path: pathlib.Path) -> set[int]:
+    """The eos_token_id of a configuration, one or several; of a text model within another too."""
+    settings = read_json(path)
+    inner = settings.get("text_config")
+    named = settings.get("eos_token_id")
+    if named is None and isinstance(inner, dict):
+        named = inner.get("eos_token_id")
+    named = named if isinstance(named, list) else [named]
+    if not all(token is None or type(token) is int for token in named):
+        raise InputError(f"{path}: eos_token_id holds {named}; use numbers of tokens")
+    return set(named) - {None}
 
 
 def refuse_crossing(model: LanguageModel, prompts: list[Prompt], new_tokens: int) -> None:

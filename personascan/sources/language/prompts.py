@@ -12,7 +12,7 @@ import numpy as np
 
 from personascan.errors import InputError
 from personascan.sources.language.statements import Statement
-from personascan.sources.language.templates import PromptOptions, advice, render_all
+from personascan.sources.language.templates import SENTINEL, PromptOptions, advice, render_all
 from personascan.visible import visible
 
 # Compiling another length costs about as much as running this many tokens, measured on two CPU
@@ -21,8 +21,6 @@ COMPILE_TOKENS = 1024
 # but not where padding would then exceed this share of the real tokens.
 MOST_WASTE = 0.07
 BUCKET_STEP = 2
-# Stands for the statement where its place in a template is looked for: no text holds it.
-SENTINEL = "\ue000\ue001\ue000"
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,8 @@ def tokenize(
     if options.role == "none":
         prompts, starts = contents, [len(options.prefix)] * len(contents)
     else:
-        usual, *prompts = render_all(tokenizer, [SENTINEL, *contents], options)
+        messages = [[(options.role, content)] for content in contents]
+        usual, prompts = render_all(tokenizer, messages, options)
         starts = [
             message_start(p, c, usual.find(SENTINEL), options.role, s) + len(options.prefix)
             for p, c, s in zip(prompts, contents, statements, strict=True)
@@ -138,10 +137,19 @@ def with_spans(tokenizer, statements, prompts, starts, add_special: bool) -> lis
 
 def first_token(tokenizer) -> int | None:
     """The one token that the tokenizer itself puts in front of a text, if it does."""
+    before, _ = tokens_around(tokenizer)
+    return before[0] if len(before) == 1 else None
+
+
+def tokens_around(tokenizer) -> tuple[list[int], list[int]]:
+    """The tokens that the tokenizer itself puts in front of a text, and behind it."""
     alone, whole = (
         tokenizer("a", add_special_tokens=special)["input_ids"] for special in (False, True)
     )
-    return whole[0] if alone and whole[1 : 1 + len(alone)] == alone else None
+    for start in range(len(whole) - len(alone) + 1 if alone else 0):
+        if whole[start : start + len(alone)] == alone:
+            return whole[:start], whole[start + len(alone) :]
+    return [], []
 
 
 def encode(tokenizer, statements, prompts, add_special: bool) -> list[tuple[list, list]]:

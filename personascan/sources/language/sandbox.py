@@ -1,8 +1,9 @@
 """Renders chat templates, as a program of its own that can be ended whatever a template does.
 
-Standard input: JSON with the template, the messages and what they are rendered with. Standard
-output: JSON with the prompts and whether a day was asked for, or why there are none. It imports
-nothing of the project, so that it starts at once.
+Standard input: JSON with the template, the conversations (lists of messages) and what they are
+rendered with; the model's turn is opened behind every conversation whose last message is not the
+model's. Standard output: JSON with the prompts and whether a day was asked for, or why there are
+none. It imports nothing of the project, so that it starts at once.
 """
 
 import contextlib
@@ -58,8 +59,11 @@ def render_all(asked: dict) -> dict:
     del sandbox.globals["lipsum"], sandbox.filters["random"]
     template = sandbox.from_string(asked["template"])
     prompts = [
-        template.render(asked["variables"] | {"messages": [message]})
-        for message in asked["messages"]
+        template.render(
+            asked["variables"]
+            | {"messages": messages, "add_generation_prompt": messages[-1]["role"] != "assistant"}
+        )
+        for messages in asked["conversations"]
     ]
     return {"prompts": prompts, "day": bool(day)}
 

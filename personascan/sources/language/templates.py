@@ -16,6 +16,8 @@ DATE = "2024-07-26"
 SECONDS = 10.0  # a template is a program, and may never end
 SECONDS_EACH = 0.01  # more for each message
 DEFAULT = "default"
+# Stands for a text where its place in a template is looked for: no text holds it.
+SENTINEL = "\ue000\ue001\ue000"
 ROLES = ("system", "user", "assistant", "none")
 
 
@@ -75,36 +77,70 @@ def choose_template(templates, name: str) -> str:
     return by_name[wanted]
 
 
-def render_all(tokenizer, contents: list[str], options: PromptOptions) -> list[str]:
-    """Each content as one message through the chat template.
+def render_all(
+    tokenizer, conversations: list[list[tuple[str, str]]], options: PromptOptions
+) -> tuple[str, list[str]]:
+    """Conversations, lists of (role, text), through the chat template.
 
-    Raises InputError for a template that refuses the message, fails, or does not end in time.
+    The model's turn is opened behind a conversation whose last message is not the model's. The
+    content of a message is its text, or where the template drops texts a list with the text as its
+    one part, which templates of models that also see images may ask for.
+
+    Returns the prompt that the first message would be if it were the SENTINEL, and all prompts.
+
+    Raises InputError for a template that refuses a message, fails, or does not end in time.
     """
-    text = choose_template(tokenizer.chat_template, options.template)
+    template = choose_template(tokenizer.chat_template, options.template)
     named = f"the chat template {options.template!r}" if options.template else "the chat template"
     special = template_tokens(tokenizer)
-    note_unknown(tokenizer, special, text)
-    opened = {"add_generation_prompt": options.role != "assistant"}
-    answer = in_sandbox(
-        {
-            "template": text,
-            "messages": [{"role": options.role, "content": content} for content in contents],
-            "variables": special
-            | {"tools": None, "documents": None}
-            | options.template_keywords
-            | opened,
-            "date": options.date,
-        },
-        SECONDS + SECONDS_EACH * len(contents),
-        named,
-    )
+    note_unknown(tokenizer, special, template)
+    probe = [(conversations[0][0][0], SENTINEL)]
+
+    def rendered(content) -> dict:
+        return in_sandbox(
+            {
+                "template": template,
+                "conversations": [
+                    [{"role": role, "content": content(text)} for role, text in conversation]
+                    for conversation in [probe, *conversations]
+                ],
+                "variables": special
+                | {"tools": None, "documents": None}
+                | options.template_keywords,
+                "date": options.date,
+            },
+            SECONDS + SECONDS_EACH * len(conversations),
+            named,
+        )
+
+    answer = rendered(as_text)
+    if not shows_texts(answer):
+        of_parts = rendered(as_parts)
+        answer = of_parts if shows_texts(of_parts) else answer
     if "prompts" not in answer:
-        raise InputError(explain(answer, named, options.role))
+        raise InputError(explain(answer, named, conversations[0][0][0]))
     if answer["day"]:
         print(
             f"note: {visible(named)} tells the model a day: {options.date} (date)", file=sys.stderr
         )
-    return answer["prompts"]
+    usual, *prompts = answer["prompts"]
+    return usual, prompts
+
+
+def as_text(text: str) -> str:
+    return text
+
+
+def as_parts(text: str) -> list[dict]:
+    return [{"type": "text", "text": text}]
+
+
+def shows_texts(answer: dict) -> bool:
+    """Whether the probe's text is in its prompt; as part of a list's own spelling it would not be.
+
+    (Python spells the sentinel's characters by their numbers there.)
+    """
+    return SENTINEL in answer.get("prompts", [""])[0]
 
 
 def template_tokens(tokenizer) -> dict[str, str]:
