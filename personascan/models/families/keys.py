@@ -171,6 +171,14 @@ def class_defaults(cls) -> dict:
         return cls().to_dict()
 
 
+def config_class_keys(model_type: str) -> set[str]:
+    """The keys that the configuration class of a model_type declares, and other names of them."""
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    cls = CONFIG_MAPPING[model_type]
+    return {*class_defaults(cls), *cls.attribute_map}
+
+
 def transformers_config(raw: dict, where: str):
     """The Transformers configuration of a parsed config.json, without a word of warning."""
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
