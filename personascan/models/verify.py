@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 
+from personascan.errors import InputError
 from personascan.models.decoder import BLOCK_SITES, SITES
 from personascan.models.families import ENCODERS
 from personascan.models.load import LanguageModel
@@ -166,7 +167,7 @@ def last_hidden_state(model: LanguageModel, final_norm_BTD):
 def token_error(found, expected) -> float:
     """The largest error of any token's vector, relative to that vector."""
     difference = np.linalg.norm(found.astype(np.float64) - expected, axis=-1)
-    return float((difference / np.linalg.norm(expected.astype(np.float64), axis=-1)).max())
+    return float(relative(difference, np.linalg.norm(expected.astype(np.float64), axis=-1)).max())
 
 
 def layer_error(found, expected) -> float:
@@ -176,7 +177,13 @@ def layer_error(found, expected) -> float:
     float64 at SmolLM2's mlp_hidden.
     """
     difference = np.linalg.norm(found.astype(np.float64) - expected)
-    return float(difference / np.linalg.norm(expected.astype(np.float64)))
+    return float(relative(difference, np.linalg.norm(expected.astype(np.float64))))
+
+
+def relative(difference, size):
+    """An error beside the size of what it is of: 0 where both are 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(difference == 0, 0.0, difference / size)
 
 
 def agreements(model: LanguageModel, found: dict, states: list, caught: dict) -> list[Agreement]:
@@ -207,13 +214,24 @@ def agreements(model: LanguageModel, found: dict, states: list, caught: dict) ->
     ]
 
 
+def refuse_not_finite(states: dict) -> None:
+    """An InputError that names the site and layer where an activation is NaN or infinite."""
+    for site, x_LBTD in states.items():
+        if not np.isfinite(x_LBTD).all():
+            layer = "" if site == "final_norm" else f" {np.argwhere(~np.isfinite(x_LBTD))[0][0]}"
+            raise InputError(f"{site}{layer} of the model is not finite; nothing can agree with it")
+
+
 def verify(model: LanguageModel, tokens_BT) -> list[Agreement]:
     """Run both on the same tokens. A list of Agreement, block after block, then the final norm.
 
-    Transformers always in float32: in bfloat16 it is itself further from that than ours.
+    Transformers always in float32: in bfloat16 it is itself further from that than ours. Raises
+    InputError for activations that are not finite, and for a model that Transformers does not load.
     """
+    ours = our_states(model, tokens_BT)
+    refuse_not_finite(ours)
     theirs = torch_model(model.path)
     states, caught, _ = torch_states(theirs, model.config, tokens_BT)
-    found = agreements(model, our_states(model, tokens_BT), states, caught)
+    found = agreements(model, ours, states, caught)
     order = {site: i for i, site in enumerate((*BLOCK_SITES, "final_norm"))}
     return sorted(found, key=lambda a: (a.site == "final_norm", a.layer, order[a.site]))
