@@ -11,7 +11,7 @@ from personascan.errors import InputError
 from personascan.interventions.outcomes import Likelihood, Margin, SideEffects
 from personascan.interventions.passes import edited_passes
 from personascan.interventions.ways import Way
-from personascan.models.load import LanguageModel
+from personascan.models.load import Identity, LanguageModel
 from personascan.sources.language.prompts import Prompt, effective, tokenize
 from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import PromptOptions
@@ -100,8 +100,11 @@ def prompts_of(model, statements: list[Statement], options: PromptOptions) -> li
     )  # fmt: skip
 
 
-def answer_margin(model: LanguageModel, options: PromptOptions) -> Margin:
-    """The first tokens of the two answers, as they follow the question."""
+def answer_margin(model: LanguageModel | Identity, options: PromptOptions) -> Margin:
+    """The first tokens of the two answers, as they follow the question.
+
+    Raises InputError where both begin with the same token.
+    """
     chat = effective(model.tokenizer, dataclasses.replace(options, role="user")).role != "none"
     space = "" if chat else " "
     yes, no = (
