@@ -29,7 +29,8 @@ STACKED = {
 
 def read(kind, **more):
     """(configuration, table) of a family."""
-    config = read_config(SIZES | more | {"model_type": kind}, "c")
+    sizes = SIZES if kind != "gpt_neox" else {k: SIZES[k] for k in SIZES if "key_value" not in k}
+    config = read_config(sizes | more | {"model_type": kind}, "c")
     return config, family_of(kind, "c").HF_TENSORS
 
 
@@ -77,6 +78,16 @@ def test_stacked_experts_are_those_kept_one_by_one(kind):
         stacked["model.layers.0.mlp.experts.down_proj"] = np.zeros((4, 16, 12))
         with pytest.raises(personascan.InputError, match=r"shape \(4, 16, 12\), not 3 experts"):
             by_names(stacked, table, config)
+
+
+def test_the_unembedding_of_gpt_neox_goes_by_two_names():
+    config, table = read("gpt_neox", rotary_pct=1.0)
+    usual = whole(config, table)
+    renamed = {n.replace("embed_out", "lm_head"): w for n, w in usual.items()}
+    assert renamed.keys() - usual.keys() == {"lm_head.weight"}
+    found = by_names(renamed, table, config)
+    assert found.keys() == usual.keys()
+    np.testing.assert_array_equal(found["embed_out.weight"], usual["embed_out.weight"])
 
 
 def test_a_resampler_beside_the_model_is_none():

@@ -20,6 +20,7 @@ POOLER = "pooler"  # of an encoder, and under its prefix
 OLD_NAMES = {".LayerNorm.gamma": ".LayerNorm.weight", ".LayerNorm.beta": ".LayerNorm.bias"}
 SEEING = ("vision", "visual", "audio")
 ADAPTER = "lora_"
+HEAD = "lm_head.weight"  # of every family in the memory of Transformers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,12 +46,13 @@ def by_table(tensors: Tensors, table: dict, config: DecoderConfig, where: str) -
     root = table["embedding"][0].split(".")[0] + "."
     prefix = model_prefix(tensors.names, table, config, root, where)
     head = table["lm_head"][0] if config.causal else None
+    theirs = head_name(tensors.names, head)
     real, left_out = {}, []
     for name in tensors.names:
         rest = name.removeprefix(prefix)
         first = rest.split(".")[0]
-        if head and (name == head or name.endswith((f".{head}", head_bias(head)))):
-            real[head if name.endswith(head) else head_bias(head)] = name
+        if head and (name == theirs or name.endswith((f".{theirs}", head_bias(theirs)))):
+            real[head if name.endswith(theirs) else head_bias(head)] = name
         elif not name.startswith(prefix) or (not prefix and first in HEADS) or first == POOLER:
             left_out.append(name)
         else:
@@ -74,6 +76,12 @@ def of_today(name: str) -> str:
         if name.endswith(old):
             return name.removesuffix(old) + new
     return name
+
+
+def head_name(names: set[str], head: str | None) -> str | None:
+    """What the unembedding is named: as the table has it, or as Transformers 5 may save it."""
+    there = any(name == head or name.endswith(f".{head}") for name in names)
+    return HEAD if head and not there and HEAD in names else head
 
 
 def head_bias(head: str) -> str:
