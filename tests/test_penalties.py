@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 from test_generate import made, theirs_greedy
 from tiny_edits import prompts_of
@@ -10,9 +11,20 @@ from tiny_edits import prompts_of
 import personascan
 from personascan.models import verify
 from personascan.sources.language.generate import Writing, generate
-from personascan.sources.language.penalties import repetition_penalty
+from personascan.sources.language.penalties import penalised, repetition_penalty, tokens_seen
 
 
+def test_tokens_that_were_seen_are_less_likely_and_padding_was_not():
+    tokens_BT, lengths_B = np.array([[1, 3, 0], [2, 2, 2]]), np.array([2, 3])
+    seen_BV = np.asarray(tokens_seen(tokens_BT, lengths_B, 5))
+    assert [np.flatnonzero(row).tolist() for row in seen_BV] == [[1, 3], [2]]
+    logits_BV = np.array([[1, 3, 1, -2, 1], [1, 1, 0, 1, 1]], np.float32)
+    found_BV = np.asarray(penalised(logits_BV, seen_BV, np.float32(2)))
+    np.testing.assert_array_equal(found_BV[0], [1, 1.5, 1, -4, 1])
+    np.testing.assert_array_equal(found_BV[1], logits_BV[1])
+
+
+@pytest.mark.slow
 def test_the_repetition_penalty_of_a_checkpoint_is_applied_as_transformers_does(tmp_path, capsys):
     """Two prompts of unlike lengths in one batch: padding is no token that was seen."""
     model = made(tmp_path, "llama grouped")
