@@ -37,7 +37,7 @@ def main(_) -> None:
     last = f"resid_post {model.config.layers - 1}"
     made = "final_norm is made of it" if model.config.final_norm else "final_norm is the same"
     print(f"{last:15s} {'(none)':20s} {made}")
-    worst = max(row.error for row in rows)
+    worst = max(row.error if row.error == row.error else np.inf for row in rows)
     bound = BOUND.value or (1e-5 if DTYPE.value == "float32" else 0.05)
     agrees = worst <= bound
     print(f"\nlargest error {worst:.1e}: {'within' if agrees else 'ABOVE'} {bound:.0e}")

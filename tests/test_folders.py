@@ -161,6 +161,56 @@ def test_pickled_checkpoints_are_converted_without_running_code(folder, tmp_path
     capfd.readouterr()
 
 
+def test_what_shares_its_memory_is_written_whole(folder, tmp_path, capfd):
+    """An untied head, blocks that are one, and a projection that is another one transposed."""
+    import torch
+
+    from personascan.models.convert import convert_folder
+
+    tensors = {k: torch.from_numpy(v) for k, v in load_file(folder / "model.safetensors").items()}
+    (folder / "model.safetensors").unlink()
+    tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"]
+    for name in [n for n in tensors if ".layers.0." in n]:
+        tensors[name.replace(".layers.0.", ".layers.1.")] = tensors[name]
+    attention = "model.layers.0.self_attn"
+    tensors[f"{attention}.o_proj.weight"] = tensors[f"{attention}.q_proj.weight"].T
+    torch.save(tensors, folder / "pytorch_model.bin")
+    count, _ = convert_folder(folder, tmp_path / "converted")
+    assert count == len(tensors)
+    written = load_file(tmp_path / "converted/model.safetensors")
+    assert all(np.array_equal(written[name], tensor) for name, tensor in tensors.items())
+    assert load(tmp_path / "converted").config.has_head
+    capfd.readouterr()
+
+
+def test_a_conversion_is_read_back_before_it_is_there(folder, tmp_path, monkeypatch):
+    import torch
+
+    from personascan.models import convert
+
+    tensors = {k: torch.from_numpy(v) for k, v in load_file(folder / "model.safetensors").items()}
+    (folder / "model.safetensors").unlink()
+    torch.save(tensors, folder / "pytorch_model.bin")
+
+    def damaging(tensors, path, **more):
+        save_file({k: v.numpy() + (k == "model.norm.weight") for k, v in tensors.items()}, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(convert, "save_file", damaging)
+        with pytest.raises(personascan.InputError, match="is not what was written"):
+            convert.convert_folder(folder, tmp_path / "converted")
+    del tensors["model.norm.weight"]
+    torch.save(tensors, folder / "pytorch_model.bin")
+    with pytest.raises(personascan.InputError, match=r"-model\.norm\.weight"):
+        convert.convert_folder(folder, tmp_path / "converted")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"model_type": "t5"}))
+    (folder / "pytorch_model.bin").write_bytes(b"not looked at")
+    with pytest.raises(personascan.InputError, match="'t5' is not supported"):
+        convert.convert_folder(folder, tmp_path / "converted")
+    assert not (tmp_path / "converted").exists()
+
+
 # Heads
 
 

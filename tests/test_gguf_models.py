@@ -176,3 +176,11 @@ def test_bfloat16_from_a_file(tmp_path):
     full = personascan.load_model(str(tmp_path / "m.gguf"))
     same = jax.tree.map(lambda a, b: bool((a == b.astype(a.dtype)).all()), half.params, full.params)
     assert all(jax.tree.leaves(same))
+
+
+def test_what_transformers_does_not_read_is_said_in_one_line(tmp_path):
+    save_tiny(tmp_path / "hf", "smollm3")
+    write_gguf(tmp_path / "hf", tmp_path / "m.gguf")
+    with pytest.raises(personascan.InputError, match=r"smollm3 .*verify the folder") as refusal:
+        verify.torch_model(tmp_path / "m.gguf")
+    assert "\n" not in str(refusal.value)

@@ -138,6 +138,7 @@ def test_every_pattern_gives_the_text_back(pre):
         ("starcoder", "a 12", ["a", " ", "1", "2"]),
         ("gpt-4o", "parseHTML's 1234", ["parse", "HTML's", " ", "123", "4"]),
         ("tekken", "parseHTML 12", ["parse", "HTML", " ", "1", "2"]),
+        ("falcon", "It's ('12345') ok", ["It", "'", "s", " ", "('", "123", "45", "')", " ok"]),
     ],
 )
 def test_words(pre, text, words):
@@ -148,6 +149,21 @@ def test_words(pre, text, words):
     )
     split = ours.backend_tokenizer.pre_tokenizer.pre_tokenize_str(text)
     assert [text[a:b] for _, (a, b) in split] == words
+
+
+@pytest.mark.parametrize("pre", ["olmo", "mpt"])
+def test_the_tokenizer_of_gpt_neox_composes_characters_first(pre):
+    """As Transformers' GPTNeoXTokenizer does: a letter and its accent are one character."""
+    import unicodedata
+
+    from tokenizers import normalizers, pre_tokenizers
+
+    words = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    theirs = trained(words, normalizers.NFC())
+    ours = gguf_tokenizer(fields_of(theirs, pre), "x")
+    for text in TEXTS:
+        apart = unicodedata.normalize("NFD", text)
+        assert ours(apart)["input_ids"] == theirs.encode(apart).ids
 
 
 def test_other_tokenizers_are_refused_by_name():

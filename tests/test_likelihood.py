@@ -1,5 +1,6 @@
 """The likelihood of statements against what torch gives of the same model."""
 
+import dataclasses
 import pathlib
 
 import numpy as np
@@ -31,6 +32,17 @@ def test_the_mean_over_own_tokens_is_torch_s(tmp_path, role):
         own = range(max(prompt.first, 1), prompt.last + 1)
         expected = np.mean([log[i - 1, prompt.ids[i]].item() for i in own])
         assert value == pytest.approx(expected, abs=2e-5)
+
+
+def test_a_likelihood_that_is_no_number_is_refused(tmp_path):
+    """In the shapes of the test above."""
+    save_tiny_llama(tmp_path)
+    model = personascan.load_model(str(tmp_path))
+    statements = personascan.load_statements(STATEMENTS, persona="optimism", limit=4)
+    params = model.params | {"embedding": np.full_like(model.params["embedding"], np.nan)}
+    broken = dataclasses.replace(model, params=params)
+    with pytest.raises(personascan.InputError, match=r"likelihood of statement .* is not finite"):
+        log_likelihoods(broken, statements, PromptOptions(role="none"), 128)
 
 
 def test_an_encoder_has_no_likelihood(tmp_path):

@@ -2,11 +2,15 @@
 
 import json
 import pathlib
+import re
 
 import pytest
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from personascan.models.checkpoint import parameter_count
 from personascan.models.families import ENCODERS, FAMILIES, read_config
+from personascan.models.families.keys import class_defaults
+from personascan.models.families.training import only_of_training
 
 PUBLISHED = json.loads(
     (pathlib.Path(__file__).parent / "published/configs.json").read_text(encoding="utf-8")
@@ -71,3 +75,42 @@ def test_a_spelling_that_transformers_would_not_use_is_refused(name, changes, me
     else:
         with pytest.raises(InputError, match=message):
             read_config(raw, name)
+
+
+# Of every family's class, and more that released files hold; the values are none of the defaults.
+OF_TRAINING = {
+    "attention_dropout": 0.33, "attention_probs_dropout_prob": 0.33, "attn_pdrop": 0.33,
+    "classifier_dropout": 0.33, "classifier_dropout_prob": 0.33, "dropout": 0.33,
+    "embd_pdrop": 0.33, "embedding_dropout": 0.33, "hidden_dropout": 0.33,
+    "hidden_dropout_prob": 0.0, "qa_dropout": 0.33, "resid_pdrop": 0.33, "residual_dropout": 0.33,
+    "seq_classif_dropout": 0.33, "layerdrop": 0.33, "drop_path_rate": 0.33, "dropout_rate": 0.33,
+    "init_std": 0.5, "initializer_range": 0.5, "initializer_factor": 3.0,
+    "router_aux_loss_coef": 0.5, "aux_loss_alpha": 0.5, "router_z_loss_coef": 0.5,
+    "router_jitter_noise": 0.5, "input_jitter_noise": 0.5, "seq_aux": True, "loss_type": "x",
+    "gradient_checkpointing": True, "use_gradient_checkpointing": True, "label_smoothing": 0.5,
+    "output_router_logits": True,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_what_only_training_reads_may_have_any_value(kind):
+    """And no family's class has a key beside these that sounds of training and is refused."""
+    raw = {
+        "model_type": kind, "vocab_size": 99, "hidden_size": 128, "intermediate_size": 80,
+        "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4,
+        "ffn_dim": 80, "hidden_dim": 80, "n_embd": 128, "n_layer": 2, "n_head": 4,
+        "num_local_experts": 4, "num_experts": 4, "num_experts_per_tok": 2,
+        "moe_intermediate_size": 24, "embedding_size": 20, "dim": 128, "n_layers": 2, "n_heads": 4,
+    }  # fmt: skip
+    declared = class_defaults(CONFIG_MAPPING[kind]).keys()
+    raw = {k: v for k, v in raw.items() if k in declared | {"model_type"}}
+    config = read_config(raw, kind)
+    for key, value in OF_TRAINING.items():
+        assert read_config(raw | {key: value}, kind) == config, key
+    sounding = {key for key in declared if re.search("drop|init|loss|aux|jitter|checkpoint", key)}
+    assert sounding <= OF_TRAINING.keys() | {"summary_first_dropout"}
+
+
+def test_what_sounds_like_training_alone_may_be_more():
+    for key in ("dropout_free_width", "glossary", "drop_layers", "init_values", "logit_scale"):
+        assert not only_of_training(key)

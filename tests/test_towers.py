@@ -7,6 +7,7 @@ import pytest
 from tiny_models import byte_vocabulary, save_tokenizer
 
 import personascan
+from personascan.models import verify
 from personascan.models.families import read_config, text_config
 
 TEXT = dict(
@@ -145,3 +146,25 @@ def test_a_text_model_of_no_family_is_named(raw, inside):
 def test_a_model_that_is_no_wrapper_is_refused_as_before():
     with pytest.raises(personascan.InputError, match="model_type 't5' is not supported"):
         read_config(text_config({"model_type": "t5"}, "c"), "c")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["gemma3", "qwen2_vl", "mistral3", "llava"])
+def test_the_whole_model_is_what_ours_is_verified_against(tmp_path, kind):
+    save_wrapper(tmp_path, kind)
+    ours = personascan.load_model(str(tmp_path), cache=False)
+    tokens_BT = np.random.default_rng(0).integers(9, ours.config.vocab_size, (1, 8))
+    rows = verify.verify(ours, tokens_BT)
+    assert {row.layer for row in rows} == set(range(ours.config.layers))
+    assert max(row.error for row in rows) <= 1e-5
+
+
+def test_a_model_that_also_sees_is_loaded_by_a_class_of_its_own():
+    class_of = verify.class_of
+    named = {"model_type": "gemma3", "architectures": ["Gemma3ForConditionalGeneration"]}
+    assert class_of(named) == "Gemma3ForConditionalGeneration"
+    for architectures in (None, ["OfCodeOfItsOwn"]):
+        raw = {"model_type": "gemma3", "architectures": architectures}
+        assert class_of(raw) == "AutoModelForImageTextToText"
+    assert class_of({"model_type": "llama"}) == "AutoModelForCausalLM"
+    assert class_of({"model_type": "bert"}) == "AutoModel"

@@ -12,7 +12,7 @@ from personascan.interventions.answers import Answers, answers_to
 from personascan.interventions.outcomes import Likelihood, Margin, SideEffects
 from personascan.interventions.passes import edited_passes
 from personascan.interventions.ways import Way
-from personascan.models.load import LanguageModel
+from personascan.models.load import Identity, LanguageModel
 from personascan.sources.language.prompts import Prompt, effective, tokenize
 from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import PromptOptions
@@ -84,7 +84,7 @@ def questions(
     return [answers.before(question) for question in found]
 
 
-def answer_margin(model: LanguageModel, options: PromptOptions) -> Margin:
+def answer_margin(model: LanguageModel | Identity, options: PromptOptions) -> Margin:
     """The first tokens of the two answers, where they follow the question."""
     return answers_to(model.tokenizer, as_asked(model.tokenizer, options)).margin
 

@@ -59,7 +59,8 @@ def edited_passes(
       batch_tokens: padded tokens that are read at once.
 
     Raises:
-      InputError: an encoder, a model without an unembedding, memory that runs out.
+      InputError: an encoder, a model without an unembedding, memory that runs out, an outcome
+        that is not finite (but of a text without tokens of its own that something stands before).
     """
     if not model.config.causal or not model.config.has_head:
         raise InputError(f"{model.source} predicts no next token: its answers cannot be looked at")
@@ -74,10 +75,26 @@ def edited_passes(
     found = None
     for reading in readings(model, prompts, below, tokens, batch_tokens):
         made_WN = in_all_ways(above, sites, reading, len(ways), outcome, batch_tokens)
+        refuse_not_finite(made_WN, reading, ways)
         if found is None:
             found = np.full((len(ways), len(prompts), *made_WN.shape[2:]), np.nan)
         found[:, reading.numbers] = made_WN
     return found
+
+
+def refuse_not_finite(made_WN, reading: Reading, ways: list[Way]) -> None:
+    """An InputError that names the first way and text whose outcome is NaN or infinite."""
+    own_N = reading.own_NT.any(axis=1)
+    finite_WN = np.isfinite(made_WN).reshape(*made_WN.shape[:2], -1).all(-1)
+    if (finite_WN | ~own_N).all():
+        return
+    w, n = np.argwhere(~finite_WN & own_N)[0]
+    what = "the model" if not ways[w].changes else f"{ways[w].method}, {ways[w].action}"
+    weaker = "a smaller strength, " if ways[w].changes else ""
+    raise InputError(
+        f"what comes of text {reading.numbers[n]} is not finite ({what}); "
+        f"use {weaker}dtype float32 or another checkpoint"
+    )
 
 
 def in_all_ways(

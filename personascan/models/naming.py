@@ -9,8 +9,9 @@ import dataclasses
 import numpy as np
 
 from personascan.errors import InputError
-from personascan.models.checkpoint import Tensors
+from personascan.models.checkpoint import Tensors, tensor_names
 from personascan.models.config import DecoderConfig
+from personascan.models.stacked import unstacked
 
 # Beside a bare model; under a prefix, whatever has another one is left out.
 HEADS = ("lm_head", "embed_out", "score", "classifier", "v_head", "qa_outputs", "value_head", "cls")
@@ -19,6 +20,7 @@ POOLER = "pooler"  # of an encoder, and under its prefix
 OLD_NAMES = {".LayerNorm.gamma": ".LayerNorm.weight", ".LayerNorm.beta": ".LayerNorm.bias"}
 SEEING = ("vision", "visual", "audio")
 ADAPTER = "lora_"
+HEAD = "lm_head.weight"  # of every family in the memory of Transformers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,19 +44,21 @@ def by_table(tensors: Tensors, table: dict, config: DecoderConfig, where: str) -
             "first (peft: model.merge_and_unload().save_pretrained(folder))"
         )
     root = table["embedding"][0].split(".")[0] + "."
-    prefix = model_prefix(tensors.names, table, root, where)
+    prefix = model_prefix(tensors.names, table, config, root, where)
     head = table["lm_head"][0] if config.causal else None
+    theirs = head_name(tensors.names, head)
     real, left_out = {}, []
     for name in tensors.names:
         rest = name.removeprefix(prefix)
         first = rest.split(".")[0]
-        if head and (name == head or name.endswith((f".{head}", head_bias(head)))):
-            real[head if name.endswith(head) else head_bias(head)] = name
+        if head and (name == theirs or name.endswith((f".{theirs}", head_bias(theirs)))):
+            real[head if name.endswith(theirs) else head_bias(head)] = name
         elif not name.startswith(prefix) or (not prefix and first in HEADS) or first == POOLER:
             left_out.append(name)
         else:
             real[f"{root}{of_today(rest)}"] = name
     found, notes = Tensors(set(real), lambda name: tensors.read(real[name])), []
+    found = unstacked(found, table, config, where)
     if config.causal:
         found, config, notes = with_head(found, table, config)
     if left_out:
@@ -74,12 +78,21 @@ def of_today(name: str) -> str:
     return name
 
 
+def head_name(names: set[str], head: str | None) -> str | None:
+    """What the unembedding is named: as the table has it, or as Transformers 5 may save it."""
+    there = any(name == head or name.endswith(f".{head}") for name in names)
+    return HEAD if head and not there and HEAD in names else head
+
+
 def head_bias(head: str) -> str:
     return head.removesuffix("weight") + "bias"
 
 
-def model_prefix(names: set[str], table: dict, root: str, where: str) -> str:
-    """What stands before the names of the model's own modules: where its first block is."""
+def model_prefix(names: set[str], table: dict, config: DecoderConfig, root: str, where: str) -> str:
+    """What stands before the names of the model's own modules: where its first block is.
+
+    Beside it a resampler may have blocks of the same names, but not all of them.
+    """
     block = table["blocks/o"][0].replace("{layer}", "0").removeprefix(root)
     found = sorted(
         name.removesuffix(block) for name in names if name == block or name.endswith(f".{block}")
@@ -87,10 +100,25 @@ def model_prefix(names: set[str], table: dict, root: str, where: str) -> str:
     seeing = [p for p in found if any(word in p for word in SEEING)]
     found = [p for p in found if p not in seeing]
     if len(found) > 1:
+        wanted = {name.removeprefix(root) for name in attention_names(table, config)}
+        whole = [p for p in found if wanted <= own_names(names, p)]
+        found = whole or found
+    if len(found) > 1:
         raise InputError(
             f"{where} holds several models ({', '.join(repr(p) for p in found)}); keep one"
         )
     return found[0] if found else root
+
+
+def own_names(names: set[str], prefix: str) -> set[str]:
+    """What stands behind a prefix, by the names of today."""
+    return {of_today(name.removeprefix(prefix)) for name in names if name.startswith(prefix)}
+
+
+def attention_names(table: dict, config: DecoderConfig) -> set[str]:
+    """The checkpoint's names of the projections and norms of all blocks' attention."""
+    paths = [f"blocks/{name}" for name in ("q", "k", "v", "o", *config.norms)]
+    return {name for path in paths for name in tensor_names(table[path][0], path, config)}
 
 
 def with_head(tensors: Tensors, table: dict, config: DecoderConfig):

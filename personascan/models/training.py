@@ -40,7 +40,7 @@ def train_classifier(
 
     Raises:
       InputError: images and labels that do not go together, a label that is no class, an option
-        out of range.
+        out of range, a loss that is not finite.
     """
     labels_N = np.asarray(labels_N, np.int32)
     if len(labels_N) != len(images_NHW):
@@ -113,6 +113,10 @@ def train(
                 )  # fmt: skip
                 bar.update(batch)
             bar.set_postfix(loss=f"{float(value):.4f}")
+            if not np.isfinite(value):
+                raise InputError(
+                    f"{what} diverged (its loss is {float(value)}); use a smaller learning_rate"
+                )
     return params
 
 

@@ -9,9 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import torch
+import transformers
 
+from personascan.errors import InputError
 from personascan.models.decoder import BLOCK_SITES, SITES
-from personascan.models.families import ENCODERS
+from personascan.models.families import ENCODERS, FAMILIES
 from personascan.models.load import LanguageModel
 from personascan.models.tap import Kept
 from personascan.reading import read_json
@@ -21,6 +23,8 @@ from personascan.reading import read_json
 BLOCKS = (
     "model.layers", "transformer.h", "gpt_neox.layers", "model.decoder.layers", "encoder.layer",
     "transformer.layer", "encoder.albert_layer_groups.0.albert_layers",
+    # Of the text model inside one that also sees.
+    "model.language_model.layers", "model.text_model.layers", "language_model.model.layers",
 )  # fmt: skip
 # The first that a block has; BERT and ALBERT norm the sum inside the sublayer.
 ADDS = {
@@ -52,15 +56,37 @@ class Agreement:
 
 
 def torch_model(path, dtype: str = "float32"):
-    """Transformers' model of a folder or GGUF file, in evaluation mode."""
-    from transformers import AutoModel, AutoModelForCausalLM
+    """Transformers' model of a folder or GGUF file, in evaluation mode.
 
+    Of a model that also sees, the whole of it: given text alone it runs its text model. Raises
+    InputError for what Transformers does not load, such as GGUF files of many architectures.
+    """
     gguf = {"gguf_file": path.name} if path.is_file() else {}
     folder = path.parent if gguf else path
-    encoder = not gguf and read_json(folder / "config.json").get("model_type") in ENCODERS
-    kind = AutoModel if encoder else AutoModelForCausalLM
-    model = kind.from_pretrained(folder, dtype=getattr(torch, dtype), **gguf)
+    kind = "AutoModelForCausalLM" if gguf else class_of(read_json(folder / "config.json"))
+    try:
+        model = getattr(transformers, kind).from_pretrained(
+            folder, dtype=getattr(torch, dtype), **gguf
+        )
+    except Exception as error:
+        # What it does not know it meets with an error of any kind.
+        reason = " ".join(str(error).split())[:160]
+        instead = "; verify the folder that the file was made from instead" if gguf else ""
+        raise InputError(
+            f"{path}: Transformers does not load this model, so there is nothing to compare with "
+            f"({type(error).__name__}: {reason}){instead}"
+        ) from error
     return model.eval()
+
+
+def class_of(raw: dict) -> str:
+    """The name of the class that loads what a config.json describes."""
+    if raw.get("model_type") in ENCODERS:
+        return "AutoModel"
+    if raw.get("model_type") in FAMILIES:
+        return "AutoModelForCausalLM"
+    named = (raw.get("architectures") or [""])[0]
+    return named if hasattr(transformers, named) else "AutoModelForImageTextToText"
 
 
 def torch_states(theirs, config, tokens_BT, lengths_B=None) -> tuple[list, dict, np.ndarray | None]:
@@ -108,7 +134,7 @@ def torch_blocks(theirs):
     for path in BLOCKS:
         if (found := submodule(theirs, path)) is not None:
             return found
-    raise ValueError(f"{type(theirs).__name__} keeps its blocks at none of {', '.join(BLOCKS)}")
+    raise InputError(f"{type(theirs).__name__} keeps its blocks at none of {', '.join(BLOCKS)}")
 
 
 def submodule(module, path: str):
@@ -128,12 +154,12 @@ def hooked_module(block, site: str, config):
         holder = first_module(block, ADDS[sublayer])
         found = holder if isinstance(holder, torch.nn.Linear) else first_module(holder, names)
         if found is None:
-            raise ValueError(f"{type(block).__name__} has no module that reads {site}")
+            raise InputError(f"{type(block).__name__} has no module that reads {site}")
         return found
     post = site.replace("_out", "_post_norm") in config.norms
     found = first_module(block, POST_NORMS[site] * post + ADDS[site])
     if found is None:
-        raise ValueError(f"{type(block).__name__} has no module for {site}")
+        raise InputError(f"{type(block).__name__} has no module for {site}")
     return found
 
 
@@ -171,7 +197,7 @@ def last_hidden_state(model: LanguageModel, final_norm_BTD):
 def token_error(found, expected) -> float:
     """The largest error of any token's vector, relative to that vector."""
     difference = np.linalg.norm(found.astype(np.float64) - expected, axis=-1)
-    return float((difference / np.linalg.norm(expected.astype(np.float64), axis=-1)).max())
+    return float(relative(difference, np.linalg.norm(expected.astype(np.float64), axis=-1)).max())
 
 
 def layer_error(found, expected) -> float:
@@ -181,7 +207,13 @@ def layer_error(found, expected) -> float:
     float64 at SmolLM2's mlp_hidden.
     """
     difference = np.linalg.norm(found.astype(np.float64) - expected)
-    return float(difference / np.linalg.norm(expected.astype(np.float64)))
+    return float(relative(difference, np.linalg.norm(expected.astype(np.float64))))
+
+
+def relative(difference, size):
+    """An error beside the size of what it is of: 0 where both are 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(difference == 0, 0.0, difference / size)
 
 
 def agreements(model: LanguageModel, found: dict, states: list, caught: dict) -> list[Agreement]:
@@ -212,13 +244,24 @@ def agreements(model: LanguageModel, found: dict, states: list, caught: dict) ->
     ]
 
 
+def refuse_not_finite(states: dict) -> None:
+    """An InputError that names the site and layer where an activation is NaN or infinite."""
+    for site, x_LBTD in states.items():
+        if not np.isfinite(x_LBTD).all():
+            layer = "" if site == "final_norm" else f" {np.argwhere(~np.isfinite(x_LBTD))[0][0]}"
+            raise InputError(f"{site}{layer} of the model is not finite; nothing can agree with it")
+
+
 def verify(model: LanguageModel, tokens_BT) -> list[Agreement]:
     """Run both on the same tokens. A list of Agreement, block after block, then the final norm.
 
-    Transformers always in float32: in bfloat16 it is itself further from that than ours.
+    Transformers always in float32: in bfloat16 it is itself further from that than ours. Raises
+    InputError for activations that are not finite, and for a model that Transformers does not load.
     """
+    ours = our_states(model, tokens_BT)
+    refuse_not_finite(ours)
     theirs = torch_model(model.path)
     states, caught, _ = torch_states(theirs, model.config, tokens_BT)
-    found = agreements(model, our_states(model, tokens_BT), states, caught)
+    found = agreements(model, ours, states, caught)
     order = {site: i for i, site in enumerate((*BLOCK_SITES, "final_norm"))}
     return sorted(found, key=lambda a: (a.site == "final_norm", a.layer, order[a.site]))

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import platform
+import sys
 from dataclasses import dataclass
 
 import jax
@@ -11,6 +12,8 @@ from personascan.analysis.separation import check_folds, sample_sizes
 from personascan.calibration.exchange import check_exchange, exchanged
 from personascan.errors import InputError
 from personascan.hashes import file_sha256
+from personascan.interventions.exchange import read_direction
+from personascan.interventions.judging import answer_margin
 from personascan.models.load import identify
 from personascan.places import Place, chosen_places
 from personascan.scan.splits import check_sizes, largest
@@ -26,6 +29,7 @@ from personascan.study.course import Case, Topic, seed_of
 from personascan.study.intervened import direction_sha256
 from personascan.study.store import Store
 from personascan.study.units import Work
+from personascan.visible import visible
 
 ID_SEPARATOR = ";"
 PACKAGES = (
@@ -130,7 +134,10 @@ def language_source(config: StudyConfig, model: str, groups) -> LanguageSource:
     places = model_places(config, model, identified.config)
     baselines = [BASELINES[name] for name in config.baselines]
     if not identified.config.has_head:  # an encoder has no likelihood of its own
-        baselines = [b for b in baselines if b.place != LIKELIHOOD]
+        kept = [b for b in baselines if b.place != LIKELIHOOD]
+        if identified.config.causal and kept != baselines:
+            print(f"note: {visible(model)}: no lm_head, and so no log-likelihood", file=sys.stderr)
+        baselines = kept
     return LanguageSource(
         model, identified, groups, places, config.prompt_options(), config.batch_tokens,
         config.dtype, config.mesh, tuple(baselines),
@@ -168,6 +175,10 @@ def refuse_unasked(config: StudyConfig, source: Source) -> None:
             source.named(text)
     for path in plan.directions:
         direction_sha256(path)
+    if plan.places and isinstance(source, LanguageSource):
+        answer_margin(source.identified, config.prompt_options())
+        for path in plan.directions:
+            read_direction(path, source.identified.config)
 
 
 def refuse_separators(ids) -> None:

@@ -9,7 +9,7 @@ __all__ = ["GGUF_TENSORS", "HF_TENSORS", "config"]
 
 
 def config(s: Settings) -> dict:
-    s.only("attn_logit_softcapping")  # which Transformers keeps, and does not apply
+    s.only("attn_logit_softcapping", 0.0)  # which Transformers keeps, and does not apply
     return gemma2.capped(s) | dict(qk_norm="head")
 
 

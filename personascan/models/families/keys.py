@@ -7,17 +7,17 @@ new one. What a family reads of it is handled; every other key of the file must 
 import copy
 import dataclasses
 import functools
-import re
 import warnings
 from contextlib import contextmanager
 
 from personascan.errors import InputError
+from personascan.models.families.training import only_of_training
 
-# What no forward pass of ours reads, beside what `is_neutral` knows by rule: settings of training,
-# of files and of other programs.
+# What no forward pass of ours reads, beside what training.py lists: settings of files and of
+# other programs.
 NEUTRAL = {
     "_attn_implementation_autoset", "bos_token_id", "classifier_activation", "eos_token_id",
-    "finetuning_task", "gradient_checkpointing", "is_llama_config", "max_sequence_length", "n_ctx",
+    "finetuning_task", "is_llama_config", "max_sequence_length", "n_ctx",
     "num_labels", "pad_token_id", "prefix", "sep_token_id", "task_specific_params",
     "tokenizer_class", "torch_dtype", "transformers.js_config", "unk_token_id", "unsloth_fixed",
     "unsloth_version", "use_cache",
@@ -27,12 +27,6 @@ NEUTRAL = {
     "is_decoder", "tf_legacy_loss", "torchscript", "use_bfloat16", "tie_encoder_decoder",
     "cross_attention_hidden_size", "output_past", "eos_token_ids",
 }  # fmt: skip
-# Random or of the loss: nothing of it is left in a forward pass.
-OF_TRAINING = re.compile(
-    r".*(dropout|_pdrop|layerdrop)|init_std|initializer_.*|embedding_initializer.*"
-    r"|output_(attentions|hidden_states|router_logits)|router_(aux_loss_coef|jitter_noise)"
-    r"|summary_.*"
-)
 # Of the base class, and yet another network unless empty.
 OTHER_NETWORK = {
     "is_encoder_decoder", "add_cross_attention", "pruned_heads", "quantization_config",
@@ -140,20 +134,16 @@ class Settings:
 
     def _is_neutral(self, key: str, value) -> bool:
         """Whether a key cannot reach the forward pass, or is as if it were not there."""
-        if value is None or (key in OTHER_NETWORK and not value):
+        if value is None or (key in OTHER_NETWORK and not value) or only_of_training(key):
             return True
         if key in OTHER_NETWORK:
             return False
         # At its default a key that no family reads is what the families were verified with.
         defaults = class_defaults(type(self._hf))
         if key in defaults:
-            return key in NEUTRAL | general_keys() or value == defaults[key] or by_rule(key)
+            return key in NEUTRAL | general_keys() or value == defaults[key]
         private = key.startswith("_") and key.lstrip("_") not in defaults
-        return key in NEUTRAL | general_keys() or private or by_rule(key)
-
-
-def by_rule(key: str) -> bool:
-    return OF_TRAINING.fullmatch(key) is not None
+        return key in NEUTRAL | general_keys() or private
 
 
 @functools.cache
@@ -169,6 +159,14 @@ def class_defaults(cls) -> dict:
     """The keys that a configuration class declares, at their defaults."""
     with silent_transformers():
         return cls().to_dict()
+
+
+def config_class_keys(model_type: str) -> set[str]:
+    """The keys that the configuration class of a model_type declares, and other names of them."""
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    cls = CONFIG_MAPPING[model_type]
+    return {*class_defaults(cls), *cls.attribute_map}
 
 
 def transformers_config(raw: dict, where: str):

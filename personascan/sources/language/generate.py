@@ -17,6 +17,7 @@ from personascan.models.tap import Edits, Kept
 from personascan.reading import is_file, read_json
 from personascan.sources.language.editing import Editing
 from personascan.sources.language.extract import BATCH_TOKENS, memory_named
+from personascan.sources.language.penalties import penalised, repetition_penalty, tokens_seen
 from personascan.sources.language.prompts import Prompt, plan_batches
 
 NOTHING = -1  # where a row has ended
@@ -52,6 +53,8 @@ def generate(
 ) -> list[list[int]]:
     """The tokens that a model writes behind each prompt, with a key/value cache.
 
+    The checkpoint's repetition penalty is applied, as Transformers does.
+
     Args:
       prompts: from `tokenize`.
       editing: what is edited meanwhile; None: nothing.
@@ -63,7 +66,7 @@ def generate(
 
     Raises:
       InputError: no prompts, an encoder, a model without an unembedding, texts longer than the
-        model takes or in which its rotation would change.
+        model takes or in which its rotation would change, logits that are NaN or infinite.
     """
     if not prompts:
         raise InputError("there are no prompts to go on with")
@@ -78,17 +81,24 @@ def generate(
     # Another seed or other stops of that number compile nothing anew.
     seed, unseeded = jax.random.key(writing.seed), dataclasses.replace(writing, seed=0)
     params = as_bits(model.params) if jax.default_backend() == "cpu" else model.params
+    penalty = repetition_penalty(model)
     found = [[] for _ in prompts]
     batches = plan_batches(prompts, batch_tokens, pad=0, room=writing.new_tokens)
     with memory_named(batches):
         for batch in batches:
             edits = None if editing is None else editing.of_batch(batch, prompts)
-            new_BG = written(
+            new_BG, finite_B = written(
                 params, batch.tokens_BT, batch.lengths_B, batch.rows.astype(np.int32), seed, ends,
-                edits, decoder=model.decoder(), writing=unseeded,
-                edited=editing is not None and editing.generated,
+                edits, None if penalty == 1 else np.float32(penalty), decoder=model.decoder(),
+                writing=unseeded, edited=editing is not None and editing.generated,
             )  # fmt: skip
             for row, number in enumerate(batch.rows[: batch.real]):
+                if not finite_B[row]:
+                    weaker = "" if editing is None else "smaller strengths, "
+                    raise InputError(
+                        f"the logits behind prompt {number + 1} of {len(prompts)} are not finite; "
+                        f"use {weaker}dtype float32 or another checkpoint"
+                    )
                 new_G = np.asarray(new_BG[row])
                 found[number] = new_G[new_G != NOTHING].tolist()
     return found
@@ -96,13 +106,14 @@ def generate(
 
 @functools.partial(jax.jit, static_argnames=("decoder", "writing", "edited"))
 def written(
-    params, tokens_BT, lengths_B, row_B, seed, stop_S, edits: Edits | None, *, decoder, writing,
-    edited,
+    params, tokens_BT, lengths_B, row_B, seed, stop_S, edits: Edits | None, penalty=None, *,
+    decoder, writing, edited,
 ):  # fmt: skip
-    """New tokens [B, G] int32, NOTHING behind the end of a row.
+    """New tokens [B, G] int32, NOTHING behind the end of a row; whether its logits were finite [B].
 
-    row_B numbers the rows: what is drawn depends on it and the seed (a key) alone. edited: whether
-    the tokens that are written are edited too.
+    row_B numbers the rows: what is drawn depends on it and the seed (a key) alone. penalty: of
+    tokens that are there already, None: no penalty. edited: whether the tokens that are written are
+    edited too.
     """
     variables, rows = {"params": params}, len(tokens_BT)
     kept = Kept(jnp.zeros((rows, 1), jnp.int32))
@@ -112,9 +123,14 @@ def written(
             variables, tokens_BT, starts_B, cache, kept, edits, lengths_B, method="go_on"
         )
 
-    def choose(hidden_BD, step):
+    def choose(hidden_BD, step, seen_BV):
+        """The next tokens, whether logits are finite, and the tokens that are there with them."""
         logits_BV = decoder.apply(variables, hidden_BD[:, None], method="logits")[:, 0]
-        return chosen(logits_BV, row_B, step, seed, writing)
+        finite_B = jnp.isfinite(logits_BV).all(axis=1)
+        if penalty is None:
+            return chosen(logits_BV, row_B, step, seed, writing), finite_B, None
+        token_B = chosen(penalised(logits_BV, seen_BV, penalty), row_B, step, seed, writing)
+        return token_B, finite_B, seen_BV.at[jnp.arange(rows), token_B].set(True)
 
     slots = tokens_BT.shape[1] + writing.new_tokens
     cache = decoder.apply(variables, rows, slots, method="empty_cache")
@@ -128,16 +144,21 @@ def written(
         return before_B | jnp.isin(token_B, stop_S)
 
     def step_on(state):
-        step, token_B, ended_B, cache, new_BG = state
+        step, token_B, ended_B, cache, seen_BV, new_BG, finite_B = state
         hidden_B1D, cache = go_on(token_B[:, None], lengths_B + step - 1, cache, edits, None)
-        token_B = choose(hidden_B1D[:, 0], step)
+        token_B, now_finite_B, seen_BV = choose(hidden_B1D[:, 0], step, seen_BV)
         new_BG = new_BG.at[:, step].set(jnp.where(ended_B, NOTHING, token_B))
-        return step + 1, token_B, ended(token_B, ended_B), cache, new_BG
+        finite_B = finite_B & (ended_B | now_finite_B)
+        return step + 1, token_B, ended(token_B, ended_B), cache, seen_BV, new_BG, finite_B
 
-    token_B = choose(last_BD, 0)
-    state = 1, token_B, ended(token_B, jnp.zeros(rows, bool)), cache, new_BG.at[:, 0].set(token_B)
+    seen_BV = None
+    if penalty is not None:
+        seen_BV = tokens_seen(tokens_BT, lengths_B, decoder.config.vocab_size)
+    token_B, finite_B, seen_BV = choose(last_BD, 0, seen_BV)
+    ended_B, new_BG = ended(token_B, jnp.zeros(rows, bool)), new_BG.at[:, 0].set(token_B)
+    state = jnp.int32(1), token_B, ended_B, cache, seen_BV, new_BG, finite_B
     unfinished = lambda s: (s[0] < writing.new_tokens) & ~s[2].all()  # noqa: E731
-    return jax.lax.while_loop(unfinished, step_on, state)[-1]
+    return jax.lax.while_loop(unfinished, step_on, state)[-2:]
 
 
 def chosen(logits_BV, row_B, step, seed, writing: Writing):

@@ -23,7 +23,7 @@ def log_likelihoods(
 
     Raises:
       InputError: as `extract`; a model without an unembedding; a statement of a single token with
-        nothing before it.
+        nothing before it, or whose likelihood is NaN or infinite.
     """
     if not model.config.has_head:
         raise InputError(f"{model.source} has no lm_head, and so no likelihood of statements")
@@ -45,6 +45,11 @@ def log_likelihoods(
                     raise InputError(
                         f"statement {statements[statement].id} is a single token with nothing "
                         "before it, and so has no likelihood; leave it out"
+                    )
+                if not np.isfinite(own).all():
+                    raise InputError(
+                        f"the likelihood of statement {statements[statement].id} is not finite; "
+                        "use dtype float32 or another checkpoint"
                     )
                 found_N[statement] = own.mean()
     return found_N

@@ -1,0 +1,70 @@
+"""What is known of a study before anything is computed is refused then."""
+
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+from tiny_models import save_tiny_llama
+from tiny_studies import recipe, write_statements
+
+import personascan
+from personascan.models.load import identify
+from personascan.study.config import StudyConfig, validated
+from personascan.study.opening import open_study
+
+INTERVENED = dict(places=("resid_post 0",), controls=1, bootstrap=2, draws=1, statements=2)
+
+
+@pytest.fixture
+def place(tmp_path):
+    save_tiny_llama(tmp_path / "model")
+    write_statements(tmp_path / "statements")
+    return tmp_path
+
+
+def rewrite(place, change):
+    path = place / "model/model.safetensors"
+    save_file(change(load_file(path)), path, {"format": "pt"})
+
+
+def opened(place, **changes):
+    return open_study(validated(StudyConfig, recipe(place, **changes)))
+
+
+def test_a_model_without_head_is_not_intervened_on(place, capsys):
+    rewrite(place, lambda tensors: {n: w for n, w in tensors.items() if n != "lm_head.weight"})
+    assert not identify(str(place / "model")).config.has_head
+    with pytest.raises(personascan.InputError, match="predicts no next token"):
+        opened(place, intervention=INTERVENED)
+    (source,) = opened(place, baselines=("length", "log-likelihood")).sources
+    assert [b.name for b in source.baselines] == ["characters"]
+    assert "no lm_head, and so no log-likelihood" in capsys.readouterr().err
+
+
+def test_tensors_that_are_not_the_models_are_listed_before_any_is_read(place):
+    rewrite(
+        place,
+        lambda found: {n.replace(".norm.", ".end."): w for n, w in found.items()},
+    )
+    with pytest.raises(personascan.InputError, match=r"-model\.norm.* \+model\.end"):
+        identify(str(place / "model"))
+
+
+def test_a_direction_that_does_not_fit_is_refused(place):
+    path = place / "direction.safetensors"
+    save_file({"direction.1": np.ones(47, np.float32)}, path)
+    asked = INTERVENED | {"directions": (str(path),)}
+    with pytest.raises(personascan.InputError, match="47"):
+        opened(place, intervention=asked)
+    save_file({"direction.1": np.ones(48, np.float32)}, path)
+    opened(place, intervention=asked)
+
+
+def test_answers_that_begin_alike_are_refused(place):
+    path = place / "model/tokenizer.json"
+    tokenizer = json.loads(path.read_text())
+    tokenizer["normalizer"] = {"type": "Replace", "pattern": {"String": "Yes"}, "content": "No"}
+    path.write_text(json.dumps(tokenizer))
+    with pytest.raises(personascan.InputError, match="begins Yes and No with the same token"):
+        opened(place, intervention=INTERVENED)
