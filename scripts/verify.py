@@ -15,7 +15,7 @@ import personascan
 MODEL = flags.DEFINE_string("model", None, "Folder, .gguf file, hub id or pypi:.", required=True)
 STATEMENTS = flags.DEFINE_string("statements", "data/statements", "Text to run on.")
 TOKENS = flags.DEFINE_integer("tokens", 64, "Tokens of each of two rows.", lower_bound=2)
-DTYPE = flags.DEFINE_string("dtype", "float32", "Of ours, float32 or bfloat16; theirs is float32.")
+DTYPE = flags.DEFINE_string("dtype", "float32", "Of ours, as load_model has it; theirs is float32.")
 BOUND = flags.DEFINE_float("bound", None, "Relative error that agrees; 1e-5, bfloat16 0.05.")
 
 
