@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from personascan.errors import InputError
 from personascan.models.tap import Edit
 from personascan.places import ONCE, Place
 
@@ -51,8 +52,13 @@ def replaced(signed_D, row_D) -> Change:
 
 
 def shifted(shift_D) -> Change:
-    """A vector is added: steering."""
-    shift_D = np.asarray(shift_D, np.float32)
+    """A vector is added: steering. Raises InputError for one that float32 cannot hold."""
+    with np.errstate(over="ignore"):
+        shift_D = np.asarray(shift_D).astype(np.float32)
+    if not np.isfinite(shift_D).all():
+        raise InputError(
+            "a steering vector is not finite in float32; use a smaller strength or direction"
+        )
     return Change(np.ones_like(shift_D), shift_D)
 
 

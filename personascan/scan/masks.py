@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from personascan.array_like import as_array
 from personascan.errors import InputError
 from personascan.scan.devices import Searches
 from personascan.scan.options import as_row_sets
@@ -9,7 +10,10 @@ from personascan.scan.options import as_row_sets
 
 def check_masks(background_RN, evaluation_RN) -> tuple[np.ndarray, np.ndarray]:
     """Both masks as [R, N] bool, or an InputError."""
-    masks = [np.asarray(background_RN), np.asarray(evaluation_RN)]
+    masks = [
+        as_array("the background mask", background_RN),
+        as_array("the evaluation mask", evaluation_RN),
+    ]
     for name, mask in zip(("background", "evaluation"), masks, strict=True):
         if mask.ndim != 2 or mask.dtype != bool or not mask.size:
             raise InputError(

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from personascan.array_like import as_array
 from personascan.errors import InputError
-from personascan.files import partial_of, put_folder, real_place, remove
+from personascan.files import is_free, partial_of, put_folder, real_place, restore
 from personascan.hashes import SEAL, damaged_files, folder_sha256, seal, sealed_files
 from personascan.places import Place, named_place
 from personascan.reading import read_json
@@ -53,23 +54,24 @@ def write_rows(
       InputError: arrays or labels of different lengths, values that are not finite, an id that
         occurs twice, a folder that holds something else, a full disk.
     """
-    positive_N = np.asarray(positive)
+    positive_N = as_array("positive", positive)
     if positive_N.ndim != 1 or positive_N.dtype != bool:
         raise InputError(
             f"positive needs one bool for each row, got {positive_N.dtype} {positive_N.shape}"
         )
     count = len(positive_N)
     columns = {
-        "ids": [str(i) for i in (range(count) if ids is None else ids)],
-        "groups": [groups] * count if isinstance(groups, str) else list(map(str, groups)),
-        "entities": [""] * count if entities is None else list(map(str, entities)),
-        "conditions": [""] * count if conditions is None else list(map(str, conditions)),
+        "ids": texts("ids", range(count) if ids is None else ids, count),
+        "groups": texts("groups", [groups] * count if isinstance(groups, str) else groups, count),
+        "entities": texts("entities", [""] * count if entities is None else entities, count),
+        "conditions": texts("conditions", [""] * count if conditions is None else conditions, count),
     }
-    for name, column in columns.items():
-        if len(column) != count:
-            raise InputError(f"{name} has {len(column)} entries for {count} labels")
     if len(set(columns["ids"])) < count:
         raise InputError("ids names a row twice; give each row an id of its own")
+    if not isinstance(places, Mapping):
+        raise InputError(
+            f"places must map layers' names to activations, got {type(places).__name__}"
+        )
     arrays = {str(name): flattened(name, array, count) for name, array in places.items()}
     if not arrays:
         raise InputError("places is empty; give the activations of at least one layer")
@@ -81,16 +83,35 @@ def write_rows(
             np.save(partial / f"{number}.npy", array_ND)
         (partial / RECORD).write_text(json.dumps(record) + "\n", encoding="utf-8")
         seal(partial)
-        if place.exists() and sealed_files(place) == folder_sha256(partial):
+        if is_as_sealed(place, folder_sha256(partial)):
             return str(out)  # and what others map of it stays
-        remove(place)
-        put_folder(partial, place)
+        put_folder(partial, place, True)
     return str(out)
+
+
+def is_as_sealed(place: pathlib.Path, files: dict[str, str]) -> bool:
+    """Whether a folder holds these files, whole: {name: hash}."""
+    try:
+        there = (place / SEAL).exists()
+        return there and sealed_files(place) == files and not damaged_files(place)
+    except InputError:
+        return False  # a damaged seal: the rows are written again
+
+
+def texts(name: str, values, count: int) -> list[str]:
+    """One text for each row. Raises InputError for another number of them, or for no sequence."""
+    try:
+        found = list(map(str, values))
+    except TypeError as error:
+        raise InputError(f"{name} must be a sequence of {count} texts, got {values!r}") from error
+    if len(found) != count:
+        raise InputError(f"{name} has {len(found)} entries for {count} labels")
+    return found
 
 
 def flattened(name, array, count: int) -> np.ndarray:
     """A layer's activations as float32 [N, D]."""
-    array = np.asarray(array)
+    array = as_array(repr(name), array)
     if array.ndim < 2 or len(array) != count or array.dtype.kind not in "fiub":
         raise InputError(
             f"{name!r} must be numbers [{count}, nodes], one row a label; got {array.dtype} "
@@ -105,7 +126,7 @@ def flattened(name, array, count: int) -> np.ndarray:
 def own_place(out) -> pathlib.Path:
     """Where rows may be written: nothing is there, or rows that were written before."""
     place = real_place(out)
-    free = not place.exists() or (place.is_dir() and not any(place.iterdir()))
+    free = not place.exists() or is_free(place)
     if not free and not (place / RECORD).is_file():
         raise InputError(f"{out} holds something else; choose another folder")
     return place
@@ -151,15 +172,17 @@ class ArraySource:
         return named_place(text, self.places, self.layers)
 
     def fill(self, group: str, arrays, progress) -> None:
-        """Copy the group's rows."""
+        """Copy the group's rows. Raises InputError for a file that was changed since `open_rows`."""
         for place, array in arrays.items():
-            array[:] = read_array(self.folder / self.file(place))[self.rows_of[group]]
+            file = self.file(place)
+            array[:] = read_array(self.folder / file, self.files[file])[self.rows_of[group]]
         progress(len(self.groups[group]))
 
 
 def open_rows(folder) -> ArraySource:
     """The rows of a folder. Raises InputError for one that is missing, damaged or not of rows."""
     folder = real_place(folder)
+    restore(folder)
     if not (folder / RECORD).is_file():
         raise InputError(f"{folder} has no {RECORD}; write it with personascan.write_rows")
     if not (folder / SEAL).is_file() or (damaged := damaged_files(folder)):

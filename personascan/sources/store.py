@@ -1,6 +1,7 @@
 """Activations and their form on disk; files appear whole or not at all."""
 
 import contextlib
+import hashlib
 import json
 import pathlib
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import numpy as np
 
 from personascan.errors import InputError
 from personascan.files import reserve, whole_file, whole_folder
-from personascan.hashes import SEAL, damaged_files
+from personascan.hashes import AGAIN, SEAL, damaged_files
 from personascan.reading import read_json, refuse_special
 
 RECORD = "activations.json"
@@ -139,10 +140,13 @@ def on_disk(file: pathlib.Path, shape) -> np.ndarray:
 BFLOAT16 = np.dtype("V2")  # how a .npy file names the type, which NumPy has not
 
 
-def read_array(path) -> np.ndarray:
+def read_array(path, sha256: str = "") -> np.ndarray:
     """An array from a `.npy` file, bfloat16 included.
 
-    Raises InputError if it is missing, damaged, of objects or another kind of file.
+    sha256: the hash that the file has to have; "": any.
+
+    Raises InputError if it is missing, damaged, of objects or another kind of file, or has another
+    hash.
     """
     path = pathlib.Path(path)
     if path.suffix in OTHER_ARRAYS:
@@ -150,7 +154,12 @@ def read_array(path) -> np.ndarray:
     refuse_special(path)
     try:
         with open(path, "rb") as raw:
+            if sha256 and hashlib.file_digest(raw, "sha256").hexdigest() != sha256:
+                raise InputError(f"{path} has changed since it was first read; {AGAIN}")
+            raw.seek(0)
             array = np.load(raw, allow_pickle=False)
+    except InputError:
+        raise
     except Exception as error:
         # As above: a damaged file surfaces in many ways.
         raise InputError(f"{path} cannot be read as a .npy file ({error})") from error
