@@ -59,7 +59,8 @@ def edited_passes(
       batch_tokens: padded tokens that are read at once.
 
     Raises:
-      InputError: an encoder, a model without an unembedding, memory that runs out.
+      InputError: an encoder, a model without an unembedding, memory that runs out, an edit under
+        which an outcome is not a number.
     """
     if not model.config.causal or not model.config.has_head:
         raise InputError(f"{model.source} predicts no next token: its answers cannot be looked at")
@@ -77,7 +78,18 @@ def edited_passes(
         if found is None:
             found = np.full((len(ways), len(prompts), *made_WN.shape[2:]), np.nan)
         found[:, reading.numbers] = made_WN
+    refuse_broken(ways, found)
     return found
+
+
+def refuse_broken(ways: list[Way], found_WN) -> None:
+    """Refuse outcomes that are not numbers, which would pass for no effect."""
+    for way, outcome_N in zip(ways, found_WN, strict=True):
+        if np.isnan(outcome_N).any():
+            raise InputError(
+                f"{way.method} {way.action} {way.strength:g}: the model's activations grow beyond "
+                "its numbers; use smaller strengths"
+            )
 
 
 def in_all_ways(

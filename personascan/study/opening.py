@@ -1,7 +1,5 @@
 """A study's inputs, read and checked before anything is computed."""
 
-import importlib.metadata
-import platform
 from dataclasses import dataclass
 
 import jax
@@ -23,13 +21,9 @@ from personascan.study.course import Case, Topic, seed_of
 from personascan.study.intervened import direction_sha256
 from personascan.study.store import Store
 from personascan.study.units import Work
+from personascan.versions import installed
 
 ID_SEPARATOR = ";"
-PACKAGES = (
-    "personascan", "jax", "jaxlib", "flax", "numpy", "scikit-learn", "scipy", "transformers",
-    "tokenizers", "jinja2", "gguf", "optax",
-)  # fmt: skip
-
 
 @dataclass(frozen=True)
 class Opened:
@@ -234,8 +228,7 @@ def provenance(config: StudyConfig, sources: list[Source]) -> dict:
         hashes |= {file.name: file_sha256(file) for file in files}
     return {
         "seed": config.seed,
-        "versions": {"python": platform.python_version()}
-        | {name: importlib.metadata.version(name) for name in PACKAGES},
+        "versions": installed().versions,
         "platform": {
             "backend": jax.default_backend(),
             "devices": jax.device_count(),

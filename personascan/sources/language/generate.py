@@ -18,6 +18,7 @@ from personascan.sources.language.extract import BATCH_TOKENS, memory_named
 from personascan.sources.language.prompts import Prompt, plan_batches
 
 NOTHING = -1  # where a row has ended
+BROKEN = -2  # in place of a token: its logits are not numbers
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def generate(
 
     Raises:
       InputError: no prompts, an encoder, a model without an unembedding, texts longer than the
-        model takes or in which its rotation would change.
+        model takes or in which its rotation would change, logits that are not numbers.
     """
     if not prompts:
         raise InputError("there are no prompts to go on with")
@@ -88,6 +89,11 @@ def generate(
             )  # fmt: skip
             for row, number in enumerate(batch.rows[: batch.real]):
                 new_G = np.asarray(new_BG[row])
+                if (new_G == BROKEN).any():
+                    raise InputError(
+                        "the model's activations grow beyond its numbers, and it writes nothing; "
+                        "use smaller strengths where it is edited, or dtype float32"
+                    )
                 found[number] = new_G[new_G != NOTHING].tolist()
     return found
 
@@ -112,7 +118,8 @@ def written(
 
     def choose(hidden_BD, step):
         logits_BV = decoder.apply(variables, hidden_BD[:, None], method="logits")[:, 0]
-        return chosen(logits_BV, row_B, step, seed, writing)
+        token_B = chosen(logits_BV, row_B, step, seed, writing)
+        return jnp.where(jnp.isnan(logits_BV).any(1), BROKEN, token_B)
 
     slots = tokens_BT.shape[1] + writing.new_tokens
     cache = decoder.apply(variables, rows, slots, method="empty_cache")
@@ -123,7 +130,7 @@ def written(
         edits = edits._replace(tokens_BT=jnp.full((rows, 1), edited))
 
     def ended(token_B, before_B):
-        return before_B | jnp.isin(token_B, stop_S)
+        return before_B | jnp.isin(token_B, stop_S) | (token_B == BROKEN)
 
     def step_on(state):
         step, token_B, ended_B, cache, new_BG = state
