@@ -64,7 +64,7 @@ def put_folder(partial: pathlib.Path, place: pathlib.Path, replace: bool = False
         replace_folder(partial, place)
         return
     names, left = files_in(partial), unfinished(place)
-    with moving(partial, place, dict.fromkeys(names, []) | left) as staged:
+    with moving(partial, place, {name: [] for name in names} | left) as staged:
         for name in sorted(names, key=SEAL.__eq__):
             (place / name).parent.mkdir(parents=True, exist_ok=True)
             move(staged / name, place / name)
@@ -141,11 +141,10 @@ def unfinished(place: pathlib.Path) -> dict[str, list[str]]:
         found = read_json(place / MOVING)
     except InputError:
         return {}
-    inside = {n: h for n, h in found.items() if isinstance(h, list) and is_inside(place, n)}
-    return inside
+    return {name: h for name, h in found.items() if isinstance(h, list) and is_inside(name)}
 
 
-def is_inside(folder: pathlib.Path, name: str) -> bool:
+def is_inside(name: str) -> bool:
     """Whether a name that a file gives leads to nothing outside its folder."""
     return not pathlib.PurePath(name).is_absolute() and ".." not in pathlib.PurePath(name).parts
 

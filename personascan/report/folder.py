@@ -198,9 +198,7 @@ def write_files(study: Study, folder: pathlib.Path) -> None:
     write_pages(content, folder)
 
 
-def put_in_place(
-    partial: pathlib.Path, out: pathlib.Path, earlier: dict[str, list[str]]
-) -> None:
+def put_in_place(partial: pathlib.Path, out: pathlib.Path, earlier: dict[str, list[str]]) -> None:
     """Rename the new folder to `out`, or move its files into an earlier one, the seal last.
 
     A process that is ended in between leaves a list of the study's files and of what they may hold

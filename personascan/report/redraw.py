@@ -1,15 +1,17 @@
 """A study's report made again from what the study stored, and studies set side by side."""
 
+import contextlib
 import pathlib
 
 from personascan.errors import InputError
 from personascan.files import partial_of, put_folder, real_place, whole_file
-from personascan.hashes import seal_again
+from personascan.hashes import SEAL, seal_again
 from personascan.report.beside import compared, compared_html
-from personascan.report.document import read_document, without_texts
+from personascan.report.document import FILE, read_document, without_texts
 from personascan.report.files import HTML, MARKDOWN, markdown_files
 from personascan.report.html import page_html
 from personascan.report.paper import picture_files
+from personascan.visible import visible
 
 FORMATS = ("html", "md", "pdf", "png")
 
@@ -37,20 +39,23 @@ def write_report(study, format: str = "html", out: str = "", texts: bool = True)
         raise InputError("no study was named; give its folder (study, --study=out/demo)")
     folder = real_place(study)
     content = read_document(folder)
-    if not texts:
-        content = without_texts(content)
     place = real_place(out or folder / {"html": HTML, "md": MARKDOWN}.get(format, format))
-    if format == "html":
-        write_file(place, page_html(content).encode())
-        written = [place]
-    elif format == "md":
-        files = markdown_files(content)
-        written = [place, *(place.parent / name for name in files if name != MARKDOWN)]
-        for name, bytes_ in files.items():
-            write_file(place if name == MARKDOWN else place.parent / name, bytes_)
-    else:
-        write_folder(place, picture_files(content, format))
+    with drawn_from(folder):
+        if not texts:
+            content = without_texts(content)
+        if format == "html":
+            files = {HTML: page_html(content).encode()}
+        elif format == "md":
+            files = markdown_files(content)
+        else:
+            files = picture_files(content, format)
+    main = {"html": HTML, "md": MARKDOWN}.get(format)
+    if main is None:
+        write_folder(place, files)
         return place
+    written = [place, *(place.parent / name for name in files if name != main)]
+    for name, bytes_ in files.items():
+        write_file(place if name == main else place.parent / name, bytes_)
     inside = [path.relative_to(folder).as_posix() for path in written if folder in path.parents]
     seal_again(folder, inside)
     return place
@@ -66,10 +71,32 @@ def compare_studies(folders, out: str = "compare.html") -> pathlib.Path:
         raise InputError("one study has nothing beside it; name two folders or more (--compare)")
     if len(set(folders)) < len(folders):
         raise InputError("a study is named twice; name different folders (--compare)")
-    content = compared([(folder, read_document(folder)) for folder in folders])
+    documents = [(folder, read_document(folder)) for folder in folders]
     place = real_place(out)
-    write_file(place, compared_html(content).encode())
+    with drawn_from(*folders):
+        page = compared_html(compared(documents)).encode()
+    write_file(place, page)
     return place
+
+
+@contextlib.contextmanager
+def drawn_from(*folders: pathlib.Path):
+    """Around the drawing of documents: one that no study wrote is an InputError.
+
+    Where all are sealed they are as a study wrote them, and the fault is not theirs.
+    """
+    try:
+        yield
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:
+        if all((folder / SEAL).exists() for folder in folders):
+            raise
+        raise InputError(
+            f"{', '.join(visible(folder / FILE) for folder in folders)} cannot be drawn "
+            f"({type(error).__name__}: {error}); run the study's command again: what is finished "
+            "is used"
+        ) from error
 
 
 def write_file(place: pathlib.Path, content: bytes) -> None:

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from personascan.array_like import as_array
 from personascan.errors import InputError
+from personascan.reading import real_array
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def deal(labels_RN, keys_R, clusters_N=None):
 
 def check_labels(positive_N) -> np.ndarray:
     """H1 labels as bool [N], or an InputError."""
-    labels_N = as_array("positive_N", positive_N)
+    labels_N = real_array("positive_N", positive_N)
     if labels_N.ndim != 1 or labels_N.dtype.kind not in "bui" or (labels_N > 1).any():
         raise InputError(
             f"positive_N needs one bool for each row, got {labels_N.dtype} {labels_N.shape}"

@@ -8,16 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from personascan.array_like import as_array
 from personascan.errors import InputError
 from personascan.files import is_free, partial_of, put_folder, real_place, restore
 from personascan.hashes import SEAL, damaged_files, folder_sha256, seal, sealed_files
 from personascan.places import Place, named_place
-from personascan.reading import read_json
+from personascan.reading import real_array
 from personascan.sources.base import Example, Terms
+from personascan.sources.rows_record import RECORD, read_rows_record
 from personascan.sources.store import read_array
-
-RECORD = "rows.json"
 
 
 def write_rows(
@@ -54,7 +52,7 @@ def write_rows(
       InputError: arrays or labels of different lengths, values that are not finite, an id that
         occurs twice, a folder that holds something else, a full disk.
     """
-    positive_N = as_array("positive", positive)
+    positive_N = real_array("positive", positive)
     if positive_N.ndim != 1 or positive_N.dtype != bool:
         raise InputError(
             f"positive needs one bool for each row, got {positive_N.dtype} {positive_N.shape}"
@@ -64,7 +62,9 @@ def write_rows(
         "ids": texts("ids", range(count) if ids is None else ids, count),
         "groups": texts("groups", [groups] * count if isinstance(groups, str) else groups, count),
         "entities": texts("entities", [""] * count if entities is None else entities, count),
-        "conditions": texts("conditions", [""] * count if conditions is None else conditions, count),
+        "conditions": texts(
+            "conditions", [""] * count if conditions is None else conditions, count
+        ),
     }
     if len(set(columns["ids"])) < count:
         raise InputError("ids names a row twice; give each row an id of its own")
@@ -111,7 +111,7 @@ def texts(name: str, values, count: int) -> list[str]:
 
 def flattened(name, array, count: int) -> np.ndarray:
     """A layer's activations as float32 [N, D]."""
-    array = as_array(repr(name), array)
+    array = real_array(repr(name), array)
     if array.ndim < 2 or len(array) != count or array.dtype.kind not in "fiub":
         raise InputError(
             f"{name!r} must be numbers [{count}, nodes], one row a label; got {array.dtype} "
@@ -172,7 +172,7 @@ class ArraySource:
         return named_place(text, self.places, self.layers)
 
     def fill(self, group: str, arrays, progress) -> None:
-        """Copy the group's rows. Raises InputError for a file that was changed since `open_rows`."""
+        """Copy the group's rows. Raises InputError for a file that was changed since."""
         for place, array in arrays.items():
             file = self.file(place)
             array[:] = read_array(self.folder / file, self.files[file])[self.rows_of[group]]
@@ -183,12 +183,7 @@ def open_rows(folder) -> ArraySource:
     """The rows of a folder. Raises InputError for one that is missing, damaged or not of rows."""
     folder = real_place(folder)
     restore(folder)
-    if not (folder / RECORD).is_file():
-        raise InputError(f"{folder} has no {RECORD}; write it with personascan.write_rows")
-    if not (folder / SEAL).is_file() or (damaged := damaged_files(folder)):
-        what = damaged[0] if (folder / SEAL).is_file() else SEAL
-        raise InputError(f"{folder / what} is missing or damaged; write the rows again")
-    record = read_json(folder / RECORD)
+    record, files, nodes = read_rows_record(folder)
     groups, rows_of = {}, {}
     columns = (record[name] for name in ("groups", "ids", "positive", "entities", "conditions"))
     for row, (group, id_, positive, entity, condition) in enumerate(zip(*columns, strict=True)):
@@ -196,12 +191,9 @@ def open_rows(folder) -> ArraySource:
         rows_of.setdefault(group, []).append(row)
     network, rows = record["network"], record["rows"]
     places = [Place(name, i, "", network) for i, name in enumerate(record["places"])]
-    widths = {
-        place: np.load(folder / f"{i}.npy", mmap_mode="r").shape[1]
-        for i, place in enumerate(places)
-    }
+    widths = dict(zip(places, nodes, strict=True))
     about = f"The activations of {len(places)} layers came as arrays ({RECORD} beside them)."
     return ArraySource(
-        network, folder, groups, rows_of, places, widths, dict(sealed_files(folder)),
+        network, folder, groups, rows_of, places, widths, files,
         Terms(rows=rows, h1=f"{rows} of the group", h0=f"{rows} that are expected"), about,
     )  # fmt: skip

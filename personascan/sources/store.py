@@ -12,6 +12,8 @@ import numpy as np
 from personascan.errors import InputError
 from personascan.files import reserve, whole_file, whole_folder
 from personascan.hashes import AGAIN, SEAL, damaged_files
+from personascan.memory import refuse_too_much
+from personascan.placing import is_inside
 from personascan.reading import read_json, refuse_special
 
 RECORD = "activations.json"
@@ -49,7 +51,10 @@ class Activations:
         refuse_special(pathlib.Path(path))
         try:
             with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
+                refuse_too_much(str(path), unpacked_bytes(file.zip), "extract into a folder (out)")
                 content = {name: file[name] for name in file.files}
+        except (InputError, MemoryError):
+            raise
         except Exception as error:
             # A damaged archive surfaces as any of a dozen errors of zip, zlib and the array reader.
             raise InputError(f"{path} is not a whole activations file ({error})") from error
@@ -60,6 +65,11 @@ class Activations:
         names = {k.split("/")[1]: v.tolist() for k, v in content.items() if "layer_names/" in k}
         arrays = {k: v for k, v in content.items() if "layer_names/" not in k}
         return checked(cls(by_site(arrays), ids, names, offsets), path)
+
+
+def unpacked_bytes(archive) -> int:
+    """Of all files of a zip archive, as it says itself."""
+    return sum(entry.file_size for entry in archive.infolist())
 
 
 def by_site(arrays: dict) -> dict:
@@ -78,8 +88,9 @@ def load_folder(folder: pathlib.Path) -> Activations:
     try:
         arrays = {}
         for name, file in record["arrays"].items():
-            refuse_special(folder / file)
-            arrays[name] = np.load(folder / file, mmap_mode="r", allow_pickle=False)
+            if not is_inside(file):
+                raise InputError(f"its array {file!r} lies outside of it")
+            arrays[name] = mapped_array(folder / file)
         found = Activations(
             by_site(arrays), record["ids"], record["layer_names"], np.array(record["offsets"])
         )
@@ -87,6 +98,16 @@ def load_folder(folder: pathlib.Path) -> Activations:
         # As above: a damaged file surfaces in many ways.
         raise InputError(f"{folder} is not a whole folder of activations ({error})") from error
     return checked(found, folder)
+
+
+def mapped_array(path: pathlib.Path) -> np.ndarray:
+    """An array of a `.npy` file, mapped into memory. Raises InputError for what is none."""
+    refuse_special(path)
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:
+        # As above: a damaged file surfaces in many ways.
+        raise InputError(f"{path} cannot be read as a .npy file ({error})") from error
 
 
 def refuse_damaged(folder: pathlib.Path) -> None:
@@ -158,7 +179,7 @@ def read_array(path, sha256: str = "") -> np.ndarray:
                 raise InputError(f"{path} has changed since it was first read; {AGAIN}")
             raw.seek(0)
             array = np.load(raw, allow_pickle=False)
-    except InputError:
+    except (InputError, MemoryError):
         raise
     except Exception as error:
         # As above: a damaged file surfaces in many ways.

@@ -25,6 +25,7 @@ from personascan.versions import installed
 
 ID_SEPARATOR = ";"
 
+
 @dataclass(frozen=True)
 class Opened:
     """A study whose inputs have been read and checked: nothing is computed yet."""

@@ -51,6 +51,18 @@ class Store:
         """Whether the unit is finished; its files are not read."""
         return self.record_path(unit).exists()
 
+    def seems_whole(self, unit: Unit) -> bool:
+        """Whether the unit is finished and none of its files is gone or cut short, by their sizes.
+
+        The hashes of arrays are not checked, so that this is quick.
+        """
+        try:
+            for name in self.record(unit)["arrays"]:
+                mapped(self.array_path(unit, name))
+        except (InputError, OSError, ValueError, EOFError):
+            return False
+        return True
+
     def whole(self, unit: Unit) -> bool:
         """Whether the unit is finished and every byte is as it was written.
 
@@ -211,9 +223,17 @@ def read_stored(path) -> np.ndarray:
 
 
 def read_mapped(path: pathlib.Path, sha256: str) -> np.ndarray:
-    """An array of a file, mapped into memory once its hash was checked; no empty one can be."""
+    """An array of a file, mapped into memory once its hash was checked."""
     if file_sha256(path) != sha256:
         raise InputError(f"{path} is not as it was written (its hash differs); {AGAIN}")
+    return mapped(path)
+
+
+def mapped(path: pathlib.Path) -> np.ndarray:
+    """An array of a file, mapped into memory; one without entries cannot be mapped, and is read.
+
+    Raises OSError, ValueError or EOFError for a file that is none, or is cut short.
+    """
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except ValueError:

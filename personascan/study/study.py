@@ -5,8 +5,8 @@ from dataclasses import replace
 from personascan.calibration.calibrate import calibration_bytes
 from personascan.errors import InputError
 from personascan.memory import refuse_too_much
-from personascan.study.course import Case, crossed
 from personascan.study.cluster import cluster
+from personascan.study.course import Case, crossed
 from personascan.study.opening import Opened
 from personascan.study.results import Study, read_part
 from personascan.study.run import Workers, run_extractions, run_works
