@@ -114,7 +114,7 @@ def moving(
     until the block has ended well. Room on the disk is taken before anything is replaced.
     """
     staged = partial
-    if partial.stat().st_dev != place.stat().st_dev:
+    if not on_one_disk(partial, place):
         staged = place / beside(place).name
     try:
         if staged != partial:
@@ -129,6 +129,10 @@ def moving(
     finally:
         if staged != partial:
             remove(staged)
+
+
+def on_one_disk(a: pathlib.Path, b: pathlib.Path) -> bool:
+    return a.stat().st_dev == b.stat().st_dev
 
 
 def merged(a: dict[str, list[str]], b: dict[str, list[str]]) -> dict[str, list[str]]:

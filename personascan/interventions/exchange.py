@@ -299,7 +299,7 @@ def opened_note(path, text, tensors: dict) -> tuple[str, dict]:
     try:
         note = json.loads(text)
         sha256 = note.pop("sha256")
-        name, record = note["name"], note["record"]
+        name, record = note["name"], dict(note["record"])
     except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
         raise InputError(f"{path} is damaged ({RECORD}: {error}); write it again") from error
     if sha256 != content_sha256(note, tensors):

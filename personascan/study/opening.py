@@ -6,7 +6,7 @@ import jax
 
 from personascan.analysis.separation import sample_sizes
 from personascan.errors import InputError
-from personascan.hashes import file_sha256
+from personascan.hashes import AGAIN, file_sha256
 from personascan.models.load import identify
 from personascan.places import Place, chosen_places
 from personascan.scan.splits import check_sizes, largest
@@ -80,12 +80,15 @@ def open_study(config: StudyConfig) -> Opened:
 
     Raises InputError for any file, persona, model or sample size at fault.
     """
+    statements = statements_sha256(config)
     sources = open_sources(config)
+    if statements_sha256(config) != statements:
+        raise InputError(f"{config.statements} has changed while it was read; {AGAIN}")
     for source in sources:
         named_places(config, source)
         refuse_unasked(config, source)
         refuse_impossible(config, source.groups)
-    return Opened(config, sources, provenance(config, sources))
+    return Opened(config, sources, provenance(config, sources, statements))
 
 
 def open_sources(config: StudyConfig) -> list[Source]:
@@ -218,15 +221,21 @@ def refuse_small(config: StudyConfig, pool: Pool, plan, halved: list) -> None:
             ) from error
 
 
-def provenance(config: StudyConfig, sources: list[Source]) -> dict:
+def statements_sha256(config: StudyConfig) -> dict[str, str]:
+    """{file: hash} of the statements' files; none where rows are no statements."""
+    if not config.statements:
+        return {}
+    files = statement_files(config.statements, config.personas)
+    return {file.name: file_sha256(file) for file in files}
+
+
+def provenance(config: StudyConfig, sources: list[Source], statements: dict[str, str]) -> dict:
     """What else decides the numbers: versions, platform and the inputs' contents."""
     hashes, several = {}, len(sources) > 1
     for source in sources:
         own = source.hashes()
         hashes |= {f"{source.name}: {name}": h for name, h in own.items()} if several else own
-    if config.statements:
-        files = statement_files(config.statements, config.personas)
-        hashes |= {file.name: file_sha256(file) for file in files}
+    hashes |= statements
     return {
         "seed": config.seed,
         "versions": installed().versions,
