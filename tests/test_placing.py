@@ -1,4 +1,4 @@
-"""Finished folders are put into place so that it can be ended at any moment: the next run goes on."""
+"""Finished folders are put into place so that it can be ended anywhere and goes on from there."""
 
 import errno
 import itertools

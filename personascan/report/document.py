@@ -56,6 +56,11 @@ def unpacked_bytes(packed: bytes) -> bytes:
     return content
 
 
+def is_formed(content: dict) -> bool:
+    """Whether a document has what every study's has."""
+    return all(isinstance(content[k], kind) for k, kind in FORM.items()) and bool(content["parts"])
+
+
 def without_texts(content: dict) -> dict:
     """The document with each row's id in place of its text."""
     texts = content["sheets"]["texts"]
@@ -87,7 +92,7 @@ def read_document(folder) -> dict:
         layout = content["layout"]
         digest, seal = hashlib.sha256(packed).hexdigest(), path.parent / SEAL
         whole = not seal.exists() or sealed_files(path.parent).get(FILE) == digest
-        whole &= layout != LAYOUT or all(isinstance(content[k], kind) for k, kind in FORM.items())
+        whole &= layout != LAYOUT or is_formed(content)
     except (OSError, EOFError, ValueError, KeyError, TypeError, RecursionError, zlib.error):
         whole = False
     if not whole:
