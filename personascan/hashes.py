@@ -68,9 +68,14 @@ def sealed_files(folder: pathlib.Path) -> dict[str, str]:
     whole = isinstance(files, dict) and record.get("sha256") == text_sha256(
         json.dumps(files, sort_keys=True)
     )
-    if not whole:
+    if not whole or not all(map(is_inside, files)):
         raise InputError(f"{folder / SEAL} is damaged")
     return files
+
+
+def is_inside(name: str) -> bool:
+    """Whether a name that a file gives leads to nothing outside its folder."""
+    return not pathlib.PurePath(name).is_absolute() and ".." not in pathlib.PurePath(name).parts
 
 
 def damaged_files(folder: pathlib.Path) -> list[str]:

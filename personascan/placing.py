@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Iterator
 
 from personascan.errors import InputError
-from personascan.hashes import SEAL
+from personascan.hashes import SEAL, is_inside
 from personascan.reading import read_json
 
 MOVING = ".personascan-moving"
@@ -146,11 +146,6 @@ def unfinished(place: pathlib.Path) -> dict[str, list[str]]:
     except InputError:
         return {}
     return {name: h for name, h in found.items() if isinstance(h, list) and is_inside(name)}
-
-
-def is_inside(name: str) -> bool:
-    """Whether a name that a file gives leads to nothing outside its folder."""
-    return not pathlib.PurePath(name).is_absolute() and ".." not in pathlib.PurePath(name).parts
 
 
 def files_in(folder: pathlib.Path) -> list[str]:

@@ -90,7 +90,6 @@ def note(number):
     DONE.append((number, threading.current_thread() is threading.main_thread()))
 
 
-@pytest.mark.slow
 def test_one_worker_with_one_thread_does_all_and_is_asked_for_its_version(monkeypatch):
     with LocalCluster(
         n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None

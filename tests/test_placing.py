@@ -12,7 +12,7 @@ import pytest
 import personascan
 from personascan import placing
 from personascan.files import sweep, whole_folder
-from personascan.hashes import damaged_files, seal
+from personascan.hashes import damaged_files, file_sha256, folder_sha256, seal, write_seal
 from personascan.report.folder import earlier_run, put_in_place, refuse_other_study
 from personascan.sources.arrays import open_rows
 
@@ -143,6 +143,16 @@ def test_advice_about_a_damaged_record_keeps_what_is_finished(tmp_path, name):
     (out / name).unlink()
     run(out, 0)
     assert contents(out).keys() == {*study(0), "sha256.json", "units/null/a.json"}
+
+
+def test_a_seal_that_names_files_elsewhere_is_damaged(tmp_path):
+    out, other = tmp_path / "out", tmp_path / "thesis.txt"
+    other.write_text("years")
+    run(out, 0)
+    write_seal(out, folder_sha256(out) | {"../thesis.txt": file_sha256(other)})
+    with pytest.raises(personascan.InputError, match=r"sha256\.json is damaged"):
+        run(out, 0)
+    assert other.read_text() == "years"
 
 
 def test_an_empty_folder_that_was_filled_in_part_is_filled_again(tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ import contextlib
 import pathlib
 
 from personascan.errors import InputError
-from personascan.files import partial_of, put_folder, real_place, whole_file
+from personascan.files import is_free, partial_of, put_folder, real_place, whole_file
 from personascan.hashes import SEAL, seal_again
 from personascan.report.beside import compared, compared_html
 from personascan.report.document import FILE, read_document, without_texts
@@ -107,7 +107,7 @@ def write_file(place: pathlib.Path, content: bytes) -> None:
 
 def write_folder(place: pathlib.Path, files: dict[str, bytes]) -> None:
     """A folder of these files, in place of the earlier one if that is of the same kind."""
-    if place.exists() and not (place / "captions.md").exists() and any(place.iterdir()):
+    if place.exists() and not (place / "captions.md").exists() and not is_free(place):
         raise InputError(f"{place} holds something else; choose another place (out, --out)")
     with partial_of(place, folder=True) as partial:
         for name, content in files.items():

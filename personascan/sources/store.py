@@ -11,9 +11,8 @@ import numpy as np
 
 from personascan.errors import InputError
 from personascan.files import reserve, whole_file, whole_folder
-from personascan.hashes import AGAIN, SEAL, damaged_files
+from personascan.hashes import AGAIN, SEAL, damaged_files, is_inside
 from personascan.memory import refuse_too_much
-from personascan.placing import is_inside
 from personascan.reading import read_json, refuse_special
 
 RECORD = "activations.json"
