@@ -12,7 +12,7 @@ from personascan.errors import InputError
 from personascan.reading import is_file, read_json
 
 SEAL = "sha256.json"
-AGAIN = "nothing of it was stored: run the same command again"  # after an input was changed
+RUN_AGAIN = "nothing of it was stored: run the same command again"  # after an input was changed
 SETTLED_SECONDS = 2  # a file changed less long ago may change again within a tick of its clock
 
 

@@ -383,6 +383,7 @@ def test_strength_zero_changes_nothing(pair):
     assert edited == generate(model, prompts, Writing(20), stop=())
 
 
+@pytest.mark.slow
 def test_what_grows_beyond_all_numbers_is_no_empty_text(pair):
     """An edit that leaves no numbers, in one row of several."""
     model, _ = pair

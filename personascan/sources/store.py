@@ -11,7 +11,7 @@ import numpy as np
 
 from personascan.errors import InputError
 from personascan.files import reserve, whole_file, whole_folder
-from personascan.hashes import AGAIN, SEAL, damaged_files, is_inside
+from personascan.hashes import RUN_AGAIN, SEAL, damaged_files, is_inside
 from personascan.memory import refuse_too_much
 from personascan.reading import read_json, refuse_special
 
@@ -175,7 +175,7 @@ def read_array(path, sha256: str = "") -> np.ndarray:
     try:
         with open(path, "rb") as raw:
             if sha256 and hashlib.file_digest(raw, "sha256").hexdigest() != sha256:
-                raise InputError(f"{path} has changed since it was first read; {AGAIN}")
+                raise InputError(f"{path} has changed since it was first read; {RUN_AGAIN}")
             raw.seek(0)
             array = np.load(raw, allow_pickle=False)
     except (InputError, MemoryError):

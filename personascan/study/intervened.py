@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from personascan.errors import InputError
-from personascan.hashes import AGAIN, file_sha256, text_sha256
+from personascan.hashes import RUN_AGAIN, file_sha256, text_sha256
 from personascan.interventions.design import STEER, Heads, ablation, designed, put_there
 from personascan.interventions.directions import Ground, most_frequent, signed_set
 from personascan.interventions.exchange import Direction, read_direction
@@ -137,7 +137,7 @@ def unchanged_direction(path: str, sha256: str, reader: Reader) -> Direction:
     model = reader.model()
     found = read_direction(path, model.config, model_sha256=model.sha256)
     if direction_sha256(path) != sha256:
-        raise InputError(f"{path} has changed since it was first read; {AGAIN}")
+        raise InputError(f"{path} has changed since it was first read; {RUN_AGAIN}")
     return found
 
 

@@ -6,7 +6,7 @@ import jax
 
 from personascan.analysis.separation import sample_sizes
 from personascan.errors import InputError
-from personascan.hashes import AGAIN, file_sha256
+from personascan.hashes import RUN_AGAIN, file_sha256
 from personascan.models.load import identify
 from personascan.places import Place, chosen_places
 from personascan.scan.splits import check_sizes, largest
@@ -83,7 +83,7 @@ def open_study(config: StudyConfig) -> Opened:
     statements = statements_sha256(config)
     sources = open_sources(config)
     if statements_sha256(config) != statements:
-        raise InputError(f"{config.statements} has changed while it was read; {AGAIN}")
+        raise InputError(f"{config.statements} has changed while it was read; {RUN_AGAIN}")
     for source in sources:
         named_places(config, source)
         refuse_unasked(config, source)

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import numpy as np
 
 from personascan.errors import InputError
-from personascan.hashes import AGAIN
+from personascan.hashes import RUN_AGAIN
 from personascan.models.autoencoder import Autoencoder
 from personascan.models.image import Classifier, logits_function
 from personascan.models.training import accuracy, kept_params, train_autoencoder, train_classifier
@@ -47,7 +47,7 @@ class Workshop:
         """The images of a part. Raises InputError where their files were changed since hashed."""
         found = load_images(self.plan.data, part)
         if image_files(self.plan.data) != self.files:
-            raise InputError(f"the images of {self.plan.data} have changed meanwhile; {AGAIN}")
+            raise InputError(f"the images of {self.plan.data} have changed meanwhile; {RUN_AGAIN}")
         return found
 
     @property

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from personascan.errors import InputError
-from personascan.hashes import AGAIN, text_sha256
+from personascan.hashes import RUN_AGAIN, text_sha256
 from personascan.models.load import Identity, LanguageModel, load_model
 from personascan.places import Place, named_place
 from personascan.sharding import parse_mesh
@@ -178,7 +178,9 @@ def loaded(name: str, dtype: str, mesh: str, content: str) -> LanguageModel:
     """The model of the moment, of files with that content: one at a time is held."""
     model = load_model(name, dtype=dtype, mesh=parse_mesh(mesh))
     if content_sha256(model.files) != content:
-        raise InputError(f"the files of {name} have changed since they were first read; {AGAIN}")
+        raise InputError(
+            f"the files of {name} have changed since they were first read; {RUN_AGAIN}"
+        )
     return model
 
 
