@@ -2,7 +2,7 @@
 
 What is being written stands beside its place as `.NAME.personascan-XXXXXXXX`, and meanwhile
 `.NAME.personascan-lock` is held; what a killed process leaves of either is removed by the next
-writer in that folder.
+writer in that folder, which also puts back what was about to be replaced (`placing`).
 """
 
 import contextlib
@@ -10,16 +10,15 @@ import errno
 import os
 import pathlib
 import re
-import secrets
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 
 from personascan.errors import InputError
-from personascan.hashes import SEAL, seal
+from personascan.hashes import seal
+from personascan.placing import EARLIER, MOVING, beside, put_back, put_folder, remove, unfinished
 
-PARTIAL = re.compile(r"\.(?P<name>.+)\.personascan-[0-9a-f]{8}")
+PARTIAL = re.compile(rf"\.(?P<name>.+)\.personascan-(?P<mark>[0-9a-f]{{8}}|{EARLIER})")
 ELSEWHERE = "choose another place"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
@@ -65,15 +64,17 @@ def sweep(folder: pathlib.Path) -> None:
         if not named or lock_of(folder / named["name"]).is_locked:  # this thread is writing it
             continue
         with contextlib.suppress(InputError, OSError), held(folder / named["name"]):
-            remove(found)
+            if named["mark"] == EARLIER:
+                put_back(folder / named["name"])
+            else:
+                remove(found)
 
 
-def remove(path: pathlib.Path) -> None:
-    """A file or folder, if it is there."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
+def restore(place: pathlib.Path) -> None:
+    """Put a folder back that a killed writer was about to replace, if nobody writes it now."""
+    if not place.exists() and beside(place, EARLIER).is_dir():
+        with contextlib.suppress(InputError, OSError), held(place):
+            put_back(place)
 
 
 @contextlib.contextmanager
@@ -114,7 +115,7 @@ def unwritable(place, error: Exception, advice: str = ELSEWHERE) -> InputError:
 
 def new_partial(place: pathlib.Path, folder: bool) -> pathlib.Path:
     """Under a name that nothing else has, with the permissions that the user's mask gives."""
-    partial = place.with_name(f".{place.name}.personascan-{secrets.token_hex(4)}")
+    partial = beside(place)
     if folder:
         partial.mkdir()
     else:
@@ -123,28 +124,6 @@ def new_partial(place: pathlib.Path, folder: bool) -> pathlib.Path:
         with tempfile.TemporaryFile(dir=place):
             pass  # it can be written, on whatever disk it is
     return partial
-
-
-def move(source: pathlib.Path, target: pathlib.Path) -> None:
-    """Put a file or folder in the place of another, from another disk as well."""
-    try:
-        os.replace(source, target)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        beside = target.with_name(f".{target.name}.personascan-{secrets.token_hex(4)}")
-        shutil.copytree(source, beside) if source.is_dir() else shutil.copyfile(source, beside)
-        os.replace(beside, target)
-        remove(source)
-
-
-def put_folder(partial: pathlib.Path, place: pathlib.Path) -> None:
-    """Rename a new folder to its place, or move what it holds into an empty one, the seal last."""
-    if not place.exists():
-        os.replace(partial, place)
-        return
-    for name in sorted((p.name for p in partial.iterdir()), key=SEAL.__eq__):
-        move(partial / name, place / name)
 
 
 def missing_parents(place: pathlib.Path) -> list[pathlib.Path]:
@@ -159,7 +138,7 @@ def real_place(path) -> pathlib.Path:
     try:
         place = pathlib.Path(os.path.realpath(pathlib.Path(path).expanduser()))
         place.exists()
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{path!r} is no place for a file ({error}); choose another") from error
     if not place.name:
         raise InputError(f"{path!r} is no place for a file; choose another")
@@ -219,9 +198,17 @@ def hold_folder(out):
 def new_place(out) -> pathlib.Path:
     """A place for a folder that is not there yet, or empty."""
     place = real_place(out)
-    if place.exists() and (not place.is_dir() or any(place.iterdir())):
+    if place.exists() and not is_free(place):
         raise InputError(f"{out} exists already; choose another place or delete it")
     return place
+
+
+def is_free(place: pathlib.Path) -> bool:
+    """Whether a place is a folder that holds nothing but what a writer that was ended put there."""
+    if not place.is_dir():
+        return False
+    known = {MOVING, *(name.split("/")[0] for name in unfinished(place))}
+    return all(p.name in known or PARTIAL.fullmatch(p.name) for p in place.iterdir())
 
 
 def reserve(path: pathlib.Path) -> None:

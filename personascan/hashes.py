@@ -12,6 +12,7 @@ from personascan.errors import InputError
 from personascan.reading import is_file, read_json
 
 SEAL = "sha256.json"
+RUN_AGAIN = "nothing of it was stored: run the same command again"  # after an input was changed
 SETTLED_SECONDS = 2  # a file changed less long ago may change again within a tick of its clock
 
 
@@ -67,9 +68,14 @@ def sealed_files(folder: pathlib.Path) -> dict[str, str]:
     whole = isinstance(files, dict) and record.get("sha256") == text_sha256(
         json.dumps(files, sort_keys=True)
     )
-    if not whole:
+    if not whole or not all(map(is_inside, files)):
         raise InputError(f"{folder / SEAL} is damaged")
     return files
+
+
+def is_inside(name: str) -> bool:
+    """Whether a name that a file gives leads to nothing outside its folder."""
+    return not pathlib.PurePath(name).is_absolute() and ".." not in pathlib.PurePath(name).parts
 
 
 def damaged_files(folder: pathlib.Path) -> list[str]:

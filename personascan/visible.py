@@ -6,7 +6,7 @@ import unicodedata
 # the separators that end a line; of the format characters, these two only join letters.
 HIDDEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 JOINERS = "\u200c\u200d"
-FORMULA = ("=", "+", "-", "@", "'")
+FORMULA = ("=", "+", "-", "@", "'", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # fullwidth ones too
 
 
 def visible(text: str) -> str:

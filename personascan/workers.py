@@ -3,9 +3,11 @@
 import contextlib
 import functools
 import os
+import signal
 import threading
 import time
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import resource_tracker
 
 import joblib
 from tqdm import tqdm
@@ -31,8 +33,9 @@ def in_processes(function, calls: list[tuple], processes: int, what: str, unit: 
         joblib.delayed(called)(number, parent, compiled, function, *call)
         for number, call in enumerate(calls)
     )
-    # In the order in which they end, so that what fails ends the rest at once.
-    done = joblib.Parallel(processes or -1, return_as="generator_unordered")(work)
+    with deaf_to_interrupts() if processes else contextlib.nullcontext():
+        # In the order in which they end, so that what fails ends the rest at once.
+        done = joblib.Parallel(processes or -1, return_as="generator_unordered")(work)
     try:
         found = dict(tqdm(done, desc=what, total=len(calls), unit=f" {unit}", miniters=1))
         return [found[number] for number in range(len(calls))]
@@ -41,6 +44,23 @@ def in_processes(function, calls: list[tuple], processes: int, what: str, unit: 
             f"one of the {processes} worker processes of {what} was ended from outside, most often "
             "since memory ran out; free some, use fewer jobs, or fewer statements (limit)"
         ) from error
+
+
+@contextlib.contextmanager
+def deaf_to_interrupts():
+    """Processes that are started inside never see an interrupt: a terminal sends it to all.
+
+    Their parent alone answers it, and they end with that. Here it waits until the block ends.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # its start would let interrupts through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def called(number: int, parent: int, compiled: str | None, function, *arguments) -> tuple:

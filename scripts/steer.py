@@ -46,7 +46,9 @@ def main(_) -> None:
     )  # fmt: skip
     model = reader.model()
     if DIRECTION.value:
-        direction = personascan.read_direction(DIRECTION.value, model.config, at=AT.value)
+        direction = personascan.read_direction(
+            DIRECTION.value, model.config, at=AT.value, model_sha256=model.sha256
+        )
     for path in EXPORT.value:
         personascan.write_direction(path, direction, model, overwrite=OVERWRITE.value)
         print(f"{visible(path)}: {visible(direction.name)}")

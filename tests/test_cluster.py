@@ -5,12 +5,16 @@ import os
 import pathlib
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
+from distributed import LocalCluster
 from tiny_studies import files_of, recipe, run_study
 
 import personascan
+from personascan.study import cluster as cluster_module
+from personascan.versions import installed
 
 # No dashboard, no memory limits, and whatever the workers leave in a folder of the test's own.
 QUIET = os.environ | {"DASK_DISTRIBUTED__WORKER__MEMORY__TERMINATE": "False"}
@@ -76,6 +80,27 @@ def test_a_worker_is_killed_and_the_tables_are_the_same(place, cluster, tmp_path
     differing = {name for name, content in found.items() if expected[name] != content}
     assert found.keys() == expected.keys()
     assert differing <= {"study.json", "sha256.json"}
+
+
+DONE = []
+
+
+def note(number):
+    """A call of a worker that is a thread of this process."""
+    DONE.append((number, threading.current_thread() is threading.main_thread()))
+
+
+def test_one_worker_with_one_thread_does_all_and_is_asked_for_its_version(monkeypatch):
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+    ) as local:
+        with cluster_module.cluster(local.scheduler_address):
+            cluster_module.by_cluster(note, [(n,) for n in range(4)], "calls", "calls")
+        assert sorted(DONE) == [(n, False) for n in range(4)]
+        asked = []
+        monkeypatch.setattr(cluster_module, "check_workers", asked.append)
+        with cluster_module.cluster(local.scheduler_address):
+            assert [list(found.values()) for found in asked] == [[installed()]]
 
 
 def test_a_scheduler_that_is_not_there_is_one_line(place):

@@ -36,6 +36,14 @@ PROMPTS = [
 ]
 
 
+def test_outcomes_that_are_no_numbers_are_refused_by_name():
+    passes.refuse_broken([UNEDITED, UNEDITED], np.zeros((2, 3)))
+    with pytest.raises(personascan.InputError, match=r"found nodes steer 4: .* smaller strengths"):
+        passes.refuse_broken(
+            [UNEDITED, Way("found nodes", "steer", 4.0)], np.array([[0.0, 1.0], [0.0, np.nan]])
+        )
+
+
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory):
     """(ours, theirs) of a tiny model of heads wider than the stream."""

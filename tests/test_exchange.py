@@ -51,6 +51,28 @@ def test_safetensors_come_back_bit_for_bit(tmp_path):
         }  # fmt: skip
 
 
+@pytest.mark.parametrize("suffix", [".safetensors", ".gguf"])
+def test_a_direction_of_another_model_is_read_with_a_note(tmp_path, capsys, suffix):
+    record = {"model": "someone/el\x1bse", "model_sha256": "0" * 64}
+    path, made = tmp_path / f"d{suffix}", dataclasses.replace(stream(2), record=record)
+    if suffix == ".gguf":
+        write_gguf(path, made, CONFIG, "llama")
+    else:
+        write_safetensors(path, made)
+    read_direction(path, CONFIG, model_sha256="0" * 64)
+    assert capsys.readouterr().err == ""
+    read_direction(path, CONFIG, model_sha256="1" * 64)
+    assert r"was made for someone/el\x1bse, another model than" in capsys.readouterr().err
+    read_direction(path, CONFIG)
+    assert "whether this is that model was not checked" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shift_D", [[1.0] * 8, np.ma.masked_equal(np.ones(8, np.float32), 2)])
+def test_vectors_that_are_no_plain_arrays_are_refused(tmp_path, shift_D):
+    direction = Direction("d", {("resid_post", 2): shift_D})
+    refused("as a NumPy array", write_safetensors, tmp_path / "d.safetensors", direction)
+
+
 def test_gguf_is_what_the_format_says(tmp_path):
     written = stream(4, 1)
     write_gguf(tmp_path / "d.gguf", written, CONFIG, "llama")

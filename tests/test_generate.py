@@ -13,7 +13,8 @@ from tiny_edits import edited_prompts, prompts_of, ways_of
 from tiny_models import VARIANTS, save_tiny
 
 import personascan
-from personascan.interventions.ways import UNEDITED, stacked
+from personascan.interventions.steering import way_of
+from personascan.interventions.ways import UNEDITED, Change, Way, stacked
 from personascan.models import verify
 from personascan.models.decoder import as_bits
 from personascan.models.families import ENCODERS, FAMILIES
@@ -405,6 +406,26 @@ def test_strength_zero_changes_nothing(pair):
     editing = Editing(sites, np.arange(8) % 3)
     edited = generate(model, prompts, Writing(20), editing=editing, stop=())
     assert edited == generate(model, prompts, Writing(20), stop=())
+
+
+@pytest.mark.slow
+def test_what_grows_beyond_all_numbers_is_no_empty_text(pair):
+    """An edit that leaves no numbers, in one row of several."""
+    model, _ = pair
+    ways = ways_of()
+    broken = Change(np.full(48, np.nan, np.float32), np.zeros(48, np.float32))
+    ways[2] = Way("w", "broken", changes={("resid_post", 1): broken})
+    editing = Editing(stacked(ways, {"resid_post": 48}), np.arange(8) % 3)
+    with pytest.raises(personascan.InputError, match="use smaller strengths"):
+        generate(model, edited_prompts(model), Writing(6), stop=(), editing=editing)
+
+
+@pytest.mark.parametrize("strength", [1e39, 1e20, -1e30])
+def test_a_strength_beyond_what_a_norm_can_square_is_refused(strength):
+    direction = personascan.Direction("d", {("resid_post", 1): np.full(48, 2, np.float32)})
+    with pytest.raises(personascan.InputError, match=r"strength -?1e\+\d\d: .* smaller strength"):
+        way_of(direction, strength)
+    assert way_of(direction, 1e15).changes
 
 
 def test_tokens_to_edit_are_named():

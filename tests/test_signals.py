@@ -156,6 +156,18 @@ def test_a_killed_worker_is_one_line(tmp_path):
         in_processes(ends_itself, [(1,), (2,)], 2, "work", "calls")
 
 
+@pytest.mark.slow
+def test_workers_hear_no_interrupt_from_their_first_moment():
+    """A terminal sends it to all of them; their parent alone answers, and they end with it."""
+    from personascan.workers import in_processes
+
+    assert in_processes(is_deaf, [(n,) for n in range(4)], 2, "work", "calls") == [True] * 4
+
+
+def is_deaf(_) -> bool:
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
 def ends_itself(_):
     os.kill(os.getpid(), signal.SIGKILL)
 

@@ -25,6 +25,8 @@ from personascan.calibration.labellings import Labellings, draw_labellings
 from personascan.calibration.null import null_bytes, null_frequencies, null_scores
 from personascan.errors import InputError
 from personascan.scan.options import ScanOptions
+from personascan.scan.pvalues import as_matrix
+from personascan.scan.runs import refuse_no_places
 from personascan.scan.splits import SplitPlan
 
 STATISTICS = ("mean", "min_alpha")
@@ -171,13 +173,13 @@ def calibrate(
         raise InputError(f"nodes = {nodes!r} is no place of the pool: {listed(places)}")
     labellings = draw_labellings(positive_N, plan, permutations, seed)
     if statistic == "mean":
-        scores = [null_scores(places[key], labellings, runs, options) for key in places]
+        scores = [null_scores(matrix_at(places, key), labellings, runs, options) for key in places]
         statistic_PT = mean_statistic(scores)
     else:
         statistic_PT = min_alpha(places, labellings, runs, options)
     frequency_TC = np.zeros((permutations + 1, 0), np.float32)
     if nodes is not None:
-        frequency_TC = null_frequencies(places[nodes], labellings, options)
+        frequency_TC = null_frequencies(matrix_at(places, nodes), labellings, options)
     found = family_of(tuple(places), statistic_PT, options, plan, seed)
     return replace(found, node_key=nodes, frequency_TC=frequency_TC)
 
@@ -205,6 +207,7 @@ def family_of(
 
 def as_places(pool) -> Mapping:
     """The pool as a mapping from keys, numbers where it has none; read place by place."""
+    refuse_no_places(pool)
     if isinstance(pool, Mapping):
         places = pool
     elif getattr(pool, "ndim", 3) == 2:
@@ -216,6 +219,11 @@ def as_places(pool) -> Mapping:
     if not len(places):
         raise InputError("the pool has no places")
     return places
+
+
+def matrix_at(places: Mapping, key) -> np.ndarray:
+    """The rows of a place, checked. Raises InputError for what is no array [rows, nodes]."""
+    return as_matrix(f"place {key} of the pool", places[key])
 
 
 class Numbered(Mapping):
@@ -245,8 +253,9 @@ def min_alpha(places, labellings: Labellings, runs: int, options: ScanOptions) -
     for key in places:
         # Only breaks ties; from the place's key, so that its numbers do not hang on its company.
         rng = np.random.default_rng([labellings.seed, 1, *str(key).encode()])
+        place_ND = matrix_at(places, key)
         scores_AT = [
-            null_scores(places[key], labellings, runs, one).mean(1)
+            null_scores(place_ND, labellings, runs, one).mean(1)
             for one in separate_alphas(options, labellings.plan.background)
         ]
         found.append(min_alpha_statistic(np.array(scores_AT)[:, None], rng)[0])

@@ -10,6 +10,7 @@ import hashlib
 import json
 import pathlib
 import re
+import sys
 from dataclasses import dataclass, field
 
 import jax.numpy as jnp
@@ -23,6 +24,7 @@ from personascan.models.decoder import SITES
 from personascan.models.gguf_file import read_gguf
 from personascan.places import ONCE, STREAM, layer_number
 from personascan.reading import is_file
+from personascan.visible import visible
 
 RECORD = "personascan.record"  # key of the metadata; only one, as safetensors writes them unordered
 CONTROL_VECTOR = "controlvector"  # general.architecture
@@ -152,14 +154,19 @@ def block_of(site: str, layer: int, config: DecoderConfig) -> int:
     return block
 
 
-def read_direction(path, config: DecoderConfig, *, at: str = "") -> Direction:
+def read_direction(
+    path, config: DecoderConfig, *, at: str = "", model_sha256: str = ""
+) -> Direction:
     """The direction in a .safetensors or .gguf file, of our own writing or not, for this model.
 
     Tensors are named as `write_safetensors` does, or direction.N, which is resid_post of layer N.
-    Floating types become float32. A foreign file has no record, and is named by its file.
+    Floating types become float32. A foreign file has no record, and is named by its file. Where a
+    record names another model a note says so: a model of the same shape takes its vectors, and its
+    nodes may mean something else.
 
     Args:
       at: where the one vector of a file is added that names no place, such as "resid_post 16".
+      model_sha256: `LanguageModel.sha256` of this model; "": not known.
 
     Raises:
       InputError: a file that is missing, damaged, or of another kind; vectors that the model has
@@ -183,7 +190,22 @@ def read_direction(path, config: DecoderConfig, *, at: str = "") -> Direction:
             found.nodes[tuple(place)] = np.array(tensors[tensor])
     refuse_unusable(path, found)
     refuse_misfit(path, found, config)
+    say_other_model(path, record, model_sha256)
     return found
+
+
+def say_other_model(path, record: dict, model_sha256: str) -> None:
+    """A note where a direction's record names a model that is not, or may not be, this one."""
+    named = record.get("model_sha256")
+    if not named or named == model_sha256:
+        return
+    made_for = f"note: {visible(path)} was made for {visible(record.get('model', 'a model'))}"
+    is_this = (
+        "another model than this one (its hash differs), whose nodes may mean something else"
+        if model_sha256
+        else "and whether this is that model was not checked (give model_sha256)"
+    )
+    print(f"{made_for}, {is_this}", file=sys.stderr)
 
 
 def safetensors_content(path: pathlib.Path) -> tuple[dict, str | None]:
@@ -277,7 +299,7 @@ def opened_note(path, text, tensors: dict) -> tuple[str, dict]:
     try:
         note = json.loads(text)
         sha256 = note.pop("sha256")
-        name, record = note["name"], note["record"]
+        name, record = note["name"], dict(note["record"])
     except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
         raise InputError(f"{path} is damaged ({RECORD}: {error}); write it again") from error
     if sha256 != content_sha256(note, tensors):
@@ -308,6 +330,11 @@ def refuse_unusable(where, direction: Direction) -> None:
     for (site, layer), x_D, dtype in ((*item, d) for of, d in kinds for item in of.items()):
         if site not in SITES or layer < 0 or (site in ONCE and layer):
             raise InputError(f"{where}: {site!r} {layer} is no place; sites are {', '.join(SITES)}")
+        if not isinstance(x_D, np.ndarray) or isinstance(x_D, np.ma.MaskedArray):
+            raise InputError(
+                f"{where}: {site} {layer} is a {type(x_D).__name__}; give {np.dtype(dtype)} [D] "
+                "as a NumPy array"
+            )
         if x_D.dtype != dtype or x_D.ndim != 1:
             raise InputError(
                 f"{where}: {site} {layer} is {x_D.dtype} of shape {x_D.shape}; give "

@@ -93,7 +93,12 @@ def way_of(direction: Direction, strength: float) -> Way:
     """The push of that strength; none of strength 0."""
     if not strength:
         return UNEDITED
-    changes = {at: shifted(strength * shift_D) for at, shift_D in direction.shift.items()}
+    changes = {}
+    for at, shift_D in direction.shift.items():
+        try:  # in float64: a product beyond float32 is refused, not warned of
+            changes[at] = shifted(strength * np.asarray(shift_D, np.float64))
+        except InputError as error:
+            raise InputError(f"strength {strength:g}: {error}") from error
     return Way(direction.name, "steer", strength, changes=changes)
 
 

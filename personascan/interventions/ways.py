@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from personascan.errors import InputError
 from personascan.models.tap import Edit
 from personascan.places import ONCE, Place
 
@@ -51,8 +52,19 @@ def replaced(signed_D, row_D) -> Change:
 
 
 def shifted(shift_D) -> Change:
-    """A vector is added: steering."""
-    shift_D = np.asarray(shift_D, np.float32)
+    """A vector is added: steering.
+
+    Raises InputError for one that is too large: a model's norms square it in float32, and where
+    that is infinite they leave nothing of the activations.
+    """
+    with np.errstate(over="ignore"):
+        shift_D = np.asarray(shift_D).astype(np.float32)
+        squared = np.square(shift_D).sum()
+    if not np.isfinite(squared):
+        raise InputError(
+            "a steering vector is too large for float32, in which a model squares it; use a "
+            "smaller strength or direction"
+        )
     return Change(np.ones_like(shift_D), shift_D)
 
 

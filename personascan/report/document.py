@@ -5,12 +5,14 @@ the units, the model or the statements' files.
 """
 
 import gzip
+import hashlib
+import io
 import json
 import pathlib
 import zlib
 
 from personascan.errors import InputError
-from personascan.hashes import SEAL, file_sha256, sealed_files
+from personascan.hashes import SEAL, sealed_files
 from personascan.report.captions import captions
 from personascan.report.gathered import gathered
 from personascan.report.overview import differences_section
@@ -20,6 +22,8 @@ from personascan.visible import visible
 
 FILE = "report.json.gz"
 LAYOUT = 2  # of the document: a change of its form is a new number
+FORM = {"title": str, "parts": list, "across": list, "rows": str, "seed": int, "sheets": dict}
+MOST_BYTES = 2**30  # unpacked; no browser opens a page that comes near it
 
 
 def document(study: Study) -> dict:
@@ -41,6 +45,20 @@ def write_document(content: dict, folder: pathlib.Path) -> None:
     """The same content gives the same bytes."""
     text = json.dumps(content, ensure_ascii=True, separators=(",", ":"))
     (folder / FILE).write_bytes(gzip.compress(text.encode(), mtime=0))
+
+
+def unpacked_bytes(packed: bytes) -> bytes:
+    """What was compressed. Raises ValueError beyond `MOST_BYTES`: 4 MB can unpack to 4 GB."""
+    with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"it unpacks to more than {MOST_BYTES} bytes")
+    return content
+
+
+def is_formed(content: dict) -> bool:
+    """Whether a document has what every study's has."""
+    return all(isinstance(content[k], kind) for k, kind in FORM.items()) and bool(content["parts"])
 
 
 def without_texts(content: dict) -> dict:
@@ -69,11 +87,13 @@ def read_document(folder) -> dict:
             )
         )
     try:
-        content = json.loads(gzip.decompress(path.read_bytes()))
+        packed = path.read_bytes()
+        content = json.loads(unpacked_bytes(packed))
         layout = content["layout"]
-        seal = path.parent / SEAL
-        whole = not seal.exists() or sealed_files(path.parent).get(FILE) == file_sha256(path)
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zlib.error):
+        digest, seal = hashlib.sha256(packed).hexdigest(), path.parent / SEAL
+        whole = not seal.exists() or sealed_files(path.parent).get(FILE) == digest
+        whole &= layout != LAYOUT or is_formed(content)
+    except (OSError, EOFError, ValueError, KeyError, TypeError, RecursionError, zlib.error):
         whole = False
     if not whole:
         raise InputError(

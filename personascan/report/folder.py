@@ -4,17 +4,25 @@ Whatever else stands in the folder is the user's, and stays.
 """
 
 import contextlib
+import itertools
 import json
 import logging
 import os
 import pathlib
 import shlex
 import sys
-from typing import NamedTuple
 
 from personascan.errors import InputError
-from personascan.files import held, move, partial_of, real_place, unwritable
-from personascan.hashes import SEAL, damaged_files, file_sha256, seal, sealed_files
+from personascan.files import PARTIAL, held, partial_of, real_place, sweep, unwritable
+from personascan.hashes import (
+    SEAL,
+    damaged_files,
+    file_sha256,
+    folder_sha256,
+    seal,
+    sealed_files,
+)
+from personascan.placing import MOVING, merged, move, moving, unfinished
 from personascan.reading import read_json
 from personascan.report.document import document, write_document
 from personascan.report.files import write_pages
@@ -28,6 +36,7 @@ from personascan.visible import visible
 RECORD = "study.json"
 UNITS = "units"
 JOURNAL = "study.log"
+AGAIN = "delete it and run the same command again: what is finished is used"
 
 
 class Folder:
@@ -109,14 +118,14 @@ def refuse_other_study(
         raise InputError(f"{out} is a file; choose another --config.out")
     record = out / RECORD
     if not record.exists():
-        if any(found.name not in (UNITS, JOURNAL) for found in out.iterdir()):
+        if holds_others_files(out):
             raise InputError(f"{out} holds files that are not a study; choose another --config.out")
         return
     try:
         content = read_json(record)
         other, inputs = dict(content["config"]), dict(content["sha256"])
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{record} is damaged; delete {out} or choose another one") from error
+        raise InputError(f"{record} is damaged; {AGAIN}") from error
     differing = differences(other, config.to_dict())
     if not differing and sha256 is not None:
         differing = [f"contents of {n}" for n in differences(inputs, sha256)]
@@ -127,27 +136,36 @@ def refuse_other_study(
         )
 
 
-class Earlier(NamedTuple):
-    """What stands in the folder of an earlier run."""
+def holds_others_files(out: pathlib.Path) -> bool:
+    """Whether a folder without study.json is somebody else's: no study was ever written into it."""
+    with contextlib.suppress(InputError):
+        if RECORD in unfinished(out) or ((out / SEAL).exists() and RECORD in sealed_files(out)):
+            return False
+    known = (UNITS, JOURNAL, MOVING)
+    return any(p.name not in known and not PARTIAL.fullmatch(p.name) for p in out.iterdir())
 
-    files: set[str]  # that the study has written, as far as that is known
-    sealed: bool  # it is known, and so is that nobody has changed them
 
+def earlier_run(out: pathlib.Path) -> dict[str, list[str]]:
+    """{file: hashes that it may have} of what earlier runs have written, as far as that is known.
 
-def earlier_run(out: pathlib.Path) -> Earlier:
-    """What an earlier run has left. Raises InputError if a result was changed since."""
+    Raises InputError if a result was changed since.
+    """
+    if known := unfinished(out):
+        return known
     if not (out / SEAL).exists():
-        return Earlier(set(), sealed=False)
+        return {}
     try:
         changed = [name for name in damaged_files(out) if (out / name).exists()]
     except InputError as error:
-        raise InputError(f"{error}; delete {out} or choose another one") from error
+        raise InputError(f"{out / SEAL} is damaged; {AGAIN}") from error
     if changed:
         raise InputError(
             f"{out / changed[0]} is not as the study wrote it (damaged, or edited); move it away "
             "or delete it, and run again"
         )
-    return Earlier({SEAL, *sealed_files(out)}, sealed=True)
+    return {name: [sha256] for name, sha256 in sealed_files(out).items()} | {
+        SEAL: [file_sha256(out / SEAL)]
+    }
 
 
 def differences(a: dict, b: dict, prefix: str = "") -> list[str]:
@@ -180,31 +198,42 @@ def write_files(study: Study, folder: pathlib.Path) -> None:
     write_pages(content, folder)
 
 
-def put_in_place(partial: pathlib.Path, out: pathlib.Path, earlier: Earlier) -> None:
+def put_in_place(partial: pathlib.Path, out: pathlib.Path, earlier: dict[str, list[str]]) -> None:
     """Rename the new folder to `out`, or move its files into an earlier one, the seal last.
 
-    A process killed in between leaves a folder without a seal, which the next run completes: what
-    is there then is the study's if it is the same, and else the user's.
+    A process that is ended in between leaves a list of the study's files and of what they may hold
+    (`moving`), by which the next run completes it: whatever differs from that is the user's.
     """
     if not out.exists():
         os.replace(partial, out)
         return
-    (out / SEAL).unlink(missing_ok=True)
-    new = sorted(p.relative_to(partial).as_posix() for p in partial.rglob("*") if p.is_file())
-    for name in sorted(new, key=SEAL.__eq__):
-        target = out / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.exists() and name not in earlier.files and differ(target, partial / name):
-            aside = target.with_name(f"{target.name}.yours")
-            print(
-                f"note: {visible(target)} is not the study's; it is now {visible(aside.name)}",
-                file=sys.stderr,
-            )
-            os.replace(target, aside)
-        move(partial / name, target)
-    for name in earlier.files - set(new):
-        (out / name).unlink(missing_ok=True)
+    sweep(out)
+    new = folder_sha256(partial) | {SEAL: file_sha256(partial / SEAL)}
+    known = merged(earlier, {name: [sha256] for name, sha256 in new.items()})
+    with moving(partial, out, known) as staged:
+        (out / SEAL).unlink(missing_ok=True)
+        for name in sorted(new, key=lambda name: (name == SEAL, name != RECORD, name)):
+            target = out / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if is_others(target, known[name]):
+                put_aside(target)
+            move(staged / name, target)
+        for name in known.keys() - new.keys():
+            if not is_others(out / name, known[name]):
+                (out / name).unlink(missing_ok=True)
 
 
-def differ(a: pathlib.Path, b: pathlib.Path) -> bool:
-    return not a.is_file() or file_sha256(a) != file_sha256(b)
+def is_others(path: pathlib.Path, sha256: list[str]) -> bool:
+    """Whether something is there that no run of the study has written."""
+    return path.exists() and not (path.is_file() and file_sha256(path) in sha256)
+
+
+def put_aside(path: pathlib.Path) -> None:
+    """Keep what is the user's under another name."""
+    names = (f"{path.name}.yours{number or ''}" for number in itertools.count())
+    aside = next(found for name in names if not (found := path.with_name(name)).exists())
+    print(
+        f"note: {visible(path)} is not the study's; it is now {visible(aside.name)}",
+        file=sys.stderr,
+    )
+    os.replace(path, aside)

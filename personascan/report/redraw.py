@@ -1,15 +1,17 @@
 """A study's report made again from what the study stored, and studies set side by side."""
 
+import contextlib
 import pathlib
 
 from personascan.errors import InputError
-from personascan.files import partial_of, put_folder, real_place, whole_file
+from personascan.files import is_free, partial_of, put_folder, real_place, whole_file
 from personascan.hashes import SEAL, seal_again, sealed_files
 from personascan.report.beside import compared, compared_html
-from personascan.report.document import read_document, without_texts
+from personascan.report.document import FILE, read_document, without_texts
 from personascan.report.files import HTML, MARKDOWN, markdown_files
 from personascan.report.html import page_html
 from personascan.report.paper import picture_files
+from personascan.visible import visible
 
 FORMATS = ("html", "md", "pdf", "png")
 
@@ -41,17 +43,22 @@ def write_report(
         raise InputError("no study was named; give its folder (study, --study=out/demo)")
     folder = real_place(study)
     content = read_document(folder)
-    if not texts:
-        content = without_texts(content)
     place = real_place(out or folder / {"html": HTML, "md": MARKDOWN}.get(format, format))
     overwrite = overwrite or not out
+    with drawn_from(folder):
+        if not texts:
+            content = without_texts(content)
+        if format in ("pdf", "png"):
+            files = picture_files(content, format)
+        elif format == "md":
+            made = markdown_files(content)
+            named = {name: place if name == MARKDOWN else place.parent / name for name in made}
+            files = {named[name]: made[name] for name in made}
+        else:
+            files = {place: page_html(content).encode()}
     if format in ("pdf", "png"):
-        write_folder(place, picture_files(content, format), overwrite)
+        write_folder(place, files, overwrite)
         return place
-    files = {place: page_html(content).encode()}
-    if format == "md":
-        made = markdown_files(content)
-        files = {place if name == MARKDOWN else place.parent / name: made[name] for name in made}
     refuse_others([path for path in files if not overwrite and not of_study(path, folder)])
     for path, bytes_ in files.items():
         write_file(path, bytes_)
@@ -87,11 +94,33 @@ def compare_studies(folders, out: str = "compare.html", *, overwrite: bool = Fal
         raise InputError("one study has nothing beside it; name two folders or more (--compare)")
     if len(set(folders)) < len(folders):
         raise InputError("a study is named twice; name different folders (--compare)")
-    content = compared([(folder, read_document(folder)) for folder in folders])
+    documents = [(folder, read_document(folder)) for folder in folders]
     place = real_place(out)
     refuse_others([] if overwrite else [place])
-    write_file(place, compared_html(content).encode())
+    with drawn_from(*folders):
+        page = compared_html(compared(documents)).encode()
+    write_file(place, page)
     return place
+
+
+@contextlib.contextmanager
+def drawn_from(*folders: pathlib.Path):
+    """Around the drawing of documents: one that no study wrote is an InputError.
+
+    Where all are sealed they are as a study wrote them, and the fault is not theirs.
+    """
+    try:
+        yield
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:
+        if all((folder / SEAL).exists() for folder in folders):
+            raise
+        raise InputError(
+            f"{', '.join(visible(folder / FILE) for folder in folders)} cannot be drawn "
+            f"({type(error).__name__}: {error}); run the study's command again: what is finished "
+            "is used"
+        ) from error
 
 
 def write_file(place: pathlib.Path, content: bytes) -> None:
@@ -103,7 +132,7 @@ def write_file(place: pathlib.Path, content: bytes) -> None:
 def write_folder(place: pathlib.Path, files: dict[str, bytes], overwrite: bool) -> None:
     """A folder of these files; they replace those of an earlier one where that is asked for."""
     refuse_others([] if overwrite else [place / name for name in files])
-    if place.exists() and not (place / "captions.md").exists() and any(place.iterdir()):
+    if place.exists() and not (place / "captions.md").exists() and not is_free(place):
         raise InputError(f"{place} holds something else; choose another place (out, --out)")
     with partial_of(place, folder=True) as partial:
         for name, content in files.items():

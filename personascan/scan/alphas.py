@@ -3,6 +3,7 @@
 import numpy as np
 
 from personascan.errors import InputError
+from personascan.reading import real_array
 from personascan.scan.tails import Tail
 
 GRID_STEPS = 50
@@ -28,7 +29,7 @@ def check_alphas(alphas, alpha_max: float, alpha_min: float):
             raise InputError(f"alphas = {alphas!r} is unknown; use {names} or a sequence")
         return alphas
     try:
-        alphas_A = np.atleast_1d(np.asarray(alphas, np.float64))
+        alphas_A = np.atleast_1d(real_array("alphas", alphas).astype(np.float64))
     except (ValueError, TypeError) as error:
         raise InputError(f"alphas must be a sequence of numbers, got {alphas!r}") from error
     if alphas_A.ndim != 1 or not alphas_A.size or not ((alphas_A > 0) & (alphas_A < 1)).all():

@@ -3,13 +3,17 @@
 import numpy as np
 
 from personascan.errors import InputError
+from personascan.reading import real_array
 from personascan.scan.devices import Searches
 from personascan.scan.options import as_row_sets
 
 
 def check_masks(background_RN, evaluation_RN) -> tuple[np.ndarray, np.ndarray]:
     """Both masks as [R, N] bool, or an InputError."""
-    masks = [np.asarray(background_RN), np.asarray(evaluation_RN)]
+    masks = [
+        real_array("the background mask", background_RN),
+        real_array("the evaluation mask", evaluation_RN),
+    ]
     for name, mask in zip(("background", "evaluation"), masks, strict=True):
         if mask.ndim != 2 or mask.dtype != bool or not mask.size:
             raise InputError(

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from personascan.errors import InputError
+from personascan.reading import real_array
 from personascan.scan.alphas import (
     attained_alphas,
     check_alphas,
@@ -132,8 +133,8 @@ def as_row_sets(starts) -> np.ndarray:
     """Row sets to start from as bool [S, N], or an InputError."""
     wanted = 'starts must be "auto", a number or a bool array [row sets, rows]'
     try:
-        starts_SN = np.asarray(starts)
-    except ValueError as error:
+        starts_SN = real_array("starts", starts)
+    except InputError as error:
         raise InputError(wanted) from error
     if starts_SN.dtype != bool or starts_SN.ndim != 2 or not len(starts_SN):
         raise InputError(wanted)

@@ -93,6 +93,7 @@ def scan_pool(pool, background_RN, evaluation_RN, options: ScanOptions, **chosen
     """`scan_runs` with its options as a record; `chosen` holds the keywords that are none."""
     keyed = isinstance(pool, Mapping)
     layers = [pool] if getattr(pool, "ndim", 3) == 2 else pool
+    refuse_no_places(layers)
     count = len(layers) if hasattr(layers, "__len__") else 1
     task = make_task(background_RN, evaluation_RN, options, layers=count, **chosen)
     n_pool = task.background_RN.shape[1]
@@ -116,6 +117,17 @@ def scan_pool(pool, background_RN, evaluation_RN, options: ScanOptions, **chosen
             for key, found in results.items()
         }
     return dataclasses.replace(stack_layers(list(results.values())), note=task.note)
+
+
+def refuse_no_places(pool) -> None:
+    """Refuse what holds no arrays, such as None or a number."""
+    try:
+        iter(pool)
+    except TypeError as error:
+        raise InputError(
+            "the pool must be an array [rows, nodes] or [layers, rows, nodes], a sequence of "
+            f"arrays or a mapping of them, got {type(pool).__name__}"
+        ) from error
 
 
 def make_task(

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from personascan.errors import InputError
+from personascan.reading import real_array
 
 
 @dataclass(frozen=True)
@@ -147,10 +148,7 @@ def cluster_draws(keys_R, rows: int, clusters: int):
 
 def check_labels(positive_N) -> np.ndarray:
     """H1 labels as bool [N], or an InputError."""
-    try:
-        labels_N = np.asarray(positive_N)
-    except ValueError as error:
-        raise InputError("positive_N needs one label for each row") from error
+    labels_N = real_array("positive_N", positive_N)
     if labels_N.ndim != 1 or labels_N.dtype.kind not in "bui" or (labels_N > 1).any():
         raise InputError(
             f"positive_N needs one bool for each row, got {labels_N.dtype} {labels_N.shape}"

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from personascan.errors import InputError
-from personascan.files import partial_of, put_folder, real_place, remove
+from personascan.files import is_free, partial_of, put_folder, real_place, restore
 from personascan.hashes import SEAL, damaged_files, folder_sha256, seal, sealed_files
 from personascan.places import Place, named_place
-from personascan.reading import read_json
+from personascan.reading import real_array
 from personascan.sources.base import Example, Terms
+from personascan.sources.rows_record import RECORD, read_rows_record
 from personascan.sources.store import read_array
 
-RECORD = "rows.json"
 LOST = 1e-3  # of a node's deviation may be lost in float32
 CONSTANT = 2.0**-44  # of a node's largest value: a span of float64's own rounding
 
@@ -59,23 +59,28 @@ def write_rows(
         float32 cannot tell apart, an id that occurs twice, a group, id or condition that is
         missing, a folder that holds anything else, a full disk.
     """
-    positive_N = np.asarray(positive)
+    positive_N = real_array("positive", positive)
     if positive_N.ndim != 1 or positive_N.dtype != bool:
         raise InputError(
             f"positive needs one bool for each row, got {positive_N.dtype} {positive_N.shape}"
         )
     count = len(positive_N)
     columns = {
-        "ids": texts("ids", range(count) if ids is None else ids),
-        "groups": texts("groups", [groups] * count if isinstance(groups, str) else groups),
-        "entities": [""] * count if entities is None else texts("entities", entities, lone=True),
-        "conditions": [""] * count if conditions is None else texts("conditions", conditions),
+        "ids": texts("ids", range(count) if ids is None else ids, count),
+        "groups": texts("groups", [groups] * count if isinstance(groups, str) else groups, count),
+        "entities": texts(
+            "entities", [""] * count if entities is None else entities, count, lone=True
+        ),
+        "conditions": texts(
+            "conditions", [""] * count if conditions is None else conditions, count
+        ),
     }
-    for name, column in columns.items():
-        if len(column) != count:
-            raise InputError(f"{name} has {len(column)} entries for {count} labels")
     if len(set(columns["ids"])) < count:
         raise InputError("ids names a row twice; give each row an id of its own")
+    if not isinstance(places, Mapping):
+        raise InputError(
+            f"places must map layers' names to activations, got {type(places).__name__}"
+        )
     arrays = {str(name): flattened(name, array, count) for name, array in places.items()}
     if not arrays:
         raise InputError("places is empty; give the activations of at least one layer")
@@ -87,24 +92,36 @@ def write_rows(
             np.save(partial / f"{number}.npy", array_ND)
         (partial / RECORD).write_text(json.dumps(record) + "\n", encoding="utf-8")
         seal(partial)
-        if place.exists() and sealed_files(place) == folder_sha256(partial):
+        if is_as_sealed(place, folder_sha256(partial)):
             return str(out)  # and what others map of it stays
-        remove(place)
-        put_folder(partial, place)
+        put_folder(partial, place, True)
     return str(out)
 
 
-def texts(name: str, column, lone: bool = False) -> list[str]:
-    """A column as text; a missing entry (None, NaN, pandas.NA) is "" where rows may stand alone."""
-    found = []
-    for row, entry in enumerate(column):
-        if not missing(entry):
-            found.append(str(entry))
-        elif lone:
-            found.append("")
-        else:
+def is_as_sealed(place: pathlib.Path, files: dict[str, str]) -> bool:
+    """Whether a folder holds these files, whole: {name: hash}."""
+    try:
+        there = (place / SEAL).exists()
+        return there and sealed_files(place) == files and not damaged_files(place)
+    except InputError:
+        return False  # a damaged seal: the rows are written again
+
+
+def texts(name: str, column, count: int, lone: bool = False) -> list[str]:
+    """A column as text; a missing entry (None, NaN, pandas.NA) is "" where rows may stand alone.
+
+    Raises InputError for no sequence, another number of entries, and other missing ones.
+    """
+    try:
+        entries = list(column)
+    except TypeError as error:
+        raise InputError(f"{name} must be a sequence of {count} texts, got {column!r}") from error
+    if len(entries) != count:
+        raise InputError(f"{name} has {len(entries)} entries for {count} labels")
+    for row, entry in enumerate(entries):
+        if missing(entry) and not lone:
             raise InputError(f"{name} has no entry for row {row} ({entry!r}); give every row one")
-    return found
+    return ["" if missing(entry) else str(entry) for entry in entries]
 
 
 def missing(entry) -> bool:
@@ -119,7 +136,7 @@ def missing(entry) -> bool:
 
 def flattened(name, array, count: int) -> np.ndarray:
     """A layer's activations as float32 [N, D]."""
-    array = np.asarray(array)
+    array = real_array(repr(name), array)
     if array.ndim < 2 or len(array) != count or array.dtype.kind not in "fiub":
         raise InputError(
             f"{name!r} must be numbers [{count}, nodes], one row a label; got {array.dtype} "
@@ -156,7 +173,7 @@ def refuse_rounded(name, array_ND, narrow_ND) -> None:
 def own_place(out) -> pathlib.Path:
     """Where rows may be written: nothing is there, or rows that were written before, alone."""
     place = real_place(out)
-    if not place.exists():
+    if not place.exists() or is_free(place):
         return place
     there = {path.name for path in place.iterdir()} if place.is_dir() else {place.name}
     if there and not (place / RECORD).is_file():
@@ -210,21 +227,18 @@ class ArraySource:
         return named_place(text, self.places, self.layers)
 
     def fill(self, group: str, arrays, progress) -> None:
-        """Copy the group's rows."""
+        """Copy the group's rows. Raises InputError for a file that was changed since."""
         for place, array in arrays.items():
-            array[:] = read_array(self.folder / self.file(place))[self.rows_of[group]]
+            file = self.file(place)
+            array[:] = read_array(self.folder / file, self.files[file])[self.rows_of[group]]
         progress(len(self.groups[group]))
 
 
 def open_rows(folder) -> ArraySource:
     """The rows of a folder. Raises InputError for one that is missing, damaged or not of rows."""
     folder = real_place(folder)
-    if not (folder / RECORD).is_file():
-        raise InputError(f"{folder} has no {RECORD}; write it with personascan.write_rows")
-    if not (folder / SEAL).is_file() or (damaged := damaged_files(folder)):
-        what = damaged[0] if (folder / SEAL).is_file() else SEAL
-        raise InputError(f"{folder / what} is missing or damaged; write the rows again")
-    record = read_json(folder / RECORD)
+    restore(folder)
+    record, files, nodes = read_rows_record(folder)
     groups, rows_of = {}, {}
     columns = (record[name] for name in ("groups", "ids", "positive", "entities", "conditions"))
     for row, (group, id_, positive, entity, condition) in enumerate(zip(*columns, strict=True)):
@@ -232,12 +246,9 @@ def open_rows(folder) -> ArraySource:
         rows_of.setdefault(group, []).append(row)
     network, rows = record["network"], record["rows"]
     places = [Place(name, i, "", network) for i, name in enumerate(record["places"])]
-    widths = {
-        place: np.load(folder / f"{i}.npy", mmap_mode="r").shape[1]
-        for i, place in enumerate(places)
-    }
+    widths = dict(zip(places, nodes, strict=True))
     about = f"The activations of {len(places)} layers came as arrays ({RECORD} beside them)."
     return ArraySource(
-        network, folder, groups, rows_of, places, widths, dict(sealed_files(folder)),
+        network, folder, groups, rows_of, places, widths, files,
         Terms(rows=rows, h1=f"{rows} of the group", h0=f"{rows} that are expected"), about,
     )  # fmt: skip

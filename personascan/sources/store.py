@@ -1,6 +1,7 @@
 """Activations and their form on disk; files appear whole or not at all."""
 
 import contextlib
+import hashlib
 import json
 import pathlib
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ import numpy as np
 
 from personascan.errors import InputError
 from personascan.files import reserve, whole_file, whole_folder
-from personascan.hashes import SEAL, damaged_files
+from personascan.hashes import RUN_AGAIN, SEAL, damaged_files, is_inside
+from personascan.memory import refuse_too_much
 from personascan.reading import read_json, refuse_special
 
 RECORD = "activations.json"
@@ -48,7 +50,10 @@ class Activations:
         refuse_special(pathlib.Path(path))
         try:
             with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
+                refuse_too_much(str(path), unpacked_bytes(file.zip), "extract into a folder (out)")
                 content = {name: file[name] for name in file.files}
+        except (InputError, MemoryError):
+            raise
         except Exception as error:
             # A damaged archive surfaces as any of a dozen errors of zip, zlib and the array reader.
             raise InputError(f"{path} is not a whole activations file ({error})") from error
@@ -59,6 +64,11 @@ class Activations:
         names = {k.split("/")[1]: v.tolist() for k, v in content.items() if "layer_names/" in k}
         arrays = {k: v for k, v in content.items() if "layer_names/" not in k}
         return checked(cls(by_site(arrays), ids, names, offsets), path)
+
+
+def unpacked_bytes(archive) -> int:
+    """Of all files of a zip archive, as it says itself."""
+    return sum(entry.file_size for entry in archive.infolist())
 
 
 def by_site(arrays: dict) -> dict:
@@ -77,8 +87,9 @@ def load_folder(folder: pathlib.Path) -> Activations:
     try:
         arrays = {}
         for name, file in record["arrays"].items():
-            refuse_special(folder / file)
-            arrays[name] = np.load(folder / file, mmap_mode="r", allow_pickle=False)
+            if not is_inside(file):
+                raise InputError(f"its array {file!r} lies outside of it")
+            arrays[name] = mapped_array(folder / file)
         found = Activations(
             by_site(arrays), record["ids"], record["layer_names"], np.array(record["offsets"])
         )
@@ -86,6 +97,16 @@ def load_folder(folder: pathlib.Path) -> Activations:
         # As above: a damaged file surfaces in many ways.
         raise InputError(f"{folder} is not a whole folder of activations ({error})") from error
     return checked(found, folder)
+
+
+def mapped_array(path: pathlib.Path) -> np.ndarray:
+    """An array of a `.npy` file, mapped into memory. Raises InputError for what is none."""
+    refuse_special(path)
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:
+        # As above: a damaged file surfaces in many ways.
+        raise InputError(f"{path} cannot be read as a .npy file ({error})") from error
 
 
 def refuse_damaged(folder: pathlib.Path) -> None:
@@ -139,10 +160,13 @@ def on_disk(file: pathlib.Path, shape) -> np.ndarray:
 BFLOAT16 = np.dtype("V2")  # how a .npy file names the type, which NumPy has not
 
 
-def read_array(path) -> np.ndarray:
+def read_array(path, sha256: str = "") -> np.ndarray:
     """An array from a `.npy` file, bfloat16 included.
 
-    Raises InputError if it is missing, damaged, of objects or another kind of file.
+    sha256: the hash that the file has to have; "": any.
+
+    Raises InputError if it is missing, damaged, of objects or another kind of file, or has another
+    hash.
     """
     path = pathlib.Path(path)
     if path.suffix in OTHER_ARRAYS:
@@ -150,7 +174,12 @@ def read_array(path) -> np.ndarray:
     refuse_special(path)
     try:
         with open(path, "rb") as raw:
+            if sha256 and hashlib.file_digest(raw, "sha256").hexdigest() != sha256:
+                raise InputError(f"{path} has changed since it was first read; {RUN_AGAIN}")
+            raw.seek(0)
             array = np.load(raw, allow_pickle=False)
+    except (InputError, MemoryError):
+        raise
     except Exception as error:
         # As above: a damaged file surfaces in many ways.
         raise InputError(f"{path} cannot be read as a .npy file ({error})") from error

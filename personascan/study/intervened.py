@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from personascan.errors import InputError
-from personascan.hashes import file_sha256, text_sha256
+from personascan.hashes import RUN_AGAIN, file_sha256, text_sha256
 from personascan.interventions.answers import answers_to, of_words
 from personascan.interventions.design import STEER, Heads, ablation, designed, put_there
 from personascan.interventions.directions import Ground, most_frequent, signed_set
-from personascan.interventions.exchange import read_direction
+from personascan.interventions.exchange import Direction, read_direction
 from personascan.interventions.judging import NEUTRAL, as_asked, judged
 from personascan.interventions.plan import InterventionPlan
 from personascan.interventions.ways import UNEDITED, Way, replaced, shifted, site_layer
@@ -21,7 +21,7 @@ from personascan.sources.language.source import LanguageSource, Reader
 from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import PromptOptions
 from personascan.study.rows import StoredRows
-from personascan.study.store import Result, read_mapped
+from personascan.study.store import Result, read_stored
 from personascan.study.units import Unit, Work, canonical
 
 UNDECIDING = ("places", "comparisons", "bootstrap", "level", "directions")  # what is made with them
@@ -57,8 +57,8 @@ class NodeSet:
 
     def signed(self, ground: Ground, most: int) -> np.ndarray:
         """At most so many of its columns, as nodes with their directions."""
-        frequency_C = read_mapped(self.frequency_file)[0]
-        columns_C = most_frequent(read_mapped(self.file)[0], frequency_C, most)
+        frequency_C = read_stored(self.frequency_file)[0]
+        columns_C = most_frequent(read_stored(self.file)[0], frequency_C, most)
         return signed_set(columns_C, self.rows.shape[1], ground)
 
     def of_heads(self) -> Heads | None:
@@ -107,12 +107,12 @@ def intervention_work(
 ) -> Work:
     """A node set beside its controls."""
     seed = set_seed(seed, found)
+    directions = {path: direction_sha256(path) for path in plan.directions}
     inputs = found.inputs() | jury.inputs() | asked_identity(source) | {
-        "plan": judged_plan(plan), "seed": seed,
-        "directions": {path: direction_sha256(path) for path in plan.directions},
+        "plan": judged_plan(plan), "seed": seed, "directions": directions,
     } | label_inputs_of(jury)  # fmt: skip
     unit = Unit("intervention", inputs)
-    return Work(unit, intervention, (source.reader, found, jury, plan, seed))
+    return Work(unit, intervention, (source.reader, found, jury, plan, seed, directions))
 
 
 def asked_identity(source: LanguageSource) -> dict:
@@ -156,6 +156,15 @@ def direction_sha256(path: str) -> str:
         ) from error
 
 
+def unchanged_direction(path: str, sha256: str, reader: Reader) -> Direction:
+    """The direction of a file. Raises InputError where it was changed since it was hashed."""
+    model = reader.model()
+    found = read_direction(path, model.config, model_sha256=model.sha256)
+    if direction_sha256(path) != sha256:
+        raise InputError(f"{path} has changed since it was first read; {RUN_AGAIN}")
+    return found
+
+
 def judged_plan(plan: InterventionPlan) -> dict:
     """What of a plan decides the outcomes; intervals are made anew from them."""
     return {k: v for k, v in asdict(plan).items() if k not in UNDECIDING}
@@ -167,13 +176,17 @@ def label_inputs_of(jury: Jury) -> dict:
     return {"clusters": text_sha256(canonical(jury.clusters_N.tolist()))}
 
 
-def intervention(reader: Reader, found: NodeSet, jury: Jury, plan: InterventionPlan, seed: int):
+def intervention(
+    reader: Reader, found: NodeSet, jury: Jury, plan: InterventionPlan, seed: int,
+    directions: dict[str, str],
+):  # fmt: skip
     ground = found.ground()
     signed_D = found.signed(ground, plan.nodes)
     if not signed_D.any():
         return {"nodes": 0, "ways": []}, {}
-    config = reader.model().config
-    imported = tuple(read_direction(path, config) for path in plan.directions)
+    imported = tuple(
+        unchanged_direction(path, directions[path], reader) for path in plan.directions
+    )
     ways = designed(found.place, signed_D, ground, plan, seed, found.of_heads(), imported)
     values, arrays = outcomes(reader, ways, jury, plan.tokens, likelihood=plan.likelihood)
     return values | {"nodes": int(np.count_nonzero(signed_D))}, arrays

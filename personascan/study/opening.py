@@ -1,7 +1,5 @@
 """A study's inputs, read and checked before anything is computed."""
 
-import importlib.metadata
-import platform
 import sys
 from dataclasses import dataclass
 
@@ -11,7 +9,7 @@ from personascan.analysis.localisation import LocalisationPlan
 from personascan.analysis.separation import check_folds, sample_sizes
 from personascan.calibration.exchange import check_exchange, exchanged
 from personascan.errors import InputError
-from personascan.hashes import file_sha256
+from personascan.hashes import RUN_AGAIN, file_sha256
 from personascan.interventions.exchange import read_direction
 from personascan.interventions.judging import answer_margin
 from personascan.models.load import identify
@@ -29,13 +27,10 @@ from personascan.study.course import Case, Topic, seed_of
 from personascan.study.intervened import direction_sha256
 from personascan.study.store import Store
 from personascan.study.units import Work
+from personascan.versions import installed
 from personascan.visible import visible
 
 ID_SEPARATOR = ";"
-PACKAGES = (
-    "personascan", "jax", "jaxlib", "flax", "numpy", "scikit-learn", "scipy", "transformers",
-    "tokenizers", "jinja2", "gguf", "optax",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -92,12 +87,15 @@ def open_study(config: StudyConfig) -> Opened:
 
     Raises InputError for any file, persona, model or sample size at fault.
     """
+    statements = statements_sha256(config)
     sources = open_sources(config)
+    if statements_sha256(config) != statements:
+        raise InputError(f"{config.statements} has changed while it was read; {RUN_AGAIN}")
     for source in sources:
         named_places(config, source)
         refuse_unasked(config, source)
         refuse_impossible(config, source.groups)
-    return Opened(config, sources, provenance(config, sources))
+    return Opened(config, sources, provenance(config, sources, statements))
 
 
 def open_sources(config: StudyConfig) -> list[Source]:
@@ -265,19 +263,24 @@ def check_part(pool: Pool, plan: LocalisationPlan, part: str, seed: int) -> None
         raise InputError(f"{where}{error}") from error
 
 
-def provenance(config: StudyConfig, sources: list[Source]) -> dict:
+def statements_sha256(config: StudyConfig) -> dict[str, str]:
+    """{file: hash} of the statements' files; none where rows are no statements."""
+    if not config.statements:
+        return {}
+    files = statement_files(config.statements, config.personas)
+    return {file.name: file_sha256(file) for file in files}
+
+
+def provenance(config: StudyConfig, sources: list[Source], statements: dict[str, str]) -> dict:
     """What else decides the numbers: versions, platform and the inputs' contents."""
     hashes, several = {}, len(sources) > 1
     for source in sources:
         own = source.hashes()
         hashes |= {f"{source.name}: {name}": h for name, h in own.items()} if several else own
-    if config.statements:
-        files = statement_files(config.statements, config.personas)
-        hashes |= {file.name: file_sha256(file) for file in files}
+    hashes |= statements
     return {
         "seed": config.seed,
-        "versions": {"python": platform.python_version()}
-        | {name: importlib.metadata.version(name) for name in PACKAGES},
+        "versions": installed().versions,
         "platform": {
             "backend": jax.default_backend(),
             "devices": jax.device_count(),

@@ -6,7 +6,7 @@ import numpy as np
 
 from personascan.hashes import text_sha256
 from personascan.study.comparisons import Pool
-from personascan.study.store import Store, read_mapped
+from personascan.study.store import Store, read_stored
 from personascan.study.units import Unit, canonical
 
 
@@ -24,8 +24,8 @@ class StoredRows:
     shape: tuple[int, int]
 
     def array(self) -> np.ndarray:
-        """A copy of the rows in memory: [N, D]."""
-        return np.concatenate([read_mapped(path)[rows] for path, rows in self.parts])
+        """A copy of the rows in memory: [N, D]. Raises InputError for a file that was changed."""
+        return np.concatenate([read_stored(path)[rows] for path, rows in self.parts])
 
     def inputs(self, positive_N) -> dict:
         """What decides a result of these rows, as JSON holds it."""

@@ -1,6 +1,5 @@
 """Units of work through joblib into the store: on the cores of this machine, or a Dask cluster."""
 
-import contextlib
 import logging
 import os
 import pathlib
@@ -8,13 +7,13 @@ import time
 from dataclasses import dataclass
 
 import jax
-import joblib
 import numpy as np
 from jax.experimental import multihost_utils
 from tqdm import tqdm
 
 from personascan.compilations import make_room
 from personascan.errors import InputError
+from personascan.study.cluster import by_cluster
 from personascan.study.rows import activations_unit
 from personascan.study.store import Store
 from personascan.study.units import Work
@@ -22,7 +21,6 @@ from personascan.workers import in_processes
 
 journal = logging.getLogger("personascan.study")
 FEW = 4  # units that are done sooner than processes are started
-CONNECT_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -36,29 +34,6 @@ class Workers:
         if self.jobs < 0:
             raise InputError(f"jobs = {self.jobs}; use 0 for one a core, or a number")
         return self.jobs or (os.cpu_count() if jax.default_backend() == "cpu" else 1)
-
-
-@contextlib.contextmanager
-def cluster(workers: Workers):
-    """Connected to the Dask cluster inside, if one is named. Raises InputError without."""
-    if not workers.scheduler:
-        yield
-        return
-    try:
-        from distributed import Client
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"{error.name} is not installed, which a scheduler needs; pip install -e '.[cluster]'"
-        ) from error
-    try:
-        client = Client(workers.scheduler, timeout=CONNECT_SECONDS)
-    except (OSError, ValueError, TimeoutError) as error:
-        raise InputError(
-            f"no Dask scheduler answers at {workers.scheduler} ({error}); start one, or leave "
-            "scheduler out"
-        ) from error
-    with client:
-        yield
 
 
 def run_works(works: list[Work], store: Store, workers: Workers, what: str) -> None:
@@ -83,8 +58,7 @@ def run_works(works: list[Work], store: Store, workers: Workers, what: str) -> N
 def in_parallel(function, calls: list[tuple], processes: int, workers, what: str, unit: str):
     """`function(*call)` of every call, by this process, several, or the cluster's."""
     if workers.scheduler:
-        with joblib.parallel_config(backend="dask"):
-            in_processes(function, calls, 0, what, unit)
+        by_cluster(function, calls, what, unit)
     elif processes > 1:
         in_processes(function, calls, processes, what, unit)
     else:

@@ -42,7 +42,7 @@ from personascan.scan.options import ScanOptions
 from personascan.scan.result import ARRAYS, RunScans
 from personascan.scan.splits import SplitPlan, draw_splits
 from personascan.study.rows import StoredRows
-from personascan.study.store import Result, read_mapped
+from personascan.study.store import Result, read_stored
 from personascan.study.units import Unit, Work, canonical
 
 ALL = "all"  # the rows of a part: all of them, or half A or B
@@ -301,7 +301,7 @@ def validation_work(
 
 def validation(rows, labels, texts, file, find, judge, plan: ValidationPlan, seed: int):
     positive_N, clusters_N = labels.positive_N, labels.clusters_N
-    columns_C = read_mapped(file)[0]
+    columns_C = read_stored(file)[0]
     if plan.share:  # the file holds frequencies
         columns_C = most_frequent(columns_C, plan.share, rows.shape[1])
     if texts is None:
@@ -352,7 +352,7 @@ def profile_work(
 
 
 def profile(files, positive_N, clusters_N, depths, resamples: int, seed: int):
-    score_PN = np.stack([read_mapped(file) for file in files])
+    score_PN = np.stack([read_stored(file) for file in files])
     found = last_third(
         score_PN, positive_N, depths, resamples=resamples, seed=seed, clusters_N=clusters_N
     )

@@ -87,7 +87,7 @@ def status_of(opened: Opened, store: Store, workers: Workers) -> Status:
             later.update(more)
         for cases in levels:
             known.setdefault("split", []).extend(work.unit for work in split_works(cases))
-            if all(store.has(work.unit) for case in cases for work in case.searches()):
+            if all(store.seems_whole(work.unit) for case in cases for work in case.searches()):
                 works = [case.specificity(*rest) for case, *rest in crossed(cases)]
                 known.setdefault("specificity", []).extend(work.unit for work in works)
     kinds = {}
@@ -95,7 +95,7 @@ def status_of(opened: Opened, store: Store, workers: Workers) -> Status:
         units = known.get(kind, [])
         if not units and not later[kind]:
             continue
-        done = [unit for unit in units if store.has(unit)]
+        done = [unit for unit in units if store.seems_whole(unit)]
         kinds[kind] = Progress(
             len(done), len(units) + later[kind], mean_seconds(store, done[:TIMED])
         )
@@ -104,7 +104,7 @@ def status_of(opened: Opened, store: Store, workers: Workers) -> Status:
 
 def chosen_works(case: Case, store: Store) -> tuple[list, dict[str, int]]:
     """The units at chosen places, or how many there will be once places can be chosen."""
-    if all(store.has(work.unit) for work in case.searches()):
+    if all(store.seems_whole(work.unit) for work in case.searches()):
         works = [*case.localisations(), *case.projections(), *case.validations()]
         return works + case.interventions(), {}
     scans = 4 * case.chooses + len(case.named) * (1 + len(case.config.scan.mixtures))

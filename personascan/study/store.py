@@ -23,6 +23,7 @@ from personascan.study.units import Unit, canonical
 from personascan.visible import visible
 
 MARK = ".partial-"  # in the name of what is being written
+AGAIN = "run the study's command again, which computes it anew"
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,18 @@ class Store:
     def has(self, unit: Unit) -> bool:
         """Whether the unit is finished; its files are not read."""
         return self.record_path(unit).exists()
+
+    def seems_whole(self, unit: Unit) -> bool:
+        """Whether the unit is finished and none of its files is gone or cut short, by their sizes.
+
+        The hashes of arrays are not checked, so that this is quick.
+        """
+        try:
+            for name in self.record(unit)["arrays"]:
+                mapped(self.array_path(unit, name))
+        except (InputError, OSError, ValueError, EOFError):
+            return False
+        return True
 
     def whole(self, unit: Unit) -> bool:
         """Whether the unit is finished and every byte is as it was written.
@@ -86,24 +99,24 @@ class Store:
     def record(self, unit: Unit) -> dict:
         """The JSON file of a unit. Raises InputError, naming it, where it is damaged."""
         path = self.record_path(unit)
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            sha256 = record.pop("sha256")
-            whole = sha256 == text_sha256(canonical(record)) and record["unit"] == unit.record()
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            whole = False
-        if not whole:
-            raise InputError(f"{path} is not as it was written; run the same command again")
+        record = read_record(path)
+        if record["unit"] != unit.record():
+            raise InputError(f"{path} is not as it was written; {AGAIN}")
         return record
 
     def read(self, unit: Unit) -> Result:
         """A finished unit. Raises InputError where a file of it is missing or damaged."""
         try:
             record = self.record(unit)
-            arrays = {name: read_mapped(self.array_path(unit, name)) for name in record["arrays"]}
+            arrays = {
+                name: read_mapped(self.array_path(unit, name), sha256)
+                for name, sha256 in record["arrays"].items()
+            }
+        except InputError:
+            raise
         except (OSError, ValueError) as error:
             raise InputError(
-                f"{self.record_path(unit)} cannot be read ({error}); run the same command again"
+                f"{self.record_path(unit)} cannot be read ({error}); {AGAIN}"
             ) from error
         return Result(record["values"], arrays, record["seconds"])
 
@@ -183,8 +196,44 @@ class Draft:
                 self.path(name).unlink(missing_ok=True)
 
 
-def read_mapped(path: pathlib.Path) -> np.ndarray:
-    """An array of a file, mapped into memory; empty ones cannot be mapped."""
+def read_record(path: pathlib.Path) -> dict:
+    """The JSON file of a unit, which holds its own hash. Raises InputError where it is damaged."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        sha256 = record.pop("sha256")
+        whole = sha256 == text_sha256(canonical(record)) and {"unit", "arrays"} <= record.keys()
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        whole = False
+    if not whole:
+        raise InputError(f"{path} is not as it was written; {AGAIN}")
+    return record
+
+
+def read_stored(path) -> np.ndarray:
+    """An array of a finished unit by its file, mapped into memory.
+
+    Raises InputError where the file, or the record beside it, is gone or is not as it was written.
+    """
+    path = pathlib.Path(path)
+    key, name, _ = path.name.split(".")
+    try:
+        return read_mapped(path, read_record(path.with_name(f"{key}.json"))["arrays"].get(name))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); {AGAIN}") from error
+
+
+def read_mapped(path: pathlib.Path, sha256: str) -> np.ndarray:
+    """An array of a file, mapped into memory once its hash was checked."""
+    if file_sha256(path) != sha256:
+        raise InputError(f"{path} is not as it was written (its hash differs); {AGAIN}")
+    return mapped(path)
+
+
+def mapped(path: pathlib.Path) -> np.ndarray:
+    """An array of a file, mapped into memory; one without entries cannot be mapped, and is read.
+
+    Raises OSError, ValueError or EOFError for a file that is none, or is cut short.
+    """
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except ValueError:

@@ -5,10 +5,11 @@ from dataclasses import replace
 from personascan.calibration.calibrate import calibration_bytes
 from personascan.errors import InputError
 from personascan.memory import refuse_too_much
+from personascan.study.cluster import cluster
 from personascan.study.course import Case, crossed
 from personascan.study.opening import Opened
 from personascan.study.results import Study, read_part
-from personascan.study.run import Workers, cluster, run_extractions, run_works
+from personascan.study.run import Workers, run_extractions, run_works
 from personascan.study.splits import split_works
 from personascan.study.store import Store
 from personascan.workers import WORKER_BYTES
@@ -20,13 +21,15 @@ SEPARATION_BYTES = 4 + 5 * 8
 def study_results(opened: Opened, store: Store, workers: Workers) -> Study:
     """Do what is not finished, and read what was found."""
     config = opened.config
-    with cluster(workers):
+    with cluster(workers.scheduler):
         parts = []
-        for source in opened.sources:
+        levels_of = [opened.cases(source, store) for source in opened.sources]
+        for levels in levels_of:  # before the first hours of extraction
+            check_memory([case for level in levels for case in level], workers, say=True)
+        for source, levels in zip(opened.sources, levels_of, strict=True):
             run_extractions(source, store, workers)
-            levels = opened.cases(source, store)
             cases = [case for level in levels for case in level]
-            say_memory(cases, workers)
+            check_memory(cases, workers)  # beside what extraction has left in memory
             topics = opened.told_apart(source, store)
             everywhere = [w for one in (*cases, *topics) for w in one.searches()]
             run_works(everywhere, store, workers, "places")
@@ -52,8 +55,11 @@ def study_results(opened: Opened, store: Store, workers: Workers) -> Study:
     return Study(config, parts, opened.provenance)
 
 
-def say_memory(cases: list[Case], workers: Workers) -> None:
-    """What the largest units need, as many at once as there are workers; refused if too much."""
+def check_memory(cases: list[Case], workers: Workers, say: bool = False) -> None:
+    """Refuse units that memory cannot hold, as many at once as there are workers.
+
+    say: print what the largest of them need.
+    """
     if workers.scheduler:
         return  # other machines have their own
     plan, processes = cases[0].plan, workers.processes()
@@ -61,7 +67,7 @@ def say_memory(cases: list[Case], workers: Workers) -> None:
     own = WORKER_BYTES * processes if processes > 1 else 0
     largest = max(rows * nodes for rows, nodes in shapes)
     fewer = "use fewer jobs or statements (limit)"
-    refuse_too_much("separation", processes * largest * SEPARATION_BYTES + own, fewer, say=True)
+    refuse_too_much("separation", processes * largest * SEPARATION_BYTES + own, fewer, say)
     if not plan.permutations:
         return
     needed = max(
@@ -69,4 +75,4 @@ def say_memory(cases: list[Case], workers: Workers) -> None:
         for shape in shapes
     )
     fewer = "use fewer jobs, scan.permutations, scan.statistic_runs or runs.runs"
-    refuse_too_much("calibration", processes * needed + own, fewer, say=True)
+    refuse_too_much("calibration", processes * needed + own, fewer, say)

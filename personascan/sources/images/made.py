@@ -6,6 +6,7 @@ from dataclasses import asdict
 import numpy as np
 
 from personascan.errors import InputError
+from personascan.hashes import RUN_AGAIN
 from personascan.models.autoencoder import Autoencoder
 from personascan.models.image import Classifier, logits_function
 from personascan.models.training import accuracy, kept_params, train_autoencoder, train_classifier
@@ -27,19 +28,26 @@ class Workshop:
     @functools.cached_property
     def train(self) -> Images:
         """The images that networks are trained on."""
-        found, count = load_images(self.plan.data, "train"), self.plan.train or None
+        found, count = self.images("train"), self.plan.train or None
         return Images(found.pixels_NHW[:count], found.labels_N[:count])
 
     @functools.cached_property
     def test(self) -> Images:
         """The images that are scanned or attacked. Raises InputError where there are too few."""
-        found = load_images(self.plan.data, "test")
+        found = self.images("test")
         needed = self.plan.clean + self.plan.attacked
         if len(found.labels_N) < needed:
             raise InputError(
                 f"{self.plan.data} has {len(found.labels_N)} test images, and images.clean + "
                 f"images.attacked ask for {needed}; lower them"
             )
+        return found
+
+    def images(self, part: str) -> Images:
+        """The images of a part. Raises InputError where their files were changed since hashed."""
+        found = load_images(self.plan.data, part)
+        if image_files(self.plan.data) != self.files:
+            raise InputError(f"the images of {self.plan.data} have changed meanwhile; {RUN_AGAIN}")
         return found
 
     @property

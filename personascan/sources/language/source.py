@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from personascan.hashes import text_sha256
+from personascan.errors import InputError
+from personascan.hashes import RUN_AGAIN, text_sha256
 from personascan.models.load import Identity, LanguageModel, load_model
 from personascan.places import Place, named_place
 from personascan.sharding import parse_mesh
@@ -36,10 +37,11 @@ class Reader:
     mesh: str
     options: PromptOptions
     batch_tokens: int
+    content: str  # hash of the model's files, as `content_sha256` gives it
 
     def model(self) -> LanguageModel:
-        """Loaded when first needed."""
-        return loaded(self.name, self.dtype, self.mesh)
+        """Loaded when first needed. Raises InputError where its files were changed since."""
+        return loaded(self.name, self.dtype, self.mesh, self.content)
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,8 @@ class LanguageSource:
     @property
     def reader(self) -> Reader:
         """For what is asked of the model itself."""
-        return Reader(self.name, self.dtype, self.mesh, self.options, self.batch_tokens)
+        content = content_sha256(self.identified.files)
+        return Reader(self.name, self.dtype, self.mesh, self.options, self.batch_tokens, content)
 
     @property
     def answers(self) -> bool:
@@ -151,10 +154,13 @@ class LanguageSource:
         }
 
     def fill(self, group: str, arrays: dict[Place, np.ndarray], progress) -> None:
-        """Run the group's statements through the model, loaded when first needed."""
+        """Run the group's statements through the model, loaded when first needed.
+
+        Raises InputError where the model's files are not those that `identity` names.
+        """
         statements = self.groups[group]
         inner = {place: array for place, array in arrays.items() if place in self.places}
-        model = loaded(self.name, self.dtype, self.mesh)
+        model = self.reader.model()
         if inner:
             extract_into(
                 model, statements, inner, options=self.options, batch_tokens=self.batch_tokens,
@@ -168,6 +174,16 @@ class LanguageSource:
 
 
 @functools.lru_cache(maxsize=1)
-def loaded(name: str, dtype: str, mesh: str) -> LanguageModel:
-    """The model of the moment: one at a time is held."""
-    return load_model(name, dtype=dtype, mesh=parse_mesh(mesh))
+def loaded(name: str, dtype: str, mesh: str, content: str) -> LanguageModel:
+    """The model of the moment, of files with that content: one at a time is held."""
+    model = load_model(name, dtype=dtype, mesh=parse_mesh(mesh))
+    if content_sha256(model.files) != content:
+        raise InputError(
+            f"the files of {name} have changed since they were first read; {RUN_AGAIN}"
+        )
+    return model
+
+
+def content_sha256(files: dict[str, str]) -> str:
+    """One hash of {name: hash} of all files of a model."""
+    return text_sha256(json.dumps(files, sort_keys=True))
