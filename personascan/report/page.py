@@ -12,7 +12,7 @@ from personascan.report.judged import apart_section, judged_section, late_sectio
 from personascan.report.lead import NAMED, SURE_WORDING, at_a_glance, lead, of_personas
 from personascan.report.scanned import nodes_section, runs_section
 from personascan.report.section import Section, Shown, Table, block
-from personascan.report.words import joined, line_name, listed, quoted, safe
+from personascan.report.words import joined, line_name, listed, quoted, rows_word, safe
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,9 @@ def asked_sentence(part) -> str:
     where = f"{len(part.places)} places of {quoted(part.model)} (layers of {lines})"
     if not of_personas(part):
         return (
-            f"Asked: at which of {where} do {part.terms.h1} (H1) differ "
-            f"from {part.terms.h0} (H0), for each of {len(part.scans)} comparisons? "
-            f"{', '.join(sizes)} {part.terms.rows}."
+            f"Asked: at which of {where} do {safe(part.terms.h1)} (H1) differ "
+            f"from {safe(part.terms.h0)} (H0), for each of {len(part.scans)} comparisons? "
+            f"{', '.join(sizes)} {rows_word(part)}."
         )
     against = {
         2: "the statements for it (H1) from those against it (H0)",
@@ -138,7 +138,7 @@ def kept_sentence(part) -> str:
     kept = [words.get(p, f"the token at position {p} of the prompt") for p in positions]
     kind = "" if config.dtype == "float32" else f" (weights in {config.dtype})"
     return (
-        f"The activations of {joined(kept)} were kept at {joined(config.sites)}{kind}: "
+        f"The activations of {joined(kept)} were kept at {listed(config.sites)}{kind}: "
         f"{len(part.places)} places."
     )
 
@@ -182,25 +182,27 @@ def finding_sentence(part, f: Finding) -> str:
     if f.found:
         text = (
             f"**{safe(f.name)}** shows at {f.passing} of {f.places} places, most clearly at "
-            f"**{f.place}** (z {f.z:.1f}, family-wise p {f.p_family:.3f})."
+            f"**{safe(f.place)}** (z {f.z:.1f}, family-wise p {f.p_family:.3f})."
         )
     else:
         text = (
-            f"**{safe(f.name)}** was not found: its furthest place, {f.place}, has a family-wise p "
-            f"of {f.p_family:.3f} (z {f.z:.1f})."
+            f"**{safe(f.name)}** was not found: its furthest place, {safe(f.place)}, has a "
+            f"family-wise p of {f.p_family:.3f} (z {f.z:.1f})."
         )
     if f.judged:
         means = pooled(f.judged)
         p = " and ".join(f"{s.choice.p_judged:.3f}" for s in f.judged)
+        precision = means["precision"]
+        right = "nothing returned" if np.isnan(precision) else f"precision {precision:.2f}"
         sizes = [
             " and ".join(str(int((s.set_TC[0] & (s.directions_C == d)).sum())) for s in f.judged)
             for d in (1, -1)
         ]
-        chosen = [str(s.place) for s in f.judged]
+        chosen = [safe(s.place) for s in f.judged]
         where = chosen[0] if len(set(chosen)) == 1 else " and ".join(chosen)
         text += (
-            f" Chosen on one half of the {part.terms.rows} ({where}) and judged on the other: p "
-            f"{p}, precision {means['precision']:.2f}, recall {means['recall']:.2f}, AUROC "
+            f" Chosen on one half of the {rows_word(part)} ({where}) and judged on the other: p "
+            f"{p}, {right}, recall {means['recall']:.2f}, AUROC "
             f"{means['auroc']:.2f}"
         )
         text += (
@@ -218,7 +220,6 @@ def finding_sentence(part, f: Finding) -> str:
 def separation_section(part) -> Section:
     """What a probe and the cluster metrics see, which are told the labels."""
     metrics = ("probe_auroc", "silhouette", "calinski_harabasz", "davies_bouldin", "hull_distance")
-    constant = {p for found in part.separation.values() for p, s in found.items() if s.constant}
     rows = []
     for name, found in part.separation.items():
         usable = {p: s for p, s in found.items() if not s.constant}
@@ -237,7 +238,7 @@ def separation_section(part) -> Section:
     header = ["", *(["wording, accuracy"] if part.texts else []), "place of the best probe",
               "probe, AUROC", "silhouette",
               "Calinski-Harabasz", "Davies-Bouldin", "hull distance"]  # fmt: skip
-    called, wording = part.terms.rows, ""
+    called, wording = rows_word(part), ""
     if part.texts:
         wording = (
             " A bag of words knows wording alone: logistic regression on word counts reaches a "
@@ -252,21 +253,35 @@ def separation_section(part) -> Section:
         f"{plan.seeds} seeds. `places.csv` has every place; these are the ones with the best "
         "probe, which is chosen on what it is judged by:",
         Table(header, rows),
-        f"The line whose places separate best is {line_name(site, position)}.",
+        f"The line whose places separate best is {safe(line_name(site, position))}.",
         Shown("profiles"),
     ]
-    if constant:
-        where = ", ".join(sorted(map(str, constant)))
+    if where := constant_places(part):
         blocks.append(f"Constant over the {called}, so nothing to separate: {where}.")
     return Section(f"How far apart {apart(part)} lie", *blocks)
+
+
+def constant_places(part) -> str:
+    """The places that do not vary, each with the comparisons for which that is so, if not for all.
+
+    "" where there are none.
+    """
+    said = []
+    for place in part.places:
+        names = [name for name, found in part.separation.items() if found[place].constant]
+        if names:
+            some = len(names) < len(part.separation)
+            said.append(safe(place) + (f" (for {listed(names)})" if some else ""))
+    return "; ".join(said)
 
 
 def best_line(part) -> tuple[tuple, list]:
     """The site and position whose best layer has the highest probe AUROC on average."""
 
     def mean_auroc(place):
-        values = [found[place].mean["probe_auroc"] for found in part.separation.values()]
-        return np.nan_to_num(np.mean(values), nan=0.0)
+        found = (one[place] for one in part.separation.values())
+        values = [s.mean["probe_auroc"] for s in found if not s.constant]
+        return np.mean(values) if values else 0.0
 
     return max(lines_of(part.places).items(), key=lambda line: max(map(mean_auroc, line[1])))
 
