@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tiny_tested import PLAN, empty
 
 from personascan.interventions.design import FOUND
 from personascan.places import Place
@@ -18,7 +17,6 @@ from personascan.report.charts.edits import specificity
 from personascan.report.charts.places import map_of_places
 from personascan.report.charts.theme import finished
 from personascan.report.html import INLINE
-from personascan.report.intervened import verdict
 from personascan.report.judged import of_few
 from personascan.report.page import best_line, constant_places, finding_sentence
 from personascan.report.section import Section, Table
@@ -26,7 +24,6 @@ from personascan.report.sheets import packed, unpacked
 from personascan.report.words import joined, quoted, safe
 from personascan.report.written import as_svg
 from personascan.sources.base import Terms
-from personascan.study import effects
 from personascan.visible import visible
 
 ODD = (
@@ -193,10 +190,6 @@ def test_one_percent_of_few_rows_is_called_none(h0, words):
 def test_sentences_of_nothing_are_whole():
     unknown = SimpleNamespace(methods={FOUND: {"auroc": np.nan}})
     assert "No half" in validation_caption(part_of(validations={"p": [unknown]}))
-    found = effects.tested_effects([empty()], PLAN, 0)
-    config = SimpleNamespace(intervention=PLAN)
-    said = verdict(part_of(interventions=found, config=config))
-    assert said == "No nodes were found to test for a (half A)."
 
 
 def test_a_precision_of_nothing_is_no_number():

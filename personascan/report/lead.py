@@ -123,7 +123,10 @@ def how_sure(part: Part) -> str:
     of_h1 = " No scan picked any out there."
     if means:
         right = span(min(means), max(means), ".0%")
-        of_h1 = f" Of the {rows} that a scan picks out there {right} are of H1 ({chance:.0%} by chance)."
+        of_h1 = (
+            f" Of the {rows} that a scan picks out there {right} are of H1 ({chance:.0%} by "
+            "chance)."
+        )
     return (
         f"**How sure:** where one half of the {rows} chose the place, the other half {said}.{of_h1}"
         f"{special(part, [f.name for f in judged])}"
