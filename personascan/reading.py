@@ -1,8 +1,10 @@
-"""Foreign files: only regular ones are opened, and JSON is an object or one clear line."""
+"""Foreign files and arrays: regular files, objects in JSON, real numbers, or one clear line."""
 
 import json
 import pathlib
 import stat
+
+import numpy as np
 
 from personascan.errors import InputError
 
@@ -39,3 +41,23 @@ def read_json(path: pathlib.Path) -> dict:
     if not isinstance(content, dict):
         raise InputError(f"{path} is not a JSON object")
     return content
+
+
+def real_array(name: str, values) -> np.ndarray:
+    """`values` as an array of real numbers: of NumPy or JAX, or a tensor of torch, wherever it is.
+
+    Raises InputError, with the name, for what is none, and for a masked array.
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        raise InputError(f"{name} is a masked array; fill or drop its masked values first")
+    try:
+        if hasattr(values, "detach"):  # a tensor, which may want gradients or lie on a GPU
+            values = values.detach().cpu()
+            values = values.float() if str(values.dtype) == "torch.bfloat16" else values
+        array = np.asarray(values)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise InputError(f"{name} is not an array of numbers ({error})") from error
+    # Of the kind V are bfloat16 and its like, and what holds no numbers.
+    if array.dtype.kind not in "biufV" or array.dtype.names or array.dtype.type is np.void:
+        raise InputError(f"{name} must hold real numbers, got {array.dtype}")
+    return array

@@ -3,13 +3,18 @@
 import csv
 import pathlib
 
+import jax.numpy as jnp
+import ml_dtypes
 import numpy as np
 import pytest
 from tiny_pages import page_words
 from tiny_studies import files_of
 
 import personascan
+from personascan.places import Place, named_place
 from personascan.sources.arrays import open_rows
+from personascan.study.config import StudyConfig
+from personascan.study.opening import named_places
 
 ROWS = 90
 POSITIVE = np.arange(ROWS) >= 50
@@ -159,6 +164,9 @@ def test_rows_replace_only_rows(tmp_path):
         ({"places": {}}, "places is empty"),
         ({"places": {"x": np.ones((3, 2))}}, r"'x' must be numbers \[90, nodes\]"),
         ({"places": {"x": np.full((ROWS, 2), np.nan)}}, "'x' holds values that are not finite"),
+        ({"places": {0: np.ones((ROWS, 2)), "0": np.zeros((ROWS, 2))}}, "names '0' twice"),
+        ({"places": {"x": np.ones((ROWS, 2), complex)}}, "'x' must hold real numbers"),
+        ({"places": {"x": np.ma.masked_less(np.ones((ROWS, 2)), 2)}}, "'x' is a masked array"),
         ({"positive": POSITIVE.astype(int)}, "positive needs one bool for each row"),
     ],
 )
@@ -167,6 +175,35 @@ def test_what_are_no_rows_is_refused(tmp_path, changes, message):
     with pytest.raises(personascan.InputError, match=message):
         personascan.write_rows(tmp_path / "rows", **asked)
     assert not list(tmp_path.iterdir())
+
+
+def test_rows_of_every_float_are_kept_as_float32(tmp_path):
+    """Also of tensors, which may want gradients or be of a type that NumPy has not."""
+    torch = pytest.importorskip("torch")
+    exact = np.random.default_rng(0).normal(size=(ROWS, 3)).astype(ml_dtypes.bfloat16)
+    values = exact.astype(np.float32)
+    given = {
+        "numpy": exact,
+        "jax": jnp.asarray(exact),
+        "torch": torch.tensor(values).bfloat16(),
+        "with gradients": torch.tensor(values, requires_grad=True),
+        "half": values.astype(np.float64),
+    }
+    folder = pathlib.Path(personascan.write_rows(tmp_path / "rows", given, POSITIVE))
+    for number in range(len(given)):
+        kept = np.load(folder / f"{number}.npy")
+        assert kept.dtype == np.float32
+        np.testing.assert_array_equal(kept, values)
+    expected = personascan.group_scan(values[:30], values[30:], starts=2).score
+    tensor = torch.tensor(values, requires_grad=True).bfloat16()
+    assert personascan.group_scan(tensor[:30], tensor[30:], starts=2).score == expected
+
+
+@pytest.mark.parametrize("name", ["conv, 3x3", "50%", "a b", "a, b", "resid_post 0, last", "0%"])
+def test_a_layer_is_named_by_its_own_name_whatever_it_holds(name):
+    names = ["50%", "0%", "conv, 3x3", "a, b", "a b", "resid_post 0, last"]
+    places = [Place(other, i, "", "net") for i, other in enumerate(names)]
+    assert named_place(name, places, len(places)).name == name
 
 
 def test_a_damaged_array_is_named(tmp_path):
@@ -188,6 +225,13 @@ def test_a_damaged_array_is_named(tmp_path):
         ({"statements": "b"}, "config.models is empty; name what reads config.statements"),
         ({"rows": ("a", "a")}, "name each once"),
         ({"rows": ("a",), "levels": (1,)}, "rows have no topics"),
+        ({"rows": ("a",), "limit": -5}, "config.limit = -5; use at least 1"),
+        ({"rows": ("a",), "scan": {"places": ("x", "x")}}, "scan.places names one twice: x, x"),
+        (
+            {"rows": ("a",), "scan": {"mixtures": ({"share": 0.2}, {"share": 0.2})}},
+            "scan.mixtures names one twice",
+        ),
+        ({"rows": ("a",), "baselines": ("length", "length")}, "baselines names one twice"),
         ({"rows": ("nowhere",)}, r"nowhere has no rows\.json"),
         ({"rows": ("a",), "scan": {"tails": ("signed",)}}, "and not scan.tail"),
         ({"rows": ("a",), "detection": {"tails": ("up",)}}, "tail 'up' is unknown"),
@@ -200,3 +244,11 @@ def test_a_damaged_array_is_named(tmp_path):
 def test_studies_of_no_rows_are_refused(tmp_path, changes, message):
     with pytest.raises(personascan.InputError, match=message):
         personascan.run_study({"out": str(tmp_path / "out"), **changes})
+
+
+def test_two_names_of_one_place_are_one(tmp_path):
+    source = open_rows(written(tmp_path / "rows"))
+    config = StudyConfig.from_dict(
+        {"out": "o", "rows": ("r",), "scan": {"places": ("conv", " conv")}}
+    )
+    assert [str(place) for place in named_places(config, source)] == ["conv"]

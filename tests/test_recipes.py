@@ -25,10 +25,11 @@ def test_an_own_network_s_rows_are_ready_to_scan(tmp_path, monkeypatch):
     from personascan.sources.arrays import open_rows
 
     monkeypatch.chdir(tmp_path)
-    config = StudyConfig.from_dict(
-        recipe_of(ROOT / "configs/own_network.py").get_config().to_dict()
-    )
+    recipe = recipe_of(ROOT / "configs/own_network.py")
+    config = StudyConfig.from_dict(recipe.get_config().to_dict())
     source = open_rows(config.rows[0])
     assert [place.name for place in source.places] == [f"layer {i}" for i in range(5)]
     assert [source.widths[place] for place in source.places] == [96, 96, 48, 48, 10]
     assert sum(e.positive for e in source.groups["blurred"]) == 297
+    again = open_rows(recipe.get_config().rows[0])
+    assert again.files == source.files  # or no study of them could go on

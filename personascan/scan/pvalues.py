@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from personascan.errors import InputError
+from personascan.reading import real_array
 from personascan.scan.counts import count_sorted, order_keys, over_even_blocks, sort_nodes
 from personascan.scan.masks import background_sizes, number_labels, pair_labels
 from personascan.scan.result import PValueRange
@@ -21,14 +22,7 @@ CELLS_AT_ONCE = 2**18  # checked at once: they stay in the cache
 
 def as_matrix(name: str, values) -> np.ndarray:
     """`values` as a finite float [rows, nodes] array, or an InputError that says where not."""
-    if isinstance(values, np.ma.MaskedArray):
-        raise InputError(f"{name} is a masked array; fill or drop its masked values first")
-    try:
-        array = np.asarray(values)
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{name} is not an array of numbers ({error})") from error
-    if array.dtype.kind not in "biufV" or array.dtype.names or array.dtype.type is np.void:
-        raise InputError(f"{name} must hold real numbers, got {array.dtype}")
+    array = real_array(name, values)
     if array.dtype.kind in "iu" and array.size and array.dtype.itemsize == 8:
         largest = max(abs(int(array.max())), abs(int(array.min())))
         if largest > EXACT_INTEGERS:

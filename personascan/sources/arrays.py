@@ -12,7 +12,7 @@ from personascan.errors import InputError
 from personascan.files import partial_of, put_folder, real_place, remove
 from personascan.hashes import SEAL, damaged_files, folder_sha256, seal, sealed_files
 from personascan.places import Place, named_place
-from personascan.reading import read_json
+from personascan.reading import read_json, real_array
 from personascan.sources.base import Example, Terms
 from personascan.sources.store import read_array
 
@@ -36,7 +36,7 @@ def write_rows(
     Args:
       out: the folder. One that this function has written is replaced.
       places: {layer's name: activations [N, D], or [N, ...], which are flattened}, first layer
-        first.
+        first; arrays of NumPy or JAX or tensors of torch, of any float (kept as float32).
       positive: bool [N], True for rows of H1; the others are what is expected (H0).
       network: its name, as results are keyed.
       groups: of each row, or one for all: each group with rows of H1 is a comparison, against its
@@ -50,8 +50,8 @@ def write_rows(
       The folder, as `config.rows` takes it.
 
     Raises:
-      InputError: arrays or labels of different lengths, values that are not finite, an id that
-        occurs twice, a folder that holds something else, a full disk.
+      InputError: arrays or labels of different lengths, values that are not finite, an id or a
+        layer's name that occurs twice, a folder that holds something else, a full disk.
     """
     positive_N = np.asarray(positive)
     if positive_N.ndim != 1 or positive_N.dtype != bool:
@@ -70,9 +70,13 @@ def write_rows(
             raise InputError(f"{name} has {len(column)} entries for {count} labels")
     if len(set(columns["ids"])) < count:
         raise InputError("ids names a row twice; give each row an id of its own")
-    arrays = {str(name): flattened(name, array, count) for name, array in places.items()}
-    if not arrays:
+    if not places:
         raise InputError("places is empty; give the activations of at least one layer")
+    arrays = {}
+    for name, array in places.items():
+        if str(name) in arrays:  # as 0 and "0"
+            raise InputError(f"places names {str(name)!r} twice; give each layer its own name")
+        arrays[str(name)] = flattened(name, array, count)
     place = own_place(out)
     record = {"network": network, "rows": rows, "places": list(arrays)}
     record |= {"positive": positive_N.tolist(), **columns}
@@ -90,8 +94,8 @@ def write_rows(
 
 def flattened(name, array, count: int) -> np.ndarray:
     """A layer's activations as float32 [N, D]."""
-    array = np.asarray(array)
-    if array.ndim < 2 or len(array) != count or array.dtype.kind not in "fiub":
+    array = real_array(repr(name), array)
+    if array.ndim < 2 or len(array) != count or not array.size:
         raise InputError(
             f"{name!r} must be numbers [{count}, nodes], one row a label; got {array.dtype} "
             f"{array.shape}"

@@ -140,6 +140,8 @@ class StudyConfig:
             raise InputError(f"config.levels = {config.levels}; levels are 0, 1 and 2, each once")
         if config.tables not in TABLES:
             raise InputError(f"config.tables = {config.tables!r}; use one of {', '.join(TABLES)}")
+        if config.limit < 1:
+            raise InputError(f"config.limit = {config.limit}; use at least 1 row of a side")
         if config.apart < 0:
             raise InputError(f"config.apart = {config.apart}; use 0 or more")
         if not 0 < config.threshold <= 1:
@@ -179,6 +181,12 @@ class StudyConfig:
         check_intervened(config)
         if not config.scan.places:
             raise InputError('config.scan.places is empty; name places, for example ("chosen",)')
+        for name, given in (
+            ("scan.places", config.scan.places), ("scan.mixtures", config.scan.mixtures),
+            ("baselines", config.baselines), ("intervention.places", config.intervention.places),
+        ):  # fmt: skip
+            if len(set(given)) < len(given):
+                raise InputError(f"config.{name} names one twice: {', '.join(map(str, given))}")
         if CHOSEN in config.scan.places and not config.scan.permutations:
             raise InputError(
                 'config.scan.places has "chosen", which permutations choose; set '

@@ -148,8 +148,9 @@ def model_places(config: StudyConfig, model: str, decoder) -> list[Place]:
 
 
 def named_places(config: StudyConfig, source: Source) -> tuple[Place, ...]:
-    """The places of a source that the configuration names."""
-    return tuple(source.named(text) for text in config.scan.places if text != CHOSEN)
+    """The places of a source that the configuration names, each once: two names may be of one."""
+    named = (source.named(text) for text in config.scan.places if text != CHOSEN)
+    return tuple(dict.fromkeys(named))
 
 
 def refuse_unasked(config: StudyConfig, source: Source) -> None:
