@@ -249,7 +249,8 @@ def separation_section(part) -> Section:
         f"A probe (logistic regression) is told the labels and held to new {called}: AUROC 0.5 is "
         f"chance.{wording} The cluster metrics describe the first "
         f"{plan.components} principal components of both directions together, the hull distance "
-        f"the first {plan.hull_components}, in units of activation; mean ± deviation over "
+        f"the first {plan.hull_components}, in units of activation (of a place with fewer nodes "
+        f"all that there are); mean ± deviation over "
         f"{plan.seeds} seeds. `places.csv` has every place; these are the ones with the best "
         "probe, which is chosen on what it is judged by:",
         Table(header, rows),

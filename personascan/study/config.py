@@ -227,6 +227,16 @@ class StudyConfig:
             threshold=self.threshold,
         )
 
+    def mixed(self, mixture: Mixture) -> LocalisationPlan:
+        """The same, with another share of H1 among as many scanned rows."""
+        plan, scanned = self.localisation(), self.runs.clean + self.runs.positive
+        positive = round(mixture.share * scanned)
+        return dataclasses.replace(
+            plan,
+            runs=dataclasses.replace(self.runs, clean=scanned - positive, positive=positive),
+            options=dataclasses.replace(plan.options, alpha_max=mixture.alpha_max),
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """What decides the results: everything but where they go, as JSON holds it."""
         content = dataclasses.asdict(self)
@@ -307,6 +317,7 @@ def check_tails(config: StudyConfig) -> None:
                 f"config.scan.mixtures: a share of {mixture.share:g} of {scanned} scanned rows "
                 "leaves none of one side; use another share, or scan more rows"
             )
+        config.mixed(mixture)
     if config.detection.limit < 0:
         raise InputError(f"config.detection.limit = {config.detection.limit}; use 0 or more")
 

@@ -1,11 +1,15 @@
 """A study's inputs, read and checked before anything is computed."""
 
 import importlib.metadata
+import importlib.util
 import platform
 from dataclasses import dataclass
 
 import jax
+import numpy as np
 
+from personascan.analysis.detection import Labels, check_splits
+from personascan.analysis.localisation import HALVES, LocalisationPlan
 from personascan.analysis.separation import sample_sizes
 from personascan.errors import InputError
 from personascan.hashes import file_sha256
@@ -18,9 +22,10 @@ from personascan.sources.images.source import image_sources
 from personascan.sources.language.source import BASELINES, LIKELIHOOD, LanguageSource
 from personascan.sources.language.statements import Statement, load_statements, statement_files
 from personascan.study.comparisons import Comparison, Pool, comparisons, draw_pool, draw_topics
-from personascan.study.config import CHOSEN, StudyConfig
+from personascan.study.config import CHOSEN, StudyConfig, single_tails
 from personascan.study.course import Case, Topic, seed_of
 from personascan.study.intervened import direction_sha256
+from personascan.study.stages import part_clusters, part_rows
 from personascan.study.store import Store
 from personascan.study.units import Work
 
@@ -85,6 +90,7 @@ def open_study(config: StudyConfig) -> Opened:
 
     Raises InputError for any file, persona, model or sample size at fault.
     """
+    refuse_unwritable(config)
     sources = open_sources(config)
     for source in sources:
         named_places(config, source)
@@ -199,29 +205,72 @@ def refuse_impossible(config: StudyConfig, groups) -> None:
     """What can be known to fail fails before a model is loaded."""
     plan = config.localisation()
     halved = [plan.halved()] if CHOSEN in config.scan.places else []
-    for one in (plan, *halved):
-        if note := one.options.unattainable(one.runs.background):
+    mixed = [config.mixed(mixture) for mixture in config.scan.mixtures]
+    searched = [(one.options, one.runs) for one in (plan, *halved, *mixed)]
+    if plan.permutations:
+        tails = [t for tail in ("", *config.scan.tails) for t in single_tails(tail)]
+        calibrated = [config.localisation(tail) for tail in tails] + halved
+        searched += [(one.statistic_options(), one.runs) for one in calibrated]
+    for options, runs in searched:
+        if note := options.unattainable(runs.background):
             raise InputError(note)
     for level in config.levels:
-        for _, pool, _ in drawn(config, groups, level):
-            refuse_small(config, pool, plan, halved)
+        for number, (_, pool, wide) in enumerate(drawn(config, groups, level)):
+            refuse_small(config, pool, [plan, *mixed])
+            if halved or (config.intervention.places and config.intervention.tests(number)):
+                refuse_small_halves(config, pool)
+            refuse_alone(config, wide, conditions_of(groups, wide.members))
 
 
-def refuse_small(config: StudyConfig, pool: Pool, plan, halved: list) -> None:
+def refuse_small(config: StudyConfig, pool: Pool, plans: list[LocalisationPlan]) -> None:
     """A pool that cannot give its samples."""
-    (h1, h0), together = pool.sizes, largest(pool.clusters)
+    h1, h0 = pool.sizes
     try:
-        check_sizes(h0, h1, plan.runs, together)
+        for plan in plans:
+            check_sizes(h0, h1, plan.runs, largest(pool.clusters))
         sample_sizes(h1, h0, config.separation)
     except InputError as error:
         raise InputError(f"{pool.name}: {error}") from error
-    for one in halved:
+
+
+def refuse_small_halves(config: StudyConfig, pool: Pool) -> None:
+    """A pool of which a half cannot: of few or of large entities a half can be quite small."""
+    plan, seed = config.localisation().halved(), seed_of(config.seed, pool.name)
+    for half in HALVES:
+        rows = part_rows(pool, half, seed)
+        h1 = int(pool.positive_N[rows].sum())
         try:
-            check_sizes(h0 // 2, h1 // 2, one.runs, together)
+            check_sizes(len(rows) - h1, h1, plan.runs, largest(part_clusters(pool, rows)))
         except InputError as error:
             raise InputError(
                 f"{pool.name}: of half of the rows, which choose a place, {error}"
             ) from error
+
+
+def refuse_alone(config: StudyConfig, wide: Pool, conditions: np.ndarray) -> None:
+    """Rows that cannot be scanned alone, in one of the ways that are asked for."""
+    plan, seed = config.detection, seed_of(config.seed, wide.name)
+    if plan.conditional and not any(conditions):
+        raise InputError(
+            f"{wide.name}: config.detection.conditional compares each row with the background rows "
+            "of its own condition, but the rows have none; give conditions (write_rows), or leave "
+            "it out"
+        )
+    options = [o for tail in (config.scan.tail, *plan.tails) for o in config.tail_options(tail)]
+    try:
+        for known in (None, conditions) if plan.conditional else (None,):
+            labels = Labels(wide.positive_N, wide.clusters, known)
+            check_splits(labels, plan, tuple(options), seed)
+    except InputError as error:
+        raise InputError(f"{wide.name}: of rows that are scanned alone, {error}") from error
+
+
+def refuse_unwritable(config: StudyConfig) -> None:
+    """Parquet files without what writes them."""
+    if config.tables == "parquet" and not all(map(importlib.util.find_spec, ("pandas", "pyarrow"))):
+        raise InputError(
+            "config.tables = 'parquet' needs pandas and pyarrow; pip install -e '.[frames]'"
+        )
 
 
 def provenance(config: StudyConfig, sources: list[Source]) -> dict:
