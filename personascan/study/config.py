@@ -212,6 +212,12 @@ class StudyConfig:
             positions=tuple(map(whole_number, self.positions)), batch_tokens=self.batch_tokens
         )
 
+    @property
+    def other_tails(self) -> tuple[str, ...]:
+        """The tails that are calibrated beside that of the scans; "either" takes two."""
+        named = dict.fromkeys(t for tail in self.scan.tails for t in single_tails(tail))
+        return tuple(t for t in named if t != self.scan.tail)
+
     def tail_options(self, tail: str) -> tuple[ScanOptions, ...]:
         """The options of a tail: two of "either"."""
         return tuple(self.scan.options(single) for single in single_tails(tail))

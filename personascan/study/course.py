@@ -210,11 +210,8 @@ class Case:
 
     @property
     def one_sided(self) -> tuple[str, ...]:
-        """The tails that are calibrated beside that of the scans; "either" takes two."""
-        if not self.plan.permutations:
-            return ()
-        named = [t for tail in self.config.scan.tails for t in single_tails(tail)]
-        return tuple(t for t in dict.fromkeys(named) if t != self.config.scan.tail)
+        """The tails that are calibrated beside that of the scans."""
+        return self.config.other_tails if self.plan.permutations else ()
 
     def scores(self, part: str, place: Place, tail: str) -> np.ndarray:
         """Of every run of every labelling [T + 1, R], from finished units."""

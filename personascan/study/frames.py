@@ -363,7 +363,8 @@ def frame(study: Study, name: str):
         raise InputError("pandas is not installed; pip install -e '.[frames]'") from error
     rows = list(TABLES[name].of(study))
     made = pandas.DataFrame(rows, columns=TABLES[name].header)
-    for column in made.columns[made.dtypes == object]:  # Parquet, for one, takes none of both
-        if any(isinstance(value, str) for value in made[column]):
+    for column in made.columns:  # Parquet, for one, takes none of both
+        mixed = pandas.api.types.is_object_dtype(made[column])
+        if mixed and any(isinstance(value, str) for value in made[column]):
             made[column] = made[column].map(str)
     return made

@@ -17,7 +17,7 @@ from personascan.models.load import identify
 from personascan.places import Place, chosen_places
 from personascan.scan.splits import check_sizes, largest
 from personascan.sources.arrays import open_rows
-from personascan.sources.base import Source, conditions_of, texts_of
+from personascan.sources.base import Baseline, Source, conditions_of, texts_of
 from personascan.sources.images.source import image_sources
 from personascan.sources.language.source import BASELINES, LIKELIHOOD, LanguageSource
 from personascan.sources.language.statements import Statement, load_statements, statement_files
@@ -131,13 +131,16 @@ def language_source(config: StudyConfig, model: str, groups) -> LanguageSource:
     """A model as a source of rows, identified by its files."""
     identified = identify(model, config.dtype)
     places = model_places(config, model, identified.config)
-    baselines = [BASELINES[name] for name in config.baselines]
-    if not identified.config.has_head:  # an encoder has no likelihood of its own
-        baselines = [b for b in baselines if b.place != LIKELIHOOD]
     return LanguageSource(
         model, identified, groups, places, config.prompt_options(), config.batch_tokens,
-        config.dtype, config.mesh, tuple(baselines),
+        config.dtype, config.mesh, language_baselines(config, identified.config),
     )  # fmt: skip
+
+
+def language_baselines(config: StudyConfig, decoder) -> tuple[Baseline, ...]:
+    """What is told beside scans; an encoder has no likelihood of its own."""
+    found = (BASELINES[name] for name in config.baselines)
+    return tuple(b for b in found if decoder.has_head or b.place != LIKELIHOOD)
 
 
 def model_places(config: StudyConfig, model: str, decoder) -> list[Place]:
