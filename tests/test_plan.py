@@ -91,7 +91,7 @@ def test_every_recipe_can_be_planned(name, tmp_path, monkeypatch):
     monkeypatch.setattr(timing, "timed", lambda function, *given: bool(function(*given)))
     raw = recipe_of(ROOT / f"configs/{name}.py").get_config().to_dict()
     raw |= {key: raw.get(key, {}) | value for key, value in SMALL.items()}
-    raw["scan"] |= SCAN | ONE_SCAN | {"permutations": min(9, raw["scan"].get("permutations", 9))}
+    raw["scan"] |= SCAN | ONE_SCAN | {"permutations": min(4, raw["scan"].get("permutations", 4))}
     config = StudyConfig.from_dict(raw)
     positive_N = np.arange(48) < 24
     strata = tuple("HL"[i % 2] for i in range(48))

@@ -1,6 +1,5 @@
 """A study's results: stage after stage, each from finished units."""
 
-import itertools
 from dataclasses import replace
 
 from personascan.calibration.calibrate import calibration_bytes
@@ -22,11 +21,12 @@ def study_results(opened: Opened, store: Store, workers: Workers) -> Study:
     """Do what is not finished, and read what was found."""
     config = opened.config
     with cluster(workers):
-        parts, planned = [], [(source, opened.cases(source, store)) for source in opened.sources]
-        say_memory([case for _, levels in planned for case in itertools.chain(*levels)], workers)
-        for source, levels in planned:
+        parts = []
+        for source in opened.sources:
             run_extractions(source, store, workers)
-            cases = list(itertools.chain(*levels))
+            levels = opened.cases(source, store)
+            cases = [case for level in levels for case in level]
+            say_memory(cases, workers)
             topics = opened.told_apart(source, store)
             everywhere = [w for one in (*cases, *topics) for w in one.searches()]
             run_works(everywhere, store, workers, "places")
