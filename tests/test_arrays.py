@@ -3,8 +3,6 @@
 import csv
 import pathlib
 
-import jax.numpy as jnp
-import ml_dtypes
 import numpy as np
 import pytest
 from tiny_pages import page_words
@@ -175,28 +173,6 @@ def test_what_are_no_rows_is_refused(tmp_path, changes, message):
     with pytest.raises(personascan.InputError, match=message):
         personascan.write_rows(tmp_path / "rows", **asked)
     assert not list(tmp_path.iterdir())
-
-
-def test_rows_of_every_float_are_kept_as_float32(tmp_path):
-    """Also of tensors, which may want gradients or be of a type that NumPy has not."""
-    torch = pytest.importorskip("torch")
-    exact = np.random.default_rng(0).normal(size=(ROWS, 3)).astype(ml_dtypes.bfloat16)
-    values = exact.astype(np.float32)
-    given = {
-        "numpy": exact,
-        "jax": jnp.asarray(exact),
-        "torch": torch.tensor(values).bfloat16(),
-        "with gradients": torch.tensor(values, requires_grad=True),
-        "half": values.astype(np.float64),
-    }
-    folder = pathlib.Path(personascan.write_rows(tmp_path / "rows", given, POSITIVE))
-    for number in range(len(given)):
-        kept = np.load(folder / f"{number}.npy")
-        assert kept.dtype == np.float32
-        np.testing.assert_array_equal(kept, values)
-    expected = personascan.group_scan(values[:30], values[30:], starts=2).score
-    tensor = torch.tensor(values, requires_grad=True).bfloat16()
-    assert personascan.group_scan(tensor[:30], tensor[30:], starts=2).score == expected
 
 
 @pytest.mark.parametrize("name", ["conv, 3x3", "50%", "a b", "a, b", "resid_post 0, last", "0%"])
