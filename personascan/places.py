@@ -66,17 +66,20 @@ def layer_number(layer: int | str, layers: int) -> int:
 
 def named_place(text: str, places: list[Place], layers: int) -> Place:
     """The place that a text names: "resid_post 7 last", "resid_post 50% last"; the position where
-    there are several.
+    there are several. A place whose own name is that text, whatever that holds, comes first.
 
     Raises InputError for a name that is none of `places`.
     """
+    alone = len({p.position for p in places}) == 1
+    for place in places:
+        if text == str(place) or (alone and text == place.name):
+            return place
     words = [
         str(layer_number(word, layers)) if word.endswith("%") else word
         for word in text.replace(",", " ").split()
     ]
     for place in places:
         name = [*place.name.split(), *str(place.position).split()]
-        alone = len({p.position for p in places}) == 1
         if words == name or (alone and words == place.name.split()):
             return place
     known = list(map(str, places))

@@ -10,7 +10,10 @@ from tiny_pages import page_words
 from tiny_studies import files_of
 
 import personascan
+from personascan.places import Place, named_place
 from personascan.sources.arrays import open_rows
+from personascan.study.config import StudyConfig
+from personascan.study.opening import named_places
 
 ROWS = 90
 POSITIVE = np.arange(ROWS) >= 50
@@ -207,6 +210,9 @@ def test_float32_keeps_what_rows_differ_by_or_they_are_refused(tmp_path, array, 
         ({"places": {}}, "places is empty"),
         ({"places": {"x": np.ones((3, 2))}}, r"'x' must be numbers \[90, nodes\]"),
         ({"places": {"x": np.full((ROWS, 2), np.nan)}}, "'x' holds values that are not finite"),
+        ({"places": {0: np.ones((ROWS, 2)), "0": np.zeros((ROWS, 2))}}, "names '0' twice"),
+        ({"places": {"x": np.ones((ROWS, 2), complex)}}, "'x' must hold real numbers"),
+        ({"places": {"x": np.ma.masked_less(np.ones((ROWS, 2)), 2)}}, "'x' is a masked array"),
         ({"positive": POSITIVE.astype(int)}, "positive needs one bool for each row"),
     ],
 )
@@ -215,6 +221,13 @@ def test_what_are_no_rows_is_refused(tmp_path, changes, message):
     with pytest.raises(personascan.InputError, match=message):
         personascan.write_rows(tmp_path / "rows", **asked)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["conv, 3x3", "50%", "a b", "a, b", "resid_post 0, last", "0%"])
+def test_a_layer_is_named_by_its_own_name_whatever_it_holds(name):
+    names = ["50%", "0%", "conv, 3x3", "a, b", "a b", "resid_post 0, last"]
+    places = [Place(other, i, "", "net") for i, other in enumerate(names)]
+    assert named_place(name, places, len(places)).name == name
 
 
 def test_a_damaged_array_is_named(tmp_path):
@@ -236,6 +249,13 @@ def test_a_damaged_array_is_named(tmp_path):
         ({"statements": "b"}, "config.models is empty; name what reads config.statements"),
         ({"rows": ("a", "a")}, "name each once"),
         ({"rows": ("a",), "levels": (1,)}, "rows have no topics"),
+        ({"rows": ("a",), "limit": -5}, "config.limit = -5; use at least 1"),
+        ({"rows": ("a",), "scan": {"places": ("x", "x")}}, "scan.places names one twice: x, x"),
+        (
+            {"rows": ("a",), "scan": {"mixtures": ({"share": 0.2}, {"share": 0.2})}},
+            "scan.mixtures names one twice",
+        ),
+        ({"rows": ("a",), "baselines": ("length", "length")}, "baselines names one twice"),
         ({"rows": ("nowhere",)}, r"nowhere has no rows\.json"),
         ({"rows": ("a",), "scan": {"tails": ("signed",)}}, "and not scan.tail"),
         ({"rows": ("a",), "detection": {"tails": ("up",)}}, "tail 'up' is unknown"),
@@ -248,3 +268,11 @@ def test_a_damaged_array_is_named(tmp_path):
 def test_studies_of_no_rows_are_refused(tmp_path, changes, message):
     with pytest.raises(personascan.InputError, match=message):
         personascan.run_study({"out": str(tmp_path / "out"), **changes})
+
+
+def test_two_names_of_one_place_are_one(tmp_path):
+    source = open_rows(written(tmp_path / "rows"))
+    config = StudyConfig.from_dict(
+        {"out": "o", "rows": ("r",), "scan": {"places": ("conv", " conv")}}
+    )
+    assert [str(place) for place in named_places(config, source)] == ["conv"]

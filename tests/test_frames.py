@@ -2,6 +2,7 @@
 
 import csv
 import pathlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from tiny_pages import page_words
 from tiny_studies import recipe, run_study
 
 import personascan
+from personascan.places import Place
+from personascan.study import frames
 from personascan.study.frames import TABLES
 
 
@@ -58,6 +61,40 @@ def test_large_tables_are_parquet_files(several):
     for name in ("runs", "nodes"):
         read = pandas.read_parquet(out / f"{name}.parquet")
         pandas.testing.assert_frame_equal(read, several.frame(name))
+
+
+def test_texts_and_numbers_of_one_column_are_texts(tmp_path, monkeypatch):
+    """As positions are: those of one study may be "last" and -2, and Parquet takes no such column.
+
+    Heads are numbers: there is none where the site has none.
+    """
+    import pandas
+
+    rows = [("head_out", -2, 3, 0.5), ("resid_post", "last", np.nan, np.nan)]
+    table = frames.Table(("site", "position", "head", "q"), lambda part: iter(rows))
+    monkeypatch.setitem(TABLES, "nodes", table)
+    made = frames.frame(SimpleNamespace(parts=[SimpleNamespace(model="m", level=2)]), "nodes")
+    made.to_parquet(tmp_path / "nodes.parquet", index=False)
+    read = pandas.read_parquet(tmp_path / "nodes.parquet")
+    pandas.testing.assert_frame_equal(read, made)
+    assert read.position.tolist() == ["-2", "last"]
+    assert read["head"][0] == 3
+    assert read["head"].isna().tolist() == read.q.isna().tolist() == [False, True]
+
+
+def test_no_head_is_no_number():
+    part = SimpleNamespace(head_width=2)
+    scan = SimpleNamespace(
+        place=Place("resid_post", 0, "last"), q_C=np.ones(4), p_C=np.ones(4), halves=1, mixture="",
+        choice=None, frequency_TC=np.zeros((1, 4)), set_TC=np.zeros((1, 4), bool),
+        directions_C=np.zeros(4),
+    )  # fmt: skip
+    columns = TABLES["nodes"].columns
+    for site, heads in (("resid_post", [np.nan] * 4), ("head_out", [0, 0, 1, 1])):
+        scan.place = Place(site, 0, "last")
+        part.scans = {"p": [scan]}
+        rows = [dict(zip(columns, row, strict=True)) for row in TABLES["nodes"].rows(part)]
+        np.testing.assert_array_equal([row["head"] for row in rows], heads)
 
 
 def test_models_and_levels_are_parts_of_one_study(several, study, place):

@@ -19,7 +19,9 @@ from tiny_studies import files_of, recipe, run_study
 import personascan
 from personascan.report.charts.venn import SHAPES, middles, within
 from personascan.report.document import FILE, LAYOUT, read_document
+from personascan.report.paper import CAPTIONS
 from personascan.report.pictures import filled
+from personascan.report.redraw import captioned, write_folder
 from personascan.report.sheets import Grouped, Rounded, Sheet, Sheets, packed, unpacked
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -171,6 +173,7 @@ def test_figures_for_a_paper_are_as_wide_as_its_columns(copy):
         assert f"`{name}`" in captions
     png = personascan.write_report(copy, "png", out=str(copy / "pixels"))
     assert {path.stem for path in png.glob("*.png")} == {name[:-4] for name in drawn}
+    assert captioned(png / CAPTIONS) == {path.name for path in png.glob("*.png")}
 
 
 def test_what_is_no_study_is_said(copy, tmp_path):
@@ -251,3 +254,15 @@ def test_a_venn_diagram_has_every_region(sets):
     assert len(found) == 2**sets - 1
     for members, (x, y) in found.items():
         assert tuple(i for i, s in enumerate(SHAPES[sets]) if within(s, x, y)) == members
+
+
+def test_pictures_of_an_earlier_study_leave_with_their_captions(tmp_path):
+    """What else lies in the folder is the user's and stays."""
+    first = {"map.png": b"1", "1-upset.png": b"2", "captions.md": b""}
+    first["captions.md"] = b"# Captions\n\n- `map.png`: Map. a\n- `1-upset.png`: Sets. b\n"
+    write_folder(tmp_path / "png", first)
+    (tmp_path / "png" / "mine.png").write_bytes(b"mine")
+    second = {"map.png": b"3", "captions.md": b"# Captions\n\n- `map.png`: Map. c\n"}
+    write_folder(tmp_path / "png", second)
+    found = {path.name: path.read_bytes() for path in (tmp_path / "png").iterdir()}
+    assert found == second | {"mine.png": b"mine"}

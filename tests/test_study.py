@@ -15,6 +15,7 @@ from personascan.analysis.overlaps import overlaps
 from personascan.places import Place, chosen_places, named_place
 from personascan.report.document import read_document
 from personascan.report.paper import picture_files
+from personascan.report.words import safe
 from personascan.study.course import seed_of
 from personascan.study.opening import open_study
 from personascan.study.store import Store
@@ -211,8 +212,7 @@ def test_the_scan_finds_the_planted_direction(study):
 
 def test_the_report_says_what_the_tables_say(study):
     page = page_words(study.config.out)
-    assert "bold?" in page
-    assert "bold|" not in page
+    assert safe("bold|../$x$") in page
     assert str(study.part.furthest["calm"]) in page
     assert "Chosen on one half of the statements" in page
     assert "With 9 permutations no p can reach 0.05" in page
@@ -356,7 +356,7 @@ def test_every_recipe_is_a_valid_configuration(tmp_path, monkeypatch):
         ),
         (
             {"role": "user", "positions": ("mean_statement",), "prefix": "So `x`: ", "suffix": "!"},
-            ["as a single user message, behind `So ?x?: ` and in front of `!`", "the mean over"],
+            ["as a single user message, behind ``So `x`: `` and in front of `!`", "the mean over"],
             ["system message", "last token"],
         ),
         ({"role": "none", "positions": ("-2",)}, ["as bare text.", "the token at position -2"], []),

@@ -3,6 +3,7 @@
 Letters: N rows, D nodes, R runs, K splits.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -95,24 +96,11 @@ def detect(
         either part, no splits, alphas that no p-value reaches, a condition without background.
     """
     place_ND = as_matrix("the place", place_ND)
-    size = background_size(int((~check_rows(place_ND, labels.positive_N)).sum()), plan)
-    for o in options:
-        if labels.conditions_N is None and (note := o.unattainable(size)):
-            raise InputError(note)
-    conditions_N = labels.conditions_N
-    if conditions_N is None:
-        conditions_N = np.zeros(len(place_ND), int)
+    check_rows(place_ND, labels.positive_N)
 
     def scores(background, scanned) -> np.ndarray:
         found_N = np.empty(len(scanned))
-        for condition in np.unique(conditions_N[scanned]):
-            own = background[conditions_N[background] == condition]
-            if not len(own) or any(o.unattainable(len(own)) for o in options):
-                raise InputError(
-                    f"condition {str(condition)!r} has {len(own)} background rows, too few for "
-                    "p-values of its own; add rows, or scan without conditions"
-                )
-            rows = conditions_N[scanned] == condition
+        for own, rows in compared(background, scanned, labels, options):
             each = (scan_alone(place_ND[own], place_ND[scanned[rows]], o) for o in options)
             found_N[rows] = np.max([found.score for found in each], axis=0)
         return found_N
@@ -120,16 +108,48 @@ def detect(
     return over_splits(scores, place_ND, labels, plan, seed)
 
 
+def compared(background, scanned, labels: Labels, options) -> list[tuple]:
+    """What is compared with what in a split: (background rows, which of the scanned ones).
+
+    One pair for each condition of the rows; of rows without conditions a single one. Raises
+    InputError for a background in which no p-value is small enough.
+    """
+    if labels.conditions_N is None:
+        for o in options:
+            if note := o.unattainable(len(background)):
+                raise InputError(note)
+        return [(background, np.ones(len(scanned), bool))]
+    pairs = []
+    for condition in np.unique(labels.conditions_N[scanned]):
+        own = background[labels.conditions_N[background] == condition]
+        if not len(own) or any(o.unattainable(len(own)) for o in options):
+            raise InputError(
+                f"condition {str(condition)!r} has {len(own)} background rows, too few for "
+                "p-values of its own; add rows, or scan without conditions"
+            )
+        pairs.append((own, labels.conditions_N[scanned] == condition))
+    return pairs
+
+
+def check_splits(
+    labels: Labels, plan: DetectionPlan, options: tuple[ScanOptions, ...], seed: int
+) -> None:
+    """Refuse labels that `detect` would refuse, before there are activations.
+
+    Raises InputError as `detect` does, of everything but the activations.
+    """
+    for background, scanned in all_splits(labels, plan, seed):
+        compared(background, scanned, labels, options)
+
+
 def over_splits(scores, place_ND, labels: Labels, plan: DetectionPlan, seed: int) -> Detection:
     """`scores(background rows, scanned rows)` of every split, and how well they tell H1 from H0."""
     positive_N = check_rows(place_ND, labels.positive_N)
     check_seed(seed)
-    h0 = np.flatnonzero(~positive_N)
-    background_size(len(h0), plan)
+    background_size(int((~positive_N).sum()), plan)
     score_KN = np.full((plan.splits, len(place_ND)), np.nan)
     auroc_K, tpr_K, sizes_K = np.empty(plan.splits), np.empty(plan.splits), []
-    for split in range(plan.splits):
-        background, scanned = split_rows(h0, positive_N, labels.clusters_N, plan, (seed, split))
+    for split, (background, scanned) in enumerate(all_splits(labels, plan, seed)):
         found = scores(background, scanned)
         score_KN[split, scanned] = found
         auroc_K[split] = roc_auc_score(positive_N[scanned], found)
@@ -144,6 +164,22 @@ def over_splits(scores, place_ND, labels: Labels, plan: DetectionPlan, seed: int
         float(auroc_K.mean()), float(auroc_K.std()), *own, float(tpr_K.mean()),
         float(tpr_K.std()), *sizes_K[0], mean_N,
     )  # fmt: skip
+
+
+def all_splits(labels: Labels, plan: DetectionPlan, seed: int) -> Iterator[tuple]:
+    """The background and the scanned rows of every split. Raises InputError where there is none."""
+    positive_N = check_labels(labels.positive_N)
+    h0 = np.flatnonzero(~positive_N)
+    background_size(len(h0), plan)
+    for split in range(plan.splits):
+        background, scanned = split_rows(h0, positive_N, labels.clusters_N, plan, (seed, split))
+        if positive_N[scanned].all() or not positive_N[scanned].any():
+            raise InputError(
+                f"a background of {len(background)} H0 rows and all others of their entities "
+                "leaves no row of H1 or none of H0 to scan; use another share, or entities of "
+                "fewer rows"
+            )
+        yield background, scanned
 
 
 def split_rows(h0, positive_N, clusters_N, plan: DetectionPlan, key) -> tuple:

@@ -6,7 +6,7 @@ of the hull vertices' centroids), and the held-out AUROC of a logistic probe bes
 
 import contextlib
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import eigh
@@ -60,7 +60,8 @@ def place_separation(
     """How far one place separates positive from other rows.
 
     Each seed draws a sample of both directions for PCA and the cluster metrics, and shuffles the
-    folds of the probe over all rows. Distances are in units of the activations.
+    folds of the probe over all rows. Distances are in units of the activations. A place of fewer
+    nodes than the plan has components has as many components as nodes.
 
     Raises:
       InputError: a direction with too few rows for the folds or the components, or with fewer
@@ -72,6 +73,12 @@ def place_separation(
     if not np.ptp(place_ND, axis=0).any():
         nothing = dict.fromkeys(METRICS, np.nan)
         return Separation(nothing, nothing, constant=True)
+    most = place_ND.shape[1]
+    plan = replace(
+        plan,
+        components=min(plan.components, most),
+        hull_components=min(plan.hull_components, most),
+    )
     # These matrices are too small for BLAS threads, which then wait for each other: on two busy
     # cores that made a place ten times slower.
     # And scikit-learn's checks of its arguments take longer than some of its metrics.
@@ -185,10 +192,13 @@ def hull_distance(points_NC, label_N) -> float:
     """Euclidean distance of the centroids of the vertices of both directions' convex hulls."""
     centroids = []
     for side in (label_N, ~label_N):
-        try:
-            vertices = ConvexHull(points_NC[side]).vertices
-        except QhullError:  # the rows lie in a plane or line: every row is on the hull
-            vertices = slice(None)
+        if points_NC.shape[1] == 1:
+            vertices = [points_NC[side].argmin(), points_NC[side].argmax()]
+        else:
+            try:
+                vertices = ConvexHull(points_NC[side]).vertices
+            except QhullError:  # the rows lie in a plane or line: every row is on the hull
+                vertices = slice(None)
         centroids.append(points_NC[side][vertices].mean(0))
     return float(np.linalg.norm(centroids[0] - centroids[1]))
 

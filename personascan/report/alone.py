@@ -3,8 +3,9 @@
 import numpy as np
 
 from personascan.analysis.findings import LEVEL
+from personascan.report.judged import of_few
 from personascan.report.section import Section, Shown, Table
-from personascan.report.words import safe
+from personascan.report.words import capital, rows_word, safe
 from personascan.study.results import Part
 
 
@@ -21,18 +22,17 @@ def alone_section(part: Part) -> Section | None:
                 ("best", best),
                 ("last", part.places[-1]),
             ):
-                rows.append(
-                    [safe(name), f"scan, {detector}", f"{what}: {place}", *cells(places[place])]
-                )
+                at = f"{what}: {safe(place)}"
+                rows.append([safe(name), f"scan, {detector}", at, *cells(places[place])])
         for method, (place, d) in part.baselines[name].items():
             rows.append([safe(name), method, place, *cells(d)])
-    called, plan = part.terms.rows, part.config.detection
+    called, plan = rows_word(part), part.config.detection
     how = "the first H0 rows in their order" if not plan.draw else "drawn"
     return Section(
-        f"{called.capitalize()} scanned alone, in every way",
+        f"{capital(called)} scanned alone, in every way",
         f"AUROC of H1 against held-out H0 {called} with its 95% interval (0.5 is chance; the "
         f"background is {how}), by tail, beside what is simpler than a scan. A tail below 0.5 says "
-        "that H1 deviates less than H0 does. `detection.csv` has every place.",
+        f"that H1 deviates less than H0 does.{of_few(part)} `detection.csv` has every place.",
         Shown("ways"),
         Table(["", "method", "place", "AUROC", "95% interval", "found at 1% FPR"], rows),
     )
@@ -76,7 +76,7 @@ def transfer_section(part: Part) -> Section | None:
             t, d = found[place], part.detections[name][place]
             rows.append(
                 [
-                    safe(name), f"{what}: {place}", f"{t.auroc:.3f}",
+                    safe(name), f"{what}: {safe(place)}", f"{t.auroc:.3f}",
                     f"{t.low:.2f} to {t.high:.2f}", f"{d.auroc:.3f}",
                 ]
             )  # fmt: skip

@@ -15,7 +15,7 @@ from personascan.report.intervened import (
     specificity_text,
     verdict,
 )
-from personascan.report.words import joined, safe
+from personascan.report.words import joined, rows_word, safe
 from personascan.study.results import Part
 
 NAMED = 3
@@ -63,7 +63,7 @@ def profiles_caption(part: Part) -> str:
     ordered = sorted(part.calibrations, key=lambda name: -part.calibrations[name].z.max())
     for name in ordered[:NAMED]:
         c = part.calibrations[name]
-        said.append(f"{safe(name)} at {c.keys[c.best]} (z {c.z[c.best]:.1f})")
+        said.append(f"{safe(name)} at {safe(c.keys[c.best])} (z {c.z[c.best]:.1f})")
     probes = {
         name: max(found.items(), key=lambda at: np.nan_to_num(at[1].mean["probe_auroc"]))
         for name, found in part.separation.items()
@@ -71,7 +71,7 @@ def profiles_caption(part: Part) -> str:
     best = max(probes, key=lambda name: np.nan_to_num(probes[name][1].mean["probe_auroc"]))
     place, found = probes[best]
     probe = (
-        f"A probe that is told the labels is best for {safe(best)} at {place} (AUROC "
+        f"A probe that is told the labels is best for {safe(best)} at {safe(place)} (AUROC "
         f"{found.mean['probe_auroc']:.2f})."
     )
     if not said:
@@ -87,7 +87,7 @@ def ways_caption(part: Part) -> str:
             ((way, place, d) for way, places in found.items() for place, d in places.items()),
             key=lambda one: np.nan_to_num(one[2].auroc),
         )
-        said.append(f"{safe(name)} {d.auroc:.2f} ({way}, at {place})")
+        said.append(f"{safe(name)} {d.auroc:.2f} ({way}, at {safe(place)})")
     return f"The highest AUROCs, chosen on what they are judged by: {joined(said)}. 0.5 is chance."
 
 
@@ -101,7 +101,7 @@ def expected_caption(part: Part) -> str:
         more = sum(o.observed > o.chance_high for o in pairs)
         less = sum(o.observed < o.chance_low for o in pairs)
         said.append(
-            f"at {place}, of {len(pairs)} pairs {more} share more and {less} fewer, where "
+            f"at {safe(place)}, of {len(pairs)} pairs {more} share more and {less} fewer, where "
             f"{0.025 * len(pairs):.1f} of each would by chance"
         )
     if most > PAIRS:
@@ -110,7 +110,7 @@ def expected_caption(part: Part) -> str:
     if split:
         return (
             "Beside 95% of what sets of their sizes share that tell random halves of the H0 "
-            f"{part.terms.rows} apart: {'; '.join(said)}. 1 is what sets drawn node by node share."
+            f"{rows_word(part)} apart: {'; '.join(said)}. 1 is what sets drawn node by node share."
         )
     return (
         f"Beside what independent sets of their sizes share in 95% of draws: {'; '.join(said)}. "
@@ -124,11 +124,11 @@ def upset_caption(part: Part) -> str:
     for place, found in part.overlaps.items():
         several = [o for o in found if o.exclusive and len(o.names) > 1]
         if not several:
-            said.append(f"at {place} no node is in two sets")
+            said.append(f"at {safe(place)} no node is in two sets")
             continue
         most = max(several, key=lambda o: len(o.names))
         said.append(
-            f"at {place} {sum(o.exclusive for o in several)} nodes are in several sets, "
+            f"at {safe(place)} {sum(o.exclusive for o in several)} nodes are in several sets, "
             f"{most.exclusive} in the most ({len(most.names)})"
         )
     return f"Each node is counted once, under exactly the sets that hold it: {'; '.join(said)}."
@@ -146,6 +146,8 @@ def validation_caption(part: Part) -> str:
         ]
         if values:
             ranges.append(f"{method} {min(values):.2f} to {max(values):.2f}")
+    if not ranges:
+        return "No half found nodes that could be judged on the other."
     return f"Held-out AUROC over comparisons and halves: {joined(ranges)}. 0.5 is chance."
 
 

@@ -15,7 +15,7 @@ from personascan.interventions.design import (
 )
 from personascan.interventions.plan import CONTROLS, MATCHED, RANDOM, RANDOM_DIRECTION
 from personascan.report.section import Section, Shown, Table
-from personascan.report.words import joined, safe
+from personascan.report.words import joined, rows_word, safe
 from personascan.study.effects import ANSWER, LIKELIHOOD, MATCHING, YES, Effect, TestedEffects
 from personascan.study.intervened import strongest
 from personascan.study.results import Part
@@ -52,8 +52,8 @@ def what_text(part: Part) -> str:
     at = {"all": "every token", "statement": "the statement's tokens", "last": "the last token"}
     also = "".join(ALSO[kind] for kind in CONTROLS[1:] if kind in plan.against)
     return (
-        f"Node sets found on one half of the {part.terms.rows} are edited at their place, at "
-        f"{at[tokens]}, while the model is asked whether {part.terms.rows} of the other half "
+        f"Node sets found on one half of the {rows_word(part)} are edited at their place, at "
+        f"{at[tokens]}, while the model is asked whether {rows_word(part)} of the other half "
         f"({plan.statements} of H1 and of H0) are something it would say. The answer is the logit "
         "of Yes less that of No; an effect is how much further apart an edit moves the answers to "
         f"H1 and to H0, with a {percent(plan.level)} interval over statements. Ablation sets the "
@@ -186,11 +186,16 @@ def methods_blocks(part: Part, some: list[TestedEffects]) -> list:
         for found in some
         if (e := effect_at(found, FOUND, STEER, strength, MATCHING))
     ]
+    matching = ""
+    if unedited:
+        matching = (
+            f" Without an edit the answers match the label for {joined(unedited)} of the "
+            "statements."
+        )
     return [
         f"The same push ({strength:+g}) along other node sets, by their own nodes' deviations, and "
         "along directions as long as the found set's; of controls, their mean and where 90% of "
-        f"them lie. Without an edit the answers match the label for {joined(unedited)} of the "
-        "statements.",
+        f"them lie.{matching}",
         Table(
             [
                 "", "found on half", "nodes or direction", "answer", "Yes to all",

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from personascan.analysis.detection import LOW_FPR
 from personascan.places import lines_of
 from personascan.report.section import Section, Shown, Table
-from personascan.report.words import joined, line_name, safe
+from personascan.report.words import capital, joined, line_name, rows_word, safe
 from personascan.study.results import Part
 
 METHODS = (
@@ -26,7 +27,7 @@ def judged_section(part: Part) -> Section:
     blocks = detection_blocks(part)
     if any(part.validations.values()):
         blocks += validation_blocks(part)
-    return Section(f"What held-out {part.terms.rows} say", *blocks)
+    return Section(f"What held-out {rows_word(part)} say", *blocks)
 
 
 def detection_blocks(part: Part) -> list:
@@ -42,16 +43,30 @@ def detection_blocks(part: Part) -> list:
                     f"{d.tpr:.2f} ± {d.tpr_deviation:.2f}",
                 ]
             )  # fmt: skip
-    plan, called = part.config.detection, part.terms.rows
+    plan, called = part.config.detection, rows_word(part)
     times = f"{plan.splits} times" if plan.splits > 1 else "once"
     return [
-        f"{called.capitalize()} scanned alone, against {plan.background:.0%} of the H0 {called}, "
+        f"{capital(called)} scanned alone, against {plan.background:.0%} of the H0 {called}, "
         f"{times}: how well their scores tell H1 from the other H0 {called} (AUROC, "
         "0.5 is chance, and the share of H1 found at 1% false positives; mean ± deviation). The "
-        "best place is chosen on what it is judged by, which flatters it. `places.csv` has every "
-        "place.",
+        "best place is chosen on what it is judged by, which flatters it."
+        f"{of_few(part)} `places.csv` has every place.",
         Table(["", "place", "", "AUROC", "found at 1%"], rows),
     ]
+
+
+def of_few(part: Part) -> str:
+    """What a rate of 1% means of so few H0 rows; "" where they are enough."""
+    h0 = sorted({d.h0 for found in part.detections.values() for d in found.values()})
+    if h0[0] * LOW_FPR >= 1:
+        return ""
+    held = f"{h0[0]}" if len(h0) == 1 else f"{h0[0]} to {h0[-1]}"
+    called = rows_word(part)
+    return (
+        f" A split holds {held} H0 {called}, and {LOW_FPR:.0%} of fewer than {1 / LOW_FPR:.0f} is "
+        "none: the threshold lies above all of them, and of further ones such a threshold flags "
+        f"{1 / (h0[0] + 1):.1%} on average where it was set on {h0[0]}."
+    )
 
 
 def validation_blocks(part: Part) -> list:
@@ -69,7 +84,7 @@ def validation_blocks(part: Part) -> list:
                     str(int(v.methods["found nodes"]["nodes"])) for v in part.validations[name]
                 ),
                 *("-" if np.isnan(c) else f"{c:.2f}" for c in cells),
-                " / ".join(f"{value:.2f}" for value in clusters),
+                " / ".join("-" if np.isnan(c) else f"{c:.2f}" for c in clusters),
             ]
         )
     claims = [
@@ -90,7 +105,7 @@ def validation_blocks(part: Part) -> list:
     if plan.share:
         what = f"The {plan.share:.0%} of the nodes that are selected most often,"
     return [
-        f"{what} found on one half of the {part.terms.rows}, at the place which that half chose, "
+        f"{what} found on one half of the {rows_word(part)}, at the place which that half chose, "
         "judged on the other half: held-out AUROC of a logistic probe on these nodes, beside "
         f"{sets} random sets of their size, the nodes of the largest mean difference, one "
         "direction, all nodes, detectors that are told no labels, and controls; means over the two "
@@ -169,10 +184,10 @@ def late_section(part: Part) -> Section | None:
             if len(lines[site, position]) < 3 or np.isnan(p.share):
                 continue
             counted += 1
-            late += [f"{safe(name)} at {line_name(site, position)}"] * p.late
+            late += [f"{safe(name)} at {safe(line_name(site, position))}"] * p.late
             rows.append(
                 [
-                    safe(name), line_name(site, position), f"{p.share:.2f}",
+                    safe(name), safe(line_name(site, position)), f"{p.share:.2f}",
                     f"{p.low:.2f} to {p.high:.2f}", f"{p.even:.2f}",
                 ]
             )  # fmt: skip
@@ -182,8 +197,8 @@ def late_section(part: Part) -> Section | None:
     said += f": {joined(late)}." if late else "."
     return Section(
         "How late in the layers",
-        f"The share of the signal (2 AUROC - 1 of {part.terms.rows} scanned alone) that lies in "
-        f"the last third of the depth, with a 95% bootstrap interval over {part.terms.rows}. The "
+        f"The share of the signal (2 AUROC - 1 of {rows_word(part)} scanned alone) that lies in "
+        f"the last third of the depth, with a 95% bootstrap interval over {rows_word(part)}. The "
         f"published claim is that separation is largest there. {said} `profiles.csv` has more.",
         Table(["", "site, position", "in the last third", "95% interval", "even spread"], rows),
     )

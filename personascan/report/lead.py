@@ -7,7 +7,7 @@ from personascan.interventions.design import FOUND
 from personascan.interventions.plan import RANDOM
 from personascan.report.intervened import action_name, effect_at, main_keys, passing_sets
 from personascan.report.section import Table
-from personascan.report.words import joined, safe
+from personascan.report.words import capital, joined, rows_word, safe
 from personascan.study.effects import MATCHING
 from personascan.study.results import Part
 
@@ -66,9 +66,9 @@ def detected(part: Part) -> str:
     name = max(best, key=lambda name: best[name][1].auroc)
     place, d = best[name]
     return (
-        f"{part.terms.rows.capitalize()} scanned alone are told apart best for **{safe(name)}** "
-        f"at **{place}** (AUROC {d.auroc:.2f}, {d.auroc_low:.2f} to {d.auroc_high:.2f}), a place "
-        "chosen on what it is judged by."
+        f"{capital(rows_word(part))} scanned alone are told apart best for **{safe(name)}** "
+        f"at **{safe(place)}** (AUROC {d.auroc:.2f}, {d.auroc_low:.2f} to {d.auroc_high:.2f}), a "
+        "place chosen on what it is judged by."
     )
 
 
@@ -99,13 +99,13 @@ def where(part: Part) -> str:
         return (
             f"**Nothing was found**: none of {len(found)} {compared(part)} shows at any of "
             f"{len(part.places)} places (at {LEVEL:.0%} over all of them). The nearest is "
-            f"{safe(best.name)} at {best.place}: {sure}."
+            f"{safe(best.name)} at {safe(best.place)}: {sure}."
         )
     others = f" Not found by the scan: {named(missed)}." if missed else ""
     return (
         f"**{len(clear)} of {len(found)} {compared(part)} show** somewhere: "
-        f"{named(f.name for f in clear)}. Most clearly {safe(best.name)} at **{best.place}**: "
-        f"{sure}.{others}"
+        f"{named(f.name for f in clear)}. Most clearly {safe(best.name)} at "
+        f"**{safe(best.place)}**: {sure}.{others}"
     )
 
 
@@ -117,13 +117,19 @@ def how_sure(part: Part) -> str:
     held = [f.name for f in judged if f.confirmed == len(f.judged)]
     failed = [f.name for f in judged if f.confirmed < len(f.judged)]
     means = [pooled(f.judged)["precision"] for f in judged]
-    chances, rows = [s.chance for f in judged for s in f.judged], part.terms.rows
+    means = [mean for mean in means if not np.isnan(mean)]
+    chances, rows = [s.chance for f in judged for s in f.judged], rows_word(part)
     said = f"confirmed it for {named(held)}" if held else "confirmed it for none"
     said += f", not (both ways round, p <= {LEVEL:g}) for {named(failed)}" if failed else ""
+    of_h1 = " No scan picked any out there."
+    if means:
+        right = span(min(means), max(means), ".0%")
+        of_h1 = (
+            f" Of the {rows} that a scan picks out there {right} are of H1 "
+            f"({span(min(chances), max(chances), '.0%')} by chance)."
+        )
     return (
-        f"**How sure:** where one half of the {rows} chose the place, the other half {said}. Of "
-        f"the {rows} that a scan picks out there {span(min(means), max(means), '.0%')} are of H1 "
-        f"({span(min(chances), max(chances), '.0%')} by chance)."
+        f"**How sure:** where one half of the {rows} chose the place, the other half {said}.{of_h1}"
         f"{special(part, [f.name for f in judged])}"
     )
 
@@ -164,7 +170,7 @@ def what_else(part: Part) -> str:
         most, least = max(by_wording)[0], min(by_wording)[0]
         sentences.append(
             f"**What it may be instead:** word counts alone tell {span(least, most, '.0%')} of the "
-            f"{part.terms.rows} of {named(name for _, name in by_wording)} apart"
+            f"{rows_word(part)} of {named(name for _, name in by_wording)} apart"
             f"{larger_side(part, [name for _, name in by_wording])}, so that wording is a likely "
             "reason there."
         )

@@ -21,7 +21,7 @@ from personascan.report.lead import (
 )
 from personascan.report.scanned import nodes_section, runs_section
 from personascan.report.section import Section, Shown, Table, block
-from personascan.report.words import joined, line_name, listed, quoted, safe
+from personascan.report.words import joined, line_name, listed, quoted, rows_word, safe
 
 
 @dataclass(frozen=True)
@@ -85,9 +85,9 @@ def asked_sentence(part) -> str:
     where = f"{len(part.places)} places of {quoted(part.model)} (layers of {lines})"
     if not of_personas(part):
         return (
-            f"Asked: at which of {where} do {part.terms.h1} (H1) differ "
-            f"from {part.terms.h0} (H0), for each of {len(part.scans)} comparisons? "
-            f"{', '.join(sizes)} {part.terms.rows}."
+            f"Asked: at which of {where} do {safe(part.terms.h1)} (H1) differ "
+            f"from {safe(part.terms.h0)} (H0), for each of {len(part.scans)} comparisons? "
+            f"{', '.join(sizes)} {rows_word(part)}."
         )
     against = {
         2: "the statements for it (H1) from those against it (H0)",
@@ -147,7 +147,7 @@ def kept_sentence(part) -> str:
     kept = [words.get(p, f"the token at position {p} of the prompt") for p in positions]
     kind = "" if config.dtype == "float32" else f" (weights in {config.dtype})"
     return (
-        f"The activations of {joined(kept)} were kept at {joined(config.sites)}{kind}: "
+        f"The activations of {joined(kept)} were kept at {listed(config.sites)}{kind}: "
         f"{len(part.places)} places."
     )
 
@@ -192,25 +192,27 @@ def finding_sentence(part, f: Finding) -> str:
     if f.found:
         text = (
             f"**{safe(f.name)}** shows at {f.passing} of {f.places} places, most clearly at "
-            f"**{f.place}** (z {f.z:.1f}, family-wise p {f.p_family:.3f})."
+            f"**{safe(f.place)}** (z {f.z:.1f}, family-wise p {f.p_family:.3f})."
         )
     else:
         text = (
-            f"**{safe(f.name)}** was not found: its furthest place, {f.place}, has a family-wise p "
-            f"of {f.p_family:.3f} (z {f.z:.1f})."
+            f"**{safe(f.name)}** was not found: its furthest place, {safe(f.place)}, has a "
+            f"family-wise p of {f.p_family:.3f} (z {f.z:.1f})."
         )
     if f.judged:
         means = pooled(f.judged)
         p = " and ".join(f"{s.choice.p_judged:.3f}" for s in f.judged)
+        precision = means["precision"]
+        right = "nothing returned" if np.isnan(precision) else f"precision {precision:.2f}"
         sizes = [
             " and ".join(str(int((s.set_TC[0] & (s.directions_C == d)).sum())) for s in f.judged)
             for d in (1, -1)
         ]
-        chosen = [str(s.place) for s in f.judged]
+        chosen = [safe(s.place) for s in f.judged]
         where = chosen[0] if len(set(chosen)) == 1 else " and ".join(chosen)
         text += (
-            f" Chosen on one half of the {part.terms.rows} ({where}) and judged on the other: p "
-            f"{p}, precision {means['precision']:.2f}, recall {means['recall']:.2f}, AUROC "
+            f" Chosen on one half of the {rows_word(part)} ({where}) and judged on the other: p "
+            f"{p}, {right}, recall {means['recall']:.2f}, AUROC "
             f"{means['auroc']:.2f}"
         )
         text += (
@@ -229,7 +231,6 @@ def finding_sentence(part, f: Finding) -> str:
 def separation_section(part) -> Section:
     """What a probe and the cluster metrics see, which are told the labels."""
     metrics = ("probe_auroc", "silhouette", "calinski_harabasz", "davies_bouldin", "hull_distance")
-    constant = {p for found in part.separation.values() for p, s in found.items() if s.constant}
     rows = []
     for name, found in part.separation.items():
         usable = {p: s for p, s in found.items() if not s.constant}
@@ -248,7 +249,7 @@ def separation_section(part) -> Section:
     header = ["", *(["wording, accuracy"] if part.texts else []), "place of the best probe",
               "probe, AUROC", "silhouette",
               "Calinski-Harabasz", "Davies-Bouldin", "hull distance"]  # fmt: skip
-    called, wording = part.terms.rows, ""
+    called, wording = rows_word(part), ""
     if part.texts:
         wording = (
             " A bag of words knows wording alone: logistic regression on word counts reaches a "
@@ -259,17 +260,31 @@ def separation_section(part) -> Section:
         f"A probe (logistic regression) is told the labels and held to new {called}: AUROC 0.5 is "
         f"chance.{wording} The cluster metrics describe the first "
         f"{plan.components} principal components of both directions together, the hull distance "
-        f"the first {plan.hull_components}, in units of activation; mean ± deviation over "
+        f"the first {plan.hull_components}, in units of activation (of a place with fewer nodes "
+        f"all that there are); mean ± deviation over "
         f"{plan.seeds} seeds. `places.csv` has every place; these are the ones with the best "
         "probe, which is chosen on what it is judged by:",
         Table(header, rows),
-        f"The line whose places separate best is {line_name(site, position)}.",
+        f"The line whose places separate best is {safe(line_name(site, position))}.",
         Shown("profiles"),
     ]
-    if constant:
-        where = ", ".join(sorted(map(str, constant)))
+    if where := constant_places(part):
         blocks.append(f"Constant over the {called}, so nothing to separate: {where}.")
     return Section(f"How far apart {apart(part)} lie", *blocks)
+
+
+def constant_places(part) -> str:
+    """The places that do not vary, each with the comparisons for which that is so, if not for all.
+
+    "" where there are none.
+    """
+    said = []
+    for place in part.places:
+        names = [name for name, found in part.separation.items() if found[place].constant]
+        if names:
+            some = len(names) < len(part.separation)
+            said.append(safe(place) + (f" (for {listed(names)})" if some else ""))
+    return "; ".join(said)
 
 
 def best_line(part) -> tuple[tuple, list]:

@@ -6,6 +6,7 @@ from personascan.report.written import as_pdf, as_png, filled_spec, natural_widt
 
 POINTS_PER_MM = 72 / 25.4
 COLUMN_MM, PAGE_MM = 85.0, 178.0  # of one and of two columns
+CAPTIONS = "captions.md"
 SMALL_UNITS = 520  # wider charts take two columns
 
 
@@ -24,7 +25,7 @@ def picture_files(content: dict, kind: str) -> dict[str, bytes]:
             own = content["parts"][part]["captions"].get(picture.name.split("-")[0])
             said = own or sentence(picture, sheets, chosen)
             captions.append(f"- `{name}`: {picture.title}. {said}".rstrip())
-    return {**made, "captions.md": ("\n".join(captions) + "\n").encode()}
+    return {**made, CAPTIONS: ("\n".join(captions) + "\n").encode()}
 
 
 def chosen_pictures(sheets: Sheets, part: int) -> list[tuple[Picture, dict]]:

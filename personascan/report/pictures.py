@@ -133,8 +133,8 @@ PLACE = (
         "roc", "Rows scanned alone", places.roc,
         {"roc": Feed("roc"), "cell": CELL, "corners": Feed("corners", every=True)},
         "Scores of rows scanned one by one tell H1 from held-out H0 with AUROC {auroc:.2f} (95% "
-        "interval {auroc_low:.2f} to {auroc_high:.2f}; 0.5 is chance); at 1% false positives "
-        "{tpr:.0%} of H1 are found.",
+        "interval {auroc_low:.2f} to {auroc_high:.2f}; 0.5 is chance); a threshold that at most 1% "
+        "of the held-out H0 reach finds {tpr:.0%} of H1.",
         "cell",
     ),
     Picture(

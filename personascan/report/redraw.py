@@ -2,6 +2,7 @@
 
 import contextlib
 import pathlib
+import re
 
 from personascan.errors import InputError
 from personascan.files import is_free, partial_of, put_folder, real_place, whole_file
@@ -10,10 +11,11 @@ from personascan.report.beside import compared, compared_html
 from personascan.report.document import FILE, read_document, without_texts
 from personascan.report.files import HTML, MARKDOWN, markdown_files
 from personascan.report.html import page_html
-from personascan.report.paper import picture_files
+from personascan.report.paper import CAPTIONS, picture_files
 from personascan.visible import visible
 
 FORMATS = ("html", "md", "pdf", "png")
+CAPTION = re.compile(r"- `([\w-]+\.(?:pdf|png))`: ")  # as `picture_files` writes them
 
 
 def write_report(
@@ -130,11 +132,25 @@ def write_file(place: pathlib.Path, content: bytes) -> None:
 
 
 def write_folder(place: pathlib.Path, files: dict[str, bytes], overwrite: bool) -> None:
-    """A folder of these files; they replace those of an earlier one where that is asked for."""
+    """A folder of these files; they replace those of an earlier one where that is asked for.
+
+    Pictures that the earlier captions name go with them; what else lies there is the user's.
+    """
     refuse_others([] if overwrite else [place / name for name in files])
-    if place.exists() and not (place / "captions.md").exists() and not is_free(place):
+    if place.exists() and not (place / CAPTIONS).exists() and not is_free(place):
         raise InputError(f"{place} holds something else; choose another place (out, --out)")
+    earlier = captioned(place / CAPTIONS)
     with partial_of(place, folder=True) as partial:
         for name, content in files.items():
             (partial / name).write_bytes(content)
         put_folder(partial, place)
+        for name in earlier - files.keys():
+            (place / name).unlink(missing_ok=True)
+
+
+def captioned(captions: pathlib.Path) -> set[str]:
+    """The pictures that captions name; none where there are no captions."""
+    if not captions.exists():
+        return set()
+    lines = captions.read_text(encoding="utf-8", errors="replace").splitlines()
+    return {found[1] for line in lines if (found := CAPTION.match(line))}

@@ -4,14 +4,14 @@ import numpy as np
 
 from personascan.report.section import Section, Shown, Table
 from personascan.report.tables import center, mean_deviation, part_of
-from personascan.report.words import joined, listed, safe
+from personascan.report.words import joined, listed, rows_word, safe
 
 LINES = 30  # of a table of overlaps; the file has them all
 
 
 def runs_section(part) -> Section | None:
     """Which rows the runs of chosen and named places returned."""
-    config, called = part.config, part.terms.rows
+    config, called = part.config, rows_word(part)
     plan, scan = config.runs, config.scan
     rows = [
         [
@@ -28,21 +28,18 @@ def runs_section(part) -> Section | None:
     ]  # fmt: skip
     if not rows:
         return None
-    precision = {
-        (name, str(s.place)): center(s.precision_R)[0]
+    # A list: both halves may have chosen one place.
+    means = [
+        (center(s.precision_R)[0], f"{safe(name)} at {safe(s.place)}")
         for name, ss in part.scans.items()
         for s in ss
-    }
-    precision = {key: value for key, value in precision.items() if not np.isnan(value)}
-    extremes = ""
-    if precision:
-        (high, at_high), (low, at_low) = (f(precision, key=precision.get) for f in (max, min))
-        extremes = (
-            f" Mean precision runs from {precision[low, at_low]:.2f} ({safe(low)} at {at_low}) to "
-            f"{precision[high, at_high]:.2f} ({safe(high)} at {at_high})."
-        )
+    ]
+    means, extremes = [one for one in means if not np.isnan(one[0])], ""
+    if means:
+        (low, at_low), (high, at_high) = min(means), max(means)
+        extremes = f" Mean precision runs from {low:.2f} ({at_low}) to {high:.2f} ({at_high})."
     silent = [
-        f"{safe(name)} at {s.place}"
+        f"{safe(name)} at {safe(s.place)}"
         for name, ss in part.scans.items() for s in ss if not s.runs.score.any()
     ]  # fmt: skip
     if silent:
@@ -100,7 +97,7 @@ def nodes_section(part) -> Section | None:
         if config.scan.permutations
         else f"with frequency >= {config.threshold:g}"
     )
-    header = ["", "place", part.terms.rows, "nodes", "in the set: high", "low",
+    header = ["", "place", rows_word(part), "nodes", "in the set: high", "low",
               "family-wise p <= 0.05", "size of the set under permuted labels"]  # fmt: skip
     rows = []
     for name, scans in part.scans.items():
@@ -164,7 +161,7 @@ def overlaps_text(part, found) -> str:
     if judged:
         said += (
             "Chance and p are of sets of the same sizes that tell random halves of the H0 "
-            f"{part.terms.rows} apart, which means nothing: of every split the nodes that are "
+            f"{rows_word(part)} apart, which means nothing: of every split the nodes that are "
             "selected most often. One p of twenty is at most 0.05 by chance. "
         )
     if len(found) > LINES:

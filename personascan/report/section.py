@@ -2,18 +2,23 @@
 
 from dataclasses import dataclass
 
+from personascan.report.words import safe
+
 
 @dataclass(frozen=True)
 class Table:
-    """Cells are inline Markdown."""
+    """A cell that is a text is inline Markdown; any other is shown as it is. Without rows: none."""
 
     header: tuple
     rows: tuple
 
     def __init__(self, header, rows):
-        cells = tuple(tuple(str(cell) for cell in row) for row in rows)
+        cells = tuple(tuple(c if isinstance(c, str) else safe(c) for c in row) for row in rows)
         object.__setattr__(self, "header", tuple(header))
         object.__setattr__(self, "rows", cells)
+
+    def __bool__(self) -> bool:
+        return bool(self.rows)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-EXACT = 50_000  # numbers of a column that are kept as they are; of more, seven digits
+EXACT = 50_000  # numbers of a column that are kept as they are; of more, seven digits, cut off
 MISSING = -(2**15)  # the whole number that stands for NaN among rounded values
 
 
@@ -84,8 +84,9 @@ def packed(column) -> dict:
         steps = np.clip(np.round(steps), MISSING + 1, -MISSING - 1)
         column, step = np.where(np.isnan(steps), MISSING, steps).astype(np.int16), column.step
     column = np.asarray(column)
-    # A p-value that is 0.05 must not become one above it.
     dtype = np.dtype(np.float64 if column.size <= EXACT else np.float32)
+    if column.dtype.kind == "f" and dtype == np.float32:
+        column = at_most(column)
     if column.dtype.kind in "iub":
         low, high = (int(column.min()), int(column.max())) if column.size else (0, 0)
         kinds = (np.uint8, np.int8, np.uint16, np.int16, np.int32)
@@ -97,6 +98,12 @@ def packed(column) -> dict:
     values = np.ascontiguousarray(column.astype(dtype.newbyteorder("<")))
     found = {"kind": f"{dtype.kind}{dtype.itemsize}", "bytes": base64.b64encode(values).decode()}
     return {**found, "step": step} if step else found
+
+
+def at_most(column) -> np.ndarray:
+    """As float32, never above the number that it stands for: a p of 0.05 stays one that passes."""
+    near = column.astype(np.float32)
+    return np.where(near > column, np.nextafter(near, np.float32(-np.inf)), near)
 
 
 def unpacked(column: dict) -> np.ndarray | list:

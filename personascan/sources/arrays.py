@@ -40,7 +40,7 @@ def write_rows(
       out: the folder. One that this function has written, and that holds nothing else, is
         replaced.
       places: {layer's name: activations [N, D], or [N, ...], which are flattened}, first layer
-        first; kept as float32.
+        first; arrays of NumPy or JAX or tensors of torch, of any float (kept as float32).
       positive: bool [N], True for rows of H1; the others are what is expected (H0).
       network: its name, as results are keyed.
       groups: of each row, or one for all: each group with rows of H1 is a comparison, against its
@@ -56,8 +56,8 @@ def write_rows(
 
     Raises:
       InputError: arrays or labels of different lengths, values that are not finite or that
-        float32 cannot tell apart, an id that occurs twice, a group, id or condition that is
-        missing, a folder that holds anything else, a full disk.
+        float32 cannot tell apart, an id or a layer's name that occurs twice, a group, id or
+        condition that is missing, a folder that holds anything else, a full disk.
     """
     positive_N = real_array("positive", positive)
     if positive_N.ndim != 1 or positive_N.dtype != bool:
@@ -81,9 +81,13 @@ def write_rows(
         raise InputError(
             f"places must map layers' names to activations, got {type(places).__name__}"
         )
-    arrays = {str(name): flattened(name, array, count) for name, array in places.items()}
-    if not arrays:
+    if not places:
         raise InputError("places is empty; give the activations of at least one layer")
+    arrays = {}
+    for name, array in places.items():
+        if str(name) in arrays:  # as 0 and "0"
+            raise InputError(f"places names {str(name)!r} twice; give each layer its own name")
+        arrays[str(name)] = flattened(name, array, count)
     place = own_place(out)
     record = {"network": network, "rows": rows, "places": list(arrays)}
     record |= {"positive": positive_N.tolist(), **columns}
@@ -137,7 +141,7 @@ def missing(entry) -> bool:
 def flattened(name, array, count: int) -> np.ndarray:
     """A layer's activations as float32 [N, D]."""
     array = real_array(repr(name), array)
-    if array.ndim < 2 or len(array) != count or array.dtype.kind not in "fiub":
+    if array.ndim < 2 or len(array) != count or not array.size or array.dtype.kind not in "fiub":
         raise InputError(
             f"{name!r} must be numbers [{count}, nodes], one row a label; got {array.dtype} "
             f"{array.shape}"

@@ -140,6 +140,8 @@ class StudyConfig:
             raise InputError(f"config.levels = {config.levels}; levels are 0, 1 and 2, each once")
         if config.tables not in TABLES:
             raise InputError(f"config.tables = {config.tables!r}; use one of {', '.join(TABLES)}")
+        if config.limit < 1:
+            raise InputError(f"config.limit = {config.limit}; use at least 1 row of a side")
         if config.apart < 0:
             raise InputError(f"config.apart = {config.apart}; use 0 or more")
         if not 0 < config.threshold <= 1:
@@ -179,6 +181,12 @@ class StudyConfig:
         check_intervened(config)
         if not config.scan.places:
             raise InputError('config.scan.places is empty; name places, for example ("chosen",)')
+        for name, given in (
+            ("scan.places", config.scan.places), ("scan.mixtures", config.scan.mixtures),
+            ("baselines", config.baselines), ("intervention.places", config.intervention.places),
+        ):  # fmt: skip
+            if len(set(given)) < len(given):
+                raise InputError(f"config.{name} names one twice: {', '.join(map(str, given))}")
         if CHOSEN in config.scan.places and not config.scan.permutations:
             raise InputError(
                 'config.scan.places has "chosen", which permutations choose; set '
@@ -204,6 +212,12 @@ class StudyConfig:
             positions=tuple(map(whole_number, self.positions)), batch_tokens=self.batch_tokens
         )
 
+    @property
+    def other_tails(self) -> tuple[str, ...]:
+        """The tails that are calibrated beside that of the scans; "either" takes two."""
+        named = dict.fromkeys(t for tail in self.scan.tails for t in single_tails(tail))
+        return tuple(t for t in named if t != self.scan.tail)
+
     def tail_options(self, tail: str) -> tuple[ScanOptions, ...]:
         """The options of a tail: two of "either"."""
         return tuple(self.scan.options(single) for single in single_tails(tail))
@@ -217,6 +231,16 @@ class StudyConfig:
             statistic_runs=self.scan.statistic_runs,
             node_q=self.node_q,
             threshold=self.threshold,
+        )
+
+    def mixed(self, mixture: Mixture) -> LocalisationPlan:
+        """The same, with another share of H1 among as many scanned rows."""
+        plan, scanned = self.localisation(), self.runs.clean + self.runs.positive
+        positive = round(mixture.share * scanned)
+        return dataclasses.replace(
+            plan,
+            runs=dataclasses.replace(self.runs, clean=scanned - positive, positive=positive),
+            options=dataclasses.replace(plan.options, alpha_max=mixture.alpha_max),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -299,6 +323,7 @@ def check_tails(config: StudyConfig) -> None:
                 f"config.scan.mixtures: a share of {mixture.share:g} of {scanned} scanned rows "
                 "leaves none of one side; use another share, or scan more rows"
             )
+        config.mixed(mixture)
     if config.detection.limit < 0:
         raise InputError(f"config.detection.limit = {config.detection.limit}; use 0 or more")
 

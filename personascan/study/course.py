@@ -5,7 +5,7 @@ Places are chosen from finished units, so that the later stages are known once t
 
 import functools
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -123,14 +123,7 @@ class Case:
 
     def mixed(self, place: Place, mixture: Mixture) -> Work:
         """The scans of a place with another share of H1 among the scanned rows."""
-        runs = self.plan.runs
-        positive = round(mixture.share * (runs.clean + runs.positive))
-        clean = runs.clean + runs.positive - positive
-        plan = replace(
-            self.plan,
-            runs=replace(runs, clean=clean, positive=positive),
-            options=replace(self.plan.options, alpha_max=mixture.alpha_max),
-        )
+        plan = self.config.mixed(mixture)
         return stages.localisation_work(
             self.rows(place), self.pool, place, stages.ALL, plan, self.seed
         )
@@ -217,11 +210,8 @@ class Case:
 
     @property
     def one_sided(self) -> tuple[str, ...]:
-        """The tails that are calibrated beside that of the scans; "either" takes two."""
-        if not self.plan.permutations:
-            return ()
-        named = [t for tail in self.config.scan.tails for t in single_tails(tail)]
-        return tuple(t for t in dict.fromkeys(named) if t != self.config.scan.tail)
+        """The tails that are calibrated beside that of the scans."""
+        return self.config.other_tails if self.plan.permutations else ()
 
     def scores(self, part: str, place: Place, tail: str) -> np.ndarray:
         """Of every run of every labelling [T + 1, R], from finished units."""

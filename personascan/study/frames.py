@@ -111,7 +111,7 @@ def node_rows(part: Part):
         null_C = null_TC.mean(0) if len(null_TC) else np.full(scan.q_C.size, np.nan)
         for column, direction in enumerate(scan.directions_C):
             node = column % nodes
-            head = head_of(node, part.head_width) if scan.place.site == "head_out" else ""
+            head = head_of(node, part.head_width) if scan.place.site == "head_out" else np.nan
             yield (
                 *place_cells(scan.place), name, part_of(scan), node, head,
                 DIRECTIONS[int(direction)], float(scan.frequency_TC[0, column]),
@@ -351,6 +351,8 @@ ALIASES = {"layers": "places"}
 def frame(study: Study, name: str):
     """A table as a pandas DataFrame (extra `frames`).
 
+    A column in which a text stands has texts alone: positions are "last" and "-2".
+
     Raises InputError for a table that is none, and where pandas is not installed.
     """
     name = ALIASES.get(name, name)
@@ -360,4 +362,10 @@ def frame(study: Study, name: str):
         import pandas
     except ModuleNotFoundError as error:
         raise InputError("pandas is not installed; pip install -e '.[frames]'") from error
-    return pandas.DataFrame(list(TABLES[name].of(study)), columns=TABLES[name].header)
+    rows = list(TABLES[name].of(study))
+    made = pandas.DataFrame(rows, columns=TABLES[name].header)
+    for column in made.columns:  # Parquet, for one, takes none of both
+        mixed = pandas.api.types.is_object_dtype(made[column])
+        if mixed and any(isinstance(value, str) for value in made[column]):
+            made[column] = made[column].map(str)
+    return made

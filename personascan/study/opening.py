@@ -1,10 +1,13 @@
 """A study's inputs, read and checked before anything is computed."""
 
+import importlib.util
 import sys
 from dataclasses import dataclass
 
 import jax
+import numpy as np
 
+from personascan.analysis.detection import Labels, check_splits
 from personascan.analysis.localisation import LocalisationPlan
 from personascan.analysis.separation import check_folds, sample_sizes
 from personascan.calibration.exchange import check_exchange, exchanged
@@ -16,13 +19,13 @@ from personascan.models.load import identify
 from personascan.places import Place, chosen_places
 from personascan.scan.splits import check_sizes, largest
 from personascan.sources.arrays import open_rows
-from personascan.sources.base import Source, conditions_of, texts_of
+from personascan.sources.base import Baseline, Source, conditions_of, texts_of
 from personascan.sources.images.source import image_sources
 from personascan.sources.language.source import BASELINES, LIKELIHOOD, LanguageSource
 from personascan.sources.language.statements import Statement, load_statements, statement_files
 from personascan.study import stages
 from personascan.study.comparisons import Comparison, Pool, comparisons, draw_pool, draw_topics
-from personascan.study.config import CHOSEN, StudyConfig
+from personascan.study.config import CHOSEN, StudyConfig, single_tails
 from personascan.study.course import Case, Topic, seed_of
 from personascan.study.intervened import direction_sha256
 from personascan.study.store import Store
@@ -88,6 +91,7 @@ def open_study(config: StudyConfig) -> Opened:
     Raises InputError for any file, persona, model or sample size at fault.
     """
     statements = statements_sha256(config)
+    refuse_unwritable(config)
     sources = open_sources(config)
     if statements_sha256(config) != statements:
         raise InputError(f"{config.statements} has changed while it was read; {RUN_AGAIN}")
@@ -130,16 +134,19 @@ def language_source(config: StudyConfig, model: str, groups) -> LanguageSource:
     """A model as a source of rows, identified by its files."""
     identified = identify(model, config.dtype)
     places = model_places(config, model, identified.config)
-    baselines = [BASELINES[name] for name in config.baselines]
-    if not identified.config.has_head:  # an encoder has no likelihood of its own
-        kept = [b for b in baselines if b.place != LIKELIHOOD]
-        if identified.config.causal and kept != baselines:
-            print(f"note: {visible(model)}: no lm_head, and so no log-likelihood", file=sys.stderr)
-        baselines = kept
+    baselines = language_baselines(config, identified.config)
+    if identified.config.causal and len(baselines) < len(config.baselines):
+        print(f"note: {visible(model)}: no lm_head, and so no log-likelihood", file=sys.stderr)
     return LanguageSource(
         model, identified, groups, places, config.prompt_options(), config.batch_tokens,
-        config.dtype, config.mesh, tuple(baselines),
+        config.dtype, config.mesh, baselines,
     )  # fmt: skip
+
+
+def language_baselines(config: StudyConfig, decoder) -> tuple[Baseline, ...]:
+    """What is told beside scans; an encoder has no likelihood of its own."""
+    found = (BASELINES[name] for name in config.baselines)
+    return tuple(b for b in found if decoder.has_head or b.place != LIKELIHOOD)
 
 
 def model_places(config: StudyConfig, model: str, decoder) -> list[Place]:
@@ -156,8 +163,9 @@ def model_places(config: StudyConfig, model: str, decoder) -> list[Place]:
 
 
 def named_places(config: StudyConfig, source: Source) -> tuple[Place, ...]:
-    """The places of a source that the configuration names."""
-    return tuple(source.named(text) for text in config.scan.places if text != CHOSEN)
+    """The places of a source that the configuration names, each once: two names may be of one."""
+    named = (source.named(text) for text in config.scan.places if text != CHOSEN)
+    return tuple(dict.fromkeys(named))
 
 
 def refuse_unasked(config: StudyConfig, source: Source) -> None:
@@ -210,53 +218,59 @@ def refuse_impossible(config: StudyConfig, groups) -> None:
     """What can be known to fail fails before a model is loaded."""
     plan = config.localisation()
     halved = [plan.halved()] if CHOSEN in config.scan.places else []
-    for one in (plan, *halved):
-        if note := one.options.unattainable(one.runs.background):
+    mixed = [config.mixed(mixture) for mixture in config.scan.mixtures]
+    searched = [(one.options, one.runs) for one in (plan, *halved, *mixed)]
+    if plan.permutations:
+        tails = [t for tail in ("", *config.scan.tails) for t in single_tails(tail)]
+        calibrated = [config.localisation(tail) for tail in tails] + halved
+        searched += [(one.statistic_options(), one.runs) for one in calibrated]
+    for options, runs in searched:
+        if note := options.unattainable(runs.background):
             raise InputError(note)
     for level in config.levels:
-        for _, pool, _ in drawn(config, groups, level):
-            refuse_small(config, pool, plan, halved)
-            refuse_entities(config, pool, plan)
+        for number, (_, pool, wide) in enumerate(drawn(config, groups, level)):
+            refuse_small(config, pool, [plan, *mixed])
+            tested = config.intervention.places and config.intervention.tests(number)
+            refuse_parts(config, pool, plan, halves=bool(halved or tested))
+            refuse_alone(config, wide, conditions_of(groups, wide.members))
 
 
-def refuse_small(config: StudyConfig, pool: Pool, plan, halved: list) -> None:
+def refuse_small(config: StudyConfig, pool: Pool, plans: list[LocalisationPlan]) -> None:
     """A pool that cannot give its samples."""
-    (h1, h0), together = pool.sizes, largest(pool.clusters)
+    h1, h0 = pool.sizes
     try:
-        check_sizes(h0, h1, plan.runs, together)
+        for plan in plans:
+            check_sizes(h0, h1, plan.runs, largest(pool.clusters))
         sample_sizes(h1, h0, config.separation)
     except InputError as error:
         raise InputError(f"{pool.name}: {error}") from error
-    for one in halved:
-        try:
-            check_sizes(h0 // 2, h1 // 2, one.runs, together)
-        except InputError as error:
-            raise InputError(
-                f"{pool.name}: of half of the rows, which choose a place, {error}"
-            ) from error
 
 
-def refuse_entities(config: StudyConfig, pool: Pool, plan: LocalisationPlan) -> None:
-    """A pool whose entities are too few, or too large, to be split or exchanged whole."""
+def refuse_parts(config: StudyConfig, pool: Pool, plan: LocalisationPlan, halves: bool) -> None:
+    """A pool, or a half of it, whose rows or entities are too few or too large for what is asked.
+
+    Of few or of large entities a half can be quite small.
+    """
     seed, chooses = seed_of(config.seed, pool.name), CHOSEN in config.scan.places
     try:
         check_folds(pool.positive_N, config.separation, pool.clusters)
-        for part in stages.PARTS if chooses else stages.PARTS[:1]:
-            check_part(pool, stages.part_plan(plan, part), part, seed)
+        for part in stages.PARTS if halves else stages.PARTS[:1]:
+            permuted = plan.permutations and (part == stages.ALL or chooses)
+            check_part(pool, stages.part_plan(plan, part), part, seed, permuted)
     except InputError as error:
         raise InputError(f"{pool.name}: {error}") from error
 
 
-def check_part(pool: Pool, plan: LocalisationPlan, part: str, seed: int) -> None:
+def check_part(pool: Pool, plan: LocalisationPlan, part: str, seed: int, permuted: bool) -> None:
     """Raise InputError where the rows of a part cannot give its samples or labellings."""
     chosen = stages.part_rows(pool, part, seed)
     positive_N, clusters_N = pool.positive_N[chosen], stages.part_clusters(pool, chosen)
     h1 = int(positive_N.sum())
     try:
         check_sizes(positive_N.size - h1, h1, plan.runs, largest(clusters_N))
-        if plan.permutations and clusters_N is None:
+        if permuted and clusters_N is None:
             check_exchange(positive_N, plan.runs, plan.permutations)
-        elif plan.permutations:
+        elif permuted:
             exchanged(positive_N, plan.runs, plan.permutations, seed, clusters_N)
     except InputError as error:
         where = "" if part == stages.ALL else f"of half {part} of the rows, which chooses a place, "
@@ -269,6 +283,32 @@ def statements_sha256(config: StudyConfig) -> dict[str, str]:
         return {}
     files = statement_files(config.statements, config.personas)
     return {file.name: file_sha256(file) for file in files}
+
+
+def refuse_alone(config: StudyConfig, wide: Pool, conditions: np.ndarray) -> None:
+    """Rows that cannot be scanned alone, in one of the ways that are asked for."""
+    plan, seed = config.detection, seed_of(config.seed, wide.name)
+    if plan.conditional and not any(conditions):
+        raise InputError(
+            f"{wide.name}: config.detection.conditional compares each row with the background rows "
+            "of its own condition, but the rows have none; give conditions (write_rows), or leave "
+            "it out"
+        )
+    options = [o for tail in (config.scan.tail, *plan.tails) for o in config.tail_options(tail)]
+    try:
+        for known in (None, conditions) if plan.conditional else (None,):
+            labels = Labels(wide.positive_N, wide.clusters, known)
+            check_splits(labels, plan, tuple(options), seed)
+    except InputError as error:
+        raise InputError(f"{wide.name}: of rows that are scanned alone, {error}") from error
+
+
+def refuse_unwritable(config: StudyConfig) -> None:
+    """Parquet files without what writes them."""
+    if config.tables == "parquet" and not all(map(importlib.util.find_spec, ("pandas", "pyarrow"))):
+        raise InputError(
+            "config.tables = 'parquet' needs pandas and pyarrow; pip install -e '.[frames]'"
+        )
 
 
 def provenance(config: StudyConfig, sources: list[Source], statements: dict[str, str]) -> dict:

@@ -30,9 +30,11 @@ class Workers:
     jobs: int = 0  # processes of this machine; 0: one a core, or one where there is an accelerator
     scheduler: str = ""  # of a Dask cluster, such as tcp://host:8786: its workers do everything
 
-    def processes(self) -> int:
+    def __post_init__(self) -> None:
         if self.jobs < 0:
             raise InputError(f"jobs = {self.jobs}; use 0 for one a core, or a number")
+
+    def processes(self) -> int:
         return self.jobs or (os.cpu_count() if jax.default_backend() == "cpu" else 1)
 
 

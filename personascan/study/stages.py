@@ -369,5 +369,8 @@ def projection_work(rows: StoredRows, pool) -> Work:
 
 
 def projection(rows: StoredRows):
-    points_N2, share_2 = principal_components(rows.array(), 2)
-    return {}, {"points_N2": points_N2, "share_2": share_2}
+    rows_ND = rows.array()
+    points_NC, share_C = principal_components(rows_ND, min(2, rows_ND.shape[1]))
+    none = 2 - share_C.size  # of a single node there is one component
+    points_N2 = np.pad(points_NC, ((0, 0), (0, none)))
+    return {}, {"points_N2": points_N2, "share_2": np.pad(share_C, (0, none))}

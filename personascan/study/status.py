@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from personascan.errors import InputError
+from personascan.study.counts import chosen_counts, crossed_count
 from personascan.study.course import Case, crossed
 from personascan.study.opening import Opened
 from personascan.study.rows import activations_unit
@@ -90,6 +91,8 @@ def status_of(opened: Opened, store: Store, workers: Workers) -> Status:
             if all(store.seems_whole(work.unit) for case in cases for work in case.searches()):
                 works = [case.specificity(*rest) for case, *rest in crossed(cases)]
                 known.setdefault("specificity", []).extend(work.unit for work in works)
+            else:
+                later["specificity"] += crossed_count(opened.config, len(cases))
     kinds = {}
     for kind in dict.fromkeys([*known, *later]):
         units = known.get(kind, [])
@@ -107,14 +110,8 @@ def chosen_works(case: Case, store: Store) -> tuple[list, dict[str, int]]:
     if all(store.seems_whole(work.unit) for work in case.searches()):
         works = [*case.localisations(), *case.projections(), *case.validations()]
         return works + case.interventions(), {}
-    scans = 4 * case.chooses + len(case.named) * (1 + len(case.config.scan.mixtures))
-    return [], {
-        "localisation": scans,
-        "projection": 3,
-        "validation": 2 * case.chooses,
-        "profile": len(case.lines),
-        "intervention": 2 * len(case.config.intervention.places),
-    }
+    places = len(case.source.places)
+    return [], chosen_counts(case.config, len(case.named), len(case.lines), places, case.edited)
 
 
 def mean_seconds(store: Store, units: list[Unit]) -> float:

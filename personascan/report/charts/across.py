@@ -27,6 +27,12 @@ MEASURES = {
 }
 
 
+def by_comparison(width: int = PANEL) -> alt.Facet:
+    """A panel for each comparison, whose name is cut where the panel ends."""
+    header = alt.Header(labelLimit=width)
+    return alt.Facet("comparison:N", title=None, sort=BY_NUMBER, header=header)
+
+
 def profiles(columns: int = 3) -> alt.Chart:
     """A measure by relative depth: a line for each site and position, or for each network."""
     picked = alt.selection_point(fields=["series"], bind="legend", name="picked")
@@ -66,7 +72,7 @@ def profiles(columns: int = 3) -> alt.Chart:
             alt.param(name="measured", value=MEASURES["z"]),
         )
         .properties(width=PANEL, height=150)
-        .facet(alt.Facet("comparison:N", title=None, sort=BY_NUMBER), columns=columns)
+        .facet(by_comparison(), columns=columns)
         .properties(title=alt.Title(alt.ExprRef("measured"), fontSize=12, anchor="start"))
     )
 
@@ -144,7 +150,7 @@ def validation(columns: int = 3) -> alt.Chart:
     return (
         alt.layer(chance, points, data=alt.NamedData("validation"))
         .properties(width=170, height=alt.Step(15))
-        .facet(alt.Facet("comparison:N", title=None, sort=BY_NUMBER), columns=columns)
+        .facet(by_comparison(170), columns=columns)
     )
 
 
@@ -184,7 +190,7 @@ def ways(columns: int = 3) -> alt.Chart:
         alt.layer(band, simpler, scans.mark_line(strokeWidth=1.6), points)
         .resolve_scale(color="shared")
         .properties(width=PANEL, height=150)
-        .facet(alt.Facet("comparison:N", title=None, sort=BY_NUMBER), columns=columns)
+        .facet(by_comparison(), columns=columns)
     )
 
 

@@ -2,7 +2,7 @@
 
 import altair as alt
 
-from personascan.report.charts.theme import COLOURS, FAINT, SOFT, data
+from personascan.report.charts.theme import COLOURS, FAINT, SOFT, data, diverging
 
 CHANGE = "answers to H1 less those to H0, change in logits"
 
@@ -79,7 +79,7 @@ def specificity() -> alt.Chart:
     )  # fmt: skip
     tiles = base.mark_rect().encode(
         alt.Color(
-            "effect:Q", scale=alt.Scale(scheme="purpleorange", domainMid=0),
+            "effect:Q", scale=diverging("purpleorange", 0),
             legend=alt.Legend(title=["change of H1 less H0,", "in logits"]),
         ),
         tooltip=["owner:N", "judged:N", alt.Tooltip("effect:Q", format="+.3f")],

@@ -2,9 +2,10 @@
 
 import altair as alt
 
-from personascan.report.charts.theme import H1_H0, INK, PAPER, SOFT, data, significant
+from personascan.report.charts.theme import H1_H0, INK, PAPER, SOFT, data, diverging, significant
 
 WIDTH, HEIGHT = 300, 220
+TITLE = 260  # of a narrow panel, which it may outgrow so far
 SIDES = alt.Legend(
     title=None, labelExpr="datum.value == 1 ? 'H1' : 'H0'", orient="top", symbolOpacity=1
 )
@@ -45,7 +46,7 @@ def one_map(line: str, layers: list[str], step: int, first: bool, measure: str):
     ]  # fmt: skip
     tiles = base.mark_rect(stroke=PAPER, strokeWidth=1, cursor="pointer").encode(
         alt.Color(f"{measure}:Q",
-                  scale=alt.Scale(scheme="blueorange", domainMid=0 if measure == "z" else 0.5),
+                  scale=diverging("blueorange", 0 if measure == "z" else 0.5),
                   legend=alt.Legend(title=measure, orient="right", gradientLength=120)),
         tooltip=tooltip,
     )  # fmt: skip
@@ -57,8 +58,10 @@ def one_map(line: str, layers: list[str], step: int, first: bool, measure: str):
     here = base.transform_filter("datum.cell == here").mark_rect(
         fill=None, stroke=INK, strokeWidth=2.5
     )
+    width = step * len(layers)
+    title = alt.Title(line, fontSize=12, limit=max(width, TITLE))
     return alt.layer(tiles, marks, kept, here).properties(
-        width=step * len(layers), height=alt.Step(18), title=alt.Title(line, fontSize=12)
+        width=width, height=alt.Step(18), title=title
     )
 
 

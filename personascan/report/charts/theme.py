@@ -34,6 +34,12 @@ def data(name: str, **keywords) -> alt.Chart:
     return alt.Chart(alt.NamedData(name), **keywords)
 
 
+def diverging(scheme: str, middle: float) -> alt.Scale:
+    """Two colours that part at a middle, which is neutral also where all values lie on one side."""
+    domain = alt.DomainUnionWith(unionWith=[middle])
+    return alt.Scale(scheme=scheme, domainMid=middle, domain=domain)
+
+
 def significant(column: str) -> str:
     """Whether a p-value is there and small enough; nothing at all counts as zero otherwise."""
     return f"isValid(datum.{column}) && datum.{column} <= {LEVEL}"

@@ -1,0 +1,208 @@
+"""What a page says: names as they are, and sentences that hold where there is little to say."""
+
+import html
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from personascan.interventions.design import FOUND
+from personascan.places import Place
+from personascan.report.captions import validation_caption
+from personascan.report.charts.across import profiles
+from personascan.report.charts.edits import specificity
+from personascan.report.charts.places import map_of_places
+from personascan.report.charts.theme import finished
+from personascan.report.html import INLINE
+from personascan.report.judged import of_few
+from personascan.report.page import best_line, constant_places, finding_sentence
+from personascan.report.section import Section, Table
+from personascan.report.sheets import packed, unpacked
+from personascan.report.words import joined, quoted, safe
+from personascan.report.written import as_svg
+from personascan.sources.base import Terms
+from personascan.visible import visible
+
+ODD = (
+    "pro/con",
+    "_a.b_c_",
+    "*x*",
+    "a`b``c",
+    "`",
+    "R&D &amp; &#42;",
+    "a | b",
+    r"\*",
+    "<b>",
+    "[a](b)",
+)
+NAMES = st.text(st.characters(exclude_categories=("Z", "C")), min_size=1, max_size=12)
+A, B = Place("layer *a*", 0, "", "net"), Place("layer b", 1, "", "net")
+
+
+def shown(markdown):
+    """What a reader sees, and whether it is text alone."""
+    rendered = INLINE.renderInline(markdown)
+    return html.unescape(re.sub(r"<[^>]+>", "", rendered)), rendered
+
+
+@settings(deadline=None, max_examples=60)
+@given(NAMES)
+@example("_a_ b_c_")
+@example("*x*")
+@example("&amp;")
+@example("a\\")
+@example("``")
+def test_names_are_shown_as_they_are(name):
+    said, rendered = shown(safe(name))
+    assert said == visible(name)
+    assert "<" not in rendered
+    assert shown(f"**{safe(name)}**")[0] == visible(name)
+    said, rendered = shown(quoted(name))
+    assert said == visible(name)
+    assert rendered.startswith("<code>")
+    assert rendered.count("<") == 2
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_cells_that_are_no_texts_are_names(name):
+    ((cell, number),) = Table(("a", "b"), [[Place(name, 0, "", "net"), -1]]).rows
+    assert shown(cell)[0] == name
+    assert number == "-1"
+
+
+def test_what_ends_a_line_is_spelled():
+    assert shown(safe("a\n\n# b"))[0] == r"a\n\n# b"
+    assert shown(quoted("a\nb"))[0] == r"a\nb"
+
+
+def test_words_are_joined_also_where_there_are_none():
+    assert [joined(w) for w in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
+        "", "a", "a and b", "a, b and c",
+    ]  # fmt: skip
+
+
+def test_a_table_without_rows_is_left_out():
+    assert Section("title", "text", Table(("a",), [])).blocks == ("text",)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
+@example(0.05, 0.05)
+@example(0.01, 0.01)
+def test_a_page_of_many_places_passes_what_the_tables_pass(p, limit):
+    """0.05 as float32 is above 0.05."""
+    column = np.zeros(50_001)
+    column[0] = p
+    kept = unpacked(packed(column))
+    assert kept.dtype == np.float32
+    assert float(kept[0]) <= p
+    assert p > limit or float(kept[0]) <= limit
+    np.testing.assert_allclose(kept[0], p, rtol=2e-7, atol=1e-40)
+
+
+def tile_colours(values, chart, name, **row):
+    rows = [{**row, **one} for one in values]
+    spec = {**finished(chart), "datasets": {name: rows}}
+    found = re.findall(r'<path aria-label="[^"]*" role="graphics-symbol"[^>]*fill="rgb\(([^)]*)\)"',
+                       as_svg(spec))  # fmt: skip
+    return [tuple(map(int, colour.split(","))) for colour in found]
+
+
+def is_neutral(colour):
+    return max(colour) - min(colour) < 25
+
+
+@pytest.mark.parametrize(("measure", "values"), [("z", (0.0, 3.0, 4.0)), ("auroc", (0.5, 0.9, 1))])
+def test_the_neutral_colour_is_in_the_middle_also_of_one_side(measure, values):
+    """Where every place lies above its permutations, the least of them is no neutral one."""
+    lines = [{"line": "net", "layers": ["0", "1", "2"]}]
+    rows = [
+        {"layer": str(i), measure: value, "z": value, "cell": i} for i, value in enumerate(values)
+    ]
+    row = {"line": "net", "comparison": "a", "p_family": None, "kept": 0}
+    chart = map_of_places(lines, 1, measure)
+    middle, some, most = tile_colours(rows, chart, "cells", **row)
+    assert is_neutral(middle)
+    assert some[0] > some[2] + 50
+    assert most[0] > most[2] + 50
+    without = tile_colours(rows[1:], map_of_places(lines, 1, measure), "cells", **row)
+    assert without == [some, most]
+
+
+def test_effects_of_one_direction_are_of_one_colour():
+    rows = [{"judged": j, "owner": "a", "effect": e} for j, e in (("a", 0.5), ("b", 2.0))]
+    some, most = tile_colours(rows, specificity(), "specificity_of_action")
+    assert not is_neutral(some)
+    assert not is_neutral(most)
+    assert (some[0] > some[2]) == (most[0] > most[2])
+
+
+def test_a_long_name_does_not_widen_its_panel():
+    def width(name):
+        row = {"comparison": name, "of": 0, "model": "m", "line": "l", "place": "p", "p_family": 1}
+        rows = [row | {"z": 1.0, "depth": depth} for depth in (0, 1)]
+        svg = as_svg({**finished(profiles()), "datasets": {"profiles": rows}})
+        return float(re.search(r'width="([\d.]+)"', svg)[1])
+
+    assert width("very " * 60 + "kind") <= width("kind") + 20
+
+
+def part_of(**fields):
+    """As much of a part as a sentence reads."""
+    return SimpleNamespace(terms=Terms("*rows*"), places=[A, B], texts=False, **fields)
+
+
+def separation(auroc, constant=False):
+    return SimpleNamespace(mean={"probe_auroc": auroc}, constant=constant)
+
+
+def test_a_place_is_constant_for_the_comparisons_that_it_is_constant_for():
+    none = separation(np.nan, constant=True)
+    part = part_of(separation={"p": {A: separation(0.9), B: none}, "_q_": {A: none, B: none}})
+    assert shown(constant_places(part))[0] == "layer *a* (for _q_); layer b"
+    assert not constant_places(part_of(separation={"p": dict.fromkeys((A, B), separation(0.9))}))
+
+
+def test_the_best_line_is_not_told_by_comparisons_for_which_it_is_constant():
+    """They used to make it the worst."""
+    here, there = Place("x", 0, "last"), Place("y", 0, "last")
+    part = SimpleNamespace(
+        places=[here, there],
+        separation={
+            "p": {here: separation(0.6), there: separation(0.9)},
+            "q": {here: separation(0.6), there: separation(np.nan, constant=True)},
+        },
+    )
+    assert best_line(part)[0] == ("y", "last")
+
+
+@pytest.mark.parametrize(("h0", "words"), [((10,), ("10 H0", "9.1%")), ((10, 60), ("10 to 60",))])
+def test_one_percent_of_few_rows_is_called_none(h0, words):
+    part = part_of(detections={n: {A: SimpleNamespace(h0=n)} for n in h0})
+    assert all(word in of_few(part) for word in words)
+    assert "*rows*" in shown(of_few(part))[0]
+    assert not of_few(part_of(detections={"p": {A: SimpleNamespace(h0=100)}}))
+
+
+def test_sentences_of_nothing_are_whole():
+    unknown = SimpleNamespace(methods={FOUND: {"auroc": np.nan}})
+    assert "No half" in validation_caption(part_of(validations={"p": [unknown]}))
+
+
+def test_a_precision_of_nothing_is_no_number():
+    scan = SimpleNamespace(
+        precision_R=np.array([np.nan]), recall_R=np.zeros(1), auroc=0.5, place=A, halves=1,
+        runs=SimpleNamespace(rows=np.zeros((1, 1, 2), bool), nodes=np.zeros((1, 1, 2), bool)),
+        set_TC=np.zeros((1, 2), bool), directions_C=np.zeros(2), q_C=np.ones(2),
+        choice=SimpleNamespace(half="A", p_judged=0.5),
+    )  # fmt: skip
+    finding = SimpleNamespace(
+        name="*p*", place=A, z=1.0, p_family=0.5, found=False, judged=[scan], passing=0, places=2
+    )
+    said = shown(finding_sentence(part_of(wording={"*p*": (np.nan, np.nan)}), finding))[0]
+    assert "nothing returned" in said
+    assert "nan" not in said
+    assert said.startswith("*p* was not")
