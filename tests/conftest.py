@@ -17,6 +17,12 @@ if OWN:
 
 import jax  # noqa: E402 - reads these when it is imported
 
+COMPILATION = "/jax/core/compile/backend_compile_duration"
+compilations = []  # the seconds that each took, kept ones included
+jax.monitoring.register_event_duration_secs_listener(
+    lambda event, seconds, **_: compilations.append(seconds) if event == COMPILATION else None
+)
+
 # Silent broadcasting and silent widening are where array code goes wrong unseen.
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
@@ -103,8 +109,21 @@ def digit_classifier(digits):
     return train_classifier(*digits[0], epochs=8, progress=False)
 
 
+def pytest_sessionfinish(session):
+    """A worker tells the process that prints what it has compiled."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["compilations"] = compilations
+
+
+def pytest_testnodedown(node):
+    compilations.extend(getattr(node, "workeroutput", {}).get("compilations", []))
+
+
 def pytest_terminal_summary(terminalreporter):
-    """What was left out is said, with what it takes."""
+    """What was compiled is counted; what was left out is said, with what it takes."""
+    terminalreporter.write_line(
+        f"{len(compilations)} compilations in the tests' own processes, {sum(compilations):.0f} s"
+    )
     left_out = terminalreporter.stats.get("skipped", [])
     browser = [report for report in left_out if "test_browser" in report.nodeid]
     if browser:

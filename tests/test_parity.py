@@ -153,7 +153,7 @@ def of_float64(smollm2):
     model, theirs = smollm2
     exact = verify.torch_model(model.path, "float64")
     found = {}
-    for length in (12, 500):
+    for length in (12, 64, 500):
         tokens_BT = text_tokens(model, length)
         states, _, _ = verify.torch_states(exact, model.config, tokens_BT)
         rounded, _, _ = verify.torch_states(theirs, model.config, tokens_BT)
@@ -169,7 +169,7 @@ def token_errors(found_BTD, exact_BTD):
     return np.sqrt(np.mean(errors_BT**2)), errors_BT.max()
 
 
-@pytest.mark.parametrize("length", [12, 500])
+@pytest.mark.parametrize("length", [12, 64, 500])
 @pytest.mark.parametrize("unroll", [1, pytest.param(30, marks=pytest.mark.slow)])
 def test_smollm2_at_every_hidden_state(smollm2, of_float64, length, unroll):
     """As near to float64 as the reference's own float32 is, at every state.

@@ -90,12 +90,16 @@ class Session:
         return 1 if self.mesh is None else self.mesh.size
 
     def rate(self, dtype: str) -> float:
-        """Products in that dtype on all devices, in FLOP/s, as the models multiply."""
-        return next(
-            p["flop_per_second_all_devices"]
+        """Products in that dtype on all devices, in FLOP/s, as the models multiply.
+
+        Those of float32 at the highest precision, which a CPU has by default.
+        """
+        rates = {
+            p["precision"]: p["flop_per_second_all_devices"]
             for p in self.report["products"]
-            if p["dtype"] == dtype and p["precision"] == "default"
-        )
+            if p["dtype"] == dtype
+        }
+        return rates.get("highest", rates["default"])
 
     def take(self, step: Step) -> tuple[str, dict]:
         """The list that a step's record went to, and the record."""
