@@ -5,7 +5,15 @@ import pytest
 
 import personascan
 from personascan.sources.base import Example
-from personascan.study.comparisons import Comparison, LeftOut, comparisons, draw_pool, draw_topics
+from personascan.study.comparisons import (
+    Comparison,
+    LeftOut,
+    comparisons,
+    dealt_out,
+    draw_pool,
+    draw_topics,
+    entities_of,
+)
 
 
 def groups_of(sizes, topics=None):
@@ -155,3 +163,28 @@ def test_personas_of_few_entities_are_not_told_from_one_another():
     assert len(set(pool.clusters.tolist())) == 24
     assert topics(1)[0].clusters is None
     assert topics(4) == []
+
+
+def test_what_comparisons_share_is_trained_on_or_judged():
+    """Two groups against the same clean rows, one of which is about what a row of H1 is about."""
+    clean = [Example(f"c{i}", False, entity="e" if i == 3 else "") for i in range(11)]
+    a = [Example(f"a{i}", True, entity="e" if i == 0 else "") for i in range(4)]
+    groups = {"a": a, "b": [Example(f"b{i}", True) for i in range(5)], "clean": clean}
+    pool_a, pool_b = (draw_pool(groups, c, 100, seed=3) for c in comparisons(2, groups))
+    judged, (trained,) = dealt_out(groups, pool_a, [pool_b], seed=3)
+    sides = [set(entities_of(groups, pool)) for pool in (judged, trained)]
+    assert not sides[0] & sides[1]
+    whole = set(entities_of(groups, pool_a)) | set(entities_of(groups, pool_b))
+    assert sides[0] | sides[1] == whole
+    assert min((~pool.positive_N).sum() for pool in (judged, trained)) >= 4
+    for pool in (judged, trained):
+        rows = [groups[persona][i] for persona, rows in pool.members for i in rows]
+        assert [row.id for row in rows] == list(pool.ids)
+        assert [row.positive for row in rows] == pool.positive_N.tolist()
+
+
+def test_comparisons_that_share_nothing_are_dealt_out_as_they_are():
+    groups = groups_of({"a": 6, "b": 6})
+    pool_a, pool_b = (draw_pool(groups, c, 100, seed=3) for c in comparisons(2, groups))
+    judged, (trained,) = dealt_out(groups, pool_a, [pool_b], seed=3)
+    assert (judged.ids, trained.ids) == (pool_a.ids, pool_b.ids)

@@ -18,7 +18,7 @@ from personascan.analysis.halves import probe_scores
 class Transfer:
     """How well the probe tells H1 from H0 in rows that it was not trained on."""
 
-    auroc: float  # NaN where either set of rows is constant
+    auroc: float  # NaN where either set of rows is constant, or of one label
     low: float  # 95% interval over the judged rows (`claims.auroc_limits`)
     high: float
     trained: int  # rows
@@ -35,7 +35,8 @@ def transferred(
     the interval.
     """
     train_ND, judge_ND = (np.asarray(rows, float) for rows in (train_ND, judge_ND))
-    if not (np.ptp(train_ND, axis=0).any() and np.ptp(judge_ND, axis=0).any()):
+    both = np.unique(label_N).size == np.unique(positive_N).size == 2
+    if not (both and np.ptp(train_ND, axis=0).any() and np.ptp(judge_ND, axis=0).any()):
         return Transfer(np.nan, np.nan, np.nan, len(train_ND))
     train_ND, judge_ND = (StandardScaler().fit_transform(rows) for rows in (train_ND, judge_ND))
     found = auroc(probe_scores(train_ND, label_N, judge_ND, probe_c), positive_N)

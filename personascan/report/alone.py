@@ -83,7 +83,8 @@ def transfer_section(part: Part) -> Section | None:
     return Section(
         "A probe trained on the other comparisons",
         "Logistic regression, told the labels of all other comparisons and held to this one: a "
-        "supervised yardstick that knows no label of it. The best place is chosen on what it is "
-        "judged by, which flatters it. `transfer.csv` has every place.",
+        "supervised yardstick that knows no label of it. Rows that both have are dealt out between "
+        "training and judging. The best place is chosen on what it is judged by, which flatters "
+        "it. `transfer.csv` has every place.",
         Table(["", "place", "probe, AUROC", "95% interval", "scan alone, AUROC"], rows),
     )

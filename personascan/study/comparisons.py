@@ -1,7 +1,8 @@
 """Which examples are compared: H1 and H0 pools, balanced over the personas they come from."""
 
 import hashlib
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -186,11 +187,44 @@ def kept_elsewhere(groups: dict, comparison: Comparison, seed: int) -> dict[tupl
         {entity_of(groups[one[0]][i]) for one in side for i in of_direction(groups, *one)}
         for side in (comparison.h1, comparison.h0)
     ]
-    shared = sorted(
-        known[0] & known[1],
-        key=lambda entity: hashlib.sha256(f"{seed}/{entity[0]}".encode()).digest(),
-    )
+    shared = by_hash(known[0] & known[1], seed)
     return {entity: number % 2 == 0 for number, entity in enumerate(shared)}
+
+
+def by_hash(entities: set[tuple], seed: int) -> list[tuple]:
+    """Entities in an order that is drawn."""
+    return sorted(entities, key=lambda e: hashlib.sha256(f"{seed}/{e[0]}".encode()).digest())
+
+
+def entities_of(groups: dict, pool: Pool) -> list[tuple]:
+    """What each row of a pool is about: [N]."""
+    return [entity_of(groups[persona][i]) for persona, rows in pool.members for i in rows]
+
+
+def dealt_out(groups: dict, judged: Pool, others: list[Pool], seed: int) -> tuple[Pool, list[Pool]]:
+    """A pool to judge and pools to train on, without an entity in common.
+
+    What both know is dealt out by hash, every other entity to each side.
+    """
+    known = {entity for other in others for entity in entities_of(groups, other)}
+    shared = by_hash(known & set(entities_of(groups, judged)), seed)
+    to_judge, to_train = set(shared[::2]), set(shared[1::2])
+    return without(groups, judged, to_train), [without(groups, one, to_judge) for one in others]
+
+
+def without(groups: dict, pool: Pool, entities: set[tuple]) -> Pool:
+    """A pool without the rows of some entities."""
+    kept_N = np.array([entity not in entities for entity in entities_of(groups, pool)], bool)
+    ends = np.cumsum([len(rows) for _, rows in pool.members])[:-1]
+    parts = zip(pool.members, np.split(kept_N, ends), strict=True)
+    return replace(
+        pool,
+        ids=tuple(itertools.compress(pool.ids, kept_N)),
+        positive_N=pool.positive_N[kept_N],
+        strata=tuple(itertools.compress(pool.strata, kept_N)),
+        members=tuple((persona, rows[kept]) for (persona, rows), kept in parts),
+        clusters=None if pool.clusters is None else pool.clusters[kept_N],
+    )
 
 
 def draw_topics(groups: dict, limit: int, seed: int) -> list[Pool]:

@@ -16,7 +16,7 @@ from personascan.calibration.family import mean_statistic
 from personascan.places import ONCE, Place, depths, lines_of
 from personascan.sources.base import Baseline, chosen
 from personascan.study import stages
-from personascan.study.comparisons import Comparison, Pool, first_by_hash
+from personascan.study.comparisons import Comparison, Pool, dealt_out, first_by_hash
 from personascan.study.config import CHOSEN, Mixture, StudyConfig, single_tails
 from personascan.study.intervened import (
     Jury,
@@ -168,11 +168,14 @@ class Case:
         )  # fmt: skip
 
     def transfer(self, place: Place, others: list["Case"]) -> Work:
-        """A probe of the other comparisons, held to this one."""
-        trained = [(other.rows(place), other.pool.positive_N) for other in others]
-        return stages.transfer_work(
-            self.rows(place), self.pool, trained, self.config.separation.probe_c
+        """A probe of the other comparisons, held to this one; no entity is on both sides."""
+        pools = [other.pool for other in others]
+        judged, pools = dealt_out(self.source.groups, self.pool, pools, self.seed)
+        rows, *trained = (
+            stored_rows(self.store, self.source, pool, place) for pool in (judged, *pools)
         )
+        labelled = [(one, pool.positive_N) for one, pool in zip(trained, pools, strict=True)]
+        return stages.transfer_work(rows, judged, labelled, self.config.separation.probe_c)
 
     def validation(self, chooser: str, judge: str, place: Place) -> Work:
         found, plan = self.localisation(chooser, place).unit, self.config.validation
