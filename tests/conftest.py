@@ -73,21 +73,33 @@ def converted_copies(tmp_path_factory):
         yield folder
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    """A folder with a tiny model and statements, for studies."""
-    from tiny_models import save_tiny_llama
-    from tiny_studies import write_statements
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    """A tiny model, statements and the finished study of them, made once a run; only to be read."""
+    from filelock import FileLock
+    from tiny_studies import make_study
 
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # which the workers share
+    folder /= "made"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            make_study(folder.with_name("making")).rename(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def place(made, tmp_path_factory):
+    """A folder with a tiny model, statements and finished units, a module's own: for studies."""
     folder = tmp_path_factory.mktemp("study")
-    save_tiny_llama(folder / "model")
-    write_statements(folder / "statements")
+    shutil.copytree(made, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("out"))
     return folder
 
 
 @pytest.fixture(scope="module")
 def study(place):
-    """The study of that folder, run once a module."""
+    """The study of that folder, from units that are finished."""
     from tiny_studies import recipe, run_study
 
     return run_study(recipe(place))

@@ -55,9 +55,10 @@ def cluster(tmp_path):
             process.wait()
 
 
+@pytest.mark.slow
 def test_a_worker_is_killed_and_the_tables_are_the_same(place, cluster, tmp_path):
     address, workers = cluster
-    alone = recipe(place, out="alone", units=str(tmp_path / "alone-units"))
+    alone = recipe(place, out="alone")
     run_study(alone)
     shared = recipe(place, out="shared", units="")
     units = place / "shared/units"

@@ -47,6 +47,7 @@ def test_there_are_three():
     assert NAMES == ["extraction_and_layers", "nodes_and_overlaps", "scanning"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_notebook_runs_small_and_has_the_committed_outputs(name, tmp_path):
     """A failing cell ends the command with its traceback; notices of a download are none."""

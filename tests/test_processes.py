@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -99,7 +100,7 @@ def compare(found: dict, one: dict, mesh: str) -> None:
 
 @pytest.mark.parametrize(
     ("count", "meshes", "detected"),
-    [(2, "2x1,1x2", False), (4, "2x2", True)],
+    [(2, "2x1,1x2", False), pytest.param(4, "2x2", True, marks=pytest.mark.slow)],
 )
 def test_processes_give_the_answer_of_one(alone, tmp_path, count, meshes, detected):
     """Joined by an address, or as JAX detects them under SLURM; all of them get all arrays."""
@@ -125,6 +126,7 @@ def test_processes_give_the_answer_of_one(alone, tmp_path, count, meshes, detect
     compare(kept.arrays, one, meshes.split(",")[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lost", [0, 1])
 def test_a_lost_process_ends_the_others_in_one_line(alone, tmp_path, lost):
     folder, _ = alone
@@ -211,13 +213,15 @@ def test_native_output_is_passed_on_but_for_reports():
     assert "".join(said) == other + last
 
 
-def test_a_study_is_read_by_two_processes_and_goes_on_when_one_was_lost(tmp_path):
+@pytest.mark.slow
+def test_a_study_is_read_by_two_processes_and_goes_on_when_one_was_lost(made, tmp_path):
     """Lost before anything is read, started again, then finished by one: the tables of one."""
-    from tiny_studies import files_of, recipe, run_study, write_recipe, write_statements
+    from tiny_studies import files_of, recipe, run_study, write_recipe
 
-    save_tiny_llama(tmp_path / "model")
-    write_statements(tmp_path / "statements")
-    expected = run_study(recipe(tmp_path, out="alone", units=str(tmp_path / "alone-units")))
+    for name in ("model", "statements"):
+        shutil.copytree(made / name, tmp_path / name)
+    units = shutil.copytree(made / "units", tmp_path / "alone-units")
+    expected = run_study(recipe(tmp_path, out="alone", units=str(units)))
     config = recipe(tmp_path, mesh="2x1")
     path = write_recipe(tmp_path / "recipe.py", config)
     out = pathlib.Path(config["out"])

@@ -26,6 +26,7 @@ def test_the_readme_shows_the_recipe_of_an_own_network():
     code = (ROOT / "configs/own_network.py").read_text()
     assert f"```python\n{code}```\n" in (ROOT / "README.md").read_text()
     assert len(code.splitlines()) <= 30
+    assert "--config=configs/own_network.py" in code
 
 
 def test_an_own_network_s_rows_are_ready_to_scan(tmp_path, monkeypatch):
@@ -34,6 +35,7 @@ def test_an_own_network_s_rows_are_ready_to_scan(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     recipe = recipe_of(ROOT / "configs/own_network.py")
     config = StudyConfig.from_dict(recipe.get_config().to_dict())
+    assert config.out == "out/own_network"
     source = open_rows(config.rows[0])
     assert [place.name for place in source.places] == [f"layer {i}" for i in range(5)]
     assert [source.widths[place] for place in source.places] == [96, 96, 48, 48, 10]

@@ -41,8 +41,11 @@ CHOSEN = {"places": ("chosen",), "permutations": 9}
     [
         (  # entities of 14 rows: a half of H0 has 12 or 28
             {"entities": [f"{'a' if p else 'b'}{i // 14}" for i, p in enumerate(POSITIVE)]},
-            {"scan": CHOSEN, "runs": {"background": 6, "clean": 3, "positive": 3}},
-            "positive: of half of the rows, which choose a place, the .* H0 rows",
+            {
+                "scan": CHOSEN | {"permutations": 2},
+                "runs": {"background": 6, "clean": 3, "positive": 3},
+            },
+            "positive: of half [AB] of the rows, which chooses a place, the .* H0 rows",
         ),
         (
             {},

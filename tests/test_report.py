@@ -3,16 +3,14 @@
 import csv
 import gzip
 import json
-import pathlib
 import re
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from in_process import run_here
 from sklearn.metrics import auc
 from tiny_studies import files_of, recipe, run_study
 
@@ -23,8 +21,6 @@ from personascan.report.paper import CAPTIONS
 from personascan.report.pictures import filled
 from personascan.report.redraw import captioned, write_folder
 from personascan.report.sheets import Grouped, Rounded, Sheet, Sheets, packed, unpacked
-
-ROOT = pathlib.Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -235,8 +231,7 @@ def test_what_lies_where_a_report_should_go_is_not_replaced_unasked(folder, copy
 
 
 def test_the_script_says_what_is_wrong_in_one_line(tmp_path):
-    command = [sys.executable, "scripts/report.py", f"--study={tmp_path}"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    done = run_here("report.py", f"--study={tmp_path}")
     assert done.returncode == 1
     assert done.stderr.strip().startswith("error: ")
     assert "holds no study" in done.stderr
@@ -260,9 +255,9 @@ def test_pictures_of_an_earlier_study_leave_with_their_captions(tmp_path):
     """What else lies in the folder is the user's and stays."""
     first = {"map.png": b"1", "1-upset.png": b"2", "captions.md": b""}
     first["captions.md"] = b"# Captions\n\n- `map.png`: Map. a\n- `1-upset.png`: Sets. b\n"
-    write_folder(tmp_path / "png", first)
+    write_folder(tmp_path / "png", first, overwrite=False)
     (tmp_path / "png" / "mine.png").write_bytes(b"mine")
     second = {"map.png": b"3", "captions.md": b"# Captions\n\n- `map.png`: Map. c\n"}
-    write_folder(tmp_path / "png", second)
+    write_folder(tmp_path / "png", second, overwrite=True)
     found = {path.name: path.read_bytes() for path in (tmp_path / "png").iterdir()}
     assert found == second | {"mine.png": b"mine"}

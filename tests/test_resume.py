@@ -29,8 +29,16 @@ def units_in(folder):
 def finished(place):
     """A study with units of its own, once undisturbed: (recipe, folder, its files)."""
     config = recipe(place, out="first", units="")
+    shutil.copytree(place / "units", place / "first/units")
     run_study(config)
     return config, place / "first", files_of(place / "first")
+
+
+def begun(finished, out, missing):
+    """The recipe of that study in another folder, of which some kinds of units are finished."""
+    config, whole, _ = finished
+    shutil.copytree(whole / "units", out / "units", ignore=shutil.ignore_patterns(*missing))
+    return config | {"out": str(out)}
 
 
 def unit_files(out):
@@ -54,6 +62,7 @@ def wait_for(process, folder, count):
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_killed_three_times_it_ends_with_the_same_files(finished, tmp_path):
     config, _, expected = finished
     out = tmp_path / "out"
@@ -79,6 +88,7 @@ def test_killed_three_times_it_ends_with_the_same_files(finished, tmp_path):
     assert not list((out / "units").glob("*/.*"))
 
 
+@pytest.mark.slow
 def test_an_interrupt_says_how_to_go_on(finished, tmp_path):
     config, _, expected = finished
     out = tmp_path / "out"
@@ -101,8 +111,10 @@ def test_an_interrupt_says_how_to_go_on(finished, tmp_path):
     assert files_of(out) == expected
 
 
-def test_a_changed_input_changes_only_what_depends_on_it(finished, place):
-    config, out, _ = finished
+def test_a_changed_input_changes_only_what_depends_on_it(finished, place, tmp_path):
+    config, whole, _ = finished
+    out = shutil.copytree(whole, tmp_path / "out")
+    config = config | {"out": str(out)}
     before = units_in(out / "units")
     path = place / "statements/1.jsonl"
     text = path.read_text()
@@ -133,8 +145,6 @@ def test_a_flipped_byte_in_any_kind_of_file_is_found_and_named(finished, tmp_pat
     out = tmp_path / "out"
     config = config | {"out": str(out)}
     shutil.copytree(whole, out)
-    shutil.rmtree(out / "units")
-    run_study(config | {"out": str(tmp_path / "units"), "units": str(out / "units")})
     chosen = {(p.parent.name, p.name.partition(".")[2]): p for p in unit_files(out)}
     assert {kind for kind, _ in chosen} >= {"activations", "null", "separation", "localisation"}
     rng = np.random.default_rng(0)
@@ -155,13 +165,14 @@ def test_a_flipped_byte_in_any_kind_of_file_is_found_and_named(finished, tmp_pat
 
 
 def test_a_full_disk_says_what_is_needed_and_keeps_what_is_done(finished, tmp_path, monkeypatch):
-    config, _, expected = finished
-    config = config | {"out": str(tmp_path / "out")}
+    expected = finished[2]
+    config = begun(finished, tmp_path / "out", ["localisation", "validation"])
+    before = units_in(tmp_path / "out/units")
     written = []
 
     def full(file, array, **options):
         written.append(array)
-        if len(written) > 5:
+        if len(written) > 25:
             raise OSError(errno.ENOSPC, "No space left on device")
         return write(file, array, **options)
 
@@ -171,31 +182,44 @@ def test_a_full_disk_says_what_is_needed_and_keeps_what_is_done(finished, tmp_pa
         with pytest.raises(personascan.InputError, match=r"No space left.* are needed .* are free"):
             run_study(config)
     kept = units_in(tmp_path / "out/units")
-    assert len(kept) > 8
+    assert before.items() < kept.items()
     assert not list((tmp_path / "out/units").glob("*/.*"))
     run_study(config)
     assert files_of(tmp_path / "out") == expected
     assert kept.items() <= units_in(tmp_path / "out/units").items()
 
 
-def test_a_unit_that_fails_fails_the_study_and_no_other_unit(finished, tmp_path, monkeypatch):
-    config, _, expected = finished
-    config = config | {"out": str(tmp_path / "out")}
+@pytest.mark.parametrize(
+    ("error", "journal"),
+    [
+        (personascan.InputError("this unit fails"), "ended: this unit fails"),
+        (KeyboardInterrupt(), "ended: KeyboardInterrupt"),
+    ],
+)
+def test_a_unit_that_ends_the_study_ends_no_other_unit(
+    finished, tmp_path, monkeypatch, error, journal
+):
+    expected = finished[2]
+    config = begun(finished, tmp_path / "out", ["localisation"])
     done = []
 
     def fails(folder, unit, function, arguments):
-        if unit.kind == "null" and len(done) > 4:
-            raise personascan.InputError("this unit fails")
+        if len(done) > 1:
+            raise error
         done.append(unit)
         finish(folder, unit, function, arguments)
 
     finish = run.finish
     with monkeypatch.context() as patch:
         patch.setattr(run, "finish", fails)
-        with pytest.raises(personascan.InputError, match="this unit fails"):
+        with pytest.raises(type(error)):
             run_study(config)
     assert {f"{unit.key}.json" for unit in done} <= set(units_in(tmp_path / "out/units"))
-    assert "ended: this unit fails" in (tmp_path / "out/study.log").read_text()
+    assert journal in (tmp_path / "out/study.log").read_text()
+    shown = personascan.study_status(config, jobs=1).summary()
+    assert re.search(r"activations +8 of 8", shown)
+    assert re.search(r"localisation +2 of 10", shown)
+    assert "remain" in shown
     run_study(config)
     assert files_of(tmp_path / "out") == expected
 

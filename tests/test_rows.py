@@ -2,12 +2,11 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import ml_dtypes
 import numpy as np
 import pytest
+from in_process import run_here
 from tiny_models import save_tiny_llama
 
 import personascan
@@ -65,9 +64,8 @@ def test_a_choice_that_is_not_there_is_told_what_is(kept, keywords, message):
 def test_the_script_scans_what_extraction_wrote(kept, tmp_path):
     def run(*ids):
         flags = [f"--{side}={kept}/a.npz" for side in ("background", "evaluation")]
-        command = [sys.executable, "scripts/scan.py", *flags, *ids, f"--out={tmp_path}/found.json"]
         chosen = ["--site=resid_post", "--layer=2", "--position=last", "--starts=2", "--overwrite"]
-        return subprocess.run([*command, *chosen], capture_output=True, text=True)
+        return run_here("scan.py", *flags, *ids, f"--out={tmp_path}/found.json", *chosen)
 
     ids = [f"s{i}" for i in range(12)]
     done = run(f"--background_ids={','.join(ids[:8])}", f"--evaluation_ids={','.join(ids[8:])}")
@@ -93,12 +91,14 @@ def test_rows_of_a_plain_file_have_no_names(tmp_path):
 
 
 def test_bfloat16_files_are_read(tmp_path):
-    values = np.random.default_rng(0).normal(size=(40, 6)).astype(ml_dtypes.bfloat16)
+    values = np.random.default_rng(0).normal(size=(12, 48)).astype(ml_dtypes.bfloat16)
     np.save(tmp_path / "x.npy", values)
     read = personascan.read_array(tmp_path / "x.npy")
     assert read.dtype == ml_dtypes.bfloat16
     np.testing.assert_array_equal(read, values)
-    found, expected = (personascan.group_scan(x[:30], x[30:]) for x in (read, values.astype("f4")))
+    found, expected = (
+        personascan.group_scan(x[:8], x[8:], starts=2) for x in (read, values.astype("f4"))
+    )
     assert found.score == expected.score
 
 

@@ -1,9 +1,13 @@
-"""The scripts as a user runs them: exit codes and what is printed."""
+"""The scripts as a user runs them: exit codes and what is printed.
+
+Those that JAX and Transformers need seconds to start run in this process, but for a few.
+"""
 
 import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -11,9 +15,10 @@ import jax
 import numpy as np
 import pytest
 from conftest import alone
-from tiny_models import save_tiny_llama
+from in_process import run_here
 
 import personascan
+from personascan.study import plan
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -25,27 +30,26 @@ def run(script, *flags, cwd=ROOT, env=None):
 
 def test_scan_of_two_files(tmp_path):
     rng = np.random.default_rng(0)
-    background, evaluation = rng.normal(size=(40, 12)), rng.normal(size=(10, 12))
-    evaluation[:4, :5] += 3
+    background, evaluation = rng.normal(size=(8, 48)), rng.normal(size=(4, 48))
+    evaluation[:2, :9] += 3
     np.save(tmp_path / "b.npy", background)
     np.save(tmp_path / "e.npy", evaluation)
     files = [f"--background={tmp_path}/b.npy", f"--evaluation={tmp_path}/e.npy"]
-    done = run("scan.py", *files, "--starts=3", f"--out={tmp_path}/found.json")
+    done = run("scan.py", *files, "--starts=2", f"--out={tmp_path}/found.json")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     found = json.loads((tmp_path / "found.json").read_text())
-    expected = personascan.group_scan(background, evaluation, starts=3)
+    expected = personascan.group_scan(background, evaluation, starts=2)
     assert found["score"] == expected.score
     assert found["rows"] == expected.rows.tolist()
     assert f"rows:  {' '.join(map(str, expected.rows))}" in done.stdout
 
 
-def test_extract_writes_a_file(tmp_path):
-    save_tiny_llama(tmp_path / "model")
-    done = run(
+def test_extract_writes_a_file(tiny, tmp_path):
+    done = run_here(
         "extract.py",
         "--nocache",
-        f"--model={tmp_path}/model",
+        f"--model={tiny[0]}",
         f"--statements={ROOT}/data/statements/optimism.jsonl",
         "--limit=3",
         f"--out={tmp_path}/a.npz",
@@ -75,7 +79,7 @@ def test_extract_writes_a_file(tmp_path):
 def test_mistakes_are_one_line_and_a_non_zero_exit(script, flags, message, tmp_path):
     if script == "study.py" and flags:
         flags = [*flags, f"--config.out={tmp_path}/out"] if len(flags) > 1 else flags
-    done = run(script, *flags)
+    done = run_here(script, *flags)
     assert done.returncode not in (0, None)
     assert "Traceback" not in done.stderr
     last = done.stderr.strip().splitlines()
@@ -84,11 +88,18 @@ def test_mistakes_are_one_line_and_a_non_zero_exit(script, flags, message, tmp_p
     assert not (tmp_path / "out").exists()
 
 
+def test_a_mistake_is_one_line_also_of_a_process(tmp_path):
+    done = run("study.py", "--config=configs/demo.py", "--config.colour=red")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert re.match(r"error: .*colour.*; see --help\n$", done.stderr)
+
+
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
+def tiny(made, tmp_path_factory):
     """A tiny model's folder, and an environment whose cache is not the user's."""
     folder = tmp_path_factory.mktemp("tiny")
-    save_tiny_llama(folder / "model")
+    shutil.copytree(made / "model", folder / "model")
     return folder / "model", os.environ | {"PERSONASCAN_CACHE": str(folder / "cache")}
 
 
@@ -109,20 +120,18 @@ def test_extract_fills_a_folder_with_every_token(tiny, tmp_path):
     assert [found.arrays[s, "mean"].shape for s in ("mlp_hidden", "head_out")] == [
         (3, 6, 80), (3, 6, 48),
     ]  # fmt: skip
-    again = run("extract.py", f"--model={model}", OPTIMISM, f"--out={tmp_path}/a", env=env)
+    again = run_here("extract.py", f"--model={model}", OPTIMISM, f"--out={tmp_path}/a")
     assert again.returncode == 1
     assert "exists already" in again.stderr
 
 
 def test_a_dry_run_reads_no_parameters(tiny, tmp_path):
     """It works where there are none: only the configuration and the tokenizer."""
-    import shutil
-
-    model, env = tiny
+    model, _ = tiny
     shutil.copytree(model, tmp_path / "bare")
     (tmp_path / "bare/model.safetensors").unlink()
     flags = (f"--model={tmp_path}/bare", OPTIMISM, "--dry_run", "--positions=all,last")
-    done = run("extract.py", *flags, env=env)
+    done = run_here("extract.py", *flags)
     assert done.returncode == 0, done.stderr
     parameters = personascan.load_model(str(model), cache=False).params
     count = sum(p.size for p in jax.tree.leaves(parameters))
@@ -131,11 +140,13 @@ def test_a_dry_run_reads_no_parameters(tiny, tmp_path):
         assert f"\n{name}" in done.stdout
 
 
-def test_a_study_is_planned_as_well(tiny, tmp_path):
-    model, env = tiny
-    done = run(
+def test_a_study_is_planned_as_well(tiny, tmp_path, monkeypatch):
+    """What a unit takes is measured elsewhere."""
+    model, _ = tiny
+    monkeypatch.setattr(plan, "time_units", lambda *asked: {})
+    done = run_here(
         "study.py", "--config=configs/demo.py", f"--config.models=('{model}',)",
-        f"--config.out={tmp_path}/out", "--dry_run", env=env,
+        f"--config.out={tmp_path}/out", "--dry_run",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "statements        1,200" in done.stdout
@@ -143,8 +154,8 @@ def test_a_study_is_planned_as_well(tiny, tmp_path):
 
 
 def test_verify_prints_every_layer_and_where_transformers_has_it(tiny):
-    model, env = tiny
-    done = run("verify.py", f"--model={model}", env=env)
+    model, _ = tiny
+    done = run_here("verify.py", f"--model={model}")
     assert done.returncode == 0, done.stderr
     rows = [line.split() for line in done.stdout.splitlines()]
     assert ["resid_pre", "0", "hidden_states[0]"] in [row[:3] for row in rows]
@@ -153,11 +164,12 @@ def test_verify_prints_every_layer_and_where_transformers_has_it(tiny):
     assert ["head_out", "0", "a", "hook's", "input"] in [row[:5] for row in rows]
     assert ["final_norm", "hidden_states[3]"] in [row[:2] for row in rows]
     assert "within 1e-05" in done.stdout
-    strict = run("verify.py", f"--model={model}", "--bound=1e-9", env=env)
+    strict = run_here("verify.py", f"--model={model}", "--bound=1e-9")
     assert strict.returncode == 1
     assert "ABOVE 1e-09" in strict.stdout
 
 
+@pytest.mark.slow
 def test_compilations_are_kept_between_runs(tiny, tmp_path):
     model, env = tiny
     env = alone(env)
@@ -188,6 +200,6 @@ def test_compilations_are_kept_between_runs(tiny, tmp_path):
 )
 def test_a_place_that_cannot_be_written_is_told_before_anything_else(script, flags):
     """Even before the model or the rows are found to be missing."""
-    done = run(script, *flags)
+    done = run_here(script, *flags)
     assert done.returncode == 1
     assert re.match(r"error: /proc/no.* cannot be written \(.*\n$", done.stderr)

@@ -1,5 +1,6 @@
 """A script that is interrupted, killed or starved ends in one line, with nothing left behind."""
 
+import functools
 import os
 import pathlib
 import signal
@@ -31,8 +32,9 @@ def main(_):
 
 from absl import flags
 flags.DEFINE_string("out", "", "")
-run(main)
+run(main, heavy=())
 """
+WAITS = "time.sleep(60)"
 SWALLOWS = "\n        ".join(
     ("for _ in range(2):", "    try:", "        time.sleep(60)", "    except BaseException:",
      "        if _: raise"),
@@ -56,8 +58,18 @@ def environment(folder):
     return os.environ | {"PERSONASCAN_CACHE": str(folder / "cache"), "PYTHONPATH": str(ROOT)}
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("seconds", [0, 0.4, 1.2])
+SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+slow = functools.partial(pytest.param, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(
+    ("number", "seconds"),
+    [
+        *zip(SIGNALS, (0.4, 0, 1.2), strict=True),
+        *(slow(number, seconds) for number, seconds in zip(SIGNALS, (0, 1.2, 0.4), strict=True)),
+        *(slow(number, seconds) for number, seconds in zip(SIGNALS, (1.2, 0.4, 0), strict=True)),
+    ],
+)
 def test_a_signal_while_modules_are_imported_is_one_line(tmp_path, number, seconds):
     process = start("scripts/extract.py", "--statements=data/statements", f"--out={tmp_path}/a")
     while not catches(process, number):
@@ -71,8 +83,17 @@ def test_a_signal_while_modules_are_imported_is_one_line(tmp_path, number, secon
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("work", ["time.sleep(60)", SWALLOWS], ids=["waits", "swallows"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    ("number", "work"),
+    [
+        (signal.SIGINT, WAITS),
+        (signal.SIGTERM, SWALLOWS),
+        slow(signal.SIGHUP, WAITS),
+        slow(signal.SIGINT, SWALLOWS),
+        slow(signal.SIGTERM, WAITS),
+        slow(signal.SIGHUP, SWALLOWS),
+    ],
+)
 def test_a_signal_at_work_leaves_nothing(tmp_path, number, work):
     """Not even where some library swallows the first exception."""
     (tmp_path / "out").mkdir()
@@ -86,40 +107,59 @@ def test_a_signal_at_work_leaves_nothing(tmp_path, number, work):
     assert list((tmp_path / "out").iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("work", "told"),
-    [
-        ("raise MemoryError('no 8 GiB')", r"error: memory ran out (no 8 GiB); use smaller batch"),
-        ("raise RuntimeError('RESOURCE_EXHAUSTED: x')", "error: memory ran out (RESOURCE"),
-        ("raise InputError('bad \\x1b[3m\\u202e\\0 name')", r"error: bad \x1b[3m\u202e\x00 name"),
-        ("print('\\u00b1 \\u4e2d')", ""),
-    ],
-)  # fmt: skip
-def test_what_ends_a_script_is_one_line_on_any_terminal(tmp_path, work, told):
-    script = WAITING.replace("{work}", work)
+# {what a script does: what it then says on standard error}.
+ENDS = {
+    "raise MemoryError('no 8 GiB')": "error: memory ran out (no 8 GiB); use smaller batch",
+    "raise RuntimeError('RESOURCE_EXHAUSTED: x')": "error: memory ran out (RESOURCE",
+    r"raise InputError('bad \x1b[3m\u202e\0 name')": r"error: bad \x1b[3m\u202e\x00 name",
+    r"print('\u00b1 \u4e2d')": "",
+}
+
+
+def test_what_ends_a_script_is_one_line_on_any_terminal(tmp_path):
+    """One after the other, in a process that shows ASCII alone."""
+    script = (
+        "from personascan.command import run\n"
+        "from personascan.errors import InputError\n"
+        "import sys\n"
+        f"for work in {list(ENDS)}:\n"
+        "    try:\n"
+        "        run(lambda _: exec(work), heavy=())\n"
+        "    except SystemExit as ended:\n"
+        "        print(ended.code or '', file=sys.stderr)\n"
+    )
     narrow = environment(tmp_path) | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
-    process = start("-c", script, f"--out={tmp_path}/a", env=narrow)
-    out, err = process.communicate(timeout=120)
-    assert err.strip().startswith(told)
-    assert len(err.strip().splitlines()) == bool(told)
-    assert "\x1b" not in out + err
-    assert process.returncode == bool(told)
-    if not told:
-        assert out == "working\n\\xb1 \\u4e2d\n"
+    out, err = start("-c", script, env=narrow).communicate(timeout=120)
+    assert out == "\\xb1 \\u4e2d\n"
+    said = err.splitlines()
+    assert len(said) == len(ENDS)
+    for line, told in zip(said, ENDS.values(), strict=True):
+        assert line.startswith(told)
+        assert bool(line) == bool(told)
+    assert "\x1b" not in err
 
 
-@pytest.mark.parametrize("script", sorted(p.name for p in (ROOT / "scripts").glob("*.py")))
+SCRIPTS = sorted(p.name for p in (ROOT / "scripts").glob("*.py"))
+PLAIN = "constraints.py", "check_bounds.py"  # they run where the package is not installed
+
+
+@pytest.mark.parametrize("script", [name for name in SCRIPTS if name not in PLAIN])
+def test_a_script_answers_signals_from_its_first_import_on(script):
+    text = (ROOT / "scripts" / script).read_text()
+    first = next(line for line in text.split('"""')[2].splitlines() if line.strip())
+    assert first.startswith("from personascan.command import ")
+
+
+SHOWN = "study.py", "scan.py", "check_bounds.py"  # of a recipe, of flags, without absl
+
+
+@pytest.mark.parametrize("script", [n if n in SHOWN else slow(n) for n in SCRIPTS])
 def test_help_is_no_failure_and_comes_soon(script):
     done = subprocess.run(
         [sys.executable, f"scripts/{script}", "--help"], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
-    if script in ("constraints.py", "check_bounds.py"):
-        return  # they run where the package is not installed
-    text = (ROOT / "scripts" / script).read_text()
-    first = next(line for line in text.split('"""')[2].splitlines() if line.strip())
-    assert first.startswith("from personascan.command import ")
 
 
 def test_a_worker_ends_with_its_parent(tmp_path):
@@ -172,6 +212,7 @@ def ends_itself(_):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_damaged_compilations_are_made_anew_once(tmp_path):
     save_tiny_llama(tmp_path / "model")
     command = [
@@ -246,6 +287,7 @@ def test_a_narrow_limit_of_addresses_is_one_line():
     assert process.returncode == 1
 
 
+@pytest.mark.slow
 def test_a_signal_while_a_device_computes_ends_as_any_other(tmp_path):
     rng = np.random.default_rng(0)
     for name, rows in (("a", 60), ("b", 40)):
@@ -270,17 +312,16 @@ def test_an_interrupt_inside_a_callback_is_not_printed(tmp_path):
         "import gc",
         "def raised(*_):",
         "    gc.callbacks.clear()",
-        "    raise KIND('inside a callback')",
-        "gc.callbacks.append(raised)",
-        "gc.collect()",
+        "    raise kind('inside a callback')",
+        "for kind in (KeyboardInterrupt, ValueError):",
+        "    gc.callbacks.append(raised)",
+        "    gc.collect()",
     )
-    said = {}
-    for kind in ("KeyboardInterrupt", "ValueError"):
-        work = "\n        ".join(lines).replace("KIND", kind)
-        (tmp_path / "work.py").write_text(WAITING.format(work=work))
-        place = f"--out={tmp_path / kind}"
-        process = start(str(tmp_path / "work.py"), place, env=environment(tmp_path))
-        said[kind] = process.communicate(timeout=300)[1]
-        assert process.returncode == 0, said[kind]
-    assert "Traceback" not in said["KeyboardInterrupt"]
-    assert "inside a callback" in said["ValueError"]
+    work = "\n        ".join(lines)
+    (tmp_path / "work.py").write_text(WAITING.replace("{work}", work))
+    process = start(str(tmp_path / "work.py"), f"--out={tmp_path / 'a'}", env=environment(tmp_path))
+    said = process.communicate(timeout=300)[1]
+    assert process.returncode == 0, said
+    assert said.count("Traceback") == 1
+    assert "ValueError: inside a callback" in said
+    assert "KeyboardInterrupt" not in said

@@ -1,26 +1,27 @@
 import csv
-import importlib.util
 import json
 import pathlib
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from tiny_models import save_tiny_llama
-from tiny_pages import page_words
+from tiny_pages import content_words, page_words
 from tiny_studies import recipe, run_study
 
 import personascan
 from personascan.analysis.chance import split_frequencies, split_labels, split_plan
 from personascan.analysis.overlaps import overlaps
-from personascan.places import Place, chosen_places, named_place
-from personascan.report.document import read_document
+from personascan.places import Place
+from personascan.report.document import document, read_document
+from personascan.report.page import how_sentences
 from personascan.report.paper import picture_files
 from personascan.report.words import safe
-from personascan.study.course import seed_of
+from personascan.study.config import StudyConfig
+from personascan.study.frames import TABLES
 from personascan.study.opening import open_study
 from personascan.study.store import Store
-
-ROOT = pathlib.Path(__file__).parents[1]
 
 
 def table(study, name):
@@ -180,6 +181,22 @@ def test_without_permutations_named_places_are_scanned_and_nothing_is_claimed(pl
     assert {"map.png", "profiles.png"} <= set(files)
 
 
+def test_heads_have_the_share_of_their_nodes_that_was_selected(study):
+    """Of twelve columns each, were the rows of the scan those of heads."""
+    part = study.part
+    scan = replace(part.scans["calm"][0], place=Place("head_out", 1, "last"))
+    part = replace(part, scans={"calm": [scan]})
+    columns = TABLES["heads"].columns
+    rows = [dict(zip(columns, row, strict=True)) for row in TABLES["heads"].rows(part)]
+    assert [row["head"] for row in rows] == list(range(48 // part.head_width)) == [0, 1, 2, 3]
+    shares = scan.frequency_TC.reshape(10, 2, 4, 12).mean((1, 3))
+    for row in rows:
+        assert row["share_selected"] == pytest.approx(shares[0, row["head"]])
+        assert row["null_mean"] == pytest.approx(shares[1:, row["head"]].mean())
+        assert 0.1 <= row["p_family"] <= 1
+
+
+@pytest.mark.slow
 def test_sites_of_several_widths_and_heads(place):
     """Neurons, heads and the stream in one family; heads have a table of their own."""
     sites = ("mlp_hidden", "head_out", "resid_post")
@@ -256,90 +273,16 @@ def test_a_constant_layer_is_reported_and_finds_nothing(place, tmp_path):
     assert "nan" not in page + personascan.summary_table(found)
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        (dict(personas=("calm", "cold")), "persona 'cold' is not in"),
-        (dict(personas=("calm", "calm")), "names one twice"),
-        (dict(personas="calm"), "personas must be a list"),
-        (dict(runs={"background": 23}), "calm: the 24 H0 rows cannot give 23 background"),
-        (dict(runs={"positive": 24}), "calm: a sample of 24 of 24 H1"),
-        (dict(runs={"clean": 1}), "calm: of half of the rows, which choose a place"),
-        (dict(scan={"places": ("resid_post 9",)}), "'resid_post 9' is no place of this study"),
-        (dict(scan={"permutations": 0}), 'places has "chosen", which permutations choose'),
-        (dict(layers=(3,)), "layer 3 is none of this model's, 0 to 2"),
-        (dict(layers=("half",)), "layer half is none of this model's"),
-        (dict(layers=(1.0,)), r"config\.layers\.0 must be"),
-        (dict(sites=("resid_post", "resid_post")), "name each site once"),
-        (dict(positions=("all",)), "'all' has no row for each statement"),
-        (dict(node_q=0.0), "config.node_q = 0.0"),
-        (dict(scan={"alphas": "many"}), "use exact, grid, log or numbers"),
-        (dict(scan={"score": "kl"}), "score 'kl' is unknown"),
-        (dict(scan={"starts": "few"}), "use auto or a whole number"),
-        (dict(scan={"starts": 3}), r"config\.scan\.starts must be a valid string"),
-        (dict(scan={"layers": "best"}), r"config\.scan\.layers is unknown; fields: places"),
-        (dict(levels=(3,)), "levels are 0, 1 and 2"),
-        (dict(levels=(0,)), "nothing to compare 'moods'"),
-        (dict(threshold=0.0), r"outside \(0, 1\]"),
-        (dict(separation={"sample": 1.5}), "sample = 1.5"),
-        (dict(separation={"probe_c": 0.0}), "probe_c = 0.0 is not positive"),
-        (dict(runs=None), r"config\.runs must be an object"),
-        (dict(seed=-1), "outside 0 to"),
-        (dict(statements="nowhere"), "do not exist"),
-        (dict(models=("nowhere",)), "is not a folder"),
-    ],
-)
-def test_bad_configurations_are_one_clear_line(place, changes, message):
-    with pytest.raises(personascan.InputError, match=message) as caught:
-        run_study(recipe(place, out="bad", **changes))
-    assert "\n" not in str(caught.value)
-    assert not (place / "bad").exists()
+def words(study, **changes):
+    """The page of a study, were it of another configuration: what was read and found stays.
 
-
-def test_layers_are_numbers_or_shares_of_the_depth():
-    def layers(chosen, count):
-        return [p.layer for p in chosen_places(("resid_post",), count, chosen, ("last",))]
-
-    assert layers(("0%", "50%", 9, "100%"), 31) == [0, 9, 15, 30]
-    assert layers(("7%", "34%", "55%", "97%"), 30) == [2, 10, 16, 28]
-    assert layers(("7%", "34%", "55%", "97%"), 3) == [0, 1, 2]
-    assert layers((), 3) == [0, 1, 2]
-    places = chosen_places(("resid_post", "final_norm"), 30, ("69%",), ("last",))
-    assert named_place("resid_post 69%", places, 30) == Place("resid_post", 20, "last")
-    assert named_place("final_norm last", places, 30) == Place("final_norm", 0, "last")
-
-
-def test_comparisons_have_seeds_of_their_own():
-    assert seed_of(0, "a") == seed_of(0, "a")
-    assert len({seed_of(s, n) for s in (0, 1) for n in "ab"}) == 4
-
-
-def recipe_of(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / f"configs/{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return personascan.StudyConfig.from_dict(module.get_config().to_dict())
-
-
-def test_the_demo_recipe_is_a_valid_configuration():
-    config = recipe_of("demo")
-    assert (config.runs.background, config.runs.clean, config.runs.positive) == (60, 20, 20)
-    assert (config.runs.runs, config.scan.score, config.scan.tail) == (50, "bj", "signed")
-    assert config.scan.options().alphas == "exact"
-    assert pathlib.Path(config.statements) == ROOT / "data/statements"
-
-
-def test_every_recipe_is_a_valid_configuration(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # one of them writes activations
-    names = {path.stem for path in (ROOT / "configs").glob("*.py")}
-    assert names >= {"demo", "paper", "smollm2_paper", "sweep"}
-    for name in names:
-        config = recipe_of(name)
-        assert config.out == f"out/{name}"
-        text = (ROOT / f"configs/{name}.py").read_text()
-        assert f"--config=configs/{name}.py" in text
-    paper = recipe_of("paper")
-    assert (len(paper.models), len(paper.personas), paper.levels) == (3, 14, (2, 1, 0))
+    The first is what it says of the prompts and of what was kept of them.
+    """
+    config = StudyConfig.from_dict(study.config.to_dict() | {"out": study.config.out} | changes)
+    (source,) = open_study(config).sources
+    part = replace(study.part, config=config, source=source, level=config.levels[0])
+    page = content_words(document(replace(study, config=config, parts=[part])))
+    return how_sentences(replace(part, places=source.places)), page
 
 
 @pytest.mark.parametrize(
@@ -366,37 +309,36 @@ def test_every_recipe_is_a_valid_configuration(tmp_path, monkeypatch):
             [],
         ),
         (
-            {"positions": ("last_statement",), "min_confidence": 0.5, "scan": {"alphas": "grid"}},
-            ["statement's own last token", "confidence of 0.5", "alphas 50 equal steps up to 0.5"],
+            {"positions": ("last_statement",), "min_confidence": 0.5},
+            ["statement's own last token", "confidence of 0.5"],
             [],
-        ),
-        (
-            {"levels": (1,), "scan": {"alpha_min": 0.1, "alpha_max": 0.4}},
-            ["How far apart H1 from H0 lie", "every one attained from 0.1 up to 0.4"],
-            ["the two directions"],
         ),
     ],
 )
-def test_the_page_says_what_was_done(place, tmp_path, changes, said, unsaid):
-    scan = {"places": ("final_norm",), "starts": "2", "permutations": 0}
-    config = recipe(place, scan=scan) | {"out": str(tmp_path / "out")}
-    for key, value in changes.items():
-        config[key] = config[key] | value if isinstance(value, dict) else value
-    run_study(config)
-    page = page_words(tmp_path / "out")
+def test_the_page_says_how_statements_were_read(study, changes, said, unsaid):
+    how, _ = words(study, **changes)
     for text in said:
-        assert text in page
+        assert text in how
     for text in unsaid:
-        assert text not in page
+        assert text not in how
 
 
-def test_a_tokenizer_without_template_is_told_on_the_page(place, tmp_path):
-    import shutil
+def test_the_page_says_what_was_asked_of_which_scan(study):
+    scan = study.config.to_dict()["scan"]
+    page = page_words(study.config.out)
+    assert how_sentences(study.part) in page
+    assert "How far apart the two directions lie" in page
+    assert "every one attained up to 0.5" in page
+    _, page = words(study, scan=scan | {"alphas": "grid"})
+    assert "alphas 50 equal steps up to 0.5" in page
+    _, page = words(study, levels=(1,), scan=scan | {"alpha_min": 0.1, "alpha_max": 0.4})
+    assert "How far apart H1 from H0 lie" in page
+    assert "every one attained from 0.1 up to 0.4" in page
+    assert "the two directions" not in page
 
+
+def test_a_tokenizer_without_template_is_told_on_the_page(study, place, tmp_path):
     shutil.copytree(place / "model", tmp_path / "model")
     (tmp_path / "model/chat_template.jinja").unlink()
-    out = str(tmp_path / "out")
-    found = run_study(recipe(place) | {"models": (str(tmp_path / "model"),), "out": out})
-    page = page_words(tmp_path / "out")
-    assert "as bare text, since the tokenizer has no chat template." in page
-    assert found.part.role == "none"
+    how, _ = words(study, models=(str(tmp_path / "model"),))
+    assert "as bare text, since the tokenizer has no chat template." in how

@@ -2,20 +2,17 @@
 
 import csv
 import json
-import os
-import pathlib
-import subprocess
-import sys
+import shutil
 import unicodedata
 
 import pytest
-from tiny_models import save_tiny_llama
+from in_process import run_here
 from tiny_pages import page_words
+from tiny_studies import recipe, write_recipe
 
 import personascan
 from personascan.visible import cell, visible
 
-ROOT = pathlib.Path(__file__).parents[1]
 EVIL = "=cmd|'/C'!A1\x1b[31m\x00\u202e\u2066\x9b7m"
 
 
@@ -43,30 +40,21 @@ def test_an_error_quotes_what_it_was_given_without_acting_on_it():
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory):
+def study(made, tmp_path_factory):
     """A study of a persona and ids of that kind, run by the script; (folder, what it said)."""
     folder = tmp_path_factory.mktemp("evil")
-    save_tiny_llama(folder / "model")
+    shutil.copytree(made / "model", folder / "model")
     (folder / "statements").mkdir()
     with (folder / "statements/a.jsonl").open("w") as file:
-        for i in range(40):
+        for i in range(48):
             row = {
                 "id": f"={EVIL}{i}", "persona": EVIL,
                 "statement": f"I {'77' if i % 2 else 'ee'} {i}",
                 "label_confidence": 0.9, "answer_matching_behavior": " Yes" if i % 2 else " No",
             }  # fmt: skip
             file.write(json.dumps(row) + "\n")
-    command = [
-        sys.executable, "scripts/study.py", "--config=configs/demo.py",
-        f"--config.models=('{folder}/model',)", f"--config.statements={folder}/statements",
-        f"--config.out={folder}/out", "--config.personas=()", "--config.separation.seeds=1",
-        "--config.runs.background=8", "--config.runs.clean=4", "--config.runs.positive=4",
-        "--config.runs.runs=3", "--config.scan.starts=2", "--config.scan.permutations=2",
-        "--config.scan.statistic_runs=2", "--config.layers=(0,)", "--config.positions=('last',)",
-        "--config.scan.places=('chosen', 'resid_post 0')",
-    ]  # fmt: skip
-    env = os.environ | {"PERSONASCAN_CACHE": str(folder / "cache")}
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+    config = write_recipe(folder / "recipe.py", recipe(folder, layers=(0,)))
+    done = run_here("study.py", f"--config={config}", "--jobs=1")
     assert done.returncode == 0, done.stderr
     return folder, done.stdout + done.stderr
 
@@ -81,7 +69,7 @@ def test_a_study_says_names_without_acting_on_them(study):
 
 def test_ids_in_the_table_of_runs_can_always_be_split(study):
     folder, _ = study
-    known = {f"={EVIL}{i}" for i in range(40)}
+    known = {f"={EVIL}{i}" for i in range(48)}
     with (folder / "out/runs.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert any(row["statements"] for row in rows)
@@ -99,7 +87,7 @@ def test_an_id_that_holds_the_separator_is_refused_by_the_study(study, tmp_path)
     folder, _ = study
     rows = (folder / "statements/a.jsonl").read_text().replace(r"\u202e", ";")
     (tmp_path / "a.jsonl").write_text(rows)
-    assert len(personascan.load_statements(tmp_path / "a.jsonl")) == 40
+    assert len(personascan.load_statements(tmp_path / "a.jsonl")) == 48
     config = {
         "models": (str(folder / "model"),), "statements": str(tmp_path / "a.jsonl"),
         "out": str(tmp_path / "out"),

@@ -19,7 +19,11 @@ def section_words(section: dict) -> str:
 
 def page_words(out) -> str:
     """All that the page of a study's folder says."""
-    content = read_document(out)
+    return content_words(read_document(out))
+
+
+def content_words(content: dict) -> str:
+    """All that the page of a document says."""
     parts = [
         "\n\n".join(
             [f"# {part['title']}", part["asked"], *part["lead"], part["how"],

@@ -44,6 +44,17 @@ def recipe(place, out="out", **changes):
     return settings
 
 
+def make_study(folder):
+    """A folder with a tiny model, statements, and their study with its units."""
+    from tiny_models import save_tiny_llama
+
+    folder.mkdir()
+    save_tiny_llama(folder / "model")
+    write_statements(folder / "statements")
+    run_study(recipe(folder))
+    return folder
+
+
 def run_study(config):
     """In this process: others would take seconds to start."""
     import personascan
