@@ -232,7 +232,7 @@ def test_a_flipped_bit_in_an_npz_changes_nothing_in_silence(model, tmp_path):
     assert refused > 150
 
 
-@pytest.mark.parametrize("kind", ["folder", "gguf"])
+@pytest.mark.parametrize("kind", ["folder", pytest.param("gguf", marks=pytest.mark.slow)])
 def test_a_flipped_bit_in_a_kept_conversion_is_made_anew_with_a_notice(tmp_path, capsys, kind):
     source = tmp_path / "m.gguf"
     if kind == "gguf":

@@ -40,6 +40,7 @@ def table(study, name):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_only_successes_are_compared(study):
     made = study.parts[0].source.made
     test = made.test
@@ -55,6 +56,7 @@ def test_only_successes_are_compared(study):
     assert free.min() < 0
 
 
+@pytest.mark.slow
 def test_every_layer_and_the_error_are_scanned_on_fixed_splits(study):
     rows = [r for r in table(study, "detection.csv") if r["model"] == "autoencoder"]
     scanned = [r for r in rows if r["method"] == "scan" and r["tail"] == "right"]
@@ -66,6 +68,7 @@ def test_every_layer_and_the_error_are_scanned_on_fixed_splits(study):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_noise_is_found_and_clean_images_are_not(study):
     """An attack of 0.3 on digits is seen at once; unattacked images are as expected."""
     for part in study.parts:
@@ -78,6 +81,7 @@ def test_noise_is_found_and_clean_images_are_not(study):
         assert high > 0.45
 
 
+@pytest.mark.slow
 def test_the_error_is_that_of_the_reconstruction(study):
     from personascan.models.autoencoder import cross_entropy
     from personascan.models.image import outputs
@@ -94,6 +98,7 @@ def test_the_error_is_that_of_the_reconstruction(study):
     np.testing.assert_allclose(found, mean_N[300:600], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_pages_speak_of_images(study):
     out = pathlib.Path(study.config.out)
     page = page_words(out)
@@ -107,6 +112,7 @@ def test_pages_speak_of_images(study):
     assert "`autoencoder 9% noised`" in short
 
 
+@pytest.mark.slow
 def test_what_is_made_is_kept(study, capsys):
     """The same study again trains nothing, attacks nothing, and is the same."""
     before = files_of(pathlib.Path(study.config.out))
@@ -116,6 +122,7 @@ def test_what_is_made_is_kept(study, capsys):
     assert files_of(pathlib.Path(again.config.out)) == before
 
 
+@pytest.mark.slow
 def test_sources_of_one_plan_share_their_images(study):
     one, other = (part.source for part in study.parts[:2])
     assert one.groups is other.groups
@@ -153,6 +160,7 @@ def test_a_plan_of_one_network_needs_no_other(tmp_path, monkeypatch):
     assert [b.name for b in source.baselines] == ["few zero pixels"]
 
 
+@pytest.mark.slow
 def test_networks_are_set_beside_the_first_on_the_same_images(study):
     rows = table(study, "differences.csv")
     names = {"fgsm", "bim unclipped", "fgsm, before", "bim unclipped, before", "not attacked"}

@@ -13,6 +13,7 @@ from tiny_studies import run_study
 from personascan.models.smiles import write_smiles_tokenizer
 from personascan.sources.language.molecules import CALIPER
 
+pytestmark = pytest.mark.slow
 SMALL = {
     "limit": 24,
     "layers": (),

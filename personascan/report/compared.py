@@ -10,7 +10,7 @@ def left_out_sentence(part: Part) -> str:
     """How many rows the comparisons do without, and why; "" where they have all."""
     reasons = {
         "shared": "whose entity has rows on both sides and was dealt to one of them",
-        "beyond": "beyond the limit of a side, or beyond what balances its personas",
+        "beyond": "beyond the limit of a side, or beyond what gives each of its groups as many",
     }
     said = []
     for field, why in reasons.items():
