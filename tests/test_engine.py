@@ -37,7 +37,7 @@ def conditional_pvalues(background, evaluation, labels_b, labels_e, tail):
     return p
 
 
-@pytest.mark.parametrize("tail", ["two", "signed"])
+@pytest.mark.parametrize("tail", [pytest.param("two", marks=pytest.mark.slow), "signed"])
 def test_conditional_p_values_compare_each_row_with_its_own_label(tail):
     background, evaluation = planted(21, rows=9, background=25, nodes=14, digits=1)
     labels = (list("abbab" * 5), list("aabbabbab"))
@@ -61,16 +61,16 @@ def test_conditional_p_values_compare_each_row_with_its_own_label(tail):
 
 def test_alphas_in_chunks_give_the_same_bits_of_one_background(monkeypatch):
     background, evaluation = planted(22)
-    held = personascan.group_scan(background, evaluation, starts=12)
+    held = personascan.group_scan(background, evaluation, starts=4)
     monkeypatch.setattr(search, "PLANES_BYTES", 1000)
-    options = ScanOptions(starts=12)
+    options = ScanOptions(starts=4)
     tables = level_tables(np.array([[24]]), options)
-    searches = plan_searches(np.ones((1, 12), bool), 12)
+    searches = plan_searches(np.ones((1, 12), bool), 4)
     plan = search.plan_search(searches, tables, options, 20, 12, True)
     assert not plan.held
     assert not plan.whole
     assert plan.chunk < plan.n_alphas
-    same(held, personascan.group_scan(background, evaluation, starts=12))
+    same(held, personascan.group_scan(background, evaluation, starts=4))
 
 
 def test_a_large_background_is_exact():
@@ -85,8 +85,8 @@ def test_a_large_background_is_exact():
 
 
 def test_every_node_has_the_tail_it_was_extreme_in():
-    background, evaluation = planted(23, rows=15, background=60, nodes=20, shift=3.0)
-    evaluation[:5, 3:6] *= -1
+    background, evaluation = planted(23, shift=3.0)
+    evaluation[:4, 3:6] *= -1
     found = personascan.group_scan(background, evaluation, tail="two", starts=2)
     assert set(range(6)) <= set(found.nodes)
     high = oracle_pvalues(background, evaluation, "right")
@@ -99,23 +99,23 @@ def test_every_node_has_the_tail_it_was_extreme_in():
     assert {"right", "left"} <= set(found.tails)
 
 
-def test_signed_is_to_the_bit_the_right_tail_of_the_nodes_and_their_negatives():
-    """Own and shared backgrounds, ties; starts of every kind: scores, rows and half-nodes."""
+@pytest.mark.parametrize("starts", [2, pytest.param(12, marks=pytest.mark.slow)])
+def test_signed_is_to_the_bit_the_right_tail_of_the_nodes_and_their_negatives(starts):
+    """One background, or several and starts of every kind; ties: scores, rows and half-nodes."""
     background, evaluation = planted(28, rows=15, background=40, nodes=30, shift=1.0, digits=1)
     evaluation[:5, 10:15] -= 1.5
     pool = np.concatenate([background, evaluation])
     masks = np.zeros((2, 2, len(pool)), bool)
     masks[0, :, :40], masks[1, :, 40:] = True, True
-    for starts in (2, 12):
-        masks[0, 1, :5] = starts == 2  # one background, then several
-        signed = personascan.scan_runs(pool, *masks, tail="signed", starts=starts)
-        doubled = np.concatenate([pool, -pool], axis=1)
-        right = personascan.scan_runs(doubled, *masks, tail="right", starts=starts)
-        halves = np.concatenate([signed.high, signed.low], axis=-1)
-        np.testing.assert_array_equal(halves, right.high)
-        assert not right.low.any()
-        for name in ("score", "alpha", "rows", "start_scores", "at_smallest_alpha"):
-            np.testing.assert_array_equal(getattr(signed, name), getattr(right, name))
+    masks[0, 1, :5] = starts == 2
+    signed = personascan.scan_runs(pool, *masks, tail="signed", starts=starts)
+    doubled = np.concatenate([pool, -pool], axis=1)
+    right = personascan.scan_runs(doubled, *masks, tail="right", starts=starts)
+    halves = np.concatenate([signed.high, signed.low], axis=-1)
+    np.testing.assert_array_equal(halves, right.high)
+    assert not right.low.any()
+    for name in ("score", "alpha", "rows", "start_scores", "at_smallest_alpha"):
+        np.testing.assert_array_equal(getattr(signed, name), getattr(right, name))
     alone = personascan.individual_scan(background, evaluation, tail="signed")
     both = [np.concatenate([part, -part], axis=1) for part in (background, evaluation)]
     right = personascan.individual_scan(*both, tail="right")
@@ -169,7 +169,7 @@ def one_by_one():
         "starts side by side",
         pytest.param("searches side by side", marks=pytest.mark.slow),
         "in parts",
-        "alphas in chunks",
+        pytest.param("alphas in chunks", marks=pytest.mark.slow),
     ],
 )
 def test_every_way_of_making_a_search_gives_the_same_bits(one_by_one, way, monkeypatch):
@@ -251,6 +251,7 @@ def found():
 """
 
 
+@pytest.mark.slow
 def test_four_devices_give_the_same_bits_as_one():
     here = {}
     exec(FOUR_DEVICES, here)

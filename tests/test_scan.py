@@ -125,7 +125,9 @@ def test_planted_rows_and_nodes_are_found_in_their_tail(name, tail):
         assert subset(name, tail, elsewhere)[0] < score / 3
 
 
-@pytest.mark.parametrize("alphas", ["grid", [0.1], [0.04, 0.2, 0.33]])
+@pytest.mark.parametrize(
+    "alphas", ["grid", [0.1], pytest.param([0.04, 0.2, 0.33], marks=pytest.mark.slow)]
+)
 def test_given_alphas(alphas):
     background, evaluation = planted(7, background=24)
     found = personascan.group_scan(background, evaluation, alphas=alphas, starts=1)
