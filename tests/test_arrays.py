@@ -23,7 +23,7 @@ GROUPS = np.where(POSITIVE, np.where(np.arange(ROWS) < 70, "blurred", "noised"),
 def layers():
     """Noised rows differ in the second layer, blurred ones nowhere."""
     rng = np.random.default_rng(1)
-    first, second = rng.normal(size=(ROWS, 4, 3, 2)), rng.normal(size=(ROWS, 30))
+    first, second = rng.normal(size=(ROWS, 4, 3, 2)), rng.normal(size=(ROWS, 24))
     second[GROUPS == "noised", :8] += 2.5
     return {"conv": first, "dense": second}
 

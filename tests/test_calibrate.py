@@ -19,7 +19,7 @@ def pool(shift, seed=0, layers=2, nodes=12):
 
 
 def calibrate(pool, **keywords):
-    chosen = dict(permutations=19, runs=3) | keywords
+    chosen = dict(permutations=19, runs=2) | keywords
     return personascan.calibrate(pool, LABELS, PLAN, **chosen)
 
 
@@ -65,16 +65,15 @@ def test_the_observed_statistic_is_the_mean_over_runs_of_the_first_labelling():
     np.testing.assert_array_equal(found.statistic_PT, again.statistic_PT)
     assert (found.null != calibrate(pool_LND, seed=4).null).any()
     labellings = draw_labellings(LABELS, PLAN, 19, seed=3)
-    background, evaluation = labellings.masks(3)
-    alone = personascan.scan_runs(pool_LND, background[:3], evaluation[:3], starts=1)
-    np.testing.assert_array_equal(alone.score.mean(1), found.score)
+    alone = personascan.scan_runs(pool_LND, *labellings.masks(2), starts=1)
+    np.testing.assert_array_equal(alone.score[:, :2].mean(1), found.score)
     # Fewer runs are the first of more, so that scores and nodes see the same splits.
-    many = labellings.masks(6)[1].reshape(20, 6, -1)
-    np.testing.assert_array_equal(many[:, :3].reshape(60, -1), evaluation)
-    frequent = personascan.scan_runs(pool_LND[1], *(m[:6] for m in labellings.masks(6)), starts=1)
-    np.testing.assert_allclose(
-        found.frequency, np.r_[frequent.high[0].mean(0), frequent.low[0].mean(0)], rtol=1e-6
-    )
+    many = labellings.masks(6)
+    for fewer, more in zip(labellings.masks(2), many, strict=True):
+        np.testing.assert_array_equal(more.reshape(20, 6, -1)[:, :2].reshape(40, -1), fewer)
+    frequent = personascan.scan_runs(pool_LND[1], *many, starts=1)
+    high, low = (side[0, :6].mean(0) for side in (frequent.high, frequent.low))
+    np.testing.assert_allclose(found.frequency, np.r_[high, low], rtol=1e-6)
 
 
 def test_p_values_count_the_permutations_that_reach_the_observed_one():

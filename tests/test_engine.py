@@ -37,7 +37,7 @@ def conditional_pvalues(background, evaluation, labels_b, labels_e, tail):
     return p
 
 
-@pytest.mark.parametrize("tail", ["two", "signed"])
+@pytest.mark.parametrize("tail", [pytest.param("two", marks=pytest.mark.slow), "signed"])
 def test_conditional_p_values_compare_each_row_with_its_own_label(tail):
     background, evaluation = planted(21, rows=9, background=25, nodes=14, digits=1)
     labels = (list("abbab" * 5), list("aabbabbab"))
@@ -59,29 +59,25 @@ def test_conditional_p_values_compare_each_row_with_its_own_label(tail):
         personascan.empirical_pvalues(background, evaluation, background_groups="ab")
 
 
-@pytest.mark.parametrize("shared", [True, False])
-def test_alphas_in_chunks_give_the_same_bits(shared, monkeypatch):
-    background, evaluation = planted(22, background=40)
-    masks = np.zeros((2, 2, 52), bool)
-    masks[0, :, :40], masks[1, :, 40:] = True, True
-    if not shared:
-        masks[0, 1, :5] = False
-    pool = np.concatenate([background, evaluation])
-    held = personascan.scan_runs(pool, *masks, starts=12)
+def test_alphas_in_chunks_give_the_same_bits_of_one_background(monkeypatch):
+    background, evaluation = planted(22)
+    held = personascan.group_scan(background, evaluation, starts=4)
     monkeypatch.setattr(search, "PLANES_BYTES", 1000)
-    options = ScanOptions(starts=12)
-    tables = level_tables(masks[0].sum(1)[:, None], options)
-    plan = search.plan_search(plan_searches(masks[1], 12), tables, options, 20, 12, shared)
+    options = ScanOptions(starts=4)
+    tables = level_tables(np.array([[24]]), options)
+    searches = plan_searches(np.ones((1, 12), bool), 4)
+    plan = search.plan_search(searches, tables, options, 20, 12, True)
     assert not plan.held
+    assert not plan.whole
     assert plan.chunk < plan.n_alphas
-    same(held, personascan.scan_runs(pool, *masks, starts=12))
+    same(held, personascan.group_scan(background, evaluation, starts=4))
 
 
 def test_a_large_background_is_exact():
     rng = np.random.default_rng(0)
     background, evaluation = rng.normal(size=(20_000, 3)), rng.normal(size=(5, 3))
     evaluation[:2] += 4.5
-    found = personascan.group_scan(background, evaluation, tail="right", starts=2)
+    found = personascan.group_scan(background, evaluation, tail="right", starts=1)
     p = oracle_pvalues(background, evaluation, "right")
     alphas = oracle.exact_alphas(p, 0.5)
     assert found.score == pytest.approx(oracle.ascend(p, range(5), alphas, "bj")[0], rel=1e-9)
@@ -89,9 +85,9 @@ def test_a_large_background_is_exact():
 
 
 def test_every_node_has_the_tail_it_was_extreme_in():
-    background, evaluation = planted(23, rows=15, background=60, nodes=20, shift=3.0)
-    evaluation[:5, 3:6] *= -1
-    found = personascan.group_scan(background, evaluation, tail="two")
+    background, evaluation = planted(23, shift=3.0)
+    evaluation[:4, 3:6] *= -1
+    found = personascan.group_scan(background, evaluation, tail="two", starts=2)
     assert set(range(6)) <= set(found.nodes)
     high = oracle_pvalues(background, evaluation, "right")
     low = oracle_pvalues(background, evaluation, "left")
@@ -103,23 +99,23 @@ def test_every_node_has_the_tail_it_was_extreme_in():
     assert {"right", "left"} <= set(found.tails)
 
 
-def test_signed_is_to_the_bit_the_right_tail_of_the_nodes_and_their_negatives():
-    """Own and shared backgrounds, starts of every kind, ties: scores, rows and half-nodes."""
+@pytest.mark.parametrize("starts", [2, pytest.param(12, marks=pytest.mark.slow)])
+def test_signed_is_to_the_bit_the_right_tail_of_the_nodes_and_their_negatives(starts):
+    """One background, or several and starts of every kind; ties: scores, rows and half-nodes."""
     background, evaluation = planted(28, rows=15, background=40, nodes=30, shift=1.0, digits=1)
     evaluation[:5, 10:15] -= 1.5
     pool = np.concatenate([background, evaluation])
     masks = np.zeros((2, 2, len(pool)), bool)
     masks[0, :, :40], masks[1, :, 40:] = True, True
-    for own in (False, True):
-        masks[0, 1, :5] = not own
-        signed = personascan.scan_runs(pool, *masks, tail="signed", starts=12)
-        doubled = np.concatenate([pool, -pool], axis=1)
-        right = personascan.scan_runs(doubled, *masks, tail="right", starts=12)
-        halves = np.concatenate([signed.high, signed.low], axis=-1)
-        np.testing.assert_array_equal(halves, right.high)
-        assert not right.low.any()
-        for name in ("score", "alpha", "rows", "start_scores", "at_smallest_alpha"):
-            np.testing.assert_array_equal(getattr(signed, name), getattr(right, name))
+    masks[0, 1, :5] = starts == 2
+    signed = personascan.scan_runs(pool, *masks, tail="signed", starts=starts)
+    doubled = np.concatenate([pool, -pool], axis=1)
+    right = personascan.scan_runs(doubled, *masks, tail="right", starts=starts)
+    halves = np.concatenate([signed.high, signed.low], axis=-1)
+    np.testing.assert_array_equal(halves, right.high)
+    assert not right.low.any()
+    for name in ("score", "alpha", "rows", "start_scores", "at_smallest_alpha"):
+        np.testing.assert_array_equal(getattr(signed, name), getattr(right, name))
     alone = personascan.individual_scan(background, evaluation, tail="signed")
     both = [np.concatenate([part, -part], axis=1) for part in (background, evaluation)]
     right = personascan.individual_scan(*both, tail="right")
@@ -131,7 +127,7 @@ def test_a_node_whose_halves_are_both_returned_says_so():
     """At an alpha above one half a middling value is significant in both tails."""
     background = np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32)
     middle = np.array([[0, 9]], np.float32)
-    found = personascan.group_scan(background, middle, alphas=[0.9], alpha_max=0.9)
+    found = personascan.group_scan(background, middle, alphas=[0.9], alpha_max=0.9, starts=1)
     assert found.tails.tolist() == ["both", "right"]
     assert (found.nodes.tolist(), found.high.tolist(), found.low.tolist()) == ([0, 1], [0, 1], [0])
 
@@ -144,40 +140,52 @@ def test_more_memory_than_there_is_is_refused_with_the_figure(monkeypatch):
     assert human_bytes(3 * 2**30) == "3.0 GiB"
 
 
-def problem_of_a_search(starts=4, tail="two"):
+def problem_of_a_search(tail):
     background, evaluation = planted(25)
     pool = np.concatenate([background, evaluation])
     masks = np.zeros((2, 3, len(pool)), bool)
     masks[0, :, :24], masks[1, :, 24:] = True, True
     masks[0, 0, 0] = False
-    options = ScanOptions(tail=tail, starts=starts)
+    options = ScanOptions(tail=tail, starts=4)
     tables = level_tables(masks[0].sum(1)[:, None], options)
-    searches = plan_searches(masks[1], starts)
+    searches = plan_searches(masks[1], 4)
     plan = search.plan_search(searches, tables, options, 20, 12, False)
     group_N = np.zeros(len(pool), np.int32)
     source = search.open_source(pool, masks[0], masks[1].any(0), tables, group_N, options.sides)
     return source, searches, tables, run_keys(jax.random.key(0), 3), plan
 
 
-def test_starts_side_by_side_give_the_same_bits():
-    *inputs, plan = problem_of_a_search()
-    one_by_one = search.run_search(*inputs, plan)
-    together = search.run_search(*inputs, dataclasses.replace(plan, side_by_side=True))
-    jax.tree.map(np.testing.assert_array_equal, one_by_one, together)
+@pytest.fixture(scope="module")
+def one_by_one():
+    """The inputs of a search of three backgrounds, its plan, and what it finds as a CPU does it."""
+    *inputs, plan = problem_of_a_search(tail="two")
+    assert not plan.side_by_side
+    return inputs, plan, search.run_search(*inputs, plan)
 
 
-def test_searches_side_by_side_give_the_same_bits():
-    *inputs, plan = problem_of_a_search(tail="signed")
-    one_by_one = search.run_search(*inputs, plan)
-    plan = dataclasses.replace(plan, side_by_side=True, searches_side_by_side=2)
-    jax.tree.map(np.testing.assert_array_equal, one_by_one, search.run_search(*inputs, plan))
-
-
-def test_searches_in_parts_give_the_same_bits(monkeypatch):
-    *inputs, plan = problem_of_a_search()
-    whole = search.run_search(*inputs, plan)
-    monkeypatch.setattr(search, "SEARCHES_AT_ONCE", 2)
-    jax.tree.map(np.testing.assert_array_equal, whole, search.run_search(*inputs, plan))
+@pytest.mark.parametrize(
+    "way",
+    [
+        "starts side by side",
+        pytest.param("searches side by side", marks=pytest.mark.slow),
+        "in parts",
+        pytest.param("alphas in chunks", marks=pytest.mark.slow),
+    ],
+)
+def test_every_way_of_making_a_search_gives_the_same_bits(one_by_one, way, monkeypatch):
+    inputs, plan, expected = one_by_one
+    if way == "in parts":
+        monkeypatch.setattr(search, "SEARCHES_AT_ONCE", 2)
+    changes = {
+        "starts side by side": dict(side_by_side=True),
+        "searches side by side": dict(side_by_side=True, searches_side_by_side=2),
+        "in parts": {},
+        "alphas in chunks": dict(held=False, chunk=4),
+    }[way]
+    assert plan.held
+    assert plan.chunk > 4
+    found = search.run_search(*inputs, dataclasses.replace(plan, **changes))
+    jax.tree.map(np.testing.assert_array_equal, expected, found)
 
 
 @pytest.mark.parametrize("kind", [np.int16, np.int32])
@@ -228,34 +236,34 @@ def test_levels_lower_for_accelerators(platform):
 FOUR_DEVICES = """
 import json, sys
 import jax
-jax.config.update("jax_num_cpu_devices", int(sys.argv[1]))
 import numpy as np, personascan
-rng = np.random.default_rng(5)
-pool = rng.normal(size=(40, 16)).astype("f4"); pool[30:, :5] += 1
-masks = np.zeros((2, 5, 40), bool)
-for run in range(5):
-    order = rng.permutation(40)
-    masks[0, run, order[:20]], masks[1, run, order[20:32]] = True, True
-runs = personascan.scan_runs(pool, *masks, starts=6)
-one = personascan.group_scan(pool[:25], pool[25:], starts=6)
-print(json.dumps([runs.start_scores.tolist(), runs.nodes.sum(-1).tolist(),
-                  runs.rows.astype(int).tolist(), one.start_scores.tolist(), one.nodes.tolist()]))
+def found():
+    rng = np.random.default_rng(5)
+    pool = rng.normal(size=(40, 16)).astype("f4"); pool[30:, :5] += 1
+    masks = np.zeros((2, 5, 40), bool)
+    for run in range(5):
+        order = rng.permutation(40)
+        masks[0, run, order[:20]], masks[1, run, order[20:32]] = True, True
+    runs = personascan.scan_runs(pool, *masks, starts=2)
+    one = personascan.group_scan(pool[:25], pool[25:], starts=6)
+    return [runs.start_scores.tolist(), runs.nodes.sum(-1).tolist(),
+            runs.rows.astype(int).tolist(), one.start_scores.tolist(), one.nodes.tolist()]
 """
 
 
+@pytest.mark.slow
 def test_four_devices_give_the_same_bits_as_one():
-    outputs = [
-        subprocess.run(
-            [sys.executable, "-c", FOUR_DEVICES, devices],
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-        for devices in ("1", "4")
-    ]
-    assert json.loads(outputs[0]) == json.loads(outputs[1])
+    here = {}
+    exec(FOUR_DEVICES, here)
+    assert jax.local_device_count() == 1
+    devices = "jax.config.update('jax_num_cpu_devices', 4)\nprint(json.dumps(found()))"
+    there = subprocess.run(
+        [sys.executable, "-c", FOUR_DEVICES + devices], check=True, capture_output=True, text=True
+    )
+    assert json.loads(there.stdout) == here["found"]()
 
 
+@pytest.mark.slow
 def test_the_fixed_starts_reach_what_two_hundred_random_ones_do():
     """A small part of the benchmark in docs/scan.md: one problem of each kind."""
     (found,) = measure_starts([(40, 576)], ["hc"])
@@ -268,7 +276,9 @@ def test_degenerate_inputs_are_legal():
     background, evaluation = planted(27)
     one = personascan.empirical_pvalues(background[:1], evaluation)
     assert one.p_max.max() == 1
-    constant = personascan.group_scan(np.ones_like(background), np.ones_like(evaluation))
+    constant = personascan.group_scan(
+        np.ones_like(background), np.ones_like(evaluation), tail="two", starts=2
+    )
     assert constant.score == 0
     assert len(constant.rows) == len(constant.nodes) == len(constant.tails) == 0
     assert np.isnan(constant.alpha)

@@ -67,9 +67,9 @@ def test_duplicating_every_node_doubles_the_score(problem):
 
 
 @few
-@given(problems, scores, st.sampled_from(["right", "left", "two"]))
-def test_a_node_beyond_alpha_max_in_every_row_is_never_returned(problem, score, tail):
-    found = scan(*problem, score, tail, alpha_max=0.3)
+@given(problems, st.sampled_from(["right", "left", "two"]))
+def test_a_node_beyond_alpha_max_in_every_row_is_never_returned(problem, tail):
+    found = scan(*problem, "hc", tail, alpha_max=0.3)
     p = oracle.pvalue_range(*problem, tail)[1]
     assert not set(found.nodes) & set(np.flatnonzero((p > 0.3 + 1e-12).all(0)))
 
@@ -90,12 +90,12 @@ def test_the_subset_returned_is_a_maximum_of_both_steps(problem, score):
 
 
 @few
-@given(problems, scores, hnp.arrays(bool, ROWS))
-def test_the_score_never_falls_along_the_ascent(problem, score, rows):
+@given(problems, hnp.arrays(bool, ROWS))
+def test_the_score_never_falls_along_the_ascent(problem, rows):
     rows[0] = True
-    found = personascan.group_scan(*problem, score=score, tail="two", starts=rows[None])
+    found = personascan.group_scan(*problem, score="ks", tail="two", starts=rows[None])
     p = oracle.pvalue_range(*problem, "two")[1]
     alphas = oracle.exact_alphas(p, 0.5)
-    path = [x[0] for x in oracle.path(p, np.flatnonzero(rows), alphas, score)]
+    path = [x[0] for x in oracle.path(p, np.flatnonzero(rows), alphas, "ks")]
     assert all(after >= before for before, after in itertools.pairwise(path))
     assert found.score >= path[0] * (1 - 1e-6)

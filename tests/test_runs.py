@@ -21,14 +21,21 @@ def masks(seed, sizes, rows=40):
     return background, evaluation
 
 
-@pytest.mark.parametrize("sizes", [[(15, 10)] * 3, [(15, 10), (8, 20), (22, 5)]])
-def test_every_run_is_its_own_group_scan(sizes):
-    """Also where runs differ in size, so that tables and rows are padded."""
-    pool_LND = pool()
-    background, evaluation = masks(1, sizes)
-    found = personascan.scan_runs(pool_LND, background, evaluation, starts=2)
+SIZES = [(15, 10)] * 2, [(15, 10), (8, 20)]  # alike, and so that tables and rows are padded
+
+
+@pytest.fixture(scope="module")
+def scans():
+    return [personascan.scan_runs(pool(), *masks(1, sizes), starts=2) for sizes in SIZES]
+
+
+@pytest.mark.parametrize("sizes", [0, 1])
+def test_every_run_is_its_own_group_scan(scans, sizes):
+    """Also where runs differ in size."""
+    pool_LND, found = pool(), scans[sizes]
+    background, evaluation = masks(1, SIZES[sizes])
     for layer in range(2):
-        for run in range(len(sizes)):
+        for run in range(2):
             b, e = np.flatnonzero(background[run]), np.flatnonzero(evaluation[run])
             alone = personascan.group_scan(pool_LND[layer, b], pool_LND[layer, e], starts=2)
             assert found.score[layer, run] == pytest.approx(alone.score, rel=1e-12)
@@ -37,7 +44,7 @@ def test_every_run_is_its_own_group_scan(sizes):
             np.testing.assert_array_equal(np.flatnonzero(found.nodes[layer, run]), alone.nodes)
 
 
-def test_a_layer_needs_not_be_in_memory_with_the_others():
+def test_a_layer_needs_not_be_in_memory_with_the_others(scans):
     class Lazy:
         def __init__(self, arrays):
             self.arrays, self.read = arrays, []
@@ -49,37 +56,32 @@ def test_a_layer_needs_not_be_in_memory_with_the_others():
             self.read.append(layer)
             return self.arrays[layer]
 
-    pool_LND = pool()
-    background, evaluation = masks(2, [(15, 10)] * 2)
+    pool_LND, both = pool(), masks(1, SIZES[0])
     lazy = Lazy(pool_LND)
-    found = personascan.scan_runs(lazy, background, evaluation, starts=3)
-    whole = personascan.scan_runs(pool_LND, background, evaluation, starts=3)
-    np.testing.assert_array_equal(found.score, whole.score)
+    found = personascan.scan_runs(lazy, *both, starts=2)
+    np.testing.assert_array_equal(found.score, scans[0].score)
     assert lazy.read[:2] == [0, 1]
-    one = personascan.scan_runs(pool_LND[1], background, evaluation, starts=3)
-    np.testing.assert_array_equal(one.score[0], whole.score[1])
+    one = personascan.scan_runs(pool_LND[1], *both, starts=2)
+    np.testing.assert_array_equal(one.score[0], scans[0].score[1])
 
 
-def test_a_stream_of_layers_is_read_once_and_widths_must_agree():
-    pool_LND = pool()
-    background, evaluation = masks(2, [(15, 10)])
-    stream = personascan.scan_runs((layer for layer in pool_LND), background, evaluation, starts=1)
-    assert stream.score.shape == (2, 1)
+def test_a_stream_of_layers_is_read_once_and_widths_must_agree(scans):
+    pool_LND, both = pool(), masks(1, SIZES[0])
+    stream = personascan.scan_runs((layer for layer in pool_LND), *both, starts=2)
+    np.testing.assert_array_equal(stream.score, scans[0].score)
     with pytest.raises(personascan.InputError, match="layer 1 has 9 nodes"):
-        personascan.scan_runs([pool_LND[0], pool_LND[1, :, :9]], background, evaluation, starts=1)
+        personascan.scan_runs([pool_LND[0], pool_LND[1, :, :9]], *both, starts=2)
 
 
-def test_returned_rows_are_evaluation_rows():
-    pool_LND = pool()
-    background, evaluation = masks(3, [(15, 10), (10, 12)])
-    found = personascan.scan_runs(pool_LND, background, evaluation, starts=8)
-    assert found.rows.any(-1).all()
-    assert not (found.rows & ~evaluation).any()
+def test_returned_rows_are_evaluation_rows(scans):
+    for found, sizes in zip(scans, SIZES, strict=True):
+        assert found.rows.any(-1).all()
+        assert not (found.rows & ~masks(1, sizes)[1]).any()
 
 
 def test_bad_masks_are_refused():
     pool_LND = pool()
-    background, evaluation = masks(4, [(15, 10)] * 2)
+    background, evaluation = masks(1, SIZES[0])
     cases = [
         (background, evaluation[:, :39], "differ in shape"),
         (background, evaluation | background, "its own background"),
@@ -92,7 +94,7 @@ def test_bad_masks_are_refused():
             personascan.scan_runs(pool_LND, b, e)
     pool_LND[1, 7, 3] = np.nan
     with pytest.raises(personascan.InputError, match=r"layer 1 of the pool .* row 7, node 3"):
-        personascan.scan_runs(pool_LND, background, evaluation, starts=1)
+        personascan.scan_runs(pool_LND, background, evaluation, starts=2)
 
 
 def test_splits_are_disjoint_and_redrawn():

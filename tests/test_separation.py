@@ -125,7 +125,8 @@ def test_every_copy_of_an_eigenvalue_is_found():
 @pytest.mark.parametrize(
     ("rows", "nodes", "shift", "c"),
     [(60, 12, 0.0, 0.01), (80, 40, 0.3, 0.01), (80, 40, 3.0, 0.01), (40, 130, 0.5, 0.01),
-     (100, 20, 0.4, 1.0), (21, 30, 0.5, 0.1)],
+     pytest.param(100, 20, 0.4, 1.0, marks=pytest.mark.slow),
+     pytest.param(21, 30, 0.5, 0.1, marks=pytest.mark.slow)],
 )  # fmt: skip
 def test_probes_are_scikit_learns(rows, nodes, shift, c):
     place_ND = correlated(rows, nodes, shift, seed=rows)

@@ -213,7 +213,7 @@ def test_results_are_those_of_the_seed_whatever_the_threads():
     assert (one.random_K != other.random_K).any()
 
 
-@pytest.mark.parametrize("found_on", ["labels", "nothing"])
+@pytest.mark.parametrize("found_on", ["labels", pytest.param("nothing", marks=pytest.mark.slow)])
 @threadpool_limits.wrap(limits=1)
 def test_the_rank_among_random_sets_is_uniform_without_signal(found_on):
     """Of independent nodes; those found are the furthest apart on the finding rows, or any."""
