@@ -120,4 +120,4 @@ def test_statements_that_change_while_they_are_read_are_refused(monkeypatch):
     monkeypatch.setattr(opening, "statements_sha256", lambda _: next(hashes))
     monkeypatch.setattr(opening, "open_sources", lambda _: [])
     with pytest.raises(personascan.InputError, match="has changed while it was read"):
-        opening.open_study(SimpleNamespace(statements="a.jsonl"))
+        opening.open_study(SimpleNamespace(statements="a.jsonl", tables="csv"))

@@ -1,12 +1,12 @@
 """What is known of a study before anything is computed is refused then."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
-from tiny_models import save_tiny_llama
-from tiny_studies import recipe, write_statements
+from tiny_studies import recipe
 
 import personascan
 from personascan.models.load import identify
@@ -17,9 +17,10 @@ INTERVENED = dict(places=("resid_post 0",), controls=1, bootstrap=2, draws=1, st
 
 
 @pytest.fixture
-def place(tmp_path):
-    save_tiny_llama(tmp_path / "model")
-    write_statements(tmp_path / "statements")
+def place(made, tmp_path):
+    """A model and statements that a test may change."""
+    for name in ("model", "statements"):
+        shutil.copytree(made / name, tmp_path / name)
     return tmp_path
 
 
@@ -66,5 +67,5 @@ def test_answers_that_begin_alike_are_refused(place):
     tokenizer = json.loads(path.read_text())
     tokenizer["normalizer"] = {"type": "Replace", "pattern": {"String": "Yes"}, "content": "No"}
     path.write_text(json.dumps(tokenizer))
-    with pytest.raises(personascan.InputError, match="begins Yes and No with the same token"):
+    with pytest.raises(personascan.InputError, match="does not tell the answers Yes and No apart"):
         opened(place, intervention=INTERVENED)

@@ -100,7 +100,11 @@ def compare(found: dict, one: dict, mesh: str) -> None:
 
 @pytest.mark.parametrize(
     ("count", "meshes", "detected"),
-    [(2, "2x1,1x2", False), pytest.param(4, "2x2", True, marks=pytest.mark.slow)],
+    [
+        (2, "1x2", False),
+        pytest.param(2, "2x1,1x2", False, marks=pytest.mark.slow),
+        pytest.param(4, "2x2", True, marks=pytest.mark.slow),
+    ],
 )
 def test_processes_give_the_answer_of_one(alone, tmp_path, count, meshes, detected):
     """Joined by an address, or as JAX detects them under SLURM; all of them get all arrays."""

@@ -141,7 +141,7 @@ def missing(entry) -> bool:
 def flattened(name, array, count: int) -> np.ndarray:
     """A layer's activations as float32 [N, D]."""
     array = real_array(repr(name), array)
-    if array.ndim < 2 or len(array) != count or not array.size or array.dtype.kind not in "fiub":
+    if array.ndim < 2 or len(array) != count or not array.size:
         raise InputError(
             f"{name!r} must be numbers [{count}, nodes], one row a label; got {array.dtype} "
             f"{array.shape}"
