@@ -14,6 +14,8 @@ from personascan.study.counts import Counted
 from personascan.study.course import seed_of
 from personascan.study.rows import StoredRows
 from personascan.study.splits import split
+from personascan.study.store import Store
+from personascan.study.units import Unit
 
 TRIED = (4, 19)  # permutations of the units that are timed
 
@@ -29,15 +31,16 @@ class Trial:
     """Random rows of the largest comparison at the widest place. A method times a kind of unit."""
 
     def __init__(self, config: StudyConfig, counted: Counted, folder: str):
-        self.config, self.counted, self.folder = config, counted, folder
+        self.config, self.counted, self.store = config, counted, Store(folder)
         self.plan, self.seed, self.rng = config.localisation(), 0, np.random.default_rng(0)
         self.positive_N = counted.largest.positive_N
         self.rows = self.random_rows("rows", self.positive_N.size)
 
     def stored(self, name: str, array) -> str:
-        """The file of an array."""
-        np.save(f"{self.folder}/{name}.npy", array)
-        return f"{self.folder}/{name}.npy"
+        """The file of an array, as that of a finished unit."""
+        unit = Unit("trial", {"name": name})
+        self.store.write(unit, {}, {"rows": array}, 0.0)
+        return str(self.store.array_path(unit, "rows"))
 
     def random_rows(self, name: str, number: int) -> StoredRows:
         shape = number, max(self.counted.widths)
