@@ -209,6 +209,7 @@ def plain_report(**environment) -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_jax_flax_and_numpy_are_enough_and_four_devices_find_the_same(report):
     """The two promises in one process: each takes seconds to start."""
     found = plain_report(XLA_FLAGS="--xla_force_host_platform_device_count=4")
