@@ -29,6 +29,18 @@ def test_the_readme_shows_the_recipe_of_an_own_network():
     assert "--config=configs/own_network.py" in code
 
 
+@pytest.fixture
+def one_thread():
+    """Matrices of a few kB: several threads of torch would wait for one another."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_an_own_network_s_rows_are_ready_to_scan(tmp_path, monkeypatch):
     from personascan.sources.arrays import open_rows
 
