@@ -72,6 +72,7 @@ def test_edits_are_hooks_of_torch(pair, free, tokens):
     assert sum(same) < len(same) - 2  # most are edited to another text
 
 
+@pytest.mark.slow
 def test_ways_side_by_side_are_those_alone(pair):
     """Drawn texts too."""
     model, _ = pair
