@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 
 import jax.numpy as jnp
 import numpy as np
@@ -173,10 +174,10 @@ def test_a_linear_boundary_is_met_at_its_distance(attack, options, excess, sprea
 
 
 def test_hop_skip_jump_depends_on_the_seed_and_not_on_the_batch(logits_fn, attackable):
-    images, labels = (values[:7] for values in attackable)
+    images, labels = (values[:12] for values in attackable)
     one, same, other = (
-        hop_skip_jump(logits_fn, images, labels, iterations=2, batch=batch, seed=seed).pixels_NHW
-        for batch, seed in ((7, 0), (3, 0), (7, 1))
+        hop_skip_jump(logits_fn, images, labels, iterations=3, batch=batch, seed=seed).pixels_NHW
+        for batch, seed in ((12, 0), (5, 0), (12, 1))
     )
     np.testing.assert_allclose(one, same, atol=1e-4)
     assert np.abs(one - other).max() > 0.01
@@ -187,12 +188,11 @@ def test_an_image_without_a_start_stays_as_it_is():
         return jnp.stack([pixels_NHW.sum((1, 2)) * 0 + 1, pixels_NHW.sum((1, 2)) * 0], axis=1)
 
     images = np.random.default_rng(0).random((3, 8, 8), np.float32)
-    for attack in (hop_skip_jump, deepfool, fgsm):
+    for attack in (deepfool, fgsm, functools.partial(hop_skip_jump, iterations=2)):
         found = attack(always_first, images, np.zeros(3))
         assert not found.success_N.any()
         assert np.isfinite(found.pixels_NHW).all()
-    found = hop_skip_jump(always_first, images, np.zeros(3), iterations=2)
-    np.testing.assert_array_equal(found.pixels_NHW, images)
+    np.testing.assert_array_equal(found.pixels_NHW, images)  # of the last, which needs a start
 
 
 def test_clipped_pixels_stay_in_range(logits_fn, attackable):
@@ -218,8 +218,8 @@ def test_an_image_that_is_wrong_already_is_no_success(logits_fn, attackable):
 def test_success_is_judged_after_rounding(logits_fn, attackable):
     """DeepFool ends so near the boundary that rounding sends many images back."""
     images, labels = attackable
-    exact = deepfool(logits_fn, images, labels)
-    found = deepfool(logits_fn, images, labels, rounding=True)
+    exact = deepfool(logits_fn, images, labels, iterations=20)
+    found = deepfool(logits_fn, images, labels, iterations=20, rounding=True)
     np.testing.assert_array_equal(found.pixels_NHW, rounded(exact.pixels_NHW))
     np.testing.assert_array_equal(
         found.success_N, success(logits_fn, images, found.pixels_NHW, labels)

@@ -37,9 +37,13 @@ def params():
     return jax.tree.map(lambda p: p + 0.3 * jax.random.normal(jax.random.key(1), p.shape), found)
 
 
+@functools.cache
+def compiled(sites):
+    return jax.jit(functools.partial(DECODER.apply, mutable=sites))
+
+
 def sown(params, sites, tokens=TOKENS, kept=ALL, edits=None):
-    apply = jax.jit(functools.partial(DECODER.apply, mutable=sites))
-    _, found = apply({"params": params}, tokens, Kept(kept), edits)
+    _, found = compiled(sites)({"params": params}, tokens, Kept(kept), edits)
     return {site: np.asarray(sown_layers(found, site)) for site in sites}
 
 
@@ -62,7 +66,7 @@ def test_the_residual_stream_adds_up(params):
 
 
 def test_only_what_is_asked_for_is_sown_and_a_silent_site_is_an_error(params):
-    _, found = DECODER.apply({"params": params}, TOKENS, Kept(ALL), mutable=("mlp_out",))
+    _, found = compiled(("mlp_out",))({"params": params}, TOKENS, Kept(ALL))
     assert set(found) == {"mlp_out"}
     with pytest.raises(RuntimeError, match="attn_out has sown 0"):
         sown_layers(found, "attn_out")
@@ -74,7 +78,7 @@ def test_no_token_sees_a_later_one(params):
         tokens = jnp.arange(9, dtype=jnp.int32)[None]  # nine distinct rows of the embedding
         return DECODER.apply({"params": changed}, tokens, Kept(ALL[:1]))[0, :5].sum()
 
-    gradient = np.asarray(jax.grad(first_five)(params["embedding"]))
+    gradient = np.asarray(jax.jit(jax.grad(first_five))(params["embedding"]))
     # The embedding is tied to nothing here: logits are not taken.
     assert np.abs(gradient[:5]).min(axis=1).max() > 0
     np.testing.assert_array_equal(gradient[5:], 0)
@@ -89,28 +93,55 @@ def test_the_answer_does_not_depend_on_what_shares_the_batch(params):
         )
 
 
+@pytest.mark.slow
 def test_jit_changes_nothing(params):
-    compiled = sown(params, ("resid_post",))["resid_post"]
+    whole = sown(params, ("resid_post",))["resid_post"]
     with jax.disable_jit():
         plain = sown(params, ("resid_post",))["resid_post"]
-    np.testing.assert_allclose(compiled, plain, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(whole, plain, rtol=1e-5, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def unedited(params):
+    return sown(params, SITES)
+
+
+def edited(params, site=None, layer=0):
+    """With node 4 of one layer of a site set to 2.5, and the other sites' edits doing nothing."""
+    sites = {}
+    for name in SITES:
+        scale = np.ones(CONFIG.site_shape(name), np.float32)
+        shift = np.zeros_like(scale)
+        if name == site:
+            scale[layer, 4], shift[layer, 4] = 0.0, 2.5
+        sites |= at_every_token(name, scale, shift, TOKENS).sites
+    template = at_every_token(SITES[0], scale, shift, TOKENS)
+    return sown(params, SITES, edits=template._replace(sites=sites))
 
 
 @pytest.mark.parametrize("site", SITES)
-def test_edits_change_a_site_from_their_layer_on(params, site):
-    layers, _ = shape = CONFIG.site_shape(site)
-    scale, shift = np.ones(shape, np.float32), np.zeros(shape, np.float32)
-    edited_layer = layers - 1 if layers == 1 else 1
-    scale[edited_layer, 4], shift[edited_layer, 4] = 0.0, 2.5
-    before = sown(params, SITES)
-    after = sown(params, SITES, edits=at_every_token(site, scale, shift, TOKENS))
-    np.testing.assert_array_equal(after[site][edited_layer, ..., 4], 2.5)
+def test_edits_change_a_site_from_their_layer_on(params, unedited, site):
+    layers, _ = CONFIG.site_shape(site)
+    layer = layers - 1 if layers == 1 else 1
+    after = edited(params, site, layer)
+    np.testing.assert_array_equal(after[site][layer, ..., 4], 2.5)
     if layers == 3:
-        np.testing.assert_array_equal(after["resid_post"][0], before["resid_post"][0])
-        assert np.abs(after["resid_post"][2] - before["resid_post"][2]).max() > 1e-3
-    untouched = at_every_token(site, np.ones(shape, np.float32), 0 * shift, TOKENS)
-    for name, array in sown(params, SITES, edits=untouched).items():
-        np.testing.assert_array_equal(array, before[name])
+        np.testing.assert_array_equal(after["resid_post"][0], unedited["resid_post"][0])
+        assert np.abs(after["resid_post"][2] - unedited["resid_post"][2]).max() > 1e-3
+
+
+def test_edits_of_nothing_change_nothing(params, unedited):
+    for name, array in edited(params).items():
+        np.testing.assert_array_equal(array, unedited[name])
+
+
+def test_a_site_is_edited_without_the_others(params, unedited):
+    scale, shift = np.ones((3, 16), np.float32), np.zeros((3, 16), np.float32)
+    scale[1, 4], shift[1, 4] = 0.0, 2.5
+    alone = sown(params, SITES, edits=at_every_token("resid_post", scale, shift, TOKENS))
+    for name, array in edited(params, "resid_post", 1).items():
+        np.testing.assert_array_equal(alone[name], array)
+    assert (alone["resid_post"] != unedited["resid_post"]).any()
 
 
 @pytest.mark.parametrize("platform", ["cuda", "tpu"])
@@ -123,10 +154,10 @@ def test_the_forward_pass_lowers_for_accelerators(platform, dtype):
     from personascan.sources.language.forward import forward
 
     decoder = Decoder(CONFIG, jnp.dtype(dtype))
-    compiled = jax.jit(functools.partial(forward, decoder=decoder, sites=SITES))
+    lowered = jax.jit(functools.partial(forward, decoder=decoder, sites=SITES))
     lengths = jax.ShapeDtypeStruct((2,), jnp.int32)
     tokens = jax.ShapeDtypeStruct(TOKENS.shape, jnp.int32)
-    made = export.export(compiled, platforms=[platform])(
+    made = export.export(lowered, platforms=[platform])(
         parameter_shapes(CONFIG, dtype), tokens, Kept(tokens), lengths
     )
     assert made.platforms == (platform,)
@@ -164,5 +195,6 @@ def test_bits_are_taken_for_bfloat16(params):
     half["final_norm"] = params["final_norm"]
     half["blocks"] |= {n: params["blocks"][n] for n in ("attn_norm", "mlp_norm")}
     decoder = Decoder(CONFIG, jnp.dtype("bfloat16"))
-    whole, bits = (decoder.apply({"params": p}, TOKENS, Kept(ALL)) for p in (half, as_bits(half)))
+    apply = jax.jit(decoder.apply)
+    whole, bits = (apply({"params": p}, TOKENS, Kept(ALL)) for p in (half, as_bits(half)))
     np.testing.assert_array_equal(whole, bits)

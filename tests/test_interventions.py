@@ -1,6 +1,7 @@
 """Whether interventions can tell nodes that decide from nodes that only correlate; the stage."""
 
 import csv
+import json
 import pathlib
 import subprocess
 import sys
@@ -14,7 +15,9 @@ from tiny_studies import files_of, recipe, run_study, write_statements
 
 import personascan
 from personascan.interventions.design import FOUND
+from personascan.study.config import StudyConfig
 from personascan.study.effects import ANSWER, YES
+from personascan.study.opening import open_study
 
 ROOT = pathlib.Path(__file__).parents[1]
 PLAN = dict(
@@ -31,11 +34,28 @@ def planted_recipe(place, **changes):
     )  # fmt: skip
 
 
+def make_even(folder):
+    """Statements of one length, for which little is compiled."""
+    for path in folder.glob("*.jsonl"):
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        for n, row in enumerate(rows):
+            row["statement"] = f"I am {row['persona']} {n:02} {row['statement'][-8:]}"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
 def planted(tmp_path_factory, name, decides):
+    """A study of a model with its nodes, and with a direction made elsewhere, which is theirs."""
     place = tmp_path_factory.mktemp(name)
     save_planted(place / "model", decides=decides)
     write_statements(place / "statements", personas=("calm", "bold"), count=48)
+    make_even(place / "statements")
+    shift_D = np.zeros(48, np.float32)
+    shift_D[list(CARRY)] = 7.0
+    label = personascan.Direction("label", {("attn_out", 0): shift_D})
+    path = place / "label.safetensors"
+    personascan.write_direction(path, label, personascan.load_model(str(place / "model")))
     config = planted_recipe(place)
+    config["intervention"] = PLAN | {"directions": (str(path),)}
     return place, config, run_study(config)
 
 
@@ -148,7 +168,7 @@ def test_what_cannot_be_tested_is_refused(deciding, tmp_path, change, line):
     _, config, _ = deciding
     changed = config | {"intervention": PLAN | change, "out": str(tmp_path / "out")}
     with pytest.raises(personascan.InputError, match=line):
-        run_study(changed)
+        open_study(StudyConfig.from_dict(changed))
     assert not (tmp_path / "out").exists()
 
 
@@ -156,23 +176,17 @@ def test_an_encoder_cannot_be_asked(tmp_path):
     save_tiny(tmp_path / "model", "bert", num_key_value_heads="drop")
     write_statements(tmp_path / "statements")
     with pytest.raises(personascan.InputError, match="predicts no next token, so interventions"):
-        run_study(planted_recipe(tmp_path))
+        open_study(StudyConfig.from_dict(planted_recipe(tmp_path)))
 
 
-def test_a_direction_made_elsewhere_is_tested_beside_ours(deciding, tmp_path):
+def test_a_direction_made_elsewhere_is_tested_beside_ours(deciding):
     """Only what decides, from a file, as long as ours: it moves the answers as far or more."""
-    _, config, study = deciding
-    shift_D = np.zeros(48, np.float32)
-    shift_D[list(CARRY)] = 7.0
-    theirs = personascan.Direction("label", {("attn_out", 0): shift_D})
-    path = tmp_path / "label.safetensors"
-    personascan.write_direction(path, theirs, study.part.source.reader.model())
-    plan = PLAN | {"directions": (str(path),), "controls": 4, "strengths": (2.0,)}
-    found = run_study(config | {"intervention": plan, "out": str(tmp_path / "out")})
-    for one in found.part.interventions:
-        (label,), (ours,) = (one.of(method, "steer", YES) for method in ("label", FOUND))
+    *_, study = deciding
+    for one in study.part.interventions:
+        (_, label), (_, ours) = (one.of(method, "steer", YES) for method in ("label", FOUND))
+        assert label.strength == ours.strength == 2
         assert label.effect > 0.99 * ours.effect > 0
-        assert label.p["random direction"] == 1 / 5
+        assert label.p["random direction"] == 1 / 20
 
 
 def test_a_finished_study_steers(deciding, tmp_path):
@@ -241,7 +255,3 @@ def test_the_script_prints_texts_and_writes_the_direction(deciding, tmp_path):
     assert lines[0].endswith("calm.safetensors: calm")
     assert lines[2] == "> Say yes?"
     assert lines[4].split() == ["calm", "-6", "calm", "+0", "calm", "+6"]
-    again = subprocess.run(command, capture_output=True, text=True)
-    assert again.returncode == 1
-    assert again.stderr.splitlines()[-1].startswith("error: ")
-    assert "overwrite" in again.stderr

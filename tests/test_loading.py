@@ -57,15 +57,22 @@ def test_values_that_the_dtype_cannot_hold_are_refused(tmp_path):
     assert "use dtype float32" in str(e.value)
 
 
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """A model beside whose parameters all else is small."""
+    folder = tmp_path_factory.mktemp("large")
+    save_tiny(
+        folder, "llama", hidden_size=384, intermediate_size=1152, num_hidden_layers=10,
+        vocab_size=1500, shard="10MB",
+    )  # fmt: skip
+    return folder
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_the_host_holds_one_stacked_tensor_at_a_time(tmp_path, dtype, monkeypatch):
+def test_the_host_holds_one_stacked_tensor_at_a_time(large, dtype, monkeypatch):
     """Beyond the parameters at most the largest stacked one + 10%, each tensor read once."""
     from personascan.models import checkpoint
 
-    save_tiny(
-        tmp_path, "llama", hidden_size=512, intermediate_size=1536, num_hidden_layers=12,
-        vocab_size=2000, shard="20MB",
-    )  # fmt: skip
     reads = {}
     opened = checkpoint.open_safetensors
 
@@ -93,11 +100,11 @@ def test_the_host_holds_one_stacked_tensor_at_a_time(tmp_path, dtype, monkeypatc
         return made
 
     real_put = checkpoint.put
-    personascan.load_model(str(tmp_path), dtype=dtype, cache=False)  # imports and traces are done
+    personascan.load_model(str(large), dtype=dtype, cache=False)  # imports and traces are done
     monkeypatch.setattr(checkpoint, "put", put)
     reads.clear()
     tracemalloc.start()
-    model = personascan.load_model(str(tmp_path), dtype=dtype, cache=False)
+    model = personascan.load_model(str(large), dtype=dtype, cache=False)
     tracemalloc.stop()
     largest = max(p.nbytes for p in flat(model.params).values())
     assert largest <= max(beyond) <= 1.1 * largest
@@ -195,7 +202,7 @@ import jax, numpy as np
 import personascan
 from personascan import Statement
 folder, out = sys.argv[1:]
-texts = [f"I {'really ' * (i % 5)}like number {i}" for i in range(11)]
+texts = [f"I like number {i:02}" for i in range(11)]  # of one length: one pass is compiled
 statements = [Statement(f"s{i}", t, "p", "", True, 1.0, "") for i, t in enumerate(texts)]
 mesh = personascan.device_mesh(data=2, model=4)
 model = personascan.load_model(folder, mesh=mesh)
@@ -206,7 +213,7 @@ for name, m in (("mesh", model), ("restored", again), ("single", single)):
     sites = ("head_out", "attn_out", "resid_post", "final_norm")
     sites += () if m.config.experts else ("mlp_hidden",)
     got = personascan.extract(m, statements, sites=sites,
-                              positions=("last", "mean"), batch_tokens=150, progress=False)
+                              positions=("last", "mean"), progress=False)
     found |= {f"{name}/{s}/{p}": a for (s, p), a in got.arrays.items()}
 np.savez(out, **found)
 spread = {}
@@ -220,8 +227,16 @@ print(json.dumps(spread))
     ("model_type", "overrides"),
     [
         ("llama", dict(num_attention_heads=8, num_key_value_heads=4, hidden_size=64)),
-        ("qwen2", dict(num_attention_heads=8, num_key_value_heads=2, hidden_size=64)),
-        ("mixtral", dict(num_local_experts=3, num_attention_heads=4, hidden_size=64)),
+        pytest.param(
+            "qwen2",
+            dict(num_attention_heads=8, num_key_value_heads=2, hidden_size=64),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "mixtral",
+            dict(num_local_experts=3, num_attention_heads=4, hidden_size=64),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_eight_devices_give_the_answer_of_one(tmp_path, model_type, overrides):

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_generate import made
 from tiny_edits import prompts_of
+from tiny_writing import made
 
 import personascan
 from personascan.interventions.outcomes import Margin

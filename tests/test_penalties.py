@@ -5,8 +5,8 @@ import json
 
 import numpy as np
 import pytest
-from test_generate import made, theirs_greedy
 from tiny_edits import prompts_of
+from tiny_writing import made, theirs_greedy
 
 import personascan
 from personascan.models import verify
