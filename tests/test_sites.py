@@ -23,7 +23,7 @@ INNER = ("mlp_hidden", "head_out")
 SHAPES = dict.fromkeys(SITES, (3, 48))
 SHAPES |= {"mlp_hidden": (3, 80), "head_out": (3, 96), "final_norm": (1, 48)}
 STATEMENTS = [
-    personascan.Statement(f"s{i}", f"I {'really ' * i}like walks", "p", "", True, 1.0, "")
+    personascan.Statement(f"s{i}", f"I {'really ' * (i % 2)}like walks", "p", "", True, 1.0, "")
     for i in range(5)
 ]
 TOKENS = np.random.default_rng(0).integers(3, 200, (2, 9)).astype(np.int32)
