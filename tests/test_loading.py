@@ -62,7 +62,7 @@ def large(tmp_path_factory):
     """A model beside whose parameters all else is small."""
     folder = tmp_path_factory.mktemp("large")
     save_tiny(
-        folder, "llama", hidden_size=384, intermediate_size=1152, num_hidden_layers=10,
+        folder, "llama", hidden_size=384, intermediate_size=1152, num_hidden_layers=14,
         vocab_size=1500, shard="10MB",
     )  # fmt: skip
     return folder
