@@ -3,6 +3,7 @@
 The one module that needs torch (the `verify` extra).
 """
 
+import functools
 from dataclasses import dataclass
 
 import jax
@@ -180,11 +181,16 @@ def our_states(model: LanguageModel, tokens_BT, sites=None, unroll: int = 1, len
     tokens_BT = jnp.asarray(np.asarray(tokens_BT, np.int32))
     positions_BT = np.broadcast_to(np.arange(tokens_BT.shape[1], dtype=np.int32), tokens_BT.shape)
     lengths = None if lengths_B is None else jnp.asarray(lengths_B, jnp.int32)
-    _, sown = model.decoder(unroll).apply(
-        {"params": model.params}, tokens_BT, Kept(jnp.asarray(positions_BT)),
-        lengths_B=lengths, mutable=sites,
+    sown = sown_states(
+        model.params, tokens_BT, Kept(jnp.asarray(positions_BT)), lengths,
+        decoder=model.decoder(unroll), sites=tuple(sites),
     )  # fmt: skip
     return {site: np.asarray(jax.tree.leaves(sown[site])[0], np.float32) for site in sites}
+
+
+@functools.partial(jax.jit, static_argnames=("decoder", "sites"))
+def sown_states(params, tokens_BT, kept, lengths_B, *, decoder, sites):
+    return decoder.apply({"params": params}, tokens_BT, kept, lengths_B=lengths_B, mutable=sites)[1]
 
 
 def last_hidden_state(model: LanguageModel, final_norm_BTD):
