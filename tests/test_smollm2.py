@@ -1,4 +1,4 @@
-"""SmolLM2-135M beside Transformers, at every state: real weights, real text, float64 as the measure."""
+"""SmolLM2-135M beside Transformers at every state: real weights and text, measured by float64."""
 
 import dataclasses
 import pathlib
