@@ -104,6 +104,7 @@ def test_one_worker_with_one_thread_does_all_and_is_asked_for_its_version(monkey
             assert [list(found.values()) for found in asked] == [[installed()]]
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_is_not_there_is_one_line(place):
     config = recipe(place, out="nowhere")
     with pytest.raises(personascan.InputError, match="no Dask scheduler answers at tcp://127"):

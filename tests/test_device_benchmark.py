@@ -68,6 +68,7 @@ def report():
     return json.loads(json.dumps(steps[-1][2]))
 
 
+@pytest.mark.slow
 def test_every_part_is_measured(report):
     assert report["skipped"] == report["failed"] == []
     assert [p["dtype"] for p in report["products"]] == ["bfloat16", "float32"]

@@ -19,6 +19,8 @@ from personascan.study.config import StudyConfig
 from personascan.study.effects import ANSWER, YES
 from personascan.study.opening import open_study
 
+pytestmark = pytest.mark.slow
+
 ROOT = pathlib.Path(__file__).parents[1]
 PLAN = dict(
     places=("chosen",), statements=10, controls=19, ablations=("mean",), strengths=(-2.0, 2.0)

