@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import jax
 import torch
 
-from personascan.models.load import LanguageModel, load_model
+from personascan.models.load import LanguageModel, load_model, parameter_dtype
 from personascan.models.verify import torch_model
 from personascan.sources.language.extract import BATCH_TOKENS, extract
 from personascan.sources.language.forward import compiled_forward, run
@@ -53,7 +53,7 @@ def measure_extraction(
     """One line for each dtype: tokens/s of both sides, whole and of the forward passes alone."""
     for dtype in dtypes:
         model = load_model(source, dtype=dtype)
-        theirs = torch_model(model.path, dtype)
+        theirs = torch_model(model.path, parameter_dtype(dtype))
         prompts, batches = planned(model, statements)
         tokens = sum(len(p.ids) for p in prompts)
 

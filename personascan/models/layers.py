@@ -61,7 +61,8 @@ def product(x, y, exact: bool = True):
         return whole(x, y)
 
     def in_blocks(x, y):
-        cuts = [size * i // -(-size // BLOCK) for i in range(-(-size // BLOCK) + 1)]
+        blocks = -(-size // BLOCK)
+        cuts = [size * i // blocks for i in range(blocks + 1)]
         return sum(whole(x[..., a:b], y[..., a:b, :]) for a, b in itertools.pairwise(cuts))
 
     return jax.lax.platform_dependent(x, y, cpu=in_blocks, default=whole)

@@ -83,8 +83,8 @@ def load_model(
         `/bert_ft`, `/bert_ft_10k_25s` (encoders of SMILES; converted once, which needs torch).
       dtype: "float32" or "bfloat16", of parameters and of the operands of products; sums, norms,
         softmax, the residual stream and what is extracted stay in float32. "float32_fast" leaves
-        the products of float32 to the device: some 5% faster and twice the error on a CPU; TF32 on
-        NVIDIA cards and bfloat16 on TPUs, where parity with other programs is lost.
+        the products of float32 to the device: faster and less exact on a CPU; TF32 on NVIDIA cards
+        and bfloat16 on TPUs, where parity with other programs is lost.
       mesh: from `device_mesh`; parameters are split over its `model` axis, batches over `data`.
         None: one device.
       cache: keep the converted parameters in PERSONASCAN_CACHE, for a quick second start; one of

@@ -4,10 +4,7 @@ import numpy as np
 
 from personascan.analysis.findings import LEVEL
 from personascan.interventions.design import (
-    COHEN,
-    DIFFERENCE,
     FOUND,
-    FOUND_DIFFERENCE,
     METHODS,
     PROJECT,
     STEER,
@@ -20,7 +17,6 @@ from personascan.study.effects import ANSWER, LIKELIHOOD, MATCHING, YES, Effect,
 from personascan.study.intervened import strongest
 from personascan.study.results import Part
 
-DOSED = (FOUND, FOUND_DIFFERENCE, DIFFERENCE, COHEN)  # the lines of the picture
 SET_TO = {
     "mean": "the background's mean",
     "zero": "zero",

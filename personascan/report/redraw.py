@@ -53,9 +53,10 @@ def write_report(
         if format in ("pdf", "png"):
             files = picture_files(content, format)
         elif format == "md":
-            made = markdown_files(content)
-            named = {name: place if name == MARKDOWN else place.parent / name for name in made}
-            files = {named[name]: made[name] for name in made}
+            files = {
+                place if name == MARKDOWN else place.parent / name: made
+                for name, made in markdown_files(content).items()
+            }
         else:
             files = {place: page_html(content).encode()}
     if format in ("pdf", "png"):
