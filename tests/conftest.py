@@ -121,6 +121,44 @@ def digit_classifier(digits):
     return train_classifier(*digits[0], epochs=8, progress=False)
 
 
+# Each of their tests goes to whoever is free; a file of any other stays whole, for what it shares.
+SHARING_NOTHING = ("test_notebooks.py", "test_resume.py", "test_signals.py", "test_cluster.py")
+# These take longest, and are not to begin when others are through.
+LONG = (
+    "test_parity.py", "test_small_recipes.py", "test_image_study.py", "test_smollm2.py",
+    "test_interventions.py", "test_processes.py", "test_notebooks.py", "test_arrays.py",
+)  # fmt: skip
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Long files first; of those that read the study `made` one first, the others at the end."""
+    files = {item.path: set() for item in items}
+    for item in items:
+        files[item.path].update(item.fixturenames)
+    reading = [path for path, fixtures in files.items() if "made" in fixtures]
+    first = [path for path in reading if path.name == "test_study.py"]
+    items.sort(
+        key=lambda item: (
+            item.path not in first, item.path.name not in LONG, item.path in reading,
+        )
+    )  # fmt: skip
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Files in the order given, to the processes of a run."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Files(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return nodeid if file.endswith(SHARING_NOTHING) else file
+
+    if config.option.dist == "loadfile":
+        return Files(config, log)
+
+
 def pytest_sessionfinish(session):
     """A worker tells the process that prints what it has compiled."""
     if hasattr(session.config, "workeroutput"):

@@ -195,6 +195,7 @@ def test_an_image_without_a_start_stays_as_it_is():
     np.testing.assert_array_equal(found.pixels_NHW, images)  # of the last, which needs a start
 
 
+@pytest.mark.slow
 def test_clipped_pixels_stay_in_range(logits_fn, attackable):
     images, labels = (values[:10] for values in attackable)
     for name in ATTACKS:

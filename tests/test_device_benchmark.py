@@ -134,6 +134,7 @@ def test_shapes_are_those_of_the_published_configurations(shape):
     assert SHAPES[shape] == read_config(raw, shape)
 
 
+@pytest.mark.slow
 def test_random_parameters_run_as_torch_runs_them():
     """The same numbers in both: then both figures are of the same work."""
     import torch

@@ -59,6 +59,7 @@ def test_conditional_p_values_compare_each_row_with_its_own_label(tail):
         personascan.empirical_pvalues(background, evaluation, background_groups="ab")
 
 
+@pytest.mark.slow
 def test_alphas_in_chunks_give_the_same_bits_of_one_background(monkeypatch):
     background, evaluation = planted(22)
     held = personascan.group_scan(background, evaluation, starts=4)

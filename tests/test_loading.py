@@ -223,20 +223,13 @@ print(json.dumps(spread))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model_type", "overrides"),
     [
         ("llama", dict(num_attention_heads=8, num_key_value_heads=4, hidden_size=64)),
-        pytest.param(
-            "qwen2",
-            dict(num_attention_heads=8, num_key_value_heads=2, hidden_size=64),
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            "mixtral",
-            dict(num_local_experts=3, num_attention_heads=4, hidden_size=64),
-            marks=pytest.mark.slow,
-        ),
+        ("qwen2", dict(num_attention_heads=8, num_key_value_heads=2, hidden_size=64)),
+        ("mixtral", dict(num_local_experts=3, num_attention_heads=4, hidden_size=64)),
     ],
 )
 def test_eight_devices_give_the_answer_of_one(tmp_path, model_type, overrides):

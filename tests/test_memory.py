@@ -51,6 +51,7 @@ def test_memory_that_runs_out_all_the_same_names_batch_tokens(model, monkeypatch
         personascan.extract(model, STATEMENTS, progress=False)
 
 
+@pytest.mark.slow
 def test_what_a_calibration_needs_grows_with_it_and_covers_each_of_its_scans(monkeypatch):
     from personascan.calibration.calibrate import calibration_bytes
     from personascan.scan import runs

@@ -101,6 +101,7 @@ def test_too_few_rows_of_h0_are_not_split():
     assert few.positive < 6
 
 
+@pytest.mark.slow
 def test_h1_far_off_does_not_make_chance_overlaps_larger():
     """Chance comes from H0 alone: the same whatever H1 is."""
     ways = [sharing(3, "same", replace(SIZE, strength=s), seed=4) for s in (2.0, 6.0)]
@@ -111,6 +112,7 @@ def test_h1_far_off_does_not_make_chance_overlaps_larger():
             assert overlap.chance_mean < 1.5 * overlap.expected
 
 
+@pytest.mark.slow
 def test_directions_without_anything_in_common_are_seldom_said_to_share_nodes():
     """A small part of scripts/validity.py."""
     apart = sharing(30, "as noise", SIZE, seed=0)

@@ -98,13 +98,10 @@ def compare(found: dict, one: dict, mesh: str) -> None:
         assert (error / np.linalg.norm(expected, axis=-1)).max() <= 1e-5, (mesh, key)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("count", "meshes", "detected"),
-    [
-        (2, "1x2", False),
-        pytest.param(2, "2x1,1x2", False, marks=pytest.mark.slow),
-        pytest.param(4, "2x2", True, marks=pytest.mark.slow),
-    ],
+    [(2, "1x2", False), (2, "2x1,1x2", False), (4, "2x2", True)],
 )
 def test_processes_give_the_answer_of_one(alone, tmp_path, count, meshes, detected):
     """Joined by an address, or as JAX detects them under SLURM; all of them get all arrays."""
@@ -164,6 +161,7 @@ def test_a_lost_process_ends_the_others_in_one_line(alone, tmp_path, lost):
     assert told == [f"error: process {lost} of 2 was lost; start all of them again"]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_joined_is_one_line(tmp_path):
     """Nobody listens there; and an error of one process does not wait for the others."""
     code = "from personascan.processes import join; join('127.0.0.1:{}', 2, {}, timeout=2)"

@@ -66,6 +66,7 @@ def test_duplicating_every_node_doubles_the_score(problem):
     np.testing.assert_array_equal(twice.rows, found.rows)
 
 
+@pytest.mark.slow
 @few
 @given(problems, st.sampled_from(["right", "left", "two"]))
 def test_a_node_beyond_alpha_max_in_every_row_is_never_returned(problem, tail):

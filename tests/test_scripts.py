@@ -106,6 +106,7 @@ def tiny(made, tmp_path_factory):
 OPTIMISM = f"--statements={ROOT}/data/statements/optimism.jsonl"
 
 
+@pytest.mark.slow
 def test_extract_fills_a_folder_with_every_token(tiny, tmp_path):
     model, env = tiny
     done = run(

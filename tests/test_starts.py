@@ -37,6 +37,7 @@ def alone():
     return personascan.group_scan(*loud_row(), tail="right")
 
 
+@pytest.mark.slow
 def test_small_problems_reach_what_two_hundred_random_starts_do(together):
     problems = small_problems()
     rng = np.random.default_rng(5)
@@ -47,6 +48,7 @@ def test_small_problems_reach_what_two_hundred_random_starts_do(together):
     assert share.min() >= 0.97
 
 
+@pytest.mark.slow
 def test_a_run_does_the_same_alone_and_among_others(together, alone):
     made = ~np.isnan(together.start_scores[0, 0])
     np.testing.assert_allclose(together.start_scores[0, 0, made], alone.start_scores, rtol=1e-12)
@@ -54,6 +56,7 @@ def test_a_run_does_the_same_alone_and_among_others(together, alone):
     np.testing.assert_array_equal(first, alone.rows)
 
 
+@pytest.mark.slow
 def test_one_row_that_beats_every_broad_set_is_found(alone):
     """Starts of every alpha can agree on a broad subset that one row alone beats."""
     rows = personascan.individual_scan(*loud_row(), tail="right").score
@@ -61,6 +64,7 @@ def test_one_row_that_beats_every_broad_set_is_found(alone):
     assert alone.score >= rows.max() * (1 - 1e-9)
 
 
+@pytest.mark.slow
 def test_the_summary_names_starts_and_alphas(alone):
     found = alone
     assert not np.isnan(found.start_scores).any()

@@ -243,6 +243,7 @@ def test_the_report_says_what_the_tables_say(study):
     assert len(summary.splitlines()) == 3 + 1 + 1 + 2 * 3
 
 
+@pytest.mark.slow
 def test_levels_one_and_zero_need_no_other_code(place):
     found = run_study(recipe(place, out="level1", levels=(1,), scan={"places": ("final_norm",)}))
     assert list(found.part.scans) == ["calm", "bold|../$x$"]
@@ -250,6 +251,7 @@ def test_levels_one_and_zero_need_no_other_code(place):
     assert {i[:2] for i in found.part.pool_ids["calm"]} == {"0-", "1-"}
 
 
+@pytest.mark.slow
 def test_a_constant_layer_is_reported_and_finds_nothing(place, tmp_path):
     """Without attention in block 0 its output at a template token is the same for all."""
     from safetensors.numpy import load_file, save_file
