@@ -1,0 +1,226 @@
+"""Whose labels may be exchanged with whose: rows, pairs, whole entities, rows within groups.
+
+Labels are permuted as they could have come out had they meant nothing. Rows of one unit keep one
+label between them (an entity that is on one side with all of its rows), and labels move within a
+group alone (the two rows of a pair; an entity that is on both sides).
+Letters: N rows, U units, T labellings (index 0 of T + 1 is observed).
+"""
+
+import functools
+import itertools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from personascan.errors import InputError
+from personascan.scan.splits import check_labels, check_seed
+
+LEAST = 19  # permutations: with fewer no p-value reaches 0.05
+MOST = 10**6
+BLOCK = 1024  # labellings that are drawn at once
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """The labels of a comparison, and how they may be exchanged."""
+
+    positive_N: np.ndarray  # bool: True where a row belongs to H1
+    unit_N: np.ndarray  # the unit of each row
+    group_N: np.ndarray  # the group of each row, within which units exchange their labels
+    kind: str  # "rows", "pairs", "entities" or "rows within groups"
+
+    @functools.cached_property
+    def units(self) -> tuple[np.ndarray, np.ndarray]:
+        """Label and group of each unit: [U]."""
+        first = np.unique(self.unit_N, return_index=True)[1]
+        return self.positive_N[first], self.group_N[first]
+
+    @functools.cached_property
+    def distinct(self) -> int:
+        """The number of distinct labellings, the observed one among them."""
+        return math.prod(math.comb(size, h1) for size, h1 in self.sizes)
+
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """Units, and those of H1, of each group."""
+        label_U, group_U = self.units
+        size_G, h1_G = np.bincount(group_U), np.bincount(group_U, label_U).astype(int)
+        return list(zip(size_G.tolist(), h1_G.tolist(), strict=True))
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether H1 and H0 may change places as a whole, which no two-sided statistic sees."""
+        return all(2 * h1 == size for size, h1 in self.sizes)
+
+    def floor(self, permutations: int) -> float:
+        """The least p-value of a two-sided statistic among so many labellings beside the first."""
+        least = (2 if self.mirrored else 1) / self.distinct
+        return max(1 / (permutations + 1), least)
+
+    def __str__(self) -> str:
+        number = f"{self.distinct:,}" if self.distinct < 10**9 else "over a billion"
+        return f"{number} labellings of {self.kind}"
+
+
+def exchange_of(positive_N, *, pairs=None, entities=None, within=None) -> Exchange:
+    """The exchange that a comparison allows.
+
+    Args:
+      positive_N: bool [N], True where a row belongs to H1.
+      pairs: a label a row; the two rows of a pair, one of H1 and one of H0, swap their labels.
+      entities: a label a row; each entity has one label, and its rows keep it together.
+      within: a label a row; rows exchange labels with those of the same group only.
+
+    Raises:
+      InputError: labels that are no bools, fewer than two rows of a side, a sequence of another
+        length, a pair that is not one row of each side, an entity on both sides, groups of which
+        none has both sides, pairs beside one of the others.
+    """
+    positive_N = check_positive(positive_N)
+    rows = positive_N.size
+    if pairs is not None:
+        if entities is not None or within is not None:
+            raise InputError("pairs stand alone: leave out entities and within")
+        pair_N = numbered("pairs", pairs, rows)
+        check_pairs(pair_N, pairs, positive_N)
+        return Exchange(positive_N, np.arange(rows), pair_N, "pairs")
+    kind, unit_N, group_N = "rows", np.arange(rows), np.zeros(rows, int)
+    if within is not None:
+        kind, group_N = "rows within groups", numbered("within", within, rows)
+    if entities is not None:
+        unit_N = numbered("entities", entities, rows)
+        check_units(unit_N, entities, positive_N, group_N)
+        if unit_N.max() + 1 < rows:
+            kind = kind.replace("rows", "entities")
+        else:
+            unit_N = np.arange(rows)  # every row its own
+    found = Exchange(positive_N, unit_N, group_N, kind)
+    if found.distinct == 1:
+        raise InputError(
+            f"no other labelling of these {kind} exists, so that nothing can be tested; give more "
+            "than one unit on each side, and groups that have both sides"
+        )
+    return found
+
+
+def check_positive(positive_N) -> np.ndarray:
+    """Labels as bool [N] with at least two rows of each side."""
+    given = np.asarray(positive_N)
+    if given.dtype.kind == "f" and given.ndim == 1 and given.size:
+        raise InputError(
+            f"positive_N holds floats ({given.dtype}); give bools, for example probability > 0.5"
+        )
+    labels_N = check_labels(positive_N)
+    h1 = int(labels_N.sum())
+    for side, count in (("H1 (True)", h1), ("H0 (False)", labels_N.size - h1)):
+        if count < 2:
+            raise InputError(f"{side} has {count} of {labels_N.size} rows; each side needs two")
+    return labels_N
+
+
+def numbered(name: str, labels, rows: int) -> np.ndarray:
+    """Labels of rows as numbers from 0: [N]."""
+    labels = np.asarray(labels)
+    if labels.ndim != 1 or labels.size != rows:
+        raise InputError(f"{name} needs one label for each of {rows} rows, got {labels.shape}")
+    missing = labels != labels  # NaN
+    if np.any(missing) or (labels.dtype.kind == "O" and any(x is None for x in labels)):
+        raise InputError(f"{name} holds missing labels; name each row's, or drop these rows")
+    try:
+        return np.unique(labels, return_inverse=True)[1]
+    except TypeError as error:
+        raise InputError(f"{name} holds labels of several types; use one") from error
+
+
+def check_pairs(pair_N, pairs, positive_N) -> None:
+    both_P2 = np.stack([np.bincount(pair_N, ~positive_N), np.bincount(pair_N, positive_N)], 1)
+    wrong = np.flatnonzero((both_P2 != 1).any(1))
+    if wrong.size:
+        name = np.asarray(pairs)[np.flatnonzero(pair_N == wrong[0])[0]]
+        h0, h1 = both_P2[wrong[0]].astype(int)
+        raise InputError(
+            f"pair {name!s} has {h1} rows of H1 and {h0} of H0 ({wrong.size} such pairs); a pair "
+            "is one of each"
+        )
+
+
+def check_units(unit_N, entities, positive_N, group_N) -> None:
+    """Units have one label and one group each."""
+    for values_N, said in (
+        (positive_N, "is on both sides; give it as `within`, so that labels move inside it"),
+        (group_N, "is in several groups of `within`; an entity stays in one"),
+    ):
+        low_U, high_U = np.full(unit_N.max() + 1, np.inf), np.zeros(unit_N.max() + 1)
+        np.minimum.at(low_U, unit_N, values_N)
+        np.maximum.at(high_U, unit_N, values_N)
+        wrong = np.flatnonzero(low_U != high_U)
+        if wrong.size:
+            name = np.asarray(entities)[np.flatnonzero(unit_N == wrong[0])[0]]
+            raise InputError(f"entity {name!s} {said} ({wrong.size} such entities)")
+
+
+def draw_exchanges(exchange: Exchange, permutations: int, seed: int) -> np.ndarray:
+    """The labels and distinct labellings beside them: bool [T + 1, N].
+
+    All labellings there are where these are no more than `permutations` + 1, so that T may be
+    smaller; else so many, drawn at random. Fewer are the first of more.
+
+    Raises:
+      InputError: permutations or a seed that is none.
+    """
+    check_seed(seed)
+    if isinstance(permutations, bool) or not isinstance(permutations, int | np.integer):
+        raise InputError(f"permutations must be a whole number, got {permutations!r}")
+    if not LEAST <= permutations <= MOST:
+        raise InputError(
+            f"permutations = {permutations}; use {LEAST} (fewer reach no p of 0.05) to {MOST}"
+        )
+    label_U, group_U = exchange.units
+    if exchange.distinct <= permutations + 1:
+        labels_TU = all_labellings(label_U, group_U)
+    else:
+        labels_TU = drawn_labellings(label_U, group_U, permutations, seed)
+    return labels_TU[:, exchange.unit_N]
+
+
+def all_labellings(label_U, group_U) -> np.ndarray:
+    """Every labelling of the units, the observed first."""
+    members = [np.flatnonzero(group_U == group) for group in range(group_U.max() + 1)]
+    ways = [itertools.combinations(units, int(label_U[units].sum())) for units in members]
+    chosen = [np.concatenate(way).astype(int) for way in itertools.product(*ways)]
+    labels_TU = np.zeros((len(chosen), label_U.size), bool)
+    for labels_U, units in zip(labels_TU, chosen, strict=True):
+        labels_U[units] = True
+    others = labels_TU[(labels_TU != label_U).any(1)]
+    return np.concatenate([label_U[None], others])
+
+
+def drawn_labellings(label_U, group_U, permutations: int, seed: int) -> np.ndarray:
+    """The observed labelling and so many others, no two of them equal."""
+    rng = np.random.default_rng([seed, label_U.size])
+    ordered_U = label_U[np.argsort(group_U, kind="stable")]
+    seen, found = {np.packbits(label_U).tobytes()}, [label_U]
+    while len(found) <= permutations:
+        # Sorted by group and, within it, by chance: whoever comes n-th gets the n-th label.
+        order_BU = (group_U + rng.random((BLOCK, label_U.size))).argsort(1)
+        label_BU = np.empty(order_BU.shape, bool)
+        np.put_along_axis(label_BU, order_BU, np.broadcast_to(ordered_U, order_BU.shape), 1)
+        for drawn_U, key in zip(label_BU, np.packbits(label_BU, axis=1), strict=True):
+            if key.tobytes() not in seen:
+                seen.add(key.tobytes())
+                found.append(drawn_U)
+    return np.array(found[: permutations + 1])
+
+
+def contrasts(labels_TN, group_N) -> np.ndarray:
+    """Labels less their mean in each group, of length 1: [N, T + 1] float64.
+
+    Their product with standardised rows is sqrt(N) times a correlation of nodes and labels.
+    """
+    size_G = np.bincount(group_N)
+    by_group_NT = labels_TN.T.astype(np.float64)
+    sums_GT = np.zeros((size_G.size, len(labels_TN)))
+    np.add.at(sums_GT, group_N, by_group_NT)
+    centred_NT = by_group_NT - (sums_GT / size_G[:, None])[group_N]
+    return centred_NT / np.sqrt((centred_NT**2).sum(0))

@@ -1,0 +1,168 @@
+"""Which nodes of a place differ between labelled sides: family-wise p, q, and how many at least.
+
+Everything is from the correlations of all nodes with all labellings, in which nodes keep their
+dependence. Letters: N rows, D nodes, T labellings (index 0 of T + 1 is observed).
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.special import betainc, betaincinv, stdtr
+from scipy.stats import false_discovery_control
+
+from personascan.calibration.exchangeable import Exchange
+from personascan.calibration.statistics import (
+    SHRINKAGE,
+    Labelled,
+    Standardised,
+    centred,
+    standardised,
+)
+
+ALPHA = 0.05  # of the simultaneous bound
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """The nodes of one place, each beside all labellings."""
+
+    effect: np.ndarray  # [D]: Cohen's d, H1 less H0 in deviations within a side; 0: constant
+    p: np.ndarray  # [D]: Student's, two-sided, before any search
+    p_family: np.ndarray  # [D]: over all nodes of the place, step-down maximum
+    q: np.ndarray  # [D]: false discovery rate (Benjamini and Hochberg 1995) under permutations
+    mean_difference: np.ndarray = field(repr=False)  # [D]: H1 less H0, in the activations' units
+    readout: np.ndarray = field(repr=False)  # [D]: the direction of H: rows @ readout tells sides
+    template: np.ndarray = field(repr=False)  # [D]: thresholds t_k of the bound
+
+    @property
+    def direction(self) -> np.ndarray:
+        """The sign of each node's effect: [D]."""
+        return np.sign(self.effect).astype(int)
+
+    def at_least(self, nodes=None) -> int:
+        """How many of any set of nodes differ, at least: simultaneously right with 95%.
+
+        V(S) = max_k #{p_i < t_k, i in S} - k + 1 (Blanchard, Neuvial and Roquain 2020), whose
+        template is the wider of Simes' and a balanced one, both calibrated by the labellings. The
+        set may be chosen after a look at the data.
+
+        Args:
+          nodes: numbers or a mask of nodes; None: all of the place.
+        """
+        return at_least(self.p[slice(None) if nodes is None else np.asarray(nodes)], self.template)
+
+    def __repr__(self) -> str:
+        return (
+            f"Nodes({self.effect.size} nodes: {(self.p_family <= ALPHA).sum()} with family-wise "
+            f"p <= {ALPHA:g}, {(self.q <= ALPHA).sum()} with q <= {ALPHA:g}, at least "
+            f"{self.at_least()} differ)"
+        )
+
+
+def node_tests(name: str, place_ND, labelled: Labelled) -> Nodes:
+    """The tests of every node of a place. Raises InputError as `standardised`."""
+    exchange, rows = labelled.exchange, standardised(name, place_ND, labelled.exchange.group_N)
+    r_TD = labelled.contrasts_NT.T @ rows.z_ND
+    freedom = free_of(exchange)
+    p_TD = student_p(r_TD, freedom)
+    size_TD = np.abs(r_TD)
+    difference_D = mean_difference(place_ND, exchange)
+    return Nodes(
+        effect=effects(r_TD[0].astype(np.float64), exchange, freedom),
+        p=p_TD[0],
+        p_family=step_down(size_TD),
+        q=permuted_q(size_TD),
+        mean_difference=difference_D,
+        readout=readout(rows, labelled.contrasts_NT[:, 0]),
+        template=template(p_TD, ALPHA),
+    )
+
+
+def free_of(exchange: Exchange) -> int:
+    """Degrees of freedom: rows less groups less one."""
+    return max(1, exchange.positive_N.size - int(exchange.group_N.max()) - 2)
+
+
+def student_p(r, freedom: int) -> np.ndarray:
+    """Two-sided p of correlations."""
+    r = np.minimum(np.abs(r.astype(np.float64)), 1 - 1e-15)
+    return 2 * stdtr(freedom, -r * np.sqrt(freedom / (1 - r * r)))
+
+
+def effects(r_D, exchange: Exchange, freedom: int) -> np.ndarray:
+    """Cohen's d of each node from its correlation."""
+    contrast_N = centred(exchange.positive_N.astype(np.float64)[:, None], exchange.group_N)[:, 0]
+    r_D = np.clip(r_D, -1 + 1e-15, 1 - 1e-15)
+    return r_D * np.sqrt(freedom / (1 - r_D**2)) / np.linalg.norm(contrast_N)
+
+
+def mean_difference(place_ND, exchange: Exchange) -> np.ndarray:
+    """The mean of H1 rows less that of H0 rows; of groups, within these."""
+    contrast_N = centred(exchange.positive_N.astype(np.float64)[:, None], exchange.group_N)[:, 0]
+    return contrast_N @ np.asarray(place_ND, np.float64) / (contrast_N**2).sum()
+
+
+def readout(rows: Standardised, contrast_N) -> np.ndarray:
+    """(Z'Z + c D I)^-1 Z' v in the activations' units, of length 1; 0 of constant nodes."""
+    z_ND = rows.z_ND.astype(np.float64)
+    if not rows.varying:
+        return np.zeros(z_ND.shape[1])
+    ridge = SHRINKAGE * rows.varying
+    if z_ND.shape[0] <= z_ND.shape[1]:
+        found_D = z_ND.T @ np.linalg.solve(z_ND @ z_ND.T + ridge * np.eye(len(z_ND)), contrast_N)
+    else:
+        gram_DD = z_ND.T @ z_ND + ridge * np.eye(z_ND.shape[1])
+        found_D = np.linalg.solve(gram_DD, z_ND.T @ contrast_N)
+    varies_D = rows.length_D > 0
+    found_D = np.where(varies_D, found_D / np.where(varies_D, rows.length_D, 1.0), 0.0)
+    return found_D / np.linalg.norm(found_D)
+
+
+def step_down(size_TD) -> np.ndarray:
+    """Family-wise p of each node: the maximum over nodes that are not yet passed [D].
+
+    Westfall and Young 1993, algorithm 2.8; equal values count as beaten.
+    """
+    order_D = np.argsort(-size_TD[0], kind="stable")
+    highest_TD = np.maximum.accumulate(size_TD[:, order_D[::-1]], axis=1)[:, ::-1]
+    reached_TD = highest_TD >= size_TD[0, order_D] * (1 - TIE)
+    p_D = np.empty(order_D.size)
+    p_D[order_D] = np.maximum.accumulate(reached_TD.mean(0))
+    return p_D
+
+
+TIE = 1e-5  # values so near to each other are equal: single precision gives no more
+
+
+def permuted_q(size_TD) -> np.ndarray:
+    """q of each node: p under all labellings and nodes together, then Benjamini and Hochberg."""
+    pooled = np.sort(size_TD, axis=None)
+    beaten_D = pooled.size - np.searchsorted(pooled, size_TD[0] * (1 - TIE), "left")
+    return false_discovery_control(beaten_D / pooled.size)
+
+
+def template(p_TD, alpha: float) -> np.ndarray:
+    """The thresholds t_k [D] that hold for all k in all but alpha of the labellings.
+
+    The larger of lambda_1 k/D (Simes) and the lambda_2 quantile of a uniform order statistic, each
+    at alpha/2; lambda is the (j + 1)-th smallest pivotal value, j = floor(alpha/2 (T + 1)).
+    """
+    labellings, nodes = p_TD.shape
+    k = np.arange(1, nodes + 1)
+    at = int(alpha / 2 * labellings + 1e-9)
+    simes_T, balanced_T = np.empty(labellings), np.empty(labellings)
+    for number, p_D in enumerate(p_TD):  # in turn: a labelling's values stay in the cache
+        ordered_D = np.sort(p_D)
+        simes_T[number] = (ordered_D * nodes / k).min()
+        balanced_T[number] = betainc(k, nodes + 1 - k, ordered_D).min()
+    simes, balanced = (np.partition(one_T, at)[at] for one_T in (simes_T, balanced_T))
+    return np.maximum(simes * k / nodes, betaincinv(k, nodes + 1 - k, min(balanced, 1.0)))
+
+
+def at_least(p_S, template_D) -> int:
+    """max_k #{p < t_k} - k + 1 of a set, at least 0."""
+    p_S = np.sort(np.asarray(p_S))
+    if not p_S.size:
+        return 0
+    below_K = np.searchsorted(p_S, template_D[: p_S.size], "left")
+    return max(0, int((below_K - np.arange(below_K.size)).max()))

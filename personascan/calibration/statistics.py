@@ -1,0 +1,158 @@
+"""Statistics of labelled rows at one place, for all labellings at once, each a few products.
+
+Nodes are centred (within groups of exchange) and scaled to length 1, labels likewise, so that a
+product of both is a correlation. With A = Z Z' / D and a labelling v:
+
+- direction: H = v' A (A + c I)^-1 v, which is N times a Hotelling T^2 whose covariance is shrunken
+  (c = 0.01), and lies in [0, 1): the share of the labels' variance that a ridge regression of them
+  on the nodes explains. One Cholesky factor of the smaller of rows and nodes serves all labellings.
+- nodes: the largest |correlation| of a node with the labels, which orders as the largest |t| does.
+- distribution: the energy distance of both sides (Szekely and Rizzo 2013), which sees differences
+  of spread as well as of means; rows are compared as they are, not within groups.
+
+Letters: N rows, D nodes (D of them vary), T labellings.
+"""
+
+import functools
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from personascan.calibration.exchangeable import Exchange, contrasts
+from personascan.memory import refuse_too_much
+from personascan.scan.pvalues import as_matrix
+
+STATISTICS = ("direction", "nodes", "distribution")
+SHRINKAGE = 0.01  # c: the best or near it from 96 to 2,304 nodes and 20 to 100 rows a side
+CONSTANT = 1e-6  # deviations at most this share of a node's largest value are rounding
+AT_ONCE = 1024  # labellings
+EXACT = jax.lax.Precision.HIGHEST
+
+
+@dataclass(frozen=True)
+class Standardised:
+    """The rows of a place, node by node on one scale."""
+
+    z_ND: np.ndarray  # float32, centred within groups, of length 1; 0 where a node is constant
+    length_D: np.ndarray  # float64: of the centred nodes, in the activations' units
+    varying: int  # nodes that are not constant
+
+
+def standardised(name: str, place_ND, group_N) -> Standardised:
+    """The rows of a place, checked. Raises InputError as `as_matrix`."""
+    rows_ND = as_matrix(name, place_ND)
+    largest_D = np.abs(rows_ND).max(0).astype(np.float64)
+    scale_D = np.where(largest_D > 0, largest_D, 1.0)
+    z_ND = centred((rows_ND / scale_D).astype(np.float64), group_N)
+    length_D = np.sqrt(np.einsum("nd,nd->d", z_ND, z_ND))
+    varies_D = length_D > CONSTANT * np.sqrt(len(z_ND))
+    z_ND *= np.where(varies_D, 1 / np.where(varies_D, length_D, 1.0), 0.0)
+    length_D = np.where(varies_D, length_D * scale_D, 0.0)
+    return Standardised(z_ND.astype(np.float32), length_D, int(varies_D.sum()))
+
+
+def centred(values_NX, group_N) -> np.ndarray:
+    """Values less their mean in each group."""
+    if not group_N.any():
+        return values_NX - values_NX.mean(0)
+    sums_GX = np.zeros((group_N.max() + 1, values_NX.shape[1]))
+    np.add.at(sums_GX, group_N, values_NX)
+    return values_NX - (sums_GX / np.bincount(group_N)[:, None])[group_N]
+
+
+class Labelled:
+    """Labellings of a comparison as the device holds them, once for all places."""
+
+    def __init__(self, exchange: Exchange, labels_TN):
+        self.exchange, self.labels_TN = exchange, labels_TN
+        self.contrasts_NT = contrasts(labels_TN, exchange.group_N).astype(np.float32)
+        # Of the energy distance: rows are not centred within groups, labels need not be.
+        none_N = np.zeros_like(exchange.group_N)
+        self.plain_NT = (
+            contrasts(labels_TN, none_N).astype(np.float32)
+            if exchange.group_N.any()
+            else self.contrasts_NT
+        )
+
+    def parts(self, contrasts_NT):
+        for first in range(0, contrasts_NT.shape[1], AT_ONCE):
+            yield contrasts_NT[:, first : first + AT_ONCE]
+
+
+def place_statistics(name: str, place_ND, labelled: Labelled, statistics) -> dict[str, np.ndarray]:
+    """Each statistic of every labelling at a place: {name: [T + 1] float64}; 0 of constant nodes.
+
+    Raises:
+      InputError: as `as_matrix`; rows and nodes whose products do not fit into memory.
+    """
+    rows = standardised(name, place_ND, labelled.exchange.group_N)
+    refuse_large(name, rows.z_ND.shape, "distribution" in statistics)
+    found = {}
+    if not rows.varying:
+        return {one: np.zeros(len(labelled.labels_TN)) for one in statistics}
+    z_ND = jnp.asarray(rows.z_ND)
+    if {"direction", "nodes"} & set(statistics):
+        factor = ridge_factor(z_ND, rows.varying)
+        both = [
+            ridge_and_nodes(z_ND, factor, v, rows.varying)
+            for v in labelled.parts(labelled.contrasts_NT)
+        ]
+        found["direction"], found["nodes"] = map(np.concatenate, zip(*both, strict=True))
+    if "distribution" in statistics:
+        plain = rows
+        if labelled.exchange.group_N.any():
+            plain = standardised(name, place_ND, np.zeros_like(labelled.exchange.group_N))
+        distance_NN = distances(jnp.asarray(plain.z_ND))
+        parts = [energy(distance_NN, v) for v in labelled.parts(labelled.plain_NT)]
+        found["distribution"] = np.concatenate(parts)
+    return {one: np.asarray(found[one], np.float64) for one in statistics}
+
+
+def refuse_large(name: str, shape_ND, distances_too: bool) -> None:
+    """Refuse products of rows or nodes that do not fit."""
+    rows, nodes = shape_ND
+    side = rows if distances_too else min(rows, nodes)
+    refuse_too_much(
+        f"{name}: the {side} x {side} products of {rows} rows and {nodes} nodes",
+        3 * 4 * side**2,
+        "give fewer rows or nodes, or fewer of both",
+    )
+
+
+@functools.partial(jax.jit, static_argnames="varying")
+def ridge_factor(z_ND, varying: int):
+    """The lower Cholesky factor of D (A + c I), of the smaller of rows and nodes."""
+    rows, nodes = z_ND.shape
+    product = "nd,md->nm" if rows <= nodes else "nd,ne->de"
+    gram = jnp.einsum(product, z_ND, z_ND, precision=EXACT)
+    return jnp.linalg.cholesky(gram + SHRINKAGE * varying * jnp.eye(len(gram), dtype=jnp.float32))
+
+
+@functools.partial(jax.jit, static_argnames="varying")
+def ridge_and_nodes(z_ND, factor, contrasts_NT, varying: int):
+    """H and the largest |correlation| of labellings: [T] each."""
+    r_DT = jnp.matmul(z_ND.T, contrasts_NT, precision=EXACT)
+    rows, nodes = z_ND.shape
+    if rows <= nodes:  # v' A (A + c I)^-1 v = 1 - c v' (A + c I)^-1 v
+        solved_NT = jax.scipy.linalg.solve_triangular(factor, contrasts_NT, lower=True)
+        ridge_T = 1 - SHRINKAGE * varying * (solved_NT**2).sum(0)
+    else:
+        ridge_T = (jax.scipy.linalg.solve_triangular(factor, r_DT, lower=True) ** 2).sum(0)
+    return ridge_T, jnp.abs(r_DT).max(0)
+
+
+@jax.jit
+def distances(z_ND):
+    """Euclidean distances of rows [N, N], in deviations of the nodes."""
+    z_ND = z_ND * np.float32(np.sqrt(len(z_ND)))
+    gram_NN = jnp.matmul(z_ND, z_ND.T, precision=EXACT)
+    square_N = jnp.diagonal(gram_NN)
+    return jnp.sqrt(jnp.maximum(square_N[:, None] + square_N[None] - 2 * gram_NN, 0.0))
+
+
+@jax.jit
+def energy(distance_NN, contrasts_NT):
+    """Minus the quadratic form of the distances, which is the energy distance up to a factor."""
+    return -(contrasts_NT * jnp.matmul(distance_NN, contrasts_NT, precision=EXACT)).sum(0)
