@@ -26,7 +26,7 @@ def get_config() -> ConfigDict:
         limit=250,
         separation=dict(seeds=1, folds=3),
         runs=dict(background=60, clean=20, positive=20, runs=20),
-        scan=dict(places=("conv1", "error"), tail="right", starts="5", permutations=0),
+        scan=dict(places=("conv1", "error"), tail="right", starts="5"),
         detection=dict(limit=8500, splits=1, background=7000 / 8500, draw=False),
         out="out/adversarial_autoencoder",
     )  # fmt: skip

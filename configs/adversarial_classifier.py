@@ -26,7 +26,7 @@ def get_config() -> ConfigDict:
         separation=dict(seeds=1, folds=3),
         runs=dict(background=100, clean=10, positive=10, runs=20),
         scan=dict(
-            places=("pool1", "dense1"), starts="3", permutations=39, statistic_runs=4,
+            places=("pool1", "dense1"), starts="3",
             mixtures=(dict(share=0.1, alpha_max=0.5), dict(share=0.1, alpha_max=0.1)),
         ),
         detection=dict(

@@ -58,6 +58,14 @@ def get_config() -> ConfigDict:
     config.runs.positive = 20
     config.runs.redraw = True  # a new background each run
 
+    # Where H1 and H0 differ, and in which nodes: tests that know the labels.
+    config.where = ConfigDict()
+    config.where.statistic = "direction"  # or "nodes", "distribution"
+    config.where.permutations = 999  # of the labels; 0: no place is tested
+    config.where.family = "studentised"  # or "min_p"
+    config.where.folds = 5  # each is told by a place and a direction chosen without it
+    config.where.fold_permutations = 199  # that choose the place there
+
     config.scan = ConfigDict()
     # "chosen": the place that one half of the statements chooses, judged on the other half; others
     # by name, with all statements.
@@ -68,14 +76,14 @@ def get_config() -> ConfigDict:
     config.scan.alpha_min = 0.0
     config.scan.alphas = "exact"  # or "grid", "log", or numbers such as "0.01,0.05"
     config.scan.starts = "10"  # or "auto": as many as the search needs, which takes longer
-    config.scan.permutations = 39  # of the labels, to calibrate every place and the nodes; 0: none
-    config.scan.statistic_runs = 10  # whose mean score is a place's statistic
+    config.scan.permutations = 0  # of the labels, for the scan's own score at every place; 0: none
+    config.scan.statistic_runs = 10  # whose mean that score is
 
     # Do the found nodes carry the persona? Edit them, and ask the model (a small test of one).
     config.intervention = ConfigDict()
     config.intervention.places = ("chosen",)  # or names; (): no interventions
     config.intervention.comparisons = 1  # the first so many; 0: all
-    config.intervention.nodes = 30  # at most, of a set, those selected most often; 0: all
+    config.intervention.nodes = 30  # at most, of a set, those that differ most; 0: all
     config.intervention.statements = 8  # of each direction, of the half that did not find them
     config.intervention.controls = 19  # of each kind
     # Also "nodes of like variance" and "random direction": as long again each.
@@ -86,7 +94,7 @@ def get_config() -> ConfigDict:
     config.intervention.likelihood = False  # of held-out statements: as long again
     config.intervention.directions = ()  # files of directions made elsewhere
 
-    config.node_q = 0.1  # the node set: half-nodes with q-value up to here
+    config.node_q = 0.05  # the node set: nodes with a q-value up to here
     config.threshold = 0.5  # without permutations: those selected in this share of the runs
     config.tables = "csv"  # of runs and nodes: or "parquet", for large studies
     config.seed = 0

@@ -5,10 +5,11 @@
 Statements on capitals, continents, elements, animals and things (data/facts), false ones by
 swapping within a kind, so that word counts tell nothing. What is expected are true statements
 alone; no entity is on both sides. Eleven of SmolLM2-135M's layers (last token and mean) and all
-of the sentence encoder MiniLM ([CLS], [SEP] and the mean), with tails signed, two-sided, right,
-left, and the better of right and left, each beside permuted labels; a probe trained on the other
-topics, and a statement's length and log-likelihood, as yardsticks. Fetches 93 MB and 84 MB once,
-then takes nine minutes on two CPU cores. Expect little of the scans and much of the probe;
+of the sentence encoder MiniLM ([CLS], [SEP] and the mean): where the labelled sides differ, and how
+rows scanned alone are told with tails signed, two-sided, right, left, and the better of right and
+left; a probe trained on the other topics, and a statement's length and log-likelihood, as
+yardsticks. Fetches 93 MB and 84 MB once, then takes some minutes on two CPU cores. Expect much of
+the labelled tests and the probe, and little of scans that are not told the labels;
 docs/hallucination.md has what came out.
 """
 
@@ -35,10 +36,7 @@ def get_config() -> ConfigDict:
         baselines=("length", "log-likelihood"),
         separation=dict(seeds=2),
         runs=dict(background=60, clean=20, positive=20, runs=50),
-        scan=dict(
-            places=("chosen",), starts="10", permutations=99,
-            tails=("two", "right", "left", "either"),
-        ),
+        scan=dict(places=("chosen",), starts="10"),
         detection=dict(tails=("two", "right", "left", "either")),
         out="out/hallucination",
     )  # fmt: skip

@@ -8,7 +8,7 @@ strong against weak hydration, approved drugs against a sample of ChEMBL, matche
 the extra `verify` (torch) once, to convert the checkpoints. Fetches 76 MB and 8 MB, then takes
 about five minutes on two CPU cores. Expect a page for each encoder in out/molecules: where each
 property shows, node sets and their overlaps beside chance, and how well the quarter of the nodes
-that is selected most often does, on molecules that did not select it, beside random quarters and
+that differs most does, on molecules that did not choose it, beside random quarters and
 all nodes. docs/molecules.md has what came out.
 """
 
@@ -30,7 +30,7 @@ def get_config() -> ConfigDict:
         positions=("mean",),
         separation=dict(seeds=2),
         runs=dict(background=40, clean=20, positive=20, runs=60),
-        scan=dict(places=("chosen", "resid_post 100%"), starts="10", permutations=99),
+        scan=dict(places=("chosen", "resid_post 100%"), starts="10"),
         validation=dict(share=0.25),
         out="out/molecules",
     )

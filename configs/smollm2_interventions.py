@@ -1,10 +1,10 @@
-"""Do the nodes that a scan finds carry the persona? The 14 published personas in SmolLM2, edited.
+"""Do the nodes that differ carry the persona? The 14 published personas in SmolLM2, edited.
 
     python scripts/study.py --config=configs/smollm2_interventions.py --config.statements=FOLDER
 
 FOLDER holds the evals' files as `configs/smollm2_paper.py` says. Half of the statements chooses a
 place among 20 (attention's output and the residual stream of ten layers, at the statement's own
-last token) and finds nodes there; the 30 that are selected most often are ablated and steered while
+last token) and finds nodes there; the 30 that differ most are ablated and steered while
 the model is asked about statements of the other half, beside 50 controls of each kind
 (docs/interventions.md says how). Takes about an hour on two CPU cores.
 """
@@ -28,7 +28,6 @@ def get_config() -> ConfigDict:
             apart=0,
             separation=dict(seeds=1, folds=3),
             runs=dict(runs=30, background=60, clean=20, positive=20),
-            scan=dict(permutations=99, statistic_runs=4),
             detection=dict(splits=1),
             intervention=dict(
                 places=("chosen",),

@@ -26,7 +26,7 @@ def get_config() -> ConfigDict:
             levels=(2,),
             separation=dict(seeds=2),
             runs=dict(runs=30, background=60, clean=20, positive=20),
-            scan=dict(statistic_runs=4, places=("chosen", "final_norm")),
+            scan=dict(places=("chosen", "final_norm")),
             detection=dict(splits=3),
             out="out/smollm2_paper",
         )

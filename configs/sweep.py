@@ -27,7 +27,6 @@ def get_config() -> ConfigDict:
             layers=tuple(f"{share}%" for share in range(0, 101, 20)),
             separation=dict(seeds=1),
             runs=dict(runs=30, background=60, clean=20, positive=20),
-            scan=dict(permutations=99, statistic_runs=4),
             detection=dict(splits=3),
             out="out/sweep",
         )

@@ -49,6 +49,7 @@ HOME = {
     "Writing": "sources.language.generate",
     "found_direction": "study.steering",
     "generate": "sources.language.generate",
+    "node_scan": "scan.node_scan",
     "parse_strengths": "interventions.steering",
     "read_direction": "interventions.exchange",
     "side_by_side": "interventions.steering",

@@ -59,7 +59,7 @@ def main(_) -> None:
         line |= {"false_discovery_proportion": false, "signal_nodes_with_q<=0.1": power}
         line |= {"nodes_rate_at_0.05": planted.node_family_rate()}
         print(json.dumps(line), flush=True)
-    size = Problem(ROWS.value, NODES.value, shared["plan"], PERMUTATIONS.value, STRENGTHS.value[1])
+    size = Problem(ROWS.value, NODES.value, PERMUTATIONS.value, STRENGTHS.value[1])
     excess = []
     for kind in (*APART, SAME):
         overlap = sharing(SHARED.value, kind, size, SEED.value, tqdm)

@@ -39,11 +39,12 @@ RECIPE = {
     "scan": {
         "places": ("chosen", "dense"),
         "starts": "3",
-        "permutations": 39,
-        "statistic_runs": 4,
+        "permutations": 19,
+        "statistic_runs": 2,
         "tails": ("right", "either"),
         "mixtures": ({"share": 0.125, "alpha_max": 0.2},),
     },
+    "where": {"permutations": 99},
     "detection": {"splits": 2, "tails": ("left", "either"), "conditional": True},
     "transfer": True,
 }
@@ -95,8 +96,8 @@ def test_every_way_of_scanning_rows_alone_has_a_line(study):
 def test_tails_share_the_permutations(study):
     """ "either" is the higher of both, run by run, and so is its mean at least theirs."""
     part = study.part
-    assert list(part.tails["noised"]) == ["right", "either"]
-    right, either = part.tails["noised"].values()
+    assert list(part.tails["noised"]) == ["signed", "right", "either"]
+    _, right, either = part.tails["noised"].values()
     assert (either.statistic_PT >= right.statistic_PT - 1e-9).all()
     assert (either.statistic_PT > right.statistic_PT + 1e-9).any()
     assert right.p_family.min() <= 0.05
@@ -119,7 +120,8 @@ def test_the_page_speaks_of_its_rows(study):
     assert page.startswith("# blurred and noised in `resnet`\n")
     for wrong in ("statement", "persona", "wording", "nan"):
         assert wrong not in page.replace("personascan", "")
-    for heading in ("## Which images diverge", "## Which tail", "## Images scanned alone",
+    for heading in ("## Which images diverge", "## By the scan's own score",
+                    "## Images scanned alone",
                     "## A probe trained on the other comparisons"):  # fmt: skip
         assert heading in page
 

@@ -10,8 +10,8 @@ from tiny_studies import recipe, run_study
 import personascan
 from personascan.places import Place, chosen_places, named_place
 from personascan.study import opening
+from personascan.study.case import seed_of
 from personascan.study.config import StudyConfig
-from personascan.study.course import seed_of
 from personascan.study.opening import open_study
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -35,7 +35,12 @@ def identified_once():
         (dict(runs={"positive": 24}), "calm: a sample of 24 of 24 H1"),
         (dict(runs={"clean": 1}), "calm: of half A of the rows, which chooses a place"),
         (dict(scan={"places": ("resid_post 9",)}), "'resid_post 9' is no place of this study"),
-        (dict(scan={"permutations": 0}), 'places has "chosen", which permutations choose'),
+        (dict(where={"permutations": 0}), 'places has "chosen", which permutations choose'),
+        (dict(where={"permutations": 9}), "config.where.permutations = 9; use 19"),
+        (dict(where={"fold_permutations": 0}), "config.where.fold_permutations = 0; use 19"),
+        (dict(where={"statistic": "mean"}), "config.where.statistic = 'mean'; use one of"),
+        (dict(where={"family": "sidak"}), "config.where.family = 'sidak'; use one of"),
+        (dict(where={"folds": 1}), "config.where.folds = 1; use at least 2"),
         (dict(layers=(3,)), "layer 3 is none of this model's, 0 to 2"),
         (dict(layers=("half",)), "layer half is none of this model's"),
         (dict(layers=(1.0,)), r"config\.layers\.0 must be"),

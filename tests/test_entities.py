@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import personascan
-from personascan.calibration.exchange import Count
+from personascan.calibration.exchangeable import exchange_of
 from personascan.report.compared import exchanged_sentence, left_out_sentence
 from personascan.sources.base import Terms
 from personascan.study.comparisons import LeftOut
@@ -65,7 +65,12 @@ def test_a_page_counts_the_rows_that_were_left_out():
 
 def test_a_page_says_how_many_labellings_there_are():
     assert exchanged_sentence(part_of()) == ""
-    said = exchanged_sentence(part_of(entities={"calm": (16, Count(12869, True))}))
-    assert "calm 12,869 of 16 entities" in said
-    many = {f"p{i}": (i, Count(1000 - i, i < 5)) for i in range(9)}
-    assert "at least 992, of 8 entities, for p8" in exchanged_sentence(part_of(entities=many))
+    entity = np.arange(32) // 2
+    exchange = exchange_of(entity < 8, entities=entity)
+    said = exchanged_sentence(part_of(entities={"calm": (16, exchange)}))
+    assert "calm 12,870 of 16 entities" in said
+    many = {f"p{i}": (16, exchange) for i in range(8)}
+    few = {"p8": (6, exchange_of(entity[:12] < 3, entities=entity[:12]))}
+    assert "the fewest are 20, of 6 entities, for p8" in exchanged_sentence(
+        part_of(entities=many | few)
+    )

@@ -87,7 +87,7 @@ def test_no_head_is_no_number():
     scan = SimpleNamespace(
         place=Place("resid_post", 0, "last"), q_C=np.ones(4), p_C=np.ones(4), halves=1, mixture="",
         choice=None, frequency_TC=np.zeros((1, 4)), set_TC=np.zeros((1, 4), bool),
-        directions_C=np.zeros(4),
+        directions_C=np.zeros(4), tested=None,
     )  # fmt: skip
     columns = TABLES["nodes"].columns
     for site, heads in (("resid_post", [np.nan] * 4), ("head_out", [0, 0, 1, 1])):

@@ -22,7 +22,8 @@ RECIPE = {
     "limit": 80,
     "separation": {"seeds": 1, "folds": 3},
     "runs": {"background": 30, "clean": 8, "positive": 8, "runs": 6},
-    "scan": {"places": ("conv1",), "tail": "right", "starts": "2", "permutations": 0},
+    "scan": {"places": ("conv1",), "tail": "right", "starts": "2"},
+    "where": {"permutations": 0},
     "detection": {"splits": 1, "background": 0.5, "draw": False, "limit": 600, "tails": ("left",)},
 }
 

@@ -30,7 +30,7 @@ PLAN = dict(
 def planted_recipe(place, **changes):
     return recipe(
         place, sites=("attn_out",), layers=(0,), positions=("last_statement",),
-        scan={"places": ("chosen",), "permutations": 39, "starts": "3", "statistic_runs": 2},
+        scan={"places": ("chosen",), "starts": "3"}, where={"permutations": 99},
         runs={"background": 24, "clean": 8, "positive": 8, "runs": 20},
         intervention=PLAN, **changes,
     )  # fmt: skip

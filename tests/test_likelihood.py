@@ -60,7 +60,7 @@ def test_a_study_sets_length_and_likelihood_beside_its_scans(tmp_path):
     write_statements(tmp_path / "statements", ("calm",))
     config = recipe(
         tmp_path, baselines=("length", "log-likelihood"),
-        scan={"places": ("resid_post 0",), "permutations": 0},
+        scan={"places": ("resid_post 0",)}, where={"permutations": 0},
     )  # fmt: skip
     part = run_study(config).part
     assert list(part.baselines["calm"]) == ["characters", "low log-likelihood"]

@@ -7,14 +7,11 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, hypergeom
 
-import personascan
-from personascan.analysis.chance import sets_of_size, split_frequencies, split_labels, split_plan
+from personascan.analysis.chance import can_split, sets_of_size, split_labels, split_sizes
 from personascan.analysis.overlaps import chance_interval, exclusive_counts, overlaps
 from personascan.benchmarks.sharing import Problem, sharing
-from personascan.scan.options import ScanOptions
 
-PLAN = personascan.SplitPlan(background=14, clean=8, positive=8, runs=6)
-SIZE = Problem(rows=60, nodes=24, plan=PLAN, permutations=19, strength=2.0)
+SIZE = Problem(rows=60, nodes=24, permutations=39, strength=2.0)
 
 
 def test_overlaps_against_chance():
@@ -78,27 +75,23 @@ def test_without_a_node_nothing_is_shared_and_nothing_is_unusual():
 
 
 @pytest.mark.parametrize("clusters", [None, np.repeat(np.arange(10), 3)])
-def test_halves_of_h0_are_disjoint_samples_and_clusters_stay_whole(clusters):
+def test_halves_of_h0_are_disjoint_and_clusters_stay_whole(clusters):
     half_N = split_labels(30, 5, clusters)
     assert 12 <= half_N.sum() <= 18
     if clusters is not None:
         for cluster in np.unique(clusters):
             assert len(set(half_N[clusters == cluster])) == 1
-    plan = split_plan(PLAN, half_N, clusters)
-    assert (plan.background, plan.clean, plan.positive, plan.runs) == (7, 4, 4, 6)
     h0_ND = np.random.default_rng(1).normal(size=(30, 5)).astype(np.float32)
-    arguments = h0_ND, half_N, plan, ScanOptions(tail="signed"), 4, 5, clusters
-    frequency_TD = split_frequencies(*arguments)
-    assert frequency_TD.shape == (4, 5)
-    assert ((frequency_TD >= 0) & (frequency_TD <= 1)).all()
-    np.testing.assert_array_equal(split_frequencies(*arguments), frequency_TD)
+    size_TD = split_sizes(h0_ND, half_N, 40, 5, clusters)
+    assert size_TD.shape == (40, 5)
+    assert ((size_TD >= 0) & (size_TD <= 1)).all()
+    np.testing.assert_array_equal(split_sizes(h0_ND, half_N, 40, 5, clusters), size_TD)
 
 
 def test_too_few_rows_of_h0_are_not_split():
-    assert split_plan(PLAN, np.arange(4) < 2) is None
-    few = split_plan(PLAN, np.arange(12) < 6)
-    assert few.background + few.clean < 6
-    assert few.positive < 6
+    assert not can_split(np.arange(4) < 2, 19)
+    assert not can_split(np.arange(3) < 1, 1)
+    assert can_split(np.arange(12) < 6, 99)
 
 
 @pytest.mark.slow

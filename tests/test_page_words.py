@@ -9,6 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from personascan.calibration.exchangeable import exchange_of
+from personascan.calibration.locate import PlaceTests
+from personascan.calibration.node_tests import Nodes
 from personascan.interventions.design import FOUND
 from personascan.places import Place
 from personascan.report.captions import validation_caption
@@ -16,9 +19,10 @@ from personascan.report.charts.across import profiles
 from personascan.report.charts.edits import specificity
 from personascan.report.charts.places import map_of_places
 from personascan.report.charts.theme import finished
+from personascan.report.found import finding_sentence
 from personascan.report.html import INLINE
 from personascan.report.judged import of_few
-from personascan.report.page import best_line, constant_places, finding_sentence
+from personascan.report.page import best_line, constant_places
 from personascan.report.section import Section, Table
 from personascan.report.sheets import packed, unpacked
 from personascan.report.words import joined, quoted, safe
@@ -192,17 +196,21 @@ def test_sentences_of_nothing_are_whole():
     assert "No half" in validation_caption(part_of(validations={"p": [unknown]}))
 
 
-def test_a_precision_of_nothing_is_no_number():
+def test_a_comparison_without_a_set_is_described_without_numbers_that_are_none():
+    effect_D = np.array([0.1, -0.2])
+    nodes = Nodes(effect_D, *(np.ones(2) for _ in range(5)), np.full(2, 1e-9))
     scan = SimpleNamespace(
-        precision_R=np.array([np.nan]), recall_R=np.zeros(1), auroc=0.5, place=A, halves=1,
-        runs=SimpleNamespace(rows=np.zeros((1, 1, 2), bool), nodes=np.zeros((1, 1, 2), bool)),
-        set_TC=np.zeros((1, 2), bool), directions_C=np.zeros(2), q_C=np.ones(2),
-        choice=SimpleNamespace(half="A", p_judged=0.5),
+        place=A, halves=1, set_TC=np.zeros((1, 2), bool), directions_C=np.zeros(2), tested=nodes,
+        nodes_D=np.zeros(2, bool), choice=SimpleNamespace(half="A", p_judged=0.5),
     )  # fmt: skip
+    rng = np.random.default_rng(0)
+    values = {name: rng.random((2, 40)) for name in ("direction", "nodes")}
+    tests = PlaceTests((A, B), "direction", values, exchange_of(np.arange(40) < 20))
     finding = SimpleNamespace(
         name="*p*", place=A, z=1.0, p_family=0.5, found=False, judged=[scan], passing=0, places=2
     )
-    said = shown(finding_sentence(part_of(wording={"*p*": (np.nan, np.nan)}), finding))[0]
-    assert "nothing returned" in said
+    said = shown(finding_sentence(part_of(calibrations={"*p*": tests}, beyond={}), finding))[0]
+    assert "at least 0 of 2 nodes differ there" in said
+    assert "would have been, in 80%" in said
     assert "nan" not in said
     assert said.startswith("*p* was not")

@@ -49,7 +49,7 @@ def test_a_small_study_is_planned(tmp_path, untimed):
     """Rows have no topics whose personas could be told apart, which takes fifty of them."""
     config = {
         "rows": (rows(tmp_path / "rows"),), "out": str(tmp_path / "out"),
-        "scan": {"places": ("a",), "permutations": 0}, **SMALL,
+        "scan": {"places": ("a",)}, **SMALL,
     }  # fmt: skip
     found = planned(config)
     assert "personas" not in found
@@ -72,10 +72,12 @@ def test_every_kind_of_unit_is_counted(tmp_path, untimed):
     levels = opened.cases(source, Store(tmp_path))
     real = [work.unit.kind for case in levels[0] for work in case.searches()]
     real += [work.unit.kind for work in opened.transfers(levels)]
-    for kind in ("separation", "detection", "null", "transfer"):
+    for kind in ("separation", "detection", "where", "null", "transfer"):
         assert found[kind] == real.count(kind) > 0
     assert found["detection"] == 2 * 2 * 3 * 2  # comparisons, places, tails, with conditions or not
     assert found["null"] == 2 * 2 * (1 + 2)
+    assert found["where"] == 2 * 2
+    assert found["nodes"] == 2
     assert found["localisation"] == 2 * (1 + 1)
     assert found["profile"] == 2
     assert found["projection"] == 2 * 2
@@ -91,7 +93,7 @@ def test_every_recipe_can_be_planned(name, tmp_path, monkeypatch):
     monkeypatch.setattr(timing, "timed", lambda function, *given: bool(function(*given)))
     raw = recipe_of(ROOT / f"configs/{name}.py").get_config().to_dict()
     raw |= {key: raw.get(key, {}) | value for key, value in SMALL.items()}
-    raw["scan"] |= SCAN | ONE_SCAN | {"permutations": min(4, raw["scan"].get("permutations", 4))}
+    raw["scan"] |= SCAN | ONE_SCAN | {"permutations": 4}
     config = StudyConfig.from_dict(raw)
     positive_N = np.arange(48) < 24
     strata = tuple("HL"[i % 2] for i in range(48))

@@ -23,7 +23,7 @@ def opened(place, rows, **changes):
     folder = personascan.write_rows(place / "rows", {"a": values, "b": values}, POSITIVE, **rows)
     plain = {
         "runs": {"background": 10, "clean": 6, "positive": 6, "runs": 4},
-        "scan": {"places": ("a",), "permutations": 0},
+        "scan": {"places": ("a",)},
         "separation": {"components": 2, "hull_components": 2, "folds": 2},
         "detection": {"splits": 2},
     }
@@ -33,7 +33,7 @@ def opened(place, rows, **changes):
     return open_study(StudyConfig.from_dict(config))
 
 
-CHOSEN = {"places": ("chosen",), "permutations": 9}
+CHOSEN = {"places": ("chosen",)}
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ CHOSEN = {"places": ("chosen",), "permutations": 9}
         (  # entities of 14 rows: a half of H0 has 12 or 28
             {"entities": [f"{'a' if p else 'b'}{i // 14}" for i, p in enumerate(POSITIVE)]},
             {
-                "scan": CHOSEN | {"permutations": 2},
+                "scan": CHOSEN,
                 "runs": {"background": 6, "clean": 3, "positive": 3},
             },
             "positive: of half [AB] of the rows, which chooses a place, the .* H0 rows",

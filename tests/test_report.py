@@ -92,7 +92,7 @@ def test_a_document_says_what_the_tables_say(study, folder):
     assert len(cells) == len(rows)
     for cell in cells:
         row = rows[cell["comparison"], cell["site"], cell["layer"].replace("final_norm", "0")]
-        for name in ("z", "p_family", "p", "scan_score"):
+        for name in ("z", "p_family", "p", "statistic"):
             assert cell[name] == pytest.approx(float(row[name]), rel=1e-5)
         assert cell["auroc"] == pytest.approx(float(row["detection_auroc"]), rel=1e-5)
     null = [row["null_z"] for row in sheets.rows("null", {"cell": 0})]

@@ -105,7 +105,7 @@ def test_an_interrupt_says_how_to_go_on(finished, tmp_path):
     status = start(config | {"out": str(out)}, tmp_path, "--status")
     shown = status.communicate(timeout=300)[0]
     assert re.search(r"activations +8 of 8", shown)
-    assert re.search(r"localisation +0 of 10", shown)
+    assert re.search(r"localisation +0 of 6", shown)
     assert "remain" in shown
     run_study(config | {"out": str(out)})
     assert files_of(out) == expected
@@ -146,7 +146,13 @@ def test_a_flipped_byte_in_any_kind_of_file_is_found_and_named(finished, tmp_pat
     config = config | {"out": str(out)}
     shutil.copytree(whole, out)
     chosen = {(p.parent.name, p.name.partition(".")[2]): p for p in unit_files(out)}
-    assert {kind for kind, _ in chosen} >= {"activations", "null", "separation", "localisation"}
+    assert {kind for kind, _ in chosen} >= {
+        "activations",
+        "where",
+        "separation",
+        "localisation",
+        "nodes",
+    }
     rng = np.random.default_rng(0)
     for path in chosen.values():
         content = bytearray(path.read_bytes())
@@ -218,7 +224,7 @@ def test_a_unit_that_ends_the_study_ends_no_other_unit(
     assert journal in (tmp_path / "out/study.log").read_text()
     shown = personascan.study_status(config, jobs=1).summary()
     assert re.search(r"activations +8 of 8", shown)
-    assert re.search(r"localisation +2 of 10", shown)
+    assert re.search(r"localisation +2 of 6", shown)
     assert "remain" in shown
     run_study(config)
     assert files_of(tmp_path / "out") == expected
@@ -228,7 +234,7 @@ def test_a_status_writes_nothing(place):
     config = recipe(place, out="never", units="")
     status = personascan.study_status(config, jobs=1)
     counts = {kind: (p.done, p.total) for kind, p in status.kinds.items()}
-    expected = {"activations": (0, 8), "null": (0, 24), "localisation": (0, 10)}
+    expected = {"activations": (0, 8), "where": (0, 24), "localisation": (0, 6)}
     assert counts.items() >= expected.items()
     assert "no finished unit tells yet" in status.summary()
     assert not (place / "never").exists()

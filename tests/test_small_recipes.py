@@ -21,7 +21,7 @@ SMALL = {
     "runs": {"background": 10, "clean": 4, "positive": 4, "runs": 6},
     "validation": {"random_sets": 3, "shuffles": 2},
 }
-SCAN = {"starts": "2", "permutations": 9, "statistic_runs": 2}
+SCAN = {"starts": "2"}
 
 
 def small(name, out, models, **changes):
@@ -48,7 +48,8 @@ def facts(tmp_path_factory):
     return run_study(
         small(
             "hallucination", folder / "out", models, personas=("capitals", "elements"), limit=100,
-            positions=("last",), scan=SCAN | {"places": ("resid_post 0",), "tails": tails},
+            positions=("last",),
+            scan=SCAN | {"places": ("resid_post 0",), "tails": tails, "permutations": 9},
             detection={"tails": tails},
         )
     )  # fmt: skip

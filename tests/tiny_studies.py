@@ -33,9 +33,8 @@ def recipe(place, out="out", **changes):
         "scan": {
             "places": ("chosen", "resid_post 0"),
             "starts": "3",
-            "permutations": 9,
-            "statistic_runs": 2,
         },
+        "where": {"permutations": 39, "fold_permutations": 19, "folds": 3},
         "out": str(place / out),
         "units": str(place / "units"),  # what one study of a folder has done, others use
     }

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import false_discovery_control
 
 from personascan.analysis.localisation import PlaceScan
-from personascan.calibration.calibrate import Calibration
+from personascan.calibration.locate import PlaceTests
 
 LEVEL = 0.05
 
@@ -35,7 +35,7 @@ class Finding:
         return sum(scan.choice.p_judged <= LEVEL for scan in self.judged)
 
 
-def findings(calibrations: dict[str, Calibration], scans: dict[str, list[PlaceScan]]):
+def findings(calibrations: dict[str, PlaceTests], scans: dict[str, list[PlaceScan]]):
     """A Finding for each calibrated comparison."""
     smallest = [c.p_family.min() for c in calibrations.values()]
     q = false_discovery_control(smallest) if smallest else []

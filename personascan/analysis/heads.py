@@ -1,19 +1,20 @@
-"""Attention heads as groups of columns: how much of each is selected, beside permuted labels."""
+"""Attention heads as groups of nodes: how far each tells labelled sides, beside permuted labels."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from personascan.calibration.nodes import family_p
+from personascan.calibration.locate import family_p
+from personascan.calibration.statistics import Labelled, standardised
 
 
 @dataclass(frozen=True)
 class Heads:
     """Of the H heads of a place whose nodes are their outputs, head by head."""
 
-    share: np.ndarray  # [H]: share of a head's columns that a run selects, mean over runs
-    null_mean: np.ndarray  # [H]: the same under permuted labels; NaN without permutations
-    p_family: np.ndarray  # [H]: over all heads of the place; NaN without permutations
+    r2: np.ndarray  # [H]: mean square correlation of a head's nodes with the labels
+    null_mean: np.ndarray  # [H]: the same under permuted labels
+    p_family: np.ndarray  # [H]: studentised maximum over all heads of the place
 
 
 def head_of(node: int, head_width: int) -> int:
@@ -21,17 +22,14 @@ def head_of(node: int, head_width: int) -> int:
     return node // head_width
 
 
-def head_shares(frequency_TC, halves: int, head_width: int, runs: int) -> Heads:
-    """Heads from the selection frequencies of their columns (index 0 of T + 1 is observed).
+def head_tests(place_ND, labelled: Labelled, head_width: int) -> Heads:
+    """The heads of a place from the correlations of their nodes under every labelling."""
+    rows = standardised("a place of heads", place_ND, labelled.exchange.group_N)
+    square_TD = (labelled.contrasts_NT.T @ rows.z_ND).astype(np.float64) ** 2
+    r2_TH = square_TD.reshape(len(square_TD), -1, head_width).mean(-1)
+    return Heads(r2_TH[0], r2_TH[1:].mean(0), family_p(r2_TH.T, "studentised"))
 
-    The share of a head's columns that is selected is the mean of their selection frequencies; its
-    p is the studentised maximum over heads inside each permutation.
-    """
-    labellings = len(frequency_TC)
-    share_TH = frequency_TC.reshape(labellings, halves, -1, head_width).mean((1, 3))
-    if labellings == 1:
-        none_H = np.full(share_TH.shape[1], np.nan)
-        return Heads(share_TH[0], none_H, none_H)
-    # One run's selection of one column is the least that a share can change by.
-    least = runs * halves * head_width
-    return Heads(share_TH[0], share_TH[1:].mean(0), family_p(share_TH, least))
+
+def selected_share(frequency_C, halves: int, head_width: int) -> np.ndarray:
+    """The share of each head's columns that a run of a scan selects, mean over runs: [H]."""
+    return np.asarray(frequency_C).reshape(halves, -1, head_width).mean((0, 2))

@@ -12,8 +12,10 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from personascan.analysis.detection import precision_recall
+from personascan.analysis.heads import Heads
 from personascan.calibration import nodes as node_rates
 from personascan.calibration.labellings import draw_labellings
+from personascan.calibration.node_tests import Nodes
 from personascan.calibration.null import column_masks, null_frequencies
 from personascan.scan.options import ScanOptions
 from personascan.scan.result import RunScans
@@ -75,6 +77,18 @@ class PlaceScan:
     choice: Choice | None = None
     mixture: str = ""  # another share of H1, in words
     scanned_N: np.ndarray | None = field(default=None, repr=False)  # runs that scanned each row
+    tested: Nodes | None = field(default=None, repr=False)  # the nodes of these rows, by labels
+    heads: Heads | None = field(default=None, repr=False)  # where its nodes are outputs of heads
+
+    def with_tests(self, tested: Nodes, node_q: float) -> "PlaceScan":
+        """The same with the nodes as tests of labelled rows find them: q, p and the set."""
+        columns = [
+            as_columns(values_D, tested.effect, self.halves)
+            for values_D in (1 - tested.q, 1 - tested.p_family, tested.q <= node_q)
+        ]
+        return replace(
+            self, tested=tested, q_C=1 - columns[0], p_C=1 - columns[1], set_TC=columns[2][None]
+        )
 
     @property
     def chance(self) -> float:
@@ -97,6 +111,13 @@ class PlaceScan:
         if self.halves == 1:
             return np.zeros(self.q_C.size, int)
         return np.repeat([1, -1], self.q_C.size // 2)
+
+
+def as_columns(values_D, effect_D, halves: int) -> np.ndarray:
+    """Values of nodes where their effect points: upper halves, then lower ones; 0 elsewhere."""
+    if halves == 1:
+        return values_D
+    return np.concatenate([values_D * (effect_D > 0), values_D * (effect_D < 0)])
 
 
 def in_half(strata, seed: int, clusters_N=None) -> np.ndarray:

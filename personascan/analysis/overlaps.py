@@ -14,7 +14,7 @@ class Overlap:
     """Nodes shared by several node sets.
 
     Chance is sets of equal sizes that tell random halves of the H0 rows apart (`chance`): of every
-    split the nodes that are selected most often.
+    split the nodes that differ most.
     """
 
     names: tuple[str, ...]
@@ -39,9 +39,9 @@ def overlaps(
 
     Args:
       sets: bool masks [D] by name.
-      chance: how often runs select each node in T random splits of H0, [T, D] by name
-        (`chance.split_frequencies`).
-      seed: of the order of nodes that a split selects equally often.
+      chance: how far each node differs in T random splits of H0, [T, D] by name
+        (`chance.split_sizes`).
+      seed: of the order of nodes that differ equally in a split.
 
     Returns:
       Overlaps ordered by number of sets, then as given.

@@ -44,6 +44,26 @@ def bag_of_words_accuracy(
     return float(by_repeat.mean()), float(by_repeat.std())
 
 
+def held_out_wording(texts: list[str], positive_N, fold_N) -> np.ndarray:
+    """What counts of words and of pairs of words of all folds but one say of its texts: [N].
+
+    A fold whose other texts hold no word at all is told nothing: its scores are 0.
+    """
+    score_N, label_N = np.zeros(len(texts)), np.asarray(positive_N)
+    for number in np.unique(fold_N):
+        held = fold_N == number
+        train = [text for text, out in zip(texts, held, strict=True) if not out]
+        if not any(re.search(r"\w\w", text) for text in train):
+            continue
+        counts = CountVectorizer(ngram_range=(1, 2))
+        classifier = make_pipeline(counts, LogisticRegression(max_iter=2000))
+        classifier.fit(train, label_N[~held])
+        score_N[held] = classifier.decision_function(
+            [text for text, out in zip(texts, held, strict=True) if out]
+        )
+    return score_N
+
+
 def bag_of_words_scores(find_texts, find_N, judge_texts) -> np.ndarray:
     """What logistic regression on the word counts of some texts says of others: [N] scores."""
     classifier = make_pipeline(CountVectorizer(), LogisticRegression(max_iter=2000))

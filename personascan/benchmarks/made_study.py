@@ -10,16 +10,17 @@ from personascan.analysis.localisation import Choice, PlaceScan
 from personascan.analysis.overlaps import overlaps
 from personascan.analysis.profiles import Profile
 from personascan.analysis.separation import METRICS, Separation
-from personascan.calibration.calibrate import family_of
-from personascan.calibration.nodes import as_nodes, family_p, q_values
+from personascan.calibration.exchangeable import exchange_of
+from personascan.calibration.locate import ALWAYS, PlaceTests
+from personascan.calibration.node_tests import Nodes
 from personascan.interventions.design import FOUND, STEER, ablation
 from personascan.interventions.plan import RANDOM
 from personascan.interventions.ways import UNEDITED, Way
 from personascan.places import Place, lines_of
 from personascan.scan.result import RunScans
 from personascan.sources.base import Terms
+from personascan.study.case import Detector
 from personascan.study.config import StudyConfig
-from personascan.study.course import Detector
 from personascan.study.effects import crossed_effects, tested_effects
 from personascan.study.intervened import Tested
 from personascan.study.results import Part, Projection, Study, Validated
@@ -51,7 +52,8 @@ def made_study(size: Size, texts: tuple[str, ...] = (), seed: int = 0) -> Study:
             "models": size.models, "statements": "made", "personas": size.names, "out": "made",
             "sites": size.sites, "positions": size.positions, "seed": seed,
             "runs": {"runs": size.runs, "background": 8, "clean": 4, "positive": 4},
-            "scan": {"permutations": size.permutations, "places": ("chosen", "resid_post 1 last")},
+            "where": {"permutations": size.permutations},
+            "scan": {"places": ("chosen", "resid_post 1 last")},
             "intervention": {"places": ("chosen",), "controls": 19, "strengths": (-4.0, 4.0)},
         }
     )  # fmt: skip
@@ -75,7 +77,7 @@ class Maker:
         self.named = Place("resid_post", 1, "last")
 
     def part(self, model: str) -> Part:
-        names, places = self.size.names, self.places
+        size, names, places = self.size, self.size.names, self.places
         calibrations = {name: self.calibration(i) for i, name in enumerate(names)}
         scans = {name: self.scans(calibrations[name], i) for i, name in enumerate(names)}
         lines = lines_of(places)
@@ -86,7 +88,7 @@ class Maker:
             layers=self.size.layers, role="user",
         )  # fmt: skip
         sets = {name: next(s for s in found if s.plain) for name, found in scans.items()}
-        chance = {name: as_nodes(scan.frequency_TC[1:], 2) for name, scan in sets.items()}
+        chance = {name: self.rng.random((size.permutations, size.nodes)) for name in sets}
         return Part(
             config=self.config, model=model, level=2, source=source, places=places,
             pool_ids={name: tuple(map(str, range(self.size.rows))) for name in names},
@@ -120,13 +122,12 @@ class Maker:
     def calibration(self, number: int):
         """Every other comparison stands out in the middle of the first line."""
         size, places = self.size, len(self.places)
-        statistic_PT = self.rng.normal(100, 5, (places, size.permutations + 1))
+        shape = places, size.permutations + 1
+        values = {name: self.rng.normal(0.5, 0.02, shape) for name in ALWAYS}
         if number % 2 == 0:
             middle = np.arange(places) - size.layers // 2
-            statistic_PT[:, 0] += 40 * np.exp(-((middle / 4) ** 2))
-        options = self.config.scan.options()
-        plan = self.config.localisation().runs
-        return family_of(tuple(self.places), statistic_PT, options, plan, number)
+            values["direction"][:, 0] += 0.2 * np.exp(-((middle / 4) ** 2))
+        return PlaceTests(tuple(self.places), "direction", values, exchange_of(self.positive_N))
 
     def scans(self, calibration, number: int) -> list[PlaceScan]:
         best = calibration.keys[calibration.best]
@@ -138,10 +139,7 @@ class Maker:
 
     def scan(self, place: Place, choice: Choice | None) -> PlaceScan:
         size, rng = self.size, self.rng
-        frequency_TC = rng.beta(1, 2, (min(size.permutations, 19) + 1, 2 * size.nodes))
-        frequency_TC[0, :: 2 * size.nodes // 40] = rng.uniform(
-            0.8, 1, frequency_TC[0, :: 2 * size.nodes // 40].size
-        )
+        frequency_1C, none_C = rng.beta(1, 2, (1, 2 * size.nodes)), np.full(2 * size.nodes, np.nan)
         rows_RN = rng.random((size.runs, size.rows)) < np.where(self.positive_N, 0.3, 0.1)
         shape = 1, size.runs, size.nodes
         runs = RunScans(
@@ -149,13 +147,21 @@ class Maker:
             rng.random(shape) < 0.1, np.zeros(shape, bool), np.zeros((*shape[:2], 2)),
             np.zeros((*shape[:2], 2)), np.zeros(shape[:2], bool),
         )  # fmt: skip
-        set_TC = frequency_TC > 0.8
-        return PlaceScan(
+        found = PlaceScan(
             place, np.arange(size.rows), runs, rng.uniform(0.5, 1, size.runs),
-            rng.uniform(0.3, 1, size.runs), 0.8, frequency_TC, q_values(frequency_TC),
-            family_p(frequency_TC, size.runs), set_TC, 2, self.config.runs, choice,
+            rng.uniform(0.3, 1, size.runs), 0.8, frequency_1C, none_C, none_C,
+            frequency_1C > 0.8, 2, self.config.runs, choice,
             scanned_N=np.full(size.rows, size.runs),
         )  # fmt: skip
+        return found.with_tests(self.nodes(), self.config.node_q)
+
+    def nodes(self) -> Nodes:
+        """One node of twenty differs."""
+        nodes, rng = self.size.nodes, self.rng
+        p_D = np.where(np.arange(nodes) % 20 == 0, rng.uniform(0, 1e-5, nodes), rng.random(nodes))
+        template_D = 0.01 * np.arange(1, nodes + 1) / nodes
+        q_D = np.minimum(1, 20 * p_D)
+        return Nodes(rng.normal(0, 0.3, nodes), p_D, q_D, q_D, p_D, p_D, template_D)
 
     def separation(self) -> Separation:
         values = self.rng.uniform(0.5, 1, len(METRICS))

@@ -9,17 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binomtest
 
-from personascan.analysis.chance import split_frequencies, split_labels, split_plan
+from personascan.analysis.chance import split_labels, split_sizes
 from personascan.analysis.overlaps import Overlap, overlaps
 from personascan.benchmarks.simulate import noise
-from personascan.calibration import nodes as node_rates
-from personascan.calibration.calibrate import NODE_Q
-from personascan.calibration.labellings import draw_labellings
-from personascan.calibration.null import null_frequencies
-from personascan.scan.options import ScanOptions
-from personascan.scan.splits import SplitPlan
+from personascan.calibration.locate import locate
 
-LEVEL = 0.05
+LEVEL = NODE_Q = 0.05
 WEIGHTS_F = np.array([2, 1, 0.5])  # of the common factors, one of which rules
 # Directions of two comparisons with nothing in common: any; some nodes alone; such as the noise
 # has, which common factors rule; these with the rows of H0 in common. Then one for both, as the
@@ -34,7 +29,6 @@ class Problem:
 
     rows: int
     nodes: int
-    plan: SplitPlan
     permutations: int
     strength: float  # root mean square of the shift of H1, in deviations
 
@@ -65,7 +59,7 @@ class Sharing:
 
 
 def sharing(problems: int, kind: str, size: Problem, seed: int, progress=iter) -> Sharing:
-    """Scan so many pairs of comparisons. kind: one of APART, or SAME."""
+    """Test so many pairs of comparisons. kind: one of APART, or SAME."""
     found = []
     for problem in progress(range(problems)):
         rng = np.random.default_rng([seed, problem])
@@ -77,24 +71,20 @@ def sharing(problems: int, kind: str, size: Problem, seed: int, progress=iter) -
             if name == "a" or kind != "H0 in common":
                 h0_ND = noise(rng, *drawn)
             h1_ND = noise(rng, *drawn) + shift_D.astype(np.float32)
-            sets[name], chance[name] = scanned(rng, size, h1_ND, h0_ND)
+            sets[name], chance[name] = tested(rng, size, h1_ND, h0_ND)
         if all(mask_D.any() for mask_D in sets.values()):
             found += overlaps(sets, chance, seed=problem)
     return Sharing(problems, found)
 
 
-def scanned(rng, size: Problem, h1_ND, h0_ND) -> tuple[np.ndarray, np.ndarray]:
-    """The node set of one comparison [D], and how often splits of H0 select each node [T, D]."""
+def tested(rng, size: Problem, h1_ND, h0_ND) -> tuple[np.ndarray, np.ndarray]:
+    """The node set of one comparison [D], and how far splits of H0 differ in each node [T, D]."""
     place_ND = np.concatenate([h1_ND, h0_ND])
     positive_N = np.arange(len(place_ND)) < len(h1_ND)
-    options, seed = ScanOptions(tail="signed", starts=1, alphas="log"), int(rng.integers(2**32))
-    labellings = draw_labellings(positive_N, size.plan, size.permutations, seed)
-    frequency_TC = null_frequencies(place_ND, labellings, options)
-    set_C = node_rates.q_values(frequency_TC) <= NODE_Q
+    seed = int(rng.integers(2**32))
+    found = locate(place_ND, positive_N, permutations=size.permutations, seed=seed).nodes()
     half_N = split_labels(len(h0_ND), seed)
-    runs = split_plan(size.plan, half_N)
-    chance_TD = split_frequencies(h0_ND, half_N, runs, options, size.permutations, seed)
-    return node_rates.as_nodes(set_C, 2), chance_TD
+    return found.q <= NODE_Q, split_sizes(h0_ND, half_N, size.permutations, seed)
 
 
 def direction(rng, kind: str, loadings_FD) -> np.ndarray:

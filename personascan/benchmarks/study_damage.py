@@ -19,7 +19,7 @@ SMALL = (
     "--config.personas=('optimism','frugality')", "--config.limit=30", "--config.layers=()",
     "--config.separation.seeds=1", "--config.runs.background=12", "--config.runs.clean=6",
     "--config.runs.positive=6", "--config.runs.runs=6", "--config.scan.starts=3",
-    "--config.scan.permutations=9", "--config.scan.statistic_runs=2",
+    "--config.where.permutations=39", "--config.where.fold_permutations=19",
     "--config.scan.places=('chosen','resid_post 50% last')",
 )  # fmt: skip
 

@@ -58,9 +58,13 @@ class Exchange:
         least = (2 if self.mirrored else 1) / self.distinct
         return max(1 / (permutations + 1), least)
 
+    @property
+    def many(self) -> str:
+        """The number of labellings in words."""
+        return f"{self.distinct:,}" if self.distinct < 10**9 else "over a billion"
+
     def __str__(self) -> str:
-        number = f"{self.distinct:,}" if self.distinct < 10**9 else "over a billion"
-        return f"{number} labellings of {self.kind}"
+        return f"{self.many} labellings of {self.kind}"
 
 
 def exchange_of(positive_N, *, pairs=None, entities=None, within=None) -> Exchange:

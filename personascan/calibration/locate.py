@@ -5,15 +5,17 @@ all labellings at once. Where rows must be found as well, `calibrate` and the sc
 Letters: P places, N rows, D nodes, T permutations (index 0 of T + 1 is observed).
 """
 
+import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from scipy.stats import norm
 
 from personascan.calibration.calibrate import as_places, listed
 from personascan.calibration.exchangeable import Exchange, draw_exchanges, exchange_of
 from personascan.calibration.family import studentised
-from personascan.calibration.node_tests import TIE, Nodes, node_tests
+from personascan.calibration.node_tests import TIE, Nodes, effect_of, node_tests
 from personascan.calibration.statistics import STATISTICS, Labelled, place_statistics
 from personascan.errors import InputError
 
@@ -23,24 +25,64 @@ LEVEL = 0.05
 
 
 @dataclass(frozen=True)
-class Located:
-    """A comparison beside its labellings, at every place of a family."""
+class PlaceTests:
+    """A family of places, each beside all labellings of a comparison."""
 
     keys: tuple  # of the places, in the pool's order
     statistic: str  # whose p and z these are
     values: dict[str, np.ndarray] = field(repr=False)  # {statistic: [P, T + 1]}
-    p: np.ndarray  # [P]: of each place by itself
-    p_family: np.ndarray  # [P]: over the search among all places
-    z: np.ndarray  # [P]: observed, in deviations of the permutations from their mean
     exchange: Exchange = field(repr=False)
-    places: Mapping = field(repr=False)  # the activations, for the nodes of any place
-    labels: Labelled = field(repr=False)
     family: str = "studentised"
 
     @property
+    def values_PT(self) -> np.ndarray:
+        """Of the statistic: the observed value, then those under permuted labels."""
+        return self.values[self.statistic]
+
+    @property
+    def score(self) -> np.ndarray:
+        """The observed statistic of each place: [P]."""
+        return self.values_PT[:, 0]
+
+    @property
+    def null(self) -> np.ndarray:
+        """The statistic under permuted labels: [P, T]."""
+        return self.values_PT[:, 1:]
+
+    @functools.cached_property
+    def p(self) -> np.ndarray:
+        """The permutation p of each place by itself, ties beaten: [P]."""
+        return (self.values_PT >= lowest_equal(self.values_PT)).mean(1)
+
+    @functools.cached_property
+    def p_family(self) -> np.ndarray:
+        """The same over the search among all places, single step: [P]."""
+        return family_p(self.values_PT, self.family)
+
+    @functools.cached_property
+    def p_step_down(self) -> np.ndarray:
+        """The same, step-down: a place is compared with those that are not yet passed: [P]."""
+        return step_down_places(self.values_PT, self.family)
+
+    @functools.cached_property
+    def z_PT(self) -> np.ndarray:
+        """All values in deviations of the permutations from their mean: [P, T + 1]."""
+        return by_permutations(self.values_PT)
+
+    @property
+    def z(self) -> np.ndarray:
+        """The observed values in these: [P]."""
+        return self.z_PT[:, 0]
+
+    @property
+    def best(self) -> int:
+        """The number of the place furthest above its permutations; the first of equals."""
+        return int(self.z.argmax())
+
+    @property
     def permutations(self) -> int:
-        """Labellings beside the observed."""
-        return len(self.labels.labels_TN) - 1
+        """Labellings beside the observed: all that there are, where these are fewer than asked."""
+        return self.values_PT.shape[1] - 1
 
     @property
     def floor(self) -> float:
@@ -48,39 +90,38 @@ class Located:
         return self.exchange.floor(self.permutations)
 
     @property
-    def best(self):
-        """The key of the place furthest above its permutations; the first of equals."""
-        return self.keys[int(self.z.argmax())]
-
-    @property
     def found(self) -> tuple:
         """The keys of places with family-wise p <= 0.05."""
         return tuple(k for k, p in zip(self.keys, self.p_family, strict=True) if p <= LEVEL)
 
-    def by(self, statistic: str) -> "Located":
-        """The same with another statistic that was computed. Raises InputError for any other."""
+    def detectable(self, power: float = 0.8) -> float:
+        """The difference of one node's means, in deviations, that is found so often.
+
+        From the permutations: the |correlation| that a node must reach at a typical place to pass
+        5% over all places, and how far correlations scatter around their mean (Fisher's z).
+        """
+        nodes, rows = self.by("nodes"), self.exchange.positive_N.size
+        z_PT, _ = comparable(nodes.values_PT, "studentised")
+        limit = np.quantile(z_PT[:, 1:].max(0), 1 - LEVEL, method="higher")
+        values_PT = nodes.values_PT
+        r = np.median(values_PT.mean(1) + limit * values_PT.std(1))
+        r = np.tanh(np.arctanh(min(r, 1 - 1e-9)) + norm.ppf(power) / np.sqrt(max(rows - 3, 1)))
+        return float(effect_of(r, self.exchange))
+
+    def by(self, statistic: str):
+        """The same by another statistic that was computed. Raises InputError for any other."""
         if statistic not in self.values:
             raise InputError(f"{statistic!r} was not computed; there are {', '.join(self.values)}")
-        return located(self, statistic, self.family)
-
-    def nodes(self, key=None) -> Nodes:
-        """The nodes of a place, by default of the best. Raises InputError for no place."""
-        key = self.best if key is None else key
-        if key not in self.keys:
-            raise InputError(f"{key!r} is no place of the pool: {listed(self.keys)}")
-        return node_tests(f"place {key} of the pool", self.places[key], self.labels)
+        return replace(self, statistic=statistic)
 
     def summary(self) -> str:
-        at = self.keys.index(self.best)
+        at = self.best
         return (
             f"{len(self.keys)} places, {self.exchange}, {self.permutations} permutations, "
-            f"statistic {self.statistic}: highest at {self.best} (z {self.z[at]:.1f}, family-wise "
-            f"p {self.p_family[at]:.3g}, least possible {self.floor:.2g}); {len(self.found)} "
-            f"places with family-wise p <= {LEVEL:g}"
+            f"statistic {self.statistic}: highest at {self.keys[at]} (z {self.z[at]:.1f}, "
+            f"family-wise p {self.p_family[at]:.3g}, least possible {self.floor:.2g}); "
+            f"{len(self.found)} places with family-wise p <= {LEVEL:g}"
         )
-
-    def __repr__(self) -> str:
-        return f"Located({self.summary()})"
 
     def to_frame(self):
         """A pandas DataFrame with a row for each place (extra `frames`)."""
@@ -89,8 +130,26 @@ class Located:
         return pandas.DataFrame(
             {"place": list(map(str, self.keys)), "z": self.z, "p": self.p,
              "p_family": self.p_family}
-            | {name: values[:, 0] for name, values in self.values.items()}
+            | {name: values_PT[:, 0] for name, values_PT in self.values.items()}
         )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Located(PlaceTests):
+    """The same with the activations at hand: the nodes of any place as well."""
+
+    places: Mapping = field(repr=False, kw_only=True)
+    labels: Labelled = field(repr=False, kw_only=True)
+
+    def nodes(self, key=None) -> Nodes:
+        """The nodes of a place, by default of the best. Raises InputError for no place."""
+        key = self.keys[self.best] if key is None else key
+        if key not in self.keys:
+            raise InputError(f"{key!r} is no place of the pool: {listed(self.keys)}")
+        return node_tests(f"place {key} of the pool", self.places[key], self.labels)
+
+    def __repr__(self) -> str:
+        return f"Located({self.summary()})"
 
 
 def locate(
@@ -115,8 +174,9 @@ def locate(
       entities: a label a row; each entity has one label, which its rows keep together.
       within: a label a row; labels move among the rows of one group alone.
       statistic: "direction" (a shrunken Hotelling statistic: differences of means along any
-        direction), "nodes" (the largest |t| of a node: few strong nodes) or "distribution" (energy
-        distance: also differences of spread). The first two are always there (`by`).
+        direction), "nodes" (the largest |t| of a node: few strong nodes), "distribution" (energy
+        distance: also differences of spread) or "node scan" (the best nodes over every alpha:
+        spread in few nodes). The first two are always there (`by`).
       permutations: labellings; all there are where these are fewer, and the least p says so.
       family: how places are made comparable: "studentised" (each by its own T + 1 values) or
         "min_p" (each by its rank among them, which wants 499 permutations or more).
@@ -145,11 +205,9 @@ def locate(
     values = {name: np.array([one[name] for one in found]) for name in asked}
     if not values["nodes"].any():
         raise InputError("every node of every place is constant: nothing can differ")
-    none = np.full(len(values["nodes"]), np.nan)
-    whole = Located(
-        tuple(places), statistic, values, none, none, none, exchange, places, labelled, family
+    return Located(
+        tuple(places), statistic, values, exchange, family, places=places, labels=labelled
     )
-    return located(whole, statistic, family)
 
 
 def statistics_at(places: Mapping, key, labelled: Labelled, statistics) -> dict[str, np.ndarray]:
@@ -162,20 +220,6 @@ def statistics_at(places: Mapping, key, labelled: Labelled, statistics) -> dict[
     return place_statistics(name, place_ND, labelled, statistics)
 
 
-def located(whole: Located, statistic: str, family: str) -> Located:
-    """The p-values of one statistic."""
-    values_PT = whole.values[statistic]
-    return Located(
-        whole.keys, statistic, whole.values, place_p(values_PT), family_p(values_PT, family),
-        by_permutations(values_PT)[:, 0], whole.exchange, whole.places, whole.labels, family,
-    )  # fmt: skip
-
-
-def place_p(values_PT) -> np.ndarray:
-    """The share of labellings that reach the observed value, itself among them: [P]."""
-    return (values_PT >= lowest_equal(values_PT)).mean(1)
-
-
 def lowest_equal(values_PT) -> np.ndarray:
     """The observed values, less what single precision may have rounded: [P, 1]."""
     return values_PT[:, :1] - TIE * np.abs(values_PT).max(1, keepdims=True)
@@ -183,16 +227,31 @@ def lowest_equal(values_PT) -> np.ndarray:
 
 def family_p(values_PT, family: str) -> np.ndarray:
     """Family-wise p of every place [P]: single step, ties beaten."""
+    made_PT, slack_P1 = comparable(values_PT, family)
+    return (made_PT.max(0) >= made_PT[:, :1] - slack_P1).mean(1)
+
+
+def step_down_places(values_PT, family: str) -> np.ndarray:
+    """The same, step-down [P]; never above (Westfall and Young 1993, algorithm 2.8)."""
+    made_PT, slack_P1 = comparable(values_PT, family)
+    order_P = np.argsort(-made_PT[:, 0], kind="stable")
+    highest_PT = np.maximum.accumulate(made_PT[order_P[::-1]], axis=0)[::-1]
+    reached_PT = highest_PT >= made_PT[order_P, :1] - slack_P1[order_P]
+    p_P = np.empty(order_P.size)
+    p_P[order_P] = np.maximum.accumulate(reached_PT.mean(1))
+    return p_P
+
+
+def comparable(values_PT, family: str) -> tuple[np.ndarray, np.ndarray]:
+    """The values on a scale that places share, and how far apart equal ones may lie [P, 1]."""
     if family == "min_p":
-        ranked_PT = ranks(values_PT)
-        return (ranked_PT.max(0) >= ranked_PT[:, :1]).mean(1)
-    z_PT, observed_P1 = studentised(values_PT), values_PT[:, :1]
+        return ranks(values_PT), np.zeros((len(values_PT), 1))
     deviation_P1 = values_PT.std(1, keepdims=True)
     some_P1 = deviation_P1 > 1e-12 * np.abs(values_PT).max(1, keepdims=True)
-    slack_P1 = np.where(
-        some_P1, (observed_P1 - lowest_equal(values_PT)) / np.where(some_P1, deviation_P1, 1), 0
+    slack_P1 = values_PT[:, :1] - lowest_equal(values_PT)
+    return studentised(values_PT), np.where(
+        some_P1, slack_P1 / np.where(some_P1, deviation_P1, 1), 0
     )
-    return (z_PT.max(0) >= z_PT[:, :1] - slack_P1).mean(1)
 
 
 def ranks(values_PT) -> np.ndarray:

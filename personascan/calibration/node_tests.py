@@ -68,7 +68,7 @@ def node_tests(name: str, place_ND, labelled: Labelled) -> Nodes:
     size_TD = np.abs(r_TD)
     difference_D = mean_difference(place_ND, exchange)
     return Nodes(
-        effect=effects(r_TD[0].astype(np.float64), exchange, freedom),
+        effect=effect_of(r_TD[0].astype(np.float64), exchange),
         p=p_TD[0],
         p_family=step_down(size_TD),
         q=permuted_q(size_TD),
@@ -89,11 +89,12 @@ def student_p(r, freedom: int) -> np.ndarray:
     return 2 * stdtr(freedom, -r * np.sqrt(freedom / (1 - r * r)))
 
 
-def effects(r_D, exchange: Exchange, freedom: int) -> np.ndarray:
-    """Cohen's d of each node from its correlation."""
+def effect_of(r, exchange: Exchange):
+    """Cohen's d of correlations with the labels."""
+    freedom = free_of(exchange)
     contrast_N = centred(exchange.positive_N.astype(np.float64)[:, None], exchange.group_N)[:, 0]
-    r_D = np.clip(r_D, -1 + 1e-15, 1 - 1e-15)
-    return r_D * np.sqrt(freedom / (1 - r_D**2)) / np.linalg.norm(contrast_N)
+    r = np.clip(r, -1 + 1e-15, 1 - 1e-15)
+    return r * np.sqrt(freedom / (1 - r * r)) / np.linalg.norm(contrast_N)
 
 
 def mean_difference(place_ND, exchange: Exchange) -> np.ndarray:

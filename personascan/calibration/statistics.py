@@ -9,6 +9,8 @@ product of both is a correlation. With A = Z Z' / D and a labelling v:
 - nodes: the largest |correlation| of a node with the labels, which orders as the largest |t| does.
 - distribution: the energy distance of both sides (Szekely and Rizzo 2013), which sees differences
   of spread as well as of means; rows are compared as they are, not within groups.
+- node scan: the best set of nodes for the rows of a side over every alpha, each alpha ranked among
+  the labellings (`scan.node_scan`): differences of spread in few nodes.
 
 Letters: N rows, D nodes (D of them vary), T labellings.
 """
@@ -22,9 +24,10 @@ import numpy as np
 
 from personascan.calibration.exchangeable import Exchange, contrasts
 from personascan.memory import refuse_too_much
+from personascan.scan.node_scan import calibrated_scores, labelled_scores
 from personascan.scan.pvalues import as_matrix
 
-STATISTICS = ("direction", "nodes", "distribution")
+STATISTICS = ("direction", "nodes", "distribution", "node scan")
 SHRINKAGE = 0.01  # c: the best or near it from 96 to 2,304 nodes and 20 to 100 rows a side
 CONSTANT = 1e-6  # deviations at most this share of a node's largest value are rounding
 AT_ONCE = 1024  # labellings
@@ -107,6 +110,9 @@ def place_statistics(name: str, place_ND, labelled: Labelled, statistics) -> dic
         distance_NN = distances(jnp.asarray(plain.z_ND))
         parts = [energy(distance_NN, v) for v in labelled.parts(labelled.plain_NT)]
         found["distribution"] = np.concatenate(parts)
+    if "node scan" in statistics:
+        score_AT = labelled_scores(np.asarray(rows.z_ND), labelled.labels_TN)
+        found["node scan"] = calibrated_scores(score_AT)
     return {one: np.asarray(found[one], np.float64) for one in statistics}
 
 

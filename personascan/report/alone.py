@@ -47,8 +47,8 @@ def tails_section(part: Part) -> Section | None:
     if not part.tails:
         return None
     rows = []
-    for name, calibration in part.calibrations.items():
-        for tail, c in {part.config.scan.tail: calibration, **part.tails[name]}.items():
+    for name, tails in part.tails.items():
+        for tail, c in tails.items():
             rows.append(
                 [
                     safe(name), tail, c.keys[c.best], f"{c.z[c.best]:.1f}",
@@ -57,8 +57,10 @@ def tails_section(part: Part) -> Section | None:
                 ]
             )  # fmt: skip
     return Section(
-        "Which tail",
-        "Every place, scanned in each tail and set beside the same permutations of labels; "
+        "By the scan's own score",
+        "The published search, which is not told which rows are of H1: the mean score of "
+        f"{part.config.scan.statistic_runs} scans of every place in each tail, beside "
+        f"{part.config.scan.permutations} permutations of the labels; "
         '"either" takes the higher score of right and left. The family-wise p pays for the search '
         "over places, not for that over tails. `tails.csv` has every place.",
         Table(["", "tail", "furthest place", "z", "family-wise p", "places found"], rows),

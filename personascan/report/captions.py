@@ -48,17 +48,15 @@ def map_caption(part: Part) -> str:
         )
     z = np.concatenate([c.z for c in part.calibrations.values()])
     passing = sum(int((c.p_family <= LEVEL).sum()) for c in part.calibrations.values())
-    permutations = part.config.scan.permutations
     return (
-        "Colour is z, how far the scan's mean score lies above permuted labels: "
-        f"{z.min():.1f} to {z.max():.1f} (with {permutations} permutations it cannot exceed "
-        f"{np.sqrt(permutations):.1f}). A dot marks a family-wise p of {LEVEL:g} or less "
-        f"({passing} of {z.size} tiles)."
+        "Colour is z, how far the statistic of a place lies above permuted labels, in their "
+        f"deviations: {z.min():.1f} to {z.max():.1f}. A dot marks a family-wise p of {LEVEL:g} or "
+        f"less ({passing} of {z.size} tiles)."
     )
 
 
 def profiles_caption(part: Part) -> str:
-    """Where the clearest comparisons are highest, by the scan and by a probe."""
+    """Where the clearest comparisons are highest, by labelled tests and by a probe."""
     said = []
     ordered = sorted(part.calibrations, key=lambda name: -part.calibrations[name].z.max())
     for name in ordered[:NAMED]:

@@ -61,7 +61,8 @@ def measured(part: Part, name: str, place) -> list[float]:
     if c is not None:
         k = c.keys.index(place)
         scan = [c.score[k], c.null[k].mean(), c.null[k].std(), c.z[k], c.p[k], c.p_family[k],
-                c.p_step_down[k], apart_from(c.score[k], c.null[k])]  # fmt: skip
+                c.p_step_down[k], c.by("nodes").z[k], c.by("nodes").p_family[k],
+                apart_from(c.score[k], c.null[k])]  # fmt: skip
     alone, apart = part.detections[name][place], part.separation[name][place]
     return [
         *scan, *(getattr(alone, field) for field in DETECTION), alone.auroc_low, alone.auroc_high,
@@ -71,7 +72,7 @@ def measured(part: Part, name: str, place) -> list[float]:
 
 
 def apart_from(score: float, null_T) -> float:
-    """How many deviations of the permuted labels' scores it lies above their mean."""
+    """How many deviations of the permuted labels' values it lies above their mean."""
     deviation = null_T.std()
     return (score - null_T.mean()) / deviation if deviation else np.nan
 

@@ -33,14 +33,14 @@ def exchanged_sentence(part: Part) -> str:
     if not part.entities:
         return ""
     counts = [
-        f"{safe(name)} {count} of {entities} entities"
-        for name, (entities, count) in part.entities.items()
+        f"{safe(name)} {exchange.many} of {entities} entities"
+        for name, (entities, exchange) in part.entities.items()
     ]
     if len(counts) > NAMED:
-        name, (entities, count) = min(part.entities.items(), key=lambda one: one[1][1].number)
-        counts = [f"the fewest are {count}, of {entities} entities, for {safe(name)}"]
+        name, (entities, exchange) = min(part.entities.items(), key=lambda one: one[1][1].distinct)
+        counts = [f"the fewest are {exchange.many}, of {entities} entities, for {safe(name)}"]
     return (
         f"Where {part.terms.rows} name entities, labels of whole entities were exchanged, whatever "
-        f"their sizes, and only so that both sides can give their samples. Distinct labellings: "
-        f"{joined(counts)}; no p can be below one over their number."
+        f"their sizes. Distinct labellings: {joined(counts)}; no p can be below one over their "
+        "number (two, where the sides have equally many entities)."
     )

@@ -61,7 +61,7 @@ def runs_sheets(study: Study) -> dict[str, Sheet]:
 def scans_grouped() -> Grouped:
     return Grouped(
         "scan", "cell", "rows", "chosen", "p_judged", "precision", "recall", "returned_auroc",
-        "runs", "set_high", "set_low", "set_p", by="part", keys={"cell": "cells"},
+        "runs", "set_high", "set_low", "set_p", "at_least", by="part", keys={"cell": "cells"},
     )  # fmt: skip
 
 
@@ -74,6 +74,7 @@ def scan_line(scan) -> tuple:
         center(scan.recall_R)[0], scan.auroc, len(scan.precision_R),
         int((inside_C & (scan.directions_C == (1 if signed else 0))).sum()),
         int((inside_C & (scan.directions_C == -1)).sum()), int((scan.p_C <= 0.05).sum()),
+        np.nan if scan.tested is None else scan.tested.at_least(),
     )  # fmt: skip
 
 
@@ -86,21 +87,34 @@ def rows_words(scan) -> str:
 
 
 def nodes_grouped() -> Grouped:
-    steps = dict.fromkeys(("frequency", "null_frequency", "q", "node_p"), FINE)
+    steps = dict.fromkeys(("effect", "frequency", "null_frequency", "q", "node_p"), FINE)
     return Grouped(
-        "node", "direction", "frequency", "null_frequency", "q", "node_p", "in_set", "rank",
-        by="scan", steps=steps,
+        "node", "direction", "effect", "frequency", "null_frequency", "q", "node_p", "in_set",
+        "rank", by="scan", steps=steps,
     )  # fmt: skip
 
 
 def node_columns(scan) -> tuple:
-    """Every column of a place (a node, or a node in one direction), most often selected first."""
+    """Every node of a place in the direction of its effect, the largest first.
+
+    Without tests: every column (a node, or a node in one direction), most often selected first.
+    """
     frequency_C = np.asarray(scan.frequency_TC[0], float)
+    nodes = frequency_C.size // scan.halves
+    effect_C = np.full(frequency_C.size, np.nan)
     order = np.argsort(-frequency_C, kind="stable")
+    if scan.tested is not None:
+        effect_C = np.tile(scan.tested.effect, scan.halves)
+        order = np.argsort(-np.abs(scan.tested.effect), kind="stable")
+        if scan.halves == 2:
+            order = np.where(scan.tested.effect[order] < 0, order + nodes, order)
     null_TC = scan.frequency_TC[1:]
     null_C = null_TC.mean(0) if len(null_TC) else np.full(frequency_C.size, np.nan)
-    nodes_C = np.arange(frequency_C.size) % (frequency_C.size // scan.halves)
-    columns = (nodes_C, scan.directions_C, frequency_C, null_C, scan.q_C, scan.p_C, scan.set_TC[0])
+    nodes_C = np.arange(frequency_C.size) % nodes
+    columns = (
+        nodes_C, scan.directions_C, effect_C, frequency_C, null_C, scan.q_C, scan.p_C,
+        scan.set_TC[0],
+    )  # fmt: skip
     return *(np.asarray(c)[order] for c in columns), np.arange(1, order.size + 1)
 
 

@@ -103,7 +103,7 @@ def validation_blocks(part: Part) -> list:
     sets = plan.random_sets
     what = "A node set"
     if plan.share:
-        what = f"The {plan.share:.0%} of the nodes that are selected most often,"
+        what = f"The {plan.share:.0%} of the nodes that differ most,"
     return [
         f"{what} found on one half of the {rows_word(part)}, at the place which that half chose, "
         "judged on the other half: held-out AUROC of a logistic probe on these nodes, beside "

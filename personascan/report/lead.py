@@ -39,23 +39,51 @@ def at_a_glance(part: Part) -> Table | None:
     if not found:
         return None
     held = {0: "no", 1: "one way", 2: "both ways"}
-    header = ["", "p, all places", f"q over {compared(part)}", "other half agrees"]
-    header += ["word counts tell"] if part.texts else []
+    header = ["", "p, all places", f"q over {compared(part)}", "places", "other half agrees"]
+    header += ["beyond its words"] if part.beyond else []
+    header += ["word counts tell"] if part.texts and not part.beyond else []
+    header += ["verdict"]
     rows = [
         [
             f"**{safe(f.name)}**" if f.found else safe(f.name), f"{f.p_family:.3f}", f"{f.q:.3f}",
-            held[f.confirmed] if f.judged else "-",
-            *([wording_cell(part, f.name, ".0%")] if part.texts else []),
+            f"{f.passing} of {f.places}", held[f.confirmed] if f.judged else "-",
+            *([beyond_cell(part, f.name)] if part.beyond else []),
+            *([wording_cell(part, f.name, ".0%")] if part.texts and not part.beyond else []),
+            verdict(part, f),
         ]
         for f in found
     ]  # fmt: skip
     return Table(header, rows)
 
 
+def beyond_cell(part: Part, name: str) -> str:
+    """How much better held-out statements are told by activations than by their words."""
+    if name not in part.beyond:
+        return "-"
+    claim = part.beyond[name].claim
+    return f"{claim.difference:+.2f} ({claim.low:+.2f} to {claim.high:+.2f})"
+
+
+def verdict(part: Part, f) -> str:
+    """Whether it shows, and whether its words show as much."""
+    if not f.found:
+        return f"not found; {would_have(part, f.name)}"
+    if f.name not in part.beyond:
+        return "shows"
+    beyond = part.beyond[f.name].claim.low > 0
+    return "shows, and beyond its words" if beyond else "shows, its words too"
+
+
+def would_have(part: Part, name: str) -> str:
+    """What would have been found, so that "not found" has a size."""
+    effect = part.calibrations[name].detectable()
+    return f"a node that differs by {effect:.2f} deviations would have been, in 80%"
+
+
 def without_permutations() -> str:
     return (
         "Labels were not permuted, so that no score carries a p-value and nothing is claimed: set "
-        "`scan.permutations`."
+        "`where.permutations`."
     )
 
 
@@ -90,10 +118,10 @@ def where(part: Part) -> str:
     clear = sorted((f for f in found if f.found), key=lambda f: -f.z)
     missed = [f.name for f in found if not f.found]
     best = clear[0] if clear else max(found, key=lambda f: f.z)
-    permutations = part.config.scan.permutations
-    least = best.p_family <= 1.5 / (permutations + 1)
+    tested = part.calibrations[best.name]
+    least = best.p_family <= 1.5 * tested.floor
     sure = f"p {best.p_family:.3f} after the search over all places" + (
-        f" (the least that {permutations} permutations of the labels allow)" if least else ""
+        f" (the least that {tested.permutations} permutations of the labels allow)" if least else ""
     )
     if not clear:
         return (
@@ -101,7 +129,7 @@ def where(part: Part) -> str:
             f"{len(part.places)} places (at {LEVEL:.0%} over all of them). The nearest is "
             f"{safe(best.name)} at {safe(best.place)}: {sure}."
         )
-    others = f" Not found by the scan: {named(missed)}." if missed else ""
+    others = f" Not found: {named(missed)}." if missed else ""
     return (
         f"**{len(clear)} of {len(found)} {compared(part)} show** somewhere: "
         f"{named(f.name for f in clear)}. Most clearly {safe(best.name)} at "
@@ -161,8 +189,8 @@ def span(low: float, high: float, form: str) -> str:
 
 def what_else(part: Part) -> str:
     """Wording that explains as much, and whether edits of the nodes change answers."""
-    sentences = []
-    by_wording = [
+    sentences = [beyond_words(part)] if part.beyond else []
+    by_wording = [] if part.beyond else [
         (part.wording[f.name][0], f.name) for f in part.findings()
         if f.found and wording_tells(part, f.name)
     ]  # fmt: skip
@@ -176,7 +204,48 @@ def what_else(part: Part) -> str:
         )
     if any(found.effects for found in part.interventions):
         sentences.append(edited(part))
-    return " ".join(sentences)
+    return " ".join(filter(None, sentences))
+
+
+def beyond_words(part: Part) -> str:
+    """Which comparisons the network tells better than the words of their statements do."""
+    found = {f.name: part.beyond[f.name] for f in part.findings() if f.found}
+    if not found:
+        return ""
+    better = {n: b for n, b in found.items() if b.claim.low > 0}
+    rest = {n: b for n, b in found.items() if n not in better}
+    said = []
+    if better:
+        said.append(
+            "held-out statements are told better by activations than by their words for "
+            + joined(difference_of(n, b) for n, b in longest(better))
+            + more_than(better)
+        )
+    if rest:
+        said.append(
+            ("no better for " if better else "held-out statements are told no better by "
+             "activations than by their words for ")
+            + joined(difference_of(n, b) for n, b in longest(rest)) + more_than(rest)
+            + ", where wording is as good an explanation"
+        )  # fmt: skip
+    return f"**Beyond their words:** {'; '.join(said)}."
+
+
+def longest(found: dict) -> list:
+    """The first of them by their difference, as many as a sentence names."""
+    return sorted(found.items(), key=lambda one: -one[1].claim.difference)[:NAMED]
+
+
+def more_than(found: dict) -> str:
+    return f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+
+
+def difference_of(name: str, found) -> str:
+    claim = found.claim
+    return (
+        f"**{safe(name)}** (AUROC {found.auroc:.2f} against {found.other:.2f}: "
+        f"{claim.difference:+.2f}, {claim.low:+.2f} to {claim.high:+.2f})"
+    )
 
 
 def wording_tells(part: Part, name: str) -> bool:

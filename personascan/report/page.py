@@ -4,20 +4,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from personascan.analysis.findings import LEVEL, Finding, pooled
 from personascan.places import lines_of
 from personascan.report.alone import alone_section, tails_section, transfer_section
-from personascan.report.compared import exchanged_sentence, left_out_sentence
+from personascan.report.compared import left_out_sentence
+from personascan.report.found import found_section
 from personascan.report.intervened import intervened_section
 from personascan.report.judged import apart_section, judged_section, late_section
 from personascan.report.lead import (
     NAMED,
     at_a_glance,
-    larger_side,
     lead,
     of_personas,
-    wording_cell,
-    wording_tells,
 )
 from personascan.report.scanned import nodes_section, runs_section
 from personascan.report.section import Section, Shown, Table, block
@@ -152,82 +149,6 @@ def kept_sentence(part) -> str:
     )
 
 
-def found_section(part) -> Section:
-    """What was found, comparison by comparison, and what was not."""
-    scan, found = part.config.scan, part.findings()
-    least = 1 / (scan.permutations + 1)
-    beyond = ""
-    if least > LEVEL:
-        beyond = f" With {scan.permutations} permutations no p can reach {LEVEL:g}."
-    header = ["", "furthest place", "z", "family-wise p", "q over comparisons",
-              "places with family-wise p <= 0.05"]  # fmt: skip
-    header += ["wording, accuracy"] if part.texts else []
-    rows = [
-        [
-            safe(f.name), f.place, f"{f.z:.1f}", f"{f.p_family:.3f}", f"{f.q:.3f}",
-            f"{f.passing} of {f.places}",
-            *([wording_cell(part, f.name, ".2f")] if part.texts else []),
-        ]
-        for f in found
-    ]  # fmt: skip
-    return Section(
-        "What was found",
-        Table(header, rows),
-        *(finding_sentence(part, f) for f in found),
-        f"A place's statistic is the mean score of {scan.statistic_runs} scans, each of new "
-        "samples. The labels were permuted "
-        f"{scan.permutations} times and went through the same function; z counts deviations from "
-        "the mean of all labellings, the true one among them, place by place (so that it cannot "
-        f"exceed {np.sqrt(scan.permutations):.1f}), and the family-wise p compares it with the "
-        "highest place of every permutation, so that the search over all places is paid for (no p "
-        f"can be below {least:.3f}).{beyond} q controls the false discovery rate over comparisons "
-        "(Benjamini-Hochberg). `places.csv` has every place, `findings.csv` this table.",
-        *filter(None, [exchanged_sentence(part)]),
-    )
-
-
-def finding_sentence(part, f: Finding) -> str:
-    """One comparison in words: where, how sure, in which nodes, and whether wording explains it."""
-    accuracy = part.wording[f.name][0]
-    if f.found:
-        text = (
-            f"**{safe(f.name)}** shows at {f.passing} of {f.places} places, most clearly at "
-            f"**{safe(f.place)}** (z {f.z:.1f}, family-wise p {f.p_family:.3f})."
-        )
-    else:
-        text = (
-            f"**{safe(f.name)}** was not found: its furthest place, {safe(f.place)}, has a "
-            f"family-wise p of {f.p_family:.3f} (z {f.z:.1f})."
-        )
-    if f.judged:
-        means = pooled(f.judged)
-        p = " and ".join(f"{s.choice.p_judged:.3f}" for s in f.judged)
-        precision = means["precision"]
-        right = "nothing returned" if np.isnan(precision) else f"precision {precision:.2f}"
-        sizes = [
-            " and ".join(str(int((s.set_TC[0] & (s.directions_C == d)).sum())) for s in f.judged)
-            for d in (1, -1)
-        ]
-        chosen = [safe(s.place) for s in f.judged]
-        where = chosen[0] if len(set(chosen)) == 1 else " and ".join(chosen)
-        text += (
-            f" Chosen on one half of the {rows_word(part)} ({where}) and judged on the other: p "
-            f"{p}, {right}, recall {means['recall']:.2f}, AUROC "
-            f"{means['auroc']:.2f}"
-        )
-        text += (
-            f"; nodes that are high in {sizes[0]}, low in {sizes[1]} (q <= {part.config.node_q:g})."
-            if f.judged[0].halves == 2
-            else "."
-        )
-    if f.found and wording_tells(part, f.name):
-        text += (
-            f" Word counts alone tell {accuracy:.0%} of its statements"
-            f"{larger_side(part, [f.name])}: wording is a likely reason."
-        )
-    return text
-
-
 def separation_section(part) -> Section:
     """What a probe and the cluster metrics see, which are told the labels."""
     metrics = ("probe_auroc", "silhouette", "calinski_harabasz", "davies_bouldin", "hull_distance")
@@ -309,7 +230,7 @@ def limits_section(part) -> Section:
         notes.append(
             "Scores carry no p-value here: noise alone gives high scores and node sets that recur "
             "between runs, because all runs draw from the same rows. Compare precision with "
-            "chance, and overlaps with the number expected, or set scan.permutations."
+            "chance, and overlaps with the number expected, or set where.permutations."
         )
     elif part.texts:
         notes.append(

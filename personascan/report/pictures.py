@@ -114,7 +114,7 @@ def filled(template: str, row: dict) -> str:
 
 
 MEASURED = (
-    "comparison", "place", "z", "p_family", "p", "scan_score", "null_mean", "null_deviation",
+    "comparison", "place", "z", "p_family", "p", "statistic", "null_mean", "null_deviation",
     "auroc", "auroc_low", "auroc_high", "probe_auroc", "silhouette", "calinski_harabasz",
     "davies_bouldin", "hull_distance",
 )  # fmt: skip
@@ -123,10 +123,11 @@ PLACE = (
     Picture(
         "null", "The place beside permuted labels", places.null,
         {"null": Feed("null"), "cell": CELL},
-        "Grey: permuted labels; orange: the true ones, whose mean score ({scan_score:.1f}) lies "
-        "{distance:.1f} deviations of permuted labels above their mean ({null_mean:.1f}); z "
-        "{z:.1f}, family-wise p {p_family:.3f}, p of the place by itself {p:.3f}. The dashed line "
-        "is what 95% of the permutations' highest places stay below ({limit:.1f}).",
+        "Grey: permuted labels; orange: the true ones, whose statistic ({statistic:.3f}) lies "
+        "{distance:.1f} deviations of permuted labels above their mean ({null_mean:.3f}): z "
+        "{z:.1f}, family-wise p {p_family:.3f}, p of the place by itself {p:.3f}. By its largest "
+        "|t| of a node: z {z_nodes:.1f}, family-wise p {p_family_nodes:.3f}. The dashed line is "
+        "what 95% of the permutations' highest places stay below ({limit:.1f}).",
         "cell",
     ),
     Picture(
@@ -145,10 +146,11 @@ PLACE = (
         "cloud", columns=("text", "side", "x", "y"), hint="Point at a row to read it.",
     ),
     Picture(
-        "frequency", "How often each node is selected", places.frequency,
+        "frequency", "How far each node differs", places.frequency,
         {"nodes": Feed("nodes"), "scan": Feed("scans", only="scan")},
         "{set_high:d} nodes that are high and {set_low:d} that are low in H1 are in the node set "
-        "(filled); {set_p:d} have a family-wise p of 0.05 or less. {runs:d} runs on {rows}.",
+        "(filled); {set_p:d} have a family-wise p of 0.05 or less; of all nodes at least "
+        "{at_least:d} differ (95%). Tested on {rows}.",
         "scan",
     ),
 )  # fmt: skip

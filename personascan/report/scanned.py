@@ -90,15 +90,9 @@ def alphas_searched(scan) -> str:
 def nodes_section(part) -> Section | None:
     """How large the node sets are, and what those of one place share."""
     config = part.config
-    signed = config.scan.tail == "signed"
-    kind = "half-node (a node in one direction)" if signed else "node"
-    what = (
-        f"with q-value <= {config.node_q:g}"
-        if config.scan.permutations
-        else f"with frequency >= {config.threshold:g}"
-    )
-    header = ["", "place", rows_word(part), "nodes", "in the set: high", "low",
-              "family-wise p <= 0.05", "size of the set under permuted labels"]  # fmt: skip
+    signed, tested = config.scan.tail == "signed", bool(part.calibrations)
+    header = ["", "place", rows_word(part), "nodes", "in the set: high", "low"]
+    header += ["family-wise p <= 0.05", "at least differ (95%)"] if tested else []
     rows = []
     for name, scans in part.scans.items():
         for s in scans:
@@ -108,27 +102,24 @@ def nodes_section(part) -> Section | None:
                 if signed
                 else (int(inside.sum()), "")
             )
-            calibrated = len(s.set_TC) > 1
-            rows.append(
-                [
-                    safe(name), s.place, part_of(s), s.q_C.size // s.halves, high, low,
-                    int((s.p_C <= 0.05).sum()) if calibrated else "-",
-                    f"{s.set_TC[1:].sum(1).mean():.1f}" if calibrated else "-",
-                ]
-            )  # fmt: skip
+            line = [safe(name), s.place, part_of(s), s.q_C.size // s.halves, high, low]
+            line += [int((s.p_C <= 0.05).sum()), s.tested.at_least()] if tested else []
+            rows.append(line)
     if not rows:
         return None
     text = (
-        f"The selection frequency of a {kind} is the share of runs that returned it; the node set "
-        f"of a comparison holds those {what}. "
-        + (
-            "q is the share of false selections expected among those at least as frequent, and the "
-            "family-wise p compares each frequency, in deviations of its own permutations, with "
-            "the highest of every permutation. "
-            if config.scan.permutations
-            else ""
-        )
-        + "`nodes.csv` has every one."
+        f"Every node of these places was tested with the labels known: the node set of a "
+        f"comparison holds those with q <= {config.node_q:g} (the share of false ones expected "
+        "among those that differ as much, under the permutations), in the direction of their "
+        "effect; the family-wise p is over all nodes of the place (step-down maximum). At least so "
+        "many nodes differ, whichever: a bound that holds with 95% for every set at once. Of a "
+        "weak comparison the bound and the directions come again in other rows, the list of nodes "
+        "does not. The frequency is the share of a scan's runs that returned a node. `nodes.csv` "
+        "has every one."
+        if tested
+        else f"The selection frequency of a node is the share of runs that returned it; the node "
+        f"set of a comparison holds those with frequency >= {config.threshold:g}. `nodes.csv` has "
+        "every one."
     )
     blocks = [text, Table(header, rows)]
     overlaps = [(place, o) for place, found in part.overlaps.items() for o in found]
@@ -161,8 +152,8 @@ def overlaps_text(part, found) -> str:
     if judged:
         said += (
             "Chance and p are of sets of the same sizes that tell random halves of the H0 "
-            f"{rows_word(part)} apart, which means nothing: of every split the nodes that are "
-            "selected most often. One p of twenty is at most 0.05 by chance. "
+            f"{rows_word(part)} apart, which means nothing: of every split the nodes that differ "
+            "most. One p of twenty is at most 0.05 by chance. "
         )
     if len(found) > LINES:
         which = "with the least p" if judged else "that come first"

@@ -22,6 +22,7 @@ from personascan.sources.images.plan import ImagePlan, check_images
 from personascan.sources.language.positions import check_positions
 from personascan.sources.language.source import BASELINES
 from personascan.sources.language.templates import DATE, PromptOptions, parse_keywords
+from personascan.study.whereplan import WherePlan, check_where
 
 CHOSEN = "chosen"
 EITHER = "either"  # the tail of which the higher score of right and left counts
@@ -60,8 +61,10 @@ class ScanPlan:
     starts: str = "auto"  # or a whole number as text
     tails: tuple[str, ...] = ()  # also calibrated at every place, beside `tail`; also "either"
     mixtures: tuple[Mixture, ...] = ()  # also scanned at the named places
-    permutations: int = 200  # of the labels, to calibrate every place and the nodes; 0: none
-    statistic_runs: int = 10  # whose mean score is a place's statistic
+    # Of the labels, to set the scan's own mean score beside them at every place, and how often it
+    # selects each node; 0: none. Where a comparison shows is `where`'s to say.
+    permutations: int = 0
+    statistic_runs: int = 10  # whose mean score that is
 
     def options(self, tail: str = "") -> ScanOptions:
         """Of the scans, or with another tail. Raises InputError for a field at fault."""
@@ -117,12 +120,13 @@ class StudyConfig:
     apart: int = 100  # statements of a persona that tell the personas of a topic apart; 0: none
     separation: SeparationPlan = field(default_factory=SeparationPlan)
     runs: SplitPlan = field(default_factory=lambda: SplitPlan(60, 20, 20))
+    where: WherePlan = field(default_factory=WherePlan)
     scan: ScanPlan = field(default_factory=ScanPlan)
     detection: DetectionPlan = field(default_factory=DetectionPlan)
     validation: ValidationPlan = field(default_factory=ValidationPlan)
     intervention: InterventionPlan = field(default_factory=InterventionPlan)
-    node_q: float = 0.1  # the node set: half-nodes with q-value up to here
-    threshold: float = 0.5  # without permutations: those selected in this share of the runs
+    node_q: float = 0.05  # the node set: nodes with a q-value up to here
+    threshold: float = 0.5  # without `where.permutations`: those selected in this share of runs
     tables: str = "csv"  # of runs and nodes: or "parquet", for large studies
     units: str = ""  # the folder of finished units; "": units in `out`
     seed: int = 0
@@ -187,10 +191,11 @@ class StudyConfig:
         ):  # fmt: skip
             if len(set(given)) < len(given):
                 raise InputError(f"config.{name} names one twice: {', '.join(map(str, given))}")
-        if CHOSEN in config.scan.places and not config.scan.permutations:
+        check_where(config.where)
+        if CHOSEN in config.scan.places and not config.where.permutations:
             raise InputError(
                 'config.scan.places has "chosen", which permutations choose; set '
-                "config.scan.permutations, or name places"
+                "config.where.permutations, or name places"
             )
         return config
 
@@ -213,10 +218,12 @@ class StudyConfig:
         )
 
     @property
-    def other_tails(self) -> tuple[str, ...]:
-        """The tails that are calibrated beside that of the scans; "either" takes two."""
-        named = dict.fromkeys(t for tail in self.scan.tails for t in single_tails(tail))
-        return tuple(t for t in named if t != self.scan.tail)
+    def calibrated_tails(self) -> tuple[str, ...]:
+        """The tails whose scores are set beside permutations; "either" takes two."""
+        if not self.scan.permutations:
+            return ()
+        asked = (self.scan.tail, *self.scan.tails)
+        return tuple(dict.fromkeys(t for tail in asked for t in single_tails(tail)))
 
     def tail_options(self, tail: str) -> tuple[ScanOptions, ...]:
         """The options of a tail: two of "either"."""

@@ -49,9 +49,10 @@ def chosen_counts(config: StudyConfig, named: int, lines: int, places: int, edit
     Halves may choose one place, or a named one.
     """
     chooses, tested = CHOSEN in config.scan.places, config.intervention.places if edited else ()
-    scans = 4 * chooses + named * (1 + len(config.scan.mixtures))
+    sets = 4 * chooses + named + 2 * sum(text != CHOSEN for text in tested)
     return {
-        "localisation": scans + 2 * sum(text != CHOSEN for text in tested),
+        "nodes": sets * (config.where.permutations > 0),
+        "localisation": 2 * chooses + named * (1 + len(config.scan.mixtures)),
         "profile": lines,
         "projection": min(places, SHOWN + 2 * chooses + named),
         "validation": 2 * chooses,
@@ -68,7 +69,7 @@ def crossed_count(config: StudyConfig, comparisons: int) -> int:
 def unit_counts(config: StudyConfig, counted: Counted) -> dict[str, int]:
     """{kind: units} of one source, stage by stage; at chosen places at most so many."""
     cases, places = counted.comparisons, len(counted.widths)
-    every, permuted = cases * places, config.scan.permutations > 0
+    every, permuted = cases * places, config.where.permutations > 0
     parts = 3 if CHOSEN in config.scan.places else 1
     found = {
         "activations": (places + counted.extra) * counted.groups,
@@ -77,7 +78,10 @@ def unit_counts(config: StudyConfig, counted: Counted) -> dict[str, int]:
         "separation": every,
         "personas": places * len(counted.topics),
         "detection": every * len(tails_alone(config)),
-        "null": every * (parts + len(config.other_tails)) * permuted,
+        "where": every * parts * permuted,
+        "words": cases * bool(counted.texts) * permuted,
+        "crossfit": every * bool(counted.texts) * permuted,
+        "null": every * len(config.calibrated_tails),
     }
     for level in counted.levels:
         for number in range(len(level)):

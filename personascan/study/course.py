@@ -4,45 +4,29 @@ Places are chosen from finished units, so that the later stages are known once t
 """
 
 import functools
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
 
-from personascan.analysis.detection import Labels
-from personascan.analysis.localisation import HALVES, Choice, in_half
+from personascan.analysis.localisation import HALVES, Choice
 from personascan.calibration.calibrate import Calibration, family_of
 from personascan.calibration.family import mean_statistic
-from personascan.places import ONCE, Place, depths, lines_of
-from personascan.sources.base import Baseline, chosen
-from personascan.study import stages
-from personascan.study.comparisons import Comparison, Pool, dealt_out, first_by_hash
-from personascan.study.config import CHOSEN, Mixture, StudyConfig, single_tails
+from personascan.calibration.locate import PlaceTests
+from personascan.places import ONCE, Place
+from personascan.sources.base import chosen
+from personascan.study import located, stages
+from personascan.study.case import Units
+from personascan.study.comparisons import Pool, first_by_hash
+from personascan.study.config import CHOSEN, single_tails
 from personascan.study.intervened import (
     Jury,
     NodeSet,
     intervention_work,
     specificity_work,
 )
-from personascan.study.rows import StoredRows, stored_rows
+from personascan.study.rows import stored_rows
 from personascan.study.store import Store
 from personascan.study.units import Work
-
-
-def seed_of(seed: int, name: str) -> int:
-    """A seed for each comparison, which does not change when others come or go."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:4]) >> 1
-
-
-@dataclass(frozen=True)
-class Detector:
-    """A way of scanning rows alone."""
-
-    tail: str
-    conditional: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.tail}, within conditions" if self.conditional else self.tail
 
 
 @dataclass(frozen=True)
@@ -63,190 +47,65 @@ class Topic:
 
 
 @dataclass(frozen=True)
-class Case:
-    """One comparison in one source: its units, and what the finished ones say."""
-
-    source: object
-    comparison: Comparison
-    pool: Pool
-    wide: Pool  # the rows that are scanned alone: those of the pool, or more
-    texts: tuple[str, ...] | None  # of the pool; None where rows are no texts
-    conditions: np.ndarray  # of the wide pool
-    named: tuple[Place, ...]  # that the configuration names
-    config: StudyConfig
-    store: Store
-    edited: bool = False  # its node sets are tested by intervention
-
-    @property
-    def name(self) -> str:
-        return self.pool.name
-
-    @property
-    def seed(self) -> int:
-        return seed_of(self.config.seed, self.name)
-
-    @functools.cached_property
-    def plan(self):
-        return self.config.localisation()
-
-    @property
-    def chooses(self) -> bool:
-        """Whether halves choose places."""
-        return CHOSEN in self.config.scan.places
-
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """Parts of the rows whose places are set beside permutations."""
-        if not self.plan.permutations:
-            return ()
-        return stages.PARTS if self.chooses else stages.PARTS[:1]
-
-    def rows(self, place: Place) -> StoredRows:
-        return stored_rows(self.store, self.source, self.pool, place)
-
-    def wording(self) -> Work:
-        return stages.wording_work(self.pool, list(self.texts), self.seed)
-
-    def separation(self, place: Place) -> Work:
-        return stages.separation_work(
-            self.rows(place), self.pool, self.config.separation, self.seed
-        )
-
-    def null(self, part: str, place: Place, tail: str = "") -> Work:
-        plan = self.config.localisation(tail) if tail else self.plan
-        return stages.null_work(self.rows(place), self.pool, part, plan, self.seed)
-
-    def localisation(self, part: str, place: Place) -> Work:
-        return stages.localisation_work(
-            self.rows(place), self.pool, place, part, self.plan, self.seed
-        )
-
-    def mixed(self, place: Place, mixture: Mixture) -> Work:
-        """The scans of a place with another share of H1 among the scanned rows."""
-        plan = self.config.mixed(mixture)
-        return stages.localisation_work(
-            self.rows(place), self.pool, place, stages.ALL, plan, self.seed
-        )
-
-    @property
-    def detectors(self) -> list[Detector]:
-        """The ways in which rows are scanned alone; the first with the tail of all scans."""
-        plan = self.config.detection
-        return [
-            Detector(tail, conditional)
-            for conditional in (False, *([True] if plan.conditional else []))
-            for tail in (self.config.scan.tail, *plan.tails)
-        ]
-
-    @property
-    def labels(self) -> Labels:
-        """Of the rows that are scanned alone."""
-        return Labels(self.wide.positive_N, self.wide.clusters)
-
-    @property
-    def halves_N(self) -> np.ndarray:
-        """The half of each of these rows."""
-        return in_half(self.wide.strata, self.seed, self.wide.clusters)
-
-    def alone(self, place: Place, detector: Detector) -> Work:
-        """Rows scanned alone."""
-        conditions = self.conditions if detector.conditional else None
-        return stages.detection_work(
-            stored_rows(self.store, self.source, self.wide, place),
-            Labels(self.wide.positive_N, self.wide.clusters, conditions),
-            self.config.detection, self.config.tail_options(detector.tail), self.seed,
-        )  # fmt: skip
-
-    def detection(self, place: Place) -> Work:
-        return self.alone(place, self.detectors[0])
-
-    def baseline(self, baseline: Baseline) -> Work:
-        return stages.baseline_work(
-            stored_rows(self.store, self.source, self.wide, baseline.place),
-            self.labels, baseline.method,
-            self.config.detection, self.seed,
-        )  # fmt: skip
-
-    def transfer(self, place: Place, others: list["Case"]) -> Work:
-        """A probe of the other comparisons, held to this one; no entity is on both sides."""
-        pools = [other.pool for other in others]
-        judged, pools = dealt_out(self.source.groups, self.pool, pools, self.seed)
-        rows, *trained = (
-            stored_rows(self.store, self.source, pool, place) for pool in (judged, *pools)
-        )
-        labelled = [(one, pool.positive_N) for one, pool in zip(trained, pools, strict=True)]
-        return stages.transfer_work(rows, judged, labelled, self.config.separation.probe_c)
+class Case(Units):
+    """A comparison's course: what is done where, and what the finished units say."""
 
     def validation(self, chooser: str, judge: str, place: Place) -> Work:
-        found, plan = self.localisation(chooser, place).unit, self.config.validation
-        file = self.store.array_path(found, "frequency_TC" if plan.share else "set_TC")
+        found, plan = self.nodes(chooser, place).unit, self.config.validation
+        file = self.store.array_path(found, "size_1C" if plan.share else "set_1C")
         return stages.validation_work(
             self.rows(place), self.pool, self.texts, (found, str(file)), (chooser, judge), plan,
             self.seed,
         )  # fmt: skip
 
-    @property
-    def lines(self) -> dict[tuple, list[Place]]:
-        """The layers of each site and position."""
-        return lines_of(self.source.places)
-
-    def profile(self, line: list[Place]) -> Work:
-        units = [self.detection(place).unit for place in line]
-        files = [str(self.store.array_path(unit, "score_N")) for unit in units]
-        at = list(depths(line, self.source.layers).values())
-        resamples = self.config.validation.bootstrap
-        return stages.profile_work(units, files, self.wide, at, resamples, self.seed)
-
-    def projection(self, place: Place) -> Work:
-        return stages.projection_work(self.rows(place), self.pool)
-
     def searches(self) -> list[Work]:
         """Everything that is done at every place."""
         works = [] if self.texts is None else [self.wording()]
+        works += [self.words()] if self.judges_words else []
         works += [self.baseline(baseline) for baseline in self.source.baselines]
         for place in self.source.places:
             works += [self.separation(place)]
             works += [self.alone(place, detector) for detector in self.detectors]
-            works += [self.null(part, place) for part in self.parts]
-            works += [self.null(stages.ALL, place, tail) for tail in self.one_sided]
+            works += [self.where(part, place) for part in self.parts]
+            works += [self.crossfit(place)] if self.judges_words else []
+            works += [self.null(place, tail) for tail in self.config.calibrated_tails]
         return works
 
-    @property
-    def one_sided(self) -> tuple[str, ...]:
-        """The tails that are calibrated beside that of the scans."""
-        return self.config.other_tails if self.plan.permutations else ()
-
-    def scores(self, part: str, place: Place, tail: str) -> np.ndarray:
-        """Of every run of every labelling [T + 1, R], from finished units."""
+    def scores(self, place: Place, tail: str) -> np.ndarray:
+        """Of the scans of every labelling [T + 1, R], from finished units."""
         found = [
-            self.store.read(
-                self.null(part, place, "" if t == self.config.scan.tail else t).unit
-            ).arrays["scores_TR"]
+            self.store.read(self.null(place, t).unit).arrays["scores_TR"]
             for t in single_tails(tail)
         ]
         return np.max(found, axis=0)
 
-    def calibrated(self, part: str, tail: str = "") -> Calibration:
-        """The family of all places, from finished units."""
-        places, tail = self.source.places, tail or self.config.scan.tail
-        scores = [self.scores(part, place, tail) for place in places]
+    def calibrated(self, tail: str) -> Calibration:
+        """The family of all places by the scan's own score, from finished units."""
+        places = self.source.places
+        scores = [self.scores(place, tail) for place in places]
         plan = self.config.localisation(single_tails(tail)[0])
         return family_of(
-            tuple(places), mean_statistic(scores), plan.statistic_options(),
-            stages.part_plan(plan, part).runs, stages.part_seed(part, self.seed),
-        )  # fmt: skip
+            tuple(places), mean_statistic(scores), plan.statistic_options(), plan.runs, self.seed
+        )
 
     @functools.cached_property
     def tails(self) -> dict[str, Calibration]:
-        """{tail: the family of all places} of the tails beside that of the scans."""
+        """{tail: the family of all places by the scan's own score}, where that is asked for."""
         if not self.plan.permutations:
             return {}
-        return {tail: self.calibrated(stages.ALL, tail) for tail in self.config.scan.tails}
+        asked = (self.config.scan.tail, *self.config.scan.tails)
+        return {tail: self.calibrated(tail) for tail in asked}
 
     @functools.cached_property
-    def calibrations(self) -> dict[str, Calibration]:
+    def calibrations(self) -> dict[str, PlaceTests]:
         """{part: its family}, read once."""
-        return {part: self.calibrated(part) for part in self.parts}
+        return {part: self.tested(part) for part in self.parts}
+
+    def tested(self, part: str) -> PlaceTests:
+        """The family of all places, from finished units."""
+        places = self.source.places
+        results = [self.store.read(self.where(part, place).unit) for place in places]
+        return located.tests_of(tuple(places), results, self.chosen(part), self.config.where)
 
     def choices(self) -> list[tuple[str, str, Place, Choice]]:
         """(half that chose, half that judges, place, how) both ways round."""
@@ -265,19 +124,29 @@ class Case:
 
     def localisations(self) -> list[Work]:
         """The scans at the chosen places and the named ones."""
-        works = [
-            self.localisation(part, place)
-            for chooser, judge, place, _ in self.choices()
-            for part in (chooser, judge)
-        ]
-        works += [self.localisation(finder, place) for finder, _, place in self.intervened]
+        works = [self.localisation(judge, place) for _, judge, place, _ in self.choices()]
         works += [self.localisation(stages.ALL, place) for place in self.named]
+        works += [self.nodes(part, place) for part, place in self.sets]
         works += [
             self.mixed(place, mixture)
             for place in self.named
             for mixture in self.config.scan.mixtures
         ]
         return works + [self.profile(line) for line in self.lines.values()]
+
+    @property
+    def sets(self) -> list[tuple[str, Place]]:
+        """(part, place) of every set of nodes that is found."""
+        if not self.parts:
+            return []
+        found = [
+            (part, place)
+            for chooser, judge, place, _ in self.choices()
+            for part in (chooser, judge)
+        ]
+        found += [(finder, place) for finder, _, place in self.intervened]
+        found += [(stages.ALL, place) for place in self.named]
+        return list(dict.fromkeys(found))
 
     def validations(self) -> list[Work]:
         """The node sets of each half at the place that it chose, judged on the other."""
@@ -297,13 +166,13 @@ class Case:
 
     def node_set(self, half: str, place: Place) -> NodeSet:
         """What a half of the rows found at a place."""
-        unit = self.localisation(half, place).unit
+        unit = self.nodes(half, place).unit
         heads = Place("head_out", place.layer, place.position)
         there = heads in self.source.places and place.site not in ONCE
         return NodeSet(
             self.name, place, half, self.rows(place), stages.part_rows(self.pool, half, self.seed),
             self.pool.positive_N, unit,
-            *(str(self.store.array_path(unit, name)) for name in ("set_TC", "frequency_TC")),
+            *(str(self.store.array_path(unit, name)) for name in ("set_1C", "size_1C")),
             self.rows(heads) if there else None, getattr(self.source, "head_width", 1),
         )  # fmt: skip
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from personascan.analysis.findings import LEVEL, pooled
-from personascan.analysis.heads import head_of, head_shares
+from personascan.analysis.heads import head_of, selected_share
 from personascan.analysis.separation import METRICS
 from personascan.errors import InputError
 from personascan.interventions.design import FOUND
@@ -21,7 +21,8 @@ WHERE = ("model", "level")
 PLACE = ("site", "layer", "position")
 DIRECTIONS = {1: "high", -1: "low", 0: ""}
 SCAN_COLUMNS = (
-    "scan_score", "null_mean", "null_deviation", "z", "p", "p_family", "p_step_down",
+    "statistic", "null_mean", "null_deviation", "z", "p", "p_family", "p_step_down", "z_nodes",
+    "p_family_nodes",
 )  # fmt: skip
 
 
@@ -75,7 +76,8 @@ def place_rows(part: Part):
             if calibration is not None:
                 null_T, c = calibration.null[index], calibration
                 scan = [c.score[index], null_T.mean(), null_T.std(), c.z[index], c.p[index],
-                        c.p_family[index], c.p_step_down[index]]  # fmt: skip
+                        c.p_family[index], c.p_step_down[index], c.by("nodes").z[index],
+                        c.by("nodes").p_family[index]]  # fmt: skip
             values = [
                 values[metric]
                 for metric in METRICS
@@ -109,12 +111,13 @@ def node_rows(part: Part):
         nodes = scan.q_C.size // scan.halves
         null_TC = scan.frequency_TC[1:]
         null_C = null_TC.mean(0) if len(null_TC) else np.full(scan.q_C.size, np.nan)
+        effect_D = np.full(nodes, np.nan) if scan.tested is None else scan.tested.effect
         for column, direction in enumerate(scan.directions_C):
             node = column % nodes
             head = head_of(node, part.head_width) if scan.place.site == "head_out" else np.nan
             yield (
                 *place_cells(scan.place), name, part_of(scan), node, head,
-                DIRECTIONS[int(direction)], float(scan.frequency_TC[0, column]),
+                DIRECTIONS[int(direction)], effect_D[node], float(scan.frequency_TC[0, column]),
                 float(null_C[column]), int(scan.set_TC[0, column]), scan.q_C[column],
                 scan.p_C[column],
             )  # fmt: skip
@@ -124,10 +127,10 @@ def head_rows(part: Part):
     for name, scan in all_scans(part):
         if scan.place.site != "head_out":
             continue
-        runs = part.config.runs.runs
-        heads = head_shares(scan.frequency_TC, scan.halves, part.head_width, runs)
-        columns = (heads.share, heads.null_mean, heads.p_family)
-        for head, values in enumerate(zip(*columns, strict=True)):
+        share_H = selected_share(scan.frequency_TC[0], scan.halves, part.head_width)
+        none_H, heads = np.full(share_H.size, np.nan), scan.heads
+        tested = (heads.r2, heads.null_mean, heads.p_family) if heads else (none_H,) * 3
+        for head, values in enumerate(zip(share_H, *tested, strict=True)):
             yield *place_cells(scan.place), name, part_of(scan), head, *map(float, values)
 
 
@@ -154,7 +157,16 @@ def finding_rows(part: Part):
             "; ".join(f"{s.choice.p_judged:.6g}" for s in judged),
             *(means[k] for k in ("precision", "recall", "auroc")),
             *("; ".join(map(str, sizes)) for sizes in sets),
+            "; ".join(str(s.tested.at_least()) for s in judged), *beyond_cells(part, found.name),
         )  # fmt: skip
+
+
+def beyond_cells(part: Part, name: str) -> tuple:
+    """Held-out AUROC of the chosen places and of word counts, and their difference."""
+    found = part.beyond.get(name)
+    if found is None:
+        return (np.nan,) * 5
+    return found.auroc, found.other, found.claim.difference, found.claim.low, found.claim.high
 
 
 ALONE = (
@@ -176,9 +188,9 @@ def detection_rows(part: Part):
 
 
 def tail_rows(part: Part):
-    """Every place calibrated in each tail; the first is that of the scans."""
-    for name, others in part.tails.items():
-        for tail, c in {part.config.scan.tail: part.calibrations[name], **others}.items():
+    """Every place by the scan's own score in each tail; the first is that of the scans."""
+    for name, tails in part.tails.items():
+        for tail, c in tails.items():
             for index, place in enumerate(c.keys):
                 yield (
                     *place_cells(place), name, tail, c.score[index], c.z[index], c.p[index],
@@ -274,7 +286,8 @@ TABLES = {
         (
             "comparison", "wording_accuracy", *PLACE, "z", "p_family", "q_over_comparisons",
             "places_passing", "places", "places_chosen", "p_on_the_other_half", "precision",
-            "recall", "auroc", "node_set_high", "node_set_low",
+            "recall", "auroc", "node_set_high", "node_set_low", "nodes_at_least", "held_out_auroc",
+            "words_auroc", "beyond_words", "beyond_words_low", "beyond_words_high",
         ),
         finding_rows,
     ),
@@ -288,14 +301,14 @@ TABLES = {
     ),
     "nodes": Table(
         (
-            *SCANNED, "node", "head", "direction", "frequency", "null_frequency", "in_set", "q",
-            "p_family",
+            *SCANNED, "node", "head", "direction", "effect", "frequency", "null_frequency",
+            "in_set", "q", "p_family",
         ),
         node_rows,
     ),
     "detection": Table((*PLACE, "comparison", "method", "tail", *ALONE), detection_rows),
     "tails": Table(
-        (*PLACE, "comparison", "tail", "scan_score", "z", "p", "p_family"), tail_rows
+        (*PLACE, "comparison", "tail", "statistic", "z", "p", "p_family"), tail_rows
     ),
     "transfer": Table(
         (*PLACE, "comparison", "auroc", "auroc_low", "auroc_high", "trained_on"), transfer_rows
@@ -336,7 +349,9 @@ TABLES = {
         profile_rows,
     ),
     "personas": Table((*PLACE, "topic", "precision", "f1", "accuracy", "chance"), persona_rows),
-    "heads": Table((*SCANNED, "head", "share_selected", "null_mean", "p_family"), head_rows),
+    "heads": Table(
+        (*SCANNED, "head", "share_selected", "r2", "r2_permuted", "p_family"), head_rows
+    ),
     "overlaps": Table(
         (
             *PLACE, "comparisons", "observed", "expected_by_chance", "exclusive", "chance_mean",

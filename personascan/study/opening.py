@@ -11,6 +11,7 @@ from personascan.analysis.detection import Labels, check_splits
 from personascan.analysis.localisation import LocalisationPlan
 from personascan.analysis.separation import check_folds, sample_sizes
 from personascan.calibration.exchange import check_exchange, exchanged
+from personascan.calibration.exchangeable import exchange_of
 from personascan.errors import InputError
 from personascan.hashes import RUN_AGAIN, file_sha256
 from personascan.interventions.exchange import read_direction
@@ -24,9 +25,10 @@ from personascan.sources.images.source import image_sources
 from personascan.sources.language.source import BASELINES, LIKELIHOOD, LanguageSource
 from personascan.sources.language.statements import Statement, load_statements, statement_files
 from personascan.study import stages
+from personascan.study.case import seed_of
 from personascan.study.comparisons import Comparison, Pool, comparisons, draw_pool, draw_topics
-from personascan.study.config import CHOSEN, StudyConfig, single_tails
-from personascan.study.course import Case, Topic, seed_of
+from personascan.study.config import CHOSEN, StudyConfig
+from personascan.study.course import Case, Topic
 from personascan.study.intervened import direction_sha256
 from personascan.study.store import Store
 from personascan.study.units import Work
@@ -220,10 +222,8 @@ def refuse_impossible(config: StudyConfig, groups) -> None:
     halved = [plan.halved()] if CHOSEN in config.scan.places else []
     mixed = [config.mixed(mixture) for mixture in config.scan.mixtures]
     searched = [(one.options, one.runs) for one in (plan, *halved, *mixed)]
-    if plan.permutations:
-        tails = [t for tail in ("", *config.scan.tails) for t in single_tails(tail)]
-        calibrated = [config.localisation(tail) for tail in tails] + halved
-        searched += [(one.statistic_options(), one.runs) for one in calibrated]
+    calibrated = [config.localisation(tail) for tail in config.calibrated_tails]
+    searched += [(one.statistic_options(), one.runs) for one in calibrated]
     for options, runs in searched:
         if note := options.unattainable(runs.background):
             raise InputError(note)
@@ -251,26 +251,27 @@ def refuse_parts(config: StudyConfig, pool: Pool, plan: LocalisationPlan, halves
 
     Of few or of large entities a half can be quite small.
     """
-    seed, chooses = seed_of(config.seed, pool.name), CHOSEN in config.scan.places
+    seed = seed_of(config.seed, pool.name)
     try:
         check_folds(pool.positive_N, config.separation, pool.clusters)
         for part in stages.PARTS if halves else stages.PARTS[:1]:
-            permuted = plan.permutations and (part == stages.ALL or chooses)
-            check_part(pool, stages.part_plan(plan, part), part, seed, permuted)
+            check_part(config, pool, stages.part_plan(plan, part), part, seed)
     except InputError as error:
         raise InputError(f"{pool.name}: {error}") from error
 
 
-def check_part(pool: Pool, plan: LocalisationPlan, part: str, seed: int, permuted: bool) -> None:
+def check_part(config, pool: Pool, plan: LocalisationPlan, part: str, seed: int) -> None:
     """Raise InputError where the rows of a part cannot give its samples or labellings."""
     chosen = stages.part_rows(pool, part, seed)
     positive_N, clusters_N = pool.positive_N[chosen], stages.part_clusters(pool, chosen)
     h1 = int(positive_N.sum())
     try:
         check_sizes(positive_N.size - h1, h1, plan.runs, largest(clusters_N))
-        if permuted and clusters_N is None:
+        if config.where.permutations:
+            exchange_of(positive_N, entities=clusters_N)
+        if plan.permutations and clusters_N is None:
             check_exchange(positive_N, plan.runs, plan.permutations)
-        elif permuted:
+        elif plan.permutations:
             exchanged(positive_N, plan.runs, plan.permutations, seed, clusters_N)
     except InputError as error:
         where = "" if part == stages.ALL else f"of half {part} of the rows, which chooses a place, "

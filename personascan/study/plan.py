@@ -7,6 +7,7 @@ from one unit of it, done here on random numbers of its shape, with few permutat
 from dataclasses import dataclass
 
 from personascan.calibration.calibrate import calibration_bytes
+from personascan.calibration.statistics import AT_ONCE
 from personascan.interventions.design import count_ways
 from personascan.memory import human_bytes
 from personascan.models.load import inspect_model
@@ -35,7 +36,15 @@ from personascan.study.timing import time_units
 from personascan.workers import WORKER_BYTES
 
 RECORD_BYTES = 2000  # of a unit's JSON file, about
-EVERYWHERE = ("separation", "personas", "detection", "null", "transfer")  # at every place
+EVERYWHERE = (
+    "separation",
+    "personas",
+    "detection",
+    "where",
+    "crossfit",
+    "null",
+    "transfer",
+)  # at every place
 READING = ("intervention", "specificity")
 
 
@@ -165,7 +174,8 @@ def plan_stages(config: StudyConfig, counted: Counted) -> list[Stage]:
     calibration = calibration_bytes(
         (rows, nodes), plan.runs, plan.permutations, plan.statistic_runs, plan.options
     )
-    disk, memory = unit_bytes(config, counted, nodes, rows), unit_memory(nodes, rows, calibration)
+    disk = unit_bytes(config, counted, nodes, rows)
+    memory = unit_memory(nodes, rows, calibration, config.where.permutations)
     timed = time_units(config, counted, units)
     found = []
     for kind, number in units.items():
@@ -188,12 +198,11 @@ def whole_units(config: StudyConfig, counted: Counted, kind: str, number: int) -
     chooses, every = CHOSEN in config.scan.places, counted.comparisons * len(counted.widths)
     if kind == "detection":
         return every * sum(len(single_tails(tail)) for tail in tails_alone(config))
-    if kind == "null":
-        return every * (1 + chooses + len(config.other_tails))
-    if kind == "localisation":
-        scans = number / counted.comparisons
-        named = counted.named * (1 + len(config.scan.mixtures))
-        return counted.comparisons * (named + (scans - named) / 2)
+    if kind == "where":
+        return every * (1 + chooses)
+    if kind in ("localisation", "nodes"):
+        whole = counted.named * (1 + len(config.scan.mixtures) * (kind == "localisation"))
+        return counted.comparisons * whole + (number - counted.comparisons * whole) / 2
     return number
 
 
@@ -209,19 +218,26 @@ def unit_bytes(config: StudyConfig, counted: Counted, nodes: int, rows: int) -> 
         "null": 8 * labellings * plan.statistic_runs,
         "localisation": kept,
         "projection": 16 * rows,
-        "split": 4 * plan.permutations * nodes,
+        "split": 4 * config.where.permutations * nodes,
+        "where": 16 * config.where.permutations,
+        "nodes": 80 * nodes,
+        "crossfit": 8 * rows,
+        "words": 16 * rows,
     }
     found = {kind: RECORD_BYTES + size for kind, size in arrays.items()}
     return found | {"activations": 4 * counted.rows * sum(counted.widths) // max(held, 1)}
 
 
-def unit_memory(nodes: int, rows: int, calibration: int) -> dict[str, int]:
+def unit_memory(nodes: int, rows: int, calibration: int, labellings: int) -> dict[str, int]:
     """What a unit takes while it is done, by kind."""
     place = 8 * rows * nodes
+    tested = 3 * place + 4 * (rows + nodes) * min(labellings, AT_ONCE) + 12 * min(rows, nodes) ** 2
+    every = 3 * place + 20 * labellings * nodes
     return {
         "separation": SEPARATION_BYTES * rows * nodes, "personas": place, "detection": place,
         "baseline": place, "projection": 2 * place, "transfer": 6 * place, "validation": 6 * place,
-        "null": calibration, "localisation": calibration, "split": calibration,
+        "null": calibration, "localisation": calibration, "where": tested, "crossfit": tested,
+        "nodes": every, "split": every,
     }  # fmt: skip
 
 

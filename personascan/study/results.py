@@ -1,10 +1,11 @@
 """What a study found, put together from finished units alone."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from personascan.analysis.crossfit import Beyond, beyond
 from personascan.analysis.detection import Detection, Labels
 from personascan.analysis.differences import Difference, compare_networks
 from personascan.analysis.findings import Finding, findings
@@ -15,16 +16,18 @@ from personascan.analysis.profiles import Profile
 from personascan.analysis.separation import Separation
 from personascan.analysis.transfer import Transfer
 from personascan.calibration.calibrate import Calibration
-from personascan.calibration.exchange import Count, count_labellings
+from personascan.calibration.exchangeable import Exchange, exchange_of
+from personascan.calibration.locate import PlaceTests
 from personascan.places import Place
 from personascan.sources.base import Source, Terms
-from personascan.study import stages
+from personascan.study import located, stages
+from personascan.study.case import Detector
 from personascan.study.comparisons import LeftOut
 from personascan.study.config import StudyConfig
-from personascan.study.course import Case, Detector, Topic, crossed
+from personascan.study.course import Case, Topic, crossed
 from personascan.study.effects import Crossed, TestedEffects, crossed_effects, tested_effects
 from personascan.study.intervened import read_tested
-from personascan.study.splits import chance_frequencies
+from personascan.study.splits import chance_sizes
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,9 @@ class Part:
     alone: dict[str, dict[Detector, dict[Place, Detection]]] = field(repr=False)
     baselines: dict[str, dict[str, tuple[Place, Detection]]] = field(repr=False)  # by their names
     transfers: dict[str, dict[Place, Transfer]]  # probes of the other comparisons
-    tails: dict[str, dict[str, Calibration]] = field(repr=False)  # beside that of the scans
+    tails: dict[str, dict[str, Calibration]] = field(repr=False)  # by the scans' own scores
     projections: dict[str, list[Projection]] = field(repr=False)
-    calibrations: dict[str, Calibration] = field(repr=False)  # empty without permutations
+    calibrations: dict[str, PlaceTests] = field(repr=False)  # empty without permutations
     scans: dict[str, list[PlaceScan]] = field(repr=False)  # chosen places judged apart, then named
     validations: dict[str, list[Validated]] = field(repr=False)  # each half's set, on the other
     overlaps: dict[Place, list[Overlap]] = field(repr=False)  # of the named places
@@ -80,7 +83,9 @@ class Part:
     specificity: list[Crossed] = field(repr=False)  # of every set on every comparison
     left_out: dict[str, LeftOut] = field(default_factory=dict)  # rows that were not compared
     # Entities, and their distinct labellings: of comparisons whose rows have entities.
-    entities: dict[str, tuple[int, Count]] = field(default_factory=dict)
+    entities: dict[str, tuple[int, Exchange]] = field(default_factory=dict)
+    # Held-out rows told by the chosen places, beside word counts; empty where rows are no texts.
+    beyond: dict[str, Beyond] = field(default_factory=dict)
 
     @property
     def detections(self) -> dict[str, dict[Place, Detection]]:
@@ -239,14 +244,28 @@ def read_part(cases: list[Case], topics: list[Topic]) -> Part:
         specificity=specificity_of(cases),
         left_out={case.name: case.pool.left_out for case in cases},
         entities={case.name: entities_of(case) for case in cases if case.pool.clusters is not None},
+        beyond={case.name: beyond_words(case) for case in cases if case.judges_words},
     )
 
 
-def entities_of(case: Case) -> tuple[int, Count]:
+def entities_of(case: Case) -> tuple[int, Exchange]:
     """How many entities the rows have, and in how many ways these can be labelled."""
     pool = case.pool
-    count = count_labellings(pool.positive_N, case.plan.runs, pool.clusters)
-    return np.unique(pool.clusters).size, count
+    return np.unique(pool.clusters).size, exchange_of(pool.positive_N, entities=pool.clusters)
+
+
+def beyond_words(case: Case) -> Beyond:
+    """How much better the chosen places tell held-out statements than their words do."""
+    told = case.store.read(case.words().unit).arrays
+    found = {
+        place: located.crossfit_of(case.store.read(case.crossfit(place).unit))
+        for place in case.source.places
+    }
+    plan = case.config.validation
+    return beyond(
+        found, told["score_N"], case.pool.positive_N, told["fold_N"], resamples=plan.bootstrap,
+        level=plan.level, seed=case.seed, clusters_N=case.pool.clusters,
+    )  # fmt: skip
 
 
 def interventions_of(cases: list[Case]) -> list[TestedEffects]:
@@ -284,18 +303,23 @@ def wording_of(case: Case) -> tuple[float, float]:
 def scans_of(case: Case) -> list[PlaceScan]:
     """At the places that halves chose, judged on the other half, then at the named ones."""
 
-    def scan(part, place, choice=None):
-        work = case.localisation(part, place)
-        return stages.scan_of(place, work, case.store.read(work.unit), choice)
+    def scan(part, place, choice=None, mixture=None):
+        work = case.mixed(place, mixture) if mixture else case.localisation(part, place)
+        mixed = str(mixture) if mixture else ""
+        found = stages.scan_of(place, work, case.store.read(work.unit), choice, mixed)
+        if not case.parts:
+            return found
+        result = case.store.read(case.nodes(part, place).unit)
+        found = found.with_tests(located.nodes_of(result), case.config.node_q)
+        return replace(found, heads=located.heads_of(result))
 
     found = [scan(judge, place, choice) for _, judge, place, choice in case.choices()]
     found += [scan(stages.ALL, place) for place in case.named]
-    for place in case.named:
-        for mixture in case.config.scan.mixtures:
-            work = case.mixed(place, mixture)
-            result = case.store.read(work.unit)
-            found.append(stages.scan_of(place, work, result, mixture=str(mixture)))
-    return found
+    return found + [
+        scan(stages.ALL, place, mixture=mixture)
+        for place in case.named
+        for mixture in case.config.scan.mixtures
+    ]
 
 
 def detection_at(case: Case, place: Place, detector: Detector) -> Detection:
@@ -344,4 +368,4 @@ def place_overlaps(place: Place, scans: dict[str, list[PlaceScan]], cases) -> li
     """The overlaps of the node sets of a named place, beside chance."""
     at = {n: s for n, found in scans.items() for s in found if s.place == place and s.plain}
     sets = {name: scan.nodes_D for name, scan in at.items()}
-    return overlaps(sets, chance_frequencies(cases, place), cases[0].config.seed)
+    return overlaps(sets, chance_sizes(cases, place), cases[0].config.seed)

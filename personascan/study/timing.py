@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from personascan.analysis.chance import split_labels, split_plan
+from personascan.analysis.chance import can_split, split_labels
 from personascan.analysis.detection import Labels
-from personascan.study import stages
+from personascan.study import located, stages
+from personascan.study.case import seed_of
 from personascan.study.config import StudyConfig
 from personascan.study.counts import Counted
-from personascan.study.course import seed_of
 from personascan.study.rows import StoredRows
 from personascan.study.splits import split
 from personascan.study.store import Store
@@ -47,15 +47,13 @@ class Trial:
         path = self.stored(name, self.rng.normal(size=shape).astype(np.float32))
         return StoredRows(((path, np.arange(number)),), ("",), shape)
 
-    def of_labellings(self, function, *before, chosen=None, side_N=None, runs=None) -> float:
+    def of_labellings(self, function, *before) -> float:
         """Of all permutations, from two units of few: most of the work is in proportion."""
-        if chosen is None:
-            chosen, side_N = np.arange(self.positive_N.size), self.positive_N
-        asked, seconds = self.plan.permutations, []
+        chosen, asked, seconds = np.arange(self.positive_N.size), self.plan.permutations, []
         some = [min(asked, few) for few in TRIED]
         for few in some:
-            plan = replace(self.plan, runs=runs or self.plan.runs, permutations=few)
-            arguments = (self.rows, *before, chosen, side_N, None, plan, self.seed)
+            plan = replace(self.plan, permutations=few)
+            arguments = (self.rows, *before, chosen, self.positive_N, None, plan, self.seed)
             seconds.append(timed(function, *arguments))
         if some[0] == some[1]:
             return seconds[1]
@@ -102,14 +100,35 @@ class Trial:
     def projection(self) -> float:
         return timed(stages.projection, self.rows)
 
+    def where(self) -> float:
+        part, plan = self.every_row(), self.config.where
+        asked = (*located.ALWAYS, plan.statistic)
+        return timed(located.where, self.rows, part, asked, plan.permutations, self.seed)
+
+    def nodes(self) -> float:
+        plan, halves = self.config.where, self.plan.options.sides.halves
+        rest = plan.permutations, self.config.node_q, halves, self.seed
+        return timed(located.nodes, self.rows, self.every_row(), *rest)
+
+    def crossfit(self) -> float:
+        plan = self.config.where
+        rest = plan.folds, plan.fold_permutations, self.seed
+        return timed(located.crossfit, self.rows, self.every_row(), *rest)
+
+    def words(self) -> float:
+        texts, folds = list(self.counted.texts), self.config.where.folds
+        return timed(located.words, texts, self.every_row(), folds, self.seed)
+
+    def every_row(self) -> located.Chosen:
+        return located.Chosen(np.arange(self.positive_N.size), self.positive_N, None)
+
     def split(self) -> float:
-        """None where H0 has too few rows to be split."""
-        h0 = np.flatnonzero(~self.positive_N)
+        """Of nothing where H0 has too few rows to be split."""
+        h0, splits = np.flatnonzero(~self.positive_N), self.config.where.permutations
         half_N = split_labels(len(h0), self.seed)
-        runs = split_plan(self.plan.runs, half_N)
-        if runs is None:
+        if not can_split(half_N, splits):
             return 0.0
-        return self.of_labellings(split, chosen=h0, side_N=half_N, runs=runs)
+        return timed(split, self.rows, h0, half_N, None, splits, self.seed)
 
     def transfer(self) -> float:
         others = max(map(len, self.counted.levels)) - 1

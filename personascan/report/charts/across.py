@@ -17,7 +17,7 @@ PANEL = 250
 PAIRS = 40  # of node sets, at most
 BY_NUMBER = alt.EncodingSortField("of", op="min")  # as the study has them
 MEASURES = {
-    "z": "z: above permuted labels, in deviations of all labellings",
+    "z": "z: above permuted labels, in their deviations",
     "auroc": "AUROC of rows scanned alone (0.5 is chance)",
     "probe_auroc": "AUROC of a probe, held out (0.5 is chance)",
     "silhouette": "silhouette (higher is further apart)",

@@ -122,19 +122,24 @@ def cloud() -> alt.Chart:
 
 
 def frequency() -> alt.Chart:
-    """How often each node is selected; filled where it is of the node set."""
+    """How far each node differs; filled where it is of the node set.
+
+    Where labels were not permuted: how often it is selected.
+    """
     directions = alt.Scale(
         domain=[1, -1, 0], range=[alt.ExprRef("h1"), alt.ExprRef("h0"), alt.ExprRef("soft")]
     )
     named = "datum.value == 1 ? 'high' : datum.value == -1 ? 'low' : 'either'"
-    base = data("nodes").encode(
+    height = "isValid(datum.effect) ? datum.effect : datum.frequency"
+    base = data("nodes").transform_calculate(height=height).encode(
         alt.X("rank:Q", scale=alt.Scale(type="log", nice=False),
-              title="nodes, most often selected first", axis=alt.Axis(format="~s", grid=False)),
-        alt.Y("frequency:Q", scale=alt.Scale(domain=[0, 1]), title="selection frequency"),
+              title="nodes, largest first", axis=alt.Axis(format="~s", grid=False)),
+        alt.Y("height:Q", title="effect, in deviations"),
         alt.Color("direction:N", scale=directions,
                   legend=alt.Legend(title=None, labelExpr=named, orient="top")),
         tooltip=[
-            "node:Q", alt.Tooltip("direction:Q"), alt.Tooltip("frequency:Q", format=".3f"),
+            "node:Q", alt.Tooltip("direction:Q"), alt.Tooltip("effect:Q", format=".2f"),
+            alt.Tooltip("frequency:Q", format=".3f"),
             alt.Tooltip("null_frequency:Q", format=".3f", title="under permuted labels"),
             alt.Tooltip("q:Q", format=".3f"),
             alt.Tooltip("node_p:Q", format=".3f", title="family-wise p"),

@@ -37,7 +37,7 @@ function plainTable(rows, names, limit) {
 
 const DIRECTIONS = { 1: "high", "-1": "low", 0: "either" };
 const NODE_COLUMNS = {
-  node: "node", direction: "direction", frequency: "selection frequency",
+  node: "node", direction: "direction", effect: "effect (deviations)", frequency: "selection frequency",
   null_frequency: "under permuted labels", q: "q", node_p: "family-wise p", in_set: "in the set",
 };
 const SHOWN_NODES = 50;
@@ -47,7 +47,7 @@ class NodeTable {
   constructor(place) {
     this.place = place;
     this.rows = [];
-    this.sort = { name: "frequency", up: false };
+    this.sort = { name: "rank", up: true };
     this.shown = SHOWN_NODES;
     this.fields = {
       node: element("input", { type: "text", inputMode: "numeric", size: 8 }),
@@ -113,7 +113,7 @@ class NodeTable {
       const sorted = this.sort.name === name;
       this.heads[name].setAttribute("aria-sort", sorted ? (this.sort.up ? "ascending" : "descending") : "none");
     }
-    this.count.textContent = `${rows.length} of ${this.rows.length} shown in order of ${NODE_COLUMNS[this.sort.name]}`;
+    this.count.textContent = `${rows.length} of ${this.rows.length} shown in order of ${NODE_COLUMNS[this.sort.name] ?? "size"}`;
     this.body.replaceChildren(...rows.slice(0, this.shown).map((row) =>
       element("tr", {}, ...names.map((n) =>
         element("td", { textContent: n === "in_set" ? (row[n] ? "yes" : "no") : plain(row[n]) })))));

@@ -1,0 +1,122 @@
+"""What a place tells of rows that chose neither it nor its direction, beside what their words tell.
+
+Rows are dealt into folds. Without one fold, every place is set beside permuted labels and gives its
+direction (`node_tests.readout`); the place furthest out scores the rows of the fold. Letters: P
+places, K folds, N rows.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from personascan.analysis.claims import Claim, auroc, compare_aurocs, sizes
+from personascan.calibration.exchangeable import draw_exchanges, exchange_of
+from personascan.calibration.locate import by_permutations
+from personascan.calibration.node_tests import readout
+from personascan.calibration.statistics import Labelled, place_statistics, standardised
+from personascan.errors import InputError
+
+LEAST = 4  # rows or entities of a side, so that two are left without a fold
+
+
+@dataclass(frozen=True)
+class Crossfit:
+    """A place, fold by fold."""
+
+    z_K: np.ndarray  # [K]: of the rows without the fold, in deviations of their permutations
+    score_N: np.ndarray  # [N]: of each row by the direction that did not see it
+
+
+def folds_of(positive_N, folds: int, seed: int, entities=None) -> np.ndarray:
+    """The fold of each row [N]: both sides in every fold, entities whole.
+
+    Raises:
+      InputError: fewer than four rows, or entities, of a side.
+    """
+    units = min(sizes(positive_N, entities))
+    if units < LEAST:
+        what = "rows" if entities is None else "entities"
+        raise InputError(f"{units} {what} of a side are too few to judge on; {LEAST} are needed")
+    folds, labels_N = min(folds, units // 2), positive_N.astype(int)
+    if entities is None:
+        split = StratifiedKFold(folds, shuffle=True, random_state=seed).split(labels_N, labels_N)
+    else:
+        split = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(
+            labels_N, labels_N, entities
+        )
+    fold_N = np.empty(labels_N.size, int)
+    for number, (_, held) in enumerate(split):
+        fold_N[held] = number
+    return fold_N
+
+
+def crossfit_place(
+    place_ND, positive_N, folds: int, permutations: int, seed: int, entities=None
+) -> Crossfit:
+    """A place's directions on rows that did not make them.
+
+    Args:
+      folds: at most half as many as rows, or entities, of the smaller side.
+      permutations: labellings that say how far out the place is.
+
+    Raises:
+      InputError: as `folds_of` and `exchange_of`.
+    """
+    fold_N = folds_of(positive_N, folds, seed, entities)
+    score_N, z_K = np.empty(positive_N.size), np.empty(fold_N.max() + 1)
+    for number in range(z_K.size):
+        train = fold_N != number
+        exchange = exchange_of(
+            positive_N[train], entities=None if entities is None else entities[train]
+        )
+        labels = Labelled(exchange, draw_exchanges(exchange, permutations, seed))
+        found = place_statistics("a place", place_ND[train], labels, ("direction",))
+        z_K[number] = by_permutations(found["direction"][None])[0, 0]
+        rows = standardised("a place", place_ND[train], exchange.group_N)
+        direction_D = readout(rows, labels.contrasts_NT[:, 0])
+        score_N[~train] = (place_ND[~train] - place_ND[train].mean(0)) @ direction_D
+        spread = (place_ND[train] @ direction_D).std()
+        score_N[~train] /= spread if spread > 0 else 1.0
+    return Crossfit(z_K, score_N)
+
+
+@dataclass(frozen=True)
+class Beyond:
+    """How much better the chosen places tell held-out rows than something simpler does."""
+
+    places: tuple  # the place of each fold
+    auroc: float
+    other: float  # AUROC of what is simpler
+    claim: Claim  # the difference, with its interval
+    score_N: np.ndarray  # of each row
+
+
+def nested_scores(found: dict, fold_N) -> tuple[tuple, np.ndarray]:
+    """The place furthest out without each fold, and what it says of the fold's rows: [N]."""
+    keys, z_PK = list(found), np.stack([one.z_K for one in found.values()])
+    best_K = z_PK.argmax(0)
+    score_N = np.empty(fold_N.size)
+    for number, best in enumerate(best_K):
+        held = fold_N == number
+        score_N[held] = found[keys[best]].score_N[held]
+    return tuple(keys[best] for best in best_K), score_N
+
+
+def beyond(
+    found: dict, other_N, positive_N, fold_N, *, resamples: int, level: float, seed: int,
+    clusters_N=None,
+) -> Beyond:  # fmt: skip
+    """The nested scores of all places beside other scores of the same rows and folds.
+
+    Args:
+      found: {place: Crossfit}.
+      other_N: held-out scores of what is simpler, such as word counts.
+      resamples, level: of the interval of the difference (`compare_aurocs`).
+    """
+    places, score_N = nested_scores(found, fold_N)
+    claim = compare_aurocs(
+        score_N, other_N, positive_N, resamples=resamples, level=level,
+        rng=np.random.default_rng(seed), clusters_N=clusters_N,
+    )  # fmt: skip
+    return Beyond(places, auroc(score_N, positive_N), auroc(other_N, positive_N), claim, score_N)

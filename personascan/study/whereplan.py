@@ -1,0 +1,35 @@
+"""How the places of a study are tested."""
+
+from dataclasses import dataclass
+
+from personascan.calibration.locate import FAMILIES
+from personascan.calibration.statistics import STATISTICS
+from personascan.errors import InputError
+
+
+@dataclass(frozen=True)
+class WherePlan:
+    """How places are tested; fields as the keywords of `locate`."""
+
+    statistic: str = "direction"
+    permutations: int = 999  # of the labels; 0: no place is tested
+    family: str = "studentised"
+    folds: int = 5  # place and direction are chosen without one of them, which judges them
+    fold_permutations: int = 199  # that choose the place there
+
+
+def check_where(plan: WherePlan) -> None:
+    """Refuse a plan that cannot be. Raises InputError with the field's name."""
+    for name, known in (("statistic", STATISTICS), ("family", FAMILIES)):
+        if getattr(plan, name) not in known:
+            raise InputError(
+                f"config.where.{name} = {getattr(plan, name)!r}; use one of {', '.join(known)}"
+            )
+    for name in ("permutations", "fold_permutations"):
+        number = getattr(plan, name)
+        if not (name == "permutations" and number == 0) and not 19 <= number <= 10**6:
+            raise InputError(
+                f"config.where.{name} = {number}; use 19 (fewer reach no p of 0.05) to 1000000"
+            )
+    if plan.folds < 2:
+        raise InputError(f"config.where.folds = {plan.folds}; use at least 2")
