@@ -11,8 +11,9 @@ import pathlib
 
 from absl import flags
 
-KINDS = ["scans", "calibration", "scaling", "starts", "small", "digits", "separation"]
-ASKED = ["interventions", "page"]  # a model or a browser is needed: only on request
+KINDS = ["located", "scans", "calibration", "scaling", "starts", "small", "digits", "separation"]
+# A model or a browser is needed, or gigabytes of disk: only on request.
+ASKED = ["interventions", "page", "located_scale"]
 PARTS = flags.DEFINE_multi_enum(
     "part", KINDS, KINDS + ASKED, "What to measure; may be given repeatedly."
 )
@@ -30,12 +31,14 @@ OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace these files if they a
 
 
 def main(_) -> None:
-    from personascan.benchmarks import interventions, page, separation, speed, starts
+    from personascan.benchmarks import interventions, located, page, separation, speed, starts
     from personascan.benchmarks.scaling_plot import draw_scaling
     from personascan.files import whole_file
 
     plots = {"scaling": draw_scaling, "starts": starts.draw_starts}
     parts = {
+        "located": lambda: located.measure_located(REPEATS.value),
+        "located_scale": located.measure_scale,
         "scans": lambda: speed.measure_scans(NODES.value, RUNS.value, REPEATS.value),
         "calibration": lambda: speed.measure_calibration(LAYERS.value, PERMUTATIONS.value),
         "scaling": lambda: speed.measure_scaling(REPEATS.value, LARGEST.value),

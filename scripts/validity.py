@@ -1,9 +1,11 @@
 """Are the p-values right? Calibrates problems whose truth is known and tests what came out.
 
-Each problem is a family of four places with very different nulls. One JSON line without signal,
-then one for each strength of a signal in the place with the lowest null. Then the overlap of the
-node sets of two comparisons that have nothing in common, in three ways, or one and the same
-direction. Exits with 1 if a check fails at the 0.1% level.
+First tests of labelled rows (`locate`), for every kind of exchange, without effect: one JSON line
+each, with what free permutation of rows would have found. Then the scan's own calibration: each
+problem is a family of four places with very different nulls, without signal and with one of each
+strength in the place with the lowest null. Then the overlap of the node sets of two comparisons
+that have nothing in common, in four ways, or one and the same direction. Exits with 1 if a check
+fails at the 0.1% level.
 """
 
 from personascan.command import run  # first: a signal is answered from here on
@@ -13,6 +15,9 @@ import sys
 
 from absl import flags
 
+PARTS = ["exchange", "calibration", "overlaps"]
+PART = flags.DEFINE_multi_enum("part", PARTS, PARTS, "What to check; may be given repeatedly.")
+EXCHANGED = flags.DEFINE_integer("exchanged", 300, "Problems of each exchange.", lower_bound=2)
 PROBLEMS = flags.DEFINE_integer("problems", 400, "Problems without signal.", lower_bound=2)
 PLANTED = flags.DEFINE_integer("planted", 60, "Problems of each strength.", lower_bound=1)
 STRENGTHS = flags.DEFINE_multi_float("strength", [0.5, 0.8, 1.2], "Shift, in deviations.")
@@ -29,11 +34,28 @@ FAILS = 0.001
 
 
 def main(_) -> None:
+    checks = {"exchange": exchanges, "calibration": calibrations, "overlaps": shared_nodes}
+    if min(p for part in PART.value for p in checks[part]()) < FAILS:
+        sys.exit(1)
+
+
+def exchanges():
+    """The p of every check of labelled tests."""
+    from tqdm import tqdm
+
+    from personascan.benchmarks.exchange_validity import exchange_lines
+
+    for line in exchange_lines(EXCHANGED.value, PERMUTATIONS.value, SEED.value, tqdm):
+        print(json.dumps(line), flush=True)
+        yield from line["binomial_p"].values()
+
+
+def calibrations():
+    """The p of every check of the scan's own calibration."""
     import numpy as np
     from tqdm import tqdm
 
     from personascan import SplitPlan
-    from personascan.benchmarks.sharing import APART, SAME, Problem, sharing
     from personascan.benchmarks.validity import Signal, calibrate_problems
 
     third = ROWS.value // 3
@@ -59,15 +81,21 @@ def main(_) -> None:
         line |= {"false_discovery_proportion": false, "signal_nodes_with_q<=0.1": power}
         line |= {"nodes_rate_at_0.05": planted.node_family_rate()}
         print(json.dumps(line), flush=True)
+    return [*uniform.values(), *(p for _, p in rates.values())]
+
+
+def shared_nodes():
+    """The p of every check of overlaps."""
+    from tqdm import tqdm
+
+    from personascan.benchmarks.sharing import APART, SAME, Problem, sharing
+
     size = Problem(ROWS.value, NODES.value, PERMUTATIONS.value, STRENGTHS.value[1])
-    excess = []
     for kind in (*APART, SAME):
         overlap = sharing(SHARED.value, kind, size, SEED.value, tqdm)
         print(json.dumps({"directions": kind, **overlap.line()}), flush=True)
         if kind != SAME:
-            excess.append(overlap.excess_p())
-    if min(*uniform.values(), *(p for _, p in rates.values()), *excess) < FAILS:
-        sys.exit(1)
+            yield overlap.excess_p()
 
 
 if __name__ == "__main__":

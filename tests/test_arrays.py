@@ -120,7 +120,7 @@ def test_the_page_speaks_of_its_rows(study):
     assert page.startswith("# blurred and noised in `resnet`\n")
     for wrong in ("statement", "persona", "wording", "nan"):
         assert wrong not in page.replace("personascan", "")
-    for heading in ("## Which images diverge", "## By the scan's own score",
+    for heading in ("## Which images diverge, by the published scan", "## By the scan's own score",
                     "## Images scanned alone",
                     "## A probe trained on the other comparisons"):  # fmt: skip
         assert heading in page

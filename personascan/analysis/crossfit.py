@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from personascan.analysis.claims import Claim, auroc, compare_aurocs, sizes
+from personascan.analysis.claims import Claim, auroc, auroc_limits, compare_aurocs, sizes
 from personascan.calibration.exchangeable import draw_exchanges, exchange_of
 from personascan.calibration.locate import by_permutations
 from personascan.calibration.node_tests import readout
@@ -82,14 +82,19 @@ def crossfit_place(
 
 
 @dataclass(frozen=True)
-class Beyond:
-    """How much better the chosen places tell held-out rows than something simpler does."""
+class HeldOut:
+    """How rows are told by places and directions that they did not choose."""
 
     places: tuple  # the place of each fold
+    score_N: np.ndarray  # of each row: above 0 it is told as H1
+    fold_N: np.ndarray
     auroc: float
-    other: float  # AUROC of what is simpler
-    claim: Claim  # the difference, with its interval
-    score_N: np.ndarray  # of each row
+    low: float  # 95% interval (`auroc_limits`)
+    high: float
+    precision: float  # of the rows that are told as H1; NaN where none is
+    recall: float
+    words: float  # AUROC of word counts on the same rows and folds; NaN where rows are no texts
+    claim: Claim | None  # the difference of both, with its interval
 
 
 def nested_scores(found: dict, fold_N) -> tuple[tuple, np.ndarray]:
@@ -103,20 +108,27 @@ def nested_scores(found: dict, fold_N) -> tuple[tuple, np.ndarray]:
     return tuple(keys[best] for best in best_K), score_N
 
 
-def beyond(
-    found: dict, other_N, positive_N, fold_N, *, resamples: int, level: float, seed: int,
+def held_out(
+    found: dict, words_N, positive_N, fold_N, *, resamples: int, level: float, seed: int,
     clusters_N=None,
-) -> Beyond:  # fmt: skip
-    """The nested scores of all places beside other scores of the same rows and folds.
+) -> HeldOut:  # fmt: skip
+    """The nested scores of all places, beside those of word counts where there are some.
 
     Args:
       found: {place: Crossfit}.
-      other_N: held-out scores of what is simpler, such as word counts.
+      words_N: held-out scores of word counts; None: rows are no texts.
       resamples, level: of the interval of the difference (`compare_aurocs`).
     """
     places, score_N = nested_scores(found, fold_N)
-    claim = compare_aurocs(
-        score_N, other_N, positive_N, resamples=resamples, level=level,
+    claim = None if words_N is None else compare_aurocs(
+        score_N, words_N, positive_N, resamples=resamples, level=level,
         rng=np.random.default_rng(seed), clusters_N=clusters_N,
     )  # fmt: skip
-    return Beyond(places, auroc(score_N, positive_N), auroc(other_N, positive_N), claim, score_N)
+    told_N, one = score_N > 0, auroc(score_N, positive_N)
+    low, high = auroc_limits(one, sizes(positive_N, clusters_N), level)
+    return HeldOut(
+        places, score_N, fold_N, one, low, high,
+        float(positive_N[told_N].mean()) if told_N.any() else np.nan,
+        float(told_N[positive_N].mean()),
+        np.nan if words_N is None else auroc(words_N, positive_N), claim,
+    )  # fmt: skip

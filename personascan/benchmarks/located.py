@@ -22,6 +22,14 @@ PATTERNS = ("nothing", "few strong nodes", "many weak nodes", "a hidden directio
 LEVEL = 0.05
 
 
+def measure_located(repeats: int) -> Iterator[dict]:
+    """Cost at two widths, and power at two sizes."""
+    for nodes in (576, 4096):
+        yield from measure_cost(600, nodes, 999, repeats)
+    for rows in (40, 200):
+        yield from measure_power(100, rows, 200, 199)
+
+
 def measure_cost(rows: int, nodes: int, permutations: int, repeats: int) -> Iterator[dict]:
     """Microseconds of a labelling at one place: medians, and their ratio to `locate`."""
     rng, positive_N = np.random.default_rng(0), np.arange(rows) % 2 == 0
@@ -116,8 +124,9 @@ def plant(rng, place_ND, positive_N, pattern: str) -> None:
 
 
 def measure_scale(
-    places: int, nodes: int, rows: int, comparisons: int, permutations: int
-) -> Iterator[dict]:
+    places: int = 384, nodes: int = 4096, rows: int = 600, comparisons: int = 14,
+    permutations: int = 999,
+) -> Iterator[dict]:  # fmt: skip
     """A study's `where` of a large model: activations in a memory map, comparison by comparison."""
     with tempfile.NamedTemporaryFile(suffix=".f32") as file:
         pool = np.memmap(file.name, np.float32, "w+", shape=(places, rows, nodes))

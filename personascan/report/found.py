@@ -45,7 +45,7 @@ def beyond_cells(part, name: str) -> list[str]:
         return ["-"] * 3
     claim = found.claim
     return [
-        f"{found.auroc:.3f}", f"{found.other:.3f}",
+        f"{found.auroc:.3f}", f"{found.words:.3f}",
         f"{claim.difference:+.2f} ({claim.low:+.2f} to {claim.high:+.2f})",
     ]  # fmt: skip
 
@@ -159,7 +159,7 @@ def words_too(part, f: Finding) -> str:
         found = part.beyond[f.name]
         more = "" if found.claim.low > 0 else ": wording is as good an explanation"
         return (
-            f" Held-out statements: AUROC {found.auroc:.2f} by activations, {found.other:.2f} by "
+            f" Held-out statements: AUROC {found.auroc:.2f} by activations, {found.words:.2f} by "
             f"word counts ({found.claim.difference:+.2f}, {found.claim.low:+.2f} to "
             f"{found.claim.high:+.2f}){more}."
         )

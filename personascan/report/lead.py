@@ -243,7 +243,7 @@ def more_than(found: dict) -> str:
 def difference_of(name: str, found) -> str:
     claim = found.claim
     return (
-        f"**{safe(name)}** (AUROC {found.auroc:.2f} against {found.other:.2f}: "
+        f"**{safe(name)}** (AUROC {found.auroc:.2f} against {found.words:.2f}: "
         f"{claim.difference:+.2f}, {claim.low:+.2f} to {claim.high:+.2f})"
     )
 

@@ -16,7 +16,7 @@ from personascan.report.lead import (
     lead,
     of_personas,
 )
-from personascan.report.scanned import nodes_section, runs_section
+from personascan.report.scanned import held_out_section, nodes_section, runs_section
 from personascan.report.section import Section, Shown, Table, block
 from personascan.report.words import joined, line_name, listed, quoted, rows_word, safe
 
@@ -45,8 +45,9 @@ def part_page(part) -> PartPage:
     """All that is said of a part."""
     sections = (
         found_section(part) if part.calibrations else None,
-        runs_section(part),
         nodes_section(part),
+        held_out_section(part),
+        runs_section(part),
         tails_section(part),
         judged_section(part),
         intervened_section(part),

@@ -196,7 +196,6 @@ class Units:
         return stages.projection_work(self.rows(place), self.pool)
 
     @property
-    def judges_words(self) -> bool:
-        """Whether held-out rows are told by places and by word counts."""
-        enough = min(sizes(self.pool.positive_N, self.pool.clusters)) >= LEAST
-        return bool(self.parts) and self.texts is not None and enough
+    def holds_out(self) -> bool:
+        """Whether rows are told by places that they did not choose."""
+        return bool(self.parts) and min(sizes(self.pool.positive_N, self.pool.clusters)) >= LEAST

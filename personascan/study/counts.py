@@ -80,7 +80,7 @@ def unit_counts(config: StudyConfig, counted: Counted) -> dict[str, int]:
         "detection": every * len(tails_alone(config)),
         "where": every * parts * permuted,
         "words": cases * bool(counted.texts) * permuted,
-        "crossfit": every * bool(counted.texts) * permuted,
+        "crossfit": every * permuted,
         "null": every * len(config.calibrated_tails),
     }
     for level in counted.levels:

@@ -61,13 +61,13 @@ class Case(Units):
     def searches(self) -> list[Work]:
         """Everything that is done at every place."""
         works = [] if self.texts is None else [self.wording()]
-        works += [self.words()] if self.judges_words else []
+        works += [self.words()] if self.holds_out and self.texts is not None else []
         works += [self.baseline(baseline) for baseline in self.source.baselines]
         for place in self.source.places:
             works += [self.separation(place)]
             works += [self.alone(place, detector) for detector in self.detectors]
             works += [self.where(part, place) for part in self.parts]
-            works += [self.crossfit(place)] if self.judges_words else []
+            works += [self.crossfit(place)] if self.holds_out else []
             works += [self.null(place, tail) for tail in self.config.calibrated_tails]
         return works
 

@@ -163,10 +163,20 @@ def finding_rows(part: Part):
 
 def beyond_cells(part: Part, name: str) -> tuple:
     """Held-out AUROC of the chosen places and of word counts, and their difference."""
-    found = part.beyond.get(name)
+    found = part.held_out.get(name)
     if found is None:
         return (np.nan,) * 5
-    return found.auroc, found.other, found.claim.difference, found.claim.low, found.claim.high
+    claim = found.claim
+    beyond = (claim.difference, claim.low, claim.high) if claim else (np.nan,) * 3
+    return found.auroc, found.words, *beyond
+
+
+def held_out_rows(part: Part):
+    """Every row as it is told by a place and a direction that it did not choose."""
+    for name, found in part.held_out.items():
+        rows = zip(part.pool_ids[name], part.positive[name], found.fold_N.tolist(), strict=True)
+        for i, (id_, positive, fold) in enumerate(rows):
+            yield name, id_, int(positive), fold, str(found.places[fold]), found.score_N[i]
 
 
 ALONE = (
@@ -306,6 +316,7 @@ TABLES = {
         ),
         node_rows,
     ),
+    "held_out": Table(("comparison", "id", "h1", "fold", "place", "score"), held_out_rows),
     "detection": Table((*PLACE, "comparison", "method", "tail", *ALONE), detection_rows),
     "tails": Table(
         (*PLACE, "comparison", "tail", "statistic", "z", "p", "p_family"), tail_rows

@@ -162,4 +162,4 @@ def words_work(pool, texts: list[str], plan: WherePlan, seed: int) -> Work:
 
 def words(texts, part: Chosen, folds: int, seed: int):
     fold_N = folds_of(part.positive_N, folds, seed, part.entities_N)
-    return {}, {"fold_N": fold_N, "score_N": held_out_wording(texts, part.positive_N, fold_N)}
+    return {}, {"score_N": held_out_wording(texts, part.positive_N, fold_N)}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from personascan.analysis.crossfit import Beyond, beyond
+from personascan.analysis.crossfit import HeldOut, folds_of, held_out
 from personascan.analysis.detection import Detection, Labels
 from personascan.analysis.differences import Difference, compare_networks
 from personascan.analysis.findings import Finding, findings
@@ -84,13 +84,18 @@ class Part:
     left_out: dict[str, LeftOut] = field(default_factory=dict)  # rows that were not compared
     # Entities, and their distinct labellings: of comparisons whose rows have entities.
     entities: dict[str, tuple[int, Exchange]] = field(default_factory=dict)
-    # Held-out rows told by the chosen places, beside word counts; empty where rows are no texts.
-    beyond: dict[str, Beyond] = field(default_factory=dict)
+    # Rows told by places that they did not choose; empty without permutations, or of few rows.
+    held_out: dict[str, HeldOut] = field(default_factory=dict, repr=False)
 
     @property
     def detections(self) -> dict[str, dict[Place, Detection]]:
         """Rows scanned alone with the tail of all scans."""
         return {name: next(iter(found.values())) for name, found in self.alone.items()}
+
+    @property
+    def beyond(self) -> dict[str, HeldOut]:
+        """Those of texts, which word counts can tell as well."""
+        return {name: one for name, one in self.held_out.items() if one.claim is not None}
 
     @property
     def several_ways(self) -> bool:
@@ -244,7 +249,7 @@ def read_part(cases: list[Case], topics: list[Topic]) -> Part:
         specificity=specificity_of(cases),
         left_out={case.name: case.pool.left_out for case in cases},
         entities={case.name: entities_of(case) for case in cases if case.pool.clusters is not None},
-        beyond={case.name: beyond_words(case) for case in cases if case.judges_words},
+        held_out={case.name: held_out_of(case) for case in cases if case.holds_out},
     )
 
 
@@ -254,17 +259,20 @@ def entities_of(case: Case) -> tuple[int, Exchange]:
     return np.unique(pool.clusters).size, exchange_of(pool.positive_N, entities=pool.clusters)
 
 
-def beyond_words(case: Case) -> Beyond:
-    """How much better the chosen places tell held-out statements than their words do."""
-    told = case.store.read(case.words().unit).arrays
+def held_out_of(case: Case) -> HeldOut:
+    """Rows told by the places that the other folds chose, beside their words."""
+    words_N = None
+    if case.texts is not None:
+        words_N = case.store.read(case.words().unit).arrays["score_N"]
     found = {
         place: located.crossfit_of(case.store.read(case.crossfit(place).unit))
         for place in case.source.places
     }
-    plan = case.config.validation
-    return beyond(
-        found, told["score_N"], case.pool.positive_N, told["fold_N"], resamples=plan.bootstrap,
-        level=plan.level, seed=case.seed, clusters_N=case.pool.clusters,
+    plan, pool = case.config.validation, case.pool
+    fold_N = folds_of(pool.positive_N, case.config.where.folds, case.seed, pool.clusters)
+    return held_out(
+        found, words_N, pool.positive_N, fold_N, resamples=plan.bootstrap, level=plan.level,
+        seed=case.seed, clusters_N=pool.clusters,
     )  # fmt: skip
 
 
