@@ -6,6 +6,7 @@ from scipy import stats
 
 import personascan
 from personascan.calibration.locate import family_p
+from personascan.calibration.statistics import standardised
 
 ROWS = 40
 POSITIVE = np.arange(ROWS) % 2 == 0
@@ -235,3 +236,17 @@ def test_a_result_shows_itself(found):
         found.nodes("nowhere")
     with pytest.raises(personascan.InputError, match="was not computed"):
         found.by("mean")
+
+
+def test_single_precision_scales_nodes_as_double_does():
+    """Within groups too, with a constant node, a large offset, and subnormal values."""
+    group = np.arange(ROWS) // 8
+    rows_ND = (normal(2, 5) + [0, 1e3, -50, 0, 0]) * [1, 1, 1e-3, 1e6, 0]
+    for values_ND in (rows_ND, rows_ND * 1e-42):
+        single_ND = values_ND.astype(np.float32)
+        one, exact = (
+            standardised("rows", x, group) for x in (single_ND, single_ND.astype(np.float64))
+        )
+        np.testing.assert_allclose(one.z_ND, exact.z_ND, atol=2e-5)
+        np.testing.assert_allclose(one.length_D, exact.length_D, rtol=1e-4)
+        assert one.varying == exact.varying == 4

@@ -128,7 +128,10 @@ def calibrate(
     starts=1,
     ties: str = "whole",
 ) -> Calibration:
-    """Permutation p-values of places, and error rates of the nodes of one of them.
+    """The scan's own score beside permuted labels; where labels are known, `locate` is the one to use.
+
+    A scan is told no label, which costs it nearly all power against labels that are known: this is
+    for rows that must be found (noise, hallucinations), and for the published method as it is.
 
     The statistic of a labelling at a place is the mean score over R runs, each with a new
     background and sample. Each place's T + 1 statistics are studentised by their own mean and

@@ -32,6 +32,7 @@ SHRINKAGE = 0.01  # c: the best or near it from 96 to 2,304 nodes and 20 to 100 
 CONSTANT = 1e-6  # deviations at most this share of a node's largest value are rounding
 AT_ONCE = 1024  # labellings
 EXACT = jax.lax.Precision.HIGHEST
+SMALL, LARGE = 1e-18, 1e18  # values whose squares single precision holds
 
 
 @dataclass(frozen=True)
@@ -46,23 +47,49 @@ class Standardised:
 def standardised(name: str, place_ND, group_N) -> Standardised:
     """The rows of a place, checked. Raises InputError as `as_matrix`."""
     rows_ND = as_matrix(name, place_ND)
-    largest_D = np.abs(rows_ND).max(0).astype(np.float64)
-    scale_D = np.where(largest_D > 0, largest_D, 1.0)
-    z_ND = centred((rows_ND / scale_D).astype(np.float64), group_N)
-    length_D = np.sqrt(np.einsum("nd,nd->d", z_ND, z_ND))
-    varies_D = length_D > CONSTANT * np.sqrt(len(z_ND))
-    z_ND *= np.where(varies_D, 1 / np.where(varies_D, length_D, 1.0), 0.0)
-    length_D = np.where(varies_D, length_D * scale_D, 0.0)
-    return Standardised(z_ND.astype(np.float32), length_D, int(varies_D.sum()))
+    groups = int(group_N.max()) + 1
+    if rows_ND.dtype == np.float32 and SMALL < np.abs((rows_ND.min(), rows_ND.max())).max() < LARGE:
+        z_ND, length_D, scale_D = scaled(rows_ND, group_N, groups, jnp)
+    else:  # what single precision would lose or overflow
+        z_ND, length_D, scale_D = scaled_exactly(rows_ND, group_N, groups)
+    length_D = np.asarray(length_D, np.float64) * np.asarray(scale_D, np.float64)
+    return Standardised(z_ND, length_D, int((length_D > 0).sum()))
+
+
+def scaled_exactly(rows_ND, group_N, groups: int):
+    """The same in double precision on the host."""
+    z_ND, length_D, scale_D = standard_form(rows_ND.astype(np.float64), group_N, groups, np)
+    return z_ND.astype(np.float32), length_D, scale_D
+
+
+def standard_form(rows_ND, group_N, groups: int, xp):
+    """(Z, lengths of the centred nodes by their scale, scale); `xp` is NumPy or JAX."""
+    largest_1D = xp.abs(rows_ND).max(0, keepdims=True)
+    scale_1D = xp.where(largest_1D > 0, largest_1D, 1)
+    rows_ND = rows_ND / scale_1D
+    for _ in range(2):  # the second pass takes away what rounding left of the means
+        rows_ND = rows_ND - group_means(rows_ND, group_N, groups, xp)
+    length_1D = xp.sqrt((rows_ND * rows_ND).sum(0, keepdims=True))
+    varies_1D = length_1D > CONSTANT * np.sqrt(rows_ND.shape[0]).astype(rows_ND.dtype)
+    z_ND = rows_ND * xp.where(varies_1D, 1 / xp.where(varies_1D, length_1D, 1), 0)
+    return z_ND, xp.where(varies_1D, length_1D, 0)[0], scale_1D[0]
+
+
+scaled = jax.jit(standard_form, static_argnames=("groups", "xp"))
+
+
+def group_means(values_NX, group_N, groups: int, xp):
+    """The mean of each row's group."""
+    if groups == 1:
+        return values_NX.mean(0, keepdims=True)
+    one_GN = (xp.arange(groups)[:, None] == group_N[None]).astype(values_NX.dtype)
+    sums_GX = one_GN @ values_NX if xp is np else xp.matmul(one_GN, values_NX, precision=EXACT)
+    return (sums_GX / one_GN.sum(1, keepdims=True))[group_N]
 
 
 def centred(values_NX, group_N) -> np.ndarray:
     """Values less their mean in each group."""
-    if not group_N.any():
-        return values_NX - values_NX.mean(0)
-    sums_GX = np.zeros((group_N.max() + 1, values_NX.shape[1]))
-    np.add.at(sums_GX, group_N, values_NX)
-    return values_NX - (sums_GX / np.bincount(group_N)[:, None])[group_N]
+    return values_NX - group_means(values_NX, group_N, int(group_N.max()) + 1, np)
 
 
 class Labelled:
