@@ -241,7 +241,8 @@ def test_a_result_shows_itself(found):
 def test_single_precision_scales_nodes_as_double_does():
     """Within groups too, with a constant node, a large offset, and subnormal values."""
     group = np.arange(ROWS) // 8
-    rows_ND = (normal(2, 5) + [0, 1e3, -50, 0, 0]) * [1, 1, 1e-3, 1e6, 0]
+    shift_D, scale_D = np.array([[0, 1e3, -50, 0, 0], [1, 1, 1e-3, 1e6, 0]])
+    rows_ND = (normal(2, 5) + shift_D) * scale_D
     for values_ND in (rows_ND, rows_ND * 1e-42):
         single_ND = values_ND.astype(np.float32)
         one, exact = (

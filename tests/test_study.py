@@ -37,6 +37,7 @@ def test_the_folder_holds_everything(study):
         "places.csv",
         "detection.csv",
         "findings.csv",
+        "held_out.csv",
         "runs.csv",
         "nodes.csv",
         "overlaps.csv",

@@ -128,7 +128,7 @@ def calibrate(
     starts=1,
     ties: str = "whole",
 ) -> Calibration:
-    """The scan's own score beside permuted labels; where labels are known, `locate` is the one to use.
+    """The scan's own score beside permuted labels; where labels are known, use `locate` instead.
 
     A scan is told no label, which costs it nearly all power against labels that are known: this is
     for rows that must be found (noise, hallucinations), and for the published method as it is.

@@ -53,7 +53,7 @@ def standardised(name: str, place_ND, group_N) -> Standardised:
     else:  # what single precision would lose or overflow
         z_ND, length_D, scale_D = scaled_exactly(rows_ND, group_N, groups)
     length_D = np.asarray(length_D, np.float64) * np.asarray(scale_D, np.float64)
-    return Standardised(z_ND, length_D, int((length_D > 0).sum()))
+    return Standardised(np.asarray(z_ND), length_D, int((length_D > 0).sum()))
 
 
 def scaled_exactly(rows_ND, group_N, groups: int):

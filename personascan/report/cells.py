@@ -39,7 +39,16 @@ def numbered_cells(study: Study, part: Part) -> dict[tuple, int]:
 
 def cells_sheet(study: Study) -> Sheet:
     """Every place of every comparison: its statistic, and what else was measured there."""
-    names = (*SCAN_COLUMNS, "distance", *DETECTION, "auroc_low", "auroc_high", *MEASURES, "kept")
+    names = (
+        *SCAN_COLUMNS,
+        "distance",
+        "beyond",
+        *DETECTION,
+        "auroc_low",
+        "auroc_high",
+        *MEASURES,
+        "kept",
+    )
     rows = Grouped(
         "cell", "at", "of", *names, by="part", keys={"at": "places", "of": "comparisons"}
     )
@@ -62,13 +71,24 @@ def measured(part: Part, name: str, place) -> list[float]:
         k = c.keys.index(place)
         scan = [c.score[k], c.null[k].mean(), c.null[k].std(), c.z[k], c.p[k], c.p_family[k],
                 c.p_step_down[k], c.by("nodes").z[k], c.by("nodes").p_family[k],
-                apart_from(c.score[k], c.null[k])]  # fmt: skip
+                told_at(part, name, place), apart_from(c.score[k], c.null[k])]  # fmt: skip
     alone, apart = part.detections[name][place], part.separation[name][place]
     return [
-        *scan, *(getattr(alone, field) for field in DETECTION), alone.auroc_low, alone.auroc_high,
+        *scan, beyond_at(part, name, place), *(getattr(alone, field) for field in DETECTION),
+        alone.auroc_low, alone.auroc_high,
         *(apart.mean[metric] for metric in MEASURES),
         any(s.place == place for s in part.scans[name]),
     ]  # fmt: skip
+
+
+def told_at(part: Part, name: str, place) -> float:
+    """AUROC of held-out rows told by the place."""
+    return part.told.get(name, {}).get(place, np.nan)
+
+
+def beyond_at(part: Part, name: str, place) -> float:
+    """How far that lies above the AUROC of their words."""
+    return told_at(part, name, place) - part.held_out[name].words if name in part.beyond else np.nan
 
 
 def apart_from(score: float, null_T) -> float:

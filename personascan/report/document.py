@@ -17,6 +17,7 @@ from personascan.report.captions import captions
 from personascan.report.gathered import gathered
 from personascan.report.overview import differences_section
 from personascan.report.page import part_page
+from personascan.report.section import QUOTED
 from personascan.study.results import Study
 from personascan.visible import visible
 
@@ -65,7 +66,18 @@ def without_texts(content: dict) -> dict:
     """The document with each row's id in place of its text."""
     texts = content["sheets"]["texts"]
     columns = {**texts["columns"], "text": texts["columns"]["id"]}
-    return {**content, "sheets": {**content["sheets"], "texts": {**texts, "columns": columns}}}
+    parts = [
+        {**part, "sections": [section_without_texts(one) for one in part["sections"]]}
+        for part in content["parts"]
+    ]
+    sheets = {**content["sheets"], "texts": {**texts, "columns": columns}}
+    return {**content, "parts": parts, "sheets": sheets}
+
+
+def section_without_texts(section: dict) -> dict:
+    """A section without the tables that quote rows."""
+    kept = [one for one in section["blocks"] if QUOTED not in one.get("header", ())]
+    return {**section, "blocks": kept}
 
 
 def read_document(folder) -> dict:

@@ -115,8 +115,8 @@ def filled(template: str, row: dict) -> str:
 
 MEASURED = (
     "comparison", "place", "z", "p_family", "p", "statistic", "null_mean", "null_deviation",
-    "auroc", "auroc_low", "auroc_high", "probe_auroc", "silhouette", "calinski_harabasz",
-    "davies_bouldin", "hull_distance",
+    "held_out_auroc", "beyond", "auroc", "auroc_low", "auroc_high", "probe_auroc", "silhouette",
+    "calinski_harabasz", "davies_bouldin", "hull_distance",
 )  # fmt: skip
 CELL = Feed("cells", only="cell")
 PLACE = (

@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 
-from personascan.report.section import Section, Shown, Table
+from personascan.report.section import QUOTED, Section, Shown, Table
 from personascan.report.tables import center, mean_deviation, part_of
 from personascan.report.words import joined, listed, rows_word, safe
 
@@ -40,7 +40,7 @@ def held_out_section(part) -> Section | None:
         Table(["", "AUROC (95%)", "precision", "recall", "place (folds)"], rows),
     ]
     if ends:
-        blocks.append(Table(["", "told as", "is", "furthest out"], ends))
+        blocks.append(Table(["", "told as", "is", QUOTED], ends))
     return Section(f"Which {called} are told, unseen", *blocks)
 
 

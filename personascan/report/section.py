@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from personascan.report.words import safe
 
+QUOTED = "furthest out"  # the column of tables that quote what rows say
+
 
 @dataclass(frozen=True)
 class Table:

@@ -22,7 +22,7 @@ PLACE = ("site", "layer", "position")
 DIRECTIONS = {1: "high", -1: "low", 0: ""}
 SCAN_COLUMNS = (
     "statistic", "null_mean", "null_deviation", "z", "p", "p_family", "p_step_down", "z_nodes",
-    "p_family_nodes",
+    "p_family_nodes", "held_out_auroc",
 )  # fmt: skip
 
 
@@ -77,7 +77,8 @@ def place_rows(part: Part):
                 null_T, c = calibration.null[index], calibration
                 scan = [c.score[index], null_T.mean(), null_T.std(), c.z[index], c.p[index],
                         c.p_family[index], c.p_step_down[index], c.by("nodes").z[index],
-                        c.by("nodes").p_family[index]]  # fmt: skip
+                        c.by("nodes").p_family[index],
+                        part.told.get(name, {}).get(place, np.nan)]  # fmt: skip
             values = [
                 values[metric]
                 for metric in METRICS

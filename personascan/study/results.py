@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from personascan.analysis.crossfit import HeldOut, folds_of, held_out
+from personascan.analysis.claims import auroc
+from personascan.analysis.crossfit import Crossfit, HeldOut, folds_of, held_out
 from personascan.analysis.detection import Detection, Labels
 from personascan.analysis.differences import Difference, compare_networks
 from personascan.analysis.findings import Finding, findings
@@ -86,6 +87,8 @@ class Part:
     entities: dict[str, tuple[int, Exchange]] = field(default_factory=dict)
     # Rows told by places that they did not choose; empty without permutations, or of few rows.
     held_out: dict[str, HeldOut] = field(default_factory=dict, repr=False)
+    # AUROC of the same rows told by one place alone, whichever was chosen.
+    told: dict[str, dict[Place, float]] = field(default_factory=dict, repr=False)
 
     @property
     def detections(self) -> dict[str, dict[Place, Detection]]:
@@ -250,6 +253,7 @@ def read_part(cases: list[Case], topics: list[Topic]) -> Part:
         left_out={case.name: case.pool.left_out for case in cases},
         entities={case.name: entities_of(case) for case in cases if case.pool.clusters is not None},
         held_out={case.name: held_out_of(case) for case in cases if case.holds_out},
+        told={case.name: told_of(case) for case in cases if case.holds_out},
     )
 
 
@@ -259,16 +263,25 @@ def entities_of(case: Case) -> tuple[int, Exchange]:
     return np.unique(pool.clusters).size, exchange_of(pool.positive_N, entities=pool.clusters)
 
 
+def crossfits_of(case: Case) -> dict[Place, Crossfit]:
+    return {
+        place: located.crossfit_of(case.store.read(case.crossfit(place).unit))
+        for place in case.source.places
+    }
+
+
+def told_of(case: Case) -> dict[Place, float]:
+    """How well each place tells rows by directions that they did not choose."""
+    positive_N = case.pool.positive_N
+    return {place: auroc(one.score_N, positive_N) for place, one in crossfits_of(case).items()}
+
+
 def held_out_of(case: Case) -> HeldOut:
     """Rows told by the places that the other folds chose, beside their words."""
     words_N = None
     if case.texts is not None:
         words_N = case.store.read(case.words().unit).arrays["score_N"]
-    found = {
-        place: located.crossfit_of(case.store.read(case.crossfit(place).unit))
-        for place in case.source.places
-    }
-    plan, pool = case.config.validation, case.pool
+    found, plan, pool = crossfits_of(case), case.config.validation, case.pool
     fold_N = folds_of(pool.positive_N, case.config.where.folds, case.seed, pool.clusters)
     return held_out(
         found, words_N, pool.positive_N, fold_N, resamples=plan.bootstrap, level=plan.level,

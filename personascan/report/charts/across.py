@@ -18,6 +18,8 @@ PAIRS = 40  # of node sets, at most
 BY_NUMBER = alt.EncodingSortField("of", op="min")  # as the study has them
 MEASURES = {
     "z": "z: above permuted labels, in their deviations",
+    "held_out_auroc": "AUROC of held-out rows, told by the place",
+    "beyond": "the same less the AUROC of their word counts",
     "auroc": "AUROC of rows scanned alone (0.5 is chance)",
     "probe_auroc": "AUROC of a probe, held out (0.5 is chance)",
     "silhouette": "silhouette (higher is further apart)",
