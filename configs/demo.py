@@ -89,7 +89,7 @@ def get_config() -> ConfigDict:
     # Also "nodes of like variance" and "random direction": as long again each.
     config.intervention.against = ("random nodes",)
     config.intervention.ablations = ("mean",)  # also zero, resample, patch
-    config.intervention.strengths = (-4.0, 4.0)  # of steering, in background deviations
+    config.intervention.strengths = (4.0,)  # of steering, in background deviations
     config.intervention.tokens = "all"  # that are edited: also statement, last
     config.intervention.likelihood = False  # of held-out statements: as long again
     config.intervention.directions = ()  # files of directions made elsewhere

@@ -22,7 +22,9 @@ OUT = flags.DEFINE_string("out", None, "JSON file; none: printed after the table
 OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace --out if it is there.")
 MINUTES = flags.DEFINE_float("minutes", 8.0, "Budget.")
 SHAPES = flags.DEFINE_list("shapes", ["llama-8b", "llama-1b", "smollm2"], "Models, by importance.")
-PARTS = flags.DEFINE_list("parts", ["extraction", "scan", "calibration"], "What to measure.")
+PARTS = flags.DEFINE_list(
+    "parts", ["extraction", "labelled", "scan", "calibration"], "What to measure."
+)
 
 
 def write(report: dict, place: pathlib.Path) -> None:

@@ -1,7 +1,7 @@
 """Print the table of docs/scaling.md: what the published study would take on other machines.
 
-Computed from published figures of these machines, but for the scans on CPU cores, which take what a
-search takes here (some ten seconds).
+Computed from published figures of these machines, but for CPU cores, where labelled tests and scans
+take what they take here (some ten seconds).
 """
 
 from personascan.command import run  # first: a signal is answered from here on
@@ -13,20 +13,23 @@ def main(_) -> None:
     from personascan.study.status import duration
 
     seconds = {config.width: core_seconds(config.width) for config in MODELS.values()}
-    print("| model | machine | extraction | scans | parameters | activations | one place |")
-    print("|---|---|---|---|---|---|---|")
+    print("| model | machine | extraction | where | scans | parameters | activations | one place |")
+    print("|---|---|---|---|---|---|---|---|")
     for line in computed(seconds):
         extraction = line["extraction_s"]
         cells = (
             line["model"], line["machine"],
             "does not fit" if extraction is None else duration(extraction),
-            duration(line["scans_s"]),
+            duration(line["where_s"]), duration(line["scans_s"]),
             *(human_bytes(int(line[k])) for k in ("parameters_bytes", "activations_bytes",
                                                    "place_bytes")),
         )  # fmt: skip
         print("| " + " | ".join(cells) + " |")
-    for width, each in seconds.items():
-        print(f"a search at {width} nodes takes {1000 * each:.1f} ms of a core here")
+    for width, (tested, searched) in seconds.items():
+        print(
+            f"at {width} nodes a labelling takes {1e6 * tested:.0f} us of a core here, a search "
+            f"{1000 * searched:.1f} ms"
+        )
 
 
 if __name__ == "__main__":

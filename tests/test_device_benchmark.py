@@ -81,6 +81,8 @@ def test_every_part_is_measured(report):
     assert [(r["tail"], r["starts"]) for r in report["scan"]] == list(SCANS)
     (calibration,) = report["calibration"]
     assert calibration["permutations"] == 9
+    (labelled,) = report["labelled"]
+    assert labelled["microseconds_per_labelling_and_place"] > 0
     assert report["transfer"][0]["bytes"] == 600 * 32 * 4
     assert report["machine"]["platform"] == "cpu"
 
@@ -90,7 +92,7 @@ def test_what_does_not_fit_the_budget_is_named():
     assert len(found["products"]) == 2
     assert not found["extraction"]
     assert not found["scan"]
-    assert len(found["skipped"]) == 4 + 2 + 1
+    assert len(found["skipped"]) == 4 + 2 + 1 + 1
     assert all("would take about" in s["reason"] for s in found["skipped"])
 
 

@@ -18,6 +18,7 @@ from personascan.benchmarks.device_peak import measure_products, measure_transfe
 from personascan.benchmarks.device_scan import (
     Size,
     measure_calibration,
+    measure_labelled,
     measure_runs,
     measure_side_by_side,
 )
@@ -26,10 +27,11 @@ from personascan.errors import InputError
 from personascan.models.config import DecoderConfig
 from personascan.sharding import device_mesh
 
-PARTS = ("extraction", "scan", "calibration")
+PARTS = ("extraction", "labelled", "scan", "calibration")
 FLOAT32_TOO = ("smollm2",)
 SCANS = tuple((tail, starts) for tail in ("signed", "two") for starts in (1, 10, "auto"))
 SIDE_BY_SIDE = (1, 10, 100)  # searches under one vmap, on accelerators
+LABELLED_SECONDS = 30
 SCAN_SECONDS = 15  # of a first scan and its compiling, to plan with
 CALIBRATION_SECONDS = 20  # of the fewest permutations, to plan with; the step then looks closer
 
@@ -181,6 +183,12 @@ def planned(session: Session) -> Iterator[Step]:
         yield ours
     if "scan" in options.parts:
         yield from of_scans(session)
+    if "labelled" in options.parts:
+        size = session.options.size
+        yield Step(
+            "labelled", f"{size.places} places", lambda: LABELLED_SECONDS,
+            lambda: measure_labelled(size),
+        )  # fmt: skip
     if "calibration" in options.parts:
         yield of_calibration(session)
     yield from beside

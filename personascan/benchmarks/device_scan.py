@@ -12,6 +12,13 @@ from personascan.benchmarks import numpy_scan
 from personascan.benchmarks.device_peak import median_seconds
 from personascan.benchmarks.speed import benchmark_pool
 from personascan.calibration.calibrate import STATISTIC_RUNS, calibrate
+from personascan.calibration.exchangeable import draw_exchanges, exchange_of
+from personascan.calibration.statistics import (
+    SHRINKAGE,
+    STATISTICS,
+    Labelled,
+    place_statistics,
+)
 from personascan.errors import InputError
 from personascan.scan.devices import open_source, run_search
 from personascan.scan.options import ScanOptions
@@ -22,6 +29,7 @@ BACKGROUND, CLEAN, POSITIVE = 250, 25, 25
 REPEATS = 3
 LEAST, STEP, MOST = 9, 10, 199  # permutations: with the observed labels, whole parts of searches
 CALIBRATION_SECONDS = 60
+PERMUTATIONS = 999  # of labelled tests
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,6 +110,44 @@ def calibration_pool(size: Size):
     rng = np.random.default_rng(0)
     pool = [rng.standard_normal((size.rows, size.nodes), np.float32) for _ in range(size.places)]
     return pool, np.arange(size.rows) < size.rows // 2
+
+
+def measure_labelled(size: Size) -> dict:
+    """The statistics of `locate` at all places, 999 permutations, beside one in plain NumPy."""
+    pool, labels_N = calibration_pool(size)
+
+    def work(places):
+        exchange = exchange_of(labels_N)
+        labels = Labelled(exchange, draw_exchanges(exchange, PERMUTATIONS, 0))
+        return [place_statistics("a place", one, labels, STATISTICS[:2]) for one in places]
+
+    began = time.perf_counter()
+    work(pool[:1])
+    first = time.perf_counter() - began
+    seconds = median_seconds(lambda: work(pool), REPEATS)
+    plain = size.places * median_seconds(lambda: numpy_direction(pool[0], labels_N), REPEATS)
+    return {
+        "what": f"labelled tests of {size.places} places of {size.rows} x {size.nodes}",
+        "permutations": PERMUTATIONS,
+        "first_seconds_of_one_place": first,
+        "median_seconds": seconds,
+        "microseconds_per_labelling_and_place": 1e6 * seconds / size.places / (PERMUTATIONS + 1),
+        "numpy_seconds_extrapolated_from_one_place": plain,
+        "times_faster_than_numpy": plain / seconds,
+    }
+
+
+def numpy_direction(place_ND, labels_N) -> np.ndarray:
+    """The direction statistic of a place and as many labellings, in single precision."""
+    rows, nodes = place_ND.shape
+    rng = np.random.default_rng(0)
+    labels_NT = rng.permuted(np.tile(labels_N[:, None], PERMUTATIONS + 1), axis=0)
+    v_NT = (labels_NT - labels_NT.mean(0)).astype(np.float32)
+    v_NT /= np.sqrt((v_NT**2).sum(0))
+    z_ND = place_ND - place_ND.mean(0)
+    z_ND /= np.sqrt((z_ND**2).sum(0))
+    kernel_NN = z_ND @ z_ND.T / nodes + np.float32(SHRINKAGE) * np.eye(rows, dtype=np.float32)
+    return 1 - SHRINKAGE * (v_NT * np.linalg.solve(kernel_NN, v_NT)).sum(0)
 
 
 def measure_calibration(size: Size, seconds_left: float) -> dict:

@@ -15,6 +15,9 @@ def line(part: str, record: dict) -> str:
     if part == "calibration":
         of_200, times = r["seconds_per_200_permutations"], r["times_faster_than_numpy"]
         return f"calibration  {r['what']}: {of_200:.1f} s per 200 permutations, {times:.0f} x NumPy"
+    if part == "labelled":
+        each, times = r["microseconds_per_labelling_and_place"], r["times_faster_than_numpy"]
+        return f"labelled     {r['what']}: {each:.1f} us a labelling and place, {times:.1f} x NumPy"
     if part == "scan":
         return f"scan         {r['what']}{kind_of_scan(r)}: {r['median_seconds']:.3f} s"
     if "beside" in r:

@@ -27,9 +27,9 @@ def drawn_labels(rng, kind: str) -> tuple[np.ndarray, dict, np.ndarray]:
     if kind == "entities":  # of 2 to 6 rows; larger ones are not likelier on either side
         entity = np.repeat(np.arange(10), [2, 6, 3, 5, 4, 4, 5, 3, 6, 2])
         return (rng.permutation(10) < 5)[entity], {"entities": entity}, entity
-    if kind == "within":  # shares of H1 from 2 to 6 of 8
+    if kind == "within":  # shares of H1 from 1 to 7 of 8
         group = np.arange(ROWS) // 8
-        labels = [rng.permutation(8) < h1 for h1 in (2, 3, 4, 5, 6)]
+        labels = [rng.permutation(8) < h1 for h1 in (1, 2, 4, 6, 7)]
         # Groups with more H1 rows lie further out: what free permutation takes for an effect.
         return np.concatenate(labels), {"within": group}, group
     return rng.permutation(ROWS) < ROWS // 2, {}, np.arange(ROWS)

@@ -16,6 +16,7 @@ from personascan.calibration.locate import locate
 from personascan.calibration.statistics import STATISTICS
 from personascan.scan.splits import SplitPlan
 
+FAMILY = 10  # places that share their labellings
 PLAN = SplitPlan(60, 20, 20)
 PATTERNS = ("nothing", "few strong nodes", "many weak nodes", "a hidden direction", "spread",
             "part of the rows")  # fmt: skip
@@ -26,24 +27,27 @@ def measure_located(repeats: int) -> Iterator[dict]:
     """Cost at two widths, and power at two sizes."""
     for nodes in (576, 4096):
         yield from measure_cost(600, nodes, 999, repeats)
-    for rows in (40, 200):
-        yield from measure_power(100, rows, 200, 199)
+    for rows in (40, 120):
+        yield from measure_power(50, rows, 200, 99)
 
 
 def measure_cost(rows: int, nodes: int, permutations: int, repeats: int) -> Iterator[dict]:
     """Microseconds of a labelling at one place: medians, and their ratio to `locate`."""
     rng, positive_N = np.random.default_rng(0), np.arange(rows) % 2 == 0
     place_ND = rng.normal(size=(rows, nodes)).astype(np.float32)
-    few = 3  # labellings of what takes seconds for each
+    few, family = 3, [place_ND] * FAMILY  # labellings of what takes long; places of one family
     ways = {
-        "locate": lambda: locate(place_ND, positive_N, permutations=permutations),
-        "locate, with distribution": lambda: locate(
-            place_ND, positive_N, statistic="distribution", permutations=permutations
-        ),
+        statistic: lambda statistic=statistic: locate(
+            family, positive_N, statistic=statistic, permutations=permutations
+        )
+        for statistic in STATISTICS
+        if statistic != "nodes"  # which comes with any other
+    } | {
         "calibrate": lambda: calibrate(place_ND, positive_N, PLAN, permutations=few),
         "scikit-learn permutation_test_score": lambda: probe_scores(place_ND, positive_N, few),
     }
-    labellings = {"calibrate": few + 1, "scikit-learn permutation_test_score": few + 1}
+    labellings = dict.fromkeys(ways, FAMILY * (permutations + 1))
+    labellings |= {"calibrate": few + 1, "scikit-learn permutation_test_score": few + 1}
     if importlib.util.find_spec("hyppo"):
         for test in ("Hotelling", "MMD", "Energy"):
             ways[f"hyppo {test}"] = lambda test=test: hyppo_test(test, place_ND, positive_N, 99)
@@ -56,11 +60,11 @@ def measure_cost(rows: int, nodes: int, permutations: int, repeats: int) -> Iter
             began = time.perf_counter()
             way()
             seconds.append(time.perf_counter() - began)
-        each = 1e6 * float(np.median(seconds)) / labellings.get(name, permutations + 1)
+        each = 1e6 * float(np.median(seconds)) / labellings[name]
         first = first or each
         yield {
             "measured": "a labelling and place", "way": name, "rows": rows, "nodes": nodes,
-            "microseconds": round(each, 1), "times_locate": round(each / first, 1),
+            "microseconds": round(each, 1), "times_the_first": round(each / first, 1),
         }  # fmt: skip
 
 
@@ -84,43 +88,45 @@ def hyppo_test(name: str, place_ND, positive_N, permutations: int) -> float:
 
 
 def measure_power(problems: int, rows: int, nodes: int, permutations: int) -> Iterator[dict]:
-    """How often each statistic finds the one place of ten with something in it, or any without."""
+    """How often each statistic finds the one place of five with something in it, or any without."""
     positive_N = np.arange(rows) % 2 == 0
     for pattern in PATTERNS:
         found = dict.fromkeys(STATISTICS, 0)
         for problem in range(problems):
             rng = np.random.default_rng([7, problem])
-            pool = rng.normal(size=(10, rows, nodes))
-            plant(rng, pool[4], positive_N, pattern)
-            located = locate(
-                pool, positive_N, statistic="distribution", permutations=permutations, seed=problem
-            )
+            pool = rng.normal(size=(5, rows, nodes))
+            plant(pool[2], positive_N, pattern)
             for name in STATISTICS:
-                p_P = located.by(name).p_family
-                found[name] += (p_P.min() if pattern == "nothing" else p_P[4]) <= LEVEL
-        yield {"measured": "share found", "pattern": pattern, "problems": problems} | {
-            name: round(count / problems, 3) for name, count in found.items()
-        }
+                asked = dict(statistic=name, permutations=permutations, seed=problem)
+                p_P = locate(pool, positive_N, **asked).p_family
+                found[name] += (p_P.min() if pattern == "nothing" else p_P[2]) <= LEVEL
+        yield {
+            "measured": "share found",
+            "rows": rows,
+            "pattern": pattern,
+            "problems": problems,
+        } | {name: round(count / problems, 3) for name, count in found.items()}
 
 
-def plant(rng, place_ND, positive_N, pattern: str) -> None:
-    """Change the positive rows of a place."""
+def plant(place_ND, positive_N, pattern: str) -> None:
+    """Change the positive rows of a place, by so much that 40 rows tell something of it."""
     rows, nodes = place_ND.shape
+    size = np.sqrt(40 / rows)  # of fewer rows larger differences
     if pattern == "few strong nodes":
-        place_ND[positive_N, : max(2, nodes // 100)] += 1.2
+        place_ND[positive_N, :2] += 1.5 * size
     elif pattern == "many weak nodes":
-        place_ND[positive_N] += 0.2
+        place_ND[positive_N] += 0.2 * size
     elif pattern == "a hidden direction":
-        # Half of the nodes nearly copy the others and differ a little, against them.
-        half = nodes // 2
-        place_ND[:, half : 2 * half] = place_ND[:, :half] + 0.4 * place_ND[:, half : 2 * half]
-        place_ND[np.ix_(positive_N, range(half, 2 * half))] += 0.08
-        place_ND[np.ix_(positive_N, range(half))] -= 0.08
+        # Nodes share factors; the difference lies along a direction in which these do not vary.
+        factors_ND = np.repeat(place_ND[:, : nodes // 10], 10, axis=1)[:, :nodes]
+        place_ND += 3 * factors_ND
+        signs_D = np.where(np.arange(nodes) % 2, 1, -1)
+        place_ND[positive_N] += 0.7 * size * signs_D
     elif pattern == "spread":
-        place_ND[positive_N] *= 1.3
+        place_ND[positive_N] *= 1 + 0.3 * size
     elif pattern == "part of the rows":
         some = np.flatnonzero(positive_N)[: rows // 6]
-        place_ND[np.ix_(some, range(nodes // 10))] += 1.0
+        place_ND[np.ix_(some, range(nodes // 10))] += 1.5 * size
 
 
 def measure_scale(

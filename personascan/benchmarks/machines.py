@@ -1,23 +1,27 @@
 """What the published study would take on machines that are not at hand: computed, not measured.
 
 One model, 14 personas x 600 statements, all three levels, every block and the final norm at the
-last token: the recipe configs/paper.py for one model. Extraction by its FLOPs at an assumed share
-of a device's published peak; scans by the bytes of threshold planes that a search passes over at an
-assumed share of its published bandwidth, or on CPU cores by what a search takes here.
+last token: the recipe configs/smollm2_paper.py for one model. Extraction by its FLOPs at an assumed
+share of a device's published peak, labelled tests by theirs at a share of its float32 peak; scans
+by the bytes of threshold planes that a search passes over at an assumed share of its published
+bandwidth, or on CPU cores by what both take here.
 """
 
 import dataclasses
+import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from personascan.benchmarks.device_shapes import SHAPES
-from personascan.calibration.labellings import draw_labellings
-from personascan.calibration.null import null_scores
+from personascan.calibration.exchangeable import draw_exchanges, exchange_of
+from personascan.calibration.locate import ALWAYS
+from personascan.calibration.statistics import Labelled, place_statistics
 from personascan.models.config import DecoderConfig, Rope
 from personascan.scan.options import ScanOptions
-from personascan.scan.splits import SplitPlan
+from personascan.scan.runs import scan_pool
+from personascan.scan.splits import SplitPlan, draw_splits
 
 LLAMA_70B = dataclasses.replace(
     SHAPES["llama-8b"], layers=80, width=8192, heads=64, mlp_width=28672,
@@ -28,10 +32,10 @@ MODELS = {"Llama-3-8B": SHAPES["llama-8b"], "Llama-3-70B": LLAMA_70B}
 PERSONAS, STATEMENTS, TOKENS = 14, 600, 45  # statements of a persona, tokens of one in its template
 CASES = 14 + 14 + 3  # comparisons of levels 2, 1 and 0
 RUNS = SplitPlan(background=100, clean=40, positive=40, runs=100)
-PERMUTATIONS, STATISTIC_RUNS = 200, 10
-ALPHAS, PASSES = 60, 10  # of the statistic; passes over all planes of a search, about
+PERMUTATIONS, FOLDS, FOLD_PERMUTATIONS = 999, 5, 199
+ALPHAS, STARTS, PASSES = 70, 10, 10  # of a scan; passes over all planes of a search, about
 HALVES = 2  # the whole, and two halves of half the work each
-LOCALISATIONS = 2  # four of half the rows, a comparison
+LOCALISATIONS = 2  # of a comparison: one named place, and two halves
 
 
 @dataclass(frozen=True)
@@ -44,15 +48,16 @@ class Machine:
     bandwidth: float  # bytes a second, a device's; 0: scans run on `cores`
     memory: float  # bytes of a device
     cores: int = 0
+    single: float = 0.0  # peak in float32 of its plain units
 
 
 MACHINES = (
-    Machine("one H100 (80 GB)", 1, 989e12, 3.35e12, 80e9),
-    Machine("8 H100", 8, 989e12, 3.35e12, 80e9),
-    Machine("TPU v5e slice, 16 chips", 16, 197e12, 0.82e12, 16e9),
+    Machine("one H100 (80 GB)", 1, 989e12, 3.35e12, 80e9, single=67e12),
+    Machine("8 H100", 8, 989e12, 3.35e12, 80e9, single=67e12),
+    Machine("TPU v5e slice, 16 chips", 16, 197e12, 0.82e12, 16e9, single=197e12 / 6),
     Machine("16 Dask workers, 4 cores each", 16, 0.25e12, 0, 64e9, cores=64),
 )
-SHARE_OF_FLOPS, SHARE_OF_BANDWIDTH = 0.4, 0.3
+SHARE_OF_FLOPS, SHARE_OF_BANDWIDTH, SHARE_OF_SINGLE = 0.4, 0.3, 0.3
 
 
 def parameters(config: DecoderConfig) -> int:
@@ -67,11 +72,20 @@ def extraction_flops(config: DecoderConfig) -> float:
     return 2.0 * config.layers * block * PERSONAS * STATEMENTS * TOKENS
 
 
-def searches(config: DecoderConfig) -> float:
-    """Searches of all calibrations and node nulls, in searches of whole samples."""
-    places = config.layers + 1
-    null = HALVES * (PERMUTATIONS + 1) * STATISTIC_RUNS * places * CASES
-    return null + LOCALISATIONS * (PERMUTATIONS + 1) * RUNS.runs * CASES
+def tests(config: DecoderConfig) -> float:
+    """Labellings x places of whole comparisons that labelled tests take."""
+    each = HALVES * (PERMUTATIONS + 1) + FOLDS * (FOLD_PERMUTATIONS + 1)
+    return each * (config.layers + 1) * CASES
+
+
+def test_flops(config: DecoderConfig) -> float:
+    """Of a labelling at a place: its correlations, and its share of the factor's solution."""
+    return 2.0 * STATEMENTS * config.width + 2.0 * STATEMENTS**2
+
+
+def searches() -> float:
+    """Searches of the published scan at chosen and named places."""
+    return float(LOCALISATIONS * RUNS.runs * STARTS * CASES)
 
 
 def plane_bytes(config: DecoderConfig) -> float:
@@ -80,19 +94,28 @@ def plane_bytes(config: DecoderConfig) -> float:
     return PASSES * ALPHAS * rows * 2 * config.width / 8
 
 
-def core_seconds(width: int, labellings: int = 19) -> float:
-    """Seconds of one search of the statistic on the devices of this machine, times their number."""
+def core_seconds(width: int, labellings: int = 199) -> tuple[float, float]:
+    """Core seconds here of a labelling at a place, and of a search of one start."""
     import jax
 
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(STATEMENTS, width)).astype(np.float32)
-    drawn = draw_labellings(np.arange(STATEMENTS) % 2 == 0, RUNS, labellings, 0)
-    options = ScanOptions(alphas="log", starts=1)
-    null_scores(rows, drawn, STATISTIC_RUNS, options)
+    positive_N, cores = np.arange(STATEMENTS) % 2 == 0, os.cpu_count()
+    labels = Labelled(
+        exchange_of(positive_N), draw_exchanges(exchange_of(positive_N), labellings, 0)
+    )
+    tested = timed(lambda: place_statistics("rows", rows, labels, ALWAYS))
+    masks = draw_splits(positive_N, replace(RUNS, runs=4 * jax.local_device_count()), 0)
+    scanned = timed(lambda: scan_pool(rows, *masks, ScanOptions(starts=1)))
+    return tested / (labellings + 1) * cores, scanned / len(masks[0]) * jax.local_device_count()
+
+
+def timed(function) -> float:
+    """Seconds of a second call: the first one compiles."""
+    function()
     began = time.perf_counter()
-    null_scores(rows, drawn, STATISTIC_RUNS, options)
-    done = (labellings + 1) * STATISTIC_RUNS
-    return (time.perf_counter() - began) / done * jax.local_device_count()
+    function()
+    return time.perf_counter() - began
 
 
 def stored_bytes(config: DecoderConfig) -> float:
@@ -100,7 +123,7 @@ def stored_bytes(config: DecoderConfig) -> float:
     return 4.0 * PERSONAS * STATEMENTS * (config.layers + 1) * config.width
 
 
-def computed(seconds_of_width: dict[int, float]):
+def computed(seconds_of_width: dict[int, tuple[float, float]]):
     """A record for each model and machine; times in seconds, None where the model does not fit."""
     for model, config in MODELS.items():
         held = 2 * parameters(config)  # bfloat16
@@ -111,12 +134,17 @@ def computed(seconds_of_width: dict[int, float]):
             )
             if machine.bandwidth:
                 rate = SHARE_OF_BANDWIDTH * machine.bandwidth * machine.devices
-                scans = searches(config) * plane_bytes(config) / rate
+                scans = searches() * plane_bytes(config) / rate
+                single = SHARE_OF_SINGLE * machine.single * machine.devices
+                located = tests(config) * test_flops(config) / single
             else:
-                scans = searches(config) * seconds_of_width[config.width] / machine.cores
+                test_seconds, search_seconds = seconds_of_width[config.width]
+                scans = searches() * search_seconds / machine.cores
+                located = tests(config) * test_seconds / machine.cores
             yield {
                 "model": model, "machine": machine.name,
-                "extraction_s": extraction if fits else None, "scans_s": scans,
+                "extraction_s": extraction if fits else None, "where_s": located,
+                "scans_s": scans,
                 "activations_bytes": stored_bytes(config), "parameters_bytes": held,
                 "place_bytes": 4 * STATEMENTS * config.width,
             }  # fmt: skip
