@@ -39,14 +39,14 @@ def at_a_glance(part: Part) -> Table | None:
     if not found:
         return None
     held = {0: "no", 1: "one way", 2: "both ways"}
-    header = ["", "p, all places", f"q over {compared(part)}", "places", "other half agrees"]
+    header = ["", "p, all places", "other half agrees"]
     header += ["beyond its words"] if part.beyond else []
     header += ["word counts tell"] if part.texts and not part.beyond else []
     header += ["verdict"]
     rows = [
         [
-            f"**{safe(f.name)}**" if f.found else safe(f.name), f"{f.p_family:.3f}", f"{f.q:.3f}",
-            f"{f.passing} of {f.places}", held[f.confirmed] if f.judged else "-",
+            f"**{safe(f.name)}**" if f.found else safe(f.name), f"{f.p_family:.3f}",
+            held[f.confirmed] if f.judged else "-",
             *([beyond_cell(part, f.name)] if part.beyond else []),
             *([wording_cell(part, f.name, ".0%")] if part.texts and not part.beyond else []),
             verdict(part, f),
@@ -60,18 +60,17 @@ def beyond_cell(part: Part, name: str) -> str:
     """How much better held-out statements are told by activations than by their words."""
     if name not in part.beyond:
         return "-"
-    claim = part.beyond[name].claim
-    return f"{claim.difference:+.2f} ({claim.low:+.2f} to {claim.high:+.2f})"
+    return f"{part.beyond[name].claim.difference:+.2f}"
 
 
 def verdict(part: Part, f) -> str:
     """Whether it shows, and whether its words show as much."""
     if not f.found:
-        return f"not found; {would_have(part, f.name)}"
+        return "not found"
     if f.name not in part.beyond:
         return "shows"
     beyond = part.beyond[f.name].claim.low > 0
-    return "shows, and beyond its words" if beyond else "shows, its words too"
+    return "beyond its words" if beyond else "its words too"
 
 
 def would_have(part: Part, name: str) -> str:
@@ -129,7 +128,7 @@ def where(part: Part) -> str:
             f"{len(part.places)} places (at {LEVEL:.0%} over all of them). The nearest is "
             f"{safe(best.name)} at {safe(best.place)}: {sure}."
         )
-    others = f" Not found: {named(missed)}." if missed else ""
+    others = f" Not found: {named(missed)} ({would_have(part, missed[0])})." if missed else ""
     return (
         f"**{len(clear)} of {len(found)} {compared(part)} show** somewhere: "
         f"{named(f.name for f in clear)}. Most clearly {safe(best.name)} at "

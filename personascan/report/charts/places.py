@@ -9,7 +9,7 @@ TITLE = 260  # of a narrow panel, which it may outgrow so far
 SIDES = alt.Legend(
     title=None, labelExpr="datum.value == 1 ? 'H1' : 'H0'", orient="top", symbolOpacity=1
 )
-Z = "z, by all labellings of the place"
+Z = "z, in deviations of permuted labels"
 
 
 def map_of_places(lines: list[dict], columns: int, measure: str = "z") -> alt.Chart:
