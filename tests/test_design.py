@@ -30,6 +30,7 @@ from personascan.interventions.design import (
     FOUND_DIFFERENCE,
     HEADS,
     PROJECT,
+    READOUT,
     STEER,
     TOP,
     ablation,
@@ -74,8 +75,8 @@ def test_every_way_is_there_once():
         **{(m, mean): numbers for m in (RANDOM, MATCHED)},
         **{(m, STEER): sorted(2 * numbers) for m in (RANDOM, MATCHED, RANDOM_DIRECTION)},
         (RANDOM_DIRECTION, PROJECT): numbers,
-        **{(m, PROJECT): [(0, 0)] for m in (FOUND_DIFFERENCE, DIFFERENCE)},
-        **{(m, STEER): [(0, 0)] * 2 for m in (FOUND_DIFFERENCE, DIFFERENCE)},
+        **{(m, PROJECT): [(0, 0)] for m in (FOUND_DIFFERENCE, DIFFERENCE, READOUT)},
+        **{(m, STEER): [(0, 0)] * 2 for m in (FOUND_DIFFERENCE, DIFFERENCE, READOUT)},
     }
     assert count == expected
 
@@ -201,7 +202,7 @@ def test_all_directions_are_as_long_as_the_found_push():
     )
     ways = ways_of(imported=imported)
     norm = np.linalg.norm(ground().push(found_set()))
-    along = {FOUND, FOUND_DIFFERENCE, DIFFERENCE, RANDOM_DIRECTION, "one", "several"}
+    along = {FOUND, FOUND_DIFFERENCE, DIFFERENCE, READOUT, RANDOM_DIRECTION, "one", "several"}
     seen = set()
     for way in ways:
         if way.action == STEER and way.method in along:
@@ -260,7 +261,7 @@ def test_no_strengths_and_no_other_controls_leave_the_ablations():
     plan = dataclasses.replace(PLAN, strengths=(), against=(RANDOM,))
     actions = {(w.method, w.action) for w in ways_of(plan)}
     assert {method for method, _ in actions} == {
-        "unedited", FOUND, TOP, COHEN, RANDOM, FOUND_DIFFERENCE, DIFFERENCE,
+        "unedited", FOUND, TOP, COHEN, RANDOM, FOUND_DIFFERENCE, DIFFERENCE, READOUT,
     }  # fmt: skip
     assert STEER not in {action for _, action in actions}
 

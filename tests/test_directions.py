@@ -170,3 +170,17 @@ def test_a_direction_has_the_length_that_was_asked():
     for bad in (np.zeros(2), np.array([1, np.nan]), np.array([1, np.inf])):
         with pytest.raises(personascan.InputError, match="a direction has no length"):
             of_norm(bad, 1.0)
+
+
+def test_the_ridge_direction_is_that_of_locate_and_tells_other_rows():
+    import personascan
+
+    rng = np.random.default_rng(3)
+    rows_ND = rng.normal(size=(60, 12)) @ rng.normal(size=(12, 12))
+    positive_N = np.arange(60) % 2 == 0
+    rows_ND[positive_N, :4] += 1.5
+    ground = Ground(rows_ND[:40], positive_N[:40])
+    expected = personascan.locate(rows_ND[:40], positive_N[:40], permutations=19).nodes().readout
+    np.testing.assert_allclose(ground.readout_D, expected, rtol=1e-3, atol=1e-5)
+    told_N = rows_ND[40:] @ ground.readout_D
+    assert told_N[positive_N[40:]].mean() > told_N[~positive_N[40:]].mean() + told_N.std()

@@ -13,9 +13,9 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from personascan.analysis.claims import Claim, auroc, auroc_limits, compare_aurocs, sizes
 from personascan.calibration.exchangeable import draw_exchanges, exchange_of
 from personascan.calibration.locate import by_permutations
-from personascan.calibration.node_tests import readout
 from personascan.calibration.statistics import Labelled, place_statistics, standardised
 from personascan.errors import InputError
+from personascan.ridge import readout
 
 LEAST = 4  # rows or entities of a side, so that two are left without a fold
 
@@ -74,7 +74,7 @@ def crossfit_place(
         found = place_statistics("a place", place_ND[train], labels, ("direction",))
         z_K[number] = by_permutations(found["direction"][None])[0, 0]
         rows = standardised("a place", place_ND[train], exchange.group_N)
-        direction_D = readout(rows, labels.contrasts_NT[:, 0])
+        direction_D = readout(rows.z_ND, rows.length_D, labels.contrasts_NT[:, 0])
         score_N[~train] = (place_ND[~train] - place_ND[train].mean(0)) @ direction_D
         spread = (place_ND[train] @ direction_D).std()
         score_N[~train] /= spread if spread > 0 else 1.0

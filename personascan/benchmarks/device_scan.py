@@ -13,13 +13,9 @@ from personascan.benchmarks.device_peak import median_seconds
 from personascan.benchmarks.speed import benchmark_pool
 from personascan.calibration.calibrate import STATISTIC_RUNS, calibrate
 from personascan.calibration.exchangeable import draw_exchanges, exchange_of
-from personascan.calibration.statistics import (
-    SHRINKAGE,
-    STATISTICS,
-    Labelled,
-    place_statistics,
-)
+from personascan.calibration.statistics import STATISTICS, Labelled, place_statistics
 from personascan.errors import InputError
+from personascan.ridge import SHRINKAGE
 from personascan.scan.devices import open_source, run_search
 from personascan.scan.options import ScanOptions
 from personascan.scan.runs import laid_out, make_task, scan_pool

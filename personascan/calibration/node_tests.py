@@ -11,13 +11,8 @@ from scipy.special import betainc, betaincinv, stdtr
 from scipy.stats import false_discovery_control
 
 from personascan.calibration.exchangeable import Exchange
-from personascan.calibration.statistics import (
-    SHRINKAGE,
-    Labelled,
-    Standardised,
-    centred,
-    standardised,
-)
+from personascan.calibration.statistics import Labelled, centred, standardised
+from personascan.ridge import readout
 
 ALPHA = 0.05  # of the simultaneous bound
 
@@ -73,7 +68,7 @@ def node_tests(name: str, place_ND, labelled: Labelled) -> Nodes:
         p_family=step_down(size_TD),
         q=permuted_q(size_TD),
         mean_difference=difference_D,
-        readout=readout(rows, labelled.contrasts_NT[:, 0]),
+        readout=readout(rows.z_ND, rows.length_D, labelled.contrasts_NT[:, 0]),
         template=template(p_TD, ALPHA),
     )
 
@@ -101,22 +96,6 @@ def mean_difference(place_ND, exchange: Exchange) -> np.ndarray:
     """The mean of H1 rows less that of H0 rows; of groups, within these."""
     contrast_N = centred(exchange.positive_N.astype(np.float64)[:, None], exchange.group_N)[:, 0]
     return contrast_N @ np.asarray(place_ND, np.float64) / (contrast_N**2).sum()
-
-
-def readout(rows: Standardised, contrast_N) -> np.ndarray:
-    """(Z'Z + c D I)^-1 Z' v in the activations' units, of length 1; 0 of constant nodes."""
-    z_ND = rows.z_ND.astype(np.float64)
-    if not rows.varying:
-        return np.zeros(z_ND.shape[1])
-    ridge = SHRINKAGE * rows.varying
-    if z_ND.shape[0] <= z_ND.shape[1]:
-        found_D = z_ND.T @ np.linalg.solve(z_ND @ z_ND.T + ridge * np.eye(len(z_ND)), contrast_N)
-    else:
-        gram_DD = z_ND.T @ z_ND + ridge * np.eye(z_ND.shape[1])
-        found_D = np.linalg.solve(gram_DD, z_ND.T @ contrast_N)
-    varies_D = rows.length_D > 0
-    found_D = np.where(varies_D, found_D / np.where(varies_D, rows.length_D, 1.0), 0.0)
-    return found_D / np.linalg.norm(found_D)
 
 
 def step_down(size_TD) -> np.ndarray:

@@ -24,12 +24,11 @@ import numpy as np
 
 from personascan.calibration.exchangeable import Exchange, contrasts
 from personascan.memory import refuse_too_much
+from personascan.ridge import CONSTANT, SHRINKAGE
 from personascan.scan.node_scan import calibrated_scores, labelled_scores
 from personascan.scan.pvalues import as_matrix
 
 STATISTICS = ("direction", "nodes", "distribution", "node scan")
-SHRINKAGE = 0.01  # c: the best or near it from 96 to 2,304 nodes and 20 to 100 rows a side
-CONSTANT = 1e-6  # deviations at most this share of a node's largest value are rounding
 AT_ONCE = 1024  # labellings
 EXACT = jax.lax.Precision.HIGHEST
 SMALL, LARGE = 1e-18, 1e18  # values whose squares single precision holds

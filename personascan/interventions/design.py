@@ -37,8 +37,8 @@ from personascan.places import Place
 FOUND = "found nodes"
 TOP, COHEN, HEADS = "largest mean difference", "largest Cohen's d", "whole heads"
 FOUND_DIFFERENCE = "mean difference on found nodes"
-DIFFERENCE = "mean difference"
-METHODS = (*CONTROLS, FOUND, TOP, COHEN, HEADS, FOUND_DIFFERENCE, DIFFERENCE)
+DIFFERENCE, READOUT = "mean difference", "ridge direction"
+METHODS = (*CONTROLS, FOUND, TOP, COHEN, HEADS, FOUND_DIFFERENCE, DIFFERENCE, READOUT)
 STEER, PROJECT = "steer", "project out"
 SETS, LIKE, DIRECTIONS, ROWS = range(4)  # streams of draws
 
@@ -124,6 +124,7 @@ def of_directions(at, signed_D, ground: Ground, plan, seed: int, imported) -> It
     own = {
         FOUND_DIFFERENCE: np.where(signed_D != 0, ground.difference_D, 0),
         DIFFERENCE: ground.difference_D,
+        READOUT: ground.readout_D,
     }
     for method, direction_D in own.items():
         yield from of_direction(method, 0, at, of_norm(direction_D, 1), norm, ground, plan)
@@ -165,6 +166,6 @@ def count_ways(plan: InterventionPlan) -> int:
     own = sum(draws.get(kind, 1) for kind in plan.ablations) + len(plan.strengths)
     first = draws.get(plan.ablations[0], 1) + len(plan.strengths)
     sets = 2 + plan.controls * len({RANDOM, MATCHED} & set(plan.against))
-    directions = 2 + plan.controls * (RANDOM_DIRECTION in plan.against)
+    directions = 3 + plan.controls * (RANDOM_DIRECTION in plan.against)
     pushed = len(plan.directions) * len(plan.strengths)
     return 1 + own + sets * first + directions * (1 + len(plan.strengths)) + pushed

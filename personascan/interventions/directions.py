@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from personascan.errors import InputError
+from personascan.ridge import readout_of
 
 NEAREST = 0.02  # of the nodes, to each side in the order of their deviations: of like variance
 FEWEST = 5  # of them at least
@@ -45,6 +46,11 @@ class Ground:
     def difference_D(self) -> np.ndarray:
         """Mean of H1 less mean of H0 (Marks and Tegmark 2023, mass mean)."""
         return self.raised_ND.mean(0) - self.mean_D
+
+    @functools.cached_property
+    def readout_D(self) -> np.ndarray:
+        """The direction along which a ridge regression tells H1 from H0 (`ridge`)."""
+        return readout_of(self.place_ND, self.positive_N)
 
     @functools.cached_property
     def cohen_D(self) -> np.ndarray:

@@ -1,0 +1,40 @@
+"""The direction along which labelled rows are told apart, by ridge regression of the labels."""
+
+import numpy as np
+
+# Of the mean variance of a node: the best or near it from 96 to 2,304 nodes and 20 to 100 rows a
+# side, measured as power of the test that it gives.
+SHRINKAGE = 0.01
+CONSTANT = 1e-6  # deviations at most this share of a node's largest value are rounding
+
+
+def readout(z_ND, length_D, contrast_N) -> np.ndarray:
+    """(Z'Z + c D I)^-1 Z'v in the activations' units, of length 1; 0 of constant nodes: [D].
+
+    Args:
+      z_ND: nodes that are centred and of length 1, constant ones 0.
+      length_D: their length before, in the activations' units; 0 of constant ones.
+      contrast_N: labels less their mean, of length 1.
+    """
+    z_ND, varies_D = np.asarray(z_ND, np.float64), np.asarray(length_D) > 0
+    if not varies_D.any():
+        return np.zeros(varies_D.size)
+    ridge, (rows, nodes) = SHRINKAGE * int(varies_D.sum()), z_ND.shape
+    if rows <= nodes:
+        found_D = z_ND.T @ np.linalg.solve(z_ND @ z_ND.T + ridge * np.eye(rows), contrast_N)
+    else:
+        found_D = np.linalg.solve(z_ND.T @ z_ND + ridge * np.eye(nodes), z_ND.T @ contrast_N)
+    found_D = np.where(varies_D, found_D / np.where(varies_D, length_D, 1.0), 0.0)
+    return found_D / np.linalg.norm(found_D)
+
+
+def readout_of(rows_ND, positive_N) -> np.ndarray:
+    """The same of rows as they are."""
+    rows_ND = np.asarray(rows_ND, np.float64)
+    largest_D = np.abs(rows_ND).max(0)
+    centred_ND = rows_ND - rows_ND.mean(0)
+    length_D = np.sqrt((centred_ND**2).sum(0))
+    varies_D = length_D > CONSTANT * np.sqrt(len(rows_ND)) * largest_D
+    z_ND = centred_ND * np.where(varies_D, 1 / np.where(varies_D, length_D, 1.0), 0.0)
+    contrast_N = positive_N - positive_N.mean()
+    return readout(z_ND, np.where(varies_D, length_D, 0.0), contrast_N / np.linalg.norm(contrast_N))
