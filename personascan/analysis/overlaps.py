@@ -1,7 +1,7 @@
 """Node sets and their overlaps against chance."""
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import hypergeom
@@ -28,6 +28,10 @@ class Overlap:
     chance_low: float
     chance_high: float
     p_hypergeometric: float  # pairs only: assumes exchangeable nodes, which they rarely are
+    # Of tested nodes, pairs only: the share of the shared nodes that both raise or both lower, and
+    # how many of these differ at least, by the lesser of the two bounds (`Nodes.at_least`).
+    same_direction: float = np.nan
+    at_least: float = np.nan
 
 
 def overlaps(
@@ -79,6 +83,27 @@ def overlaps(
             )
         )
     return found
+
+
+def with_tests(found: list[Overlap], sets: dict, tested: dict) -> list[Overlap]:
+    """The same with what the tests of nodes say of the nodes that pairs share.
+
+    Args:
+      sets: bool masks [D] by name, as of `overlaps`.
+      tested: `Nodes` by name.
+    """
+    made = []
+    for one in found:
+        if len(one.names) == 2:
+            shared = np.flatnonzero(np.logical_and(*(sets[name] for name in one.names)))
+            both = [tested[name] for name in one.names]
+            same = np.equal(*(nodes.direction[shared] for nodes in both))
+            one = replace(
+                one, same_direction=float(same.mean()) if shared.size else np.nan,
+                at_least=float(min(nodes.at_least(shared) for nodes in both)),
+            )  # fmt: skip
+        made.append(one)
+    return made
 
 
 def beside_splits(observed: int, shared_T) -> dict[str, float]:

@@ -180,8 +180,8 @@ def nodes_section(part) -> Section | None:
         shown = overlaps
         if len(overlaps) > LINES:
             shown = sorted(overlaps, key=lambda one: np.nan_to_num(one[1].p, nan=2.0))[:LINES]
-        header = ["place", "node sets of", "shared nodes", "if independent", "ratio",
-                  "by chance", "p",
+        header = ["place", "node sets of", "shared nodes", "in the same direction",
+                  "at least differ in both", "if independent", "ratio", "by chance", "p",
                   "hypergeometric p (exchangeable nodes)", "in no other set"]  # fmt: skip
         blocks += [
             overlaps_text(part, [o for _, o in overlaps]),
@@ -216,7 +216,10 @@ def overlaps_text(part, found) -> str:
 
 def overlap_cells(place, o) -> list:
     return [
-        place, listed(o.names), o.observed, f"{o.expected:.1f}", ratio(o), *null_of(o), o.exclusive,
+        place, listed(o.names), o.observed,
+        "-" if np.isnan(o.same_direction) else f"{o.same_direction:.0%}",
+        "-" if np.isnan(o.at_least) else f"{o.at_least:.0f}", f"{o.expected:.1f}", ratio(o),
+        *null_of(o), o.exclusive,
     ]  # fmt: skip
 
 

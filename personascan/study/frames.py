@@ -141,6 +141,7 @@ def overlap_rows(part: Part):
             yield (
                 *place_cells(place), " & ".join(o.names), o.observed, o.expected, o.exclusive,
                 o.chance_mean, o.chance_low, o.chance_high, o.p, o.p_hypergeometric,
+                o.same_direction, o.at_least,
             )  # fmt: skip
 
 
@@ -367,7 +368,8 @@ TABLES = {
     "overlaps": Table(
         (
             *PLACE, "comparisons", "observed", "expected_by_chance", "exclusive", "chance_mean",
-            "chance_low", "chance_high", "chance_p", "hypergeometric_p",
+            "chance_low", "chance_high", "chance_p", "hypergeometric_p", "same_direction",
+            "at_least",
         ),
         overlap_rows,
     ),

@@ -11,7 +11,7 @@ from personascan.analysis.detection import Detection, Labels
 from personascan.analysis.differences import Difference, compare_networks
 from personascan.analysis.findings import Finding, findings
 from personascan.analysis.localisation import PlaceScan
-from personascan.analysis.overlaps import Overlap, overlaps
+from personascan.analysis.overlaps import Overlap, overlaps, with_tests
 from personascan.analysis.personas import PersonaSeparation
 from personascan.analysis.profiles import Profile
 from personascan.analysis.separation import Separation
@@ -389,4 +389,6 @@ def place_overlaps(place: Place, scans: dict[str, list[PlaceScan]], cases) -> li
     """The overlaps of the node sets of a named place, beside chance."""
     at = {n: s for n, found in scans.items() for s in found if s.place == place and s.plain}
     sets = {name: scan.nodes_D for name, scan in at.items()}
-    return overlaps(sets, chance_sizes(cases, place), cases[0].config.seed)
+    found = overlaps(sets, chance_sizes(cases, place), cases[0].config.seed)
+    tested = {name: scan.tested for name, scan in at.items()}
+    return found if None in tested.values() else with_tests(found, sets, tested)
