@@ -74,6 +74,35 @@ def test_the_template_holds_in_all_but_five_of_a_hundred_labellings():
     assert (t_K >= 0.025 * k / NODES * 0.8).all()  # Simes' line, which the labellings move little
 
 
+def test_a_template_of_large_p_alone_finds_nothing():
+    """Where labels are spread evenly over what rows share, no p is small under any labelling."""
+    rng = np.random.default_rng(1)
+    p_TD = 1 - 1e-6 * rng.random((40, 500))
+    t_K = template(p_TD, 0.05)
+    assert at_least(p_TD[0], t_K) == at_least(p_TD[7], t_K) == 0
+    positive_N = np.tile([True, False], 20)
+    rows_ND = np.repeat(rng.normal(size=(20, 300)), 2, axis=0) + 1e-3 * rng.normal(size=(40, 300))
+    located = personascan.locate(rows_ND, positive_N, within=np.repeat(np.arange(10), 4))
+    assert located.p_family[0] > 0.05
+    assert located.nodes().at_least() == 0
+
+
+def test_a_template_of_minute_p_is_made_of_numbers():
+    """Rows of few entities: p as small under other labellings, where no inverse has a number."""
+    rng = np.random.default_rng(1)
+    p_TD = rng.random((20, 576))
+    p_TD[:, :40] = 10.0 ** rng.uniform(-40, -20, (20, 40))
+    t_K = template(p_TD, 0.05)
+    assert np.isfinite(t_K).all()
+    assert (np.diff(t_K) >= 0).all()
+    assert at_least(p_TD[0], t_K) <= 40
+    entity = np.repeat(np.arange(8), 10)
+    rows_ND = rng.normal(size=(8, 300))[entity] + 1e-6 * rng.normal(size=(80, 300))
+    found = personascan.locate(rows_ND, np.isin(entity, [0, 3, 5, 6]), entities=entity)
+    assert found.p_family[0] > 0.05
+    assert found.nodes().at_least() == 0
+
+
 def test_the_bound_counts_what_no_template_explains():
     template_D = np.array([0.01, 0.02, 0.03, 0.04])
     assert at_least(np.array([0.5, 0.6]), template_D) == 0

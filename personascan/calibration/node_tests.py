@@ -15,6 +15,10 @@ from personascan.calibration.statistics import Labelled, centred, standardised
 from personascan.ridge import readout
 
 ALPHA = 0.05  # of the simultaneous bound
+# Of the balanced template's lambda: where p is far above uniform under every labelling it would
+# come near 1, and to 1 in floating point, where every node lies below the threshold.
+MOST = 0.5
+LEAST = 1e-100  # below it the quantiles of the beta distribution are wrong, or no numbers
 
 
 @dataclass(frozen=True)
@@ -136,7 +140,10 @@ def template(p_TD, alpha: float) -> np.ndarray:
         simes_T[number] = (ordered_D * nodes / k).min()
         balanced_T[number] = betainc(k, nodes + 1 - k, ordered_D).min()
     simes, balanced = (np.partition(one_T, at)[at] for one_T in (simes_T, balanced_T))
-    return np.maximum(simes * k / nodes, betaincinv(k, nodes + 1 - k, min(balanced, 1.0)))
+    line_K = simes * k / nodes
+    if balanced < LEAST:
+        return line_K
+    return np.maximum(line_K, betaincinv(k, nodes + 1 - k, min(balanced, MOST)))
 
 
 def at_least(p_S, template_D) -> int:
