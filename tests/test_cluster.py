@@ -70,7 +70,7 @@ def test_a_worker_is_killed_and_the_tables_are_the_same(place, cluster, tmp_path
         [sys.executable, "-c", script, json.dumps(shared), address],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
-    while process.poll() is None and len(list(units.glob("null/*.json"))) < 4:
+    while process.poll() is None and len(list(units.glob("where/*.json"))) < 4:
         time.sleep(0.05)
     assert process.poll() is None, process.communicate()[0]
     workers[0].kill()

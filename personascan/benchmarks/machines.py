@@ -94,7 +94,7 @@ def plane_bytes(config: DecoderConfig) -> float:
     return PASSES * ALPHAS * rows * 2 * config.width / 8
 
 
-def core_seconds(width: int, labellings: int = 199) -> tuple[float, float]:
+def core_seconds(width: int, labellings: int = PERMUTATIONS) -> tuple[float, float]:
     """Core seconds here of a labelling at a place, and of a search of one start."""
     import jax
 
