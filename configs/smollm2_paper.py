@@ -3,8 +3,8 @@
     python scripts/study.py --config=configs/smollm2_paper.py --config.statements=FOLDER
 
 FOLDER holds the public model-written persona evals, one .jsonl file a persona; a hub id of such a
-data set does as well. Level 2 takes six to seven minutes on two CPU cores; levels 1 and 0, which use the
-same activations, --config.levels=(2,1,0). Leaves tables and report.html in
+data set does as well. Level 2 takes six to seven minutes on two CPU cores; levels 1 and 0, which
+use the same activations, --config.levels=(2,1,0). Leaves tables and report.html in
 out/smollm2_paper: where each persona shows, how sure that is, in which nodes, and what these nodes
 are worth on statements that did not choose them (docs/smollm2_paper.html is such a page).
 """
