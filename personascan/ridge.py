@@ -2,8 +2,8 @@
 
 import numpy as np
 
-# Of the mean variance of a node: the best or near it from 96 to 2,304 nodes and 20 to 100 rows a
-# side, measured as power of the test that it gives.
+# c: c D is added to the eigenvalues of the correlations of D nodes, whose mean is 1. The best or
+# near it from 96 to 2,304 nodes and 20 to 100 rows a side, by the power of the test that it gives.
 SHRINKAGE = 0.01
 CONSTANT = 1e-6  # deviations at most this share of a node's largest value are rounding
 

@@ -197,7 +197,7 @@ def test_pairs_find_what_free_rows_cannot():
     t = stats.ttest_rel(pool[POSITIVE], pool[~POSITIVE])
     np.testing.assert_allclose(found.nodes().p, t.pvalue, rtol=1e-4)
     expected = (pool[POSITIVE] - pool[~POSITIVE]).mean(0)
-    np.testing.assert_allclose(found.nodes().mean_difference, expected)
+    np.testing.assert_allclose(found.nodes().mean_difference, expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -251,3 +251,17 @@ def test_single_precision_scales_nodes_as_double_does():
         np.testing.assert_allclose(one.z_ND, exact.z_ND, atol=2e-5)
         np.testing.assert_allclose(one.length_D, exact.length_D, rtol=1e-4)
         assert one.varying == exact.varying == 4
+
+
+def test_tensors_and_lists_are_places_whose_nodes_are_tested():
+    import torch
+
+    rows_ND = normal(6, 4)
+    asked = [
+        personascan.locate({"a": one}, POSITIVE, permutations=39).nodes().mean_difference
+        for one in (rows_ND, torch.tensor(rows_ND, requires_grad=True), rows_ND.tolist())
+    ]
+    np.testing.assert_allclose(asked[1], asked[0], rtol=1e-4)
+    np.testing.assert_allclose(asked[2], asked[0], rtol=1e-4)
+    with pytest.raises(personascan.InputError, match="place a of the pool has no rows"):
+        personascan.locate({"a": 3.0}, POSITIVE, permutations=39)

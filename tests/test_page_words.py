@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from personascan.calibration.exchangeable import exchange_of
 from personascan.calibration.locate import PlaceTests
 from personascan.calibration.node_tests import Nodes
+from personascan.calibration.statistics import STATISTICS
 from personascan.interventions.design import FOUND
 from personascan.places import Place
 from personascan.report.captions import validation_caption
@@ -19,7 +20,7 @@ from personascan.report.charts.across import profiles
 from personascan.report.charts.edits import specificity
 from personascan.report.charts.places import map_of_places
 from personascan.report.charts.theme import finished
-from personascan.report.found import finding_sentence
+from personascan.report.found import finding_sentence, statistic_text
 from personascan.report.html import INLINE
 from personascan.report.judged import of_few
 from personascan.report.page import best_line, constant_places
@@ -28,6 +29,7 @@ from personascan.report.sheets import packed, unpacked
 from personascan.report.words import joined, quoted, safe
 from personascan.report.written import as_svg
 from personascan.sources.base import Terms
+from personascan.study.whereplan import WherePlan
 from personascan.visible import visible
 
 ODD = (
@@ -211,6 +213,18 @@ def test_a_comparison_without_a_set_is_described_without_numbers_that_are_none()
     )
     said = shown(finding_sentence(part_of(calibrations={"*p*": tests}, beyond={}), finding))[0]
     assert "at least 0 of 2 nodes differ there" in said
-    assert "would have been, in 80%" in said
+    assert "would have been found in 80% of such comparisons." in said
     assert "nan" not in said
     assert said.startswith("*p* was not")
+
+
+@pytest.mark.parametrize("statistic", STATISTICS)
+def test_every_statistic_is_described(statistic):
+    rng = np.random.default_rng(0)
+    values = {name: rng.random((2, 40)) for name in ("direction", "nodes", statistic)}
+    tests = PlaceTests((A, B), statistic, values, exchange_of(np.arange(40) < 20))
+    plan = WherePlan(statistic=statistic, permutations=39)
+    part = part_of(calibrations={"p": tests}, config=SimpleNamespace(where=plan))
+    said = statistic_text(part)
+    assert "a place's statistic is " in said
+    assert "no p can be below 0.025" in said

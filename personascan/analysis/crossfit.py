@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from personascan.analysis.claims import Claim, auroc, auroc_limits, compare_aurocs, sizes
-from personascan.calibration.exchangeable import draw_exchanges, exchange_of
+from personascan.calibration.exchangeable import Exchange, draw_exchanges, exchange_of
 from personascan.calibration.locate import by_permutations
 from personascan.calibration.statistics import Labelled, place_statistics, standardised
 from personascan.errors import InputError
@@ -51,6 +51,24 @@ def folds_of(positive_N, folds: int, seed: int, entities=None) -> np.ndarray:
     return fold_N
 
 
+def can_hold_out(positive_N, folds: int, seed: int, entities=None) -> bool:
+    """Whether the rows without any fold can be told, and their labels exchanged."""
+    try:
+        fold_N = folds_of(positive_N, folds, seed, entities)
+        for number in range(fold_N.max() + 1):
+            exchange_without(fold_N == number, positive_N, entities)
+    except InputError:
+        return False
+    return True
+
+
+def exchange_without(held_N, positive_N, entities=None) -> Exchange:
+    """How the labels of the other rows may be exchanged. Raises InputError as `exchange_of`."""
+    return exchange_of(
+        positive_N[~held_N], entities=None if entities is None else entities[~held_N]
+    )
+
+
 def crossfit_place(
     place_ND, positive_N, folds: int, permutations: int, seed: int, entities=None
 ) -> Crossfit:
@@ -67,9 +85,7 @@ def crossfit_place(
     score_N, z_K = np.empty(positive_N.size), np.empty(fold_N.max() + 1)
     for number in range(z_K.size):
         train = fold_N != number
-        exchange = exchange_of(
-            positive_N[train], entities=None if entities is None else entities[train]
-        )
+        exchange = exchange_without(~train, positive_N, entities)
         labels = Labelled(exchange, draw_exchanges(exchange, permutations, seed))
         found = place_statistics("a place", place_ND[train], labels, ("direction",))
         z_K[number] = by_permutations(found["direction"][None])[0, 0]

@@ -17,7 +17,7 @@ from personascan.errors import InputError
 from personascan.scan.splits import check_labels, check_seed
 
 LEAST = 19  # permutations: with fewer no p-value reaches 0.05
-MOST = 10**6
+MOST = 10**5
 BLOCK = 1024  # labellings that are drawn at once
 
 
@@ -207,14 +207,15 @@ def drawn_labellings(label_U, group_U, permutations: int, seed: int) -> np.ndarr
     seen, found = {np.packbits(label_U).tobytes()}, [label_U]
     while len(found) <= permutations:
         # Sorted by group and, within it, by chance: whoever comes n-th gets the n-th label.
-        order_BU = (group_U + rng.random((BLOCK, label_U.size))).argsort(1)
+        block = min(BLOCK, permutations + 1 - len(found))
+        order_BU = (group_U + rng.random((block, label_U.size))).argsort(1)
         label_BU = np.empty(order_BU.shape, bool)
         np.put_along_axis(label_BU, order_BU, np.broadcast_to(ordered_U, order_BU.shape), 1)
         for drawn_U, key in zip(label_BU, np.packbits(label_BU, axis=1), strict=True):
             if key.tobytes() not in seen:
                 seen.add(key.tobytes())
                 found.append(drawn_U)
-    return np.array(found[: permutations + 1])
+    return np.array(found)
 
 
 def contrasts(labels_TN, group_N) -> np.ndarray:

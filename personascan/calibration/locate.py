@@ -214,9 +214,10 @@ def statistics_at(places: Mapping, key, labelled: Labelled, statistics) -> dict[
     """Those of one place. Raises InputError where its rows are not those of the labels."""
     name, rows = f"place {key} of the pool", labelled.exchange.positive_N.size
     place_ND = places[key]
-    shape = getattr(place_ND, "shape", (len(place_ND),))
+    shape = np.shape(place_ND)
     if shape[:1] != (rows,):
-        raise InputError(f"{name} has {shape[0]} rows and there are {rows} labels")
+        given = f"{shape[0]} rows" if shape else "no rows"
+        raise InputError(f"{name} has {given} and there are {rows} labels")
     return place_statistics(name, place_ND, labelled, statistics)
 
 

@@ -14,6 +14,7 @@ from personascan.calibration.exchangeable import Exchange
 from personascan.calibration.statistics import Labelled, centred, standardised
 from personascan.ridge import readout
 
+TIE = 1e-5  # values so near to each other are equal: single precision gives no more
 ALPHA = 0.05  # of the simultaneous bound
 # Of the balanced template's lambda: where p is far above uniform under every labelling it would
 # come near 1, and to 1 in floating point, where every node lies below the threshold.
@@ -65,13 +66,12 @@ def node_tests(name: str, place_ND, labelled: Labelled) -> Nodes:
     freedom = free_of(exchange)
     p_TD = student_p(r_TD, freedom)
     size_TD = np.abs(r_TD)
-    difference_D = mean_difference(place_ND, exchange)
     return Nodes(
         effect=effect_of(r_TD[0].astype(np.float64), exchange),
         p=p_TD[0],
         p_family=step_down(size_TD),
         q=permuted_q(size_TD),
-        mean_difference=difference_D,
+        mean_difference=r_TD[0] * rows.length_D / contrast_length(exchange),
         readout=readout(rows.z_ND, rows.length_D, labelled.contrasts_NT[:, 0]),
         template=template(p_TD, ALPHA),
     )
@@ -91,15 +91,14 @@ def student_p(r, freedom: int) -> np.ndarray:
 def effect_of(r, exchange: Exchange):
     """Cohen's d of correlations with the labels."""
     freedom = free_of(exchange)
-    contrast_N = centred(exchange.positive_N.astype(np.float64)[:, None], exchange.group_N)[:, 0]
     r = np.clip(r, -1 + 1e-15, 1 - 1e-15)
-    return r * np.sqrt(freedom / (1 - r * r)) / np.linalg.norm(contrast_N)
+    return r * np.sqrt(freedom / (1 - r * r)) / contrast_length(exchange)
 
 
-def mean_difference(place_ND, exchange: Exchange) -> np.ndarray:
-    """The mean of H1 rows less that of H0 rows; of groups, within these."""
-    contrast_N = centred(exchange.positive_N.astype(np.float64)[:, None], exchange.group_N)[:, 0]
-    return contrast_N @ np.asarray(place_ND, np.float64) / (contrast_N**2).sum()
+def contrast_length(exchange: Exchange) -> float:
+    """The length of the labels less their mean in each group."""
+    labels_N1 = exchange.positive_N.astype(np.float64)[:, None]
+    return float(np.linalg.norm(centred(labels_N1, exchange.group_N)))
 
 
 def step_down(size_TD) -> np.ndarray:
@@ -113,9 +112,6 @@ def step_down(size_TD) -> np.ndarray:
     p_D = np.empty(order_D.size)
     p_D[order_D] = np.maximum.accumulate(reached_TD.mean(0))
     return p_D
-
-
-TIE = 1e-5  # values so near to each other are equal: single precision gives no more
 
 
 def permuted_q(size_TD) -> np.ndarray:

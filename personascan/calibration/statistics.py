@@ -92,7 +92,7 @@ def centred(values_NX, group_N) -> np.ndarray:
 
 
 class Labelled:
-    """Labellings of a comparison as the device holds them, once for all places."""
+    """Labellings of a comparison, and their contrasts in single precision, for all places."""
 
     def __init__(self, exchange: Exchange, labels_TN):
         self.exchange, self.labels_TN = exchange, labels_TN

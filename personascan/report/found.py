@@ -60,6 +60,8 @@ def statistic_text(part) -> str:
         "them (a shrunken Hotelling statistic: any direction of the means counts)",
         "nodes": "the largest |t| of a node",
         "distribution": "the energy distance of both sides (means and spread)",
+        "node scan": "the score of the best set of nodes for either side, over alphas that are "
+        "each ranked among the labellings (spread in few nodes counts)",
     }
     beyond = f" With {tests.permutations} labellings no p can reach {LEVEL:g}." if (
         floor > LEVEL
@@ -107,8 +109,7 @@ def finding_sentence(part, f: Finding) -> str:
     else:
         text = (
             f"**{safe(f.name)}** was not found: its furthest place, {safe(f.place)}, has a "
-            f"family-wise p of {f.p_family:.3f} (z {f.z:.1f}); "
-            f"{would_have(part, f.name)} of such comparisons."
+            f"family-wise p of {f.p_family:.3f} (z {f.z:.1f}); {would_have(part, [f.name])}."
         )
     return text + judged_words(part, f) + words_too(part, f)
 

@@ -73,10 +73,13 @@ def verdict(part: Part, f) -> str:
     return "beyond its words" if beyond else "its words too"
 
 
-def would_have(part: Part, name: str) -> str:
-    """What would have been found, so that "not found" has a size."""
-    effect = part.calibrations[name].detectable()
-    return f"a node that differs by {effect:.2f} deviations would have been, in 80%"
+def would_have(part: Part, names: list[str]) -> str:
+    """What would have been found in each of these, so that "not found" has a size."""
+    effect = max(part.calibrations[name].detectable() for name in names)
+    return (
+        f"a node that differs by {effect:.2f} deviations would have been found in 80% of such "
+        "comparisons"
+    )
 
 
 def without_permutations() -> str:
@@ -128,7 +131,7 @@ def where(part: Part) -> str:
             f"{len(part.places)} places (at {LEVEL:.0%} over all of them). The nearest is "
             f"{safe(best.name)} at {safe(best.place)}: {sure}."
         )
-    others = f" Not found: {named(missed)} ({would_have(part, missed[0])})." if missed else ""
+    others = f" Not found: {named(missed)} ({would_have(part, missed)})." if missed else ""
     return (
         f"**{len(clear)} of {len(found)} {compared(part)} show** somewhere: "
         f"{named(f.name for f in clear)}. Most clearly {safe(best.name)} at "

@@ -9,8 +9,6 @@ from personascan.report.tables import center, mean_deviation, part_of
 from personascan.report.words import joined, listed, rows_word, safe
 
 LINES = 30  # of a table of overlaps; the file has them all
-
-
 SHOWN_ROWS = 2  # of each end
 CUT = 160  # characters of a text in a table
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from personascan.analysis.claims import sizes
-from personascan.analysis.crossfit import LEAST
+from personascan.analysis.crossfit import can_hold_out
 from personascan.analysis.detection import Labels
 from personascan.analysis.localisation import in_half
 from personascan.places import Place, depths, lines_of
@@ -195,7 +194,8 @@ class Units:
     def projection(self, place: Place) -> Work:
         return stages.projection_work(self.rows(place), self.pool)
 
-    @property
+    @functools.cached_property
     def holds_out(self) -> bool:
         """Whether rows are told by places that they did not choose."""
-        return bool(self.parts) and min(sizes(self.pool.positive_N, self.pool.clusters)) >= LEAST
+        pool, folds = self.pool, self.config.where.folds
+        return bool(self.parts) and can_hold_out(pool.positive_N, folds, self.seed, pool.clusters)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from personascan.calibration.exchangeable import LEAST, MOST
 from personascan.calibration.locate import FAMILIES
 from personascan.calibration.statistics import STATISTICS
 from personascan.errors import InputError
@@ -27,9 +28,9 @@ def check_where(plan: WherePlan) -> None:
             )
     for name in ("permutations", "fold_permutations"):
         number = getattr(plan, name)
-        if not (name == "permutations" and number == 0) and not 19 <= number <= 10**6:
+        if not (name == "permutations" and number == 0) and not LEAST <= number <= MOST:
             raise InputError(
-                f"config.where.{name} = {number}; use 19 (fewer reach no p of 0.05) to 1000000"
+                f"config.where.{name} = {number}; use {LEAST} (fewer reach no p of 0.05) to {MOST}"
             )
     if plan.folds < 2:
         raise InputError(f"config.where.folds = {plan.folds}; use at least 2")
