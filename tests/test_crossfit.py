@@ -31,13 +31,14 @@ def crossfitted(pool, positive_N=POSITIVE):
 def test_the_place_that_tells_is_chosen_in_every_fold_and_its_rows_are_told():
     fold_N = folds_of(POSITIVE, 4, 0)
     found = held_out(
-        crossfitted(places(0, 2.0)), None, POSITIVE, fold_N, resamples=100, level=0.95, seed=0
+        crossfitted(places(0, 2.0)), {}, POSITIVE, fold_N, resamples=100, level=0.95, seed=0
     )
     assert found.places == (1,) * 4
     assert found.auroc == pytest.approx(roc_auc_score(POSITIVE, found.score_N))
     assert found.auroc > 0.9
     assert found.low < found.auroc <= found.high
-    assert found.claim is None
+    assert found.hardest is None
+    assert not found.beyond
     assert found.precision > 0.8
     assert found.recall > 0.8
 
@@ -58,10 +59,14 @@ def test_words_that_tell_as_much_leave_no_difference():
     fold_N = folds_of(POSITIVE, 4, 0)
     _, score_N = nested_scores(found, fold_N)
     asked = dict(resamples=200, level=0.95, seed=0)
-    same = held_out(found, score_N, POSITIVE, fold_N, **asked)
-    assert same.claim.difference == 0
     noise_N = np.random.default_rng(0).normal(size=ROWS)
-    assert held_out(found, noise_N, POSITIVE, fold_N, **asked).claim.low > 0
+    both = {"word counts": noise_N, "mean embedding": score_N}
+    same = held_out(found, both, POSITIVE, fold_N, **asked)
+    assert same.hardest.name == "mean embedding"
+    assert same.hardest.claim.difference == 0
+    assert not same.beyond
+    assert same.simpler["word counts"].claim.low > 0
+    assert held_out(found, {"word counts": noise_N}, POSITIVE, fold_N, **asked).beyond
 
 
 def test_entities_are_in_one_fold_and_too_few_are_known_beforehand():

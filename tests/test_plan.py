@@ -103,7 +103,8 @@ def test_every_recipe_can_be_planned(name, tmp_path, monkeypatch):
         texts=tuple(f"word {s}" for s in strata) if config.statements else None,
         topics=pools[:1] if config.apart and config.statements else [],
         widths=[4, 8, 8], lines=1, named=1,
-        baselines=[Baseline("length", None, "mean")] * len(config.baselines), extra=0, groups=2,
+        baselines=[Baseline("length", None, "mean")] * len(config.baselines), extra=0, embedded=0,
+        groups=2,
         rows=96,
     )  # fmt: skip
     units = unit_counts(config, counted)

@@ -38,6 +38,7 @@ def test_the_folder_holds_everything(study):
         "detection.csv",
         "findings.csv",
         "held_out.csv",
+        "kinds.csv",
         "runs.csv",
         "nodes.csv",
         "overlaps.csv",

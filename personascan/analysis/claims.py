@@ -3,6 +3,7 @@
 Letters: N rows, S scores, B bootstrap resamples.
 """
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,10 +100,10 @@ def limits_of_difference(
 
 
 def sizes(positive_N, clusters_N=None) -> tuple[int, int]:
-    """Rows of H1 and of H0; those of a cluster, which have one label, are one."""
-    units = positive_N if clusters_N is None else positive_N[np.unique(clusters_N, True)[1]]
-    h1 = int(units.sum())
-    return h1, units.size - h1
+    """Rows of H1 and of H0; those of a cluster that are on one side are one."""
+    if clusters_N is None:
+        return int(positive_N.sum()), int((~positive_N).sum())
+    return tuple(np.unique(clusters_N[side]).size for side in (positive_N, ~positive_N))
 
 
 def auroc_limits(a: float, rows: tuple[int, int], level: float = 0.95) -> tuple[float, float]:
@@ -134,7 +135,8 @@ def auroc(score_N, positive_N) -> float:
 def bootstrap_aurocs(score_SN, positive_N, resamples: int, rng, clusters_N=None) -> np.ndarray:
     """AUROCs [S, B] of the scores on resamples of the rows, drawn within H1 and within H0.
 
-    With clusters, these are drawn, and their rows with them.
+    With clusters, these are drawn, and their rows with them: those of both sides at once where
+    both have the same clusters (pairs), whose rows vary together.
     """
     sides = [np.flatnonzero(positive_N), np.flatnonzero(~positive_N)]
     unit_of = [  # which of its side's units each row belongs to
@@ -143,6 +145,8 @@ def bootstrap_aurocs(score_SN, positive_N, resamples: int, rng, clusters_N=None)
         for rows in sides
     ]  # fmt: skip
     rngs = rng.spawn(2)  # one for each side: draws do not hang on how many are made at once
+    if clusters_N is not None and np.array_equal(*(np.unique(clusters_N[s]) for s in sides)):
+        rngs[1] = copy.deepcopy(rngs[0])
     at_once = max(1, CELLS_AT_ONCE // positive_N.size)
     drawn = []
     for first in range(0, resamples, at_once):

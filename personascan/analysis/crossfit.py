@@ -5,18 +5,19 @@ direction (`node_tests.readout`); the place furthest out scores the rows of the 
 places, K folds, N rows.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from personascan.analysis.claims import Claim, auroc, auroc_limits, compare_aurocs, sizes
-from personascan.calibration.exchangeable import Exchange, draw_exchanges, exchange_of
+from personascan.calibration.exchangeable import Exchange, draw_exchanges, exchange_by
 from personascan.calibration.locate import by_permutations
 from personascan.calibration.statistics import Labelled, place_statistics, standardised
 from personascan.errors import InputError
 from personascan.ridge import readout
 
+WORDS, EMBEDDED = "word counts", "mean embedding"  # what is simpler than the layers
 LEAST = 4  # rows or entities of a side, so that two are left without a fold
 
 
@@ -51,41 +52,41 @@ def folds_of(positive_N, folds: int, seed: int, entities=None) -> np.ndarray:
     return fold_N
 
 
-def can_hold_out(positive_N, folds: int, seed: int, entities=None) -> bool:
+def can_hold_out(positive_N, folds: int, seed: int, entities=None, pairs=None) -> bool:
     """Whether the rows without any fold can be told, and their labels exchanged."""
     try:
-        fold_N = folds_of(positive_N, folds, seed, entities)
+        fold_N = folds_of(positive_N, folds, seed, entities if pairs is None else pairs)
         for number in range(fold_N.max() + 1):
-            exchange_without(fold_N == number, positive_N, entities)
+            exchange_without(fold_N == number, positive_N, entities, pairs)
     except InputError:
         return False
     return True
 
 
-def exchange_without(held_N, positive_N, entities=None) -> Exchange:
+def exchange_without(held_N, positive_N, entities=None, pairs=None) -> Exchange:
     """How the labels of the other rows may be exchanged. Raises InputError as `exchange_of`."""
-    return exchange_of(
-        positive_N[~held_N], entities=None if entities is None else entities[~held_N]
-    )
+    groups = (None if one is None else one[~held_N] for one in (entities, pairs))
+    return exchange_by(positive_N[~held_N], *groups)
 
 
 def crossfit_place(
-    place_ND, positive_N, folds: int, permutations: int, seed: int, entities=None
+    place_ND, positive_N, folds: int, permutations: int, seed: int, entities=None, pairs=None
 ) -> Crossfit:
     """A place's directions on rows that did not make them.
 
     Args:
       folds: at most half as many as rows, or entities, of the smaller side.
       permutations: labellings that say how far out the place is.
+      entities, pairs: numbers [N] of rows that are exchanged as one, or with one another alone.
 
     Raises:
       InputError: as `folds_of` and `exchange_of`.
     """
-    fold_N = folds_of(positive_N, folds, seed, entities)
+    fold_N = folds_of(positive_N, folds, seed, entities if pairs is None else pairs)
     score_N, z_K = np.empty(positive_N.size), np.empty(fold_N.max() + 1)
     for number in range(z_K.size):
         train = fold_N != number
-        exchange = exchange_without(~train, positive_N, entities)
+        exchange = exchange_without(~train, positive_N, entities, pairs)
         labels = Labelled(exchange, draw_exchanges(exchange, permutations, seed))
         found = place_statistics("a place", place_ND[train], labels, ("direction",))
         z_K[number] = by_permutations(found["direction"][None])[0, 0]
@@ -95,6 +96,15 @@ def crossfit_place(
         spread = (place_ND[train] @ direction_D).std()
         score_N[~train] /= spread if spread > 0 else 1.0
     return Crossfit(z_K, score_N)
+
+
+@dataclass(frozen=True)
+class Simpler:
+    """What tells the same rows without the layers of a network."""
+
+    name: str
+    auroc: float
+    claim: Claim  # the AUROC of the places less this one, with its interval
 
 
 @dataclass(frozen=True)
@@ -109,8 +119,19 @@ class HeldOut:
     high: float
     precision: float  # of the rows that are told as H1; NaN where none is
     recall: float
-    words: float  # AUROC of word counts on the same rows and folds; NaN where rows are no texts
-    claim: Claim | None  # the difference of both, with its interval
+    # {what is simpler: what it tells of the same rows in the same folds}: word counts and the
+    # embedding's mean, of texts.
+    simpler: dict[str, Simpler] = field(default_factory=dict)
+
+    @property
+    def hardest(self) -> Simpler | None:
+        """The simpler way that is least surely beaten; None where there is none."""
+        return min(self.simpler.values(), key=lambda one: one.claim.low, default=None)
+
+    @property
+    def beyond(self) -> bool:
+        """Whether rows are told better than in each simpler way, by its interval."""
+        return bool(self.simpler) and self.hardest.claim.low > 0
 
 
 def nested_scores(found: dict, fold_N) -> tuple[tuple, np.ndarray]:
@@ -125,26 +146,26 @@ def nested_scores(found: dict, fold_N) -> tuple[tuple, np.ndarray]:
 
 
 def held_out(
-    found: dict, words_N, positive_N, fold_N, *, resamples: int, level: float, seed: int,
-    clusters_N=None,
+    found: dict, simpler: dict[str, np.ndarray], positive_N, fold_N, *, resamples: int,
+    level: float, seed: int, clusters_N=None,
 ) -> HeldOut:  # fmt: skip
-    """The nested scores of all places, beside those of word counts where there are some.
+    """The nested scores of all places, beside those of what is simpler.
 
     Args:
       found: {place: Crossfit}.
-      words_N: held-out scores of word counts; None: rows are no texts.
-      resamples, level: of the interval of the difference (`compare_aurocs`).
+      simpler: {name: scores [N] of the same held-out rows}.
+      resamples, level: of the interval of each difference (`compare_aurocs`).
     """
     places, score_N = nested_scores(found, fold_N)
-    claim = None if words_N is None else compare_aurocs(
-        score_N, words_N, positive_N, resamples=resamples, level=level,
-        rng=np.random.default_rng(seed), clusters_N=clusters_N,
-    )  # fmt: skip
+    beside = {}
+    for name, other_N in simpler.items():
+        claim = compare_aurocs(
+            score_N, other_N, positive_N, resamples=resamples, level=level,
+            rng=np.random.default_rng(seed), clusters_N=clusters_N,
+        )  # fmt: skip
+        beside[name] = Simpler(name, auroc(other_N, positive_N), claim)
     told_N, one = score_N > 0, auroc(score_N, positive_N)
     low, high = auroc_limits(one, sizes(positive_N, clusters_N), level)
-    return HeldOut(
-        places, score_N, fold_N, one, low, high,
-        float(positive_N[told_N].mean()) if told_N.any() else np.nan,
-        float(told_N[positive_N].mean()),
-        np.nan if words_N is None else auroc(words_N, positive_N), claim,
-    )  # fmt: skip
+    precision = float(positive_N[told_N].mean()) if told_N.any() else np.nan
+    recall = float(told_N[positive_N].mean())
+    return HeldOut(places, score_N, fold_N, one, low, high, precision, recall, beside)

@@ -108,6 +108,16 @@ def exchange_of(positive_N, *, pairs=None, entities=None, within=None) -> Exchan
     return found
 
 
+def exchange_by(positive_N, entities_N=None, pairs_N=None) -> Exchange:
+    """The exchange of rows in pairs of any sizes, of whole entities, or of single rows."""
+    if pairs_N is None:
+        return exchange_of(positive_N, entities=entities_N)
+    both_P2 = np.stack([np.bincount(pairs_N, ~positive_N), np.bincount(pairs_N, positive_N)], 1)
+    if (both_P2[both_P2.any(1)] == 1).all():
+        return exchange_of(positive_N, pairs=pairs_N)
+    return exchange_of(positive_N, within=pairs_N)
+
+
 def check_positive(positive_N) -> np.ndarray:
     """Labels as bool [N] with at least two rows of each side."""
     given = np.asarray(positive_N)

@@ -13,7 +13,8 @@ from personascan.report.sheets import Grouped, Sheets, columns_of
 from personascan.visible import visible
 
 CELLS = ("comparison", "place", "line", "depth", "z", "p_family", "auroc", "probe_auroc")
-MAPPED = ("comparison", "place", "line", "layer", "z", "p_family", "auroc", "kept")
+MAPPED = ("comparison", "place", "line", "layer", "z", "p_family", "held_out_auroc", "beyond",
+          "auroc", "kept")  # fmt: skip
 FOUND = ("comparison", "best_z", "best_p", "passing", "wording")
 
 
@@ -77,7 +78,9 @@ def compared_html(content: dict) -> str:
         rows = own.rows("cells", {"part": part})
         sheets[name] = gathered(MAPPED, [tuple(row[column] for column in MAPPED) for row in rows])
         feeds = {"cells": Feed(name, every=True)}
-        packed[name] = replace(picture, title=study, feeds=feeds, columns=MAPPED[:-1]).packed()
+        packed[name] = replace(
+            picture, title=study, feeds=feeds, choices=(), columns=MAPPED[:-1]
+        ).packed()
     embedded = {
         "sheets": sheets, "charts": charts, "pictures": packed, "corners": CORNERS,
         "themes": {kind: {"ink": ink, "config": config(kind)} for kind, ink in INKS.items()},

@@ -87,8 +87,11 @@ def told_at(part: Part, name: str, place) -> float:
 
 
 def beyond_at(part: Part, name: str, place) -> float:
-    """How far that lies above the AUROC of their words."""
-    return told_at(part, name, place) - part.held_out[name].words if name in part.beyond else np.nan
+    """How far that lies above what tells them more simply: the higher AUROC of these."""
+    if name not in part.beyond:
+        return np.nan
+    simpler = part.beyond[name].simpler.values()
+    return told_at(part, name, place) - max(one.auroc for one in simpler)
 
 
 def apart_from(score: float, null_T) -> float:

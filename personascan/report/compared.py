@@ -32,15 +32,31 @@ def exchanged_sentence(part: Part) -> str:
     """What was exchanged where labels were permuted; "" where it was single rows."""
     if not part.entities:
         return ""
-    counts = [
-        f"{safe(name)} {exchange.many} of {entities} entities"
-        for name, (entities, exchange) in part.entities.items()
-    ]
-    if len(counts) > NAMED:
-        name, (entities, exchange) = min(part.entities.items(), key=lambda one: one[1][1].distinct)
-        counts = [f"the fewest are {exchange.many}, of {entities} entities, for {safe(name)}"]
-    return (
-        f"Where {part.terms.rows} name entities, labels of whole entities were exchanged, whatever "
-        f"their sizes. Distinct labellings: {joined(counts)}; no p can be below one over their "
-        "number (two, where the sides have equally many entities)."
+    paired = {n: e for n, e in part.entities.items() if e[1].kind != "entities"}
+    whole = {n: e for n, e in part.entities.items() if n not in paired}
+    rows = part.terms.rows
+    said = []
+    if whole:
+        said.append(
+            f"Where {rows} name entities, labels of whole entities were exchanged, whatever their "
+            f"sizes. Distinct labellings: {counted(whole, 'entities')}; no p can be below one over "
+            "their number (two, where the sides have equally many entities)."
+        )
+    if paired:
+        said.append(
+            f"Where {rows} name pairs, labels were exchanged within pairs alone, and each pair was "
+            "kept whole in halves, folds and resamples. Distinct labellings: "
+            f"{counted(paired, 'pairs')}; no p can be below two over their number."
+        )
+    return " ".join(said)
+
+
+def counted(entities: dict, called: str) -> str:
+    """Distinct labellings by comparison, or the fewest of many."""
+    if len(entities) > NAMED:
+        name, (number, exchange) = min(entities.items(), key=lambda one: one[1][1].distinct)
+        return f"the fewest are {exchange.many}, of {number} {called}, for {safe(name)}"
+    return joined(
+        f"{safe(name)} {exchange.many} of {number} {called}"
+        for name, (number, exchange) in entities.items()
     )

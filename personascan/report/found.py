@@ -1,5 +1,7 @@
 """Sections of the page on what was found, comparison by comparison, and how it was tested."""
 
+import itertools
+
 from personascan.analysis.findings import LEVEL, Finding
 from personascan.report.compared import exchanged_sentence
 from personascan.report.lead import larger_side, wording_cell, wording_tells, would_have
@@ -12,7 +14,7 @@ def found_section(part) -> Section:
     found = part.findings()
     header = ["", "furthest place", "z", "family-wise p", "q over comparisons",
               "places with family-wise p <= 0.05", "by the largest |t|"]  # fmt: skip
-    header += ["held-out AUROC", "word counts", "difference"] if part.beyond else []
+    header += ["held-out AUROC", *simpler_header(part)] if part.beyond else []
     header += ["wording, accuracy"] if part.texts else []
     rows = [
         [
@@ -39,15 +41,23 @@ def by_largest(part, name: str) -> str:
 
 
 def beyond_cells(part, name: str) -> list[str]:
-    """How held-out rows are told by the chosen places and by word counts."""
+    """How held-out rows are told by the chosen places, and by what is simpler."""
     found = part.beyond.get(name)
     if found is None:
-        return ["-"] * 3
-    claim = found.claim
-    return [
-        f"{found.auroc:.3f}", f"{found.words:.3f}",
-        f"{claim.difference:+.2f} ({claim.low:+.2f} to {claim.high:+.2f})",
-    ]  # fmt: skip
+        return ["-"] * (1 + len(simpler_header(part)))
+    beside = [(f"{one.auroc:.3f}", said(one.claim)) for one in found.simpler.values()]
+    return [f"{found.auroc:.3f}", *itertools.chain(*beside)]
+
+
+def simpler_header(part) -> list[str]:
+    """Of the cells of what is simpler."""
+    first = next(iter(part.beyond.values()))
+    return [cell for name in first.simpler for cell in (name, "difference")]
+
+
+def said(claim) -> str:
+    """A difference with its interval."""
+    return f"{claim.difference:+.2f} ({claim.low:+.2f} to {claim.high:+.2f})"
 
 
 def statistic_text(part) -> str:
@@ -91,11 +101,12 @@ def beyond_text(part) -> str:
     plan = part.config.where
     return (
         f"Held-out AUROC: in each of {plan.folds} folds the place and its direction were chosen "
-        f"without the fold ({plan.fold_permutations} permutations) and told its statements; word "
-        "counts (logistic regression on counts of words and pairs of words) told the same ones. "
-        f"The difference has a {part.config.validation.level:.0%} interval, paired over "
-        "statements. What differs between the sides is found, words included: only a difference "
-        "above 0 says that activations hold more."
+        f"without the fold ({plan.fold_permutations} permutations) and told its statements. Word "
+        "counts (logistic regression on counts of words and pairs of words) told the same ones, "
+        "and so did the mean embedding of a statement's tokens (the same ridge regression, on the "
+        f"input of the first block). Differences have {part.config.validation.level:.0%} "
+        "intervals, paired over statements. What differs between the sides is found, words "
+        "included: only differences above 0, from both, say that layers hold more."
     )
 
 
@@ -158,12 +169,13 @@ def words_too(part, f: Finding) -> str:
         return ""
     if f.name in part.beyond:
         found = part.beyond[f.name]
-        more = "" if found.claim.low > 0 else ": wording is as good an explanation"
-        return (
-            f" Held-out statements: AUROC {found.auroc:.2f} by activations, {found.words:.2f} by "
-            f"word counts ({found.claim.difference:+.2f}, {found.claim.low:+.2f} to "
-            f"{found.claim.high:+.2f}){more}."
+        more = "" if found.beyond else ": wording is as good an explanation"
+        beside = joined(
+            f"{one.auroc:.2f} by {one.name} ({one.claim.difference:+.2f}, {one.claim.low:+.2f} to "
+            f"{one.claim.high:+.2f})"
+            for one in found.simpler.values()
         )
+        return f" Held-out statements: AUROC {found.auroc:.2f} by activations, {beside}{more}."
     if wording_tells(part, f.name):
         return (
             f" Word counts alone tell {part.wording[f.name][0]:.0%} of its statements"

@@ -60,7 +60,7 @@ def beyond_cell(part: Part, name: str) -> str:
     """How much better held-out statements are told by activations than by their words."""
     if name not in part.beyond:
         return "-"
-    return f"{part.beyond[name].claim.difference:+.2f}"
+    return f"{part.beyond[name].hardest.claim.difference:+.2f}"
 
 
 def verdict(part: Part, f) -> str:
@@ -69,8 +69,7 @@ def verdict(part: Part, f) -> str:
         return "not found"
     if f.name not in part.beyond:
         return "shows"
-    beyond = part.beyond[f.name].claim.low > 0
-    return "beyond its words" if beyond else "its words too"
+    return "beyond its words" if part.beyond[f.name].beyond else "its words too"
 
 
 def would_have(part: Part, names: list[str]) -> str:
@@ -214,7 +213,7 @@ def beyond_words(part: Part) -> str:
     found = {f.name: part.beyond[f.name] for f in part.findings() if f.found}
     if not found:
         return ""
-    better = {n: b for n, b in found.items() if b.claim.low > 0}
+    better = {n: b for n, b in found.items() if b.beyond}
     rest = {n: b for n, b in found.items() if n not in better}
     said = []
     if better:
@@ -235,7 +234,7 @@ def beyond_words(part: Part) -> str:
 
 def longest(found: dict) -> list:
     """The first of them by their difference, as many as a sentence names."""
-    return sorted(found.items(), key=lambda one: -one[1].claim.difference)[:NAMED]
+    return sorted(found.items(), key=lambda one: -one[1].hardest.claim.difference)[:NAMED]
 
 
 def more_than(found: dict) -> str:
@@ -243,9 +242,9 @@ def more_than(found: dict) -> str:
 
 
 def difference_of(name: str, found) -> str:
-    claim = found.claim
+    simple, claim = found.hardest, found.hardest.claim
     return (
-        f"**{safe(name)}** (AUROC {found.auroc:.2f} against {found.words:.2f}: "
+        f"**{safe(name)}** (AUROC {found.auroc:.2f} against {simple.auroc:.2f} by {simple.name}: "
         f"{claim.difference:+.2f}, {claim.low:+.2f} to {claim.high:+.2f})"
     )
 

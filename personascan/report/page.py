@@ -16,7 +16,7 @@ from personascan.report.lead import (
     lead,
     of_personas,
 )
-from personascan.report.scanned import held_out_section, nodes_section, runs_section
+from personascan.report.scanned import held_out_section, kinds_section, nodes_section, runs_section
 from personascan.report.section import Section, Shown, Table, block
 from personascan.report.words import joined, line_name, listed, quoted, rows_word, safe
 
@@ -47,6 +47,7 @@ def part_page(part) -> PartPage:
         found_section(part) if part.calibrations else None,
         nodes_section(part),
         held_out_section(part),
+        kinds_section(part),
         runs_section(part),
         tails_section(part),
         judged_section(part),

@@ -42,6 +42,49 @@ def held_out_section(part) -> Section | None:
     return Section(f"Which {called} are told, unseen", *blocks)
 
 
+def kinds_section(part) -> Section | None:
+    """How rows of H1 differ from one another on the nodes that tell them from H0."""
+    called = rows_word(part)
+    found = [(name, one) for name, ones in part.kinds.items() for one in ones]
+    found = [(name, one) for name, one in found if not np.isnan(one.kinds.share)]
+    if not found:
+        return None
+    rows = [
+        [safe(name), one.place, one.part, one.nodes, f"{one.kinds.share:.0%}",
+         "-" if np.isnan(one.kinds.agreement) else f"{one.kinds.agreement:.2f}"]
+        for name, one in found
+    ]  # fmt: skip
+    blocks = [
+        f"The {called} of H1 may be of several kinds. Their first principal component, on the "
+        "nodes that were found, orders them: of a half's nodes the other half's, of all those "
+        "of all. Agreement: the correlation of that order with the one that the component of other "
+        f"{called} gives (near 0: noise; what orders them, length for example, it does not say). "
+        "`kinds.csv` has every one.",
+        Table(["", "place", "nodes of", "nodes", "share of variance", "agreement"], rows),
+    ]
+    if part.texts:
+        ends = [line for name, one in first_of_each(found) for line in kind_ends(part, name, one)]
+        blocks.append(Table(["", "end", QUOTED], ends))
+    return Section(f"Kinds among the {called} of H1", *blocks)
+
+
+def first_of_each(found: list) -> list:
+    """One order of each comparison: the one that other rows confirm most."""
+    best = {}
+    for name, one in sorted(found, key=lambda pair: -np.nan_to_num(pair[1].kinds.agreement)):
+        best.setdefault(name, one)
+    return [(name, best[name]) for name in dict.fromkeys(name for name, _ in found)]
+
+
+def kind_ends(part, name: str, one) -> list[list]:
+    """The rows furthest out on either side of an order."""
+    order = one.rows[np.argsort(one.kinds.score_N, kind="stable")]
+    ends = [("high", i) for i in order[::-1][:SHOWN_ROWS]] + [
+        ("low", i) for i in order[:SHOWN_ROWS]
+    ]
+    return [[safe(name), end, safe(cut(part.shown[name][i]))] for end, i in ends]
+
+
 def ends_of(part, name: str, one) -> list[list]:
     """The rows furthest out on either side."""
     order = np.argsort(one.score_N, kind="stable")

@@ -10,8 +10,8 @@ from personascan.study.results import Part, Study
 from personascan.visible import cell, visible
 
 LARGE = ("runs", "nodes")  # what goes to Parquet files where these are asked for
-WHERE_ASKED = ("held_out", "heads", "findings", "validation", "personas", "tails", "transfer",
-               "interventions", "specificity", "differences")  # fmt: skip
+WHERE_ASKED = ("held_out", "kinds", "heads", "findings", "validation", "personas", "tails",
+               "transfer", "interventions", "specificity", "differences")  # fmt: skip
 
 
 def write_tables(study: Study, folder: pathlib.Path) -> None:

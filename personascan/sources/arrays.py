@@ -32,6 +32,7 @@ def write_rows(
     ids: Sequence[str] | None = None,
     entities: Sequence[str] | None = None,
     conditions: Sequence[str] | None = None,
+    pairs: Sequence[str] | None = None,
     rows: str = "rows",
 ) -> str:
     """Write activations of any network as a folder that a study takes rows from (`config.rows`).
@@ -49,6 +50,8 @@ def write_rows(
       entities: what a row is about: the rows of one entity are never both expected and scanned.
         "", None or NaN: the row is an entity of its own.
       conditions: a class of each row, within which p-values can be taken (`detection.conditional`).
+      pairs: of each row, the same for rows of both sides that are compared with one another (one
+        question under two instructions): labels are exchanged within a pair. Without entities.
       rows: what the report calls rows, in the plural, such as "images".
 
     Returns:
@@ -57,7 +60,8 @@ def write_rows(
     Raises:
       InputError: arrays or labels of different lengths, values that are not finite or that
         float32 cannot tell apart, an id or a layer's name that occurs twice, a group, id or
-        condition that is missing, a folder that holds anything else, a full disk.
+        condition that is missing, pairs beside entities, a folder that holds anything else, a full
+        disk.
     """
     positive_N = real_array("positive", positive)
     if positive_N.ndim != 1 or positive_N.dtype != bool:
@@ -75,6 +79,10 @@ def write_rows(
             "conditions", [""] * count if conditions is None else conditions, count
         ),
     }
+    if pairs is not None:  # rows of before had none: their folders stay as they were
+        columns["pairs"] = texts("pairs", pairs, count)
+        if any(columns["entities"]):
+            raise InputError("give entities or pairs; labels are exchanged by the one or the other")
     if len(set(columns["ids"])) < count:
         raise InputError("ids names a row twice; give each row an id of its own")
     if not isinstance(places, Mapping):
@@ -205,6 +213,7 @@ class ArraySource:
     terms: Terms
     about: str
     extra: tuple[Place, ...] = ()
+    embedding: Place | None = None
     baselines: tuple = ()
 
     @property
@@ -244,9 +253,9 @@ def open_rows(folder) -> ArraySource:
     restore(folder)
     record, files, nodes = read_rows_record(folder)
     groups, rows_of = {}, {}
-    columns = (record[name] for name in ("groups", "ids", "positive", "entities", "conditions"))
-    for row, (group, id_, positive, entity, condition) in enumerate(zip(*columns, strict=True)):
-        groups.setdefault(group, []).append(Example(id_, positive, entity, condition))
+    names = ("groups", "ids", "positive", "entities", "conditions", "pairs")
+    for row, (group, *example) in enumerate(zip(*map(record.get, names), strict=True)):
+        groups.setdefault(group, []).append(Example(*example))
         rows_of.setdefault(group, []).append(row)
     network, rows = record["network"], record["rows"]
     places = [Place(name, i, "", network) for i, name in enumerate(record["places"])]

@@ -26,6 +26,7 @@ class Example:
     positive: bool  # belongs to H1
     entity: str = ""  # rows of one entity are never both expected and scanned; "": its own
     condition: str = ""  # a class that p-values can be conditioned on
+    pair: str = ""  # rows of one pair, on either side, are compared with one another; "": none
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class Source(Protocol):
     name: str  # as results are keyed
     groups: Mapping[str, list]  # {group: examples as `Example`; statements have `text` and `topic`}
     places: list[Place]  # that are searched
-    extra: list[Place]  # that baselines alone look at
+    extra: list[Place]  # that are read and not searched: of baselines, and `embedding`
+    embedding: Place | None  # what rows are before any layer; None where nothing is
     baselines: list[Baseline]
     layers: int  # that relative depth is counted in
     terms: Terms

@@ -10,7 +10,8 @@ from personascan.reading import read_json
 from personascan.sources.store import mapped_array
 
 RECORD = "rows.json"
-COLUMNS = {"ids": str, "groups": str, "positive": bool, "entities": str, "conditions": str}
+COLUMNS = {"ids": str, "groups": str, "positive": bool, "entities": str, "conditions": str,
+           "pairs": str}  # fmt: skip
 AGAIN = "write the rows again with personascan.write_rows"
 
 
@@ -31,6 +32,8 @@ def read_rows_record(folder: pathlib.Path) -> tuple[dict, dict[str, str], list[i
     for name in ("network", "rows"):
         if not isinstance(record.get(name), str):
             raise wrong(folder, f"{name} is no text")
+    if isinstance(record.get("positive"), list):
+        record.setdefault("pairs", [""] * len(record["positive"]))  # written where there are some
     for name, kind in (*COLUMNS.items(), ("places", str)):
         column = record.get(name)
         if not isinstance(column, list) or not all(type(entry) is kind for entry in column):

@@ -96,6 +96,10 @@ class Units:
     def crossfit(self, place: Place) -> Work:
         return located.crossfit_work(self.rows(place), self.pool, self.config.where, self.seed)
 
+    def embedded(self) -> Work:
+        """What the embedding tells of held-out rows: a place that nobody chooses."""
+        return self.crossfit(self.source.embedding)
+
     def words(self) -> Work:
         return located.words_work(self.pool, list(self.texts), self.config.where, self.seed)
 
@@ -148,7 +152,7 @@ class Units:
     @property
     def halves_N(self) -> np.ndarray:
         """The half of each of these rows."""
-        return in_half(self.wide.strata, self.seed, self.wide.clusters)
+        return in_half(self.wide.strata, self.seed, self.wide.together)
 
     def alone(self, place: Place, detector: Detector) -> Work:
         """Rows scanned alone."""
@@ -198,4 +202,6 @@ class Units:
     def holds_out(self) -> bool:
         """Whether rows are told by places that they did not choose."""
         pool, folds = self.pool, self.config.where.folds
-        return bool(self.parts) and can_hold_out(pool.positive_N, folds, self.seed, pool.clusters)
+        return bool(self.parts) and can_hold_out(
+            pool.positive_N, folds, self.seed, pool.clusters, pool.pairs
+        )

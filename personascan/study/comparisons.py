@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from personascan.errors import InputError
+from personascan.study.pairs import drawn_pairs, pair_of, pairs_of
 
 Side = tuple[tuple[str, str], ...]  # (persona, "positive" or "negative")
 APART_LEAST = 10  # entities of a persona: as many as there are folds
@@ -43,6 +44,13 @@ class Pool:
     # [N]: rows of one cluster stay together: permuted as one, never both expected and scanned.
     clusters: np.ndarray | None = None  # None: every row is its own
     left_out: LeftOut = LeftOut()
+    # [N]: rows of one pair are on both sides, and exchange their labels with one another alone.
+    pairs: np.ndarray | None = None  # None: rows are not paired
+
+    @property
+    def together(self) -> np.ndarray | None:
+        """[N]: rows that go to one half, to one fold and into one resample together."""
+        return self.clusters if self.pairs is None else self.pairs
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -117,28 +125,37 @@ def draw_pool(groups: dict, comparison: Comparison, limit: int, seed: int) -> Po
 
     A side takes equally many examples of each of its personas, all together at most `limit` (at
     least one each), so that no persona stands for a side. Which ones is drawn by a hash of their
-    ids, and does not change when others come or go.
+    ids, and does not change when others come or go. Of paired rows whole pairs are taken, drawn
+    the same way, as many as the limit has room for on both sides.
 
     Args:
       groups: {persona: examples with `id` and `positive`}.
       limit: examples of a side.
     """
+    paired = drawn_pairs(groups, comparison, limit, seed)
     ids, positive, strata, members = [], [], [], {}
     elsewhere, shared, beyond = kept_elsewhere(groups, comparison, seed), [], []
     for side, is_h1 in ((comparison.h1, True), (comparison.h0, False)):
         known = {one: of_direction(groups, *one) for one in side}
         rows_of = {
             (persona, direction): [
-                i for i in rows if elsewhere.get(entity_of(groups[persona][i])) != is_h1
+                i
+                for i in rows
+                if elsewhere.get(entity_of(groups[persona][i])) != is_h1
+                and (paired is None or pair_of(groups[persona][i]) in paired)
             ]
             for (persona, direction), rows in known.items()
         }
         most = limit
-        if len(side) > 1:
+        if len(side) > 1 and paired is None:
             most = max(1, min(limit // len(side), *map(len, rows_of.values())))
         whole, kept = (sum(map(len, found.values())) for found in (known, rows_of))
-        shared.append(whole - kept)
-        beyond.append(sum(max(0, len(rows) - most) for rows in rows_of.values()))
+        shared.append(whole - kept if paired is None else 0)
+        beyond.append(
+            sum(max(0, len(rows) - most) for rows in rows_of.values())
+            if paired is None
+            else whole - kept
+        )
         for (persona, direction), rows in rows_of.items():
             chosen = first_by_hash(rows, groups[persona], most, seed)
             members.setdefault(persona, []).extend((i, is_h1, direction) for i in chosen)
@@ -155,6 +172,7 @@ def draw_pool(groups: dict, comparison: Comparison, limit: int, seed: int) -> Po
     return Pool(
         comparison.name, tuple(ids), np.array(positive, bool), tuple(strata), taken,
         clusters_of(groups, taken), LeftOut(tuple(shared), tuple(beyond)),
+        None if paired is None else pairs_of(groups, taken),
     )  # fmt: skip
 
 
@@ -224,6 +242,7 @@ def without(groups: dict, pool: Pool, entities: set[tuple]) -> Pool:
         strata=tuple(itertools.compress(pool.strata, kept_N)),
         members=tuple((persona, rows[kept]) for (persona, rows), kept in parts),
         clusters=None if pool.clusters is None else pool.clusters[kept_N],
+        pairs=None if pool.pairs is None else pool.pairs[kept_N],
     )
 
 

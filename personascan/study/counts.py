@@ -20,7 +20,8 @@ class Counted:
     lines: int  # sites x positions
     named: int  # places that the configuration names
     baselines: list[Baseline]
-    extra: int  # places that baselines alone look at
+    extra: int  # places that are read and not searched
+    embedded: int  # nodes of the embedding, where it is one of them; else 0
     groups: int
     rows: int  # of all groups
 
@@ -56,6 +57,7 @@ def chosen_counts(config: StudyConfig, named: int, lines: int, places: int, edit
         "profile": lines,
         "projection": min(places, SHOWN + 2 * chooses + named),
         "validation": 2 * chooses,
+        "kinds": (2 * chooses + named) * (config.where.permutations > 0),
         "intervention": 2 * len(tested),
     }
 
@@ -80,7 +82,7 @@ def unit_counts(config: StudyConfig, counted: Counted) -> dict[str, int]:
         "detection": every * len(tails_alone(config)),
         "where": every * parts * permuted,
         "words": cases * bool(counted.texts) * permuted,
-        "crossfit": every * permuted,
+        "crossfit": (every + cases * (counted.embedded > 0)) * permuted,
         "null": every * len(config.calibrated_tails),
     }
     for level in counted.levels:

@@ -24,6 +24,7 @@ from personascan.study.intervened import (
     intervention_work,
     specificity_work,
 )
+from personascan.study.kinds import kinds_work
 from personascan.study.rows import stored_rows
 from personascan.study.store import Store
 from personascan.study.units import Work
@@ -58,10 +59,16 @@ class Case(Units):
             self.seed,
         )  # fmt: skip
 
+    def kinds(self, part: str, place: Place) -> Work:
+        unit = self.nodes(part, place).unit
+        found = unit, str(self.store.array_path(unit, "set_1C"))
+        return kinds_work(self.rows(place), self.pool, found, part, self.seed)
+
     def searches(self) -> list[Work]:
         """Everything that is done at every place."""
         works = [] if self.texts is None else [self.wording()]
         works += [self.words()] if self.holds_out and self.texts is not None else []
+        works += [self.embedded()] if self.holds_out and self.source.embedding else []
         works += [self.baseline(baseline) for baseline in self.source.baselines]
         for place in self.source.places:
             works += [self.separation(place)]
@@ -148,9 +155,18 @@ class Case(Units):
         found += [(stages.ALL, place) for place in self.named]
         return list(dict.fromkeys(found))
 
+    @property
+    def ordered(self) -> list[tuple[str, Place]]:
+        """(part, place) of the node sets that order rows of H1."""
+        if not self.parts:
+            return []
+        found = [(chooser, place) for chooser, _, place, _ in self.choices()]
+        return found + [(stages.ALL, place) for place in self.named]
+
     def validations(self) -> list[Work]:
-        """The node sets of each half at the place that it chose, judged on the other."""
-        return [self.validation(one, other, place) for one, other, place, _ in self.choices()]
+        """The node sets of each half at the place that it chose, judged on the other; kinds."""
+        works = [self.validation(one, other, place) for one, other, place, _ in self.choices()]
+        return works + [self.kinds(part, place) for part, place in self.ordered]
 
     @functools.cached_property
     def intervened(self) -> list[tuple[str, str, Place]]:

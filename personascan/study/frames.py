@@ -8,17 +8,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from personascan.analysis.findings import LEVEL, pooled
+from personascan.analysis.findings import LEVEL
 from personascan.analysis.heads import head_of, selected_share
 from personascan.analysis.separation import METRICS
 from personascan.errors import InputError
 from personascan.interventions.design import FOUND
 from personascan.interventions.plan import CONTROLS
 from personascan.places import lines_of
+from personascan.study.found_rows import (
+    FINDING_COLUMNS,
+    PLACE,
+    finding_rows,
+    held_out_rows,
+    kind_rows,
+    place_cells,
+)
 from personascan.study.results import Part, Study
 
 WHERE = ("model", "level")
-PLACE = ("site", "layer", "position")
 DIRECTIONS = {1: "high", -1: "low", 0: ""}
 SCAN_COLUMNS = (
     "statistic", "null_mean", "null_deviation", "z", "p", "p_family", "p_step_down", "z_nodes",
@@ -49,10 +56,6 @@ class Table:
         for part in study.parts:
             for row in self.rows(part):
                 yield part.model, part.level, *row
-
-
-def place_cells(place) -> tuple:
-    return place.site, place.layer, place.position
 
 
 def part_of(scan) -> str:
@@ -143,42 +146,6 @@ def overlap_rows(part: Part):
                 o.chance_mean, o.chance_low, o.chance_high, o.p, o.p_hypergeometric,
                 o.same_direction, o.at_least,
             )  # fmt: skip
-
-
-def finding_rows(part: Part):
-    for found in part.findings():
-        judged = found.judged
-        means = (
-            pooled(judged) if judged else dict.fromkeys(("precision", "recall", "auroc"), np.nan)
-        )
-        sets = [[(s.set_TC[0] & (s.directions_C == d)).sum() for s in judged] for d in (1, -1)]
-        yield (
-            found.name, part.wording[found.name][0], *place_cells(found.place), found.z,
-            found.p_family, found.q, found.passing, found.places,
-            "; ".join(str(s.place) for s in judged),
-            "; ".join(f"{s.choice.p_judged:.6g}" for s in judged),
-            *(means[k] for k in ("precision", "recall", "auroc")),
-            *("; ".join(map(str, sizes)) for sizes in sets),
-            "; ".join(str(s.tested.at_least()) for s in judged), *beyond_cells(part, found.name),
-        )  # fmt: skip
-
-
-def beyond_cells(part: Part, name: str) -> tuple:
-    """Held-out AUROC of the chosen places and of word counts, and their difference."""
-    found = part.held_out.get(name)
-    if found is None:
-        return (np.nan,) * 5
-    claim = found.claim
-    beyond = (claim.difference, claim.low, claim.high) if claim else (np.nan,) * 3
-    return found.auroc, found.words, *beyond
-
-
-def held_out_rows(part: Part):
-    """Every row as it is told by a place and a direction that it did not choose."""
-    for name, found in part.held_out.items():
-        rows = zip(part.pool_ids[name], part.positive[name], found.fold_N.tolist(), strict=True)
-        for i, (id_, positive, fold) in enumerate(rows):
-            yield name, id_, int(positive), fold, str(found.places[fold]), found.score_N[i]
 
 
 ALONE = (
@@ -294,15 +261,7 @@ TABLES = {
         ),
         place_rows,
     ),
-    "findings": Table(
-        (
-            "comparison", "wording_accuracy", *PLACE, "z", "p_family", "q_over_comparisons",
-            "places_passing", "places", "places_chosen", "p_on_the_other_half", "precision",
-            "recall", "auroc", "node_set_high", "node_set_low", "nodes_at_least", "held_out_auroc",
-            "words_auroc", "beyond_words", "beyond_words_low", "beyond_words_high",
-        ),
-        finding_rows,
-    ),
+    "findings": Table(FINDING_COLUMNS, finding_rows),
     "runs": Table(
         (
             *SCANNED, "wording_accuracy", "run", "score", "alpha", "at_smallest_alpha", "starts",
@@ -319,6 +278,7 @@ TABLES = {
         node_rows,
     ),
     "held_out": Table(("comparison", "id", "h1", "fold", "place", "score"), held_out_rows),
+    "kinds": Table((*PLACE, "comparison", "nodes_of", "id", "component"), kind_rows),
     "detection": Table((*PLACE, "comparison", "method", "tail", *ALONE), detection_rows),
     "tails": Table(
         (*PLACE, "comparison", "tail", "statistic", "z", "p", "p_family"), tail_rows

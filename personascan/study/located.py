@@ -12,7 +12,7 @@ from personascan.analysis.crossfit import Crossfit, crossfit_place, folds_of
 from personascan.analysis.heads import Heads, head_tests
 from personascan.analysis.localisation import as_columns
 from personascan.analysis.wording import held_out_wording
-from personascan.calibration.exchangeable import Exchange, draw_exchanges, exchange_of
+from personascan.calibration.exchangeable import Exchange, draw_exchanges, exchange_by
 from personascan.calibration.locate import ALWAYS, PlaceTests
 from personascan.calibration.node_tests import Nodes, node_tests
 from personascan.calibration.statistics import Labelled, place_statistics
@@ -33,34 +33,52 @@ class Chosen:
     rows: np.ndarray  # numbers into the pool
     positive_N: np.ndarray  # of these rows
     entities_N: np.ndarray | None
+    pairs_N: np.ndarray | None = None
 
     def inputs(self) -> dict:
         """What of them decides a result, beside the rows of the whole pool."""
         together = [] if self.entities_N is None else np.asarray(self.entities_N).tolist()
-        return {"part": text_sha256(canonical([self.rows.tolist(), together]))}
+        found = {"part": text_sha256(canonical([self.rows.tolist(), together]))}
+        if self.pairs_N is not None:
+            found["pairs"] = text_sha256(canonical(self.pairs_N.tolist()))
+        return found
+
+    @property
+    def together_N(self) -> np.ndarray | None:
+        """Rows that folds keep together."""
+        return self.entities_N if self.pairs_N is None else self.pairs_N
 
 
 def chosen_rows(pool, rows) -> Chosen:
-    entities_N = None if pool.clusters is None else pool.clusters[rows]
-    return Chosen(rows, pool.positive_N[rows], entities_N)
+    entities_N, pairs_N = (
+        None if one is None else one[rows] for one in (pool.clusters, pool.pairs)
+    )
+    if pairs_N is not None:
+        entities_N = None
+    return Chosen(rows, pool.positive_N[rows], entities_N, pairs_N)
 
 
 def exchange_in(part: Chosen) -> Exchange:
     """How labels of these rows may be exchanged. Raises InputError where they cannot be."""
-    return exchange_of(part.positive_N, entities=part.entities_N)
+    return exchange_by(part.positive_N, part.entities_N, part.pairs_N)
 
 
 @functools.lru_cache(maxsize=8)
-def labelled_once(positive: bytes, entities: bytes, permutations: int, seed: int) -> Labelled:
+def labelled_once(
+    positive: bytes, entities: bytes, pairs: bytes, permutations: int, seed: int
+) -> Labelled:
     """The labellings of a comparison: drawn once by a process, for all places."""
-    entities_N = np.frombuffer(entities, np.int64) if entities else None
-    exchange = exchange_of(np.frombuffer(positive, bool), entities=entities_N)
+    groups = (np.frombuffer(one, np.int64) if one else None for one in (entities, pairs))
+    exchange = exchange_by(np.frombuffer(positive, bool), *groups)
     return Labelled(exchange, draw_exchanges(exchange, permutations, seed))
 
 
 def labelled(part: Chosen, permutations: int, seed: int) -> Labelled:
-    together = b"" if part.entities_N is None else part.entities_N.astype(np.int64).tobytes()
-    return labelled_once(part.positive_N.tobytes(), together, permutations, seed)
+    groups = (
+        b"" if one is None else one.astype(np.int64).tobytes()
+        for one in (part.entities_N, part.pairs_N)
+    )
+    return labelled_once(part.positive_N.tobytes(), *groups, permutations, seed)
 
 
 def where_work(rows: StoredRows, pool, chosen, plan: WherePlan, seed: int) -> Work:
@@ -141,7 +159,7 @@ def crossfit_work(rows: StoredRows, pool, plan: WherePlan, seed: int) -> Work:
 
 def crossfit(rows: StoredRows, part: Chosen, folds: int, permutations: int, seed: int):
     found = crossfit_place(
-        rows.array(), part.positive_N, folds, permutations, seed, entities=part.entities_N
+        rows.array(), part.positive_N, folds, permutations, seed, part.entities_N, part.pairs_N
     )
     return {}, {"z_K": found.z_K, "score_N": found.score_N}
 
@@ -161,5 +179,5 @@ def words_work(pool, texts: list[str], plan: WherePlan, seed: int) -> Work:
 
 
 def words(texts, part: Chosen, folds: int, seed: int):
-    fold_N = folds_of(part.positive_N, folds, seed, part.entities_N)
+    fold_N = folds_of(part.positive_N, folds, seed, part.together_N)
     return {}, {"score_N": held_out_wording(texts, part.positive_N, fold_N)}

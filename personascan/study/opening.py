@@ -11,7 +11,6 @@ from personascan.analysis.detection import Labels, check_splits
 from personascan.analysis.localisation import LocalisationPlan
 from personascan.analysis.separation import check_folds, sample_sizes
 from personascan.calibration.exchange import check_exchange, exchanged
-from personascan.calibration.exchangeable import exchange_of
 from personascan.errors import InputError
 from personascan.hashes import RUN_AGAIN, file_sha256
 from personascan.interventions.exchange import read_direction
@@ -24,7 +23,7 @@ from personascan.sources.base import Baseline, Source, conditions_of, texts_of
 from personascan.sources.images.source import image_sources
 from personascan.sources.language.source import BASELINES, LIKELIHOOD, LanguageSource
 from personascan.sources.language.statements import Statement, load_statements, statement_files
-from personascan.study import stages
+from personascan.study import located, stages
 from personascan.study.case import seed_of
 from personascan.study.comparisons import Comparison, Pool, comparisons, draw_pool, draw_topics
 from personascan.study.config import CHOSEN, StudyConfig
@@ -268,7 +267,7 @@ def check_part(config, pool: Pool, plan: LocalisationPlan, part: str, seed: int)
     try:
         check_sizes(positive_N.size - h1, h1, plan.runs, largest(clusters_N))
         if config.where.permutations:
-            exchange_of(positive_N, entities=clusters_N)
+            located.exchange_in(located.chosen_rows(pool, chosen))
         if plan.permutations and clusters_N is None:
             check_exchange(positive_N, plan.runs, plan.permutations)
         elif plan.permutations:

@@ -14,6 +14,7 @@ from personascan.models.load import inspect_model
 from personascan.places import lines_of, named_place
 from personascan.sources.base import Source, texts_of
 from personascan.sources.language.plan import ExtractionPlan, plan_extraction
+from personascan.sources.language.source import EMBEDDING, extra_places
 from personascan.study.comparisons import draw_topics
 from personascan.study.config import CHOSEN, StudyConfig, single_tails
 from personascan.study.counts import Counted, tails_alone, unit_counts
@@ -132,7 +133,9 @@ def plan_models(config: StudyConfig, workers: Workers) -> StudyPlan:
         )
         widths = [decoder.site_shape(place.site)[1] for place in places]
         baselines = language_baselines(config, decoder)
-        counted = count(config, groups, places, widths, len(named), baselines, len(baselines))
+        extra = extra_places(places, baselines)
+        nodes = decoder.site_shape(EMBEDDING.site)[1] if EMBEDDING in extra else 0
+        counted = count(config, groups, places, widths, len(named), baselines, len(extra), nodes)
         found = plan_stages(config, counted)
         found += plan_interventions(config, counted, extraction, workers.processes())
         plans.append(ModelPlan(model, extraction, found, workers.processes()))
@@ -148,21 +151,22 @@ def plan_source(config: StudyConfig, source: Source, workers: Workers) -> ModelP
     widths = [source.shape(group, place)[1] for place in source.places]
     found = count(
         config, source.groups, source.places, widths, len(named), source.baselines,
-        len(source.extra),
+        len(source.extra), 0,
     )  # fmt: skip
     return ModelPlan(source.name, None, plan_stages(config, found), workers.processes())
 
 
 def count(
-    config: StudyConfig, groups, places, widths: list[int], named: int, baselines, extra: int
-) -> Counted:
+    config: StudyConfig, groups, places, widths: list[int], named: int, baselines, extra: int,
+    embedded: int,
+) -> Counted:  # fmt: skip
     """What a source's units are counted from."""
     levels = [[pool for _, pool, _ in drawn(config, groups, level)] for level in config.levels]
     largest = max((pool for level in levels for pool in level), key=lambda pool: len(pool.ids))
     topics = draw_topics(groups, config.apart, config.seed) if config.apart else []
     return Counted(
         levels, texts_of(groups, largest.members), topics, widths, len(lines_of(places)), named,
-        list(baselines), extra, len(groups), sum(map(len, groups.values())),
+        list(baselines), extra, embedded, len(groups), sum(map(len, groups.values())),
     )  # fmt: skip
 
 
@@ -212,6 +216,7 @@ def unit_bytes(config: StudyConfig, counted: Counted, nodes: int, rows: int) -> 
     columns, labellings = nodes * plan.options.sides.halves, plan.permutations + 1
     kept = plan.runs.runs * (2 * nodes + rows) + 5 * labellings * columns + 16 * columns
     held = (len(counted.widths) + counted.extra) * counted.groups
+    kept = sum(counted.widths) + counted.embedded
     arrays = {
         "detection": 8 * rows,
         "baseline": 8 * rows,
@@ -223,9 +228,10 @@ def unit_bytes(config: StudyConfig, counted: Counted, nodes: int, rows: int) -> 
         "nodes": 80 * nodes,
         "crossfit": 8 * rows,
         "words": 16 * rows,
+        "kinds": 16 * rows,
     }
     found = {kind: RECORD_BYTES + size for kind, size in arrays.items()}
-    return found | {"activations": 4 * counted.rows * sum(counted.widths) // max(held, 1)}
+    return found | {"activations": 4 * counted.rows * kept // max(held, 1)}
 
 
 def unit_memory(nodes: int, rows: int, calibration: int, labellings: int) -> dict[str, int]:
@@ -237,7 +243,7 @@ def unit_memory(nodes: int, rows: int, calibration: int, labellings: int) -> dic
         "separation": SEPARATION_BYTES * rows * nodes, "personas": place, "detection": place,
         "baseline": place, "projection": 2 * place, "transfer": 6 * place, "validation": 6 * place,
         "null": calibration, "localisation": calibration, "where": tested, "crossfit": tested,
-        "nodes": every, "split": every,
+        "nodes": every, "split": every, "kinds": 2 * place,
     }  # fmt: skip
 
 

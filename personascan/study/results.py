@@ -5,8 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from personascan.analysis.claims import auroc
-from personascan.analysis.crossfit import Crossfit, HeldOut, folds_of, held_out
+from personascan.analysis.crossfit import HeldOut
 from personascan.analysis.detection import Detection, Labels
 from personascan.analysis.differences import Difference, compare_networks
 from personascan.analysis.findings import Finding, findings
@@ -17,7 +16,7 @@ from personascan.analysis.profiles import Profile
 from personascan.analysis.separation import Separation
 from personascan.analysis.transfer import Transfer
 from personascan.calibration.calibrate import Calibration
-from personascan.calibration.exchangeable import Exchange, exchange_of
+from personascan.calibration.exchangeable import Exchange
 from personascan.calibration.locate import PlaceTests
 from personascan.places import Place
 from personascan.sources.base import Source, Terms
@@ -27,7 +26,9 @@ from personascan.study.comparisons import LeftOut
 from personascan.study.config import StudyConfig
 from personascan.study.course import Case, Topic, crossed
 from personascan.study.effects import Crossed, TestedEffects, crossed_effects, tested_effects
+from personascan.study.held_out import held_out_of, told_of
 from personascan.study.intervened import read_tested
+from personascan.study.kinds import OrderedRows, ordered_rows
 from personascan.study.splits import chance_sizes
 
 
@@ -83,8 +84,10 @@ class Part:
     interventions: list[TestedEffects] = field(repr=False)  # of every node set that was tested
     specificity: list[Crossed] = field(repr=False)  # of every set on every comparison
     left_out: dict[str, LeftOut] = field(default_factory=dict)  # rows that were not compared
-    # Entities, and their distinct labellings: of comparisons whose rows have entities.
+    # Entities or pairs, and their distinct labellings: of comparisons whose rows name such.
     entities: dict[str, tuple[int, Exchange]] = field(default_factory=dict)
+    # H1 rows in the order of their first component on found nodes; empty without permutations.
+    kinds: dict[str, list[OrderedRows]] = field(default_factory=dict, repr=False)
     # Rows told by places that they did not choose; empty without permutations, or of few rows.
     held_out: dict[str, HeldOut] = field(default_factory=dict, repr=False)
     # AUROC of the same rows told by one place alone, whichever was chosen.
@@ -97,8 +100,8 @@ class Part:
 
     @property
     def beyond(self) -> dict[str, HeldOut]:
-        """Those of texts, which word counts can tell as well."""
-        return {name: one for name, one in self.held_out.items() if one.claim is not None}
+        """Those of texts, which word counts and the embedding can tell as well."""
+        return {name: one for name, one in self.held_out.items() if one.simpler}
 
     @property
     def several_ways(self) -> bool:
@@ -251,42 +254,17 @@ def read_part(cases: list[Case], topics: list[Topic]) -> Part:
         interventions=interventions_of(cases),
         specificity=specificity_of(cases),
         left_out={case.name: case.pool.left_out for case in cases},
-        entities={case.name: entities_of(case) for case in cases if case.pool.clusters is not None},
+        entities={case.name: entities_of(case) for case in cases if case.pool.together is not None},
+        kinds={case.name: kinds_of(case) for case in cases if case.parts},
         held_out={case.name: held_out_of(case) for case in cases if case.holds_out},
         told={case.name: told_of(case) for case in cases if case.holds_out},
     )
 
 
 def entities_of(case: Case) -> tuple[int, Exchange]:
-    """How many entities the rows have, and in how many ways these can be labelled."""
-    pool = case.pool
-    return np.unique(pool.clusters).size, exchange_of(pool.positive_N, entities=pool.clusters)
-
-
-def crossfits_of(case: Case) -> dict[Place, Crossfit]:
-    return {
-        place: located.crossfit_of(case.store.read(case.crossfit(place).unit))
-        for place in case.source.places
-    }
-
-
-def told_of(case: Case) -> dict[Place, float]:
-    """How well each place tells rows by directions that they did not choose."""
-    positive_N = case.pool.positive_N
-    return {place: auroc(one.score_N, positive_N) for place, one in crossfits_of(case).items()}
-
-
-def held_out_of(case: Case) -> HeldOut:
-    """Rows told by the places that the other folds chose, beside their words."""
-    words_N = None
-    if case.texts is not None:
-        words_N = case.store.read(case.words().unit).arrays["score_N"]
-    found, plan, pool = crossfits_of(case), case.config.validation, case.pool
-    fold_N = folds_of(pool.positive_N, case.config.where.folds, case.seed, pool.clusters)
-    return held_out(
-        found, words_N, pool.positive_N, fold_N, resamples=plan.bootstrap, level=plan.level,
-        seed=case.seed, clusters_N=pool.clusters,
-    )  # fmt: skip
+    """How many entities or pairs the rows have, and in how many ways these can be labelled."""
+    found = located.exchange_in(case.chosen(stages.ALL))
+    return np.unique(case.pool.together).size, found
 
 
 def interventions_of(cases: list[Case]) -> list[TestedEffects]:
@@ -373,6 +351,13 @@ def validations_of(case: Case) -> list[Validated]:
         result = case.store.read(case.validation(chooser, judge, place).unit)
         found.append(Validated(place, chooser, stages.validation_of(result)))
     return found
+
+
+def kinds_of(case: Case) -> list[OrderedRows]:
+    return [
+        ordered_rows(place, part, case.store.read(case.kinds(part, place).unit))
+        for part, place in case.ordered
+    ]
 
 
 def projections_of(case: Case) -> list[Projection]:

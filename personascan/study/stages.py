@@ -185,7 +185,7 @@ def part_rows(pool, part: str, seed: int) -> np.ndarray:
     """The rows of a pool that belong to a part: all, or a half."""
     if part == ALL:
         return np.arange(len(pool.ids))
-    return np.flatnonzero(in_half(pool.strata, seed, pool.clusters) == HALVES.index(part))
+    return np.flatnonzero(in_half(pool.strata, seed, pool.together) == HALVES.index(part))
 
 
 def part_clusters(pool, chosen) -> np.ndarray | None:

@@ -12,6 +12,7 @@ from personascan.study import located, stages
 from personascan.study.case import seed_of
 from personascan.study.config import StudyConfig
 from personascan.study.counts import Counted
+from personascan.study.kinds import kinds_at, sides
 from personascan.study.rows import StoredRows
 from personascan.study.splits import split
 from personascan.study.store import Store
@@ -134,6 +135,11 @@ class Trial:
         others = max(map(len, self.counted.levels)) - 1
         trained, probe_c = [(self.rows, self.positive_N)] * others, self.config.separation.probe_c
         return timed(stages.transfer, self.rows, self.positive_N, None, trained, probe_c)
+
+    def kinds(self) -> float:
+        file = self.stored("kinds", np.ones((1, self.rows.shape[1]), bool))
+        pool, seed = self.counted.largest, self.config.seed
+        return timed(kinds_at, self.rows, file, *sides(pool, stages.ALL, seed))
 
     def validation(self) -> float:
         plan = self.config.validation

@@ -19,7 +19,7 @@ BY_NUMBER = alt.EncodingSortField("of", op="min")  # as the study has them
 MEASURES = {
     "z": "z: above permuted labels, in their deviations",
     "held_out_auroc": "AUROC of held-out rows, told by the place",
-    "beyond": "the same less the AUROC of their word counts",
+    "beyond": "the same less that of word counts or mean embedding, the higher one",
     "auroc": "AUROC of rows scanned alone (0.5 is chance)",
     "probe_auroc": "AUROC of a probe, held out (0.5 is chance)",
     "silhouette": "silhouette (higher is further apart)",

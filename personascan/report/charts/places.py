@@ -9,29 +9,31 @@ TITLE = 260  # of a narrow panel, which it may outgrow so far
 SIDES = alt.Legend(
     title=None, labelExpr="datum.value == 1 ? 'H1' : 'H0'", orient="top", symbolOpacity=1
 )
+MAPPED = ("z", "held_out_auroc", "beyond", "auroc")  # what the map can show
+NEUTRAL = "(indexof(shown, 'auroc') < 0 ? 0 : 0.5)"
 Z = "z, in deviations of permuted labels"
 
 
 def map_of_places(lines: list[dict], columns: int, measure: str = "z") -> alt.Chart:
-    """Places by comparisons, coloured by the studentised statistic; a dot where it is significant.
+    """Places by comparisons, coloured by a measure; a dot where z is significant.
 
-    measure: "z", or "auroc" where labels were not permuted.
+    measure: the one that is shown first, of `MAPPED`.
     lines: {"line": what it is called, "layers": their names in order} of every site and position.
     """
     most = max(len(line["layers"]) for line in lines)
     step = max(7, min(26, round(860 / (columns * most))))
     panels = [
-        one_map(line["line"], line["layers"], step, i % columns == 0, measure)
+        one_map(line["line"], line["layers"], step, i % columns == 0)
         for i, line in enumerate(lines)
     ]
     return (
         alt.concat(*panels, columns=columns, spacing=14)
         .resolve_scale(color="shared")
-        .add_params(alt.param(name="here", value=-1))
+        .add_params(alt.param(name="here", value=-1), alt.param(name="shown", value=measure))
     )
 
 
-def one_map(line: str, layers: list[str], step: int, first: bool, measure: str):
+def one_map(line: str, layers: list[str], step: int, first: bool):
     """One line of layers."""
     x = alt.X("layer:N", sort=layers, title="layer", axis=alt.Axis(
         labelAngle=0 if all(len(name) < 4 for name in layers) else -45, labelOverlap="parity",
@@ -42,12 +44,16 @@ def one_map(line: str, layers: list[str], step: int, first: bool, measure: str):
     tooltip = [
         alt.Tooltip("comparison:N"), alt.Tooltip("place:N"), alt.Tooltip("z:Q", format=".2f"),
         alt.Tooltip("p_family:Q", format=".3f", title="family-wise p"),
+        alt.Tooltip("held_out_auroc:Q", format=".2f", title="AUROC, held-out rows"),
+        alt.Tooltip("beyond:Q", format="+.2f", title="beyond words"),
         alt.Tooltip("auroc:Q", format=".2f", title="AUROC, rows scanned alone"),
     ]  # fmt: skip
-    tiles = base.mark_rect(stroke=PAPER, strokeWidth=1, cursor="pointer").encode(
-        alt.Color(f"{measure}:Q",
-                  scale=diverging("blueorange", 0 if measure == "z" else 0.5),
-                  legend=alt.Legend(title=measure, orient="right", gradientLength=120)),
+    # From its neutral value on: 0, of an AUROC 0.5.
+    apart = base.transform_calculate(apart=f"datum[shown] - {NEUTRAL}")
+    tiles = apart.mark_rect(stroke=PAPER, strokeWidth=1, cursor="pointer").encode(
+        alt.Color("apart:Q", scale=diverging("blueorange", 0),
+                  legend=alt.Legend(title=None, orient="right", gradientLength=120,
+                                    labelExpr=f"format(datum.value + {NEUTRAL}, '.2~f')")),
         tooltip=tooltip,
     )  # fmt: skip
     marks = base.transform_filter(significant("p_family")).mark_circle(

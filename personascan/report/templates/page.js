@@ -2,7 +2,7 @@
 async function begin() {
   const page = await unsqueezed(document.getElementById("data").textContent);
   const sheets = new Sheets(page.sheets);
-  const chosen = { part: 0, level: 0, cell: -1, scan: -1, cloud: -1, measure: measures(page)[0][0], shared: -1, edit: -1, act: "" };
+  const chosen = { part: 0, level: 0, cell: -1, scan: -1, cloud: -1, measure: measures(page)[0][0], shown: "", shared: -1, edit: -1, act: "" };
   const pictures = new Pictures(page, sheets, chosen);
   const levels = sheets.every("parts");
   const view = new PlaceView(sheets, chosen, pictures);

@@ -33,6 +33,7 @@ class ImageSource:
 
     terms = Terms(rows="images", h1="attacked images", h0="clean ones")
     extra = (PIXELS,)
+    embedding = None
 
     @property
     def made(self) -> Workshop:

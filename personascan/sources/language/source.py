@@ -22,10 +22,19 @@ from personascan.sources.language.templates import PromptOptions, choose_templat
 
 LENGTH = Place("length", 0, "", "statement")
 LIKELIHOOD = Place("log_likelihood", 0, "", "statement")
+# The input of the first block, averaged over a statement's own tokens: its words without order.
+EMBEDDING = Place("resid_pre", 0, "mean_statement")
 BASELINES = {  # what a statement shows without its activations
     "length": Baseline("characters", LENGTH, "mean"),
     "log-likelihood": Baseline("low log-likelihood", LIKELIHOOD, "low mean"),
 }
+NUMBERS = (LENGTH, LIKELIHOOD)  # places of one number a statement
+
+
+def extra_places(places: list[Place], baselines) -> tuple[Place, ...]:
+    """What is read of statements and not searched."""
+    found = tuple(baseline.place for baseline in baselines)
+    return found if EMBEDDING in places else (*found, EMBEDDING)
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,7 @@ class LanguageSource:
     baselines: tuple[Baseline, ...] = ()
 
     about = ""  # the report has sentences of its own
+    embedding = EMBEDDING
 
     @property
     def terms(self) -> Terms:
@@ -70,8 +80,8 @@ class LanguageSource:
 
     @property
     def extra(self) -> tuple[Place, ...]:
-        """The places of baselines: one number a statement."""
-        return tuple(baseline.place for baseline in self.baselines)
+        """The places of baselines, one number a statement, and the embedding's."""
+        return extra_places(self.places, self.baselines)
 
     @property
     def revision(self) -> str:
@@ -115,7 +125,7 @@ class LanguageSource:
 
     def shape(self, group: str, place: Place) -> tuple[int, int]:
         """Rows and nodes [N, D]."""
-        if place in self.extra:
+        if place in NUMBERS:
             return len(self.groups[group]), 1
         return len(self.groups[group]), self.identified.config.site_shape(place.site)[1]
 
@@ -159,7 +169,7 @@ class LanguageSource:
         Raises InputError where the model's files are not those that `identity` names.
         """
         statements = self.groups[group]
-        inner = {place: array for place, array in arrays.items() if place in self.places}
+        inner = {place: array for place, array in arrays.items() if place not in NUMBERS}
         model = self.reader.model()
         if inner:
             extract_into(

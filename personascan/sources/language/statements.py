@@ -53,6 +53,7 @@ class Statement:
     confidence: float  # how sure the source is of the direction
     question: str  # the question the source asks around the statement, or ""
     entity: str = ""  # what it is about, not to stand on both sides of a split; "" where unnamed
+    pair: str = ""  # rows of one pair, on either side, are compared with one another; "": none
 
 
 def load_statements(
@@ -219,6 +220,7 @@ def read_evals(path: pathlib.Path) -> list[Statement]:
                     where,
                     seen,
                     row.get("entity"),
+                    row.get("pair"),
                 )
             )
     return statements
@@ -267,6 +269,7 @@ def read_csv(path: pathlib.Path) -> list[Statement]:
                     where,
                     seen,
                     row.get("entity"),
+                    row.get("pair"),
                 )
             )
     return statements
@@ -308,7 +311,7 @@ def check_header(header: list[str], path: pathlib.Path) -> None:
 
 
 def record(
-    id_, text, persona, topic, positive, confidence, question, where, seen, entity=None
+    id_, text, persona, topic, positive, confidence, question, where, seen, entity=None, pair=None
 ) -> Statement:
     """A checked Statement; `seen` counts equal texts, so that each has an id of its own."""
     if not isinstance(text, str) or not is_shown(text):
@@ -325,17 +328,23 @@ def record(
     id_ = id_.strip() if isinstance(id_, str) else id_
     if not isinstance(topic or "", str) or not isinstance(id_ or "", str | int) or id_ is True:
         raise InputError(f"{where}: id and topic must be text")
-    entity = "" if entity is None else entity
-    if not isinstance(entity, str):
-        raise InputError(f"{where}: the entity {entity!r} is not text")
-    if any("\ud800" <= c <= "\udfff" for c in f"{text}{persona}{topic}{id_}{entity}"):
+    entity, pair = ("" if name is None else name for name in (entity, pair))
+    for what, name in (("entity", entity), ("pair", pair)):
+        if not isinstance(name, str):
+            raise InputError(f"{where}: the {what} {name!r} is not text")
+    entity, pair = entity.strip(), pair.strip()
+    if entity and pair:
+        raise InputError(
+            f"{where} has an entity and a pair; labels are exchanged by the one or the other"
+        )
+    if any("\ud800" <= c <= "\udfff" for c in f"{text}{persona}{topic}{id_}{entity}{pair}"):
         raise InputError(f"{where} holds half a character (a lone surrogate); correct the text")
     if id_ is None or id_ == "":
         id_ = hashlib.sha256(f"{persona}\n{text}".encode()).hexdigest()[:16]
         seen[id_] = seen.get(id_, 0) + 1
         id_ = id_ if seen[id_] == 1 else f"{id_}-{seen[id_]}"
     topic = topic or TOPIC_OF.get(persona, "")
-    return Statement(str(id_), text, persona, topic, positive, confidence, question, entity.strip())
+    return Statement(str(id_), text, persona, topic, positive, confidence, question, entity, pair)
 
 
 def each_once(pairs: list[tuple]) -> dict:

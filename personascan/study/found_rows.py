@@ -1,0 +1,89 @@
+"""Rows of tables of what was found: findings, held-out rows, kinds."""
+
+import numpy as np
+
+from personascan.analysis.crossfit import EMBEDDED, WORDS
+from personascan.analysis.findings import pooled
+from personascan.study.results import Part
+
+PLACE = ("site", "layer", "position")
+FINDING_COLUMNS = (
+    "comparison",
+    "wording_accuracy",
+    *PLACE,
+    "z",
+    "p_family",
+    "q_over_comparisons",
+    "places_passing",
+    "places",
+    "places_chosen",
+    "p_on_the_other_half",
+    "precision",
+    "recall",
+    "auroc",
+    "node_set_high",
+    "node_set_low",
+    "nodes_at_least",
+    "held_out_auroc",
+    *(
+        f"{beyond}{way}{end}"
+        for way in ("words", "embedding")
+        for beyond, end in (
+            ("", "_auroc"),
+            ("beyond_", ""),
+            ("beyond_", "_low"),
+            ("beyond_", "_high"),
+        )
+    ),
+)
+
+
+def place_cells(place) -> tuple:
+    return place.site, place.layer, place.position
+
+
+def finding_rows(part: Part):
+    for found in part.findings():
+        judged = found.judged
+        means = (
+            pooled(judged) if judged else dict.fromkeys(("precision", "recall", "auroc"), np.nan)
+        )
+        sets = [[(s.set_TC[0] & (s.directions_C == d)).sum() for s in judged] for d in (1, -1)]
+        yield (
+            found.name, part.wording[found.name][0], *place_cells(found.place), found.z,
+            found.p_family, found.q, found.passing, found.places,
+            "; ".join(str(s.place) for s in judged),
+            "; ".join(f"{s.choice.p_judged:.6g}" for s in judged),
+            *(means[k] for k in ("precision", "recall", "auroc")),
+            *("; ".join(map(str, sizes)) for sizes in sets),
+            "; ".join(str(s.tested.at_least()) for s in judged), *beyond_cells(part, found.name),
+        )  # fmt: skip
+
+
+def beyond_cells(part: Part, name: str) -> tuple:
+    """Held-out AUROC of the chosen places, and of what is simpler with the difference."""
+    found, none = part.held_out.get(name), (np.nan,) * 4
+    if found is None:
+        return np.nan, *none, *none
+    beside = [
+        (one.auroc, one.claim.difference, one.claim.low, one.claim.high)
+        if (one := found.simpler.get(way)) else none
+        for way in (WORDS, EMBEDDED)
+    ]  # fmt: skip
+    return found.auroc, *beside[0], *beside[1]
+
+
+def held_out_rows(part: Part):
+    """Every row as it is told by a place and a direction that it did not choose."""
+    for name, found in part.held_out.items():
+        rows = zip(part.pool_ids[name], part.positive[name], found.fold_N.tolist(), strict=True)
+        for i, (id_, positive, fold) in enumerate(rows):
+            yield name, id_, int(positive), fold, str(found.places[fold]), found.score_N[i]
+
+
+def kind_rows(part: Part):
+    """H1 rows in the order of their kinds."""
+    for name, found in part.kinds.items():
+        for one in found:
+            for row, score in zip(one.rows, one.kinds.score_N, strict=True):
+                yield *place_cells(one.place), name, one.part, part.pool_ids[name][row], score

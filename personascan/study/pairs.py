@@ -1,0 +1,66 @@
+"""Rows in pairs: of both sides, and compared with one another, as one question asked in two ways.
+
+A pair has rows of both sides (one of each, or more), and labels are exchanged inside it alone.
+"""
+
+import hashlib
+from collections import Counter
+
+import numpy as np
+
+from personascan.errors import InputError
+
+
+def pair_of(example) -> str:
+    """The name of a row's pair; "" where it has none."""
+    return getattr(example, "pair", "")
+
+
+def drawn_pairs(groups: dict, comparison, limit: int, seed: int) -> set[str] | None:
+    """The pairs that a comparison takes, at most `limit` rows of a side; None: rows are not paired.
+
+    Rows are paired where the sides have pairs in common.
+
+    Raises:
+      InputError: some rows with a pair beside others without, a pair with rows on one side alone,
+        a limit below the rows of the first pair.
+    """
+    sides = [
+        [e for persona, direction in side for e in groups[persona]
+         if e.positive == (direction == "positive")]
+        for side in (comparison.h1, comparison.h0)
+    ]  # fmt: skip
+    h1, h0 = (Counter(map(pair_of, side)) for side in sides)
+    if not any(h1.keys() & h0.keys()):
+        return None
+    refuse_unpaired(comparison.name, sides, h1, h0)
+    taken, rows = set(), np.zeros(2, int)
+    for pair in sorted(h1, key=lambda p: hashlib.sha256(f"{seed}/{p}".encode()).digest()):
+        rows += (h1[pair], h0[pair])
+        if rows.max() > limit:
+            break
+        taken.add(pair)
+    if not taken:
+        raise InputError(
+            f"{comparison.name}: no pair of rows fits into limit = {limit}; use a larger one"
+        )
+    return taken
+
+
+def refuse_unpaired(name: str, sides, h1: Counter, h0: Counter) -> None:
+    if alone := [e.id for side in sides for e in side if not pair_of(e)]:
+        raise InputError(
+            f"{name}: row {alone[0]} has no pair, and others have ({len(alone)} such rows); give "
+            "every row one, or none"
+        )
+    if single := sorted(h1.keys() ^ h0.keys()):
+        raise InputError(
+            f"{name}: pair {single[0]} has rows on one side alone ({len(single)} such pairs); "
+            "labels are exchanged within a pair, so that each needs both"
+        )
+
+
+def pairs_of(groups: dict, members) -> np.ndarray:
+    """The number of each row's pair: [N]."""
+    names = [pair_of(groups[persona][i]) for persona, rows in members for i in rows]
+    return np.unique(names, return_inverse=True)[1]
