@@ -49,8 +49,8 @@ def map_caption(part: Part) -> str:
     z = np.concatenate([c.z for c in part.calibrations.values()])
     passing = sum(int((c.p_family <= LEVEL).sum()) for c in part.calibrations.values())
     return (
-        "Colour is z, how far the statistic of a place lies above permuted labels, in their "
-        f"deviations: {z.min():.1f} to {z.max():.1f}. A dot marks a family-wise p of {LEVEL:g} or "
+        "z, how far the statistic of a place lies above permuted labels, in their deviations, is "
+        f"{z.min():.1f} to {z.max():.1f}. A dot marks a family-wise p of {LEVEL:g} or "
         f"less ({passing} of {z.size} tiles)."
     )
 
