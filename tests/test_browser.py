@@ -152,6 +152,26 @@ def test_a_click_on_the_map_opens_the_place(opened, path):
     assert "p of the place by itself" in page.inner_text("[data-picture=null] figcaption")
 
 
+def test_the_map_is_coloured_by_what_is_chosen(opened, path):
+    page = opened(path)
+
+    def fills():
+        tiles = page.query_selector_all("[data-picture=map-0] .mark-rect.role-mark path")
+        return [tile.get_attribute("fill") for tile in tiles]
+
+    z = fills()
+    select = page.locator("[data-picture=map-0] [data-choice=shown]")
+    assert select.locator("option").count() == 4
+    select.select_option("beyond")
+    settle(page)
+    beyond = fills()
+    assert len(beyond) == len(z)
+    assert beyond != z
+    select.select_option("z")
+    settle(page)
+    assert fills() == z
+
+
 def test_nodes_are_sorted_filtered_and_saved(opened, path, content):
     page = opened(path)
     rows = "#nodes tbody tr"
