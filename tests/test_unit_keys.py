@@ -15,12 +15,32 @@ from personascan.places import Place
 from personascan.sources.base import Baseline, Terms
 from personascan.sources.language.statements import Statement
 from personascan.study import intervened
+from personascan.study.case import Topic
 from personascan.study.comparisons import draw_topics
 from personascan.study.config import StudyConfig
-from personascan.study.course import Topic
 from personascan.study.opening import Opened
 from personascan.study.rows import activations_unit
-from personascan.study.splits import split_work
+from personascan.study.stages import (
+    baseline,
+    crossfit,
+    detection,
+    intervention,
+    kinds,
+    localisation,
+    nodes,
+    null,
+    personas,
+    profile,
+    projection,
+    separation,
+    specificity,
+    split,
+    transfer,
+    validation,
+    where,
+    wording,
+    words,
+)
 from personascan.study.store import Store
 
 FILE = pathlib.Path(__file__).with_name("golden") / "unit_keys.json"
@@ -93,34 +113,34 @@ def config_of(**changes) -> StudyConfig:
 def keys_of(source: MadeSource, store: Store) -> dict[str, str]:
     config = config_of()
     opened = Opened(config, [source], {})
-    ((case, other),) = opened.cases(source, store)
+    case, other = opened.cases(source, store, 2)
     place, heads = PLACES[1], PLACES[3]
     (topic,) = draw_topics(source.groups, config.apart, config.seed)
     works = {
-        "wording": case.wording(),
-        "words": case.words(),
-        "embedded": case.embedded(),
-        "baseline": case.baseline(source.baselines[0]),
-        "separation": case.separation(place),
-        "detection": case.detection(place),
-        "where": case.where("all", place),
-        "where of a half": case.where("A", place),
-        "crossfit": case.crossfit(place),
-        "null": case.null(place, "signed"),
-        "localisation": case.localisation("all", place),
-        "localisation of a half": case.localisation("B", place),
-        "mixed": case.mixed(place, config.scan.mixtures[0]),
-        "nodes": case.nodes("all", place),
-        "nodes of heads": case.nodes("A", heads),
-        "projection": case.projection(place),
-        "profile": case.profile(PLACES[:2]),
-        "validation": case.validation("A", "B", place),
-        "kinds": case.kinds("A", place),
-        "transfer": case.transfer(place, [other]),
-        "personas": Topic(source, topic, store, 5).apart(place),
-        "split": split_work(case, place),
-        "intervention": case.intervention("A", "B", place),
-        "specificity": case.specificity("A", "B", [case.node_set("A", place)]),
+        "wording": wording.work(case),
+        "words": words.work(case),
+        "embedded": crossfit.work(case, source.embedding),
+        "baseline": baseline.work(case, source.baselines[0]),
+        "separation": separation.work(case, place),
+        "detection": detection.work(case, place),
+        "where": where.work(case, "all", place),
+        "where of a half": where.work(case, "A", place),
+        "crossfit": crossfit.work(case, place),
+        "null": null.work(case, place, "signed"),
+        "localisation": localisation.work(case, "all", place),
+        "localisation of a half": localisation.work(case, "B", place),
+        "mixed": localisation.work(case, "all", place, config.scan.mixtures[0]),
+        "nodes": nodes.work(case, "all", place),
+        "nodes of heads": nodes.work(case, "A", heads),
+        "projection": projection.work(case, place),
+        "profile": profile.work(case, PLACES[:2]),
+        "validation": validation.work(case, "A", "B", place),
+        "kinds": kinds.work(case, "A", place),
+        "transfer": transfer.work(case, place, [other]),
+        "personas": personas.work(Topic(source, topic, store, 5), place),
+        "split": split.work(case, place),
+        "intervention": intervention.work(case, "A", "B", place),
+        "specificity": specificity.work(case, "B", [intervened.node_set(case, "A", place)]),
     }
     keys = {name: work.unit.key for name, work in works.items()}
     return keys | {"activations": activations_unit(source, "calm", place).key}
@@ -141,10 +161,11 @@ def known_model(monkeypatch=None):
     def made(source):
         return {"model": "made"}
 
-    if monkeypatch is None:
-        intervened.asked_identity = made
-    else:
-        monkeypatch.setattr(intervened, "asked_identity", made)
+    for module in (intervention, specificity):
+        if monkeypatch is None:
+            module.asked_identity = made
+        else:
+            monkeypatch.setattr(module, "asked_identity", made)
 
 
 def test_units_keep_their_keys(monkeypatch):

@@ -19,11 +19,13 @@ from personascan.interventions.ways import UNEDITED, Way
 from personascan.places import Place, lines_of
 from personascan.scan.result import RunScans
 from personascan.sources.base import Terms
-from personascan.study.case import Detector
 from personascan.study.config import StudyConfig
 from personascan.study.effects import crossed_effects, tested_effects
 from personascan.study.intervened import Tested
-from personascan.study.results import Part, Projection, Study, Validated
+from personascan.study.results import Part, Study
+from personascan.study.stages.detection import Detector
+from personascan.study.stages.projection import Projection
+from personascan.study.stages.validation import Validated
 
 METHODS = (FOUND, "random nodes", "top mean difference", "mean-difference direction", "all nodes",
            "shuffled labels", "bag of words")  # fmt: skip
@@ -85,7 +87,7 @@ class Maker:
         detector = Detector(self.config.scan.tail)
         source = SimpleNamespace(
             name=model, terms=Terms("statements", "positive", "negative"), about="",
-            layers=self.size.layers, role="user",
+            layers=self.size.layers, role="user", texts=True, head_width=1,
         )  # fmt: skip
         sets = {name: next(s for s in found if s.plain) for name, found in scans.items()}
         chance = {name: self.rng.random((size.permutations, size.nodes)) for name in sets}
@@ -96,20 +98,25 @@ class Maker:
             pool_sizes=dict.fromkeys(names, (self.size.rows // 2,) * 2),
             positive=dict.fromkeys(names, self.positive_N),
             shown={name: self.statements(name) for name in names},
-            wording={name: (float(self.rng.uniform(0.5, 1)), 0.01) for name in names},
-            separation={name: {p: self.separation() for p in places} for name in names},
-            alone={name: {detector: {p: self.detection() for p in places}} for name in names},
-            baselines={name: {} for name in names}, transfers={}, tails={},
-            projections={name: self.clouds(calibrations[name]) for name in names},
-            calibrations=calibrations, scans=scans,
-            validations={name: self.validated(scans[name]) for name in names},
-            overlaps={
-                self.named: overlaps({n: s.nodes_D for n, s in sets.items()}, chance)
-            },
-            profiles={name: dict.fromkeys(lines, Profile(0.4, 0.3, 0.5, 0.33)) for name in names},
-            apart={}, furthest={n: c.keys[c.best] for n, c in calibrations.items()},
-            interventions=tested_effects(self.tested(), self.config.intervention, 0),
-            specificity=self.crossed(),
+            results=dict(
+                wording={name: (float(self.rng.uniform(0.5, 1)), 0.01) for name in names},
+                separation={name: {p: self.separation() for p in places} for name in names},
+                alone={name: {detector: {p: self.detection() for p in places}} for name in names},
+                baselines={name: {} for name in names}, transfers={}, tails={},
+                projections={name: self.clouds(calibrations[name]) for name in names},
+                calibrations=calibrations, scans=scans,
+                validations={name: self.validated(scans[name]) for name in names},
+                overlaps={
+                    self.named: overlaps({n: s.nodes_D for n, s in sets.items()}, chance)
+                },
+                profiles={
+                    name: dict.fromkeys(lines, Profile(0.4, 0.3, 0.5, 0.33)) for name in names
+                },
+                apart={}, furthest={n: c.keys[c.best] for n, c in calibrations.items()},
+                interventions=tested_effects(self.tested(), self.config.intervention, 0),
+                specificity=self.crossed(),
+                held_out={}, told={}, kinds={},
+            ),
         )  # fmt: skip
 
     def statements(self, name: str) -> tuple[str, ...]:

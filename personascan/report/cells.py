@@ -8,8 +8,8 @@ from sklearn.metrics import roc_curve
 
 from personascan.analysis.separation import METRICS
 from personascan.report.sheets import Grouped, Sheet
-from personascan.study.frames import DETECTION, SCAN_COLUMNS
 from personascan.study.results import Part, Study
+from personascan.study.stages import detection, where
 
 CORNERS = 60  # of a curve; more cannot be told apart in a picture
 MEASURES = ("probe_auroc", *(m for m in METRICS if m != "probe_auroc"))
@@ -40,10 +40,11 @@ def numbered_cells(study: Study, part: Part) -> dict[tuple, int]:
 def cells_sheet(study: Study) -> Sheet:
     """Every place of every comparison: its statistic, and what else was measured there."""
     names = (
-        *SCAN_COLUMNS,
+        *where.COLUMNS,
+        "held_out_auroc",
         "distance",
         "beyond",
-        *DETECTION,
+        *detection.FIELDS,
         "auroc_low",
         "auroc_high",
         *MEASURES,
@@ -66,15 +67,14 @@ def cells_sheet(study: Study) -> Sheet:
 
 def measured(part: Part, name: str, place) -> list[float]:
     """The numbers of a place of a comparison; NaN where there is none."""
-    c, scan = part.calibrations.get(name), [np.nan] * (len(SCAN_COLUMNS) + 1)
+    c, distance = part.calibrations.get(name), np.nan
     if c is not None:
         k = c.keys.index(place)
-        scan = [c.score[k], c.null[k].mean(), c.null[k].std(), c.z[k], c.p[k], c.p_family[k],
-                c.p_step_down[k], c.by("nodes").z[k], c.by("nodes").p_family[k],
-                told_at(part, name, place), apart_from(c.score[k], c.null[k])]  # fmt: skip
+        distance = apart_from(c.score[k], c.null[k])
     alone, apart = part.detections[name][place], part.separation[name][place]
     return [
-        *scan, beyond_at(part, name, place), *(getattr(alone, field) for field in DETECTION),
+        *where.columns(part, name, place), told_at(part, name, place), distance,
+        beyond_at(part, name, place), *(getattr(alone, field) for field in detection.FIELDS),
         alone.auroc_low, alone.auroc_high,
         *(apart.mean[metric] for metric in MEASURES),
         any(s.place == place for s in part.scans[name]),

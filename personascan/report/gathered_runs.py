@@ -5,8 +5,8 @@ import numpy as np
 from personascan.report.cells import numbered_cells
 from personascan.report.sheets import Grouped, Sheet, columns_of
 from personascan.report.tables import center
-from personascan.study.frames import part_of
 from personascan.study.results import Part, Study
+from personascan.study.stages.nodes import scanned_part
 from personascan.visible import visible
 
 FINE = 1e-4  # steps of rates
@@ -81,7 +81,7 @@ def scan_line(scan) -> tuple:
 def rows_words(scan) -> str:
     """Which rows were scanned, and who chose the place."""
     if scan.choice is None:
-        return part_of(scan)
+        return scanned_part(scan)
     judge = "B" if scan.choice.half == "A" else "A"
     return f"half {judge} (half {scan.choice.half} chose the place)"
 

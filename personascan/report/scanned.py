@@ -5,8 +5,9 @@ from collections import Counter
 import numpy as np
 
 from personascan.report.section import QUOTED, Section, Shown, Table
-from personascan.report.tables import center, mean_deviation, part_of
+from personascan.report.tables import center, mean_deviation
 from personascan.report.words import joined, listed, rows_word, safe
+from personascan.study.stages.nodes import scanned_part
 
 LINES = 30  # of a table of overlaps; the file has them all
 SHOWN_ROWS = 2  # of each end
@@ -108,7 +109,7 @@ def runs_section(part) -> Section | None:
     plan, scan = config.runs, config.scan
     rows = [
         [
-            safe(name), found.place, part_of(found),
+            safe(name), found.place, scanned_part(found),
             mean_deviation(found.runs.score, 1),
             f"{np.nanmedian(found.runs.alpha):.3f}" if found.runs.score.any() else "-",
             mean_deviation(found.precision_R), f"{found.chance:.2f}",
@@ -196,7 +197,7 @@ def nodes_section(part) -> Section | None:
                 if signed
                 else (int(inside.sum()), "")
             )
-            line = [safe(name), s.place, part_of(s), s.q_C.size // s.halves, high, low]
+            line = [safe(name), s.place, scanned_part(s), s.q_C.size // s.halves, high, low]
             line += [int((s.p_C <= 0.05).sum()), s.tested.at_least()] if tested else []
             rows.append(line)
     if not rows:

@@ -5,25 +5,24 @@ import pathlib
 
 import numpy as np
 
-from personascan.study.frames import TABLES, all_scans, frame, part_of
+from personascan.study.frames import TABLES, frame, header_of, rows_of
 from personascan.study.results import Part, Study
+from personascan.study.stages.nodes import all_scans, scanned_part
 from personascan.visible import cell, visible
 
 LARGE = ("runs", "nodes")  # what goes to Parquet files where these are asked for
-WHERE_ASKED = ("held_out", "kinds", "heads", "findings", "validation", "personas", "tails",
-               "transfer", "interventions", "specificity", "differences")  # fmt: skip
 
 
 def write_tables(study: Study, folder: pathlib.Path) -> None:
     """A file for each table that has rows; some of them only where they were asked for."""
     for name, table in TABLES.items():
-        rows = list(table.of(study))
-        if not rows and name in WHERE_ASKED:
+        rows = list(rows_of(table, study))
+        if not rows and not table.always:
             continue
         if study.config.tables == "parquet" and name in LARGE:
             frame(study, name).to_parquet(folder / f"{name}.parquet", index=False)
         else:
-            write_csv(folder / f"{name}.csv", table.header, rows)
+            write_csv(folder / f"{name}.csv", header_of(table), rows)
 
 
 def write_csv(path: pathlib.Path, header, rows) -> None:
@@ -81,7 +80,7 @@ def part_summary(part: Part) -> str:
               "AUROC", f"{part.terms.rows} returned", "node set")  # fmt: skip
     lines = [
         (
-            visible(name), str(scan.place), part_of(scan), probe(part, name, scan.place),
+            visible(name), str(scan.place), scanned_part(scan), probe(part, name, scan.place),
             mean_deviation(scan.runs.score[0], 0), mean_deviation(scan.precision_R),
             mean_deviation(scan.recall_R), f"{scan.auroc:.2f}",
             f"{scan.runs.rows[0].sum(1).mean():.1f}", str(int(scan.set_TC[0].sum())),

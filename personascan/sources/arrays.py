@@ -215,6 +215,11 @@ class ArraySource:
     extra: tuple[Place, ...] = ()
     embedding: Place | None = None
     baselines: tuple = ()
+    texts: bool = False
+    head_width: int = 1
+    role: str = ""
+    revision: str = ""
+    answers: bool = False
 
     @property
     def layers(self) -> int:

@@ -27,6 +27,8 @@ class Example:
     entity: str = ""  # rows of one entity are never both expected and scanned; "": its own
     condition: str = ""  # a class that p-values can be conditioned on
     pair: str = ""  # rows of one pair, on either side, are compared with one another; "": none
+    text: str | None = None
+    topic: str = ""  # of the group
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Source(Protocol):
     """Groups of examples, and their activations at places."""
 
     name: str  # as results are keyed
-    groups: Mapping[str, list]  # {group: examples as `Example`; statements have `text` and `topic`}
+    groups: Mapping[str, list]  # {group: examples: `Example` or whatever has its fields}
     places: list[Place]  # that are searched
     extra: list[Place]  # that are read and not searched: of baselines, and `embedding`
     embedding: Place | None  # what rows are before any layer; None where nothing is
@@ -50,6 +52,21 @@ class Source(Protocol):
     layers: int  # that relative depth is counted in
     terms: Terms
     about: str  # sentences of the report: what was read, and how
+    texts: bool  # whether rows are texts
+    head_width: int  # columns of a head at the site head_out
+    role: str  # of a chat message, as applied; "" where there is none
+    revision: str  # the commit of a hub source, or ""
+    # A network that can be edited and asked. `reader` is what a worker needs of it, `identified`
+    # its configuration and tokenizer, `options` how texts are put to it.
+    answers: bool
+    reader: Any = None
+    identified: Any = None
+    options: Any = None
+
+    @property
+    def shared_identity(self) -> dict[str, Any]:
+        """What decides all that is asked of such a network, as JSON holds it."""
+        return {}
 
     def identity(self, group: str, place: Place) -> dict[str, Any]:
         """What decides the rows of a group at a place, as JSON holds it."""
@@ -77,10 +94,10 @@ def chosen(groups: Mapping[str, list], members) -> list:
 
 def texts_of(groups: Mapping[str, list], members) -> tuple[str, ...] | None:
     """The texts of a pool's rows; None where rows are no texts."""
-    found = chosen(groups, members)
-    return tuple(e.text for e in found) if all(hasattr(e, "text") for e in found) else None
+    found = tuple(e.text for e in chosen(groups, members))
+    return None if None in found else found
 
 
 def conditions_of(groups: Mapping[str, list], members) -> np.ndarray:
     """The condition of each of a pool's rows; "" where it has none."""
-    return np.array([getattr(e, "condition", "") for e in chosen(groups, members)])
+    return np.array([e.condition for e in chosen(groups, members)])

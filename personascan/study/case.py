@@ -1,4 +1,4 @@
-"""One comparison in one source: its rows, and the units that they give at any place."""
+"""One comparison in one source: its pool, its seed, its source, and the places that were chosen."""
 
 import functools
 import hashlib
@@ -8,14 +8,15 @@ import numpy as np
 
 from personascan.analysis.crossfit import can_hold_out
 from personascan.analysis.detection import Labels
-from personascan.analysis.localisation import in_half
-from personascan.places import Place, depths, lines_of
-from personascan.sources.base import Baseline
-from personascan.study import located, stages
-from personascan.study.comparisons import Comparison, Pool, dealt_out
-from personascan.study.config import CHOSEN, Mixture, StudyConfig
+from personascan.analysis.localisation import HALVES, Choice, PlaceScan, in_half
+from personascan.calibration.locate import PlaceTests
+from personascan.places import Place, lines_of
+from personascan.study.comparisons import Comparison, Pool
+from personascan.study.config import CHOSEN, StudyConfig
+from personascan.study.parts import ALL, PARTS, part_rows
 from personascan.study.rows import StoredRows, stored_rows
-from personascan.study.store import Store
+from personascan.study.stages import localisation, separation, where
+from personascan.study.store import Result, Store
 from personascan.study.units import Work
 
 
@@ -24,20 +25,22 @@ def seed_of(seed: int, name: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:4]) >> 1
 
 
-@dataclass(frozen=True)
-class Detector:
-    """A way of scanning rows alone."""
+@dataclass(frozen=True, eq=False)
+class Topic:
+    """The personas of a topic in one source, told from one another at every place."""
 
-    tail: str
-    conditional: bool = False
+    source: object
+    pool: Pool
+    store: Store
+    seed: int
 
-    def __str__(self) -> str:
-        return f"{self.tail}, within conditions" if self.conditional else self.tail
+    def rows(self, place: Place) -> StoredRows:
+        return stored_rows(self.store, self.source, self.pool, place)
 
 
-@dataclass(frozen=True)
-class Units:
-    """One comparison in one source, and its units."""
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One comparison in one source. What is chosen is known once every place is finished."""
 
     source: object
     comparison: Comparison
@@ -58,9 +61,36 @@ class Units:
     def seed(self) -> int:
         return seed_of(self.config.seed, self.name)
 
-    @functools.cached_property
-    def plan(self):
-        return self.config.localisation()
+    @property
+    def halves(self) -> int:
+        """Columns of a node: two where each half of a node is scanned apart."""
+        return self.config.localisation().options.sides.halves
+
+    def rows(self, place: Place) -> StoredRows:
+        return stored_rows(self.store, self.source, self.pool, place)
+
+    def wide_rows(self, place: Place) -> StoredRows:
+        """Of the rows that are scanned alone."""
+        return stored_rows(self.store, self.source, self.wide, place)
+
+    def read(self, work: Work) -> Result:
+        """What a finished unit gave."""
+        return self.store.read(work.unit)
+
+    @property
+    def labels(self) -> Labels:
+        """Of the rows that are scanned alone."""
+        return Labels(self.wide.positive_N, self.wide.clusters)
+
+    @property
+    def halves_N(self) -> np.ndarray:
+        """The half of each of these rows."""
+        return in_half(self.wide.strata, self.seed, self.wide.together)
+
+    @property
+    def lines(self) -> dict[tuple, list[Place]]:
+        """The layers of each site and position."""
+        return lines_of(self.source.places)
 
     @property
     def chooses(self) -> bool:
@@ -72,131 +102,15 @@ class Units:
         """Parts of the rows whose places are set beside permutations."""
         if not self.config.where.permutations:
             return ()
-        return stages.PARTS if self.chooses else stages.PARTS[:1]
+        return PARTS if self.chooses else PARTS[:1]
 
-    def chosen(self, part: str) -> located.Chosen:
+    def chosen(self, part: str) -> where.Chosen:
         """The rows of a part."""
-        return located.chosen_rows(self.pool, stages.part_rows(self.pool, part, self.seed))
-
-    def where(self, part: str, place: Place) -> Work:
-        rows, seed = self.chosen(part).rows, stages.part_seed(part, self.seed)
-        return located.where_work(self.rows(place), self.pool, rows, self.config.where, seed)
-
-    def nodes(self, part: str, place: Place) -> Work:
-        rows, seed = self.chosen(part).rows, stages.part_seed(part, self.seed)
-        return located.nodes_work(
-            self.rows(place), self.pool, rows, self.config.where, self.config.node_q,
-            self.plan.options.sides.halves, seed, self.head_width(place),
-        )  # fmt: skip
-
-    def head_width(self, place: Place) -> int:
-        """Nodes of a head, where the place has outputs of heads; else 0."""
-        return getattr(self.source, "head_width", 1) if place.site == "head_out" else 0
-
-    def crossfit(self, place: Place) -> Work:
-        return located.crossfit_work(self.rows(place), self.pool, self.config.where, self.seed)
-
-    def embedded(self) -> Work:
-        """What the embedding tells of held-out rows: a place that nobody chooses."""
-        return self.crossfit(self.source.embedding)
-
-    def words(self) -> Work:
-        return located.words_work(self.pool, list(self.texts), self.config.where, self.seed)
-
-    def rows(self, place: Place) -> StoredRows:
-        return stored_rows(self.store, self.source, self.pool, place)
-
-    def wording(self) -> Work:
-        return stages.wording_work(self.pool, list(self.texts), self.seed)
-
-    def separation(self, place: Place) -> Work:
-        return stages.separation_work(
-            self.rows(place), self.pool, self.config.separation, self.seed
-        )
-
-    def null(self, place: Place, tail: str) -> Work:
-        plan = self.config.localisation(tail)
-        return stages.null_work(self.rows(place), self.pool, stages.ALL, plan, self.seed)
-
-    def localisation(self, part: str, place: Place) -> Work:
-        return stages.localisation_work(
-            self.rows(place), self.pool, place, part, self.plan, self.seed
-        )
-
-    def mixed(self, place: Place, mixture: Mixture) -> Work:
-        """The scans of a place with another share of H1 among the scanned rows."""
-        plan = self.config.mixed(mixture)
-        return stages.localisation_work(
-            self.rows(place), self.pool, place, stages.ALL, plan, self.seed
-        )
+        return where.chosen_rows(self.pool, part_rows(self.pool, part, self.seed))
 
     @property
-    def detectors(self) -> list[Detector]:
-        """The ways in which rows are scanned alone; the first with the tail of all scans."""
-        plan = self.config.detection
-        return [
-            Detector(tail, conditional)
-            for conditional in (False, *([True] if plan.conditional else []))
-            for tail in (self.config.scan.tail, *plan.tails)
-        ]
-
-    @property
-    def labels(self) -> Labels:
-        """Of the rows that are scanned alone."""
-        return Labels(self.wide.positive_N, self.wide.clusters)
-
-    @property
-    def labels_of_pool(self) -> Labels:
-        return Labels(self.pool.positive_N, self.pool.clusters)
-
-    @property
-    def halves_N(self) -> np.ndarray:
-        """The half of each of these rows."""
-        return in_half(self.wide.strata, self.seed, self.wide.together)
-
-    def alone(self, place: Place, detector: Detector) -> Work:
-        """Rows scanned alone."""
-        conditions = self.conditions if detector.conditional else None
-        return stages.detection_work(
-            stored_rows(self.store, self.source, self.wide, place),
-            Labels(self.wide.positive_N, self.wide.clusters, conditions),
-            self.config.detection, self.config.tail_options(detector.tail), self.seed,
-        )  # fmt: skip
-
-    def detection(self, place: Place) -> Work:
-        return self.alone(place, self.detectors[0])
-
-    def baseline(self, baseline: Baseline) -> Work:
-        return stages.baseline_work(
-            stored_rows(self.store, self.source, self.wide, baseline.place),
-            self.labels, baseline.method,
-            self.config.detection, self.seed,
-        )  # fmt: skip
-
-    def transfer(self, place: Place, others: list["Units"]) -> Work:
-        """A probe of the other comparisons, held to this one; no entity is on both sides."""
-        pools = [other.pool for other in others]
-        judged, pools = dealt_out(self.source.groups, self.pool, pools, self.seed)
-        rows, *trained = (
-            stored_rows(self.store, self.source, pool, place) for pool in (judged, *pools)
-        )
-        labelled = [(one, pool.positive_N) for one, pool in zip(trained, pools, strict=True)]
-        return stages.transfer_work(rows, judged, labelled, self.config.separation.probe_c)
-
-    @property
-    def lines(self) -> dict[tuple, list[Place]]:
-        """The layers of each site and position."""
-        return lines_of(self.source.places)
-
-    def profile(self, line: list[Place]) -> Work:
-        units = [self.detection(place).unit for place in line]
-        files = [str(self.store.array_path(unit, "score_N")) for unit in units]
-        at = list(depths(line, self.source.layers).values())
-        resamples = self.config.validation.bootstrap
-        return stages.profile_work(units, files, self.wide, at, resamples, self.seed)
-
-    def projection(self, place: Place) -> Work:
-        return stages.projection_work(self.rows(place), self.pool)
+    def every_row(self) -> where.Chosen:
+        return self.chosen(ALL)
 
     @functools.cached_property
     def holds_out(self) -> bool:
@@ -205,3 +119,60 @@ class Units:
         return bool(self.parts) and can_hold_out(
             pool.positive_N, folds, self.seed, pool.clusters, pool.pairs
         )
+
+    @functools.cached_property
+    def calibrations(self) -> dict[str, PlaceTests]:
+        """{part: its family of places}, from finished units."""
+        return {part: where.tests(self, part) for part in self.parts}
+
+    def choices(self) -> list[tuple[str, str, Place, Choice]]:
+        """(half that chose, half that judges, place, how) both ways round."""
+        if not self.chooses:
+            return []
+        found = []
+        for chooser, judge in (HALVES, HALVES[::-1]):
+            chosen, judging = self.calibrations[chooser], self.calibrations[judge]
+            best = chosen.best
+            choice = Choice(
+                chooser, float(chosen.z[best]), float(chosen.p_family[best]),
+                float(judging.p[best]),
+            )  # fmt: skip
+            found.append((chooser, judge, chosen.keys[best], choice))
+        return found
+
+    @functools.cached_property
+    def intervened(self) -> list[tuple[str, str, Place]]:
+        """(half that finds, half that judges, place) of every node set that is tested."""
+        found = []
+        for text in self.config.intervention.places if self.edited else ():
+            if text == CHOSEN:
+                found += [(one, other, place) for one, other, place, _ in self.choices()]
+            else:
+                place = self.source.named(text)
+                found += [(one, other, place) for one, other in (HALVES, HALVES[::-1])]
+        return list(dict.fromkeys(found))
+
+    def furthest(self) -> Place:
+        """The place furthest above its permutations; without, of the best probe."""
+        if ALL in self.calibrations:
+            found = self.calibrations[ALL]
+            return found.keys[found.best]
+        auroc = {p: separation.at(self, p).mean["probe_auroc"] for p in self.source.places}
+        return max(auroc, key=lambda place: np.nan_to_num(auroc[place], nan=-1.0))
+
+    @functools.cached_property
+    def scans(self) -> list[PlaceScan]:
+        """Of the chosen places, then of the named ones, from finished units."""
+        return localisation.scans_of(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """The comparisons of one source at one level, and at its first level the topics beside them."""
+
+    cases: list[Case]
+    topics: list[Topic]
+
+    @property
+    def config(self) -> StudyConfig:
+        return self.cases[0].config

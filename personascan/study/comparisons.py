@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from personascan.errors import InputError
-from personascan.study.pairs import drawn_pairs, pair_of, pairs_of
+from personascan.study.pairs import drawn_pairs, pairs_of
 
 Side = tuple[tuple[str, str], ...]  # (persona, "positive" or "negative")
 APART_LEAST = 10  # entities of a persona: as many as there are folds
@@ -97,7 +97,7 @@ def comparisons(level: int, groups: dict) -> list[Comparison]:
 
 
 def topic_of_group(examples) -> str:
-    return getattr(examples[0], "topic", "")
+    return examples[0].topic
 
 
 def own_comparisons(groups: dict) -> list[Comparison]:
@@ -142,7 +142,7 @@ def draw_pool(groups: dict, comparison: Comparison, limit: int, seed: int) -> Po
                 i
                 for i in rows
                 if elsewhere.get(entity_of(groups[persona][i])) != is_h1
-                and (paired is None or pair_of(groups[persona][i]) in paired)
+                and (paired is None or groups[persona][i].pair in paired)
             ]
             for (persona, direction), rows in known.items()
         }
@@ -195,7 +195,7 @@ def entity_of(example) -> tuple[str, bool]:
 
     An entity may be called what a row is called: they are two things all the same.
     """
-    entity = getattr(example, "entity", "")
+    entity = example.entity
     return (entity, True) if entity else (example.id, False)
 
 

@@ -1,12 +1,11 @@
-"""Rows of tables of what was found: findings, held-out rows, kinds."""
+"""The table of findings: a row for each comparison, from the results of several stages."""
 
 import numpy as np
 
 from personascan.analysis.crossfit import EMBEDDED, WORDS
 from personascan.analysis.findings import pooled
-from personascan.study.results import Part
+from personascan.study.stage import PLACE, place_cells
 
-PLACE = ("site", "layer", "position")
 FINDING_COLUMNS = (
     "comparison",
     "wording_accuracy",
@@ -38,11 +37,7 @@ FINDING_COLUMNS = (
 )
 
 
-def place_cells(place) -> tuple:
-    return place.site, place.layer, place.position
-
-
-def finding_rows(part: Part):
+def finding_rows(part):
     for found in part.findings():
         judged = found.judged
         means = (
@@ -60,7 +55,7 @@ def finding_rows(part: Part):
         )  # fmt: skip
 
 
-def beyond_cells(part: Part, name: str) -> tuple:
+def beyond_cells(part, name: str) -> tuple:
     """Held-out AUROC of the chosen places, and of what is simpler with the difference."""
     found, none = part.held_out.get(name), (np.nan,) * 4
     if found is None:
@@ -71,19 +66,3 @@ def beyond_cells(part: Part, name: str) -> tuple:
         for way in (WORDS, EMBEDDED)
     ]  # fmt: skip
     return found.auroc, *beside[0], *beside[1]
-
-
-def held_out_rows(part: Part):
-    """Every row as it is told by a place and a direction that it did not choose."""
-    for name, found in part.held_out.items():
-        rows = zip(part.pool_ids[name], part.positive[name], found.fold_N.tolist(), strict=True)
-        for i, (id_, positive, fold) in enumerate(rows):
-            yield name, id_, int(positive), fold, str(found.places[fold]), found.score_N[i]
-
-
-def kind_rows(part: Part):
-    """H1 rows in the order of their kinds."""
-    for name, found in part.kinds.items():
-        for one in found:
-            for row, score in zip(one.rows, one.kinds.score_N, strict=True):
-                yield *place_cells(one.place), name, one.part, part.pool_ids[name][row], score

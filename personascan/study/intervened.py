@@ -1,4 +1,4 @@
-"""Units of intervention: what decides them, the functions that do them, and their records."""
+"""Node sets that are edited, the statements that a model is asked about, and what came out."""
 
 import functools
 import json
@@ -10,19 +10,23 @@ import numpy as np
 from personascan.errors import InputError
 from personascan.hashes import RUN_AGAIN, file_sha256, text_sha256
 from personascan.interventions.answers import answers_to, of_words
-from personascan.interventions.design import STEER, Heads, ablation, designed, put_there
+from personascan.interventions.design import Heads
 from personascan.interventions.directions import Ground, most_frequent, signed_set
 from personascan.interventions.exchange import Direction, read_direction
 from personascan.interventions.judging import NEUTRAL, as_asked, judged
 from personascan.interventions.plan import InterventionPlan
-from personascan.interventions.ways import UNEDITED, Way, replaced, shifted, site_layer
-from personascan.places import Place
+from personascan.interventions.ways import Way
+from personascan.places import ONCE, Place
+from personascan.sources.base import chosen
 from personascan.sources.language.source import LanguageSource, Reader
 from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import PromptOptions
+from personascan.study.comparisons import first_by_hash
+from personascan.study.parts import part_clusters
 from personascan.study.rows import StoredRows
+from personascan.study.stages import nodes
 from personascan.study.store import Result, read_stored
-from personascan.study.units import Unit, Work, canonical
+from personascan.study.units import Unit, canonical
 
 UNDECIDING = ("places", "comparisons", "bootstrap", "level", "directions")  # what is made with them
 OUTCOMES = ("margin_WN", "likelihood_WN", "divergence_W", "perplexity_W")
@@ -84,6 +88,32 @@ class Jury:
         return found | {"neutral": file_sha256(NEUTRAL)}
 
 
+def node_set(case, half: str, place: Place) -> NodeSet:
+    """What a half of a comparison's rows found at a place."""
+    unit, file = nodes.file_of(case, half, place)
+    heads = Place("head_out", place.layer, place.position)
+    there = heads in case.source.places and place.site not in ONCE
+    return NodeSet(
+        case.name, place, half, case.rows(place), case.chosen(half).rows, case.pool.positive_N,
+        unit, file, nodes.file_of(case, half, place, "size_1C")[1],
+        case.rows(heads) if there else None, case.source.head_width,
+    )  # fmt: skip
+
+
+def jury_of(case, half: str) -> Jury:
+    """Statements of a half, so many of each direction as the plan says."""
+    rows, positive_N = case.chosen(half).rows, case.pool.positive_N
+    examples = chosen(case.source.groups, case.pool.members)
+    most, taken = case.config.intervention.statements, []
+    for side in (True, False):
+        of_side = [r for r in rows if positive_N[r] == side]
+        taken += first_by_hash(of_side, examples, most, case.seed)
+    taken = np.sort(taken)
+    return Jury(
+        tuple(examples[i] for i in taken), positive_N[taken], part_clusters(case.pool, taken)
+    )
+
+
 @dataclass(frozen=True)
 class Tested:
     """What the edits of one node set changed. Arrays are [W, N] and [W]; W is 0 without nodes."""
@@ -100,19 +130,6 @@ class Tested:
     divergence_W: np.ndarray = field(repr=False)
     perplexity_W: np.ndarray = field(repr=False)
     owners: tuple[str, ...] = ()  # of each way: whose set it is, where there are several
-
-
-def intervention_work(
-    source: LanguageSource, found: NodeSet, jury: Jury, plan: InterventionPlan, seed: int
-) -> Work:
-    """A node set beside its controls."""
-    seed = set_seed(seed, found)
-    directions = {path: direction_sha256(path) for path in plan.directions}
-    inputs = found.inputs() | jury.inputs() | asked_identity(source) | {
-        "plan": judged_plan(plan), "seed": seed, "directions": directions,
-    } | label_inputs_of(jury)  # fmt: skip
-    unit = Unit("intervention", inputs)
-    return Work(unit, intervention, (source.reader, found, jury, plan, seed, directions))
 
 
 def asked_identity(source: LanguageSource) -> dict:
@@ -170,26 +187,11 @@ def judged_plan(plan: InterventionPlan) -> dict:
     return {k: v for k, v in asdict(plan).items() if k not in UNDECIDING}
 
 
-def label_inputs_of(jury: Jury) -> dict:
+def jury_inputs(jury: Jury) -> dict:
+    """What of its rows decides an outcome, where they have entities."""
     if jury.clusters_N is None:
         return {}
     return {"clusters": text_sha256(canonical(jury.clusters_N.tolist()))}
-
-
-def intervention(
-    reader: Reader, found: NodeSet, jury: Jury, plan: InterventionPlan, seed: int,
-    directions: dict[str, str],
-):  # fmt: skip
-    ground = found.ground()
-    signed_D = found.signed(ground, plan.nodes)
-    if not signed_D.any():
-        return {"nodes": 0, "ways": []}, {}
-    imported = tuple(
-        unchanged_direction(path, directions[path], reader) for path in plan.directions
-    )
-    ways = designed(found.place, signed_D, ground, plan, seed, found.of_heads(), imported)
-    values, arrays = outcomes(reader, ways, jury, plan.tokens, likelihood=plan.likelihood)
-    return values | {"nodes": int(np.count_nonzero(signed_D))}, arrays
 
 
 def outcomes(reader: Reader, ways: list[Way], jury: Jury, tokens: str, **looked_at: bool):
@@ -199,36 +201,6 @@ def outcomes(reader: Reader, ways: list[Way], jury: Jury, tokens: str, **looked_
     )  # fmt: skip
     named = [[w.method, w.action, float(w.strength), w.number, w.draw] for w in ways]
     return {"ways": named}, {name: getattr(found, name) for name in OUTCOMES}
-
-
-def specificity_work(
-    source: LanguageSource, sets: list[NodeSet], jury: Jury, plan: InterventionPlan, seed: int
-) -> Work:
-    """One comparison's statements under the node sets of all comparisons."""
-    inputs = jury.inputs() | asked_identity(source) | {
-        "sets": [found.inputs() for found in sets], "plan": judged_plan(plan), "seed": seed,
-    }  # fmt: skip
-    return Work(Unit("specificity", inputs), specificity, (source.reader, sets, jury, plan, seed))
-
-
-def specificity(reader: Reader, sets: list[NodeSet], jury: Jury, plan: InterventionPlan, seed: int):
-    ways, owners = [UNEDITED], [-1]
-    for number, found in enumerate(sets):
-        ground = found.ground()
-        signed_D, at = found.signed(ground, plan.nodes), site_layer(found.place)
-        if not signed_D.any():
-            continue
-        row_D = put_there(plan.ablations[0], ground, plan, seed)[0]
-        ways.append(
-            Way(found.name, ablation(plan.ablations[0]), changes={at: replaced(signed_D, row_D)})
-        )
-        for strength in strongest(plan):
-            change = shifted(strength * ground.push(signed_D))
-            ways.append(Way(found.name, STEER, strength, changes={at: change}))
-        owners += [number] * (len(ways) - len(owners))
-    looked_at = {"likelihood": False, "side_effects": False}
-    values, arrays = outcomes(reader, ways, jury, plan.tokens, **looked_at)
-    return values | {"nodes": 0, "owners": owners}, arrays
 
 
 def strongest(plan: InterventionPlan) -> list[float]:

@@ -16,21 +16,21 @@ from personascan.hashes import RUN_AGAIN, file_sha256
 from personascan.interventions.exchange import read_direction
 from personascan.interventions.judging import answer_margin
 from personascan.models.load import identify
-from personascan.places import Place, chosen_places
+from personascan.places import Place, chosen_places, lines_of
 from personascan.scan.splits import check_sizes, largest
 from personascan.sources.arrays import open_rows
 from personascan.sources.base import Baseline, Source, conditions_of, texts_of
 from personascan.sources.images.source import image_sources
 from personascan.sources.language.source import BASELINES, LIKELIHOOD, LanguageSource
 from personascan.sources.language.statements import Statement, load_statements, statement_files
-from personascan.study import located, stages
-from personascan.study.case import seed_of
+from personascan.study.case import Case, Level, Topic, seed_of
 from personascan.study.comparisons import Comparison, Pool, comparisons, draw_pool, draw_topics
 from personascan.study.config import CHOSEN, StudyConfig
-from personascan.study.course import Case, Topic
+from personascan.study.counts import Counted
 from personascan.study.intervened import direction_sha256
+from personascan.study.parts import ALL, PARTS, part_clusters, part_plan, part_rows
+from personascan.study.stages import where
 from personascan.study.store import Store
-from personascan.study.units import Work
 from personascan.versions import installed
 from personascan.visible import visible
 
@@ -45,45 +45,35 @@ class Opened:
     sources: list[Source]
     provenance: dict
 
-    def topics(self, source: Source) -> list[Pool]:
-        """The topics of a source whose groups are told from one another."""
-        config = self.config
-        return draw_topics(source.groups, config.apart, config.seed) if config.apart else []
+    def levels(self, source: Source, store: Store) -> list[Level]:
+        """The comparisons of a source, level by level, and the topics beside the first."""
+        found = []
+        for number, level in enumerate(self.config.levels):
+            topics = self.topics(source, store) if number == 0 else []
+            found.append(Level(self.cases(source, store, level), topics))
+        return found
 
-    def told_apart(self, source: Source, store: Store) -> list[Topic]:
-        """The topics of a source."""
-        seed = self.config.seed
-        return [Topic(source, p, store, seed_of(seed, p.name)) for p in self.topics(source)]
-
-    def cases(self, source: Source, store: Store) -> list[list[Case]]:
-        """The comparisons of a source, level by level."""
+    def topics(self, source: Source, store: Store) -> list[Topic]:
+        """The topics of a source whose personas are told from one another."""
         config = self.config
-        named = named_places(config, source)
+        pools = draw_topics(source.groups, config.apart, config.seed) if config.apart else []
+        return [Topic(source, p, store, seed_of(config.seed, p.name)) for p in pools]
+
+    def cases(self, source: Source, store: Store, level: int) -> list[Case]:
+        """The comparisons of a source at a level."""
+        config, named = self.config, named_places(self.config, source)
         return [
-            [
-                Case(
-                    source, comparison, pool, wide, texts_of(source.groups, pool.members),
-                    conditions_of(source.groups, wide.members), named, config, store,
-                    config.intervention.tests(number),
-                )
-                for number, (comparison, pool, wide) in enumerate(
-                    drawn(config, source.groups, level)
-                )
-            ]
-            for level in config.levels
+            Case(
+                source, comparison, pool, wide, texts_of(source.groups, pool.members),
+                conditions_of(source.groups, wide.members), named, config, store,
+                config.intervention.tests(number),
+            )
+            for number, (comparison, pool, wide) in enumerate(drawn(config, source.groups, level))
         ]  # fmt: skip
 
-    def transfers(self, levels: list[list[Case]]) -> list[Work]:
-        """Probes of the other comparisons of a level, at every place; none unless asked for."""
-        if not self.config.transfer:
-            return []
-        return [
-            case.transfer(place, [other for other in cases if other is not case])
-            for cases in levels
-            if len(cases) > 1
-            for case in cases
-            for place in case.source.places
-        ]
+    def counted(self, source: Source) -> Counted:
+        """What the units of a source are counted from."""
+        return source_counted(self.config, source)
 
 
 def open_study(config: StudyConfig) -> Opened:
@@ -129,6 +119,32 @@ def drawn(config: StudyConfig, groups, level: int) -> list[tuple[Comparison, Poo
         most = config.detection.limit
         found.append((c, pool, draw_pool(groups, c, most, seed) if most else pool))
     return found
+
+
+def count(
+    config: StudyConfig, groups, places, widths: list[int], named: int, baselines, extra: int,
+    embedded: int,
+) -> Counted:  # fmt: skip
+    """What a source's units are counted from."""
+    levels = [[pool for _, pool, _ in drawn(config, groups, level)] for level in config.levels]
+    largest = max((pool for level in levels for pool in level), key=lambda pool: len(pool.ids))
+    topics = draw_topics(groups, config.apart, config.seed) if config.apart else []
+    return Counted(
+        config, levels, texts_of(groups, largest.members), topics, widths, len(lines_of(places)),
+        named, list(baselines), extra, embedded, len(groups), sum(map(len, groups.values())),
+    )  # fmt: skip
+
+
+def source_counted(config: StudyConfig, source: Source) -> Counted:
+    """The same of a source that is open."""
+    group = next(iter(source.groups))
+    widths = [source.shape(group, place)[1] for place in source.places]
+    embedded = source.embedding is not None and source.embedding in source.extra
+    return count(
+        config, source.groups, source.places, widths, len(named_places(config, source)),
+        source.baselines, len(source.extra),
+        source.shape(group, source.embedding)[1] if embedded else 0,
+    )  # fmt: skip
 
 
 def language_source(config: StudyConfig, model: str, groups) -> LanguageSource:
@@ -182,7 +198,7 @@ def refuse_unasked(config: StudyConfig, source: Source) -> None:
             source.named(text)
     for path in plan.directions:
         direction_sha256(path)
-    if plan.places and isinstance(source, LanguageSource):
+    if plan.places:
         answer_margin(source.identified, config.prompt_options())
         for path in plan.directions:
             read_direction(path, source.identified.config)
@@ -253,28 +269,28 @@ def refuse_parts(config: StudyConfig, pool: Pool, plan: LocalisationPlan, halves
     seed = seed_of(config.seed, pool.name)
     try:
         check_folds(pool.positive_N, config.separation, pool.clusters)
-        for part in stages.PARTS if halves else stages.PARTS[:1]:
-            check_part(config, pool, stages.part_plan(plan, part), part, seed)
+        for part in PARTS if halves else PARTS[:1]:
+            check_part(config, pool, part_plan(plan, part), part, seed)
     except InputError as error:
         raise InputError(f"{pool.name}: {error}") from error
 
 
 def check_part(config, pool: Pool, plan: LocalisationPlan, part: str, seed: int) -> None:
     """Raise InputError where the rows of a part cannot give its samples or labellings."""
-    chosen = stages.part_rows(pool, part, seed)
-    positive_N, clusters_N = pool.positive_N[chosen], stages.part_clusters(pool, chosen)
+    chosen = part_rows(pool, part, seed)
+    positive_N, clusters_N = pool.positive_N[chosen], part_clusters(pool, chosen)
     h1 = int(positive_N.sum())
     try:
         check_sizes(positive_N.size - h1, h1, plan.runs, largest(clusters_N))
         if config.where.permutations:
-            located.exchange_in(located.chosen_rows(pool, chosen))
+            where.exchange_in(where.chosen_rows(pool, chosen))
         if plan.permutations and clusters_N is None:
             check_exchange(positive_N, plan.runs, plan.permutations)
         elif plan.permutations:
             exchanged(positive_N, plan.runs, plan.permutations, seed, clusters_N)
     except InputError as error:
-        where = "" if part == stages.ALL else f"of half {part} of the rows, which chooses a place, "
-        raise InputError(f"{where}{error}") from error
+        of = "" if part == ALL else f"of half {part} of the rows, which chooses a place, "
+        raise InputError(f"{of}{error}") from error
 
 
 def statements_sha256(config: StudyConfig) -> dict[str, str]:
@@ -326,7 +342,7 @@ def provenance(config: StudyConfig, sources: list[Source], statements: dict[str,
             "devices": jax.device_count(),
             "mesh": config.mesh,
         },
-        "revisions": {s.name: getattr(s, "revision", "") for s in sources},  # of hub sources
-        "roles": {s.name: getattr(s, "role", "") for s in sources},  # as applied to statements
+        "revisions": {s.name: s.revision for s in sources},  # of hub sources
+        "roles": {s.name: s.role for s in sources},  # as applied to statements
         "sha256": hashes,
     }

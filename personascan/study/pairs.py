@@ -11,11 +11,6 @@ import numpy as np
 from personascan.errors import InputError
 
 
-def pair_of(example) -> str:
-    """The name of a row's pair; "" where it has none."""
-    return getattr(example, "pair", "")
-
-
 def drawn_pairs(groups: dict, comparison, limit: int, seed: int) -> set[str] | None:
     """The pairs that a comparison takes, at most `limit` rows of a side; None: rows are not paired.
 
@@ -30,7 +25,7 @@ def drawn_pairs(groups: dict, comparison, limit: int, seed: int) -> set[str] | N
          if e.positive == (direction == "positive")]
         for side in (comparison.h1, comparison.h0)
     ]  # fmt: skip
-    h1, h0 = (Counter(map(pair_of, side)) for side in sides)
+    h1, h0 = (Counter(e.pair for e in side) for side in sides)
     if not any(h1.keys() & h0.keys()):
         return None
     refuse_unpaired(comparison.name, sides, h1, h0)
@@ -48,7 +43,7 @@ def drawn_pairs(groups: dict, comparison, limit: int, seed: int) -> set[str] | N
 
 
 def refuse_unpaired(name: str, sides, h1: Counter, h0: Counter) -> None:
-    if alone := [e.id for side in sides for e in side if not pair_of(e)]:
+    if alone := [e.id for side in sides for e in side if not e.pair]:
         raise InputError(
             f"{name}: row {alone[0]} has no pair, and others have ({len(alone)} such rows); give "
             "every row one, or none"
@@ -62,5 +57,5 @@ def refuse_unpaired(name: str, sides, h1: Counter, h0: Counter) -> None:
 
 def pairs_of(groups: dict, members) -> np.ndarray:
     """The number of each row's pair: [N]."""
-    names = [pair_of(groups[persona][i]) for persona, rows in members for i in rows]
+    names = [groups[persona][i].pair for persona, rows in members for i in rows]
     return np.unique(names, return_inverse=True)[1]

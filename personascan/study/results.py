@@ -2,53 +2,38 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from personascan.analysis.crossfit import HeldOut
-from personascan.analysis.detection import Detection, Labels
+from personascan.analysis.detection import Labels
 from personascan.analysis.differences import Difference, compare_networks
 from personascan.analysis.findings import Finding, findings
-from personascan.analysis.localisation import PlaceScan
-from personascan.analysis.overlaps import Overlap, overlaps, with_tests
-from personascan.analysis.personas import PersonaSeparation
-from personascan.analysis.profiles import Profile
-from personascan.analysis.separation import Separation
-from personascan.analysis.transfer import Transfer
-from personascan.calibration.calibrate import Calibration
 from personascan.calibration.exchangeable import Exchange
-from personascan.calibration.locate import PlaceTests
 from personascan.places import Place
 from personascan.sources.base import Source, Terms
-from personascan.study import located, stages
-from personascan.study.case import Detector
+from personascan.study.case import Case, Level
 from personascan.study.comparisons import LeftOut
 from personascan.study.config import StudyConfig
-from personascan.study.course import Case, Topic, crossed
-from personascan.study.effects import Crossed, TestedEffects, crossed_effects, tested_effects
-from personascan.study.held_out import held_out_of, told_of
-from personascan.study.intervened import read_tested
-from personascan.study.kinds import OrderedRows, ordered_rows
-from personascan.study.splits import chance_sizes
+from personascan.study.order import STAGES
+from personascan.study.stages import where
+from personascan.study.stages.detection import Detector
 
-
-@dataclass(frozen=True)
-class Projection:
-    """One place of one comparison in its first two principal components."""
-
-    place: Place
-    points_N2: np.ndarray
-    positive_N: np.ndarray
-    share_2: np.ndarray  # share of variance of each component
-
-
-@dataclass(frozen=True)
-class Validated:
-    """A node set found on one half of the rows, at the place it chose, judged on the other."""
-
-    place: Place
-    half: str  # that found it
-    methods: dict[str, dict[str, float]]  # {method: {metric: value}}, as `validation.Validation`
+if TYPE_CHECKING:
+    from personascan.analysis.crossfit import HeldOut
+    from personascan.analysis.detection import Detection
+    from personascan.analysis.localisation import PlaceScan
+    from personascan.analysis.overlaps import Overlap
+    from personascan.analysis.personas import PersonaSeparation
+    from personascan.analysis.profiles import Profile
+    from personascan.analysis.separation import Separation
+    from personascan.analysis.transfer import Transfer
+    from personascan.calibration.calibrate import Calibration
+    from personascan.calibration.locate import PlaceTests
+    from personascan.study.effects import Crossed, TestedEffects
+    from personascan.study.stages.kinds import OrderedRows
+    from personascan.study.stages.projection import Projection
+    from personascan.study.stages.validation import Validated
 
 
 @dataclass(frozen=True)
@@ -65,41 +50,55 @@ class Part:
     pool_sizes: dict[str, tuple[int, int]]  # statements of H1 and H0
     positive: dict[str, np.ndarray] = field(repr=False)  # bool [N]: rows of H1
     shown: dict[str, tuple[str, ...]] = field(repr=False)  # [N]: each row as text, or by its id
-    # Bag-of-words held-out accuracy, mean and deviation; NaN where rows are no texts.
-    wording: dict[str, tuple[float, float]]
-    separation: dict[str, dict[Place, Separation]] = field(repr=False)
-    # Of rows scanned alone, in each way; the first has the tail of all scans.
-    alone: dict[str, dict[Detector, dict[Place, Detection]]] = field(repr=False)
-    baselines: dict[str, dict[str, tuple[Place, Detection]]] = field(repr=False)  # by their names
-    transfers: dict[str, dict[Place, Transfer]]  # probes of the other comparisons
-    tails: dict[str, dict[str, Calibration]] = field(repr=False)  # by the scans' own scores
-    projections: dict[str, list[Projection]] = field(repr=False)
-    calibrations: dict[str, PlaceTests] = field(repr=False)  # empty without permutations
-    scans: dict[str, list[PlaceScan]] = field(repr=False)  # chosen places judged apart, then named
-    validations: dict[str, list[Validated]] = field(repr=False)  # each half's set, on the other
-    overlaps: dict[Place, list[Overlap]] = field(repr=False)  # of the named places
-    profiles: dict[str, dict[tuple, Profile]]  # of each (site, position)
-    apart: dict[str, dict[Place, PersonaSeparation]]  # of topics; empty at a study's later levels
-    furthest: dict[str, Place]  # above its permutations; without these, of the best probe
-    interventions: list[TestedEffects] = field(repr=False)  # of every node set that was tested
-    specificity: list[Crossed] = field(repr=False)  # of every set on every comparison
+    results: dict[str, Any] = field(repr=False)  # what each stage read, which attributes name
     left_out: dict[str, LeftOut] = field(default_factory=dict)  # rows that were not compared
     # Entities or pairs, and their distinct labellings: of comparisons whose rows name such.
     entities: dict[str, tuple[int, Exchange]] = field(default_factory=dict)
-    # H1 rows in the order of their first component on found nodes; empty without permutations.
-    kinds: dict[str, list[OrderedRows]] = field(default_factory=dict, repr=False)
-    # Rows told by places that they did not choose; empty without permutations, or of few rows.
-    held_out: dict[str, HeldOut] = field(default_factory=dict, repr=False)
-    # AUROC of the same rows told by one place alone, whichever was chosen.
-    told: dict[str, dict[Place, float]] = field(default_factory=dict, repr=False)
+
+    if TYPE_CHECKING:
+        # Bag-of-words held-out accuracy, mean and deviation; NaN where rows are no texts.
+        wording: dict[str, tuple[float, float]]
+        separation: dict[str, dict[Place, Separation]]
+        # Of rows scanned alone, in each way; the first has the tail of all scans.
+        alone: dict[str, dict[Detector, dict[Place, Detection]]]
+        baselines: dict[str, dict[str, tuple[Place, Detection]]]  # by their names
+        transfers: dict[str, dict[Place, Transfer]]  # probes of the other comparisons
+        tails: dict[str, dict[str, Calibration]]  # by the scans' own scores
+        projections: dict[str, list[Projection]]
+        calibrations: dict[str, PlaceTests]  # empty without permutations
+        furthest: dict[str, Place]  # above its permutations; without these, of the best probe
+        scans: dict[str, list[PlaceScan]]  # chosen places judged apart, then named ones
+        validations: dict[str, list[Validated]]  # each half's set, on the other
+        overlaps: dict[Place, list[Overlap]]  # of the named places
+        profiles: dict[str, dict[tuple, Profile]]  # of each (site, position)
+        apart: dict[str, dict[Place, PersonaSeparation]]  # of topics; empty at later levels
+        interventions: list[TestedEffects]  # of every node set that was tested
+        specificity: list[Crossed]  # of every set on every comparison
+        # H1 rows in the order of their first component on found nodes; none without permutations.
+        kinds: dict[str, list[OrderedRows]]
+        # Rows told by places that they did not choose; none without permutations, or of few rows.
+        held_out: dict[str, HeldOut]
+        # AUROC of the same rows told by one place alone, whichever was chosen.
+        told: dict[str, dict[Place, float]]
+
+    def __getattr__(self, name: str):
+        """What a stage read."""
+        results = self.__dict__.get("results", {})
+        if name not in results:
+            raise AttributeError(f"a part of a study has no {name!r}; stages read {list(results)}")
+        return results[name]
+
+    def with_results(self, **changes) -> "Part":
+        """The same with other results of stages."""
+        return replace(self, results=self.results | changes)
 
     @property
-    def detections(self) -> dict[str, dict[Place, Detection]]:
+    def detections(self) -> "dict[str, dict[Place, Detection]]":
         """Rows scanned alone with the tail of all scans."""
         return {name: next(iter(found.values())) for name, found in self.alone.items()}
 
     @property
-    def beyond(self) -> dict[str, HeldOut]:
+    def beyond(self) -> "dict[str, HeldOut]":
         """Those of texts, which word counts and the embedding can tell as well."""
         return {name: one for name, one in self.held_out.items() if one.simpler}
 
@@ -111,7 +110,7 @@ class Part:
     @property
     def texts(self) -> bool:
         """Whether rows are texts."""
-        return not all(np.isnan(accuracy) for accuracy, _ in self.wording.values())
+        return self.source.texts
 
     @property
     def terms(self) -> Terms:
@@ -121,12 +120,12 @@ class Part:
     @property
     def head_width(self) -> int:
         """Columns of a head at the site head_out."""
-        return getattr(self.source, "head_width", 1)
+        return self.source.head_width
 
     @property
     def role(self) -> str:
         """Of a chat message, as applied."""
-        return getattr(self.source, "role", "")
+        return self.source.role
 
     @property
     def title(self) -> str:
@@ -194,15 +193,16 @@ def differences_of(first: Part, part: Part, name: str, detector: Detector, place
 def same_labels(one: Labels, other: Labels) -> bool:
     """Whether rows are of the same sides and of the same entities."""
     return all(
-        np.array_equal(getattr(one, field), getattr(other, field))
-        for field in ("positive_N", "clusters_N")
+        np.array_equal(getattr(one, name), getattr(other, name))
+        for name in ("positive_N", "clusters_N")
     )
 
 
-def read_part(cases: list[Case], topics: list[Topic]) -> Part:
+def read_part(level: Level) -> Part:
     """The results of the comparisons of one model at one level; big arrays stay on disk."""
-    first = cases[0]
-    scans = {case.name: scans_of(case) for case in cases}
+    cases, first, results = level.cases, level.cases[0], {}
+    for stage in STAGES:
+        results |= stage.read(level)
     return Part(
         config=first.config,
         model=first.source.name,
@@ -214,166 +214,12 @@ def read_part(cases: list[Case], topics: list[Topic]) -> Part:
         pool_sizes={case.name: case.pool.sizes for case in cases},
         positive={case.name: case.pool.positive_N for case in cases},
         shown={case.name: case.texts or case.pool.ids for case in cases},
-        wording={case.name: wording_of(case) for case in cases},
-        separation={
-            case.name: {place: case.separation_at(place) for place in case.source.places}
-            for case in cases
-        },
-        alone={
-            case.name: {
-                detector: {q: detection_at(case, q, detector) for q in case.source.places}
-                for detector in case.detectors
-            }
-            for case in cases
-        },
-        baselines={case.name: baselines_of(case) for case in cases},
-        transfers=transfers_of(cases),
-        tails={case.name: case.tails for case in cases if case.tails},
-        validations={case.name: validations_of(case) for case in cases},
-        projections={case.name: projections_of(case) for case in cases},
-        calibrations={
-            case.name: case.calibrations[stages.ALL] for case in cases if case.calibrations
-        },
-        scans=scans,
-        overlaps={place: place_overlaps(place, scans, cases) for place in first.named},
-        profiles={
-            case.name: {
-                key: stages.profile_of(case.store.read(case.profile(line).unit))
-                for key, line in case.lines.items()
-            }
-            for case in cases
-        },
-        apart={
-            t.pool.name: {
-                place: stages.personas_of(t.store.read(t.apart(place).unit))
-                for place in t.source.places
-            }
-            for t in topics
-        },
-        furthest={case.name: case.furthest() for case in cases},
-        interventions=interventions_of(cases),
-        specificity=specificity_of(cases),
+        results=results,
         left_out={case.name: case.pool.left_out for case in cases},
         entities={case.name: entities_of(case) for case in cases if case.pool.together is not None},
-        kinds={case.name: kinds_of(case) for case in cases if case.parts},
-        held_out={case.name: held_out_of(case) for case in cases if case.holds_out},
-        told={case.name: told_of(case) for case in cases if case.holds_out},
     )
 
 
 def entities_of(case: Case) -> tuple[int, Exchange]:
     """How many entities or pairs the rows have, and in how many ways these can be labelled."""
-    found = located.exchange_in(case.chosen(stages.ALL))
-    return np.unique(case.pool.together).size, found
-
-
-def interventions_of(cases: list[Case]) -> list[TestedEffects]:
-    every = [
-        read_tested(
-            case.node_set(finder, place),
-            case.jury(judge),
-            case.store.read(case.intervention(finder, judge, place).unit),
-        )
-        for case in cases
-        for finder, judge, place in case.intervened
-    ]
-    return tested_effects(every, cases[0].config.intervention, cases[0].config.seed)
-
-
-def specificity_of(cases: list[Case]) -> list[Crossed]:
-    found = []
-    for case, finder, judge, sets in crossed(cases):
-        result = case.store.read(case.specificity(finder, judge, sets).unit)
-        names = ["", *(one.name for one in sets)]
-        owners = tuple(names[number + 1] for number in result.values["owners"])
-        own = next(one for one in sets if one.name == case.name)
-        tested = read_tested(own, case.jury(judge), result, owners)
-        found += crossed_effects(tested, case.config.intervention, case.config.seed)
-    return found
-
-
-def wording_of(case: Case) -> tuple[float, float]:
-    if case.texts is None:
-        return np.nan, np.nan
-    values = case.store.read(case.wording().unit).values
-    return values["mean"], values["deviation"]
-
-
-def scans_of(case: Case) -> list[PlaceScan]:
-    """At the places that halves chose, judged on the other half, then at the named ones."""
-
-    def scan(part, place, choice=None, mixture=None):
-        work = case.mixed(place, mixture) if mixture else case.localisation(part, place)
-        mixed = str(mixture) if mixture else ""
-        found = stages.scan_of(place, work, case.store.read(work.unit), choice, mixed)
-        if not case.parts:
-            return found
-        result = case.store.read(case.nodes(part, place).unit)
-        found = found.with_tests(located.nodes_of(result), case.config.node_q)
-        return replace(found, heads=located.heads_of(result))
-
-    found = [scan(judge, place, choice) for _, judge, place, choice in case.choices()]
-    found += [scan(stages.ALL, place) for place in case.named]
-    return found + [
-        scan(stages.ALL, place, mixture=mixture)
-        for place in case.named
-        for mixture in case.config.scan.mixtures
-    ]
-
-
-def detection_at(case: Case, place: Place, detector: Detector) -> Detection:
-    return stages.detection_of(case.store.read(case.alone(place, detector).unit))
-
-
-def baselines_of(case: Case) -> dict[str, tuple[Place, Detection]]:
-    return {
-        b.name: (b.place, stages.detection_of(case.store.read(case.baseline(b).unit)))
-        for b in case.source.baselines
-    }
-
-
-def transfers_of(cases: list[Case]) -> dict[str, dict[Place, Transfer]]:
-    if not cases[0].config.transfer or len(cases) < 2:
-        return {}
-    found = {}
-    for case in cases:
-        others = [other for other in cases if other is not case]
-        found[case.name] = {
-            place: stages.transfer_of(case.store.read(case.transfer(place, others).unit))
-            for place in case.source.places
-        }
-    return found
-
-
-def validations_of(case: Case) -> list[Validated]:
-    found = []
-    for chooser, judge, place, _ in case.choices():
-        result = case.store.read(case.validation(chooser, judge, place).unit)
-        found.append(Validated(place, chooser, stages.validation_of(result)))
-    return found
-
-
-def kinds_of(case: Case) -> list[OrderedRows]:
-    return [
-        ordered_rows(place, part, case.store.read(case.kinds(part, place).unit))
-        for part, place in case.ordered
-    ]
-
-
-def projections_of(case: Case) -> list[Projection]:
-    found = []
-    for place in case.pictured():
-        arrays = case.store.read(case.projection(place).unit).arrays
-        found.append(
-            Projection(place, arrays["points_N2"], case.pool.positive_N, arrays["share_2"])
-        )
-    return found
-
-
-def place_overlaps(place: Place, scans: dict[str, list[PlaceScan]], cases) -> list[Overlap]:
-    """The overlaps of the node sets of a named place, beside chance."""
-    at = {n: s for n, found in scans.items() for s in found if s.place == place and s.plain}
-    sets = {name: scan.nodes_D for name, scan in at.items()}
-    found = overlaps(sets, chance_sizes(cases, place), cases[0].config.seed)
-    tested = {name: scan.tested for name, scan in at.items()}
-    return found if None in tested.values() else with_tests(found, sets, tested)
+    return np.unique(case.pool.together).size, where.exchange_in(case.every_row)

@@ -1,18 +1,17 @@
 """What of a study is done, what remains, and about how long that will take."""
 
-import itertools
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from personascan.errors import InputError
-from personascan.study.counts import chosen_counts, crossed_count
-from personascan.study.course import Case, crossed
+from personascan.study.case import Level
 from personascan.study.opening import Opened
+from personascan.study.order import STAGES
 from personascan.study.rows import activations_unit
 from personascan.study.run import Workers
-from personascan.study.splits import split_works
+from personascan.study.stage import Phase
 from personascan.study.store import Store
 from personascan.study.units import Unit
 
@@ -65,36 +64,22 @@ def duration(seconds: float) -> str:
 
 def status_of(opened: Opened, store: Store, workers: Workers) -> Status:
     """What the store has of a study's units; the places that are not chosen yet are counted."""
-    known, later = {}, Counter()
+    known, later = {"activations": []}, Counter()
     for source in opened.sources:
-        units = [
+        known["activations"] += [
             activations_unit(source, group, place)
             for group in source.groups
             for place in (*source.places, *source.extra)
         ]
-        known.setdefault("activations", []).extend(units)
-        for topic in opened.told_apart(source, store):
-            for work in topic.searches():
-                known.setdefault(work.unit.kind, []).append(work.unit)
-        levels = opened.cases(source, store)
-        for work in opened.transfers(levels):
-            known.setdefault(work.unit.kind, []).append(work.unit)
-        for case in itertools.chain(*levels):
-            for work in case.searches():
-                known.setdefault(work.unit.kind, []).append(work.unit)
-            works, more = chosen_works(case, store)
-            for work in works:
-                known.setdefault(work.unit.kind, []).append(work.unit)
-            later.update(more)
-        for cases in levels:
-            known.setdefault("split", []).extend(work.unit for work in split_works(cases))
-            if all(store.seems_whole(work.unit) for case in cases for work in case.searches()):
-                works = [case.specificity(*rest) for case, *rest in crossed(cases)]
-                known.setdefault("specificity", []).extend(work.unit for work in works)
-            else:
-                later["specificity"] += crossed_count(opened.config, len(cases))
+        counted = opened.counted(source)
+        for level, pools in zip(opened.levels(source, store), counted.levels, strict=True):
+            units, more = level_units(level, store)
+            for kind, found in units.items():
+                known.setdefault(kind, []).extend(found)
+            one = replace(counted, levels=[pools])
+            later.update({stage.kind: stage.count(one) for stage in more})
     kinds = {}
-    for kind in dict.fromkeys([*known, *later]):
+    for kind in ("activations", *(stage.kind for stage in STAGES)):
         units = known.get(kind, [])
         if not units and not later[kind]:
             continue
@@ -105,13 +90,19 @@ def status_of(opened: Opened, store: Store, workers: Workers) -> Status:
     return Status(kinds, workers.processes())
 
 
-def chosen_works(case: Case, store: Store) -> tuple[list, dict[str, int]]:
-    """The units at chosen places, or how many there will be once places can be chosen."""
-    if all(store.seems_whole(work.unit) for work in case.searches()):
-        works = [*case.localisations(), *case.projections(), *case.validations()]
-        return works + case.interventions(), {}
-    places = len(case.source.places)
-    return [], chosen_counts(case.config, len(case.named), len(case.lines), places, case.edited)
+def level_units(level: Level, store: Store) -> tuple[dict[str, list[Unit]], list]:
+    """Units by kind, and the stages whose units are not known before others are finished."""
+    found, more, whole = {}, [], True
+    for phase in Phase:
+        stages = [stage for stage in STAGES if stage.phase is phase]
+        if not whole:
+            more += stages
+            continue
+        for stage in stages:
+            found[stage.kind] = [work.unit for work in stage.works(level)]
+        if phase is Phase.EVERYWHERE:
+            whole = all(store.seems_whole(u) for units in found.values() for u in units)
+    return found, more
 
 
 def mean_seconds(store: Store, units: list[Unit]) -> float:

@@ -12,10 +12,11 @@ from personascan.interventions.exchange import Direction
 from personascan.interventions.ways import site_layer
 from personascan.reading import read_json
 from personascan.sources.language.source import Reader
+from personascan.study.case import Case
 from personascan.study.config import StudyConfig
-from personascan.study.course import Case
+from personascan.study.intervened import node_set
 from personascan.study.opening import open_study
-from personascan.study.stages import ALL
+from personascan.study.parts import ALL
 from personascan.study.store import Store
 
 RECORD, UNITS = "study.json", "units"
@@ -61,7 +62,7 @@ def found_direction(
     if part not in (*HALVES, ALL):
         raise InputError(f"half {half!r} is unknown; use A, B or all")
     where = named_place(case, part, place)
-    found = case.node_set(part, where)
+    found = node_set(case, part, where)
     ground = found.ground()
     most = case.config.intervention.nodes if nodes is None else nodes
     signed_D = found.signed(ground, most)
@@ -111,8 +112,8 @@ def named_case(folder: pathlib.Path, comparison: str, model: str, level, units: 
         case
         for source in opened.sources
         if model in ("", source.name)
-        for cases in opened.cases(source, store)
-        for case in cases
+        for one in opened.levels(source, store)
+        for case in one.cases
         if level in (None, case.comparison.level)
     ]
     named = [case for case in cases if case.name == comparison]

@@ -1,58 +1,57 @@
-"""A study's results: stage after stage, each from finished units."""
+"""A study's results: phase after phase of its stages, each from finished units."""
 
 from dataclasses import replace
 
 from personascan.calibration.calibrate import calibration_bytes
 from personascan.errors import InputError
 from personascan.memory import refuse_too_much
+from personascan.study.case import Case, Level
 from personascan.study.cluster import cluster
-from personascan.study.course import Case, crossed
 from personascan.study.opening import Opened
+from personascan.study.order import STAGES
 from personascan.study.results import Study, read_part
 from personascan.study.run import Workers, run_extractions, run_works
-from personascan.study.splits import split_works
+from personascan.study.stage import Phase
+from personascan.study.stages import separation
 from personascan.study.store import Store
 from personascan.workers import WORKER_BYTES
-
-# A place in a worker: as float32, and a few copies as float64 in PCA and the probe.
-SEPARATION_BYTES = 4 + 5 * 8
 
 
 def study_results(opened: Opened, store: Store, workers: Workers) -> Study:
     """Do what is not finished, and read what was found."""
-    config = opened.config
+    parts = []
     with cluster(workers.scheduler):
-        parts = []
-        levels_of = [opened.cases(source, store) for source in opened.sources]
+        levels_of = [opened.levels(source, store) for source in opened.sources]
         for levels in levels_of:  # before the first hours of extraction
-            check_memory([case for level in levels for case in level], workers, say=True)
+            check_memory(cases_of(levels), workers, say=True)
         for source, levels in zip(opened.sources, levels_of, strict=True):
             run_extractions(source, store, workers)
-            cases = [case for level in levels for case in level]
-            check_memory(cases, workers)  # beside what extraction has left in memory
-            topics = opened.told_apart(source, store)
-            everywhere = [w for one in (*cases, *topics) for w in one.searches()]
-            run_works(everywhere, store, workers, "places")
-            if all(c.separation_at(q).constant for c in cases for q in source.places):
-                raise InputError(
-                    "every place is constant over the statements: there is nothing to scan"
-                )
-            chosen = [w for c in cases for w in (*c.localisations(), *c.projections())]
-            chosen += [work for level in levels for work in split_works(level)]
-            run_works(chosen, store, workers, "chosen places")
-            run_works(opened.transfers(levels), store, workers, "transfer")
-            judged = [w for c in cases for w in c.validations()]
-            run_works(judged, store, workers, "validation")
-            # A model takes all cores by itself: one unit after the other, in this process.
-            alone = replace(workers, jobs=1)
-            run_works([w for c in cases for w in c.interventions()], store, alone, "interventions")
-            several = [one for level in levels for one in crossed(level)]
-            works = [case.specificity(*rest) for case, *rest in several]
-            run_works(works, store, alone, "specificity")
-            for number, level in enumerate(levels):
-                # Personas are told apart whatever the level: that stands with the first one.
-                parts.append(read_part(level, topics if number == 0 else []))
-    return Study(config, parts, opened.provenance)
+            check_memory(cases_of(levels), workers)  # beside what extraction has left in memory
+            for phase in Phase:
+                run_phase(phase, levels, store, workers)
+                if phase is Phase.EVERYWHERE:
+                    refuse_constant(cases_of(levels))
+            parts += [read_part(level) for level in levels]
+    return Study(opened.config, parts, opened.provenance)
+
+
+def cases_of(levels: list[Level]) -> list[Case]:
+    return [case for level in levels for case in level.cases]
+
+
+def run_phase(phase: Phase, levels: list[Level], store: Store, workers: Workers) -> None:
+    """All units of the stages of a phase."""
+    stages = [stage for stage in STAGES if stage.phase is phase]
+    works = [work for level in levels for stage in stages for work in stage.works(level)]
+    # A model takes all cores by itself: one unit after the other, in this process.
+    asks = phase in (Phase.ASKED, Phase.CROSSED)
+    run_works(works, store, replace(workers, jobs=1) if asks else workers, phase.value)
+
+
+def refuse_constant(cases: list[Case]) -> None:
+    """Raise InputError where no place says anything."""
+    if all(separation.at(c, place).constant for c in cases for place in c.source.places):
+        raise InputError("every place is constant over the statements: there is nothing to scan")
 
 
 def check_memory(cases: list[Case], workers: Workers, say: bool = False) -> None:
@@ -62,12 +61,12 @@ def check_memory(cases: list[Case], workers: Workers, say: bool = False) -> None
     """
     if workers.scheduler:
         return  # other machines have their own
-    plan, processes = cases[0].plan, workers.processes()
+    plan, processes = cases[0].config.localisation(), workers.processes()
     shapes = {case.rows(place).shape for case in cases for place in case.source.places}
     own = WORKER_BYTES * processes if processes > 1 else 0
     largest = max(rows * nodes for rows, nodes in shapes)
     fewer = "use fewer jobs or statements (limit)"
-    refuse_too_much("separation", processes * largest * SEPARATION_BYTES + own, fewer, say)
+    refuse_too_much("separation", processes * largest * separation.BYTES + own, fewer, say)
     if not plan.permutations:
         return
     needed = max(

@@ -70,6 +70,7 @@ class LanguageSource:
 
     about = ""  # the report has sentences of its own
     embedding = EMBEDDING
+    texts = True
 
     @property
     def terms(self) -> Terms:

@@ -55,6 +55,8 @@ class Statement:
     entity: str = ""  # what it is about, not to stand on both sides of a split; "" where unnamed
     pair: str = ""  # rows of one pair, on either side, are compared with one another; "": none
 
+    condition = ""  # a class that p-values can be conditioned on: statements have none
+
 
 def load_statements(
     source, *, persona: str | None = None, min_confidence: float = 0.85, limit: int = 300

@@ -1,0 +1,101 @@
+"""What a stage of a study is: one kind of unit, from how many there are to the columns they fill.
+
+A stage is one file in `stages/` and one entry of the list there. Running a study, its status, its
+plan, its results and its tables walk that list. A unit's function takes arrays by path and gives
+(values, arrays) for the store; all that decides a result is in the inputs of its unit.
+"""
+
+import enum
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from personascan.study.case import Level
+    from personascan.study.counts import Counted
+    from personascan.study.timing import Trial
+
+PLACE = ("site", "layer", "position")
+RECORD_BYTES = 2000  # of a unit's JSON file, about
+
+
+class Phase(enum.Enum):
+    """What has to be finished before the units of a stage are known: each needs those before."""
+
+    EVERYWHERE = "places"  # activations
+    CHOSEN = "chosen places"  # what was found at every place, which chooses some
+    JUDGED = "validation"  # the node sets of these
+    ASKED = "interventions"  # the same, by the model itself: one unit after the other
+    CROSSED = "specificity"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a study: its columns behind model and level, and how a part gives its rows."""
+
+    columns: tuple[str, ...]
+    rows: Callable[[Any], Iterator[tuple]]  # of a part; of the whole study, with model and level
+    whole: bool = False
+    always: bool = False  # written without a row as well
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Columns of the table of places: their names, and their values at a place of a comparison."""
+
+    names: tuple[str, ...]
+    values: Callable[[Any, str, Any], tuple]  # of (part, comparison, place)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of the largest comparison at the widest place."""
+
+    rows: int
+    nodes: int
+    calibration: int  # bytes of setting a scan's score beside permuted labels
+    counted: "Counted"
+
+    @property
+    def labellings(self) -> int:
+        """Permutations of labelled tests."""
+        return self.counted.config.where.permutations
+
+    @property
+    def scan_labellings(self) -> int:
+        """Labellings of the scan's own score, the labels' among them."""
+        return self.counted.config.scan.permutations + 1
+
+    @property
+    def place(self) -> int:
+        """Bytes of the rows in double precision."""
+        return 8 * self.rows * self.nodes
+
+
+def nothing(*_) -> int:
+    return 0
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One kind of unit."""
+
+    kind: str
+    phase: Phase
+    works: Callable[["Level"], list]  # of one source at one level; its units are there to be known
+    count: Callable[["Counted"], int]  # how many there will be, at most
+    # {name of a result of a part: what the finished units say}.
+    read: Callable[["Level"], dict[str, Any]] = field(default=lambda level: {})
+    columns: Columns | None = None  # of the table of places
+    tables: dict[str, Table] = field(default_factory=dict)
+    # Seconds of one unit on rows made up; None: it reads a model, or takes no time.
+    seconds: Callable[["Trial"], float] | None = None
+    everywhere: bool = False  # a unit a place, whose time goes with the place's nodes
+    # As how many of the timed unit `count` units count: (counted, count) -> number.
+    whole: Callable[["Counted", int], float] = lambda counted, count: count
+    disk: Callable[[Sizes], int] = nothing  # bytes that a unit leaves beside its record
+    memory: Callable[[Sizes], int] = nothing  # bytes of a unit while it is done
+
+
+def place_cells(place) -> tuple:
+    return place.site, place.layer, place.position

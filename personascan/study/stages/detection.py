@@ -1,0 +1,140 @@
+"""Rows scanned alone at every place: how well their scores tell H1 from H0."""
+
+import dataclasses
+
+from personascan.analysis.detection import Detection, DetectionPlan, Labels, detect
+from personascan.scan.options import ScanOptions
+from personascan.study.config import single_tails
+from personascan.study.parts import label_inputs
+from personascan.study.rows import StoredRows
+from personascan.study.stage import PLACE, Columns, Phase, Stage, Table, place_cells
+from personascan.study.units import Unit, Work
+
+FIELDS = ("auroc", "auroc_deviation", "tpr", "tpr_deviation")  # in the table of places
+ALONE = (
+    "auroc", "auroc_deviation", "auroc_low", "auroc_high", "tpr", "tpr_deviation", "background",
+    "h0",
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Detector:
+    """A way of scanning rows alone."""
+
+    tail: str
+    conditional: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.tail}, within conditions" if self.conditional else self.tail
+
+
+def detectors(config) -> list[Detector]:
+    """The ways in which rows are scanned alone; the first with the tail of all scans."""
+    plan = config.detection
+    return [
+        Detector(tail, conditional)
+        for conditional in (False, *([True] if plan.conditional else []))
+        for tail in (config.scan.tail, *plan.tails)
+    ]
+
+
+def split_inputs(plan: DetectionPlan) -> dict:
+    """What of a plan decides which rows are the background."""
+    return {"splits": plan.splits, "background": plan.background, "draw": plan.draw}
+
+
+def work(case, place, detector: Detector | None = None) -> Work:
+    """In one of the ways; None: the first."""
+    detector = detectors(case.config)[0] if detector is None else detector
+    rows, plan, seed = case.wide_rows(place), case.config.detection, case.seed
+    conditions = case.conditions if detector.conditional else None
+    labels = Labels(case.wide.positive_N, case.wide.clusters, conditions)
+    options = case.config.tail_options(detector.tail)
+    inputs = rows.inputs(labels.positive_N) | label_inputs(labels) | {
+        "plan": split_inputs(plan), "options": [dataclasses.asdict(o) for o in options],
+        "seed": seed,
+    }  # fmt: skip
+    return Work(Unit("detection", inputs), do, (rows, labels, plan, options, seed))
+
+
+def do(
+    rows: StoredRows, labels: Labels, plan: DetectionPlan, options: tuple[ScanOptions, ...],
+    seed: int,
+):  # fmt: skip
+    return as_result(detect(rows.array(), labels, plan, options, seed))
+
+
+def as_result(found: Detection):
+    values = {f.name: getattr(found, f.name) for f in dataclasses.fields(found)}
+    return values, {"score_N": values.pop("score_N")}
+
+
+def of_result(result) -> Detection:
+    return Detection(**result.values, **result.arrays)
+
+
+def read(level) -> dict:
+    """In each way; the first has the tail of all scans."""
+    return {
+        "alone": {
+            case.name: {
+                detector: {
+                    place: of_result(case.read(work(case, place, detector)))
+                    for place in case.source.places
+                }
+                for detector in detectors(case.config)
+            }
+            for case in level.cases
+        }
+    }
+
+
+def table_rows(part):
+    """Rows scanned alone, in every way, and what is simpler than a scan."""
+    for name, found in part.alone.items():
+        for detector, places in found.items():
+            for place, d in places.items():
+                yield *place_cells(place), name, "scan", str(detector), *values_of(d)
+        for method, (place, d) in part.baselines[name].items():
+            yield *place_cells(place), name, method, "", *values_of(d)
+
+
+def values_of(found: Detection) -> tuple:
+    return tuple(getattr(found, field) for field in ALONE)
+
+
+def seconds(trial) -> float:
+    labels, plan = Labels(trial.positive_N), trial.config.detection
+    return trial.timed(do, trial.rows, labels, plan, (trial.plan.options,), trial.seed)
+
+
+STAGE = Stage(
+    "detection",
+    Phase.EVERYWHERE,
+    works=lambda level: [
+        work(case, place, detector)
+        for case in level.cases for place in case.source.places
+        for detector in detectors(case.config)
+    ],
+    count=lambda counted: counted.everywhere * len(detectors(counted.config)),
+    read=read,
+    columns=Columns(
+        tuple(f"detection_{field}" for field in FIELDS),
+        lambda part, name, place: tuple(
+            getattr(part.detections[name][place], field) for field in FIELDS
+        ),
+    ),
+    tables={
+        "detection": Table(
+            (*PLACE, "comparison", "method", "tail", *ALONE), table_rows, always=True
+        )
+    },
+    seconds=seconds,
+    everywhere=True,
+    # "either" is two tails.
+    whole=lambda counted, count: counted.everywhere * sum(
+        len(single_tails(d.tail)) for d in detectors(counted.config)
+    ),
+    disk=lambda sizes: 8 * sizes.rows,
+    memory=lambda sizes: sizes.place,
+)  # fmt: skip

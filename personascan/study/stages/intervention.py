@@ -1,0 +1,98 @@
+"""A node set that one half found, edited, beside its controls: answers to the other half."""
+
+import numpy as np
+
+from personascan.interventions.design import FOUND, designed
+from personascan.interventions.plan import CONTROLS, InterventionPlan
+from personascan.sources.language.source import Reader
+from personascan.study.effects import TestedEffects, tested_effects
+from personascan.study.intervened import (
+    Jury,
+    NodeSet,
+    asked_identity,
+    direction_sha256,
+    judged_plan,
+    jury_inputs,
+    jury_of,
+    node_set,
+    outcomes,
+    read_tested,
+    set_seed,
+    unchanged_direction,
+)
+from personascan.study.stage import PLACE, Phase, Stage, Table, place_cells
+from personascan.study.units import Unit, Work
+
+
+def work(case, finder: str, judge: str, place) -> Work:
+    found, jury = node_set(case, finder, place), jury_of(case, judge)
+    plan = case.config.intervention
+    seed = set_seed(case.seed, found)
+    directions = {path: direction_sha256(path) for path in plan.directions}
+    inputs = found.inputs() | jury.inputs() | asked_identity(case.source) | {
+        "plan": judged_plan(plan), "seed": seed, "directions": directions,
+    } | jury_inputs(jury)  # fmt: skip
+    arguments = (case.source.reader, found, jury, plan, seed, directions)
+    return Work(Unit("intervention", inputs), do, arguments)
+
+
+def do(
+    reader: Reader, found: NodeSet, jury: Jury, plan: InterventionPlan, seed: int,
+    directions: dict[str, str],
+):  # fmt: skip
+    ground = found.ground()
+    signed_D = found.signed(ground, plan.nodes)
+    if not signed_D.any():
+        return {"nodes": 0, "ways": []}, {}
+    imported = tuple(
+        unchanged_direction(path, directions[path], reader) for path in plan.directions
+    )
+    ways = designed(found.place, signed_D, ground, plan, seed, found.of_heads(), imported)
+    values, arrays = outcomes(reader, ways, jury, plan.tokens, likelihood=plan.likelihood)
+    return values | {"nodes": int(np.count_nonzero(signed_D))}, arrays
+
+
+def effects(level) -> list[TestedEffects]:
+    every = [
+        read_tested(
+            node_set(case, finder, place), jury_of(case, judge),
+            case.read(work(case, finder, judge, place)),
+        )
+        for case in level.cases for finder, judge, place in case.intervened
+    ]  # fmt: skip
+    return tested_effects(every, level.config.intervention, level.config.seed)
+
+
+def table_rows(part):
+    """What edits of tested node sets and of their controls change."""
+    for found in part.interventions:
+        tested = found.tested
+        for e in found.effects:
+            own = e.method == FOUND
+            yield (
+                *place_cells(tested.place), tested.name, tested.half, tested.nodes, e.method,
+                e.action, e.strength, e.outcome, e.unedited, e.effect, e.low, e.high, e.controls,
+                *(e.p.get(kind, np.nan) for kind in CONTROLS),
+                found.p_family.get(e.key, np.nan) if own else np.nan, e.divergence, e.perplexity,
+                found.perplexity,
+            )  # fmt: skip
+
+
+STAGE = Stage(
+    "intervention",
+    Phase.ASKED,
+    works=lambda level: [work(case, *one) for case in level.cases for one in case.intervened],
+    count=lambda counted: 2 * len(counted.config.intervention.places) * counted.edited,
+    read=lambda level: {"interventions": effects(level)},
+    tables={
+        "interventions": Table(
+            (
+                *PLACE, "comparison", "found_on_half", "nodes", "method", "action", "strength",
+                "outcome", "unedited", "effect", "low", "high", "controls", "p_random_nodes",
+                "p_like_variance", "p_random_direction", "p_family", "divergence", "perplexity",
+                "perplexity_unedited",
+            ),
+            table_rows,
+        )
+    },
+)  # fmt: skip

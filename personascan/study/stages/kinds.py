@@ -1,0 +1,107 @@
+"""The rows of H1 in the order of their own first component on found nodes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from personascan.analysis.kinds import Kinds, kinds
+from personascan.analysis.localisation import HALVES
+from personascan.places import Place
+from personascan.study.parts import ALL, part_rows, sha256_of
+from personascan.study.rows import StoredRows
+from personascan.study.stage import PLACE, Phase, Stage, Table, place_cells
+from personascan.study.stages import nodes
+from personascan.study.store import read_stored
+from personascan.study.units import Unit, Work
+
+
+@dataclass(frozen=True)
+class OrderedRows:
+    """H1 rows in the order of their kinds, at one place."""
+
+    place: Place
+    part: str  # whose nodes and component these are
+    rows: np.ndarray  # into the comparison's pool
+    nodes: int  # of the set
+    kinds: Kinds
+
+
+def work(case, part: str, place) -> Work:
+    """The H1 rows of one half by the nodes and the component of the other; or of all rows."""
+    rows, pool = case.rows(place), case.pool
+    unit, file = nodes.file_of(case, part, place)
+    fit, ordered, others = sides(pool, part, case.seed)
+    inputs = rows.inputs(pool.positive_N) | {
+        "found": unit.key, "rows": sha256_of([one.tolist() for one in (fit, ordered, others)]),
+    }  # fmt: skip
+    return Work(Unit("kinds", inputs), do, (rows, file, fit, ordered, others))
+
+
+def sides(pool, part: str, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """H1 rows that make the component, those it orders, and those that make another one."""
+
+    def of(name: str) -> np.ndarray:
+        rows = part_rows(pool, name, seed)
+        return rows[pool.positive_N[rows]]
+
+    if part == ALL:
+        return of(HALVES[0]), of(ALL), of(HALVES[1])
+    other = HALVES[1 - HALVES.index(part)]
+    return of(part), of(other), of(other)
+
+
+def do(rows: StoredRows, file, fit, ordered, others):
+    nodes_D = read_stored(file)[0].reshape(-1, rows.shape[1]).any(0)
+    found = kinds(rows.array(), nodes_D, fit, ordered, others)
+    values = {"share": found.share, "agreement": found.agreement, "nodes": int(nodes_D.sum())}
+    return values, {"score_N": found.score_N, "rows": ordered}
+
+
+def sets(case) -> list[tuple[str, Place]]:
+    """(part, place) of the node sets that order rows of H1."""
+    if not case.parts:
+        return []
+    found = [(chooser, place) for chooser, _, place, _ in case.choices()]
+    return found + [(ALL, place) for place in case.named]
+
+
+def ordered_rows(case, part: str, place) -> OrderedRows:
+    """From a finished unit."""
+    result = case.read(work(case, part, place))
+    values, arrays = result.values, result.arrays
+    found = Kinds(arrays["score_N"], values["share"], values["agreement"])
+    return OrderedRows(place, part, arrays["rows"], values["nodes"], found)
+
+
+def table_rows(part):
+    """H1 rows in the order of their kinds."""
+    for name, found in part.kinds.items():
+        for one in found:
+            for row, score in zip(one.rows, one.kinds.score_N, strict=True):
+                yield *place_cells(one.place), name, one.part, part.pool_ids[name][row], score
+
+
+def seconds(trial) -> float:
+    file = trial.stored("kinds", np.ones((1, trial.rows.shape[1]), bool))
+    pool = trial.counted.largest
+    return trial.timed(do, trial.rows, file, *sides(pool, ALL, trial.seed_of(pool)))
+
+
+STAGE = Stage(
+    "kinds",
+    Phase.JUDGED,
+    works=lambda level: [work(case, *one) for case in level.cases for one in sets(case)],
+    count=lambda counted: (
+        counted.comparisons * (2 * counted.chooses + counted.named) * counted.permuted
+    ),
+    read=lambda level: {
+        "kinds": {
+            case.name: [ordered_rows(case, *one) for one in sets(case)]
+            for case in level.cases if case.parts
+        }
+    },
+    tables={"kinds": Table((*PLACE, "comparison", "nodes_of", "id", "component"), table_rows)},
+    seconds=seconds,
+    disk=lambda sizes: 16 * sizes.rows,
+    memory=lambda sizes: 2 * sizes.place,
+)  # fmt: skip

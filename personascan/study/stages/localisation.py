@@ -1,0 +1,137 @@
+"""The runs of the published scan at a chosen or named place: which rows and nodes they return."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from personascan.analysis.localisation import LocalisationPlan, PlaceScan, scan_place
+from personascan.scan.result import ARRAYS, RunScans
+from personascan.scan.splits import draw_splits
+from personascan.study.parts import (
+    ALL,
+    drawn_inputs,
+    part_clusters,
+    part_plan,
+    part_seed,
+    scan_inputs,
+    sha256_of,
+)
+from personascan.study.stage import Phase, Sizes, Stage, Table, place_cells
+from personascan.study.stages import nodes
+from personascan.study.units import Unit, Work
+
+SCAN_ARRAYS = ("rows", "precision_R", "recall_R", "frequency_TC", "q_C", "p_C", "set_TC")
+
+
+def work(case, part: str, place, mixture=None) -> Work:
+    """The runs of a part's rows, or with another share of H1 among the scanned ones."""
+    rows, pool = case.rows(place), case.pool
+    plan = case.config.mixed(mixture) if mixture else case.config.localisation()
+    chosen, plan, seed = case.chosen(part).rows, part_plan(plan, part), part_seed(part, case.seed)
+    inputs = rows.inputs(pool.positive_N) | scan_inputs(plan, plan.options) | {
+        "part": sha256_of(chosen.tolist()), "seed": seed,
+        "permutations": plan.permutations, "node_q": plan.node_q, "threshold": plan.threshold,
+    } | drawn_inputs(pool)  # fmt: skip
+    clusters = part_clusters(pool, chosen)
+    arguments = (rows, place, chosen, pool.positive_N, clusters, plan, seed)
+    return Work(Unit("localisation", inputs), do, arguments)
+
+
+def do(rows, place, chosen, positive_N, clusters_N, plan: LocalisationPlan, seed: int):
+    place_ND = rows.array()[chosen]
+    found = scan_place(place, place_ND, positive_N[chosen], chosen, plan, seed, clusters_N)
+    arrays = {name: getattr(found, name) for name in SCAN_ARRAYS}
+    arrays |= {f"runs_{name}": getattr(found.runs, name) for name in ARRAYS}
+    return {"auroc": found.auroc, "halves": found.halves, "note": found.runs.note}, arrays
+
+
+def works(level) -> list[Work]:
+    return [
+        made
+        for case in level.cases
+        for made in (
+            *(work(case, judge, place) for _, judge, place, _ in case.choices()),
+            *(work(case, ALL, place) for place in case.named),
+            *(work(case, ALL, p, m) for p in case.named for m in case.config.scan.mixtures),
+        )
+    ]
+
+
+def scan_at(case, part: str, place, choice=None, mixture=None) -> PlaceScan:
+    """From finished units: the runs, and the tests of the nodes of the same rows."""
+    made = work(case, part, place, mixture)
+    result, plan = case.read(made), made.arguments[5]
+    arrays, values = result.arrays, result.values
+    chosen, positive_N, clusters_N, _, seed = made.arguments[2:]
+    scanned_N = draw_splits(positive_N[chosen], plan.runs, seed, clusters_N)[1].sum(0)
+    runs = RunScans(**{name: arrays[f"runs_{name}"] for name in ARRAYS}, note=values["note"])
+    found = PlaceScan(
+        place=place, runs=runs, auroc=values["auroc"], halves=values["halves"], choice=choice,
+        samples=plan.runs, mixture=str(mixture) if mixture else "", scanned_N=scanned_N,
+        **{name: arrays[name] for name in SCAN_ARRAYS},
+    )  # fmt: skip
+    if not case.parts:
+        return found
+    tested, heads = nodes.tests_at(case, part, place)
+    return replace(found.with_tests(tested, case.config.node_q), heads=heads)
+
+
+def scans_of(case) -> list[PlaceScan]:
+    """At the places that halves chose, judged on the other half, then at the named ones."""
+    found = [scan_at(case, judge, place, choice) for _, judge, place, choice in case.choices()]
+    found += [scan_at(case, ALL, place) for place in case.named]
+    mixed = [(p, m) for p in case.named for m in case.config.scan.mixtures]
+    return found + [scan_at(case, ALL, place, mixture=mixture) for place, mixture in mixed]
+
+
+def run_rows(part):
+    for name, scan in nodes.all_scans(part):
+        runs, ids = scan.runs, part.pool_ids[name]
+        starts_R = (~np.isnan(runs.start_scores[0])).sum(-1)
+        for r in range(len(scan.precision_R)):
+            returned = [ids[scan.rows[i]] for i in np.flatnonzero(runs.rows[0, r])]
+            high, low = (np.flatnonzero(half[0, r]) for half in (runs.high, runs.low))
+            yield (
+                *place_cells(scan.place), name, nodes.scanned_part(scan), part.wording[name][0], r,
+                runs.score[0, r], runs.alpha[0, r], int(runs.at_smallest_alpha[0, r]),
+                int(starts_R[r]), int(runs.starts_at_best[0, r]), len(returned),
+                len(np.union1d(high, low)), scan.precision_R[r], scan.recall_R[r],
+                ";".join(returned), " ".join(map(str, high)), " ".join(map(str, low)),
+            )  # fmt: skip
+
+
+def mixed_and_named(counted) -> int:
+    return counted.comparisons * counted.named * (1 + len(counted.config.scan.mixtures))
+
+
+def disk(sizes: Sizes) -> int:
+    plan = sizes.counted.config.localisation()
+    columns = sizes.nodes * plan.options.sides.halves
+    kept = plan.runs.runs * (2 * sizes.nodes + sizes.rows)
+    return kept + 5 * sizes.scan_labellings * columns + 16 * columns
+
+
+STAGE = Stage(
+    "localisation",
+    Phase.CHOSEN,
+    works=works,
+    count=lambda counted: 2 * counted.comparisons * counted.chooses + mixed_and_named(counted),
+    read=lambda level: {"scans": {case.name: case.scans for case in level.cases}},
+    tables={
+        "runs": Table(
+            (
+                *nodes.SCANNED, "wording_accuracy", "run", "score", "alpha", "at_smallest_alpha",
+                "starts", "starts_at_best", "n_statements", "n_nodes", "precision", "recall",
+                "statements", "nodes_high", "nodes_low",
+            ),
+            run_rows, always=True,
+        )
+    },
+    seconds=lambda trial: trial.of_labellings(do, None),
+    # Halves are half as large.
+    whole=lambda counted, number: (
+        mixed_and_named(counted) + (number - mixed_and_named(counted)) / 2
+    ),
+    disk=disk,
+    memory=lambda sizes: sizes.calibration,
+)  # fmt: skip

@@ -1,0 +1,105 @@
+"""The scan's own score of a place under the labels and their permutations, where it is asked for.
+
+Where a comparison shows is `where`'s to say.
+"""
+
+import functools
+
+import numpy as np
+
+from personascan.calibration.calibrate import Calibration, family_of
+from personascan.calibration.family import mean_statistic
+from personascan.calibration.labellings import Labellings, draw_labellings
+from personascan.calibration.null import null_scores
+from personascan.scan.splits import SplitPlan
+from personascan.study.config import single_tails
+from personascan.study.parts import ALL, drawn_inputs, part_clusters, scan_inputs, sha256_of
+from personascan.study.rows import StoredRows
+from personascan.study.stage import PLACE, Phase, Stage, Table, place_cells
+from personascan.study.units import Unit, Work
+
+
+def work(case, place, tail: str) -> Work:
+    rows, pool, plan = case.rows(place), case.pool, case.config.localisation(tail)
+    chosen, seed = case.chosen(ALL).rows, case.seed
+    inputs = rows.inputs(pool.positive_N) | scan_inputs(plan, plan.statistic_options()) | {
+        "part": sha256_of(chosen.tolist()), "seed": seed,
+        "permutations": plan.permutations, "runs": plan.statistic_runs,
+    } | drawn_inputs(pool)  # fmt: skip
+    arguments = (rows, chosen, pool.positive_N, part_clusters(pool, chosen), plan, seed)
+    return Work(Unit("null", inputs), do, arguments)
+
+
+def do(rows: StoredRows, chosen, positive_N, clusters_N, plan, seed: int):
+    together = b"" if clusters_N is None else np.asarray(clusters_N, np.int64).tobytes()
+    drawn = labellings(positive_N[chosen].tobytes(), together, plan.runs, plan.permutations, seed)
+    place_ND = rows.array()[chosen]
+    scores_TR = null_scores(place_ND, drawn, plan.statistic_runs, plan.statistic_options())
+    return {}, {"scores_TR": scores_TR}
+
+
+@functools.lru_cache(maxsize=4)
+def labellings(
+    positive: bytes, clusters: bytes, plan: SplitPlan, permutations: int, seed: int
+) -> Labellings:
+    """Those of a comparison: drawn once by a process, for all places."""
+    clusters_N = np.frombuffer(clusters, np.int64) if clusters else None
+    return draw_labellings(np.frombuffer(positive, bool), plan, permutations, seed, clusters_N)
+
+
+def scores(case, place, tail: str) -> np.ndarray:
+    """Of the scans of every labelling [T + 1, R], from finished units."""
+    found = [case.read(work(case, place, t)).arrays["scores_TR"] for t in single_tails(tail)]
+    return np.max(found, axis=0)
+
+
+def calibrated(case, tail: str) -> Calibration:
+    """The family of all places by the scan's own score."""
+    places, plan = case.source.places, case.config.localisation(single_tails(tail)[0])
+    found = mean_statistic([scores(case, place, tail) for place in places])
+    return family_of(tuple(places), found, plan.statistic_options(), plan.runs, case.seed)
+
+
+def read(level) -> dict:
+    scan = level.config.scan
+    if not scan.permutations:
+        return {"tails": {}}
+    asked = (scan.tail, *scan.tails)
+    return {
+        "tails": {
+            case.name: {tail: calibrated(case, tail) for tail in asked} for case in level.cases
+        }
+    }
+
+
+def table_rows(part):
+    """Every place by the scan's own score in each tail; the first is that of the scans."""
+    for name, tails in part.tails.items():
+        for tail, c in tails.items():
+            for index, place in enumerate(c.keys):
+                yield (
+                    *place_cells(place), name, tail, c.score[index], c.z[index], c.p[index],
+                    c.p_family[index],
+                )  # fmt: skip
+
+
+STAGE = Stage(
+    "null",
+    Phase.EVERYWHERE,
+    works=lambda level: [
+        work(case, place, tail)
+        for case in level.cases for place in case.source.places
+        for tail in case.config.calibrated_tails
+    ],
+    count=lambda counted: counted.everywhere * len(counted.config.calibrated_tails),
+    read=read,
+    tables={
+        "tails": Table(
+            (*PLACE, "comparison", "tail", "statistic", "z", "p", "p_family"), table_rows
+        )
+    },
+    seconds=lambda trial: trial.of_labellings(do),
+    everywhere=True,
+    disk=lambda sizes: 8 * sizes.scan_labellings * sizes.counted.config.scan.statistic_runs,
+    memory=lambda sizes: sizes.calibration,
+)  # fmt: skip

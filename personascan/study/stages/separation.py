@@ -1,0 +1,59 @@
+"""How far apart H1 and H0 lie at a place: cluster metrics, and a probe."""
+
+from dataclasses import asdict
+
+from personascan.analysis.separation import (
+    METRICS,
+    Separation,
+    SeparationPlan,
+    place_separation,
+)
+from personascan.study.parts import pool_inputs
+from personascan.study.rows import StoredRows
+from personascan.study.stage import Columns, Phase, Stage
+from personascan.study.units import Unit, Work
+
+# A place in a worker: as float32, and a few copies as float64 in PCA and the probe.
+BYTES = 4 + 5 * 8
+
+
+def work(case, place) -> Work:
+    rows, pool, plan = case.rows(place), case.pool, case.config.separation
+    inputs = rows.inputs(pool.positive_N) | {"plan": asdict(plan), "seed": case.seed}
+    inputs |= pool_inputs(pool)
+    arguments = (rows, pool.positive_N, pool.clusters, plan, case.seed)
+    return Work(Unit("separation", inputs), do, arguments)
+
+
+def do(rows: StoredRows, positive_N, clusters_N, plan: SeparationPlan, seed: int):
+    return asdict(place_separation(rows.array(), positive_N, plan, seed, clusters_N)), {}
+
+
+def at(case, place) -> Separation:
+    """From a finished unit."""
+    return Separation(**case.read(work(case, place)).values)
+
+
+def columns(part, name: str, place) -> tuple:
+    found = part.separation[name][place]
+    values = (v[metric] for metric in METRICS for v in (found.mean, found.deviation))
+    return int(found.constant), *values
+
+
+STAGE = Stage(
+    "separation",
+    Phase.EVERYWHERE,
+    works=lambda level: [work(case, p) for case in level.cases for p in case.source.places],
+    count=lambda counted: counted.everywhere,
+    read=lambda level: {
+        "separation": {
+            case.name: {p: at(case, p) for p in case.source.places} for case in level.cases
+        }
+    },
+    columns=Columns(
+        ("constant", *(f"{m}_{part}" for m in METRICS for part in ("mean", "deviation"))), columns
+    ),
+    seconds=lambda t: t.timed(do, t.rows, t.positive_N, None, t.config.separation, t.seed),
+    everywhere=True,
+    memory=lambda sizes: BYTES * sizes.rows * sizes.nodes,
+)

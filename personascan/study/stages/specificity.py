@@ -1,0 +1,109 @@
+"""One comparison's statements under the node sets of all comparisons, half by half."""
+
+from personascan.analysis.localisation import HALVES
+from personascan.interventions.design import STEER, ablation, put_there
+from personascan.interventions.plan import InterventionPlan
+from personascan.interventions.ways import UNEDITED, Way, replaced, shifted, site_layer
+from personascan.sources.language.source import Reader
+from personascan.study.effects import Crossed, crossed_effects
+from personascan.study.intervened import (
+    Jury,
+    NodeSet,
+    asked_identity,
+    judged_plan,
+    jury_of,
+    node_set,
+    outcomes,
+    read_tested,
+    strongest,
+)
+from personascan.study.stage import Phase, Stage, Table
+from personascan.study.units import Unit, Work
+
+
+def work(case, judge: str, sets: list[NodeSet]) -> Work:
+    """This comparison's statements under the sets that a half of each comparison found."""
+    jury, plan, seed = jury_of(case, judge), case.config.intervention, case.seed
+    inputs = jury.inputs() | asked_identity(case.source) | {
+        "sets": [found.inputs() for found in sets], "plan": judged_plan(plan), "seed": seed,
+    }  # fmt: skip
+    return Work(Unit("specificity", inputs), do, (case.source.reader, sets, jury, plan, seed))
+
+
+def do(reader: Reader, sets: list[NodeSet], jury: Jury, plan: InterventionPlan, seed: int):
+    ways, owners = [UNEDITED], [-1]
+    for number, found in enumerate(sets):
+        ground = found.ground()
+        signed_D, at = found.signed(ground, plan.nodes), site_layer(found.place)
+        if not signed_D.any():
+            continue
+        row_D = put_there(plan.ablations[0], ground, plan, seed)[0]
+        ways.append(
+            Way(found.name, ablation(plan.ablations[0]), changes={at: replaced(signed_D, row_D)})
+        )
+        for strength in strongest(plan):
+            change = shifted(strength * ground.push(signed_D))
+            ways.append(Way(found.name, STEER, strength, changes={at: change}))
+        owners += [number] * (len(ways) - len(owners))
+    looked_at = {"likelihood": False, "side_effects": False}
+    values, arrays = outcomes(reader, ways, jury, plan.tokens, **looked_at)
+    return values | {"nodes": 0, "owners": owners}, arrays
+
+
+def crossed(level) -> list[tuple]:
+    """(case, half that judges, the sets of all): the matrix, half by half.
+
+    Of each comparison the first place at which its half was tested.
+    """
+    tested = [case for case in level.cases if case.intervened]
+    if len(tested) < 2:
+        return []
+    found = []
+    for finder, judge in (HALVES, HALVES[::-1]):
+        sets = [
+            node_set(case, finder, next(p for one, _, p in case.intervened if one == finder))
+            for case in tested
+        ]
+        found += [(case, judge, sets) for case in tested]
+    return found
+
+
+def effects(level) -> list[Crossed]:
+    found = []
+    for case, judge, sets in crossed(level):
+        result = case.read(work(case, judge, sets))
+        names = ["", *(one.name for one in sets)]
+        owners = tuple(names[number + 1] for number in result.values["owners"])
+        own = next(one for one in sets if one.name == case.name)
+        tested = read_tested(own, jury_of(case, judge), result, owners)
+        found += crossed_effects(tested, level.config.intervention, level.config.seed)
+    return found
+
+
+def table_rows(part):
+    for c in part.specificity:
+        yield c.judged, c.owner, c.half, c.action, c.strength, c.effect, c.low, c.high
+
+
+def count(counted) -> int:
+    tests = counted.config.intervention.tests
+    tested = [sum(map(tests, range(len(one)))) for one in counted.levels]
+    return sum(2 * number for number in tested if number > 1)
+
+
+STAGE = Stage(
+    "specificity",
+    Phase.CROSSED,
+    works=lambda level: [work(*one) for one in crossed(level)],
+    count=count,
+    read=lambda level: {"specificity": effects(level)},
+    tables={
+        "specificity": Table(
+            (
+                "comparison", "set_of", "found_on_half", "action", "strength", "effect", "low",
+                "high",
+            ),
+            table_rows,
+        )
+    },
+)  # fmt: skip

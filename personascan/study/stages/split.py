@@ -1,0 +1,105 @@
+"""What chance gives overlaps of node sets: the H0 rows of every comparison, split at random."""
+
+import numpy as np
+
+from personascan.analysis.chance import can_split, split_labels, split_sizes
+from personascan.analysis.overlaps import Overlap, overlaps, with_tests
+from personascan.study.parts import part_clusters, pool_inputs, sha256_of
+from personascan.study.rows import StoredRows
+from personascan.study.stage import PLACE, Phase, Stage, Table, place_cells
+from personascan.study.stages import nodes
+from personascan.study.units import Unit, Work
+
+
+def work(case, place) -> Work | None:
+    """Of one comparison at one place; None where H0 has too few rows, or entities, to be split."""
+    h0, splits = np.flatnonzero(~case.pool.positive_N), case.config.where.permutations
+    clusters = part_clusters(case.pool, h0)
+    half_N = split_labels(len(h0), case.seed, clusters)
+    if not can_split(half_N, splits, clusters):
+        return None
+    rows = case.rows(place)
+    inputs = rows.inputs(case.pool.positive_N) | {
+        "part": sha256_of(h0.tolist()), "seed": case.seed, "splits": splits,
+        "of": "sizes of labelled tests",
+    } | pool_inputs(case.pool)  # fmt: skip
+    return Work(Unit("split", inputs), do, (rows, h0, half_N, clusters, splits, case.seed))
+
+
+def do(rows: StoredRows, h0, half_N, clusters_N, splits: int, seed: int):
+    return {}, {"size_TD": split_sizes(rows.array()[h0], half_N, splits, seed, clusters_N)}
+
+
+def works(level) -> list[Work]:
+    """At the named places, where there are sets to overlap."""
+    if len(level.cases) < 2 or not level.cases[0].parts:
+        return []
+    found = [work(case, place) for case in level.cases for place in case.named]
+    return [one for one in found if one is not None]
+
+
+def chance_sizes(level, place) -> dict[str, np.ndarray] | None:
+    """What was found so, by comparison: [T, D]; None unless it is there of all."""
+    if len(level.cases) < 2 or not level.cases[0].parts:
+        return None
+    made = {case: work(case, place) for case in level.cases}
+    if None in made.values():
+        return None
+    return {case.name: case.read(one).arrays["size_TD"] for case, one in made.items()}
+
+
+def overlaps_at(level, place) -> list[Overlap]:
+    """The overlaps of the node sets of a named place, beside chance."""
+    sets, tested = {}, {}
+    for case in level.cases:
+        sets[case.name], tested[case.name] = set_at(case, place)
+    found = overlaps(sets, chance_sizes(level, place), level.config.seed)
+    return found if None in tested.values() else with_tests(found, sets, tested)
+
+
+def set_at(case, place):
+    scan = next(s for s in case.scans if s.place == place and s.plain)
+    return scan.nodes_D, scan.tested
+
+
+def table_rows(part):
+    for place, found in part.overlaps.items():
+        for o in found:
+            yield (
+                *place_cells(place), " & ".join(o.names), o.observed, o.expected, o.exclusive,
+                o.chance_mean, o.chance_low, o.chance_high, o.p, o.p_hypergeometric,
+                o.same_direction, o.at_least,
+            )  # fmt: skip
+
+
+def seconds(trial) -> float:
+    """Of nothing where H0 has too few rows to be split."""
+    h0, splits = np.flatnonzero(~trial.positive_N), trial.config.where.permutations
+    half_N = split_labels(len(h0), trial.seed)
+    if not can_split(half_N, splits):
+        return 0.0
+    return trial.timed(do, trial.rows, h0, half_N, None, splits, trial.seed)
+
+
+STAGE = Stage(
+    "split",
+    Phase.CHOSEN,
+    works=works,
+    count=lambda counted: counted.named * counted.together * counted.permuted,
+    read=lambda level: {
+        "overlaps": {place: overlaps_at(level, place) for place in level.cases[0].named}
+    },
+    tables={
+        "overlaps": Table(
+            (
+                *PLACE, "comparisons", "observed", "expected_by_chance", "exclusive",
+                "chance_mean", "chance_low", "chance_high", "chance_p", "hypergeometric_p",
+                "same_direction", "at_least",
+            ),
+            table_rows, always=True,
+        )
+    },
+    seconds=seconds,
+    disk=lambda sizes: 4 * sizes.labellings * sizes.nodes,
+    memory=nodes.memory,
+)  # fmt: skip

@@ -1,0 +1,152 @@
+"""Where a comparison shows: a place's statistics of labelled rows beside those of permuted labels.
+
+Labels are known here: nothing is scanned for.
+"""
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+
+from personascan.calibration.exchangeable import Exchange, draw_exchanges, exchange_by
+from personascan.calibration.locate import ALWAYS, PlaceTests
+from personascan.calibration.statistics import AT_ONCE, Labelled, place_statistics
+from personascan.study.parts import ALL, part_seed, sha256_of
+from personascan.study.rows import StoredRows
+from personascan.study.stage import Columns, Phase, Sizes, Stage
+from personascan.study.units import Unit, Work
+
+COLUMNS = (
+    "statistic", "null_mean", "null_deviation", "z", "p", "p_family", "p_step_down", "z_nodes",
+    "p_family_nodes",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Some rows of a pool with their labels, and who may be exchanged with whom."""
+
+    rows: np.ndarray  # numbers into the pool
+    positive_N: np.ndarray  # of these rows
+    entities_N: np.ndarray | None
+    pairs_N: np.ndarray | None = None
+
+    def inputs(self) -> dict:
+        """What of them decides a result, beside the rows of the whole pool."""
+        together = [] if self.entities_N is None else np.asarray(self.entities_N).tolist()
+        found = {"part": sha256_of([self.rows.tolist(), together])}
+        if self.pairs_N is not None:
+            found["pairs"] = sha256_of(self.pairs_N.tolist())
+        return found
+
+    @property
+    def together_N(self) -> np.ndarray | None:
+        """Rows that folds keep together."""
+        return self.entities_N if self.pairs_N is None else self.pairs_N
+
+
+def chosen_rows(pool, rows) -> Chosen:
+    entities_N, pairs_N = (
+        None if one is None else one[rows] for one in (pool.clusters, pool.pairs)
+    )
+    if pairs_N is not None:
+        entities_N = None
+    return Chosen(rows, pool.positive_N[rows], entities_N, pairs_N)
+
+
+def exchange_in(part: Chosen) -> Exchange:
+    """How labels of these rows may be exchanged. Raises InputError where they cannot be."""
+    return exchange_by(part.positive_N, part.entities_N, part.pairs_N)
+
+
+@functools.lru_cache(maxsize=8)
+def labelled_once(
+    positive: bytes, entities: bytes, pairs: bytes, permutations: int, seed: int
+) -> Labelled:
+    """The labellings of a comparison: drawn once by a process, for all places."""
+    groups = (np.frombuffer(one, np.int64) if one else None for one in (entities, pairs))
+    exchange = exchange_by(np.frombuffer(positive, bool), *groups)
+    return Labelled(exchange, draw_exchanges(exchange, permutations, seed))
+
+
+def labelled(part: Chosen, permutations: int, seed: int) -> Labelled:
+    groups = (
+        b"" if one is None else one.astype(np.int64).tobytes()
+        for one in (part.entities_N, part.pairs_N)
+    )
+    return labelled_once(part.positive_N.tobytes(), *groups, permutations, seed)
+
+
+def work(case, part: str, place) -> Work:
+    """Of the rows of a part."""
+    plan, seed = case.config.where, part_seed(part, case.seed)
+    rows, chosen = case.rows(place), case.chosen(part)
+    asked = tuple(dict.fromkeys((*ALWAYS, plan.statistic)))
+    inputs = rows.inputs(case.pool.positive_N) | chosen.inputs() | {
+        "statistics": list(asked), "permutations": plan.permutations, "seed": seed,
+    }  # fmt: skip
+    return Work(Unit("where", inputs), do, (rows, chosen, asked, plan.permutations, seed))
+
+
+def do(rows: StoredRows, part: Chosen, asked, permutations: int, seed: int):
+    labels = labelled(part, permutations, seed)
+    found = place_statistics("a place", rows.array()[part.rows], labels, asked)
+    return {}, {f"{name}_T": values_T for name, values_T in found.items()}
+
+
+def tests(case, part: str) -> PlaceTests:
+    """The family of all places, from finished units."""
+    places, plan = case.source.places, case.config.where
+    results = [case.read(work(case, part, place)) for place in places]
+    asked = dict.fromkeys((*ALWAYS, plan.statistic))
+    values = {name: np.stack([one.arrays[f"{name}_T"] for one in results]) for name in asked}
+    exchange = exchange_in(case.chosen(part))
+    return PlaceTests(tuple(places), plan.statistic, values, exchange, plan.family)
+
+
+def columns(part, name: str, place) -> tuple:
+    c = part.calibrations.get(name)
+    if c is None:
+        return (np.nan,) * len(COLUMNS)
+    k, nodes = c.keys.index(place), c.by("nodes")
+    null_T = c.null[k]
+    return (
+        c.score[k], null_T.mean(), null_T.std(), c.z[k], c.p[k], c.p_family[k], c.p_step_down[k],
+        nodes.z[k], nodes.p_family[k],
+    )  # fmt: skip
+
+
+def memory(sizes: Sizes) -> int:
+    """Of a unit of labelled rows."""
+    some = 4 * (sizes.rows + sizes.nodes) * min(sizes.labellings, AT_ONCE)
+    return 3 * sizes.place + some + 12 * min(sizes.rows, sizes.nodes) ** 2
+
+
+def seconds(trial) -> float:
+    plan = trial.config.where
+    asked = (*ALWAYS, plan.statistic)
+    return trial.timed(do, trial.rows, trial.every_row(), asked, plan.permutations, trial.seed)
+
+
+STAGE = Stage(
+    "where",
+    Phase.EVERYWHERE,
+    works=lambda level: [
+        work(case, part, place)
+        for case in level.cases for place in case.source.places for part in case.parts
+    ],
+    count=lambda counted: counted.everywhere * (3 if counted.chooses else 1) * counted.permuted,
+    read=lambda level: {
+        "calibrations": {
+            case.name: case.calibrations[ALL] for case in level.cases if case.calibrations
+        },
+        "furthest": {case.name: case.furthest() for case in level.cases},
+    },
+    columns=Columns(COLUMNS, columns),
+    seconds=seconds,
+    everywhere=True,
+    # Halves are half as large.
+    whole=lambda counted, count: counted.everywhere * (1 + counted.chooses),
+    disk=lambda sizes: 16 * sizes.labellings,
+    memory=memory,
+)  # fmt: skip

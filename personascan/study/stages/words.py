@@ -1,0 +1,36 @@
+"""What word counts of all folds but one say of its texts."""
+
+from personascan.analysis.crossfit import folds_of
+from personascan.analysis.wording import held_out_wording
+from personascan.study.parts import sha256_of
+from personascan.study.stage import Phase, Stage
+from personascan.study.stages.where import Chosen
+from personascan.study.units import Unit, Work
+
+
+def work(case) -> Work:
+    part, plan, texts = case.every_row, case.config.where, list(case.texts)
+    labels = case.pool.positive_N.astype(int).tolist()
+    inputs = part.inputs() | {
+        "texts": sha256_of([texts, labels]), "folds": plan.folds, "seed": case.seed,
+    }  # fmt: skip
+    return Work(Unit("words", inputs), do, (texts, part, plan.folds, case.seed))
+
+
+def do(texts, part: Chosen, folds: int, seed: int):
+    fold_N = folds_of(part.positive_N, folds, seed, part.together_N)
+    return {}, {"score_N": held_out_wording(texts, part.positive_N, fold_N)}
+
+
+STAGE = Stage(
+    "words",
+    Phase.EVERYWHERE,
+    works=lambda level: [
+        work(case) for case in level.cases if case.holds_out and case.texts is not None
+    ],
+    count=lambda counted: counted.comparisons * bool(counted.texts) * counted.permuted,
+    seconds=lambda t: t.timed(
+        do, list(t.counted.texts), t.every_row(), t.config.where.folds, t.seed
+    ),
+    disk=lambda sizes: 16 * sizes.rows,
+)
