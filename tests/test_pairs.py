@@ -9,8 +9,9 @@ from personascan.analysis.crossfit import can_hold_out, crossfit_place, folds_of
 from personascan.calibration.exchangeable import exchange_by
 from personascan.sources.arrays import open_rows
 from personascan.sources.base import Example
-from personascan.study import located, stages
 from personascan.study.comparisons import Comparison, LeftOut, draw_pool
+from personascan.study.parts import HALVES, part_rows
+from personascan.study.stages import where
 
 OWN = Comparison(2, "p", (("p", "positive"),), (("p", "negative"),))
 PAIRS = 24
@@ -77,7 +78,7 @@ def test_pairs_that_cannot_be_are_refused(change, limit, message):
 
 def test_pairs_stay_together_in_halves_and_folds():
     pool = draw_pool(paired(), OWN, 99, seed=0)
-    halves = [stages.part_rows(pool, half, 3) for half in stages.HALVES]
+    halves = [part_rows(pool, half, 3) for half in HALVES]
     assert not set(pool.pairs[halves[0]]) & set(pool.pairs[halves[1]])
     assert [pool.positive_N[half].sum() for half in halves] == [12, 12]
     fold_N = folds_of(pool.positive_N, 4, 0, pool.pairs)
@@ -87,7 +88,7 @@ def test_pairs_stay_together_in_halves_and_folds():
 
 def test_labels_are_exchanged_inside_pairs_and_within_larger_groups():
     pool = draw_pool(paired(), OWN, 99, seed=0)
-    found = located.exchange_in(located.chosen_rows(pool, np.arange(2 * PAIRS)))
+    found = where.exchange_in(where.chosen_rows(pool, np.arange(2 * PAIRS)))
     assert (found.kind, found.distinct) == ("pairs", 2**PAIRS)
     pool = draw_pool(paired(4, each=2), OWN, 99, seed=0)
     found = exchange_by(pool.positive_N, pairs_N=pool.pairs)
@@ -95,11 +96,11 @@ def test_labels_are_exchanged_inside_pairs_and_within_larger_groups():
 
 
 def p_of(rows_ND, pool, paired: bool) -> float:
-    part = located.chosen_rows(pool, np.arange(len(pool.ids)))
+    part = where.chosen_rows(pool, np.arange(len(pool.ids)))
     if not paired:
-        part = located.Chosen(part.rows, part.positive_N, None)
-    labels = located.labelled(part, 99, seed=0)
-    values_T = located.place_statistics("a place", rows_ND, labels, ("direction",))["direction"]
+        part = where.Chosen(part.rows, part.positive_N, None)
+    labels = where.labelled(part, 99, seed=0)
+    values_T = where.place_statistics("a place", rows_ND, labels, ("direction",))["direction"]
     return float((values_T >= values_T[0]).mean())
 
 
@@ -119,9 +120,9 @@ def test_what_questions_hide_is_found_inside_pairs_and_nothing_where_nothing_is(
 
 def test_units_know_pairs_and_those_without_keep_their_keys():
     pool = draw_pool(paired(), OWN, 99, seed=0)
-    part = located.chosen_rows(pool, np.arange(2 * PAIRS))
+    part = where.chosen_rows(pool, np.arange(2 * PAIRS))
     assert set(part.inputs()) == {"part", "pairs"}
-    assert set(located.Chosen(part.rows, part.positive_N, None).inputs()) == {"part"}
+    assert set(where.Chosen(part.rows, part.positive_N, None).inputs()) == {"part"}
 
 
 def test_held_out_rows_are_scored_without_their_partner():

@@ -9,8 +9,10 @@ from personascan.sources.base import Baseline
 from personascan.study import plan, timing
 from personascan.study.comparisons import Pool
 from personascan.study.config import StudyConfig
-from personascan.study.counts import Counted, unit_counts
+from personascan.study.counts import Counted
 from personascan.study.opening import open_study
+from personascan.study.order import STAGES
+from personascan.study.stage import Phase
 from personascan.study.store import Store
 
 RECIPES = sorted(path.stem for path in (ROOT / "configs").glob("*.py"))
@@ -69,11 +71,11 @@ def test_every_kind_of_unit_is_counted(tmp_path, untimed):
     found = planned(config)
     opened = open_study(StudyConfig.from_dict(config))
     (source,) = opened.sources
-    levels = opened.cases(source, Store(tmp_path))
-    real = [work.unit.kind for case in levels[0] for work in case.searches()]
-    real += [work.unit.kind for work in opened.transfers(levels)]
-    for kind in ("separation", "detection", "where", "null", "transfer"):
-        assert found[kind] == real.count(kind) > 0
+    (level,) = opened.levels(source, Store(tmp_path))
+    everywhere = [stage for stage in STAGES if stage.phase is Phase.EVERYWHERE]
+    for stage in everywhere:
+        assert found.get(stage.kind, 0) == len(stage.works(level))
+    assert {"separation", "detection", "where", "null", "transfer"} <= set(found)
     assert found["detection"] == 2 * 2 * 3 * 2  # comparisons, places, tails, with conditions or not
     assert found["null"] == 2 * 2 * (1 + 2)
     assert found["where"] == 2 * 2
@@ -99,6 +101,7 @@ def test_every_recipe_can_be_planned(name, tmp_path, monkeypatch):
     strata = tuple("HL"[i % 2] for i in range(48))
     pools = [Pool(c, tuple(map(str, range(48))), positive_N, strata, ((c, strata),)) for c in "pq"]
     counted = Counted(
+        config=config,
         levels=[pools] * len(config.levels),
         texts=tuple(f"word {s}" for s in strata) if config.statements else None,
         topics=pools[:1] if config.apart and config.statements else [],
@@ -107,7 +110,8 @@ def test_every_recipe_can_be_planned(name, tmp_path, monkeypatch):
         groups=2,
         rows=96,
     )  # fmt: skip
-    units = unit_counts(config, counted)
-    found = timing.time_units(config, counted, units)
-    assert set(found) == set(units) - {"activations", *plan.READING}
+    units = {stage.kind for stage in STAGES if stage.count(counted)}
+    found = timing.time_units(counted, units)
+    asked = {s.kind for s in STAGES if s.phase in (Phase.ASKED, Phase.CROSSED)}
+    assert set(found) == units - asked
     assert all(seconds >= 0 for seconds in found.values())

@@ -6,7 +6,8 @@ import pytest
 from personascan.analysis.profiles import Profile, last_third
 from personascan.places import Place, depths, lines_of
 from personascan.report.page import best_line
-from personascan.study.frames import TABLES, profile_rows
+from personascan.study.frames import TABLES
+from personascan.study.stages.profile import table_rows as profile_rows
 
 POSITIVE = np.arange(200) % 2 == 0
 DEPTHS = np.linspace(0, 1, 10)

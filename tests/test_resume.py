@@ -104,7 +104,7 @@ def test_an_interrupt_says_how_to_go_on(finished, tmp_path):
     assert "ended: " in (out / "study.log").read_text()
     status = start(config | {"out": str(out)}, tmp_path, "--status")
     shown = status.communicate(timeout=300)[0]
-    assert re.search(r"activations +8 of 8", shown)
+    assert re.search(r"activations +10 of 10", shown)
     assert re.search(r"localisation +0 of 6", shown)
     assert "remain" in shown
     run_study(config | {"out": str(out)})
@@ -223,7 +223,7 @@ def test_a_unit_that_ends_the_study_ends_no_other_unit(
     assert {f"{unit.key}.json" for unit in done} <= set(units_in(tmp_path / "out/units"))
     assert journal in (tmp_path / "out/study.log").read_text()
     shown = personascan.study_status(config, jobs=1).summary()
-    assert re.search(r"activations +8 of 8", shown)
+    assert re.search(r"activations +10 of 10", shown)
     assert re.search(r"localisation +2 of 6", shown)
     assert "remain" in shown
     run_study(config)
@@ -234,7 +234,7 @@ def test_a_status_writes_nothing(place):
     config = recipe(place, out="never", units="")
     status = personascan.study_status(config, jobs=1)
     counts = {kind: (p.done, p.total) for kind, p in status.kinds.items()}
-    expected = {"activations": (0, 8), "where": (0, 24), "localisation": (0, 6)}
+    expected = {"activations": (0, 10), "where": (0, 24), "localisation": (0, 6)}
     assert counts.items() >= expected.items()
     assert "no finished unit tells yet" in status.summary()
     assert not (place / "never").exists()

@@ -145,7 +145,7 @@ def test_overlaps_are_set_beside_halves_of_h0(study):
     (found,) = study.part.overlaps[place]
     opened = open_study(study.config)
     store = Store(pathlib.Path(study.config.units))
-    (cases,) = opened.cases(opened.sources[0], store)
+    cases = opened.cases(opened.sources[0], store, 2)
     sets, chance = {}, {}
     for case in cases:
         rows_ND = case.rows(place).array()
@@ -190,7 +190,7 @@ def test_heads_have_the_share_of_their_nodes_that_was_selected(study):
     """Of twelve columns each, were the rows of the scan those of heads."""
     part = study.part
     scan = replace(part.scans["calm"][0], place=Place("head_out", 1, "last"))
-    part = replace(part, scans={"calm": [scan]})
+    part = part.with_results(scans={"calm": [scan]})
     columns = TABLES["heads"].columns
     rows = [dict(zip(columns, row, strict=True)) for row in TABLES["heads"].rows(part)]
     assert [row["head"] for row in rows] == list(range(48 // part.head_width)) == [0, 1, 2, 3]

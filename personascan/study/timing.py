@@ -59,11 +59,7 @@ class Trial:
         return StoredRows(((path, np.arange(number)),), ("",), shape)
 
     def timed(self, function, *arguments) -> float:
-        """Seconds of a second call: the first one compiles."""
-        function(*arguments)
-        began = time.perf_counter()
-        function(*arguments)
-        return time.perf_counter() - began
+        return timed(function, *arguments)
 
     def of_labellings(self, function, *before) -> float:
         """Of all permutations, from two units of few: most of the work is in proportion."""
@@ -77,3 +73,11 @@ class Trial:
             return seconds[1]
         each = max(0.0, (seconds[1] - seconds[0]) / (some[1] - some[0]))
         return seconds[1] + each * (asked - some[1])
+
+
+def timed(function, *arguments) -> float:
+    """Seconds of a second call: the first one compiles."""
+    function(*arguments)
+    began = time.perf_counter()
+    function(*arguments)
+    return time.perf_counter() - began
