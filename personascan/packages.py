@@ -146,6 +146,19 @@ def files_of(requirement: str) -> list[pathlib.PurePosixPath]:
     return [pathlib.PurePosixPath(name) for name in package_of(requirement).files]
 
 
+def packaged(source: str) -> tuple[pathlib.Path, Package]:
+    """The GGUF file or folder of a source as it is in its package, and the package's record."""
+    requirement, _, name = source.removeprefix(SCHEME).partition("/")
+    files = files_of(requirement)
+    models = [f for f in files if f.suffix == ".gguf"]
+    models += [f.parent for f in files if f.name == "config.json"]
+    found = [model for model in models if not name or model.name == name]
+    if len(found) != 1:
+        named = ", ".join(f"{SCHEME}{requirement}/{model.name}" for model in models)
+        raise InputError(f"{source} names no model; there are: {named or 'none in this package'}")
+    return fetch_package(requirement) / found[0], package_of(requirement)
+
+
 def fetch_package(requirement: str) -> pathlib.Path:
     """The folder with a package's files under their names, from the cache or through pip.
 

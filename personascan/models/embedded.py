@@ -8,7 +8,7 @@ from personascan.errors import InputError
 from personascan.files import partial_of, remove
 from personascan.hashes import damaged_files, seal, text_sha256
 from personascan.models.folder import PICKLED_SINGLE, SINGLE
-from personascan.packages import SCHEME, Package, fetch_package, files_of, package_of
+from personascan.packages import Package, packaged
 from personascan.reading import is_file
 
 CONVERSION = 1  # raised when a pickled model would be converted otherwise
@@ -25,19 +25,6 @@ def fetch_embedded(source: str) -> pathlib.Path:
     if path.suffix == ".gguf" or is_file(path / SINGLE) or not is_file(path / PICKLED_SINGLE):
         return path
     return converted(source, path, package)
-
-
-def packaged(source: str) -> tuple[pathlib.Path, Package]:
-    """The GGUF file or folder of a source as it is in its package, and the package's record."""
-    requirement, _, name = source.removeprefix(SCHEME).partition("/")
-    files = files_of(requirement)
-    models = [f for f in files if f.suffix == ".gguf"]
-    models += [f.parent for f in files if f.name == "config.json"]
-    found = [model for model in models if not name or model.name == name]
-    if len(found) != 1:
-        named = ", ".join(f"{SCHEME}{requirement}/{model.name}" for model in models)
-        raise InputError(f"{source} names no model; there are: {named or 'none in this package'}")
-    return fetch_package(requirement) / found[0], package_of(requirement)
 
 
 def converted(source: str, folder: pathlib.Path, package: Package) -> pathlib.Path:

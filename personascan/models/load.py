@@ -37,7 +37,7 @@ from personascan.models.families import family_of, read_config, text_config
 from personascan.models.folder import INDEX, describes, read_folder_config, weights_of
 from personascan.models.gguf_file import ROPE_TENSORS, gguf_config, gguf_parts, open_gguf
 from personascan.models.gguf_tokenizer import gguf_tokenizer, stop_ids
-from personascan.models.naming import by_table
+from personascan.models.naming import by_table, table_of
 from personascan.models.tokenizer import folder_tokenizer, tokenizer_files
 from personascan.reading import read_json
 from personascan.sharding import own_share
@@ -274,10 +274,6 @@ def kept_model(entry: pathlib.Path, config: DecoderConfig, dtype: str, mesh) -> 
     config = dataclasses.replace(config, **record["settled"])
     params = restore_params(entry, config, dtype, mesh)
     return None if params is None else Made(config, params, tuple(record["notes"]))
-
-
-def table_of(table, config: DecoderConfig) -> dict:
-    return table(config) if callable(table) else table
 
 
 def hashed(files: list[pathlib.Path], cache: bool) -> dict[pathlib.Path, Hashed]:

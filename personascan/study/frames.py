@@ -3,8 +3,11 @@
 Every row begins with the model and the level; numbers are numbers, NaN where there is none.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,7 +18,9 @@ from personascan.errors import InputError
 from personascan.interventions.design import FOUND
 from personascan.interventions.plan import CONTROLS
 from personascan.places import lines_of
-from personascan.study.results import Part, Study
+
+if TYPE_CHECKING:  # results give their tables
+    from personascan.study.results import Part, Study
 
 WHERE = ("model", "level")
 PLACE = ("site", "layer", "position")
@@ -24,8 +29,6 @@ SCAN_COLUMNS = (
     "statistic", "null_mean", "null_deviation", "z", "p", "p_family", "p_step_down", "z_nodes",
     "p_family_nodes", "held_out_auroc",
 )  # fmt: skip
-
-
 DETECTION = ("auroc", "auroc_deviation", "tpr", "tpr_deviation")
 
 
@@ -374,7 +377,6 @@ TABLES = {
         overlap_rows,
     ),
 }  # fmt: skip
-ALIASES = {"layers": "places"}
 
 
 def frame(study: Study, name: str):
@@ -384,17 +386,15 @@ def frame(study: Study, name: str):
 
     Raises InputError for a table that is none, and where pandas is not installed.
     """
-    name = ALIASES.get(name, name)
+    name = "places" if name == "layers" else name
     if name not in TABLES:
         raise InputError(f"{name!r} is no table of a study; tables: {', '.join(TABLES)}")
     try:
         import pandas
     except ModuleNotFoundError as error:
         raise InputError("pandas is not installed; pip install -e '.[frames]'") from error
-    rows = list(TABLES[name].of(study))
-    made = pandas.DataFrame(rows, columns=TABLES[name].header)
+    made = pandas.DataFrame(list(TABLES[name].of(study)), columns=TABLES[name].header)
     for column in made.columns:  # Parquet, for one, takes none of both
-        mixed = pandas.api.types.is_object_dtype(made[column])
-        if mixed and any(isinstance(value, str) for value in made[column]):
+        if made[column].dtype == object and any(isinstance(v, str) for v in made[column]):
             made[column] = made[column].map(str)
     return made
