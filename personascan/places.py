@@ -1,9 +1,6 @@
 """Places: where in a model activations are taken. The one key of activations and of results."""
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-
-import numpy as np
 
 from personascan.errors import InputError
 
@@ -115,23 +112,3 @@ def depths(places, layers: int) -> dict[Place, float]:
             else:
                 found[place] = 1.0 if place.site in ONCE else place.layer / max(layers - 1, 1)
     return {place: found[place] for place in places}
-
-
-class PlaceRows(Mapping):
-    """Some rows of activations, place by place: {Place: [N, D]}, copied when asked for."""
-
-    def __init__(self, arrays: Mapping, places: list[Place], rows):
-        self.arrays, self.places, self.rows = arrays, places, np.asarray(rows)
-
-    def __getitem__(self, place: Place) -> np.ndarray:
-        return self.arrays[place.site, place.position][place.layer][self.rows]
-
-    def shape(self, place: Place) -> tuple[int, int]:
-        """Rows and nodes [N, D] of a place, without a copy."""
-        return len(self.rows), self.arrays[place.site, place.position].shape[-1]
-
-    def __iter__(self) -> Iterator[Place]:
-        return iter(self.places)
-
-    def __len__(self) -> int:
-        return len(self.places)

@@ -8,6 +8,7 @@ from personascan.command import run  # first: a signal is answered from here on
 import contextlib
 import json
 import pathlib
+import sys
 
 from absl import flags
 
@@ -31,8 +32,9 @@ OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace these files if they a
 
 
 def main(_) -> None:
-    from personascan.benchmarks import interventions, located, page, separation, speed, starts
-    from personascan.benchmarks.scaling_plot import draw_scaling
+    sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))  # where benchmarks/ lies
+    from benchmarks import interventions, located, page, separation, speed, starts
+    from benchmarks.scaling_plot import draw_scaling
     from personascan.files import whole_file
 
     plots = {"scaling": draw_scaling, "starts": starts.draw_starts}

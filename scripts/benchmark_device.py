@@ -34,8 +34,9 @@ def write(report: dict, place: pathlib.Path) -> None:
 
 
 def main(_) -> None:
-    from personascan.benchmarks.device import Options, measure_device
-    from personascan.benchmarks.device_table import line
+    sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))  # where benchmarks/ lies
+    from benchmarks.device import Options, measure_device
+    from benchmarks.device_table import line
     from personascan.errors import InputError
 
     if OUT.value and pathlib.Path(OUT.value).exists() and not OVERWRITE.value:

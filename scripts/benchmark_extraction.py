@@ -7,6 +7,8 @@ finds its compilations on disk; first is with compiling as well. Torch compiles 
 from personascan.command import needs_extra, run  # first: a signal is answered from here on
 
 import json
+import pathlib
+import sys
 
 from absl import flags
 
@@ -22,8 +24,9 @@ REPEATS = flags.DEFINE_integer("repeats", 3, "Median of this many runs.", lower_
 
 
 def main(_) -> None:
+    sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))  # where benchmarks/ lies
     with needs_extra("verify"):
-        from personascan.benchmarks import extraction
+        from benchmarks import extraction
     statements = personascan.load_statements(STATEMENTS.value, limit=LIMIT.value)
     if "memory" in PART.value:
         line = extraction.measure_memory(MODEL.value, statements, DTYPES.value[0])

@@ -7,6 +7,7 @@ into the temporary cache that is damaged.
 from personascan.command import run  # first: a signal is answered from here on
 
 import json
+import pathlib
 import sys
 
 from absl import flags
@@ -20,7 +21,8 @@ SEED = flags.DEFINE_integer("seed", 0, "Seed.")
 
 
 def main(_) -> None:
-    from personascan.benchmarks.damage import measure_damage
+    sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))  # where benchmarks/ lies
+    from benchmarks.damage import measure_damage
 
     lost = 0
     for line in measure_damage(PARTS.value, MODEL.value, STATEMENTS.value, TRIES.value, SEED.value):

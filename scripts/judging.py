@@ -8,6 +8,8 @@ were found and judged, and how often their rank among random sets is small.
 from personascan.command import run  # first: a signal is answered from here on
 
 import json
+import pathlib
+import sys
 
 from absl import flags
 
@@ -21,8 +23,9 @@ PAIRS = ((0.0, 0.0), (0.9, 1.2), (2.2, 2.5), (3.0, 3.5))
 
 
 def main(_) -> None:
-    from personascan.benchmarks.judging import interval_misses, judged_sets
-    from personascan.benchmarks.simulate import NULL_KINDS
+    sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))  # where benchmarks/ lies
+    from benchmarks.judging import interval_misses, judged_sets
+    from benchmarks.simulate import NULL_KINDS
 
     for rows in SIZES.value:
         for pair in PAIRS:

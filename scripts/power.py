@@ -4,6 +4,7 @@ from personascan.command import run  # first: a signal is answered from here on
 
 import json
 import pathlib
+import sys
 
 from absl import flags
 
@@ -20,10 +21,11 @@ OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace the files if they are
 
 
 def main(_) -> None:
+    sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))  # where benchmarks/ lies
     from tqdm import tqdm
 
-    from personascan.benchmarks.power import PATTERNS, power_curves
-    from personascan.benchmarks.power_plot import draw_power
+    from benchmarks.power import PATTERNS, power_curves
+    from benchmarks.power_plot import draw_power
     from personascan.files import whole_file
 
     folder = pathlib.Path(OUT.value)

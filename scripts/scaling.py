@@ -6,9 +6,13 @@ take what they take here (some ten seconds).
 
 from personascan.command import run  # first: a signal is answered from here on
 
+import pathlib
+import sys
+
 
 def main(_) -> None:
-    from personascan.benchmarks.machines import MODELS, computed, core_seconds
+    sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))  # where benchmarks/ lies
+    from benchmarks.machines import MODELS, computed, core_seconds
     from personascan.memory import human_bytes
     from personascan.study.status import duration
 

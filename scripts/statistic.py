@@ -8,6 +8,8 @@ from personascan.command import run  # first: a signal is answered from here on
 
 import contextlib
 import json
+import pathlib
+import sys
 
 from absl import flags
 
@@ -24,7 +26,8 @@ SEED = flags.DEFINE_integer("seed", 0, "Seed.")
 
 
 def main(_) -> None:
-    from personascan.benchmarks.statistic import draw_statistic, measure_statistic
+    sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))  # where benchmarks/ lies
+    from benchmarks.statistic import draw_statistic, measure_statistic
     from personascan.files import whole_file
 
     place = contextlib.nullcontext()

@@ -64,11 +64,11 @@ def room():
 def converted_copies(tmp_path_factory):
     """Converted parameters of the tests' models stay out of the user's cache."""
     from personascan import hashes
-    from personascan.models import converted, training
+    from personascan.models import parameter_cache
 
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
-        for module in (converted, hashes, training):
+        for module in (parameter_cache, hashes):
             patch.setattr(module, "cache_folder", lambda: folder)
         yield folder
 

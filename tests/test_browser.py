@@ -12,7 +12,7 @@ from browsers import chromium
 pytest.importorskip("playwright", reason="extra `browser` is not installed")
 pytestmark = pytest.mark.skipif(chromium() is None, reason="no Chromium was found")
 
-from personascan.benchmarks.made_study import Size, made_study  # noqa: E402
+from benchmarks.made_study import Size, made_study  # noqa: E402
 from personascan.report.beside import compared, compared_html  # noqa: E402
 from personascan.report.document import document  # noqa: E402
 from personascan.report.html import page_html  # noqa: E402

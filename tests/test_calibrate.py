@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 import personascan
-from personascan.benchmarks import power
-from personascan.benchmarks.validity import Signal, calibrate_problems
+from benchmarks import power
+from benchmarks.validity import Signal, calibrate_problems
 from personascan.calibration import family, nodes
 from personascan.calibration.labellings import draw_labellings
 from personascan.scan.options import ScanOptions

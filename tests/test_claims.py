@@ -5,9 +5,9 @@ import pytest
 from scipy.stats import binom
 from sklearn.metrics import roc_auc_score
 
+from benchmarks.judging import interval_misses, judged_sets, score_pair
 from personascan.analysis import claims
 from personascan.analysis.claims import Claim, auroc, compare_aurocs, lower_limit, weighted_aurocs
-from personascan.benchmarks.judging import interval_misses, judged_sets, score_pair
 
 
 def delong_deviation(scores, positive):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import subprocess
 import sys
 
@@ -9,15 +10,16 @@ import jax
 import numpy as np
 import pytest
 
+from benchmarks import device_extraction, device_torch, numpy_scan
+from benchmarks.device import Options, measure_device
+from benchmarks.device_scan import Size
+from benchmarks.device_shapes import SHAPES, random_model, random_work
+from benchmarks.device_table import line
 from personascan import InputError
-from personascan.benchmarks import device_extraction, device_torch, numpy_scan
-from personascan.benchmarks.device import Options, measure_device
-from personascan.benchmarks.device_scan import Size
-from personascan.benchmarks.device_shapes import SHAPES, random_model, random_work
-from personascan.benchmarks.device_table import line
 from personascan.models.config import DecoderConfig, Rope
 from personascan.models.families import read_config
 
+ROOT = pathlib.Path(__file__).parents[1]
 TINY = DecoderConfig(
     vocab_size=96, layers=2, width=32, heads=4, kv_heads=2, head_dim=8, mlp_width=48,
     max_positions=128, ropes=(Rope(dim=8, theta=1e4, original_positions=128),),
@@ -62,7 +64,7 @@ def report():
     """A whole run on tiny sizes, calibrated with the fewest permutations."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(device_extraction, "HOST_SECONDS", 0.0)  # the fewest tokens
-        patch.setattr("personascan.benchmarks.device_scan.MOST", 9)
+        patch.setattr("benchmarks.device_scan.MOST", 9)
         steps = list(measure_device(options()))
     assert all(line(part, record) for part, record, _ in steps)
     return json.loads(json.dumps(steps[-1][2]))
@@ -100,7 +102,7 @@ def test_a_step_that_fails_leaves_the_others(monkeypatch):
     def broken(*_):
         raise ValueError("no such\nthing")
 
-    monkeypatch.setattr("personascan.benchmarks.device.measure_transfer", broken)
+    monkeypatch.setattr("benchmarks.device.measure_transfer", broken)
     steps = list(measure_device(options(parts=("scan",), scans=())))
     (failed,) = steps[-1][2]["failed"]
     assert failed == {"part": "transfer", "what": "a place", "reason": "ValueError: no such thing"}
@@ -184,8 +186,8 @@ class Blocked(importlib.abc.MetaPathFinder):
             raise ModuleNotFoundError(f"{name} is not here", name=name)
 sys.meta_path.insert(0, Blocked())
 import json
-import personascan.benchmarks.device as device
-from personascan.benchmarks import device_scan, device_extraction
+import benchmarks.device as device
+from benchmarks import device_scan, device_extraction
 from personascan.models.config import DecoderConfig, Rope
 device_extraction.HOST_SECONDS = 0.0
 config = eval(sys.argv[1])
@@ -207,7 +209,7 @@ def plain_report(**environment) -> dict:
     """The report of a process that has jax, flax and numpy alone."""
     done = subprocess.run(
         [sys.executable, "-c", PLAIN, ",".join(NOT_ON_A_BARE_MACHINE), repr(TINY)],
-        capture_output=True, text=True, env=os.environ | environment,
+        capture_output=True, text=True, env=os.environ | environment, cwd=ROOT,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
@@ -225,9 +227,8 @@ def test_jax_flax_and_numpy_are_enough_and_four_devices_find_the_same(report):
 
 
 def test_the_script_lists_what_it_skips(tmp_path):
-    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     done = subprocess.run(
-        [sys.executable, f"{root}/scripts/benchmark_device.py", "--minutes=0.001",
+        [sys.executable, f"{ROOT}/scripts/benchmark_device.py", "--minutes=0.001",
          "--shapes=smollm2", f"--out={tmp_path}/found.json"],
         capture_output=True, text=True,
     )  # fmt: skip

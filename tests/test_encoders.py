@@ -5,11 +5,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 from tiny_encoders import PIECES, SPECIAL, save_tiny_encoder
-from tiny_models import save_tiny
+from tiny_models import parameter_count, save_tiny
 
 import personascan
 from personascan.models import verify
-from personascan.models.checkpoint import parameter_count
 from personascan.models.families import read_config
 from personascan.models.tokenizer import folder_tokenizer
 from personascan.sources.language.prompts import tokenize

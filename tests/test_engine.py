@@ -12,7 +12,7 @@ import pytest
 from test_scan import oracle_pvalues, planted
 
 import personascan
-from personascan.benchmarks.starts import measure_starts
+from benchmarks.starts import measure_starts
 from personascan.memory import human_bytes
 from personascan.scan import devices as search
 from personascan.scan.levels import level_tables

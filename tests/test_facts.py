@@ -6,14 +6,15 @@ import sqlite3
 
 import numpy as np
 import pytest
+import topics
+import wordnet
+from facts import Relation, fact_lines, facts, neighbours, pairs
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 
 import personascan
-from personascan.sources.language import fact_topics, wordnet
-from personascan.sources.language.facts import Relation, fact_lines, facts, neighbours, pairs
 
 DATA = pathlib.Path(__file__).parents[1] / "data/facts"
 TOPICS = ("animals", "capitals", "continents", "elements", "things")
@@ -222,12 +223,12 @@ def write_packages(folder):
 def test_topics_of_tiny_packages(tmp_path, monkeypatch):
     write_packages(tmp_path)
     write_wordnet(tmp_path)
-    monkeypatch.setattr(fact_topics, "package_folder", lambda name: tmp_path)
+    monkeypatch.setattr(topics, "package_folder", lambda name: tmp_path)
     for name in ("ANIMALS", "THINGS"):
-        monkeypatch.setattr(fact_topics, name, ("fish", "bird"))
-    monkeypatch.setattr(fact_topics, "ARTIFACT", fact_topics.ANIMAL)
-    found = fact_topics.make_topics(tmp_path, seed=0)
-    assert found == fact_topics.make_topics(tmp_path, seed=0)
+        monkeypatch.setattr(topics, name, ("fish", "bird"))
+    monkeypatch.setattr(topics, "ARTIFACT", topics.ANIMAL)
+    found = topics.make_topics(tmp_path, seed=0)
+    assert found == topics.make_topics(tmp_path, seed=0)
     assert all(sum(f.true for f in each) * 2 == len(each) > 0 for each in found.values())
     said = {name: {f.text: f.true for f in each} for name, each in found.items()}
     # Tunis is given away, Bolivia has two capitals; the others are too small or no countries.
@@ -247,9 +248,9 @@ def test_topics_of_tiny_packages(tmp_path, monkeypatch):
 
 
 def test_a_package_that_is_missing_is_named(monkeypatch):
-    monkeypatch.setattr(fact_topics.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(topics.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(
         personascan.InputError,
         match=r"mendeleev 1\.3\.0 is not installed; pip install --no-deps countryinfo==1\.0\.1",
     ):
-        fact_topics.package_folder("mendeleev")
+        topics.package_folder("mendeleev")

@@ -17,7 +17,7 @@ from tiny_models import save_tiny_llama, write_tiny_gguf
 import personascan
 from personascan.files import held, hold_folder, partial_of, sweep, whole_file, whole_folder
 from personascan.hashes import SEAL, damaged_files, file_sha256, remembered_sha256, seal
-from personascan.models import converted
+from personascan.models import parameter_cache
 
 HOLDER = """
 import pathlib, sys, time
@@ -241,7 +241,7 @@ def test_a_flipped_bit_in_a_kept_conversion_is_made_anew_with_a_notice(tmp_path,
         source = tmp_path / "m"
         save_tiny_llama(source, hidden_size=32 + 16, intermediate_size=88)
     first = personascan.load_model(str(source))
-    entry = converted.entry_folder(first.sha256, "float32")
+    entry = parameter_cache.entry_folder(first.sha256, "float32")
     count = sum(p.is_file() for p in entry.rglob("*"))
     assert count > 4
     for number in range(count):

@@ -13,7 +13,7 @@ import pytest
 from tiny_models import save_tiny, save_tiny_llama
 
 import personascan
-from personascan.models import converted, load
+from personascan.models import load, parameter_cache
 from personascan.models.checkpoint import by_path
 
 TESTS = pathlib.Path(__file__).parent
@@ -114,7 +114,7 @@ def test_the_host_holds_one_stacked_tensor_at_a_time(large, dtype, monkeypatch):
 def test_a_second_start_reads_the_kept_conversion(tmp_path, monkeypatch, converted_copies):
     save_tiny_llama(tmp_path / "m", intermediate_size=72)  # no other test's model
     first = personascan.load_model(str(tmp_path / "m"))
-    entry = converted.entry_folder(first.sha256, "float32")
+    entry = parameter_cache.entry_folder(first.sha256, "float32")
     assert entry.parent.parent == converted_copies
     assert entry.is_dir()
     with monkeypatch.context() as patch:
@@ -135,7 +135,7 @@ def test_a_second_start_reads_the_kept_conversion(tmp_path, monkeypatch, convert
 def test_damaged_and_half_written_conversions_are_made_anew(tmp_path, capsys):
     save_tiny_llama(tmp_path)
     first = personascan.load_model(str(tmp_path))
-    entry = converted.entry_folder(first.sha256, "float32")
+    entry = parameter_cache.entry_folder(first.sha256, "float32")
     partial = entry.parent / f".{entry.name}.personascan-0123abcd"
     (partial / "params").mkdir(parents=True)  # as a killed process leaves it
     for file in sorted((entry / "params").rglob("*")):
@@ -152,7 +152,7 @@ def test_damaged_and_half_written_conversions_are_made_anew(tmp_path, capsys):
 def test_a_cache_that_cannot_be_written_is_only_a_notice(tmp_path, monkeypatch, capsys):
     save_tiny_llama(tmp_path / "m")
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr(converted, "cache_folder", lambda: tmp_path / "file")
+    monkeypatch.setattr(parameter_cache, "cache_folder", lambda: tmp_path / "file")
     model = personascan.load_model(str(tmp_path / "m"))
     assert model.config.layers == 3
     assert "converted parameters are not kept" in capsys.readouterr().err

@@ -7,7 +7,8 @@ import torch
 from torch_images import TorchAutoencoder, TorchClassifier
 
 import personascan
-from personascan.models import training
+from personascan.hashes import seal
+from personascan.models import parameter_cache
 from personascan.models.autoencoder import AUTOENCODER_SITES, Autoencoder, cross_entropy
 from personascan.models.image import (
     CLASSIFIER_SITES,
@@ -18,7 +19,8 @@ from personascan.models.image import (
     outputs,
     site_widths,
 )
-from personascan.models.training import accuracy, kept_params, train_autoencoder, train_classifier
+from personascan.models.parameter_cache import kept_params
+from personascan.models.training import accuracy, train_autoencoder, train_classifier
 
 # Nodes of Cintas et al., IJCAI 2020, as their released weights have them.
 PUBLISHED_WIDTHS = {
@@ -181,7 +183,7 @@ def test_what_cannot_be_trained_on_is_refused(change, said):
 @pytest.fixture
 def kept(tmp_path, monkeypatch):
     """A cache of its own, a way to keep parameters in it, and the seeds that were trained."""
-    monkeypatch.setattr(training, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(parameter_cache, "cache_folder", lambda: tmp_path)
     made = []
 
     def keep(seed=0):
@@ -207,7 +209,7 @@ def test_parameters_are_trained_once(kept):
 def test_damaged_parameters_are_made_anew(kept, capsys):
     folder, keep, made = kept
     first = keep()
-    for name in (training.PARAMS, training.RECORD, "sha256.json"):
+    for name in ("params/manifest.ocdbt", parameter_cache.RECORD, "sha256.json"):
         [file] = folder.glob(f"networks/*/{name}")
         content = bytearray(file.read_bytes())
         content[-5] ^= 1
@@ -220,11 +222,39 @@ def test_damaged_parameters_are_made_anew(kept, capsys):
     assert len(made) == 4
 
 
+def test_arrays_without_entries_are_kept_too(kept):
+    made = []
+
+    def make():
+        made.append(None)
+        return {"attacked": {"pixels_NHW": np.zeros((0, 8, 8), np.float32),
+                             "rows_N": np.arange(len(made) - 1, dtype=np.int32)}}  # fmt: skip
+
+    for _ in range(2):
+        found = kept_params({"attack": "of no success"}, make)["attacked"]
+        assert (found["pixels_NHW"].shape, found["pixels_NHW"].dtype) == ((0, 8, 8), np.float32)
+        assert (found["rows_N"].shape, found["rows_N"].dtype) == ((0,), np.int32)
+    assert len(made) == 1
+
+
+def test_what_an_earlier_version_kept_is_made_anew(kept, capsys):
+    folder, keep, made = kept
+    keep()
+    [record] = folder.glob(f"networks/*/{parameter_cache.RECORD}")
+    record.rename(record.with_name("key.json"))
+    seal(record.parent)
+    keep()
+    assert f"{parameter_cache.RECORD}" in capsys.readouterr().err
+    assert made == [0, 0]
+    keep()
+    assert made == [0, 0]
+
+
 def test_the_key_is_kept_with_the_version_of_jax(kept):
     folder, keep, _ = kept
     keep()
-    [file] = folder.glob(f"networks/*/{training.RECORD}")
-    assert json.loads(file.read_text()) == {
+    [file] = folder.glob(f"networks/*/{parameter_cache.RECORD}")
+    assert json.loads(file.read_text())["key"] == {
         "jax": jax.__version__, "network": "classifier", "seed": 0,
     }  # fmt: skip
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, hypergeom
 
+from benchmarks.sharing import Problem, sharing
 from personascan.analysis.chance import can_split, sets_of_size, split_labels, split_sizes
 from personascan.analysis.overlaps import chance_interval, exclusive_counts, overlaps
-from personascan.benchmarks.sharing import Problem, sharing
 
 SIZE = Problem(rows=60, nodes=24, permutations=39, strength=2.0)
 

@@ -5,9 +5,9 @@ import pathlib
 import re
 
 import pytest
+from tiny_models import parameter_count
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from personascan.models.checkpoint import parameter_count
 from personascan.models.families import ENCODERS, FAMILIES, read_config
 from personascan.models.families.keys import class_defaults
 from personascan.models.families.training import only_of_training

@@ -5,7 +5,7 @@ import pytest
 from test_scan import stacked
 
 import personascan
-from personascan.benchmarks.simulate import problem
+from benchmarks.simulate import problem
 from personascan.scan.options import ScanOptions
 
 WIDTH = 90  # one width, so that all problems are runs of one pool and share a compilation

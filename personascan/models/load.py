@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from personascan.copies import is_whole
 from personascan.errors import InputError
 from personascan.hashes import file_sha256, remembered_sha256, text_sha256
 from personascan.hub import fetch_model, is_hub_id
@@ -24,20 +25,21 @@ from personascan.models.checkpoint import (
     stack_params,
 )
 from personascan.models.config import DecoderConfig
-from personascan.models.converted import (
-    RECORD,
-    entry_folder,
-    keep_params,
-    restore_params,
-    whole_entry,
-)
 from personascan.models.decoder import Decoder
 from personascan.models.embedded import fetch_embedded
 from personascan.models.families import family_of, read_config, text_config
 from personascan.models.folder import INDEX, describes, read_folder_config, weights_of
 from personascan.models.gguf_file import ROPE_TENSORS, gguf_config, gguf_parts, open_gguf
 from personascan.models.gguf_tokenizer import gguf_tokenizer, stop_ids
-from personascan.models.naming import by_table
+from personascan.models.naming import by_table, table_of
+from personascan.models.parameter_cache import (
+    RECORD,
+    TOKENIZER,
+    entry_folder,
+    keep_params,
+    keeps,
+    restore_params,
+)
 from personascan.models.tokenizer import folder_tokenizer, tokenizer_files
 from personascan.reading import read_json
 from personascan.sharding import own_share
@@ -173,9 +175,9 @@ def identify(source: str, dtype: str = "float32") -> Identity:
         return Identity(config, folder_tokenizer(path), sha256, files, revision)
     hashes, sha256 = gguf_hashes(path, cache=True)
     entry = entry_folder(sha256, parameter_dtype(dtype))
-    if whole_entry(entry):
+    if is_whole(entry):
         config = read_config(read_json(entry / RECORD), str(path))
-        tokenizer = folder_tokenizer(entry / "tokenizer")
+        tokenizer = folder_tokenizer(entry / TOKENIZER)
     else:
         config, tokenizer = inspect_model(source)
     return Identity(config, tokenizer, sha256, by_name(hashes), revision)
@@ -244,14 +246,6 @@ def refuse_too_large(config: DecoderConfig, dtype: str, mesh) -> None:
     refuse_too_much("the model", needed, 'use dtype="bfloat16", or a smaller model')
 
 
-def keeps(cache: bool) -> bool:
-    """Whether a converted copy is used: several processes read parts of the source at once.
-
-    The copy would have to be on a disk that all of them share, which nobody can tell.
-    """
-    return cache and not jax.distributed.is_initialized()
-
-
 class Made(NamedTuple):
     """Parameters, and what their checkpoint settled beyond its configuration."""
 
@@ -268,16 +262,12 @@ class Made(NamedTuple):
 
 def kept_model(entry: pathlib.Path, config: DecoderConfig, dtype: str, mesh) -> Made | None:
     """What was kept of an earlier conversion, if it is whole."""
-    if not whole_entry(entry):
+    if not is_whole(entry):
         return None
     record = read_json(entry / RECORD)
     config = dataclasses.replace(config, **record["settled"])
     params = restore_params(entry, config, dtype, mesh)
     return None if params is None else Made(config, params, tuple(record["notes"]))
-
-
-def table_of(table, config: DecoderConfig) -> dict:
-    return table(config) if callable(table) else table
 
 
 def hashed(files: list[pathlib.Path], cache: bool) -> dict[pathlib.Path, Hashed]:
@@ -313,13 +303,13 @@ def load_gguf(path: pathlib.Path, dtype: str, mesh, cache: bool) -> LanguageMode
     hashes, sha256 = gguf_hashes(path, cache)
     files = by_name(hashes)
     entry = entry_folder(sha256, dtype)
-    if keeps(cache) and whole_entry(entry):
+    if keeps(cache) and is_whole(entry):
         # Reading the file's metadata alone takes longer than restoring the parameters.
         raw = read_json(entry / RECORD)
         config = read_config(raw, where)
         params = restore_params(entry, config, dtype, mesh)
         if params is not None:
-            tokenizer = folder_tokenizer(entry / "tokenizer")
+            tokenizer = folder_tokenizer(entry / TOKENIZER)
             return LanguageModel(
                 "", path, config, params, tokenizer, sha256, dtype, mesh, files=files,
                 stops=tuple(raw["eos_token_id"]),

@@ -32,6 +32,11 @@ class Named:
     notes: tuple[str, ...]  # what a user should know
 
 
+def table_of(table, config: DecoderConfig) -> dict:
+    """A family's table of tensors, for this configuration."""
+    return table(config) if callable(table) else table
+
+
 def by_table(tensors: Tensors, table: dict, config: DecoderConfig, where: str) -> Named:
     """Names of the table for the tensors of a Hugging Face checkpoint.
 

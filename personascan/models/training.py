@@ -1,29 +1,19 @@
-"""Training of the image networks with optax, and parameters that are kept once they are trained.
+"""Training of the image networks with optax.
 
 A seed and a machine give the same parameters bit for bit on CPU.
 """
 
 import functools
-import json
-import os
-import pathlib
-import sys
 from collections.abc import Callable
 
 import jax
 import numpy as np
 import optax
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
 from tqdm import tqdm
 
 from personascan.errors import InputError
-from personascan.files import partial_of, remove
-from personascan.hashes import cache_folder, damaged_files, seal, text_sha256
 from personascan.models.autoencoder import Autoencoder, cross_entropy
 from personascan.models.image import Classifier, initial_params, outputs
-
-PARAMS, RECORD = "params.safetensors", "key.json"
 
 
 def train_classifier(
@@ -137,63 +127,3 @@ def accuracy(network, params: dict, images_NHW, labels_N) -> float:
     """The share of images whose largest logit is their label's."""
     predicted_N = outputs(network, params, images_NHW).argmax(axis=1)
     return float((predicted_N == np.asarray(labels_N)).mean())
-
-
-def kept_params(key: dict, make: Callable[[], dict]) -> dict:
-    """Parameters {layer: {name: array}}: those kept in the cache under `key`, else `make()`, kept.
-
-    key: everything that decides them, as JSON holds it: hashes of the data, options, seed, network.
-      The version of jax is added here. A copy that is not as it was written is made anew, with a
-      notice; where nothing can be kept, the parameters are returned all the same.
-    """
-    record = key | {"jax": jax.__version__}
-    text = json.dumps(record, sort_keys=True, separators=(",", ":"))
-    folder = cache_folder() / "networks" / text_sha256(text)[:32]
-    params = read_params(folder)
-    if params is None:
-        params = jax.tree.map(np.asarray, make())
-        keep(folder, params, text)
-    return params
-
-
-def read_params(folder: pathlib.Path) -> dict | None:
-    """The parameters in a sealed folder; None where there is none, or it is damaged."""
-    if not folder.is_dir():
-        return None
-    try:
-        damaged = damaged_files(folder)
-        if not damaged:
-            params: dict = {}
-            for name, array in load_file(folder / PARAMS).items():
-                layer, _, parameter = name.partition("/")
-                params.setdefault(layer, {})[parameter] = array
-            return params
-    except (InputError, OSError, SafetensorError) as error:
-        damaged = [str(error)]
-    print(f"note: {folder} is damaged ({damaged[0]}); trained anew", file=sys.stderr)
-    remove(folder)
-    return None
-
-
-def keep(folder: pathlib.Path, params: dict, text: str) -> None:
-    """Write the parameters, whole and sealed. Where that is not possible they are not kept."""
-    named = {
-        f"{layer}/{name}": np.ascontiguousarray(array)
-        for layer, arrays in params.items()
-        for name, array in arrays.items()
-    }
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with partial_of(folder, folder=True, wait=True) as partial:
-            save_file(named, partial / PARAMS)
-            (partial / RECORD).write_text(text + "\n", encoding="utf-8")
-            seal(partial)
-            if folder.is_dir():  # another process was first
-                return
-            os.replace(partial, folder)
-    except (OSError, ValueError, SafetensorError) as error:
-        print(
-            f"note: trained parameters are not kept ({error}); set PERSONASCAN_CACHE to a folder "
-            "with more room",
-            file=sys.stderr,
-        )

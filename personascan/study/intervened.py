@@ -16,7 +16,7 @@ from personascan.interventions.exchange import Direction, read_direction
 from personascan.interventions.judging import NEUTRAL, as_asked, judged
 from personascan.interventions.plan import InterventionPlan
 from personascan.interventions.ways import Way
-from personascan.places import ONCE, Place
+from personascan.places import Place
 from personascan.sources.base import chosen
 from personascan.sources.language.source import LanguageSource, Reader
 from personascan.sources.language.statements import Statement
@@ -24,7 +24,6 @@ from personascan.sources.language.templates import PromptOptions
 from personascan.study.comparisons import first_by_hash
 from personascan.study.parts import part_clusters
 from personascan.study.rows import StoredRows
-from personascan.study.stages import nodes
 from personascan.study.store import Result, read_stored
 from personascan.study.units import Unit, canonical
 
@@ -86,18 +85,6 @@ class Jury:
         labels = self.positive_N.astype(int).tolist()
         found = {"judge": text_sha256(canonical([asked, labels]))}
         return found | {"neutral": file_sha256(NEUTRAL)}
-
-
-def node_set(case, half: str, place: Place) -> NodeSet:
-    """What a half of a comparison's rows found at a place."""
-    unit, file = nodes.file_of(case, half, place)
-    heads = Place("head_out", place.layer, place.position)
-    there = heads in case.source.places and place.site not in ONCE
-    return NodeSet(
-        case.name, place, half, case.rows(place), case.chosen(half).rows, case.pool.positive_N,
-        unit, file, nodes.file_of(case, half, place, "size_1C")[1],
-        case.rows(heads) if there else None, case.source.head_width,
-    )  # fmt: skip
 
 
 def jury_of(case, half: str) -> Jury:

@@ -10,17 +10,16 @@ import os
 import pathlib
 import secrets
 import shutil
-import sys
 from dataclasses import dataclass
 
 import numpy as np
 
+from personascan.copies import discard
 from personascan.errors import InputError
 from personascan.files import FULL, reserve
 from personascan.hashes import file_sha256, text_sha256
 from personascan.memory import human_bytes
 from personascan.study.units import Unit, canonical
-from personascan.visible import visible
 
 MARK = ".partial-"  # in the name of what is being written
 AGAIN = "run the study's command again, which computes it anew"
@@ -73,12 +72,7 @@ class Store:
         damaged = self.damaged(unit)
         if damaged is None:
             return True
-        print(
-            f"note: {visible(str(damaged))} is not as it was written (its hash differs); what it "
-            "held is computed anew",
-            file=sys.stderr,
-        )
-        self.record_path(unit).unlink(missing_ok=True)
+        discard(self.record_path(unit), damaged.name, "what it held is computed anew")
         return False
 
     def damaged(self, unit: Unit) -> pathlib.Path | None:

@@ -9,7 +9,8 @@ from personascan.errors import InputError
 from personascan.hashes import RUN_AGAIN
 from personascan.models.autoencoder import Autoencoder
 from personascan.models.image import Classifier, logits_function
-from personascan.models.training import accuracy, kept_params, train_autoencoder, train_classifier
+from personascan.models.parameter_cache import kept_params
+from personascan.models.training import accuracy, train_autoencoder, train_classifier
 from personascan.sources.images.attacked import predictions
 from personascan.sources.images.attacks import AttackPlan
 from personascan.sources.images.data import Images, image_files, load_images

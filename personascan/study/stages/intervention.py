@@ -14,13 +14,13 @@ from personascan.study.intervened import (
     judged_plan,
     jury_inputs,
     jury_of,
-    node_set,
     outcomes,
     read_tested,
     set_seed,
     unchanged_direction,
 )
 from personascan.study.stage import PLACE, Phase, Stage, Table, place_cells
+from personascan.study.stages.nodes import node_set
 from personascan.study.units import Unit, Work
 
 

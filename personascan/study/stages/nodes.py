@@ -5,7 +5,9 @@ import numpy as np
 from personascan.analysis.heads import Heads, head_of, head_tests, selected_share
 from personascan.analysis.localisation import HALVES, as_columns
 from personascan.calibration.node_tests import Nodes, node_tests
+from personascan.places import ONCE, Place
 from personascan.study.config import CHOSEN
+from personascan.study.intervened import NodeSet
 from personascan.study.parts import ALL, part_seed
 from personascan.study.rows import StoredRows
 from personascan.study.stage import PLACE, Phase, Sizes, Stage, Table, place_cells
@@ -60,6 +62,18 @@ def file_of(case, part: str, place, name: str = "set_1C") -> tuple[Unit, str]:
     """The unit of a set, and the file of one of its arrays."""
     unit = work(case, part, place).unit
     return unit, str(case.store.array_path(unit, name))
+
+
+def node_set(case, half: str, place: Place) -> NodeSet:
+    """What a half of a comparison's rows found at a place."""
+    unit, file = file_of(case, half, place)
+    heads = Place("head_out", place.layer, place.position)
+    there = heads in case.source.places and place.site not in ONCE
+    return NodeSet(
+        case.name, place, half, case.rows(place), case.chosen(half).rows, case.pool.positive_N,
+        unit, file, file_of(case, half, place, "size_1C")[1],
+        case.rows(heads) if there else None, case.source.head_width,
+    )  # fmt: skip
 
 
 def tests_at(case, part: str, place) -> tuple[Nodes, Heads | None]:

@@ -12,12 +12,12 @@ from personascan.study.intervened import (
     asked_identity,
     judged_plan,
     jury_of,
-    node_set,
     outcomes,
     read_tested,
     strongest,
 )
 from personascan.study.stage import Phase, Stage, Table
+from personascan.study.stages.nodes import node_set
 from personascan.study.units import Unit, Work
 
 

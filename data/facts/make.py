@@ -20,9 +20,10 @@ OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace files that are there.
 
 
 def main(_) -> None:
+    from facts import fact_lines
+    from topics import make_topics
+
     from personascan.files import whole_file
-    from personascan.sources.language.fact_topics import make_topics
-    from personascan.sources.language.facts import fact_lines
 
     for name, found in make_topics(WORDNET.value, SEED.value).items():
         path = pathlib.Path(OUT.value) / f"{name}.jsonl"

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binomtest
 
+from benchmarks.simulate import noise
 from personascan.analysis.chance import split_labels, split_sizes
 from personascan.analysis.overlaps import Overlap, overlaps
-from personascan.benchmarks.simulate import noise
 from personascan.calibration.locate import locate
 
 LEVEL = NODE_Q = 0.05
@@ -98,3 +98,10 @@ def direction(rng, kind: str, loadings_FD) -> np.ndarray:
     else:
         shift_D = (rng.normal(size=factors) @ loadings_FD + rng.normal(size=nodes)) / deviation_D
     return deviation_D * shift_D / np.sqrt((shift_D**2).mean())
+
+
+def checked_lines(problems: int, size: Problem, seed: int, progress=iter):
+    """A line for each kind of directions, with the p of its excess where nothing is shared."""
+    for kind in (*APART, SAME):
+        overlap = sharing(problems, kind, size, seed, progress)
+        yield {"directions": kind, **overlap.line()}, [] if kind == SAME else [overlap.excess_p()]

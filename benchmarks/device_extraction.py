@@ -11,8 +11,8 @@ import time
 
 import jax
 
-from personascan.benchmarks.device_peak import median_seconds
-from personascan.benchmarks.device_shapes import (
+from benchmarks.device_peak import median_seconds
+from benchmarks.device_shapes import (
     SHAPES,
     TITLES,
     Work,
@@ -151,7 +151,7 @@ def measure_torch(s: Setting) -> dict:
     Raises InputError where torch is not, or has none of the devices that JAX has.
     """
     try:
-        from personascan.benchmarks import device_torch
+        from benchmarks import device_torch
     except ImportError as error:
         raise InputError(f"{error.name or 'torch'} is not installed") from error
     work = s.work()

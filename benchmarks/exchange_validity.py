@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.stats import binomtest
 
-from personascan.benchmarks.simulate import noise
+from benchmarks.simulate import noise
 from personascan.calibration.locate import locate
 
 LEVEL = 0.05
@@ -74,3 +74,9 @@ def exchange_lines(problems: int, permutations: int, seed: int, progress=iter) -
                 for name, count in below.items() if name != "rows freely"
             },
         }  # fmt: skip
+
+
+def checked_lines(problems: int, permutations: int, seed: int, progress=iter):
+    """The same lines, each with the p-values of what it checks."""
+    for line in exchange_lines(problems, permutations, seed, progress):
+        yield line, list(line["binomial_p"].values())

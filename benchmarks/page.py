@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from personascan.benchmarks.made_study import Size, made_study
+from benchmarks.made_study import Size, made_study
 from personascan.errors import InputError
 from personascan.report.document import document
 from personascan.report.html import page_html

@@ -7,10 +7,10 @@ import numpy as np
 from scipy.stats import norm
 from threadpoolctl import threadpool_limits
 
+from benchmarks.simulate import noise
 from personascan.analysis.claims import auroc, compare_aurocs
 from personascan.analysis.halves import halve
 from personascan.analysis.validation import random_scores
-from personascan.benchmarks.simulate import noise
 
 LEVEL = 0.95
 FURTHER = 4000  # rows that tell the true difference of two probes

@@ -19,7 +19,7 @@ from personascan.sources.language.prompts import Prompt, plan_batches
 from personascan.sources.language.statements import load_statements
 from personascan.sources.language.templates import PromptOptions
 
-STATEMENTS = pathlib.Path(__file__).parents[2] / "data/statements"
+STATEMENTS = pathlib.Path(__file__).parents[1] / "data/statements"
 SETS, TEXTS = 50, 24
 DEPTHS = (0.0, 0.5, 0.9)  # of the block that is edited
 

@@ -11,12 +11,12 @@ from functools import partial
 import jax
 import numpy as np
 
-from personascan.benchmarks import numpy_scan
+from benchmarks import numpy_scan
+from benchmarks.memory_check import planned_and_held
 from personascan.calibration.calibrate import calibrate
 from personascan.scan.individual import individual_scan
 from personascan.scan.levels import level_tables
 from personascan.scan.memory import individual_memory
-from personascan.scan.memory_check import planned_and_held
 from personascan.scan.options import ScanOptions
 from personascan.scan.pvalues import empirical_pvalues
 from personascan.scan.runs import scan_runs

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 from matplotlib.figure import Figure
 
-from personascan.benchmarks.simulate import KINDS, digits_problem, problem
-from personascan.benchmarks.speed import benchmark_pool
+from benchmarks.simulate import KINDS, digits_problem, problem
+from benchmarks.speed import benchmark_pool
 from personascan.scan.options import FIXED_STARTS
 from personascan.scan.runs import group_scan, scan_runs
 from personascan.scan.starts import MIX

@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from personascan.benchmarks.power import PATTERNS
+from benchmarks.power import PATTERNS
 
 COLOURS = {"bj": "#0072B2", "hc": "#D55E00", "ks": "#009E73", "Fi": "#000000", "me": "#999999"}
 STYLES = {"<= 0.5": "-", "<= 0.2": "--", "<= 0.1": ":", "= 0.02": (0, (1, 4)), "= 0.1": (0, (5, 5))}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from personascan.benchmarks.simulate import noise, planted
+from benchmarks.simulate import noise, planted
 from personascan.calibration.calibrate import separate_alphas
 from personascan.scan.options import ScanOptions
 from personascan.scan.pvalues import empirical_pvalues

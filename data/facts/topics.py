@@ -15,17 +15,7 @@ import sqlite3
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from personascan.errors import InputError
-from personascan.sources.language.fact_words import (
-    PARTS_ELSEWHERE,
-    TWO_CONTINENTS,
-    UNSETTLED_CAPITAL,
-    UNUSED_ANIMALS,
-    UNUSED_COUNTRIES,
-    UNUSED_THINGS,
-    WITH_THE,
-)
-from personascan.sources.language.facts import (
+from facts import (
     Fact,
     Relation,
     drawn,
@@ -34,7 +24,18 @@ from personascan.sources.language.facts import (
     pairs,
     shuffled,
 )
-from personascan.sources.language.wordnet import ANIMAL, ARTIFACT, known_members, read_wordnet
+from left_out import (
+    PARTS_ELSEWHERE,
+    TWO_CONTINENTS,
+    UNSETTLED_CAPITAL,
+    UNUSED_ANIMALS,
+    UNUSED_COUNTRIES,
+    UNUSED_THINGS,
+    WITH_THE,
+)
+from wordnet import ANIMAL, ARTIFACT, known_members, read_wordnet
+
+from personascan.errors import InputError
 
 PACKAGES = {"countryinfo": "1.0.1", "mendeleev": "1.3.0"}
 INSTALL = "pip install --no-deps " + " ".join(f"{name}=={v}" for name, v in PACKAGES.items())

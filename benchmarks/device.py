@@ -13,16 +13,16 @@ from dataclasses import dataclass, field
 
 import jax
 
-from personascan.benchmarks import device_extraction as extraction
-from personascan.benchmarks.device_peak import measure_products, measure_transfer
-from personascan.benchmarks.device_scan import (
+from benchmarks import device_extraction as extraction
+from benchmarks.device_peak import measure_products, measure_transfer
+from benchmarks.device_scan import (
     Size,
     measure_calibration,
     measure_labelled,
     measure_runs,
     measure_side_by_side,
 )
-from personascan.benchmarks.device_shapes import SHAPES, TITLES
+from benchmarks.device_shapes import SHAPES, TITLES
 from personascan.errors import InputError
 from personascan.models.config import DecoderConfig
 from personascan.sharding import device_mesh

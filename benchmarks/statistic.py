@@ -3,7 +3,7 @@
 Letters: P places, T permutations, R runs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -14,7 +14,7 @@ from personascan.calibration.family import family_p, studentised, tie_draws
 from personascan.calibration.labellings import draw_labellings
 from personascan.calibration.null import null_frequencies, null_scores
 from personascan.models.load import load_model
-from personascan.places import PlaceRows, chosen_places
+from personascan.places import Place, chosen_places
 from personascan.scan.options import ScanOptions
 from personascan.scan.runs import scan_pool
 from personascan.scan.splits import SplitPlan
@@ -26,6 +26,26 @@ RUNS = (1, 2, 5, 10, 20)
 STARTS = (1, 2, 5, 10)  # as many runs fewer, at equal cost
 NODE_RUNS = 50
 TAILS = ("two", "signed")
+
+
+class PlaceRows(Mapping):
+    """Some rows of activations, place by place: {Place: [N, D]}, copied when asked for."""
+
+    def __init__(self, arrays: Mapping, places: list[Place], rows):
+        self.arrays, self.places, self.rows = arrays, places, np.asarray(rows)
+
+    def __getitem__(self, place: Place) -> np.ndarray:
+        return self.arrays[place.site, place.position][place.layer][self.rows]
+
+    def shape(self, place: Place) -> tuple[int, int]:
+        """Rows and nodes [N, D] of a place, without a copy."""
+        return len(self.rows), self.arrays[place.site, place.position].shape[-1]
+
+    def __iter__(self) -> Iterator[Place]:
+        return iter(self.places)
+
+    def __len__(self) -> int:
+        return len(self.places)
 
 
 def measure_statistic(

@@ -8,9 +8,9 @@ import time
 import jax
 import numpy as np
 
-from personascan.benchmarks import numpy_scan
-from personascan.benchmarks.device_peak import median_seconds
-from personascan.benchmarks.speed import benchmark_pool
+from benchmarks import numpy_scan
+from benchmarks.device_peak import median_seconds
+from benchmarks.speed import benchmark_pool
 from personascan.calibration.calibrate import STATISTIC_RUNS, calibrate
 from personascan.calibration.exchangeable import draw_exchanges, exchange_of
 from personascan.calibration.statistics import STATISTICS, Labelled, place_statistics

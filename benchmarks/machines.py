@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from personascan.benchmarks.device_shapes import SHAPES
+from benchmarks.device_shapes import SHAPES
 from personascan.calibration.exchangeable import draw_exchanges, exchange_of
 from personascan.calibration.locate import ALWAYS
 from personascan.calibration.statistics import Labelled, place_statistics

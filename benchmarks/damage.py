@@ -4,7 +4,6 @@ Each part tries many times and yields one record a kind: how often what was stor
 refused, or unchanged; `lost` counts numbers that changed, or files that went, without a word.
 """
 
-import dataclasses
 import os
 import pathlib
 import shutil
@@ -15,33 +14,12 @@ import time
 
 import numpy as np
 
+from benchmarks import study_damage
+from benchmarks.tally import SCRIPTS, STARVED, Tally, flip
 from personascan.errors import InputError
 from personascan.sources.store import Activations
 
-SCRIPTS = pathlib.Path(__file__).parents[2] / "scripts"
 LIMIT = 6  # statements a direction
-# Limits the size of files, then becomes the command.
-STARVED = """
-import os, resource, signal, sys
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
-os.execv(sys.argv[2], sys.argv[2:])
-"""
-
-
-@dataclasses.dataclass
-class Tally:
-    """What came of one kind of damage."""
-
-    kind: str
-    tried: int = 0
-    anew: int = 0  # a kept copy was replaced, with a notice
-    refused: int = 0  # with one line that names the file
-    unchanged: int = 0  # the same result all the same
-    lost: int = 0
-
-    def record(self) -> dict:
-        return dataclasses.asdict(self)
 
 
 class Workplace:
@@ -72,14 +50,6 @@ class Workplace:
         return found.ids == self.expected.ids and all(
             np.array_equal(found.arrays[key], array) for key, array in self.expected.arrays.items()
         )
-
-
-def flip(path: pathlib.Path, rng) -> None:
-    """Turn one bit of a file."""
-    content = bytearray(path.read_bytes())
-    if content:
-        content[rng.integers(len(content))] ^= 1 << int(rng.integers(8))
-        path.write_bytes(content)
 
 
 def damaged_results(place: Workplace, tries: int, rng):
@@ -173,8 +143,6 @@ PARTS = {
 
 def measure_damage(parts: list[str], model: str, statements: str, tries: int, seed: int):
     """The records of each part, in a temporary folder with a cache of its own."""
-    from personascan.benchmarks import study_damage
-
     places = ((PARTS, lambda f: Workplace(f, model, statements)),
               (study_damage.PARTS, lambda f: study_damage.StudyPlace(f, model)))  # fmt: skip
     for known, opened in places:

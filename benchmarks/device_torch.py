@@ -4,7 +4,7 @@ import jax
 import torch
 from transformers import LlamaConfig, LlamaModel
 
-from personascan.benchmarks.device_peak import median_seconds
+from benchmarks.device_peak import median_seconds
 from personascan.errors import InputError
 from personascan.models.config import DecoderConfig
 from personascan.sources.language.prompts import Batch

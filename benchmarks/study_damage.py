@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-from personascan.benchmarks.damage import SCRIPTS, STARVED, Tally, flip
+from benchmarks.tally import SCRIPTS, STARVED, Tally, flip
 
 ROOT = SCRIPTS.parent
 SMALL = (

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binomtest, kstest
 
-from personascan.benchmarks.simulate import null_pool
+from benchmarks.simulate import null_pool
 from personascan.calibration.calibrate import NODE_Q, Calibration, calibrate
 from personascan.calibration.family import family_p, tie_draws
 from personascan.scan.splits import SplitPlan
@@ -123,3 +123,24 @@ def raw_p(calibration: Calibration, seed: int) -> np.ndarray:
     """Family-wise p of the raw statistics, whatever their nulls are: [P]."""
     draws_PT = tie_draws(seed, calibration.keys, calibration.statistic_PT.shape[1])
     return family_p(calibration.statistic_PT, draws_PT)
+
+
+def checked_lines(problems: int, planted: int, signals, *, seed: int, **shared):
+    """A line without signal, with the p-values of what it checks; then one for each signal."""
+    found = calibrate_problems(problems, seed=seed, **shared)
+    rates = {
+        "family_wise": found.family_rate(), "step_down": found.family_rate(found.p_step_down),
+        "raw_maximum": found.family_rate(found.p_raw), "nodes": found.node_family_rate(),
+    }  # fmt: skip
+    uniform = found.uniform_p(np.random.default_rng(seed))
+    line = {"signal": 0, "problems": problems, "uniform_p": uniform}
+    line |= {f"{name}_rate_at_0.05": rate for name, rate in rates.items()}
+    line |= {"any_node_with_q<=0.1": found.false_discoveries()[0]}
+    yield line, [*uniform.values(), *(p for _, p in rates.values())]
+    for signal in signals:
+        found = calibrate_problems(planted, signal=signal, seed=seed, **shared)
+        false, power = found.false_discoveries()
+        line = {"signal": signal.strength, "problems": planted}
+        line |= {"found": found.found_at(signal.place), "false_discovery_proportion": false}
+        line |= {"signal_nodes_with_q<=0.1": power, "nodes_rate_at_0.05": found.node_family_rate()}
+        yield line, []

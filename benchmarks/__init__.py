@@ -1,0 +1,1 @@
+"""What measures personascan: speed, power, validity and damage. Not installed with it."""

@@ -1,1 +1,0 @@
-"""Timings of the scan, each beside plain NumPy on the same machine."""

@@ -1,0 +1,90 @@
+"""Copies of what can be made again: folders that are whole, or are made anew with a note.
+
+A copy is named after everything that decides its content, and appears in its place at once. What is
+damaged is named, removed and made anew by whoever needs it first; others wait for it meanwhile.
+"""
+
+import os
+import pathlib
+import shutil
+import sys
+from collections.abc import Callable
+
+from personascan.errors import InputError
+from personascan.files import ELSEWHERE, partial_of, remove
+from personascan.hashes import damaged_files, seal
+from personascan.visible import visible
+
+ANEW = "made anew"
+ROOM = 1.5  # free bytes for each byte that a copy takes, where its size is known
+
+
+def is_whole(folder: pathlib.Path, hashes: dict[str, str] | None = None, anew: str = ANEW) -> bool:
+    """Whether a copy is there, every file with its hash; a damaged one is named and removed.
+
+    Args:
+      folder: its place.
+      hashes: {name: sha256} of its files; None: those that it was sealed with.
+      anew: what a note says of a damaged one.
+    """
+    try:
+        if not folder.is_dir():
+            return False
+        damaged = damaged_files(folder, hashes)
+    except (InputError, OSError) as error:
+        damaged = [str(error)]
+    if damaged:
+        discard(folder, damaged[0], anew)
+    return not damaged
+
+
+def discard(place: pathlib.Path, why: str, anew: str = ANEW) -> None:
+    """Remove a damaged file or folder, with a note: whatever it was made from is still there."""
+    note = f"note: {place} is damaged ({' '.join(why.split())[:160]}); {anew}"
+    print(visible(note), file=sys.stderr)
+    remove(place)
+
+
+def make_copy(
+    folder: pathlib.Path,
+    fill: Callable[[pathlib.Path], None],
+    *,
+    hashes: dict[str, str] | None = None,
+    anew: str = ANEW,
+    advice: str = ELSEWHERE,
+) -> pathlib.Path:
+    """`folder`, which `fill(partial)` has filled unless it is there whole.
+
+    hashes, anew: as of `is_whole`; without hashes the copy is sealed with its own. Raises OSError
+    or InputError, which ends with `advice`, where it cannot be written.
+    """
+    if is_whole(folder, hashes, anew):
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with partial_of(folder, folder=True, wait=True, advice=advice) as partial:
+        if not is_whole(folder, hashes, anew):  # another process may have made it meanwhile
+            fill(partial)
+            if hashes is None:
+                seal(partial)
+            os.replace(partial, folder)
+    return folder
+
+
+def keep_copy(
+    folder: pathlib.Path, fill: Callable[[pathlib.Path], None], what: str, size: int = 0
+) -> None:
+    """`make_copy` of what is at hand all the same: where it cannot be kept, a note says why.
+
+    what: the copy's content in the note, a plural; size: bytes that it takes.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(folder.parent).free < ROOM * size:
+            raise OSError(f"less than {ROOM * size / 1e9:.1f} GB are free")
+        make_copy(folder, fill)
+    except (OSError, ValueError) as error:
+        print(
+            f"note: {what} are not kept ({error}); set PERSONASCAN_CACHE to a folder with more "
+            "room",
+            file=sys.stderr,
+        )

@@ -1,0 +1,131 @@
+"""Parameters kept with Orbax: what was converted or trained once is read at every later start.
+
+An entry is a folder named after everything that decides its content, and appears when it is whole.
+"""
+
+import json
+import math
+import pathlib
+from collections.abc import Callable
+
+import jax
+import numpy as np
+
+from personascan.copies import discard, is_whole, keep_copy
+from personascan.errors import InputError
+from personascan.hashes import cache_folder, text_sha256
+from personascan.models.checkpoint import by_path, parameter_shapes
+from personascan.models.config import DecoderConfig
+from personascan.reading import read_json
+from personascan.sharding import parameter_sharding
+
+PARAMS, RECORD, TOKENIZER = "params", "config.json", "tokenizer"
+LAYOUT = 3  # raised when a stored parameter, configuration or tokenizer would be made otherwise
+
+
+def keeps(cache: bool = True) -> bool:
+    """Whether copies are kept: several processes read parts of the source at once.
+
+    The copy would have to be on a disk that all of them share, which nobody can tell.
+    """
+    return cache and not jax.distributed.is_initialized()
+
+
+def entry_folder(sha256: str, dtype: str) -> pathlib.Path:
+    """Where the conversion of a source is kept."""
+    key = text_sha256(f"{sha256}/{dtype}/{LAYOUT}")
+    return cache_folder() / "converted" / key[:32]
+
+
+def restore_params(folder: pathlib.Path, config: DecoderConfig, dtype: str, mesh) -> dict | None:
+    """The parameters of a whole entry, each device reading its own part; None if damaged."""
+    shapes = parameter_shapes(config, dtype)
+    paths, structure = by_path(shapes)
+    wanted = structure.unflatten(
+        [
+            jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=parameter_sharding(p, s.shape, mesh))
+            for p, s in paths.items()
+        ]
+    )
+    return restore(folder, wanted)
+
+
+def restore(folder: pathlib.Path, wanted: dict) -> dict | None:
+    """The arrays of a whole entry as `wanted` has them: sharded, or of NumPy; None if damaged."""
+    import orbax.checkpoint as ocp
+
+    try:
+        with one_at_a_time(wanted) as checkpointer:
+            asked = ocp.args.StandardRestore(wanted)
+            return jax.block_until_ready(checkpointer.restore(folder / PARAMS, args=asked))
+    except Exception as error:
+        discard(folder, str(error))
+        return None
+
+
+def one_at_a_time(params: dict):
+    """A checkpointer that has no more on the host than the largest parameter."""
+    import orbax.checkpoint as ocp
+
+    sizes = [math.prod(p.shape) * p.dtype.itemsize for p in jax.tree.leaves(params)]
+    most = 1.01 * max(sizes) / 1e9
+    handler = ocp.StandardCheckpointHandler(save_concurrent_gb=most, restore_concurrent_gb=most)
+    return ocp.Checkpointer(handler)
+
+
+def keep_params(
+    folder: pathlib.Path, params: dict, record: dict, tokenizer=None, what: str = "converted"
+) -> None:
+    """Write an entry. Where that is not possible the parameters are used without."""
+    import orbax.checkpoint as ocp
+
+    def fill(partial: pathlib.Path) -> None:
+        with one_at_a_time(params) as checkpointer:
+            checkpointer.save(partial / PARAMS, args=ocp.args.StandardSave(params))
+        (partial / RECORD).write_text(json.dumps(record), encoding="utf-8")
+        if tokenizer is not None:
+            tokenizer.save_pretrained(partial / TOKENIZER)
+
+    keep_copy(folder, fill, f"{what} parameters", sum(p.nbytes for p in jax.tree.leaves(params)))
+
+
+def kept_params(key: dict, make: Callable[[], dict]) -> dict:
+    """Arrays {layer: {name: array}}: those kept in the cache under `key`, else `make()`, kept.
+
+    key: everything that decides them, as JSON holds it: hashes of the data, options, seed, network.
+      The version of jax is added here. A copy that is not as it was written is made anew, with a
+      notice; where nothing can be kept, the arrays are returned all the same.
+    """
+    key = key | {"jax": jax.__version__}
+    text = json.dumps(key, sort_keys=True, separators=(",", ":"))
+    folder = cache_folder() / "networks" / text_sha256(text)[:32]
+    params = read_kept(folder) if keeps() else None
+    if params is None:
+        params = jax.tree.map(np.asarray, make())
+        if keeps():
+            arrays = jax.tree.map(lambda array: [array.dtype.name, *array.shape], params)
+            record = {"key": key, "arrays": arrays}
+            keep_params(folder, jax.tree.map(with_entries, params), record, what="trained")
+    return params
+
+
+def read_kept(folder: pathlib.Path) -> dict | None:
+    """The arrays of an entry, on the host; None where there is none, or it is damaged."""
+    if not is_whole(folder):
+        return None
+    try:
+        arrays = read_json(folder / RECORD)["arrays"]
+        wanted = {
+            layer: {name: np.empty(shape, dtype) for name, (dtype, *shape) in named.items()}
+            for layer, named in arrays.items()
+        }
+    except (InputError, KeyError) as error:
+        discard(folder, f"{RECORD}: {error}")
+        return None
+    found = restore(folder, jax.tree.map(with_entries, wanted))
+    return found and jax.tree.map(lambda w, f: f if w.size else w, wanted, found)
+
+
+def with_entries(array: np.ndarray) -> np.ndarray:
+    """The array, or one of a single zero in place of one without entries, which Orbax refuses."""
+    return array if array.size else np.zeros(1, array.dtype)
