@@ -22,7 +22,7 @@ SIGNALS = [
 ENDED = "interrupted: nothing was written"
 AGAIN_SECONDS = 2  # an interrupt that some library swallows is raised again after this long
 # What a run will need, imported while a signal can still end the process at once.
-HEAVY = ("jax", "personascan.report.publish", "transformers")
+HEAVY = ("jax", "personascan.studies", "transformers")
 
 
 class Interrupted(KeyboardInterrupt):

@@ -13,8 +13,8 @@ import personascan
 from personascan import placing
 from personascan.files import sweep, whole_folder
 from personascan.hashes import damaged_files, file_sha256, folder_sha256, seal, write_seal
-from personascan.report.folder import earlier_run, put_in_place, refuse_other_study
 from personascan.sources.arrays import open_rows
+from personascan.study.folder import earlier_run, put_in_place, refuse_other_study
 
 POSITIVE = np.arange(4) > 1
 

@@ -89,7 +89,7 @@ def test_parquet_without_its_packages_is_refused_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "pyarrow" else there(name)
     )
-    with pytest.raises(personascan.InputError, match="needs pandas and pyarrow"):
+    with pytest.raises(personascan.InputError, match="needs pyarrow"):
         opened(tmp_path, {}, tables="parquet")
 
 

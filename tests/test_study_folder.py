@@ -83,7 +83,7 @@ def test_a_link_is_followed_and_stays(place):
 
 
 def test_an_interrupt_between_two_files_is_completed_by_the_next_run(place, monkeypatch):
-    from personascan.report import folder
+    from personascan.study import folder
 
     out = place / "interrupted"
     run_study(recipe(place, out="interrupted"))
@@ -107,12 +107,12 @@ def test_an_interrupt_between_two_files_is_completed_by_the_next_run(place, monk
 
 
 def test_a_study_that_fails_leaves_its_journal_alone(place, monkeypatch):
-    from personascan.report import folder
+    from personascan.study import folder
 
     def full_disk(*_):
         raise OSError("no space left")
 
-    monkeypatch.setattr(folder, "write_pages", full_disk)
+    monkeypatch.setattr(folder, "write_tables", full_disk)
     with pytest.raises(personascan.InputError, match="no space left"):
         run_study(recipe(place, out="failing"))
     assert [p.name for p in (place / "failing").iterdir()] == ["study.log"]

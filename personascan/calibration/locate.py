@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pandas
 from scipy.stats import norm
 
 from personascan.calibration.calibrate import as_places, listed
@@ -123,10 +124,8 @@ class PlaceTests:
             f"{len(self.found)} places with family-wise p <= {LEVEL:g}"
         )
 
-    def to_frame(self):
-        """A pandas DataFrame with a row for each place (extra `frames`)."""
-        import pandas
-
+    def to_frame(self) -> pandas.DataFrame:
+        """A row for each place."""
         return pandas.DataFrame(
             {"place": list(map(str, self.keys)), "z": self.z, "p": self.p,
              "p_family": self.p_family}

@@ -42,10 +42,10 @@ def document(study: Study) -> dict:
     }
 
 
-def write_document(content: dict, folder: pathlib.Path) -> None:
-    """The same content gives the same bytes."""
+def packed(content: dict) -> bytes:
+    """As it is stored. The same content gives the same bytes."""
     text = json.dumps(content, ensure_ascii=True, separators=(",", ":"))
-    (folder / FILE).write_bytes(gzip.compress(text.encode(), mtime=0))
+    return gzip.compress(text.encode(), mtime=0)
 
 
 def unpacked_bytes(packed: bytes) -> bytes:

@@ -1,22 +1,21 @@
 """The files that a reader opens: report.html, report.md, and the pictures of that."""
 
-import pathlib
-
+from personascan.report.document import FILE, document, packed
 from personascan.report.html import page_html
 from personascan.report.markdown import page_markdown
 from personascan.report.pictures import map_picture
 from personascan.report.sheets import Sheets
 from personascan.report.written import as_png, filled_spec
+from personascan.study.results import Study
 
 HTML, MARKDOWN = "report.html", "report.md"
 
 
-def write_pages(content: dict, folder: pathlib.Path) -> None:
-    """report.html, and the short report.md."""
-    (folder / HTML).write_text(page_html(content), encoding="utf-8")
-    for name, written in markdown_files(content).items():
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_bytes(written)
+def page_files(study: Study) -> dict[str, bytes]:
+    """The page of a study, its short form, and the document that both are drawn from."""
+    content = document(study)
+    page = {FILE: packed(content), HTML: page_html(content).encode()}
+    return page | markdown_files(content)
 
 
 def markdown_files(content: dict) -> dict[str, bytes]:

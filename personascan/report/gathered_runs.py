@@ -4,7 +4,7 @@ import numpy as np
 
 from personascan.report.cells import numbered_cells
 from personascan.report.sheets import Grouped, Sheet, columns_of
-from personascan.report.tables import center
+from personascan.report.summary import center
 from personascan.study.results import Part, Study
 from personascan.study.stages.nodes import scanned_part
 from personascan.visible import visible

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 
 from personascan.report.section import QUOTED, Section, Shown, Table
-from personascan.report.tables import center, mean_deviation
+from personascan.report.summary import center, mean_deviation
 from personascan.report.words import joined, listed, rows_word, safe
 from personascan.study.stages.nodes import scanned_part
 

@@ -7,6 +7,8 @@ stage's own tables, and its columns of the table of places, stand with the stage
 import itertools
 from collections.abc import Iterator
 
+import pandas
+
 from personascan.errors import InputError
 from personascan.study.found_rows import FINDING_COLUMNS, finding_rows
 from personascan.study.order import STAGES
@@ -55,10 +57,6 @@ TABLES = {
 ALIASES = {"layers": "places"}
 
 
-def header_of(table: Table) -> tuple[str, ...]:
-    return WHERE + table.columns
-
-
 def rows_of(table: Table, study) -> Iterator[tuple]:
     """The rows of all parts, with model and level."""
     if table.whole:
@@ -69,24 +67,28 @@ def rows_of(table: Table, study) -> Iterator[tuple]:
             yield part.model, part.level, *row
 
 
-def frame(study, name: str):
-    """A table as a pandas DataFrame (extra `frames`).
+def as_written(study, name: str) -> pandas.DataFrame:
+    """A table whose cells are as its rows gave them."""
+    table = TABLES[name]
+    rows = list(rows_of(table, study))
+    return pandas.DataFrame(rows, columns=WHERE + table.columns, dtype=object)
+
+
+def frame(study, name: str) -> pandas.DataFrame:
+    """A table of a study, column by column of one type.
 
     A column in which a text stands has texts alone: positions are "last" and "-2".
 
-    Raises InputError for a table that is none, and where pandas is not installed.
+    Raises InputError for a table that is none.
     """
     name = ALIASES.get(name, name)
     if name not in TABLES:
         raise InputError(f"{name!r} is no table of a study; tables: {', '.join(TABLES)}")
-    try:
-        import pandas
-    except ModuleNotFoundError as error:
-        raise InputError("pandas is not installed; pip install -e '.[frames]'") from error
-    rows = list(rows_of(TABLES[name], study))
-    made = pandas.DataFrame(rows, columns=header_of(TABLES[name]))
+    made = as_written(study, name).infer_objects()
     for column in made.columns:  # Parquet, for one, takes none of both
         mixed = pandas.api.types.is_object_dtype(made[column])
         if mixed and any(isinstance(value, str) for value in made[column]):
             made[column] = made[column].map(str)
+        elif mixed:
+            made[column] = pandas.to_numeric(made[column])
     return made

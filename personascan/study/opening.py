@@ -321,10 +321,8 @@ def refuse_alone(config: StudyConfig, wide: Pool, conditions: np.ndarray) -> Non
 
 def refuse_unwritable(config: StudyConfig) -> None:
     """Parquet files without what writes them."""
-    if config.tables == "parquet" and not all(map(importlib.util.find_spec, ("pandas", "pyarrow"))):
-        raise InputError(
-            "config.tables = 'parquet' needs pandas and pyarrow; pip install -e '.[frames]'"
-        )
+    if config.tables == "parquet" and not importlib.util.find_spec("pyarrow"):
+        raise InputError("config.tables = 'parquet' needs pyarrow; pip install -e '.[frames]'")
 
 
 def provenance(config: StudyConfig, sources: list[Source], statements: dict[str, str]) -> dict:

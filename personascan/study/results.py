@@ -15,11 +15,14 @@ from personascan.sources.base import Source, Terms
 from personascan.study.case import Case, Level
 from personascan.study.comparisons import LeftOut
 from personascan.study.config import StudyConfig
+from personascan.study.frames import frame
 from personascan.study.order import STAGES
 from personascan.study.stages import where
 from personascan.study.stages.detection import Detector
 
 if TYPE_CHECKING:
+    import pandas
+
     from personascan.analysis.crossfit import HeldOut
     from personascan.analysis.detection import Detection
     from personascan.analysis.localisation import PlaceScan
@@ -164,14 +167,11 @@ class Study:
         (part,) = self.parts
         return part
 
-    def frame(self, name: str):
+    def frame(self, name: str) -> "pandas.DataFrame":
         """A table as a pandas DataFrame: "places" (or "layers"), "findings", "runs", "nodes", ...
 
-        Its rows begin with model and level. Raises InputError for a table that is none, and where
-        pandas is not installed (extra `frames`).
+        Its rows begin with model and level. Raises InputError for a table that is none.
         """
-        from personascan.study.frames import frame
-
         return frame(self, name)
 
 

@@ -14,12 +14,12 @@ from personascan.reading import read_json
 from personascan.sources.language.source import Reader
 from personascan.study.case import Case
 from personascan.study.config import StudyConfig
+from personascan.study.folder import RECORD, UNITS
 from personascan.study.opening import open_study
 from personascan.study.parts import ALL
 from personascan.study.stages.nodes import node_set
 from personascan.study.store import Store
 
-RECORD, UNITS = "study.json", "units"
 KINDS = ("found", "difference", "found difference")
 
 

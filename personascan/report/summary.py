@@ -1,42 +1,10 @@
-"""The tables of a study as files, and the summary for the terminal."""
-
-import csv
-import pathlib
+"""What a study found, for a terminal."""
 
 import numpy as np
 
-from personascan.study.frames import TABLES, frame, header_of, rows_of
 from personascan.study.results import Part, Study
 from personascan.study.stages.nodes import all_scans, scanned_part
-from personascan.visible import cell, visible
-
-LARGE = ("runs", "nodes")  # what goes to Parquet files where these are asked for
-
-
-def write_tables(study: Study, folder: pathlib.Path) -> None:
-    """A file for each table that has rows; some of them only where they were asked for."""
-    for name, table in TABLES.items():
-        rows = list(rows_of(table, study))
-        if not rows and not table.always:
-            continue
-        if study.config.tables == "parquet" and name in LARGE:
-            frame(study, name).to_parquet(folder / f"{name}.parquet", index=False)
-        else:
-            write_csv(folder / f"{name}.csv", header_of(table), rows)
-
-
-def write_csv(path: pathlib.Path, header, rows) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(header)
-        writer.writerows(map(shown, row) for row in rows)
-
-
-def shown(value) -> str:
-    """A cell: floats with enough digits to compare runs, empty where there is none."""
-    if isinstance(value, float | np.floating):
-        return "" if np.isnan(value) else f"{value:.6g}"
-    return cell(value) if isinstance(value, str) else str(value)
+from personascan.visible import visible
 
 
 def mean_deviation(values, digits: int = 2) -> str:

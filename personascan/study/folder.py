@@ -11,6 +11,7 @@ import os
 import pathlib
 import shlex
 import sys
+from collections.abc import Callable, Iterable
 
 from personascan.errors import InputError
 from personascan.files import PARTIAL, held, partial_of, real_place, sweep, unwritable
@@ -24,15 +25,14 @@ from personascan.hashes import (
 )
 from personascan.placing import MOVING, merged, move, moving, unfinished
 from personascan.reading import read_json
-from personascan.report.document import document, write_document
-from personascan.report.files import write_pages
-from personascan.report.tables import write_tables
 from personascan.study.config import StudyConfig
 from personascan.study.results import Study
 from personascan.study.run import journal
 from personascan.study.store import Store
+from personascan.study.tables import write_tables
 from personascan.visible import visible
 
+View = Callable[[Study], dict[str, bytes]]  # of a study, as files
 RECORD = "study.json"
 UNITS = "units"
 JOURNAL = "study.log"
@@ -180,22 +180,22 @@ def differences(a: dict, b: dict, prefix: str = "") -> list[str]:
     return found
 
 
-def write_study(study: Study, folder: pathlib.Path) -> None:
-    """Every file of the study, into a new folder. Raises InputError where there is no room."""
+def write_study(study: Study, folder: pathlib.Path, views: Iterable[View] = ()) -> None:
+    """Every file of the study, into a new folder: its record, its tables, and what views show.
+
+    Raises InputError where there is no room.
+    """
+    record = {"config": study.config.to_dict(), **study.provenance}
     try:
-        write_files(study, folder)
+        text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+        (folder / RECORD).write_text(text, encoding="utf-8")
+        write_tables(study, folder)
+        for view in views:
+            for name, content in view(study).items():
+                (folder / name).parent.mkdir(exist_ok=True)
+                (folder / name).write_bytes(content)
     except OSError as error:
         raise unwritable(study.config.out, error, "choose another --config.out") from error
-
-
-def write_files(study: Study, folder: pathlib.Path) -> None:
-    record = {"config": study.config.to_dict(), **study.provenance}
-    text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
-    (folder / RECORD).write_text(text, encoding="utf-8")
-    write_tables(study, folder)
-    content = document(study)
-    write_document(content, folder)
-    write_pages(content, folder)
 
 
 def put_in_place(partial: pathlib.Path, out: pathlib.Path, earlier: dict[str, list[str]]) -> None:

@@ -1,17 +1,19 @@
 """A study from its recipe to its folder."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import jax
 
 from personascan.processes import is_first
-from personascan.report.folder import (
+from personascan.study.config import StudyConfig
+from personascan.study.folder import (
+    View,
     refuse_other_study,
     study_folder,
     units_folder,
     write_study,
 )
-from personascan.study.config import StudyConfig
 from personascan.study.opening import open_study
 from personascan.study.plan import StudyPlan, plan_models
 from personascan.study.results import Study
@@ -21,31 +23,12 @@ from personascan.study.store import Store
 from personascan.study.study import study_results
 
 
-def run_study(config, *, jobs: int = 0, scheduler: str = "", replace: bool = False) -> Study | None:
-    """Run a study, or go on with one, and write its folder.
+def run_study(
+    config, *, jobs: int = 0, scheduler: str = "", replace: bool = False, views: Iterable[View] = ()
+) -> Study | None:
+    """As `personascan.run_study`, with other views of the study than its page, or none.
 
-    Every unit of work is kept in `config.out`/units (or `config.units`) as soon as it is done: a
-    study that was ended, however, goes on from there when it is run again.
-
-    Args:
-      config: a StudyConfig, or a recipe (ml_collections ConfigDict or nested dicts) of its fields.
-      jobs: processes of this machine; 0: one a core, or one where JAX has an accelerator.
-      scheduler: of a Dask cluster, such as "tcp://host:8786", whose workers then do the units (they
-        see the same folders; extra `cluster`); "": this machine.
-      replace: let the folder hold another study, and take its place.
-
-    Where `personascan.join` has made this process one of several, they extract the activations
-    together and stop there, None being returned: the same command, alone, goes on.
-
-    Returns:
-      Study. The folder `config.out` then holds study.json, places.csv, findings.csv, runs.csv,
-      nodes.csv, overlaps.csv (and heads.csv, where head_out was scanned), report.html,
-      report.json.gz, which it is made from, and report.md; these appear whole. And the finished
-      units, and study.log.
-
-    Raises:
-      InputError: any field, file, persona, model or sample size at fault, a folder that holds a
-        study with another configuration, a full disk, a worker that was ended from outside.
+    views: each gives {file: bytes} of a study, which are written into its folder as well.
     """
     config = as_config(config)
     if jax.process_count() > 1:
@@ -56,7 +39,7 @@ def run_study(config, *, jobs: int = 0, scheduler: str = "", replace: bool = Fal
         refuse_other_study(config, opened.provenance["sha256"], replace)
         with folder.opened() as store:
             found = study_results(opened, store, workers)
-            write_study(found, folder.partial)
+            write_study(found, folder.partial, views)
     return found
 
 
