@@ -16,6 +16,7 @@ from personascan.analysis.unlabelled import OUTLIERS, better_cluster
 from personascan.calibration.nodes import as_nodes
 from personascan.errors import InputError
 from personascan.scan.pvalues import as_matrix
+from personascan.scan.result import SignedNodes
 from personascan.scan.splits import check_seed
 
 LEAST = 2  # rows of each label in each half
@@ -144,7 +145,8 @@ def validate(
       place_ND: activations of one place, or features of any origin.
       positive_N: bool, True where a row belongs to H1.
       find_rows, judge_rows: whole numbers of rows, which share none.
-      columns_C: bool [D], or [2 D]: upper halves, then lower ones; either half is its node.
+      columns_C: the node set: bool [D], or SignedNodes (such as `Calibration.node_set()`), or
+        bool [2 D]: upper halves, then lower ones; either half is its node.
       seed: decides random sets, shuffles, resamples, forest and clusters.
       length_N: a length for each row.
       clusters_N: rows of one cluster are drawn again together, for the intervals.
@@ -300,6 +302,8 @@ def check_halves(find_rows, judge_rows, positive_N) -> tuple[np.ndarray, np.ndar
 
 def check_columns(columns_C, nodes: int) -> np.ndarray:
     """A mask of nodes or of half-nodes."""
+    if isinstance(columns_C, SignedNodes):
+        return columns_C.halves(nodes)
     columns_C = np.asarray(columns_C)
     if columns_C.dtype != bool or columns_C.shape not in ((nodes,), (2 * nodes,)):
         raise InputError(

@@ -24,8 +24,10 @@ from personascan.calibration.family import (
 from personascan.calibration.labellings import Labellings, draw_labellings
 from personascan.calibration.null import null_bytes, null_frequencies, null_scores
 from personascan.errors import InputError
+from personascan.places import Place, named_place
 from personascan.scan.options import ScanOptions
 from personascan.scan.pvalues import as_matrix
+from personascan.scan.result import SignedNodes
 from personascan.scan.runs import refuse_no_places
 from personascan.scan.splits import SplitPlan
 
@@ -88,9 +90,14 @@ class Calibration:
         """Family-wise p of each column over all columns of its place: [C]."""
         return node_rates.family_p(self.frequency_TC, self.plan.runs)
 
-    def node_set(self, q: float = NODE_Q) -> np.ndarray:
-        """Columns with q-value <= q, ascending (signed: D + node is a lower half)."""
-        return np.flatnonzero(self.q() <= q)
+    def node_set(self, q: float = NODE_Q) -> SignedNodes:
+        """The nodes with q-value <= q, each in its direction (both, where the tail is "two").
+
+        Its `high` and `low` are sorted ints; `q()` has the values of all columns.
+        """
+        chosen_C, sides = self.q() <= q, self.options.sides
+        both_C = (np.zeros_like(chosen_C),) * 2 if sides.mixed else ()
+        return SignedNodes(*map(np.flatnonzero, sides.split(chosen_C, *both_C)))
 
     def expected_false(self, threshold: float = 0.5) -> float:
         """Mean number of columns at or above the frequency under permuted labels."""
@@ -107,7 +114,9 @@ class Calibration:
         )
         if self.node_key is None:
             return found
-        return f"{found}; at {self.node_key} {len(self.node_set())} {kind} with q <= {NODE_Q:g}"
+        return (
+            f"{found}; at {self.node_key} {(self.q() <= NODE_Q).sum()} {kind} with q <= {NODE_Q:g}"
+        )
 
 
 def calibrate(
@@ -149,7 +158,8 @@ def calibrate(
         score ranked among all T + 1 labellings, and the least of these p-values is the statistic
         (arXiv 2206.12786). Its alphas are `alphas` where that is a sequence, else eight between
         0.01 (or the least attainable) and alpha_max in geometric steps.
-      nodes: the key (or index) of the place whose nodes are counted too; None: no nodes.
+      nodes: the key (or index) of the place whose nodes are counted too, a `Place` also by its
+        name ("resid_post 7 last"); None: no nodes.
       seed: of the permutations, splits and random starts; ties are broken by it and the key.
       score, tail, alpha_max, alpha_min, alphas, starts, ties: as in `scan_runs`; geometric alphas
         give the z of every attained one at half of the time (docs/scan.md).
@@ -172,8 +182,8 @@ def calibrate(
     if note := options.unattainable(plan.background):
         raise InputError(note)
     places = as_places(pool)
-    if nodes is not None and nodes not in list(places):
-        raise InputError(f"nodes = {nodes!r} is no place of the pool: {listed(places)}")
+    if nodes is not None:
+        nodes = key_of(places, nodes)
     labellings = draw_labellings(positive_N, plan, permutations, seed)
     if statistic == "mean":
         scores = [null_scores(matrix_at(places, key), labellings, runs, options) for key in places]
@@ -243,6 +253,17 @@ class Numbered(Mapping):
 
     def __len__(self):
         return len(self.sequence)
+
+
+def key_of(places, key):
+    """The key that names a place; a `Place` may be named by text. Raises InputError for none."""
+    keys = list(places)
+    if key in keys:
+        return key
+    if isinstance(key, str) and all(isinstance(known, Place) for known in keys):
+        layers = 1 + max(place.layer for place in keys)
+        return named_place(key, keys, layers, of="the pool")
+    raise InputError(f"{key!r} is no place of the pool: {listed(keys)}")
 
 
 def listed(places) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy.stats import norm
 
-from personascan.calibration.calibrate import as_places, listed
+from personascan.calibration.calibrate import as_places, key_of
 from personascan.calibration.exchangeable import Exchange, draw_exchanges, exchange_of
 from personascan.calibration.family import studentised
 from personascan.calibration.node_tests import TIE, Nodes, effect_of, node_tests
@@ -143,9 +143,7 @@ class Located(PlaceTests):
 
     def nodes(self, key=None) -> Nodes:
         """The nodes of a place, by default of the best. Raises InputError for no place."""
-        key = self.keys[self.best] if key is None else key
-        if key not in self.keys:
-            raise InputError(f"{key!r} is no place of the pool: {listed(self.keys)}")
+        key = self.keys[self.best] if key is None else key_of(self.keys, key)
         return node_tests(f"place {key} of the pool", self.places[key], self.labels)
 
     def __repr__(self) -> str:

@@ -44,7 +44,8 @@ def individual_scan(
       compat: test the published code's p-values (needs a grid or a sequence).
 
     Returns:
-      IndividualScan with score, alpha and size [N], and `nodes(row)`, `high(row)`, `low(row)`.
+      IndividualScan with score, alpha and size [N]; `row(i)` is the node set of row i, whose
+      `high` and `low` are the numbers of its nodes.
 
     Raises:
       InputError: as `empirical_pvalues`, and for alphas outside (0, 1) or an unknown score.
@@ -78,8 +79,8 @@ def scan_alone(
         score=score_N,
         alpha=np.where(some_N, alphas_A[best_N], np.nan),
         size=np.where(some_N, size_N, 0),
-        high_ND=high_ND,
-        low_ND=low_ND,
+        high_level_ND=high_ND,
+        low_level_ND=low_ND,
         best_level_N=np.where(some_N, best_N, -1).astype(np.int32),
         note=options.unattainable(sizes_G),
     )

@@ -102,7 +102,7 @@ def scan_pool(pool, background_RN, evaluation_RN, options: ScanOptions, **chosen
         layer_ND = as_matrix(f"layer {key} of the pool", layer)
         if len(layer_ND) != n_pool:
             raise InputError(f"the masks cover {n_pool} rows but layer {key} has {len(layer_ND)}")
-        if not keyed and results and layer_ND.shape[1] != results[0].high.shape[1]:
+        if not keyed and results and layer_ND.shape[1] != results[0].high_LRD.shape[1]:
             raise InputError(
                 f"layer {key} has {layer_ND.shape[1]} nodes, unlike layer 0; pools of several "
                 "widths are mappings {key: [rows, nodes]}"
@@ -261,15 +261,5 @@ def group_scan(
         seed=seed,
         compat=compat,
     )
-    made_S = ~np.isnan(found.start_scores[0, 0])
-    return ScanResult(
-        score=float(found.score[0, 0]),
-        alpha=float(found.alpha[0, 0]),
-        rows=np.flatnonzero(found.rows[0, 0]) - n,
-        high=np.flatnonzero(found.high[0, 0]),
-        low=np.flatnonzero(found.low[0, 0]),
-        start_scores=found.start_scores[0, 0, made_S],
-        start_alphas=found.start_alphas[0, 0, made_S],
-        at_smallest_alpha=bool(found.at_smallest_alpha[0, 0]),
-        note=found.note,
-    )
+    best = found.run(0, 0)
+    return dataclasses.replace(best, rows=best.rows - n)

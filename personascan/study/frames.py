@@ -97,7 +97,7 @@ def run_rows(part: Part):
         starts_R = (~np.isnan(runs.start_scores[0])).sum(-1)
         for r in range(len(scan.precision_R)):
             returned = [ids[scan.rows[i]] for i in np.flatnonzero(runs.rows[0, r])]
-            high, low = (np.flatnonzero(half[0, r]) for half in (runs.high, runs.low))
+            high, low = (np.flatnonzero(half[0, r]) for half in (runs.high_LRD, runs.low_LRD))
             yield (
                 *place_cells(scan.place), name, part_of(scan), part.wording[name][0], r,
                 runs.score[0, r], runs.alpha[0, r], int(runs.at_smallest_alpha[0, r]),

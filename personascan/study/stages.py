@@ -256,8 +256,13 @@ def localisation(rows, place, chosen, positive_N, clusters_N, plan: Localisation
     place_ND = rows.array()[chosen]
     found = scan_place(place, place_ND, positive_N[chosen], chosen, plan, seed, clusters_N)
     arrays = {name: getattr(found, name) for name in SCAN_ARRAYS}
-    arrays |= {f"runs_{name}": getattr(found.runs, name) for name in ARRAYS}
+    arrays |= {stored_as(name): getattr(found.runs, name) for name in ARRAYS}
     return {"auroc": found.auroc, "halves": found.halves, "note": found.runs.note}, arrays
+
+
+def stored_as(name: str) -> str:
+    """The name on disk of an array of `RunScans`: without its shape letters, as ever."""
+    return f"runs_{name.removesuffix('_LRD')}"
 
 
 def scanned_in(work: Work) -> np.ndarray:
@@ -268,7 +273,7 @@ def scanned_in(work: Work) -> np.ndarray:
 
 def scan_of(place, work: Work, result: Result, choice=None, mixture: str = "") -> PlaceScan:
     arrays, values = result.arrays, result.values
-    runs = RunScans(**{name: arrays[f"runs_{name}"] for name in ARRAYS}, note=values["note"])
+    runs = RunScans(**{name: arrays[stored_as(name)] for name in ARRAYS}, note=values["note"])
     return PlaceScan(
         place=place, runs=runs, auroc=values["auroc"], halves=values["halves"], choice=choice,
         samples=work.arguments[5].runs, mixture=mixture, scanned_N=scanned_in(work),
