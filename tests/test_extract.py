@@ -3,6 +3,7 @@ import pytest
 from tiny_models import save_tiny_llama
 
 import personascan
+from personascan.sources.store import read_array
 
 
 def statements(count=25):
@@ -31,7 +32,7 @@ def test_every_layer_of_every_statement_matches_transformers_alone(model):
         "resid_post": ["resid_post 0", "resid_post 1", "resid_post 2"],
         "final_norm": ["final_norm"],
     }
-    ours = np.concatenate([found.arrays["resid_post", "last"], found.arrays["final_norm", "last"]])
+    ours = np.concatenate([found.stacks["resid_post", "last"], found.stacks["final_norm", "last"]])
     assert ours.shape == (4, 25, 48)
     assert ours.dtype == np.float32
     for i, s in enumerate(statements()):
@@ -47,7 +48,7 @@ def test_every_layer_of_every_statement_matches_transformers_alone(model):
 
 def test_the_role_is_part_of_the_prompt(model):
     system, user = (
-        personascan.extract(model, statements(4), role=r, progress=False).arrays[
+        personascan.extract(model, statements(4), role=r, progress=False).stacks[
             "resid_post", "last"
         ]
         for r in ("system", "user")
@@ -58,7 +59,7 @@ def test_the_role_is_part_of_the_prompt(model):
 def test_bfloat16_is_close(model):
     half = personascan.load_model(model.source, dtype="bfloat16")
     full, found = (
-        personascan.extract(m, statements(4), progress=False).arrays["resid_post", "last"]
+        personascan.extract(m, statements(4), progress=False).stacks["resid_post", "last"]
         for m in (model, half)
     )
     assert found.dtype == np.float32
@@ -114,7 +115,7 @@ def test_activations_survive_the_disk(model, tmp_path):
     again = personascan.Activations.load(path)
     assert (again.ids, again.layer_names) == (found.ids, found.layer_names)
     np.testing.assert_array_equal(
-        again.arrays["resid_post", "last"], found.arrays["resid_post", "last"]
+        again.stacks["resid_post", "last"], found.stacks["resid_post", "last"]
     )
     assert [p.name for p in path.parent.iterdir()] == ["a.npz"]
     link = tmp_path / "link.npz"
@@ -136,6 +137,6 @@ def test_activations_survive_the_disk(model, tmp_path):
         personascan.Activations.load(tmp_path / "other.npz")
     np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(personascan.InputError, match=r"cannot be read as a \.npy file"):
-        personascan.read_array(tmp_path / "objects.npy")
+        read_array(tmp_path / "objects.npy")
     with pytest.raises(personascan.InputError, match="several arrays"):
-        personascan.read_array(tmp_path / "other.npz")
+        read_array(tmp_path / "other.npz")
