@@ -8,8 +8,10 @@ Letters: P places, T permutations (index 0 of T + 1 is observed), R runs, N rows
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from personascan.calibration import nodes as node_rates
 from personascan.calibration.family import (
@@ -28,7 +30,7 @@ from personascan.places import Place, named_place
 from personascan.scan.options import ScanOptions
 from personascan.scan.pvalues import as_matrix
 from personascan.scan.result import SignedNodes
-from personascan.scan.runs import refuse_no_places
+from personascan.scan.runs import Pool, refuse_no_places
 from personascan.scan.splits import SplitPlan
 
 STATISTICS = ("mean", "min_alpha")
@@ -41,13 +43,13 @@ NODE_Q = 0.1
 class Calibration:
     """A comparison beside its permutations, at every place of a family."""
 
-    keys: tuple  # of the places, in the pool's order
+    keys: tuple[Any, ...]  # of the places, in the pool's order
     statistic_PT: np.ndarray  # [P, T + 1]: of the observed labels, then of every permutation
     z_PT: np.ndarray  # [P, T + 1]: studentised by each place's own T + 1 values
     p: np.ndarray  # [P]: permutation p of each place by itself
     p_family: np.ndarray  # [P]: adjusted for the search over all places, single step
     p_step_down: np.ndarray  # [P]: the same, step-down
-    node_key: object  # the place whose nodes were counted; None: none
+    node_key: Any  # the place whose nodes were counted; None: none
     frequency_TC: np.ndarray = field(repr=False)  # [T + 1, C]: selection frequency of its columns
     options: ScanOptions = field(repr=False)
     plan: SplitPlan = field(repr=False)
@@ -120,21 +122,21 @@ class Calibration:
 
 
 def calibrate(
-    pool,
-    positive_N,
+    pool: Pool,
+    positive_N: npt.ArrayLike,
     plan: SplitPlan,
     *,
     permutations: int = 200,
     runs: int = STATISTIC_RUNS,
     statistic: str = "mean",
-    nodes=None,
+    nodes: Any = None,
     seed: int = 0,
     score: str = "bj",
     tail: str = "signed",
     alpha_max: float = 0.5,
     alpha_min: float = 0.0,
-    alphas="log",
-    starts=1,
+    alphas: str | npt.ArrayLike = "log",
+    starts: int | str | npt.ArrayLike = 1,
     ties: str = "whole",
 ) -> Calibration:
     """The scan's own score beside permuted labels; where labels are known, use `locate` instead.
@@ -149,7 +151,7 @@ def calibrate(
 
     Args:
       pool: activations [P, N, D], [N, D], a sequence of [N, D], or a mapping {key: [N, D]} of any
-        widths: the places of the family.
+        widths, such as what `extract` returns: the places of the family.
       positive_N: bool, True where a row belongs to H1.
       plan: sample sizes; `plan.runs` runs of one start for the selection frequency.
       permutations: T; the smallest p is 1/(T + 1).

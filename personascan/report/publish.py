@@ -21,7 +21,13 @@ from personascan.study.store import Store
 from personascan.study.study import study_results
 
 
-def run_study(config, *, jobs: int = 0, scheduler: str = "", replace: bool = False) -> Study | None:
+def run_study(
+    config: Any,
+    *,
+    jobs: int = 0,
+    scheduler: str = "",
+    replace: bool = False,
+) -> Study | None:
     """Run a study, or go on with one, and write its folder.
 
     Every unit of work is kept in `config.out`/units (or `config.units`) as soon as it is done: a
@@ -77,7 +83,7 @@ def extract_study(config: StudyConfig, replace: bool) -> None:
                 extract_together(source, store)
 
 
-def plan_study(config, *, jobs: int = 0) -> StudyPlan:
+def plan_study(config: Any, *, jobs: int = 0) -> StudyPlan:
     """What a study will take, before its models are loaded. Raises InputError as `run_study`.
 
     Args:
@@ -86,7 +92,7 @@ def plan_study(config, *, jobs: int = 0) -> StudyPlan:
     return plan_models(as_config(config), Workers(jobs))
 
 
-def study_status(config, *, jobs: int = 0) -> Status:
+def study_status(config: Any, *, jobs: int = 0) -> Status:
     """What of a study is done and what remains. Raises InputError as `run_study`; writes nothing.
 
     Args:

@@ -5,6 +5,7 @@ the inputs and the levels of all rows, only a few blocks are ever held.
 """
 
 import numpy as np
+import numpy.typing as npt
 
 from personascan.errors import InputError
 from personascan.scan.counts import over_blocks, over_even_blocks
@@ -17,15 +18,15 @@ from personascan.scan.thresholds import step_levels, tail_steps
 
 
 def individual_scan(
-    background_BD,
-    evaluation_ND,
+    background_BD: npt.ArrayLike,
+    evaluation_ND: npt.ArrayLike,
     *,
     score: str = "bj",
     tail: str = "signed",
     alpha_max: float = 0.5,
     alpha_min: float = 0.0,
-    alphas="exact",
-    background_groups=None,
+    alphas: str | npt.ArrayLike = "exact",
+    background_groups: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
     compat: bool = False,
 ) -> IndividualScan:
     """The best node set of every evaluation row, exactly.

@@ -8,6 +8,7 @@ labellings.
 """
 
 import numpy as np
+import numpy.typing as npt
 
 from personascan.scan.options import ScanOptions
 from personascan.scan.pvalues import check_pair, empirical_pvalues
@@ -17,14 +18,14 @@ LEVELS = 24  # alphas of a labelled statistic, in geometric steps
 
 
 def node_scan(
-    background,
-    evaluation,
+    background: npt.ArrayLike,
+    evaluation: npt.ArrayLike,
     *,
     score: str = "bj",
     tail: str = "signed",
     alpha_max: float = 0.5,
     alpha_min: float = 0.0,
-    alphas="exact",
+    alphas: str | npt.ArrayLike = "exact",
 ) -> NodeScan:
     """The best nodes for given rows: exact, over every alpha that the background attains.
 

@@ -4,6 +4,7 @@ C counts the columns that were scanned: D nodes, or with signed tails D upper an
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -117,7 +118,7 @@ class ScanResult(SignedNodes):
         at_best_S = np.isclose(self.start_scores, self.score, rtol=1e-6)
         return len(np.unique(self.start_alphas[at_best_S]))  # NaN, of an empty subset, is one
 
-    def record(self) -> dict:
+    def record(self) -> dict[str, Any]:
         """The subset as JSON holds it."""
         return {
             "score": self.score,

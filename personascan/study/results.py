@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,6 +30,9 @@ from personascan.study.course import Case, Topic, crossed
 from personascan.study.effects import Crossed, TestedEffects, crossed_effects, tested_effects
 from personascan.study.intervened import read_tested
 from personascan.study.splits import chance_sizes
+
+if TYPE_CHECKING:
+    import pandas
 
 
 @dataclass(frozen=True)
@@ -145,7 +149,7 @@ class Study:
 
     config: StudyConfig
     parts: list[Part]
-    provenance: dict  # versions, platform, hashes of the inputs
+    provenance: dict[str, Any]  # versions, platform, hashes of the inputs
 
     def differences(self) -> Iterator[tuple[Part, Part, str, Detector, Difference]]:
         """Every later network of a level beside the first, on the same rows, in every way."""
@@ -162,7 +166,7 @@ class Study:
         (part,) = self.parts
         return part
 
-    def frame(self, name: str):
+    def frame(self, name: str) -> "pandas.DataFrame":
         """A table as a pandas DataFrame: "places" (or "layers"), "findings", "runs", "nodes", ...
 
         Its rows begin with model and level. Raises InputError for a table that is none, and where

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import pathlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jax
@@ -44,7 +45,7 @@ class Writing:
 
 def generate(
     model: LanguageModel,
-    prompts: list[Prompt],
+    prompts: Sequence[Prompt],
     writing: Writing,
     *,
     editing: Editing | None = None,
