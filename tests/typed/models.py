@@ -1,3 +1,4 @@
+# pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 """What a user writes about models and studies, for mypy and pyright: nothing is unknown."""
 
 import pathlib
@@ -31,12 +32,14 @@ def extraction(folder: pathlib.Path) -> None:
     activations.save(folder / "a.npz")
     assert_type(personascan.Activations.load("a.npz"), personascan.Activations)
     print(personascan.locate(activations, positive).summary())
-    plan = personascan.SplitPlan(60, 20, 20)
-    print(personascan.calibrate(activations, positive, plan).summary())
-    masks = personascan.draw_splits(positive, plan, 0)
+    splits = personascan.SplitPlan(60, 20, 20)
+    print(personascan.calibrate(activations, positive, splits).summary())
+    masks = personascan.draw_splits(positive, splits, 0)
     by_place = personascan.scan_runs(activations, *masks)
     assert_type(by_place, dict[personascan.Place, personascan.RunScans])
-    print(personascan.plan_extraction("path/to/model", statements).summary())
+    plan = personascan.plan_extraction("path/to/model", statements)
+    assert_type(plan, personascan.ExtractionPlan)
+    print(plan.summary(), plan.flops)
 
 
 def writing(model: personascan.LanguageModel) -> None:
@@ -55,6 +58,7 @@ def writing(model: personascan.LanguageModel) -> None:
         model, again, ["How are you?"], [-4, 0, 4], personascan.Writing(), options=reader.options
     )
     assert_type(texts, list[list[str]])
+    assert_type(reader.options, personascan.PromptOptions)
     personascan.write_direction(pathlib.Path("optimism.gguf"), direction, model, overwrite=True)
 
 
@@ -76,3 +80,9 @@ def processes() -> None:
         personascan.load_model("nothing")
     except personascan.InputError as error:
         print(error, personascan.__version__)
+
+
+def names_that_are_none() -> None:
+    """A slip is told, and so is what only scripts need: neither is taken for a module."""
+    print(personascan.extrct)  # type: ignore[attr-defined]
+    print(personascan.whole_file)  # type: ignore[attr-defined]

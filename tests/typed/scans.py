@@ -1,3 +1,4 @@
+# pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 """What a user writes about scans and tests of arrays, for mypy and pyright: nothing is unknown."""
 
 from collections.abc import Mapping
@@ -19,10 +20,13 @@ def scans(background: Floats, evaluation: jax.Array, masks: npt.NDArray[np.bool_
     print(found.score, found.alpha, found.rows.tolist(), found.high.tolist(), found.nodes.size)
     print(found.summary(), found.tails.tolist(), found.record())
     alone = personascan.individual_scan(background, evaluation, tail="two", alphas="grid")
+    assert_type(alone, personascan.IndividualScan)
+    assert_type(alone.row(0), personascan.NodeScan)
     print(alone.score.max(), alone.row(0).high.tolist(), alone.summary())
     nodes = personascan.node_scan(background, evaluation)
     print(nodes.score, nodes.low.tolist(), nodes.summary())
     p = personascan.empirical_pvalues(background.tolist(), evaluation, tail="signed")
+    assert_type(p, personascan.PValueRange)
     print(p.p_min.shape, p.p_max.min())
     runs = personascan.scan_runs([background, -background], masks, ~masks, seed=1)
     assert_type(runs, personascan.RunScans)
@@ -31,6 +35,7 @@ def scans(background: Floats, evaluation: jax.Array, masks: npt.NDArray[np.bool_
     several = personascan.scan_runs({"a": background, "b": evaluation}, masks, ~masks)
     assert_type(several, dict[str, personascan.RunScans])
     published = personascan.read_deepscan_output("runs.txt")
+    assert_type(published, personascan.PublishedRuns)
     print(published.score.mean(), published.rows_RN(50).shape, published.summary())
 
 
@@ -69,6 +74,8 @@ def analyses(rows: Floats, positive: npt.NDArray[np.bool_], texts: list[str]) ->
     one, other = np.zeros((2, rows.shape[1]), bool)
     validation = personascan.validate(rows, positive, find, judge, one, seed=1)
     assert_type(validation, personascan.Validation)
+    judging = personascan.ValidationPlan(random_sets=5)
+    print(personascan.validate(rows, positive, find, judge, one, judging, seed=1).beaten)
     print(validation.judged["found nodes"].auroc, validation.p_random, validation.claim.low)
     chance = personascan.split_sizes(rows, personascan.split_labels(len(rows), 0), 99, 0)
     print(personascan.sets_of_size(chance, 5, 0).shape)
