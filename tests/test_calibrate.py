@@ -43,6 +43,16 @@ def test_a_planted_place_is_found_and_its_half_nodes():
     assert "half-nodes with q <= 0.1" in found.summary()
 
 
+@pytest.mark.parametrize(("tail", "high", "low"), [("two", 6, 6), ("right", 6, 0), ("left", 0, 6)])
+def test_a_node_set_has_the_direction_that_its_tail_looks_at(tail, high, low):
+    """Two-sided, both: the runs do not say which."""
+    side = -1 if tail == "left" else 1
+    chosen = calibrate(side * np.array(pool(3.0)), nodes=1, tail=tail).node_set()
+    assert len(chosen.high[chosen.high < 6]) == high
+    assert len(chosen.low[chosen.low < 6]) == low
+    assert set(chosen.tails) == {{"two": "both"}.get(tail, tail)}
+
+
 def test_pools_may_be_mappings_of_any_widths():
     """Keys are the places', and a place's numbers do not depend on its company."""
     layers = pool(1.0, nodes=12)

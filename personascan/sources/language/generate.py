@@ -34,7 +34,7 @@ class Writing:
     top_p: float = 1.0  # sample among the likeliest that together have this probability
     seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.new_tokens < 1:
             raise InputError(f"new_tokens = {self.new_tokens}; use at least 1")
         if not 0 <= self.temperature < np.inf:
