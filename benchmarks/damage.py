@@ -48,7 +48,7 @@ class Workplace:
     def is_expected(self, out: pathlib.Path) -> bool:
         found = Activations.load(out)
         return found.ids == self.expected.ids and all(
-            np.array_equal(found.arrays[key], array) for key, array in self.expected.arrays.items()
+            np.array_equal(found.stacks[key], array) for key, array in self.expected.stacks.items()
         )
 
 

@@ -135,7 +135,7 @@ def measure_memory(source: str, statements: list[Statement], dtype: str) -> dict
         "memory": dtype,
         "parameters_MB": round(parameters / 1e6),
         "batch_activations_MB": round(batch / 1e6),  # every layer at every token of a batch
-        "result_MB": round(sum(a.nbytes for a in found.arrays.values()) / 1e6),
+        "result_MB": round(sum(a.nbytes for a in found.stacks.values()) / 1e6),
         "peak_loading_MB": round(loaded / 1e6),
         "peak_MB": round((resident("VmHWM") - before) / 1e6),
         "bound_MB": round((parameters + 3 * batch) / 1e6),

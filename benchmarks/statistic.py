@@ -67,7 +67,7 @@ def measure_statistic(
     places = chosen_places(
         ("resid_post",), loaded.config.layers, range(0, loaded.config.layers, every), (position,)
     )
-    kept = extract(loaded, chosen, sites=("resid_post",), positions=(position,)).arrays
+    kept = extract(loaded, chosen, sites=("resid_post",), positions=(position,)).stacks
     groups = {s.persona: [t for t in chosen if t.persona == s.persona] for s in chosen}
     for comparison in comparisons(2, groups):
         rows = np.array([i for i, s in enumerate(chosen) if s.persona == comparison.name])

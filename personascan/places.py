@@ -61,7 +61,7 @@ def layer_number(layer: int | str, layers: int) -> int:
     return round(min(int(share), 100) / 100 * (layers - 1))
 
 
-def named_place(text: str, places: list[Place], layers: int) -> Place:
+def named_place(text: str, places: list[Place], layers: int, of: str = "this study") -> Place:
     """The place that a text names: "resid_post 7 last", "resid_post 50% last"; the position where
     there are several. A place whose own name is that text, whatever that holds, comes first.
 
@@ -81,7 +81,7 @@ def named_place(text: str, places: list[Place], layers: int) -> Place:
             return place
     known = list(map(str, places))
     shown = "; ".join(known if len(known) < 6 else [*known[:3], "...", known[-1]])
-    raise InputError(f"{text!r} is no place of this study; it has {shown}")
+    raise InputError(f"{text!r} is no place of {of}; there are {shown}")
 
 
 def lines_of(places) -> dict[tuple, list[Place]]:

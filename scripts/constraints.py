@@ -2,10 +2,10 @@
 
     python scripts/constraints.py python3.11 python3.12 python3.13 [--check]
 
-Installs the project with its extras `test`, `verify` and `browser` in a fresh environment for each
-Python and writes what pip took; then installs `.[test]` with these constraints, again in fresh
-environments. --check does the second half alone. Exit code 1 if an install fails or takes anything
-else.
+Installs the project with its extras `test`, `lint`, `verify` and `browser` in a fresh environment
+for each Python and writes what pip took; then installs `.[test,lint]` with these constraints, again
+in fresh environments. --check does the second half alone. Exit code 1 if an install fails or takes
+anything else.
 
 A release of torch may be built with or without CUDA: its version stands without the build, and the
 CUDA packages, whose versions torch itself fixes, are left out. So one file serves either build.
@@ -71,10 +71,10 @@ def main() -> None:
     if not pythons:
         sys.exit(__doc__)
     if "--check" not in sys.argv:
-        taken = dict(install(python, "-e", ".[test,verify,browser]") for python in pythons)
+        taken = dict(install(python, "-e", ".[test,lint,verify,browser]") for python in pythons)
         FILE.write_text(constraints(taken))
     for python in pythons:
-        minor, versions = install(python, "-c", FILE.name, "-e", ".[test]")
+        minor, versions = install(python, "-c", FILE.name, "-e", ".[test,lint]")
         differ = sorted(dict(versions.items() - expected(minor).items()))
         if differ:
             sys.exit(f"Python {minor}: {', '.join(differ)} not as in {FILE.name}")

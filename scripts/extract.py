@@ -47,8 +47,9 @@ define_processes()
 
 
 def main(_) -> None:
-    from personascan.files import hold_folder
+    from personascan.files import hold_folder, whole_file
     from personascan.processes import is_first
+    from personascan.sharding import parse_mesh
     from personascan.visible import visible
 
     if not OUT.value and not DRY_RUN.value:
@@ -69,16 +70,16 @@ def main(_) -> None:
         return
     is_file, place = OUT.value.endswith(".npz"), contextlib.nullcontext()
     if is_first() and is_file:
-        place = personascan.whole_file(OUT.value, overwrite=OVERWRITE.value)
+        place = whole_file(OUT.value, overwrite=OVERWRITE.value)
     elif is_first():
         place = hold_folder(OUT.value)
-    mesh = personascan.parse_mesh(MESH.value)
+    mesh = parse_mesh(MESH.value)
     with place as file:
         model = personascan.load_model(MODEL.value, dtype=DTYPE.value, mesh=mesh, cache=CACHE.value)
         found = personascan.extract(model, statements, out=None if is_file else OUT.value, **chosen)
         if file:
             found.write(file)
-    for (site, position), array in found.arrays.items() if is_first() else ():
+    for (site, position), array in found.stacks.items() if is_first() else ():
         rows = "tokens" if position == "all" else "statements"
         print(f"{visible(OUT.value)}: {site}/{position} {array.shape} (layers, {rows}, nodes)")
 

@@ -14,6 +14,7 @@ import time
 from absl import flags
 
 import personascan
+from personascan.files import whole_file
 from personascan.visible import visible
 
 FOLDER = pathlib.Path(__file__).resolve().parents[1] / "docs" / "notebooks"
@@ -55,7 +56,7 @@ def main(_) -> None:
         for cell in notebook.cells:
             cell.metadata = nbformat.from_dict({})
         path = pathlib.Path(OUT.value) / known[name].name
-        with personascan.whole_file(path, overwrite=True) as file:
+        with whole_file(path, overwrite=True) as file:
             file.write((nbformat.writes(notebook) + "\n").encode())
         print(f"{visible(str(path))}: {time.monotonic() - begun:.0f} s", flush=True)
 

@@ -8,10 +8,11 @@ from personascan.command import run  # first: a signal is answered from here on
 from absl import flags
 
 import personascan
+from personascan.report.redraw import FORMATS
 from personascan.visible import visible
 
 STUDY = flags.DEFINE_string("study", None, "The folder of a study (its --config.out).")
-FORMAT = flags.DEFINE_enum("format", "html", list(personascan.FORMATS), "What to make.")
+FORMAT = flags.DEFINE_enum("format", "html", list(FORMATS), "What to make.")
 COMPARE = flags.DEFINE_list("compare", [], "Folders of studies to set side by side, with commas.")
 TEXTS = flags.DEFINE_bool("texts", True, "Show what the rows say; --notexts: their ids.")
 OUT = flags.DEFINE_string(

@@ -36,10 +36,12 @@ OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace these files if they a
 
 
 def main(_) -> None:
+    from personascan.interventions.steering import parse_strengths, side_by_side
+
     writing = personascan.Writing(
         NEW_TOKENS.value, TEMPERATURE.value, TOP_K.value, TOP_P.value, SEED.value
     )
-    strengths = personascan.parse_strengths(STRENGTH.value)
+    strengths = parse_strengths(STRENGTH.value)
     reader, direction = personascan.found_direction(
         STUDY.value, COMPARISON.value, kind=KIND.value, half=HALF.value, place=PLACE.value,
         nodes=NODES.value, model=MODEL.value, level=LEVEL.value, units=UNITS.value,
@@ -62,7 +64,7 @@ def main(_) -> None:
     for prompt, of_strengths in zip(PROMPT.value, texts, strict=True):
         headings = [f"{visible(direction.name)} {strength:+g}" for strength in strengths]
         print(f"\n> {visible(prompt)}\n")
-        print(personascan.side_by_side(of_strengths, headings, width))
+        print(side_by_side(of_strengths, headings, width))
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ AGAIN = f"{shlex.quote(sys.executable)} {shlex.join(sys.argv)}"
 
 
 def main(_) -> None:
+    from personascan.report.tables import summary_table
+
     if DRY_RUN.value:
         print(personascan.plan_study(CONFIG.value, jobs=JOBS.value).summary())
         return
@@ -41,7 +43,7 @@ def main(_) -> None:
     if study is None:
         print("the activations are there; the same command without other processes goes on")
         return
-    print(personascan.summary_table(study))
+    print(summary_table(study))
     seconds = time.perf_counter() - began
     print(f"\n{visible(study.config.out)}/report.html shows these numbers ({seconds:.0f} s).")
 

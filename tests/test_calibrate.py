@@ -29,13 +29,28 @@ def test_a_planted_place_is_found_and_its_half_nodes():
     assert found.best == 1
     assert found.p[1] == found.p_family[1] == found.p_step_down[1] == 1 / 20
     assert found.null.shape == (2, 19)
-    assert set(range(6)) <= set(found.node_set())
+    chosen = found.node_set()
+    assert set(range(6)) <= set(chosen.high)
+    halves = np.flatnonzero(chosen.halves(12))
+    np.testing.assert_array_equal(halves, np.r_[chosen.high, 12 + chosen.low])
+    np.testing.assert_array_equal(halves, np.flatnonzero(found.q() <= 0.1))
     q = found.q()
     assert q.shape == (24,)
+    assert calibrate(pool(3.0)).node_set().nodes.size == 0  # no nodes were counted
     assert q[:6].max() < 0.1 < q[6:].min()  # the lower halves of the planted nodes too
     assert found.node_p_family()[:6].max() < 0.2 < found.node_p_family()[6:].min()
     assert "highest at 1 (mean score" in found.summary()
     assert "half-nodes with q <= 0.1" in found.summary()
+
+
+@pytest.mark.parametrize(("tail", "high", "low"), [("two", 6, 6), ("right", 6, 0), ("left", 0, 6)])
+def test_a_node_set_has_the_direction_that_its_tail_looks_at(tail, high, low):
+    """Two-sided, both: the runs do not say which."""
+    side = -1 if tail == "left" else 1
+    chosen = calibrate(side * np.array(pool(3.0)), nodes=1, tail=tail).node_set()
+    assert len(chosen.high[chosen.high < 6]) == high
+    assert len(chosen.low[chosen.low < 6]) == low
+    assert set(chosen.tails) == {{"two": "both"}.get(tail, tail)}
 
 
 def test_pools_may_be_mappings_of_any_widths():
@@ -72,7 +87,7 @@ def test_the_observed_statistic_is_the_mean_over_runs_of_the_first_labelling():
     for fewer, more in zip(labellings.masks(2), many, strict=True):
         np.testing.assert_array_equal(more.reshape(20, 6, -1)[:, :2].reshape(40, -1), fewer)
     frequent = personascan.scan_runs(pool_LND[1], *many, starts=1)
-    high, low = (side[0, :6].mean(0) for side in (frequent.high, frequent.low))
+    high, low = (side[0, :6].mean(0) for side in (frequent.high_LRD, frequent.low_LRD))
     np.testing.assert_allclose(found.frequency, np.r_[high, low], rtol=1e-6)
 
 

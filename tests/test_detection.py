@@ -141,7 +141,7 @@ def test_options_as_a_record_are_the_keywords(score):
     asked = {"score": score, "tail": "right", "alpha_max": 0.3, "alpha_min": 0.05}
     one = personascan.individual_scan(*both, **asked, background_groups=labels)
     other = scan_alone(*both, ScanOptions(**asked), background_groups=labels)
-    for name in ("score", "alpha", "size", "high_ND", "low_ND"):
+    for name in ("score", "alpha", "size", "high_level_ND", "low_level_ND"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
 
 

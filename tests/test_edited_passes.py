@@ -228,13 +228,14 @@ from personascan.interventions.passes import edited_passes
 from personascan.interventions.ways import UNEDITED, Way, shifted
 from personascan.sources.language.generate import Writing, generate
 from personascan.sources.language.prompts import Prompt
+from personascan.sharding import parse_mesh
 rng = np.random.default_rng(0)
 prompts = [Prompt(rng.integers(3, 259, n).tolist(), 2, n - 1) for n in (9, 9, 9)]
 shifts = rng.normal(size=(3, 48))
 ways = [UNEDITED] + [Way("w", "", changes={("resid_post", 1): shifted(s)}) for s in shifts]
 found = []
 for mesh in ("", "1x2", "2x1"):
-    model = personascan.load_model(sys.argv[1], mesh=personascan.parse_mesh(mesh))
+    model = personascan.load_model(sys.argv[1], mesh=parse_mesh(mesh))
     for outcome in (Margin(4, 7), SideEffects()):
         found.append(edited_passes(model, prompts, ways, outcome))
     found.append(np.array(generate(model, prompts, Writing(8), stop=())))

@@ -92,7 +92,7 @@ def test_first_and_means_are_those_of_each_text_alone(model):
             state_TD = state_BTD[0]
             wanted = (state_TD[0], state_TD.mean(0), state_TD[1:-1].mean(0), state_TD[-2])
             for position, expected in zip(positions, wanted, strict=True):
-                own = found.arrays["resid_post", position][layer, row]
+                own = found.stacks["resid_post", position][layer, row]
                 error = np.linalg.norm(own - expected) / np.linalg.norm(expected)
                 assert error <= 1e-5, (position, layer, text)
 
@@ -261,7 +261,7 @@ def test_the_mean_of_minilm_normalised_is_its_sentence_embedding(minilm):
     found = personascan.extract(
         model, STATEMENTS, sites=("final_norm",), positions=("mean",), role="none", progress=False
     )
-    mean = found.arrays["final_norm", "mean"][0]
+    mean = found.stacks["final_norm", "mean"][0]
     ours = mean / np.linalg.norm(mean, axis=1, keepdims=True)
     assert np.linalg.norm(ours - expected, axis=1).max() <= 1e-5
     assert np.linalg.norm(expected[0] - expected[1]) > 0.1

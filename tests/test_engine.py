@@ -112,9 +112,9 @@ def test_signed_is_to_the_bit_the_right_tail_of_the_nodes_and_their_negatives(st
     signed = personascan.scan_runs(pool, *masks, tail="signed", starts=starts)
     doubled = np.concatenate([pool, -pool], axis=1)
     right = personascan.scan_runs(doubled, *masks, tail="right", starts=starts)
-    halves = np.concatenate([signed.high, signed.low], axis=-1)
-    np.testing.assert_array_equal(halves, right.high)
-    assert not right.low.any()
+    halves = np.concatenate([signed.high_LRD, signed.low_LRD], axis=-1)
+    np.testing.assert_array_equal(halves, right.high_LRD)
+    assert not right.low_LRD.any()
     for name in ("score", "alpha", "rows", "start_scores", "at_smallest_alpha"):
         np.testing.assert_array_equal(getattr(signed, name), getattr(right, name))
     alone = personascan.individual_scan(background, evaluation, tail="signed")

@@ -3,6 +3,7 @@ import pytest
 from tiny_models import save_tiny_llama
 
 import personascan
+from personascan.sources.store import read_array
 
 
 def statements(count=25):
@@ -31,7 +32,7 @@ def test_every_layer_of_every_statement_matches_transformers_alone(model):
         "resid_post": ["resid_post 0", "resid_post 1", "resid_post 2"],
         "final_norm": ["final_norm"],
     }
-    ours = np.concatenate([found.arrays["resid_post", "last"], found.arrays["final_norm", "last"]])
+    ours = np.concatenate([found.stacks["resid_post", "last"], found.stacks["final_norm", "last"]])
     assert ours.shape == (4, 25, 48)
     assert ours.dtype == np.float32
     for i, s in enumerate(statements()):
@@ -47,7 +48,7 @@ def test_every_layer_of_every_statement_matches_transformers_alone(model):
 
 def test_the_role_is_part_of_the_prompt(model):
     system, user = (
-        personascan.extract(model, statements(4), role=r, progress=False).arrays[
+        personascan.extract(model, statements(4), role=r, progress=False).stacks[
             "resid_post", "last"
         ]
         for r in ("system", "user")
@@ -58,7 +59,7 @@ def test_the_role_is_part_of_the_prompt(model):
 def test_bfloat16_is_close(model):
     half = personascan.load_model(model.source, dtype="bfloat16")
     full, found = (
-        personascan.extract(m, statements(4), progress=False).arrays["resid_post", "last"]
+        personascan.extract(m, statements(4), progress=False).stacks["resid_post", "last"]
         for m in (model, half)
     )
     assert found.dtype == np.float32
@@ -114,7 +115,7 @@ def test_activations_survive_the_disk(model, tmp_path):
     again = personascan.Activations.load(path)
     assert (again.ids, again.layer_names) == (found.ids, found.layer_names)
     np.testing.assert_array_equal(
-        again.arrays["resid_post", "last"], found.arrays["resid_post", "last"]
+        again.stacks["resid_post", "last"], found.stacks["resid_post", "last"]
     )
     assert [p.name for p in path.parent.iterdir()] == ["a.npz"]
     link = tmp_path / "link.npz"
@@ -136,6 +137,71 @@ def test_activations_survive_the_disk(model, tmp_path):
         personascan.Activations.load(tmp_path / "other.npz")
     np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(personascan.InputError, match=r"cannot be read as a \.npy file"):
-        personascan.read_array(tmp_path / "objects.npy")
+        read_array(tmp_path / "objects.npy")
     with pytest.raises(personascan.InputError, match="several arrays"):
-        personascan.read_array(tmp_path / "other.npz")
+        read_array(tmp_path / "other.npz")
+
+
+def test_what_is_extracted_is_a_mapping_of_places(model, tmp_path):
+    found = personascan.extract(
+        model, statements(6), sites=("resid_post", "head_out", "final_norm"),
+        positions=("last", -2, "all"), out=tmp_path / "a", progress=False,
+    )  # fmt: skip
+    assert len(found) == len(list(found)) == 3 * (3 + 3 + 1)
+    place = personascan.Place("resid_post", 2, -2)
+    assert place in found
+    assert found[place].shape == (6, 48)
+    assert found[place].base is not None  # of the file, not a copy
+    np.testing.assert_array_equal(found[place], found.stack("resid_post", -2)[2])
+    np.testing.assert_array_equal(found["resid_post 2 -2"], found[place])
+    np.testing.assert_array_equal(found["resid_post 100%, -2"], found[place])
+    np.testing.assert_array_equal(found["final_norm last"], found.stack("final_norm", "last")[0])
+    assert found[personascan.Place("head_out", 0, "all")].shape == (found.offsets[-1], 48)
+    assert found == found != personascan.Activations.load(tmp_path / "a")
+    assert "21 places of 6 statements: resid_post at last (3, 6, 48)" in repr(found)
+    for missing, message in (
+        ("resid_post 9 last", "'resid_post 9 last' is no place of these activations; there are"),
+        (personascan.Place("resid_post", 3, "last"), "no resid_post 3, last: .* layers 0 to 2"),
+        (personascan.Place("resid_post", 0, "last", "net"), "resid_post, last"),
+        (personascan.Place("mlp_out", 0, "last"), "no mlp_out, last among .*: resid_post, last;"),
+        (3, "3 is no Place"),
+    ):
+        assert missing not in found
+        assert found.get(missing) is None
+        with pytest.raises(personascan.InputError, match=message):
+            found[missing]
+    with pytest.raises(personascan.InputError, match="no resid_post, mean among"):
+        found.stack("resid_post", "mean")
+
+
+def test_what_is_extracted_goes_into_the_tests_and_scans_as_it_is(model):
+    """Places of several sites and widths, keyed by place; a place by its name."""
+    found = personascan.extract(
+        model, statements(24), sites=("resid_post", "mlp_hidden"), progress=False
+    )
+    positive = [i % 2 == 0 for i in range(24)]
+    located = personascan.locate(found, positive, permutations=19)
+    assert located.keys == tuple(found)
+    nodes = located.nodes("mlp_hidden 1 last")
+    assert nodes.effect.shape == (found["mlp_hidden 1"].shape[1],)
+    np.testing.assert_array_equal(
+        nodes.effect, located.nodes(personascan.Place("mlp_hidden", 1, "last")).effect
+    )
+    plan = personascan.SplitPlan(background=6, clean=4, positive=4, runs=3)
+    calibrated = personascan.calibrate(
+        found, positive, plan, permutations=3, runs=1, nodes="resid_post 1"
+    )
+    assert calibrated.keys == tuple(found)
+    assert calibrated.node_key == personascan.Place("resid_post", 1, "last")
+    assert calibrated.frequency.shape == (2 * 48,)
+    masks = personascan.draw_splits(positive, plan, 0)
+    runs = personascan.scan_runs(found, *masks, starts=1)
+    assert list(runs) == list(found)
+    alone = personascan.scan_runs(found["resid_post 1"], *masks, starts=1)
+    np.testing.assert_array_equal(runs[calibrated.node_key].score, alone.score)
+    one = alone.run(0, 2)
+    np.testing.assert_array_equal(one.high, np.flatnonzero(alone.high_LRD[0, 2]))
+    np.testing.assert_array_equal(one.rows, np.flatnonzero(alone.rows[0, 2]))
+    for text in ("resid_post 7", "nowhere"):
+        with pytest.raises(personascan.InputError, match=f"'{text}' is no place of the pool"):
+            located.nodes(text)

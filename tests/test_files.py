@@ -226,8 +226,8 @@ def test_a_flipped_bit_in_an_npz_changes_nothing_in_silence(model, tmp_path):
         else:  # a date, or a field that says nothing of the content
             assert again.ids == found.ids
             assert again.layer_names == found.layer_names
-            for key, array in found.arrays.items():
-                np.testing.assert_array_equal(again.arrays[key], array)
+            for key, array in found.stacks.items():
+                np.testing.assert_array_equal(again.stacks[key], array)
         (tmp_path / "a.npz").write_bytes(whole)
     assert refused > 150
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from personascan.report.tables import summary_table
 from tiny_models import save_tiny_llama
 from tiny_pages import page_words
 from tiny_studies import recipe, run_study
@@ -113,4 +114,4 @@ def test_models_and_levels_are_parts_of_one_study(several, study, place):
     np.testing.assert_array_equal(several.parts[0].calibrations["calm"].z_PT, alone.z_PT)
     assert not np.array_equal(several.parts[2].calibrations["calm"].z, alone.z)
     assert {i[:2] for i in several.parts[1].pool_ids["calm"]} == {"0-", "1-"}
-    assert personascan.summary_table(several).count("furthest place") == 4
+    assert summary_table(several).count("furthest place") == 4

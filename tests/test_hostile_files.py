@@ -12,6 +12,7 @@ from personascan import memory
 from personascan.hashes import seal
 from personascan.report import document
 from personascan.sources.arrays import open_rows
+from personascan.sources.store import read_array
 from personascan.visible import cell
 
 KNOWN = {"layout": 2, "title": "t", "parts": [], "across": [], "rows": "rows", "seed": 0}
@@ -109,7 +110,7 @@ def test_memory_that_runs_out_is_no_damage(tmp_path, monkeypatch):
     np.save(tmp_path / "a.npy", np.ones((2, 2)))
     monkeypatch.setattr(np, "load", out_of_memory)
     with pytest.raises(MemoryError):
-        personascan.read_array(tmp_path / "a.npy")
+        read_array(tmp_path / "a.npy")
 
 
 def test_cells_that_begin_with_wide_signs_are_no_formulas():

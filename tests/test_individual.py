@@ -40,7 +40,7 @@ def test_scores_are_the_definition_with_many_ties(tail, background, kind):
     np.testing.assert_array_equal(found.size, np.where(some, size, 0))
     np.testing.assert_array_equal(found.alpha[some], alpha[some])
     if tail != "signed":
-        assert [len(found.nodes(row)) for row in range(9)] == found.size.tolist()
+        assert [len(found.row(row).nodes) for row in range(9)] == found.size.tolist()
 
 
 def test_blocks_of_any_width_give_the_same(monkeypatch):
@@ -51,7 +51,7 @@ def test_blocks_of_any_width_give_the_same(monkeypatch):
     monkeypatch.setattr(memory, "SCORES_AT_ONCE", 1)
     assert counts.block_width(100, 170) == 16
     parts = personascan.individual_scan(*both)
-    for name in ("score", "alpha", "size", "high_ND", "low_ND", "best_level_N"):
+    for name in ("score", "alpha", "size", "high_level_ND", "low_level_ND", "best_level_N"):
         np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
     np.testing.assert_array_equal(
         personascan.empirical_pvalues(*both, tail="signed").p_max, p_values.p_max

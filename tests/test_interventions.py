@@ -15,6 +15,7 @@ from tiny_studies import files_of, recipe, run_study, write_statements
 
 import personascan
 from personascan.interventions.design import FOUND
+from personascan.interventions.steering import side_by_side
 from personascan.study.config import StudyConfig
 from personascan.study.effects import ANSWER, YES
 from personascan.study.opening import open_study
@@ -235,7 +236,7 @@ def test_what_cannot_be_steered_is_refused(deciding, keywords, line):
 
 
 def test_texts_stand_side_by_side():
-    shown = personascan.side_by_side(["one two three", "a\nb"], ["x -1", "x +1"], 27)
+    shown = side_by_side(["one two three", "a\nb"], ["x -1", "x +1"], 27)
     assert shown.splitlines() == [
         "x -1           x +1",
         "----           ----",

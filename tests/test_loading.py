@@ -15,6 +15,7 @@ from tiny_models import save_tiny, save_tiny_llama
 import personascan
 from personascan.models import load, parameter_cache
 from personascan.models.checkpoint import by_path
+from personascan.sharding import parse_mesh
 
 TESTS = pathlib.Path(__file__).parent
 
@@ -214,7 +215,7 @@ for name, m in (("mesh", model), ("restored", again), ("single", single)):
     sites += () if m.config.experts else ("mlp_hidden",)
     got = personascan.extract(m, statements, sites=sites,
                               positions=("last", "mean"), progress=False)
-    found |= {f"{name}/{s}/{p}": a for (s, p), a in got.arrays.items()}
+    found |= {f"{name}/{s}/{p}": a for (s, p), a in got.stacks.items()}
 np.savez(out, **found)
 spread = {}
 for path, p in personascan.models.checkpoint.by_path(again.params)[0].items():
@@ -261,9 +262,9 @@ def test_meshes_are_checked():
     with pytest.raises(personascan.InputError, match="of 100 x 2 devices needs 200; there are"):
         personascan.device_mesh(100, 2)
     with pytest.raises(personascan.InputError, match="mesh '2by4' is not of the form DATAxMODEL"):
-        personascan.parse_mesh("2by4")
-    assert personascan.parse_mesh("") is None
-    assert dict(personascan.parse_mesh("1x1").shape) == {"data": 1, "model": 1}
+        parse_mesh("2by4")
+    assert parse_mesh("") is None
+    assert dict(parse_mesh("1x1").shape) == {"data": 1, "model": 1}
 
 
 @pytest.mark.parametrize("dtype", ["int32", "bool"])

@@ -62,14 +62,14 @@ def test_every_position_is_the_token_that_it_names(model, alone):
     found = personascan.extract(
         model, STATEMENTS, sites=("resid_post", "final_norm"), positions=POSITIONS, progress=False
     )
-    assert set(found.arrays) == {(s, p) for s in ("resid_post", "final_norm") for p in POSITIONS}
+    assert set(found.stacks) == {(s, p) for s in ("resid_post", "final_norm") for p in POSITIONS}
     for i, (states, own) in enumerate(alone):
         for position in POSITIONS:
             for k in (1, 2):
                 wanted = expected(states[k], own, position)
-                close(found.arrays["resid_post", position][k - 1, i], wanted)
+                close(found.stacks["resid_post", position][k - 1, i], wanted)
             wanted = expected(states[3], own, position)
-            close(found.arrays["final_norm", position][0, i], wanted)
+            close(found.stacks["final_norm", position][0, i], wanted)
 
 
 def test_every_token_goes_to_disk(model, alone, tmp_path):
@@ -77,7 +77,7 @@ def test_every_token_goes_to_disk(model, alone, tmp_path):
         model, STATEMENTS, sites=("resid_post",), positions=("last", "all", "mean"),
         out=tmp_path / "a", batch_tokens=60, progress=False,
     )  # fmt: skip
-    every = found.arrays["resid_post", "all"]
+    every = found.stacks["resid_post", "all"]
     assert isinstance(every, np.memmap)
     lengths = [len(states[0]) for states, _ in alone]
     assert found.offsets.tolist() == np.concatenate([[0], np.cumsum(lengths)]).tolist()
@@ -85,12 +85,12 @@ def test_every_token_goes_to_disk(model, alone, tmp_path):
     for i, (states, _) in enumerate(alone):
         rows = slice(found.offsets[i], found.offsets[i + 1])
         close(every[0, rows], states[1])
-        close(found.arrays["resid_post", "last"][1, i], states[2][-1])
+        close(found.stacks["resid_post", "last"][1, i], states[2][-1])
         np.testing.assert_allclose(
-            every[:, rows].mean(1), found.arrays["resid_post", "mean"][:, i], rtol=1e-4, atol=1e-6
+            every[:, rows].mean(1), found.stacks["resid_post", "mean"][:, i], rtol=1e-4, atol=1e-6
         )
     again = personascan.Activations.load(tmp_path / "a")
-    np.testing.assert_array_equal(again.arrays["resid_post", "all"], every)
+    np.testing.assert_array_equal(again.stacks["resid_post", "all"], every)
     assert again.ids == found.ids
     assert list(tmp_path.iterdir()) == [tmp_path / "a"]
     with pytest.raises(personascan.InputError, match="a exists already"):
@@ -101,7 +101,7 @@ def test_one_file_keeps_numbers_and_offsets(model, tmp_path):
     found = personascan.extract(model, STATEMENTS, positions=("last", -2), progress=False)
     found.save(tmp_path / "a.npz")
     again = personascan.Activations.load(tmp_path / "a.npz")
-    assert set(again.arrays) == {("resid_post", "last"), ("resid_post", -2)}
+    assert set(again.stacks) == {("resid_post", "last"), ("resid_post", -2)}
     assert again.offsets.tolist() == found.offsets.tolist()
 
 
@@ -156,5 +156,5 @@ def test_prefix_and_suffix_reach_the_model(model):
     ]
     same = personascan.extract(model, written, progress=False)
     np.testing.assert_array_equal(
-        given.arrays["resid_post", "last"], same.arrays["resid_post", "last"]
+        given.stacks["resid_post", "last"], same.stacks["resid_post", "last"]
     )

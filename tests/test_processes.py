@@ -31,6 +31,7 @@ there = () if detected else (coordinator, int(count), int(number))
 jax.config.update("jax_num_cpu_devices", 2)
 processes.join(*there, timeout=60, heartbeat=10)
 import personascan
+from personascan.sharding import parse_mesh
 
 texts = [f"I {'really ' * (i % 5)}like number {i}" for i in range(11)]
 statements = [personascan.Statement(f"s{i}", t, "p", "", True, 1.0, "")
@@ -39,7 +40,7 @@ options = dict(sites=("resid_post", "final_norm"), positions=("last", "mean"),
                batch_tokens=150, progress=False)
 with processes.ending_together(10):
     for mesh in meshes.split(","):
-        shape = personascan.parse_mesh(mesh)
+        shape = parse_mesh(mesh)
         model = personascan.load_model(folder + "/model", mesh=shape)
         held = {p.shape[-2:]: p.addressable_shards[0].data.size / p.size
                 for p in (model.params["blocks"]["q"], model.params["blocks"]["down"])}
@@ -47,7 +48,7 @@ with processes.ending_together(10):
         found = personascan.extract(model, statements, **options)
         found.save(f"{out}/{mesh}.{number}.npz")
     kept = personascan.extract(model, statements, out=out + "/kept", **options)
-    assert (len(kept.arrays) == 4) == processes.is_first(), kept.arrays.keys()
+    assert (len(kept.stacks) == 4) == processes.is_first(), kept.stacks.keys()
     print("done", number, flush=True)
 """
 
@@ -84,7 +85,7 @@ def alone(tmp_path_factory):
         sites=("resid_post", "final_norm"), positions=("last", "mean"),
         batch_tokens=150, progress=False,
     )  # fmt: skip
-    return folder, found.arrays
+    return folder, found.stacks
 
 
 def compare(found: dict, one: dict, mesh: str) -> None:
@@ -122,9 +123,9 @@ def test_processes_give_the_answer_of_one(alone, tmp_path, count, meshes, detect
     for mesh in meshes.split(","):
         for number in range(count):
             found = personascan.Activations.load(tmp_path / f"{mesh}.{number}.npz")
-            compare(found.arrays, one, mesh)
+            compare(found.stacks, one, mesh)
     kept = personascan.Activations.load(tmp_path / "kept")
-    compare(kept.arrays, one, meshes.split(",")[-1])
+    compare(kept.stacks, one, meshes.split(",")[-1])
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from tiny_models import save_tiny_llama
 
 import personascan
 from personascan.sources.rows import read_rows, refuse_shared
+from personascan.sources.store import read_array
 
 STATEMENTS = [
     personascan.Statement(f"s{i}", f"I like {i} walks", "p", "", True, 1.0, "") for i in range(12)
@@ -31,7 +32,7 @@ def kept(tmp_path_factory):
 
 @pytest.mark.parametrize("name", ["a.npz", "a"])
 def test_a_layer_and_statements_are_chosen_by_name(kept, name, tmp_path):
-    whole = personascan.Activations.load(kept / name).arrays
+    whole = personascan.Activations.load(kept / name).stacks
     where = dict(site="resid_post", position="-2")
     for layer in ("1", "resid_post 1"):
         rows = read_rows(kept / name, layer=layer, ids="s7,s2", **where)
@@ -70,7 +71,7 @@ def test_the_script_scans_what_extraction_wrote(kept, tmp_path):
     ids = [f"s{i}" for i in range(12)]
     done = run(f"--background_ids={','.join(ids[:8])}", f"--evaluation_ids={','.join(ids[8:])}")
     assert done.returncode == 0, done.stderr
-    layer = personascan.Activations.load(kept / "a.npz").arrays["resid_post", "last"][2]
+    layer = personascan.Activations.load(kept / "a.npz").stacks["resid_post", "last"][2]
     expected = personascan.group_scan(layer[:8], layer[8:], starts=2)
     found = json.loads((tmp_path / "found.json").read_text())
     assert found["score"] == expected.score > 0
@@ -93,7 +94,7 @@ def test_rows_of_a_plain_file_have_no_names(tmp_path):
 def test_bfloat16_files_are_read(tmp_path):
     values = np.random.default_rng(0).normal(size=(12, 48)).astype(ml_dtypes.bfloat16)
     np.save(tmp_path / "x.npy", values)
-    read = personascan.read_array(tmp_path / "x.npy")
+    read = read_array(tmp_path / "x.npy")
     assert read.dtype == ml_dtypes.bfloat16
     np.testing.assert_array_equal(read, values)
     found, expected = (
@@ -113,7 +114,7 @@ def test_bfloat16_files_are_read(tmp_path):
 def test_other_kinds_of_file_are_told_how_to_become_one(tmp_path, name, advice):
     (tmp_path / name).write_text("1,2\n")
     with pytest.raises(personascan.InputError, match=advice):
-        personascan.read_array(tmp_path / name)
+        read_array(tmp_path / name)
 
 
 def test_a_pipe_in_place_of_arrays_is_not_waited_for(tmp_path):

@@ -82,7 +82,7 @@ def scanned(name, tail):
 def subset(name, tail, run):
     """(score, alpha, rows, columns of the p-values) that one run of the grid returned."""
     found, evaluated = scanned(name, tail)
-    high, low = (np.flatnonzero(side[0, run]) for side in (found.high, found.low))
+    high, low = (np.flatnonzero(side[0, run]) for side in (found.high_LRD, found.low_LRD))
     columns = np.r_[high, NODES + low] if tail == "signed" else np.union1d(high, low)
     rows = np.flatnonzero(found.rows[0, run, evaluated[run]])
     return found.score[0, run], found.alpha[0, run], rows, columns
@@ -188,8 +188,10 @@ def test_individual_scan_is_exact(name, tail):
         score, alpha, nodes = oracle.best_for_row(p[row], alphas, name)
         assert found.score[row] == pytest.approx(score, rel=1e-12)
         assert found.alpha[row] == pytest.approx(alpha, nan_ok=True)
-        columns = np.r_[found.high(row), 20 + found.low(row)]
-        np.testing.assert_array_equal(columns if tail == "signed" else found.nodes(row), nodes)
+        best = found.row(row)
+        columns = np.r_[best.high, 20 + best.low]
+        np.testing.assert_array_equal(columns if tail == "signed" else best.nodes, nodes)
+        assert (best.score, best.size) == (found.score[row], found.size[row])
         assert found.size[row] == len(nodes)
 
 
@@ -197,7 +199,7 @@ def test_no_significant_node_is_an_empty_subset():
     found = personascan.individual_scan(np.arange(9.0)[:, None], np.full((1, 1), 4.0))
     assert found.score[0] == 0
     assert np.isnan(found.alpha[0])
-    assert found.size[0] == len(found.nodes(0)) == 0
+    assert found.size[0] == len(found.row(0).nodes) == 0
 
 
 def test_smallest_alpha_is_reported():

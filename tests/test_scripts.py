@@ -116,9 +116,9 @@ def test_extract_fills_a_folder_with_every_token(tiny, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = personascan.Activations.load(tmp_path / "a")
-    assert set(found.arrays) >= {("resid_post", "all"), ("resid_post", -2), ("final_norm", "mean")}
-    assert found.arrays["resid_post", "all"].shape[1] == found.offsets[-1]
-    assert [found.arrays[s, "mean"].shape for s in ("mlp_hidden", "head_out")] == [
+    assert set(found.stacks) >= {("resid_post", "all"), ("resid_post", -2), ("final_norm", "mean")}
+    assert found.stacks["resid_post", "all"].shape[1] == found.offsets[-1]
+    assert [found.stacks[s, "mean"].shape for s in ("mlp_hidden", "head_out")] == [
         (3, 6, 80), (3, 6, 48),
     ]  # fmt: skip
     again = run_here("extract.py", f"--model={model}", OPTIMISM, f"--out={tmp_path}/a")

@@ -95,15 +95,15 @@ def test_every_site_has_its_own_width_in_memory_and_on_disk(model, dtype, tmp_pa
     tokens = found.offsets[-1]
     for site, (layers, width) in SHAPES.items():
         for position, rows in (("last", 5), ("mean", 5), ("all", tokens)):
-            array = found.arrays[site, position]
+            array = found.stacks[site, position]
             assert (array.shape, array.dtype) == ((layers, rows, width), np.float32)
         assert len(found.layer_names[site]) == layers
     assert found.layer_names["head_out"] == ["head_out 0", "head_out 1", "head_out 2"]
     # What the projections make of them is what the blocks add.
     for site, name, added in (("mlp_hidden", "down", "mlp_out"), ("head_out", "o", "attn_out")):
         weight = np.asarray(model.params["blocks"][name], np.float32).reshape(3, -1, 48)
-        made = np.einsum("lnf,lfd->lnd", found.arrays[site, "last"], weight)
-        error = np.linalg.norm(made - found.arrays[added, "last"]) / np.linalg.norm(made)
+        made = np.einsum("lnf,lfd->lnd", found.stacks[site, "last"], weight)
+        error = np.linalg.norm(made - found.stacks[added, "last"]) / np.linalg.norm(made)
         assert error <= (1e-5 if dtype == "float32" else 0.01)
 
 
@@ -145,7 +145,7 @@ def test_neurons_of_experts_are_refused_in_one_line(experts):
     with pytest.raises(personascan.InputError, match=refusal[:-1]):  # JAX adds lines of its own
         resid_post(experts, edits=at_every_token("mlp_hidden", ones, 0 * ones, TOKENS))
     found = personascan.extract(experts, STATEMENTS, sites=("head_out",), progress=False)
-    assert found.arrays["head_out", "last"].shape == (3, 5, 48)
+    assert found.stacks["head_out", "last"].shape == (3, 5, 48)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_a_plans_bytes_follow_the_widths(model, extracted, site):
     keywords = dict(sites=(site,), positions=("last", "mean"))
     plan = personascan.plan_extraction(model.source, STATEMENTS, **keywords)
     assert plan.store_bytes == 4 * 2 * 5 * layers * width
-    arrays = [extracted.arrays[site, position] for position in ("last", "mean")]
+    arrays = [extracted.stacks[site, position] for position in ("last", "mean")]
     assert plan.store_bytes == sum(a.nbytes for a in arrays)
 
 

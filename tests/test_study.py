@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from personascan.report.tables import summary_table
 from tiny_models import save_tiny_llama
 from tiny_pages import content_words, page_words
 from tiny_studies import recipe, run_study
 
-import personascan
 from personascan.analysis.chance import split_labels, split_sizes
 from personascan.analysis.overlaps import overlaps
 from personascan.places import Place
@@ -245,7 +245,7 @@ def test_the_report_says_what_the_tables_say(study):
         assert f"\n- {sentence}\n" in short
     scan = study.part.scans["calm"][0]
     assert f"{scan.precision_R.mean():.2f} ± {scan.precision_R.std():.2f}" in page
-    summary = personascan.summary_table(study)
+    summary = summary_table(study)
     assert len(summary.splitlines()) == 3 + 1 + 1 + 2 * 3
 
 
@@ -278,7 +278,7 @@ def test_a_constant_layer_is_reported_and_finds_nothing(place, tmp_path):
     page = page_words(place / "constant")
     assert "nothing to separate: resid_post 0, last" in page
     assert "No run returned anything for calm at resid_post 0, last" in page
-    assert "nan" not in page + personascan.summary_table(found)
+    assert "nan" not in page + summary_table(found)
 
 
 def words(study, **changes):

@@ -80,7 +80,7 @@ def largest_error(folder, model) -> float:
     ids = torch.tensor([ours.tokenizer(text)["input_ids"]])
     with torch.no_grad():
         states = model.model.language_model(ids, output_hidden_states=True).hidden_states
-    found = [*kept.arrays["resid_post", "last"][:-1, 0], kept.arrays["final_norm", "last"][0, 0]]
+    found = [*kept.stacks["resid_post", "last"][:-1, 0], kept.stacks["final_norm", "last"][0, 0]]
     expected = [state[0, -1].numpy() for state in states[1:]]
     assert len(found) == len(expected)
     errors = [

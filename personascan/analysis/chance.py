@@ -5,7 +5,10 @@ H1 rows lie on both sides of them, so that what tells H1 apart is in every permu
 Letters: T splits, N rows of H0, D nodes.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
+import numpy.typing as npt
 
 from personascan.analysis.localisation import in_half
 from personascan.calibration.exchangeable import draw_exchanges, exchange_of
@@ -13,8 +16,14 @@ from personascan.calibration.statistics import Labelled, standardised
 from personascan.errors import InputError
 
 
-def split_labels(rows: int, seed: int, clusters_N=None) -> np.ndarray:
-    """One half of H0, drawn at random: bool [N]. Rows of a cluster stay together."""
+def split_labels(rows: int, seed: int, clusters_N: npt.ArrayLike | None = None) -> np.ndarray:
+    """One half of H0, drawn at random: bool [N]. Rows of a cluster stay together.
+
+    Args:
+      rows: N, of H0.
+      seed: of the draw.
+      clusters_N: a number for each row; None: every row is its own.
+    """
     return in_half(np.zeros(rows), seed, clusters_N) == 1
 
 
@@ -26,14 +35,27 @@ def can_split(half_N, splits: int, clusters_N=None) -> bool:
         return False
 
 
-def split_sizes(h0_ND, half_N, splits: int, seed: int, clusters_N=None) -> np.ndarray:
+def split_sizes(
+    h0_ND: npt.ArrayLike,
+    half_N: npt.ArrayLike,
+    splits: int,
+    seed: int,
+    clusters_N: npt.ArrayLike | None = None,
+) -> np.ndarray:
     """How far each node differs when one half of H0 is set against the other: [T, D].
 
-    Sizes are |correlations| with the split, which order nodes as |t| does.
+    Sizes are |correlations| with the split, which order nodes as |t| does. `overlaps` takes them
+    as its chance.
 
     Args:
+      h0_ND: activations of the H0 rows of one place.
       half_N: bool, one half (`split_labels`), which is drawn anew for each split.
       splits: T.
+      seed: of the splits.
+      clusters_N: rows of one cluster stay in one half; None: every row is its own.
+
+    Raises:
+      InputError: as `locate`: halves of fewer than two rows, NaN or Inf.
     """
     exchange = exchange_of(half_N, entities=clusters_N)
     labels = Labelled(exchange, draw_exchanges(exchange, splits, seed))
@@ -41,8 +63,14 @@ def split_sizes(h0_ND, half_N, splits: int, seed: int, clusters_N=None) -> np.nd
     return np.abs(labels.contrasts_NT[:, 1:].T @ rows.z_ND)
 
 
-def sets_of_size(size_TD, size: int, seed) -> np.ndarray:
-    """The nodes that differ most in each split, ties at random: bool [T, D]."""
+def sets_of_size(size_TD: np.ndarray, size: int, seed: int | Sequence[int]) -> np.ndarray:
+    """The nodes that differ most in each split, ties at random: bool [T, D].
+
+    Args:
+      size_TD: how far each node differs in each split (`split_sizes`).
+      size: nodes of a set.
+      seed: of ties.
+    """
     chosen_TD = np.zeros(size_TD.shape, bool)
     if not size:
         return chosen_TD

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
 from personascan.analysis.claims import auroc_limits, sizes
@@ -19,12 +20,35 @@ from personascan.scan.splits import check_labels, check_seed
 LOW_FPR = 0.01  # the false-positive rate at which true-positive rates are told
 
 
-def precision_recall(returned_RN, evaluation_RN, positive_N) -> tuple[np.ndarray, np.ndarray]:
-    """Precision and recall [R] of the returned rows with respect to H1.
+def precision_recall(
+    returned_RN: npt.ArrayLike, evaluation_RN: npt.ArrayLike, positive_N: npt.ArrayLike
+) -> tuple[np.ndarray, np.ndarray]:
+    """Precision and recall of the returned rows with respect to H1, run by run.
 
-    returned_RN, evaluation_RN: bool masks over the pool; positive_N: True where a row is from H1.
-    Recall is over the positives of the run. An empty subset has precision NaN and recall 0.
+    Args:
+      returned_RN: bool, the rows of the pool that each run returned, such as `RunScans.rows[0]`.
+      evaluation_RN: bool, the rows that each run scanned.
+      positive_N: bool, True where a row of the pool is from H1.
+
+    Returns:
+      Precision [R], NaN of an empty subset, and recall [R] over the positives that a run scanned.
+
+    Raises:
+      InputError: masks that are not bool or of different shapes, a run that scanned no positive.
     """
+    masks = [np.asarray(mask) for mask in (returned_RN, evaluation_RN, positive_N)]
+    returned_RN, evaluation_RN, positive_N = masks
+    if {mask.dtype for mask in masks} != {np.dtype(bool)}:
+        raise InputError("returned_RN, evaluation_RN and positive_N must be bool masks")
+    if returned_RN.ndim != 2 or not (
+        returned_RN.shape == evaluation_RN.shape == (len(returned_RN), positive_N.size)
+    ):
+        raise InputError(
+            f"masks of {returned_RN.shape} returned rows, {evaluation_RN.shape} scanned rows and "
+            f"{positive_N.shape} labels do not fit; use [R, N], [R, N] and [N]"
+        )
+    if not (evaluation_RN & positive_N).any(1).all():
+        raise InputError("a run scanned no row of H1, so that it has no recall")
     hits_R = (returned_RN & positive_N).sum(1).astype(float)
     returned_R, positives_R = returned_RN.sum(1), (evaluation_RN & positive_N).sum(1)
     precision_R = np.divide(
@@ -68,7 +92,7 @@ class Detection:
 
 @dataclass(frozen=True)
 class Labels:
-    """What is known of rows beside their activations."""
+    """What is known of N rows beside their activations."""
 
     positive_N: np.ndarray  # bool: belongs to H1
     clusters_N: np.ndarray | None = None  # rows of one are never both expected and scanned
@@ -76,7 +100,11 @@ class Labels:
 
 
 def detect(
-    place_ND, labels: Labels, plan: DetectionPlan, options: tuple[ScanOptions, ...], seed: int
+    place_ND: npt.ArrayLike,
+    labels: Labels | npt.ArrayLike,
+    plan: DetectionPlan | None = None,
+    options: tuple[ScanOptions, ...] = (),
+    seed: int = 0,
 ) -> Detection:
     """Scan every row of a place by itself, against backgrounds of H0 rows.
 
@@ -86,16 +114,23 @@ def detect(
 
     Args:
       place_ND: activations of one place, or features of any origin.
-      labels: of the rows. With conditions, a row is compared with the background rows of its own.
+      labels: bool [N], True where a row belongs to H1; or Labels, which also name clusters and
+        conditions of rows. With conditions, a row is compared with the background rows of its own.
+      plan: how many splits, and how large their backgrounds are; None: DetectionPlan().
       options: score, tail and alphas; starts mean nothing for a single row. Of several, such as
-        those of the right and the left tail, a row's highest score counts.
+        those of the right and the left tail, a row's highest score counts. (): ScanOptions().
       seed: decides the backgrounds.
+
+    Returns:
+      Detection: AUROC and true-positive rate, means over the splits, and the score of each row.
 
     Raises:
       InputError: as `individual_scan`; a label without rows, a share that leaves no H0 row for
         either part, no splits, alphas that no p-value reaches, a condition without background.
     """
     place_ND = as_matrix("the place", place_ND)
+    labels = labels if isinstance(labels, Labels) else Labels(check_rows(place_ND, labels))
+    plan, options = plan or DetectionPlan(), options or (ScanOptions(),)
     check_rows(place_ND, labels.positive_N)
 
     def scores(background, scanned) -> np.ndarray:

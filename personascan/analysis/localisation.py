@@ -9,6 +9,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
 from personascan.analysis.detection import precision_recall
@@ -120,10 +121,20 @@ def as_columns(values_D, effect_D, halves: int) -> np.ndarray:
     return np.concatenate([values_D * (effect_D > 0), values_D * (effect_D < 0)])
 
 
-def in_half(strata, seed: int, clusters_N=None) -> np.ndarray:
-    """0 or 1 for each row: every stratum is shuffled and dealt out in turn: [N].
+def in_half(
+    strata: npt.ArrayLike, seed: int, clusters_N: npt.ArrayLike | None = None
+) -> np.ndarray:
+    """The half that each row is dealt to, 0 or 1: every stratum is shuffled and dealt out in turn.
 
-    Rows of one cluster, which are of one stratum, go to one half.
+    Args:
+      strata: a label for each row [N], such as whether it belongs to H1: halves hold as many of
+        each.
+      seed: of the shuffles.
+      clusters_N: rows of one cluster, which are of one stratum, go to one half; None: every row is
+        its own.
+
+    Returns:
+      Whole numbers [N].
     """
     strata = np.asarray(strata)
     if clusters_N is not None:

@@ -1,12 +1,15 @@
 """Node sets and their overlaps against chance."""
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 from scipy.stats import hypergeom
 
 from personascan.analysis.chance import sets_of_size
+from personascan.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -35,23 +38,27 @@ class Overlap:
 
 
 def overlaps(
-    sets: dict[str, np.ndarray],
-    chance: dict[str, np.ndarray] | None = None,
+    sets: Mapping[str, npt.ArrayLike],
+    chance: Mapping[str, np.ndarray] | None = None,
     seed: int = 0,
 ) -> list[Overlap]:
     """Every pair of node sets, and every combination that some node belongs to exactly.
 
     Args:
-      sets: bool masks [D] by name.
+      sets: bool masks [D] by name, of one place.
       chance: how far each node differs in T random splits of H0, [T, D] by name
         (`chance.split_sizes`).
       seed: of the order of nodes that differ equally in a split.
 
     Returns:
       Overlaps ordered by number of sets, then as given.
+
+    Raises:
+      InputError: no sets, masks of different lengths, chance without one of the sets.
     """
-    names = list(sets)
-    member_SD = np.stack([np.asarray(sets[name], bool) for name in names])
+    names, member_SD = list(sets), as_members(sets)
+    if chance is not None and (missing := sets.keys() - chance.keys()):
+        raise InputError(f"chance lacks the splits of {min(missing)!r}; give those of every set")
     split_STD = None
     if chance is not None:
         split_STD = [
@@ -83,6 +90,14 @@ def overlaps(
             )
         )
     return found
+
+
+def as_members(sets: Mapping[str, npt.ArrayLike]) -> np.ndarray:
+    """Which nodes belong to each set: bool [S, D]."""
+    masks = [np.asarray(mask, bool) for mask in sets.values()]
+    if not masks or {mask.shape for mask in masks} != {(masks[0].size,)}:
+        raise InputError("sets must be bool masks [D] of the nodes of one place, at least one")
+    return np.stack(masks)
 
 
 def with_tests(found: list[Overlap], sets: dict, tested: dict) -> list[Overlap]:
@@ -140,10 +155,19 @@ def chance_interval(size: int, other: int, nodes: int) -> np.ndarray:
     return hypergeom.ppf((0.025, 0.975), nodes, size, other)
 
 
-def exclusive_counts(sets: dict[str, np.ndarray]) -> dict[tuple[str, ...], int]:
-    """How many nodes belong to exactly each combination of sets, largest first."""
-    names = list(sets)
-    member_DS = np.stack([np.asarray(sets[name], bool) for name in names], axis=1)
+def exclusive_counts(sets: Mapping[str, npt.ArrayLike]) -> dict[tuple[str, ...], int]:
+    """How many nodes belong to exactly each combination of sets, largest first.
+
+    Args:
+      sets: bool masks [D] by name, of one place.
+
+    Returns:
+      {names of the sets: number of nodes}, without combinations to which no node belongs.
+
+    Raises:
+      InputError: no sets, masks of different lengths.
+    """
+    names, member_DS = list(sets), as_members(sets).T
     patterns, counts = np.unique(member_DS[member_DS.any(1)], axis=0, return_counts=True)
     found = {
         tuple(name for name, inside in zip(names, pattern, strict=True) if inside): int(count)

@@ -1,5 +1,6 @@
 """The run files of the published code, so that old results can be compared with new ones."""
 
+import os
 import pathlib
 from dataclasses import dataclass
 
@@ -49,7 +50,7 @@ class PublishedRuns:
         )
 
 
-def read_deepscan_output(path) -> PublishedRuns:
+def read_deepscan_output(path: str | os.PathLike[str]) -> PublishedRuns:
     """Read a run file of the published code, every line.
 
     A line holds score, precision, recall, number of rows, number of nodes, alpha, the node list and

@@ -9,6 +9,7 @@ import functools
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 from scipy.linalg import eigh
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from scipy.spatial import ConvexHull, QhullError
@@ -55,7 +56,11 @@ def thread_pools() -> ThreadpoolController:
 
 
 def place_separation(
-    place_ND, positive_N, plan: SeparationPlan, seed: int, clusters_N=None
+    place_ND: npt.ArrayLike,
+    positive_N: npt.ArrayLike,
+    plan: SeparationPlan | None = None,
+    seed: int = 0,
+    clusters_N: npt.ArrayLike | None = None,
 ) -> Separation:
     """How far one place separates positive from other rows.
 
@@ -63,11 +68,23 @@ def place_separation(
     folds of the probe over all rows. Distances are in units of the activations. A place of fewer
     nodes than the plan has components has as many components as nodes.
 
+    Args:
+      place_ND: activations of one place.
+      positive_N: bool, True where a row belongs to H1.
+      plan: repetitions, samples, components and the probe; None: SeparationPlan().
+      seed: of samples and folds.
+      clusters_N: rows of one cluster are held out together; None: every row is its own.
+
+    Returns:
+      Separation: mean and deviation over seeds of "silhouette", "calinski_harabasz",
+      "davies_bouldin", "hull_distance" (units of the activations) and "probe_auroc".
+
     Raises:
       InputError: a direction with too few rows for the folds or the components, or with fewer
         clusters than folds.
     """
     place_ND, positive_N = np.asarray(place_ND), np.asarray(positive_N, bool)
+    plan = plan or SeparationPlan()
     sizes = sample_sizes(int(positive_N.sum()), int((~positive_N).sum()), plan)
     check_folds(positive_N, plan, clusters_N)
     if not np.ptp(place_ND, axis=0).any():

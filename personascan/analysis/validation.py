@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
+import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from personascan.analysis.claims import Claim, auroc, compare_aurocs
@@ -16,6 +17,7 @@ from personascan.analysis.unlabelled import OUTLIERS, better_cluster
 from personascan.calibration.nodes import as_nodes
 from personascan.errors import InputError
 from personascan.scan.pvalues import as_matrix
+from personascan.scan.result import SignedNodes
 from personascan.scan.splits import check_seed
 
 LEAST = 2  # rows of each label in each half
@@ -110,20 +112,17 @@ class Validation:
                 yield f"{FOUND} - {other}", metric.name, getattr(claim, metric.name)
 
 
-# One thread: these matrices are too small for more, and sums split among threads differ in the
-# last digit.
-@threadpool_limits.wrap(limits=1)
 def validate(
-    place_ND,
-    positive_N,
-    find_rows,
-    judge_rows,
-    columns_C,
-    plan: ValidationPlan,
-    seed: int,
+    place_ND: npt.ArrayLike,
+    positive_N: npt.ArrayLike,
+    find_rows: npt.ArrayLike,
+    judge_rows: npt.ArrayLike,
+    columns_C: SignedNodes | npt.ArrayLike,
+    plan: ValidationPlan | None = None,
+    seed: int = 0,
     *,
-    length_N=None,
-    clusters_N=None,
+    length_N: npt.ArrayLike | None = None,
+    clusters_N: np.ndarray | None = None,
 ) -> Validation:
     """Judge a node set found on `find_rows` by how well it tells `judge_rows` apart.
 
@@ -144,10 +143,15 @@ def validate(
       place_ND: activations of one place, or features of any origin.
       positive_N: bool, True where a row belongs to H1.
       find_rows, judge_rows: whole numbers of rows, which share none.
-      columns_C: bool [D], or [2 D]: upper halves, then lower ones; either half is its node.
+      columns_C: the node set: bool [D], or SignedNodes (such as `Calibration.node_set()`), or
+        bool [2 D]: upper halves, then lower ones; either half is its node.
+      plan: how many random sets, shuffles and resamples; None: ValidationPlan().
       seed: decides random sets, shuffles, resamples, forest and clusters.
       length_N: a length for each row.
       clusters_N: rows of one cluster are drawn again together, for the intervals.
+
+    Returns:
+      Validation: AUROC and other figures by method, and the found nodes beside the others.
 
     Raises:
       InputError: rows that are shared, repeated or do not exist, fewer than two rows of a label in
@@ -155,13 +159,27 @@ def validate(
     """
     place_ND = as_matrix("the place", place_ND)
     positive_N = check_rows(place_ND, positive_N)
+    plan = plan or ValidationPlan()
     check_seed(seed)
     check_plan(plan)
     find_rows, judge_rows = check_halves(find_rows, judge_rows, positive_N)
     columns_C = check_columns(columns_C, place_ND.shape[1])
-    halves = columns_C.size // place_ND.shape[1]
+    # One thread: these matrices are too small for more, and sums split among threads differ in the
+    # last digit.
+    with threadpool_limits(limits=1):
+        rows = halve(place_ND, positive_N, find_rows, judge_rows, plan.probe_c)
+        together_N = None if clusters_N is None else clusters_N[judge_rows]
+        judged = judge_set(rows, columns_C, plan, seed, together_N)
+    if length_N is None:
+        return judged
+    length = judge_length(length_N, positive_N, find_rows, judge_rows)
+    return replace(judged, judged=judged.judged | {LENGTH: length})
+
+
+def judge_set(rows: Halves, columns_C, plan: ValidationPlan, seed: int, together_N) -> Validation:
+    """A node set beside everything else that needs no lengths of texts."""
+    halves = columns_C.size // rows.find_ND.shape[1]
     nodes = np.flatnonzero(as_nodes(columns_C, halves))
-    rows = halve(place_ND, positive_N, find_rows, judge_rows, plan.probe_c)
     judged, random_K = dict(UNKNOWN), np.full(plan.random_sets, np.nan)
     claim = beyond = NO_CLAIM
     if not rows.constant:
@@ -179,7 +197,6 @@ def validate(
         }
         if halves == 2:
             judged[SIGNED] = judge(rows, rows.signed_sums(columns_C))
-        together_N = None if clusters_N is None else clusters_N[judge_rows]
         claim, beyond = (
             compare_aurocs(
                 found_N, other, rows.judge_N, resamples=plan.bootstrap, level=plan.level,
@@ -187,8 +204,6 @@ def validate(
             )
             for other in (all_N, random_KN)
         )  # fmt: skip
-    if length_N is not None:
-        judged[LENGTH] = judge_length(length_N, positive_N, find_rows, judge_rows)
     return Validation(len(nodes), judged, random_K, claim, beyond, rows.constant)
 
 
@@ -300,6 +315,8 @@ def check_halves(find_rows, judge_rows, positive_N) -> tuple[np.ndarray, np.ndar
 
 def check_columns(columns_C, nodes: int) -> np.ndarray:
     """A mask of nodes or of half-nodes."""
+    if isinstance(columns_C, SignedNodes):
+        return columns_C.halves(nodes)
     columns_C = np.asarray(columns_C)
     if columns_C.dtype != bool or columns_C.shape not in ((nodes,), (2 * nodes,)):
         raise InputError(

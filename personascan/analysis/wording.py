@@ -1,8 +1,10 @@
 """What the wording of statements alone gives away of their direction."""
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
@@ -17,11 +19,29 @@ from personascan.errors import InputError
 
 
 def bag_of_words_accuracy(
-    texts: list[str], positive_N, *, seed: int, folds=5, repeats=5, clusters_N=None
-):
-    """Held-out accuracy (mean, deviation over repeats) of logistic regression on word counts.
+    texts: Sequence[str],
+    positive_N: npt.ArrayLike,
+    *,
+    seed: int,
+    folds: int = 5,
+    repeats: int = 5,
+    clusters_N: npt.ArrayLike | None = None,
+) -> tuple[float, float]:
+    """Held-out accuracy of logistic regression on the word counts of N texts.
 
-    Texts of one cluster are held out together.
+    Args:
+      texts: statements of both directions.
+      positive_N: bool, True where a text belongs to H1.
+      seed: of the folds.
+      folds: fewer where a direction has fewer texts.
+      repeats: of the cross-validation, each with folds of its own.
+      clusters_N: texts of one cluster are held out together; None: every text is its own.
+
+    Returns:
+      Mean accuracy, and its deviation over repeats.
+
+    Raises:
+      InputError: fewer than two texts (or clusters) of a direction, texts without a word.
     """
     label_N = np.asarray(positive_N)
     folds = min(folds, *sizes(label_N, clusters_N))
@@ -64,7 +84,20 @@ def held_out_wording(texts: list[str], positive_N, fold_N) -> np.ndarray:
     return score_N
 
 
-def bag_of_words_scores(find_texts, find_N, judge_texts) -> np.ndarray:
-    """What logistic regression on the word counts of some texts says of others: [N] scores."""
+def bag_of_words_scores(
+    find_texts: Sequence[str], find_N: npt.ArrayLike, judge_texts: Sequence[str]
+) -> np.ndarray:
+    """Log odds of H1 of texts [N], by logistic regression on the word counts of others.
+
+    Args:
+      find_texts: what the regression is fitted to.
+      find_N: bool, True where one of these belongs to H1.
+      judge_texts: what is scored.
+
+    Raises:
+      InputError: `find_texts` of one direction only, or without a word.
+    """
+    if len(np.unique(find_N)) < 2 or not any(re.search(r"\w\w", text) for text in find_texts):
+        raise InputError("word counts need texts of both directions and at least one word")
     classifier = make_pipeline(CountVectorizer(), LogisticRegression(max_iter=2000))
     return classifier.fit(find_texts, np.asarray(find_N)).decision_function(judge_texts)

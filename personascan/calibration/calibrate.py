@@ -8,8 +8,10 @@ Letters: P places, T permutations (index 0 of T + 1 is observed), R runs, N rows
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from personascan.calibration import nodes as node_rates
 from personascan.calibration.family import (
@@ -24,9 +26,11 @@ from personascan.calibration.family import (
 from personascan.calibration.labellings import Labellings, draw_labellings
 from personascan.calibration.null import null_bytes, null_frequencies, null_scores
 from personascan.errors import InputError
+from personascan.places import Place, named_place
 from personascan.scan.options import ScanOptions
 from personascan.scan.pvalues import as_matrix
-from personascan.scan.runs import refuse_no_places
+from personascan.scan.result import SignedNodes
+from personascan.scan.runs import Pool, refuse_no_places
 from personascan.scan.splits import SplitPlan
 
 STATISTICS = ("mean", "min_alpha")
@@ -39,13 +43,13 @@ NODE_Q = 0.1
 class Calibration:
     """A comparison beside its permutations, at every place of a family."""
 
-    keys: tuple  # of the places, in the pool's order
+    keys: tuple[Any, ...]  # of the places, in the pool's order
     statistic_PT: np.ndarray  # [P, T + 1]: of the observed labels, then of every permutation
     z_PT: np.ndarray  # [P, T + 1]: studentised by each place's own T + 1 values
     p: np.ndarray  # [P]: permutation p of each place by itself
     p_family: np.ndarray  # [P]: adjusted for the search over all places, single step
     p_step_down: np.ndarray  # [P]: the same, step-down
-    node_key: object  # the place whose nodes were counted; None: none
+    node_key: Any  # the place whose nodes were counted; None: none
     frequency_TC: np.ndarray = field(repr=False)  # [T + 1, C]: selection frequency of its columns
     options: ScanOptions = field(repr=False)
     plan: SplitPlan = field(repr=False)
@@ -88,9 +92,14 @@ class Calibration:
         """Family-wise p of each column over all columns of its place: [C]."""
         return node_rates.family_p(self.frequency_TC, self.plan.runs)
 
-    def node_set(self, q: float = NODE_Q) -> np.ndarray:
-        """Columns with q-value <= q, ascending (signed: D + node is a lower half)."""
-        return np.flatnonzero(self.q() <= q)
+    def node_set(self, q: float = NODE_Q) -> SignedNodes:
+        """The nodes with q-value <= q, each in its direction (both, where the tail is "two").
+
+        Its `high` and `low` are sorted ints; `q()` has the values of all columns.
+        """
+        chosen_C, sides = self.q() <= q, self.options.sides
+        both_C = (np.zeros_like(chosen_C),) * 2 if sides.mixed else ()
+        return SignedNodes(*map(np.flatnonzero, sides.split(chosen_C, *both_C)))
 
     def expected_false(self, threshold: float = 0.5) -> float:
         """Mean number of columns at or above the frequency under permuted labels."""
@@ -107,25 +116,27 @@ class Calibration:
         )
         if self.node_key is None:
             return found
-        return f"{found}; at {self.node_key} {len(self.node_set())} {kind} with q <= {NODE_Q:g}"
+        return (
+            f"{found}; at {self.node_key} {(self.q() <= NODE_Q).sum()} {kind} with q <= {NODE_Q:g}"
+        )
 
 
 def calibrate(
-    pool,
-    positive_N,
+    pool: Pool,
+    positive_N: npt.ArrayLike,
     plan: SplitPlan,
     *,
     permutations: int = 200,
     runs: int = STATISTIC_RUNS,
     statistic: str = "mean",
-    nodes=None,
+    nodes: Any = None,
     seed: int = 0,
     score: str = "bj",
     tail: str = "signed",
     alpha_max: float = 0.5,
     alpha_min: float = 0.0,
-    alphas="log",
-    starts=1,
+    alphas: str | npt.ArrayLike = "log",
+    starts: int | str | npt.ArrayLike = 1,
     ties: str = "whole",
 ) -> Calibration:
     """The scan's own score beside permuted labels; where labels are known, use `locate` instead.
@@ -140,7 +151,7 @@ def calibrate(
 
     Args:
       pool: activations [P, N, D], [N, D], a sequence of [N, D], or a mapping {key: [N, D]} of any
-        widths: the places of the family.
+        widths, such as what `extract` returns: the places of the family.
       positive_N: bool, True where a row belongs to H1.
       plan: sample sizes; `plan.runs` runs of one start for the selection frequency.
       permutations: T; the smallest p is 1/(T + 1).
@@ -149,7 +160,8 @@ def calibrate(
         score ranked among all T + 1 labellings, and the least of these p-values is the statistic
         (arXiv 2206.12786). Its alphas are `alphas` where that is a sequence, else eight between
         0.01 (or the least attainable) and alpha_max in geometric steps.
-      nodes: the key (or index) of the place whose nodes are counted too; None: no nodes.
+      nodes: the key (or index) of the place whose nodes are counted too, a `Place` also by its
+        name ("resid_post 7 last"); None: no nodes.
       seed: of the permutations, splits and random starts; ties are broken by it and the key.
       score, tail, alpha_max, alpha_min, alphas, starts, ties: as in `scan_runs`; geometric alphas
         give the z of every attained one at half of the time (docs/scan.md).
@@ -172,8 +184,8 @@ def calibrate(
     if note := options.unattainable(plan.background):
         raise InputError(note)
     places = as_places(pool)
-    if nodes is not None and nodes not in list(places):
-        raise InputError(f"nodes = {nodes!r} is no place of the pool: {listed(places)}")
+    if nodes is not None:
+        nodes = key_of(places, nodes)
     labellings = draw_labellings(positive_N, plan, permutations, seed)
     if statistic == "mean":
         scores = [null_scores(matrix_at(places, key), labellings, runs, options) for key in places]
@@ -243,6 +255,17 @@ class Numbered(Mapping):
 
     def __len__(self):
         return len(self.sequence)
+
+
+def key_of(places, key):
+    """The key that names a place; a `Place` may be named by text. Raises InputError for none."""
+    keys = list(places)
+    if key in keys:
+        return key
+    if isinstance(key, str) and all(isinstance(known, Place) for known in keys):
+        layers = 1 + max(place.layer for place in keys)
+        return named_place(key, keys, layers, of="the pool")
+    raise InputError(f"{key!r} is no place of the pool: {listed(keys)}")
 
 
 def listed(places) -> str:

@@ -8,17 +8,23 @@ Letters: P places, N rows, D nodes, T permutations (index 0 of T + 1 is observed
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import numpy.typing as npt
 import pandas
 from scipy.stats import norm
 
-from personascan.calibration.calibrate import as_places, listed
+from personascan.calibration.calibrate import as_places, key_of
 from personascan.calibration.exchangeable import Exchange, draw_exchanges, exchange_of
 from personascan.calibration.family import studentised
 from personascan.calibration.node_tests import TIE, Nodes, effect_of, node_tests
 from personascan.calibration.statistics import STATISTICS, Labelled, place_statistics
 from personascan.errors import InputError
+from personascan.scan.runs import Pool
+
+if TYPE_CHECKING:
+    import pandas
 
 ALWAYS = ("direction", "nodes")  # they share their products
 FAMILIES = ("studentised", "min_p")
@@ -29,7 +35,7 @@ LEVEL = 0.05
 class PlaceTests:
     """A family of places, each beside all labellings of a comparison."""
 
-    keys: tuple  # of the places, in the pool's order
+    keys: tuple[Any, ...]  # of the places, in the pool's order
     statistic: str  # whose p and z these are
     values: dict[str, np.ndarray] = field(repr=False)  # {statistic: [P, T + 1]}
     exchange: Exchange = field(repr=False)
@@ -91,7 +97,7 @@ class PlaceTests:
         return self.exchange.floor(self.permutations)
 
     @property
-    def found(self) -> tuple:
+    def found(self) -> tuple[Any, ...]:
         """The keys of places with family-wise p <= 0.05."""
         return tuple(k for k, p in zip(self.keys, self.p_family, strict=True) if p <= LEVEL)
 
@@ -109,7 +115,7 @@ class PlaceTests:
         r = np.tanh(np.arctanh(min(r, 1 - 1e-9)) + norm.ppf(power) / np.sqrt(max(rows - 3, 1)))
         return float(effect_of(r, self.exchange))
 
-    def by(self, statistic: str):
+    def by(self, statistic: str) -> Self:
         """The same by another statistic that was computed. Raises InputError for any other."""
         if statistic not in self.values:
             raise InputError(f"{statistic!r} was not computed; there are {', '.join(self.values)}")
@@ -137,14 +143,15 @@ class PlaceTests:
 class Located(PlaceTests):
     """The same with the activations at hand: the nodes of any place as well."""
 
-    places: Mapping = field(repr=False, kw_only=True)
+    places: Mapping[Any, Any] = field(repr=False, kw_only=True)
     labels: Labelled = field(repr=False, kw_only=True)
 
-    def nodes(self, key=None) -> Nodes:
-        """The nodes of a place, by default of the best. Raises InputError for no place."""
-        key = self.keys[self.best] if key is None else key
-        if key not in self.keys:
-            raise InputError(f"{key!r} is no place of the pool: {listed(self.keys)}")
+    def nodes(self, key: Any = None) -> Nodes:
+        """The nodes of a place, by default of the best.
+
+        A `Place` may be named by text, such as "resid_post 7 last". Raises InputError for no place.
+        """
+        key = self.keys[self.best] if key is None else key_of(self.keys, key)
         return node_tests(f"place {key} of the pool", self.places[key], self.labels)
 
     def __repr__(self) -> str:
@@ -152,12 +159,12 @@ class Located(PlaceTests):
 
 
 def locate(
-    pool,
-    positive,
+    pool: Pool,
+    positive: npt.ArrayLike,
     *,
-    pairs=None,
-    entities=None,
-    within=None,
+    pairs: npt.ArrayLike | None = None,
+    entities: npt.ArrayLike | None = None,
+    within: npt.ArrayLike | None = None,
     statistic: str = "direction",
     permutations: int = 999,
     family: str = "studentised",
@@ -167,7 +174,8 @@ def locate(
 
     Args:
       pool: activations [P, N, D], [N, D], a sequence of [N, D], or a mapping {key: [N, D]} of any
-        widths and origins: the places of the family, read one at a time.
+        widths and origins, such as what `extract` returns: the places of the family, read one at a
+        time.
       positive: bool [N], True where a row belongs to H1.
       pairs: a label a row; the two rows of a pair, one of each side, swap their labels.
       entities: a label a row; each entity has one label, which its rows keep together.

@@ -7,6 +7,7 @@ dependence. Letters: N rows, D nodes, T labellings (index 0 of T + 1 is observed
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import betainc, betaincinv, stdtr
 from scipy.stats import false_discovery_control
 
@@ -39,7 +40,7 @@ class Nodes:
         """The sign of each node's effect: [D]."""
         return np.sign(self.effect).astype(int)
 
-    def at_least(self, nodes=None) -> int:
+    def at_least(self, nodes: npt.ArrayLike | None = None) -> int:
         """How many of any set of nodes differ, at least: simultaneously right with 95%.
 
         V(S) = max_k #{p_i < t_k, i in S} - k + 1 (Blanchard, Neuvial and Roquain 2020), whose

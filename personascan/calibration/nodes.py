@@ -47,7 +47,7 @@ def family_p(frequency_TC, runs: int) -> np.ndarray:
     return (beaten_C + 1) / len(z_TC)
 
 
-def sets_under_labels(frequency_TC, q: float) -> np.ndarray:
+def sets_under_labels(frequency_TC: np.ndarray, q: float) -> np.ndarray:
     """The columns with q-value <= q of every labelling, each against all others: [T + 1, C]."""
     ordered_TC = np.sort(frequency_TC, axis=1)
     return np.stack([q_against(one_C, t, ordered_TC) <= q for t, one_C in enumerate(frequency_TC)])

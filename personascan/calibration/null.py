@@ -35,7 +35,7 @@ def null_frequencies(place_ND, labellings: Labellings, options: ScanOptions) -> 
 def column_masks(found: RunScans, options: ScanOptions) -> np.ndarray:
     """The columns returned [L, R, C]: halves with signed tails, else nodes."""
     if options.sides.halves == 2:
-        return np.concatenate([found.high, found.low], axis=-1)
+        return np.concatenate([found.high_LRD, found.low_LRD], axis=-1)
     return found.nodes
 
 

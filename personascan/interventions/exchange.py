@@ -8,10 +8,12 @@ llama_adapter_cvec::apply in src/llama-adapter.cpp, build_cvec in src/models).
 
 import hashlib
 import json
+import os
 import pathlib
 import re
 import sys
 from dataclasses import dataclass, field
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -56,7 +58,7 @@ class Direction:
     shift: dict[tuple[str, int], np.ndarray]  # float32 [D]: what strength 1 adds
     # int8 [D]: 1 where an upper half was found, -1 where a lower one was, 0 elsewhere.
     nodes: dict[tuple[str, int], np.ndarray] = field(default_factory=dict)
-    record: dict = field(default_factory=dict)  # of what made them: plain JSON
+    record: dict[str, Any] = field(default_factory=dict)  # of what made them: plain JSON
 
 
 def write_safetensors(path, direction: Direction, *, overwrite: bool = False) -> None:
@@ -155,7 +157,7 @@ def block_of(site: str, layer: int, config: DecoderConfig) -> int:
 
 
 def read_direction(
-    path, config: DecoderConfig, *, at: str = "", model_sha256: str = ""
+    path: str | os.PathLike[str], config: DecoderConfig, *, at: str = "", model_sha256: str = ""
 ) -> Direction:
     """The direction in a .safetensors or .gguf file, of our own writing or not, for this model.
 

@@ -1,8 +1,10 @@
 """What an edited model writes, strength beside strength."""
 
 import dataclasses
+import os
 import pathlib
 import textwrap
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -23,8 +25,8 @@ from personascan.visible import visible
 def steered_texts(
     model: LanguageModel,
     direction: Direction,
-    prompts: list[str],
-    strengths: list[float],
+    prompts: Sequence[str],
+    strengths: Sequence[float],
     writing: Writing,
     *,
     tokens: str = "all",
@@ -133,7 +135,13 @@ def parse_strengths(texts: list[str]) -> list[float]:
     return found
 
 
-def write_direction(path, direction: Direction, model: LanguageModel, *, overwrite=False) -> None:
+def write_direction(
+    path: str | os.PathLike[str],
+    direction: Direction,
+    model: LanguageModel,
+    *,
+    overwrite: bool = False,
+) -> None:
     """A direction as the file's name asks: .safetensors, or a control vector of llama.cpp (.gguf).
 
     Raises InputError as `write_safetensors` and `write_gguf`, and for another name.

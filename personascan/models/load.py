@@ -1,6 +1,7 @@
 """A source string -> LanguageModel."""
 
 import dataclasses
+import os
 import pathlib
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from personascan.copies import is_whole
 from personascan.errors import InputError
@@ -56,13 +58,14 @@ class LanguageModel:
     source: str  # as given to load_model
     path: pathlib.Path  # the folder or GGUF file that was read
     config: DecoderConfig
-    params: dict  # nested, block parameters stacked [L, ...]
+    params: dict[str, Any]  # nested, block parameters stacked [L, ...]
     tokenizer: Any  # a transformers tokenizer
     sha256: str  # of the configuration and parameters
     dtype: str
-    mesh: Any = None  # where params are spread, or None
+    mesh: Mesh | None = None  # where params are spread, or None
     revision: str = ""  # of a hub source: the commit that was read
-    files: dict = dataclasses.field(default_factory=dict)  # {name: sha256} of all that was read
+    # {name: sha256} of all that was read
+    files: dict[str, str] = dataclasses.field(default_factory=dict)
     stops: tuple[int, ...] = ()  # of a GGUF file: the tokens that end a text or a turn
 
     def decoder(self, unroll: int = 1) -> Decoder:
@@ -72,7 +75,11 @@ class LanguageModel:
 
 
 def load_model(
-    source: str, *, dtype: str = "float32", mesh=None, cache: bool = True
+    source: str | os.PathLike[str],
+    *,
+    dtype: str = "float32",
+    mesh: Mesh | None = None,
+    cache: bool = True,
 ) -> LanguageModel:
     """Load a pretrained decoder or encoder.
 

@@ -1,8 +1,10 @@
 """A study's report made again from what the study stored, and studies set side by side."""
 
 import contextlib
+import os
 import pathlib
 import re
+from collections.abc import Iterable
 
 from personascan.errors import InputError
 from personascan.files import is_free, partial_of, put_folder, real_place, whole_file
@@ -19,7 +21,12 @@ CAPTION = re.compile(r"- `([\w-]+\.(?:pdf|png))`: ")  # as `picture_files` write
 
 
 def write_report(
-    study, format: str = "html", out: str = "", texts: bool = True, *, overwrite: bool = False
+    study: str | os.PathLike[str],
+    format: str = "html",
+    out: str | os.PathLike[str] = "",
+    texts: bool = True,
+    *,
+    overwrite: bool = False,
 ) -> pathlib.Path:
     """The report of a study's folder, from its report.json.gz alone.
 
@@ -87,10 +94,24 @@ def refuse_others(paths: list[pathlib.Path]) -> None:
             )
 
 
-def compare_studies(folders, out: str = "compare.html", *, overwrite: bool = False) -> pathlib.Path:
+def compare_studies(
+    folders: Iterable[str | os.PathLike[str]],
+    out: str | os.PathLike[str] = "compare.html",
+    *,
+    overwrite: bool = False,
+) -> pathlib.Path:
     """A page with several studies side by side, from their folders.
 
-    Raises InputError as `write_report`, and for fewer than two folders.
+    Args:
+      folders: those that `run_study` wrote, two or more.
+      out: the page to write.
+      overwrite: replace what is at `out`.
+
+    Returns:
+      The page that was written.
+
+    Raises:
+      InputError: as `write_report`; fewer than two folders, or one that is named twice.
     """
     folders = [real_place(folder) for folder in folders]
     if len(folders) < 2:

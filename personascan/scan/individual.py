@@ -5,6 +5,7 @@ the inputs and the levels of all rows, only a few blocks are ever held.
 """
 
 import numpy as np
+import numpy.typing as npt
 
 from personascan.errors import InputError
 from personascan.scan.counts import over_blocks, over_even_blocks
@@ -17,15 +18,15 @@ from personascan.scan.thresholds import step_levels, tail_steps
 
 
 def individual_scan(
-    background_BD,
-    evaluation_ND,
+    background_BD: npt.ArrayLike,
+    evaluation_ND: npt.ArrayLike,
     *,
     score: str = "bj",
     tail: str = "signed",
     alpha_max: float = 0.5,
     alpha_min: float = 0.0,
-    alphas="exact",
-    background_groups=None,
+    alphas: str | npt.ArrayLike = "exact",
+    background_groups: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
     compat: bool = False,
 ) -> IndividualScan:
     """The best node set of every evaluation row, exactly.
@@ -44,7 +45,8 @@ def individual_scan(
       compat: test the published code's p-values (needs a grid or a sequence).
 
     Returns:
-      IndividualScan with score, alpha and size [N], and `nodes(row)`, `high(row)`, `low(row)`.
+      IndividualScan with score, alpha and size [N]; `row(i)` is the node set of row i, whose
+      `high` and `low` are the numbers of its nodes.
 
     Raises:
       InputError: as `empirical_pvalues`, and for alphas outside (0, 1) or an unknown score.
@@ -78,8 +80,8 @@ def scan_alone(
         score=score_N,
         alpha=np.where(some_N, alphas_A[best_N], np.nan),
         size=np.where(some_N, size_N, 0),
-        high_ND=high_ND,
-        low_ND=low_ND,
+        high_level_ND=high_ND,
+        low_level_ND=low_ND,
         best_level_N=np.where(some_N, best_N, -1).astype(np.int32),
         note=options.unattainable(sizes_G),
     )

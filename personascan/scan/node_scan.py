@@ -7,45 +7,25 @@ Letters: N rows, M evaluation rows, C columns (nodes, or upper and then lower ha
 labellings.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
+import numpy.typing as npt
 
 from personascan.scan.options import ScanOptions
 from personascan.scan.pvalues import check_pair, empirical_pvalues
+from personascan.scan.result import NodeScan
 
 LEVELS = 24  # alphas of a labelled statistic, in geometric steps
 
 
-@dataclass(frozen=True)
-class NodeScan:
-    """The node set with the highest score for all evaluation rows together."""
-
-    score: float
-    alpha: float  # NaN where no set scores
-    high: np.ndarray  # sorted ints: nodes returned for high values
-    low: np.ndarray  # and for low ones
-    n_alpha: int  # p-values of these at most alpha
-    size: int  # p-values: rows times columns
-
-    @property
-    def nodes(self) -> np.ndarray:
-        """The nodes returned, sorted ints."""
-        return np.union1d(self.high, self.low).astype(int)
-
-    def summary(self) -> str:
-        return f"score {self.score:.4f} at alpha {self.alpha:.4f}: {len(self.nodes)} nodes"
-
-
 def node_scan(
-    background,
-    evaluation,
+    background: npt.ArrayLike,
+    evaluation: npt.ArrayLike,
     *,
     score: str = "bj",
     tail: str = "signed",
     alpha_max: float = 0.5,
     alpha_min: float = 0.0,
-    alphas="exact",
+    alphas: str | npt.ArrayLike = "exact",
 ) -> NodeScan:
     """The best nodes for given rows: exact, over every alpha that the background attains.
 
@@ -65,7 +45,7 @@ def node_scan(
     )
     background_BD, evaluation_MD = check_pair(background, evaluation)
     p_MC = empirical_pvalues(background_BD, evaluation_MD, tail=tail).p_max
-    nothing = NodeScan(0.0, np.nan, np.array([], int), np.array([], int), 0, 0)
+    nothing = NodeScan(np.array([], int), np.array([], int), 0.0, np.nan, 0, 0)
     best, rows = nothing, len(p_MC)
     for alpha in options.alphas_for([len(background_BD)]):
         count_C = (p_MC <= alpha * (1 + 1e-12)).sum(0)
@@ -75,7 +55,7 @@ def node_scan(
         chosen_C = count_C >= least[0]
         n_alpha, size = int(count_C[chosen_C].sum()), int(chosen_C.sum()) * rows
         best = NodeScan(
-            float(value[0]), float(alpha), *split_columns(chosen_C, options), n_alpha, size
+            *split_columns(chosen_C, options), float(value[0]), float(alpha), n_alpha, size
         )
     return best
 

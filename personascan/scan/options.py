@@ -1,9 +1,11 @@
 """How a scan searches: one frozen record, checked once, that every function below passes on."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from personascan.errors import InputError
 from personascan.reading import real_array
@@ -62,7 +64,7 @@ class ScanOptions:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @property
-    def phi(self):
+    def phi(self) -> Callable[..., Any]:
         """The score function."""
         return score_function(self.score)
 
@@ -82,7 +84,7 @@ class ScanOptions:
         """The starts where they do not vary and are not given."""
         return FIXED_STARTS if self.starts_vary else int(self.starts)
 
-    def alphas_for(self, sizes) -> np.ndarray:
+    def alphas_for(self, sizes: npt.ArrayLike) -> np.ndarray:
         """The alphas of a search whose background groups have these sizes, ascending; or none."""
         if self.alphas == "grid":
             return grid_alphas(self.alpha_min, self.alpha_max)
@@ -92,7 +94,7 @@ class ScanOptions:
         bounds = (self.sides, self.alpha_min, self.alpha_max)
         return np.unique(np.concatenate([kind(int(n), *bounds) for n in np.unique(sizes)]))
 
-    def unattainable(self, n_RG) -> str:
+    def unattainable(self, n_RG: npt.ArrayLike) -> str:
         """What is wrong with alphas that no p-value of any search reaches: they find nothing,
         whatever the data are. "" where some p-value may, and where published p-values are tested.
         """

@@ -8,6 +8,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpy.typing as npt
 
 from personascan.errors import InputError
 from personascan.reading import real_array
@@ -51,11 +52,11 @@ def as_matrix(name: str, values) -> np.ndarray:
 
 
 def empirical_pvalues(
-    background_BD,
-    evaluation_ND,
+    background_BD: npt.ArrayLike,
+    evaluation_ND: npt.ArrayLike,
     *,
     tail: str = "two",
-    background_groups=None,
+    background_groups: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
     compat: bool = False,
 ) -> PValueRange:
     """The range of the empirical p-value of every evaluation value at every node.

@@ -4,6 +4,7 @@ C counts the columns that were scanned: D nodes, or with signed tails D upper an
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,30 +18,71 @@ class PValueRange:
 
 
 @dataclass(frozen=True)
+class SignedNodes:
+    """Nodes of one place, each with the direction in which it is unusual."""
+
+    high: np.ndarray  # sorted ints: nodes of unusually high values
+    low: np.ndarray  # and of low ones; a node may be both
+
+    @property
+    def nodes(self) -> np.ndarray:
+        """All of them, sorted ints."""
+        return np.union1d(self.high, self.low).astype(int)
+
+    @property
+    def tails(self) -> np.ndarray:
+        """Of each of `nodes` "right" (high values), "left" (low values) or "both"."""
+        high, low = np.isin(self.nodes, self.high), np.isin(self.nodes, self.low)
+        return np.array(["both", "right", "left"])[high.astype(int) - low]
+
+    def halves(self, nodes: int) -> np.ndarray:
+        """The same as a mask of half-nodes: bool [2 D], D upper halves, then D lower ones.
+
+        Args:
+          nodes: D, of the place.
+        """
+        numbers = np.concatenate([self.high, nodes + self.low])
+        return np.isin(np.arange(2 * nodes), numbers)
+
+
+@dataclass(frozen=True)
+class NodeScan(SignedNodes):
+    """The node set with the highest score for all evaluation rows together."""
+
+    score: float
+    alpha: float  # NaN where no set scores
+    n_alpha: int  # p-values of these at most alpha
+    size: int  # p-values: rows times columns
+
+    def summary(self) -> str:
+        """One line: score, alpha and number of nodes."""
+        return f"score {self.score:.4f} at alpha {self.alpha:.4f}: {len(self.nodes)} nodes"
+
+
+@dataclass(frozen=True)
 class IndividualScan:
     """The best node set of every row scanned alone."""
 
     score: np.ndarray  # [N] float64
     alpha: np.ndarray  # [N] float64, NaN where no node is significant at any alpha
     size: np.ndarray  # [N] int64: number of nodes returned (signed: of half-nodes)
-    high_ND: np.ndarray  # unsigned: first alpha index at which a node's high value is significant
-    low_ND: np.ndarray  # and its low value; the number of alphas where it never is
+    # unsigned: first alpha index at which a node's high value is significant
+    high_level_ND: np.ndarray
+    low_level_ND: np.ndarray  # and its low value; the number of alphas where it never is
     best_level_N: np.ndarray  # [N] int32, -1 for an empty subset
     note: str = ""  # why nothing can be found, whatever the data are
 
-    def high(self, row: int) -> np.ndarray:
-        """The nodes returned for the row's high values, ascending."""
-        return np.flatnonzero(self.high_ND[row] <= self.best_level_N[row])
-
-    def low(self, row: int) -> np.ndarray:
-        """The nodes returned for the row's low values, ascending."""
-        return np.flatnonzero(self.low_ND[row] <= self.best_level_N[row])
-
-    def nodes(self, row: int) -> np.ndarray:
-        """The nodes returned for one row, ascending."""
-        return np.union1d(self.high(row), self.low(row))
+    def row(self, index: int) -> NodeScan:
+        """The node set of one row: its score and alpha, `nodes`, `high` and `low`."""
+        high, low = (
+            np.flatnonzero(level_ND[index] <= self.best_level_N[index])
+            for level_ND in (self.high_level_ND, self.low_level_ND)
+        )
+        size = int(self.size[index])
+        return NodeScan(high, low, float(self.score[index]), float(self.alpha[index]), size, size)
 
     def summary(self) -> str:
+        """One line: mean and highest score."""
         if self.note:
             return self.note
         top = int(np.argmax(self.score))
@@ -51,29 +93,19 @@ class IndividualScan:
 
 
 @dataclass(frozen=True)
-class ScanResult:
-    """The subset of rows and nodes with the highest score found."""
+class ScanResult(SignedNodes):
+    """The subset of rows and nodes with the highest score found.
+
+    Two-sided, a node is high or low as most of its significant values are.
+    """
 
     score: float
     alpha: float  # NaN for an empty subset
     rows: np.ndarray  # sorted ints into the evaluation rows
-    high: np.ndarray  # sorted ints: nodes returned for high values
-    low: np.ndarray  # and for low ones; two-sided: what most significant values of a node are
     start_scores: np.ndarray  # [S] float64: what each start of the ascent reached
     start_alphas: np.ndarray  # [S] float64: the alpha at which it began
     at_smallest_alpha: bool  # the optimum is the smallest alpha searched: alpha_min may matter
     note: str = ""  # why nothing can be found, whatever the data are
-
-    @property
-    def nodes(self) -> np.ndarray:
-        """The nodes returned, sorted ints."""
-        return np.union1d(self.high, self.low).astype(int)
-
-    @property
-    def tails(self) -> np.ndarray:
-        """Of each returned node "right" (high values), "left" (low values) or "both"."""
-        high, low = np.isin(self.nodes, self.high), np.isin(self.nodes, self.low)
-        return np.array(["both", "right", "left"])[high.astype(int) - low]
 
     @property
     def starts_at_best(self) -> int:
@@ -86,7 +118,7 @@ class ScanResult:
         at_best_S = np.isclose(self.start_scores, self.score, rtol=1e-6)
         return len(np.unique(self.start_alphas[at_best_S]))  # NaN, of an empty subset, is one
 
-    def record(self) -> dict:
+    def record(self) -> dict[str, Any]:
         """The subset as JSON holds it."""
         return {
             "score": self.score,
@@ -119,8 +151,8 @@ class RunScans:
     score: np.ndarray  # [L, R] float64
     alpha: np.ndarray  # [L, R] float64, NaN for an empty subset
     rows: np.ndarray  # [L, R, N] bool over the pool
-    high: np.ndarray  # [L, R, D] bool: nodes returned for high values
-    low: np.ndarray  # [L, R, D] bool: and for low ones; two-sided: what most of a node's are
+    high_LRD: np.ndarray  # bool: nodes returned for high values
+    low_LRD: np.ndarray  # bool: and for low ones; two-sided: what most of a node's are
     start_scores: np.ndarray  # [L, R, S] float64, NaN where a run made fewer starts than others
     start_alphas: np.ndarray  # [L, R, S] float64: the alpha at which each began
     at_smallest_alpha: np.ndarray  # [L, R] bool
@@ -129,12 +161,12 @@ class RunScans:
     @property
     def nodes(self) -> np.ndarray:
         """The nodes returned: [L, R, D] bool."""
-        return self.high | self.low
+        return self.high_LRD | self.low_LRD
 
     @property
     def tails(self) -> np.ndarray:
         """1 where a node was returned for high values, -1 for low ones, else 0: [L, R, D] int8."""
-        return self.high.astype(np.int8) - self.low.astype(np.int8)
+        return self.high_LRD.astype(np.int8) - self.low_LRD.astype(np.int8)
 
     @property
     def starts_at_best(self) -> np.ndarray:
@@ -153,6 +185,22 @@ class RunScans:
         """One layer, as a record with L = 1."""
         arrays = {name: getattr(self, name)[index : index + 1] for name in ARRAYS}
         return RunScans(**arrays, note=self.note)
+
+    def run(self, layer: int, run: int) -> ScanResult:
+        """One run of one layer; its `rows` are numbers of rows of the pool."""
+        at = layer, run
+        made_S = ~np.isnan(self.start_scores[at])
+        return ScanResult(
+            score=float(self.score[at]),
+            alpha=float(self.alpha[at]),
+            rows=np.flatnonzero(self.rows[at]),
+            high=np.flatnonzero(self.high_LRD[at]),
+            low=np.flatnonzero(self.low_LRD[at]),
+            start_scores=self.start_scores[at][made_S],
+            start_alphas=self.start_alphas[at][made_S],
+            at_smallest_alpha=bool(self.at_smallest_alpha[at]),
+            note=self.note,
+        )
 
     def summary(self) -> str:
         if self.note:

@@ -1,10 +1,12 @@
 """Group scans of many runs and layers over one pool, and the single scan as their special case."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar, overload
 
 import jax
 import numpy as np
+import numpy.typing as npt
 
 from personascan.errors import InputError
 from personascan.scan.devices import SearchPlan, is_shared, open_source, plan_search, run_search
@@ -24,24 +26,68 @@ from personascan.scan.result import RunScans, ScanResult
 from personascan.scan.splits import check_seed, run_keys
 from personascan.scan.winners import Task, best_fractional, keep_best, stack_layers
 
+K = TypeVar("K")
+# Activations of several places: [L, N, D], its layers one by one, or places by key.
+Pool = npt.ArrayLike | Iterable[npt.ArrayLike] | Mapping[Any, npt.ArrayLike]
 
+
+@overload
 def scan_runs(
-    pool,
-    background_RN,
-    evaluation_RN,
+    pool: Mapping[K, npt.ArrayLike],
+    background_RN: npt.ArrayLike,
+    evaluation_RN: npt.ArrayLike,
     *,
     score: str = "bj",
     tail: str = "signed",
     alpha_max: float = 0.5,
     alpha_min: float = 0.0,
-    alphas="exact",
-    starts=DEFAULT_STARTS,
-    groups=None,
-    background_groups=None,
+    alphas: str | npt.ArrayLike = "exact",
+    starts: int | str | npt.ArrayLike = DEFAULT_STARTS,
+    groups: npt.ArrayLike | None = None,
+    background_groups: npt.ArrayLike | None = None,
     ties: str = "whole",
     seed: int = 0,
     compat: bool = False,
-) -> RunScans:
+) -> dict[K, RunScans]: ...
+
+
+@overload
+def scan_runs(
+    pool: npt.ArrayLike | Sequence[npt.ArrayLike],
+    background_RN: npt.ArrayLike,
+    evaluation_RN: npt.ArrayLike,
+    *,
+    score: str = "bj",
+    tail: str = "signed",
+    alpha_max: float = 0.5,
+    alpha_min: float = 0.0,
+    alphas: str | npt.ArrayLike = "exact",
+    starts: int | str | npt.ArrayLike = DEFAULT_STARTS,
+    groups: npt.ArrayLike | None = None,
+    background_groups: npt.ArrayLike | None = None,
+    ties: str = "whole",
+    seed: int = 0,
+    compat: bool = False,
+) -> RunScans: ...
+
+
+def scan_runs(
+    pool: Pool,
+    background_RN: npt.ArrayLike,
+    evaluation_RN: npt.ArrayLike,
+    *,
+    score: str = "bj",
+    tail: str = "signed",
+    alpha_max: float = 0.5,
+    alpha_min: float = 0.0,
+    alphas: str | npt.ArrayLike = "exact",
+    starts: int | str | npt.ArrayLike = DEFAULT_STARTS,
+    groups: npt.ArrayLike | None = None,
+    background_groups: npt.ArrayLike | None = None,
+    ties: str = "whole",
+    seed: int = 0,
+    compat: bool = False,
+) -> RunScans | dict[Any, RunScans]:
     """One group scan for every layer and run; each layer is sorted once.
 
     The score of a subset is F(S) = max over alpha of phi(alpha, N_alpha(S), N(S)) (FGSS, JMLR
@@ -49,7 +95,8 @@ def scan_runs(
 
     Args:
       pool: activations [L, N, D], or [N, D] for one layer, or a sequence of [N, D] arrays that is
-        read one layer at a time; or a mapping {key: [N, D]} of any widths.
+        read one layer at a time; or a mapping {key: [N, D]} of any widths, such as what `extract`
+        returns.
       background_RN, evaluation_RN: bool masks over the pool: the background rows and the scanned
         rows of each run. They must not overlap within a run.
       score: "bj", "hc" or "ks".
@@ -72,7 +119,7 @@ def scan_runs(
 
     Returns:
       RunScans: score and alpha [L, R], rows [L, R, N] and nodes [L, R, D] as bool masks, the tail
-      of each node, and what every start reached.
+      of each node, and what every start reached; of a mapping {key: RunScans}, with L = 1.
 
     Raises:
       InputError: NaN or Inf in a layer (with its place), masks of the wrong shape, overlapping or
@@ -102,7 +149,7 @@ def scan_pool(pool, background_RN, evaluation_RN, options: ScanOptions, **chosen
         layer_ND = as_matrix(f"layer {key} of the pool", layer)
         if len(layer_ND) != n_pool:
             raise InputError(f"the masks cover {n_pool} rows but layer {key} has {len(layer_ND)}")
-        if not keyed and results and layer_ND.shape[1] != results[0].high.shape[1]:
+        if not keyed and results and layer_ND.shape[1] != results[0].high_LRD.shape[1]:
             raise InputError(
                 f"layer {key} has {layer_ND.shape[1]} nodes, unlike layer 0; pools of several "
                 "widths are mappings {key: [rows, nodes]}"
@@ -205,17 +252,17 @@ def scan_layer_fractional(layer_ND, task: Task) -> RunScans:
 
 
 def group_scan(
-    background_BD,
-    evaluation_ND,
+    background_BD: npt.ArrayLike,
+    evaluation_ND: npt.ArrayLike,
     *,
     score: str = "bj",
     tail: str = "signed",
     alpha_max: float = 0.5,
     alpha_min: float = 0.0,
-    alphas="exact",
-    starts=DEFAULT_STARTS,
-    groups=None,
-    background_groups=None,
+    alphas: str | npt.ArrayLike = "exact",
+    starts: int | str | npt.ArrayLike = DEFAULT_STARTS,
+    groups: npt.ArrayLike | None = None,
+    background_groups: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
     ties: str = "whole",
     seed: int = 0,
     compat: bool = False,
@@ -261,15 +308,5 @@ def group_scan(
         seed=seed,
         compat=compat,
     )
-    made_S = ~np.isnan(found.start_scores[0, 0])
-    return ScanResult(
-        score=float(found.score[0, 0]),
-        alpha=float(found.alpha[0, 0]),
-        rows=np.flatnonzero(found.rows[0, 0]) - n,
-        high=np.flatnonzero(found.high[0, 0]),
-        low=np.flatnonzero(found.low[0, 0]),
-        start_scores=found.start_scores[0, 0, made_S],
-        start_alphas=found.start_alphas[0, 0, made_S],
-        at_smallest_alpha=bool(found.at_smallest_alpha[0, 0]),
-        note=found.note,
-    )
+    best = found.run(0, 0)
+    return dataclasses.replace(best, rows=best.rows - n)

@@ -6,6 +6,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpy.typing as npt
 
 from personascan.errors import InputError
 from personascan.reading import real_array
@@ -23,7 +24,10 @@ class SplitPlan:
 
 
 def draw_splits(
-    positive_N, plan: SplitPlan, seed: int, clusters_N=None
+    positive_N: npt.ArrayLike,
+    plan: SplitPlan,
+    seed: int,
+    clusters_N: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The background and evaluation rows of every run, as two bool masks [R, N].
 

@@ -5,6 +5,7 @@ Letters: M rows, D nodes, C columns that are scanned: a node, or its upper and i
 
 from dataclasses import dataclass
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -32,7 +33,7 @@ class Tail:
         never = np.full(n + 1, n + 2)  # above every alpha; so is what exceeds the cap of a p at 1
         return beaten if self.high else never, beaten if self.low else never
 
-    def join(self, high_MD, low_MD):
+    def join(self, high_MD: jax.Array, low_MD: jax.Array) -> jax.Array:
         """Levels of the columns [M, C] from those of both tails."""
         if self.halves == 2:
             return jnp.concatenate([high_MD, low_MD], axis=-1)
@@ -45,7 +46,12 @@ class Tail:
         """A column can be significant at either end, so that which it is must be counted."""
         return self.folds and self.high and self.low
 
-    def split(self, columns_XC, mostly_high_XC=None, mostly_low_XC=None):
+    def split(
+        self,
+        columns_XC: np.ndarray,
+        mostly_high_XC: np.ndarray | None = None,
+        mostly_low_XC: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Nodes returned for their high and for their low values: two bool [..., D].
 
         Two-sided, a node is what most of its significant values are, and both where they are equal.

@@ -1,6 +1,7 @@
 """Activations of any network as the source of a study's rows: a folder of arrays and labels."""
 
 import json
+import os
 import pathlib
 import re
 from collections.abc import Mapping, Sequence
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from personascan.errors import InputError
 from personascan.files import is_free, partial_of, put_folder, real_place, restore
@@ -23,16 +25,16 @@ CONSTANT = 2.0**-44  # of a node's largest value: a span of float64's own roundi
 
 
 def write_rows(
-    out,
+    out: str | os.PathLike[str],
     places: Mapping[str, Any],
-    positive: Sequence[bool],
+    positive: npt.ArrayLike,
     *,
     network: str = "network",
-    groups: Sequence[str] | str = "positive",
-    ids: Sequence[str] | None = None,
-    entities: Sequence[str] | None = None,
-    conditions: Sequence[str] | None = None,
-    pairs: Sequence[str] | None = None,
+    groups: Sequence[str] | npt.NDArray[Any] | str = "positive",
+    ids: Sequence[str] | npt.NDArray[Any] | None = None,
+    entities: Sequence[Any] | npt.NDArray[Any] | None = None,
+    conditions: Sequence[str] | npt.NDArray[Any] | None = None,
+    pairs: Sequence[str] | npt.NDArray[Any] | None = None,
     rows: str = "rows",
 ) -> str:
     """Write activations of any network as a folder that a study takes rows from (`config.rows`).

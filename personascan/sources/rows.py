@@ -40,10 +40,10 @@ def read_rows(path, *, site: str = "", layer: str = "", position: str = "", ids:
             )
         return Rows(read_array(path), None)
     kept = Activations.load(path)
-    site = chosen("site", site, list(dict.fromkeys(s for s, _ in kept.arrays)), path)
-    positions = [p for s, p in kept.arrays if s == site and p != "all"]
+    site = chosen("site", site, list(dict.fromkeys(s for s, _ in kept.stacks)), path)
+    positions = [p for s, p in kept.stacks if s == site and p != "all"]
     position = chosen("position", whole_number(position), positions, path)
-    array_LND = kept.arrays[site, position]
+    array_LND = kept.stacks[site, position]
     names = kept.layer_names.get(site) or [f"{site} {i}" for i in range(len(array_LND))]
     name = f"{site} {layer}" if layer.isdecimal() and site != "final_norm" else layer
     layer_ND = array_LND[names.index(chosen("layer", name, names, path))]

@@ -3,8 +3,11 @@
 import contextlib
 import hashlib
 import json
+import os
 import pathlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import BinaryIO
 
 import ml_dtypes
 import numpy as np
@@ -13,34 +16,94 @@ from personascan.errors import InputError
 from personascan.files import reserve, whole_file, whole_folder
 from personascan.hashes import RUN_AGAIN, SEAL, damaged_files, is_inside
 from personascan.memory import refuse_too_much
+from personascan.places import Place, named_place
 from personascan.reading import read_json, refuse_special
 
 RECORD = "activations.json"
 
 
-@dataclass(frozen=True)
-class Activations:
-    """Activations of N statements at the layers of each site."""
+class UnknownPlace(InputError, KeyError):
+    """A place that is not among the activations: also what a mapping raises for a missing key."""
+
+    __str__ = InputError.__str__
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Activations(Mapping[Place, np.ndarray]):
+    """Activations of N statements: a mapping {Place: [N, D]}, which `calibrate` and others take.
+
+    An array is float32 and may lie on disk, mapped into memory; D differs by site. At the position
+    "all" an array has a row for each token. A place may be named by text: "resid_post 7 last",
+    "resid_post 50% last", without the position where there is one position alone.
+
+    Raises InputError (which is a KeyError here) for a place that is not there.
+    """
 
     # {(site, position): [L, N, D] float32}; position "all": [L, sum of T, D].
-    arrays: dict[tuple[str, str | int], np.ndarray]
+    stacks: dict[tuple[str, str | int], np.ndarray]
     ids: list[str]  # [N] statement ids
     layer_names: dict[str, list[str]]  # {site: [L] names such as "resid_post 7"}
     offsets: np.ndarray  # [N + 1]: statement i has the tokens offsets[i] to offsets[i + 1]
 
-    def save(self, path, *, overwrite: bool = False) -> None:
+    def __getitem__(self, place: Place | str) -> np.ndarray:
+        if isinstance(place, str):
+            layers = max(map(len, self.stacks.values()), default=0)
+            try:
+                place = named_place(place, list(self), layers, of="these activations")
+            except InputError as error:
+                raise UnknownPlace(*error.args) from None
+        if not isinstance(place, Place):
+            raise UnknownPlace(f"{place!r} is no Place, nor the name of one")
+        stack_LND = self.stack(place.site, place.position)
+        if place.line or not 0 <= place.layer < len(stack_LND):
+            raise UnknownPlace(
+                f"there is no {place}: {place.site} has the layers 0 to {len(stack_LND) - 1}"
+            )
+        return stack_LND[place.layer]
+
+    def __iter__(self) -> Iterator[Place]:
+        for (site, position), stack_LND in self.stacks.items():
+            for layer in range(len(stack_LND)):
+                yield Place(site, layer, position)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.stacks.values()))
+
+    def stack(self, site: str, position: str | int) -> np.ndarray:
+        """All layers of a site at a position: [L, N, D] float32.
+
+        At the position "all" these are [L, sum of T, D], where statement i has the tokens
+        offsets[i] to offsets[i + 1]. Raises InputError for a site or position that is not there.
+        """
+        if (site, position) not in self.stacks:
+            known = "; ".join(f"{s}, {p}" for s, p in self.stacks) or "none"
+            raise UnknownPlace(f"there is no {site}, {position} among these activations: {known}")
+        return self.stacks[site, position]
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{s} at {p} {a.shape}" for (s, p), a in self.stacks.items())
+        return f"Activations({len(self)} places of {len(self.ids)} statements: {shapes})"
+
+    # Two records are equal if they are the same one: comparing every number is not what == is for.
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write an `.npz` file, whole or not at all. Raises InputError as `whole_file`."""
         with whole_file(path, overwrite=overwrite) as file:
             self.write(file)
 
-    def write(self, file) -> None:
+    def write(self, file: BinaryIO) -> None:
         """Write the content of an `.npz` file into an open one, as `whole_file` gives it."""
-        content = {f"{site}/{position}": a for (site, position), a in self.arrays.items()}
+        content = {f"{site}/{position}": a for (site, position), a in self.stacks.items()}
         content |= {f"layer_names/{s}": np.array(names) for s, names in self.layer_names.items()}
         np.savez(file, ids=np.array(self.ids), offsets=self.offsets, **content)
 
     @classmethod
-    def load(cls, path) -> "Activations":
+    def load(cls, path: str | os.PathLike[str]) -> "Activations":
         """Read what `save` wrote, or the folder that `extract` filled, whose arrays stay on disk.
 
         Raises InputError for a missing or damaged file.
@@ -122,7 +185,7 @@ def checked(found: Activations, path) -> Activations:
     """Every array has a row for each statement, or for each of its tokens."""
     rising = np.shape(found.offsets) == (len(found.ids) + 1,) and (np.diff(found.offsets) > 0).all()
     tokens = int(found.offsets[-1]) if rising and not found.offsets[0] else -1
-    for (site, position), array in found.arrays.items():
+    for (site, position), array in found.stacks.items():
         rows = tokens if position == "all" else len(found.ids)
         if (not position and position != 0) or getattr(array, "shape", ())[1:2] != (rows,):
             name = f"{site}/{position}".rstrip("/")

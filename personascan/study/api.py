@@ -24,8 +24,13 @@ from personascan.study.study import study_results
 
 
 def run_study(
-    config, *, jobs: int = 0, scheduler: str = "", replace: bool = False, views: Iterable[View] = ()
-) -> Study | None:
+    config: Any,
+    *,
+    jobs: int = 0,
+    scheduler: str = "",
+    replace: bool = False,
+    views: Iterable[View] = (),
+) -> Study | None:  # fmt: skip
     """As `personascan.run_study`, with other views of the study than its page, or none.
 
     views: each gives {file: bytes} of a study, which are written into its folder as well.
@@ -60,7 +65,7 @@ def extract_study(config: StudyConfig, replace: bool) -> None:
                 extract_together(source, store)
 
 
-def plan_study(config, *, jobs: int = 0) -> StudyPlan:
+def plan_study(config: Any, *, jobs: int = 0) -> StudyPlan:
     """What a study will take, before its models are loaded. Raises InputError as `run_study`.
 
     Args:
@@ -69,7 +74,7 @@ def plan_study(config, *, jobs: int = 0) -> StudyPlan:
     return plan_models(as_config(config), Workers(jobs))
 
 
-def study_status(config, *, jobs: int = 0) -> Status:
+def study_status(config: Any, *, jobs: int = 0) -> Status:
     """What of a study is done and what remains. Raises InputError as `run_study`; writes nothing.
 
     Args:

@@ -258,7 +258,7 @@ class StudyConfig:
         return json.loads(json.dumps(content))
 
 
-def recipe(**changes) -> dict[str, Any]:
+def recipe(**changes: Any) -> dict[str, Any]:
     """Every field of a StudyConfig with its default, but for the changes: for a ConfigDict.
 
     A recipe so made says only what differs, and any field of it can be overridden by a flag.

@@ -150,7 +150,7 @@ class Study:
 
     config: StudyConfig
     parts: list[Part]
-    provenance: dict  # versions, platform, hashes of the inputs
+    provenance: dict[str, Any]  # versions, platform, hashes of the inputs
 
     def differences(self) -> Iterator[tuple[Part, Part, str, Detector, Difference]]:
         """Every later network of a level beside the first, on the same rows, in every way."""

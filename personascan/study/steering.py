@@ -1,6 +1,7 @@
 """The direction that a finished study found, to steer with or to give away."""
 
 import importlib.metadata
+import os
 import pathlib
 
 import numpy as np
@@ -24,7 +25,7 @@ KINDS = ("found", "difference", "found difference")
 
 
 def found_direction(
-    study,
+    study: str | os.PathLike[str],
     comparison: str,
     *,
     kind: str = "found",

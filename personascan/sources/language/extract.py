@@ -3,9 +3,10 @@
 import contextlib
 import dataclasses
 import math
+import os
 import pathlib
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -28,18 +29,18 @@ BATCH_TOKENS = 4096
 
 def extract(
     model: LanguageModel,
-    statements: list[Statement],
+    statements: Sequence[Statement],
     *,
-    sites=("resid_post",),
-    positions=("last",),
+    sites: Sequence[str] = ("resid_post",),
+    positions: Sequence[str | int] = ("last",),
     role: str = "system",
     prefix: str = "",
     suffix: str = "",
     template: str = "",
-    template_keywords: dict | None = None,
+    template_keywords: dict[str, Any] | None = None,
     date: str = DATE,
     batch_tokens: int | None = None,
-    out=None,
+    out: str | os.PathLike[str] | None = None,
     strict: bool = False,
     progress: bool = True,
 ) -> Activations:

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import pathlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jax
@@ -33,7 +34,7 @@ class Writing:
     top_p: float = 1.0  # sample among the likeliest that together have this probability
     seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.new_tokens < 1:
             raise InputError(f"new_tokens = {self.new_tokens}; use at least 1")
         if not 0 <= self.temperature < np.inf:
@@ -44,7 +45,7 @@ class Writing:
 
 def generate(
     model: LanguageModel,
-    prompts: list[Prompt],
+    prompts: Sequence[Prompt],
     writing: Writing,
     *,
     editing: Editing | None = None,

@@ -2,8 +2,11 @@
 
 import functools
 import math
+import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -58,16 +61,16 @@ class ExtractionPlan:
 
 
 def plan_extraction(
-    source: str,
-    statements: list[Statement],
+    source: str | os.PathLike[str],
+    statements: Sequence[Statement],
     *,
-    sites=("resid_post",),
-    positions=("last",),
+    sites: Sequence[str] = ("resid_post",),
+    positions: Sequence[str | int] = ("last",),
     role: str = "system",
     prefix: str = "",
     suffix: str = "",
     template: str = "",
-    template_keywords: dict | None = None,
+    template_keywords: dict[str, Any] | None = None,
     date: str = DATE,
     batch_tokens: int | None = None,
     dtype: str = "float32",
@@ -75,10 +78,20 @@ def plan_extraction(
 ) -> ExtractionPlan:
     """The plan of `extract` with these arguments on the model of a source.
 
-    Only the configuration and tokenizer are read. Raises InputError as load_model and extract do.
+    Only the configuration and tokenizer are read.
+
+    Args:
+      source: as of `load_model`, with its `dtype`; the other arguments as of `extract`.
+
+    Returns:
+      ExtractionPlan: numbers of tokens and batches, bytes, FLOPs and seconds.
+
+    Raises:
+      InputError: as `load_model` and `extract`.
     """
     if dtype not in DTYPES:
         raise InputError(f"dtype {dtype!r} is unknown; use one of {', '.join(DTYPES)}")
+    statements = list(statements)
     positions = check_request(statements, sites, positions, batch_tokens, out="")
     config, tokenizer = inspect_model(source)
     nodes = sum(math.prod(config.site_shape(site)) for site in sites)

@@ -6,13 +6,15 @@ number of devices.
 
 import dataclasses
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from personascan.errors import InputError
 from personascan.sources.language.statements import Statement
-from personascan.sources.language.templates import SENTINEL, PromptOptions, advice, render_all
+from personascan.sources.language.templates import DATE, SENTINEL, PromptOptions, advice, render_all
 from personascan.visible import visible
 
 # Compiling another length costs about as much as running this many tokens, measured on two CPU
@@ -43,26 +45,43 @@ class Batch:
 
 
 def tokenize(
-    tokenizer,
-    statements: list[Statement],
+    tokenizer: Any,
+    statements: Sequence[Statement],
     role: str,
     max_positions: int,
     *,
     vocab_size: int | None = None,
-    **options,
+    prefix: str = "",
+    suffix: str = "",
+    strict: bool = False,
+    template: str = "",
+    template_keywords: dict[str, Any] | None = None,
+    date: str = DATE,
 ) -> list[Prompt]:
     """Every statement, between prefix and suffix, as a single chat message of that role.
-
-    `options` are the other fields of PromptOptions.
 
     The model's turn is opened behind the message, except for role assistant, whose turn it is.
     Role none gives the text as it is, behind the token a text starts with, which is never doubled.
     A tokenizer without template gives role none with a notice, or under `strict` an error.
 
-    Raises InputError where the template refuses or drops the message, the prompt is too long, or a
-    token is none of the `vocab_size` that the model has (None: as many as the tokenizer knows).
+    Args:
+      tokenizer: a Transformers tokenizer, such as `LanguageModel.tokenizer`.
+      statements: from `load_statements`, or Statement records of your own.
+      role: of the message: "system", "user", "assistant", or "none" for the bare text.
+      max_positions: the longest prompt that the model takes, in tokens
+        (`LanguageModel.config.max_positions`).
+      vocab_size: rows of the model's embedding; None: as many as the tokenizer has tokens.
+      prefix, suffix, strict, template, template_keywords, date: as of `extract`.
+
+    Returns:
+      A Prompt for each statement: its tokens, and which of them are the statement's own.
+
+    Raises:
+      InputError: a template that refuses or drops the message, a prompt that is too long, a token
+        that the embedding has no row for, a tokenizer that does not say which characters a token
+        covers.
     """
-    asked = PromptOptions(role=role, **options)
+    asked = PromptOptions(role, prefix, suffix, strict, template, template_keywords or {}, date)
     options = effective(tokenizer, asked)
     if options != asked:
         print(

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import os
 import pathlib
 import sys
 from dataclasses import dataclass
@@ -59,7 +60,11 @@ class Statement:
 
 
 def load_statements(
-    source, *, persona: str | None = None, min_confidence: float = 0.85, limit: int = 300
+    source: str | os.PathLike[str],
+    *,
+    persona: str | None = None,
+    min_confidence: float = 0.85,
+    limit: int = 300,
 ) -> list[Statement]:
     """Read persona statements.
 

@@ -33,7 +33,7 @@ class PromptOptions:
     template_keywords: dict[str, Any] = field(default_factory=dict)  # given to the template
     date: str = DATE  # the day that templates are told, YYYY-MM-DD
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.role not in ROLES:
             raise InputError(f"role {self.role!r} is unknown; use one of {', '.join(ROLES)}")
         parse_date(self.date)

@@ -41,8 +41,13 @@ def do(rows, place, chosen, positive_N, clusters_N, plan: LocalisationPlan, seed
     place_ND = rows.array()[chosen]
     found = scan_place(place, place_ND, positive_N[chosen], chosen, plan, seed, clusters_N)
     arrays = {name: getattr(found, name) for name in SCAN_ARRAYS}
-    arrays |= {f"runs_{name}": getattr(found.runs, name) for name in ARRAYS}
+    arrays |= {stored_as(name): getattr(found.runs, name) for name in ARRAYS}
     return {"auroc": found.auroc, "halves": found.halves, "note": found.runs.note}, arrays
+
+
+def stored_as(name: str) -> str:
+    """The name on disk of an array of `RunScans`: without its shape letters, as ever."""
+    return f"runs_{name.removesuffix('_LRD')}"
 
 
 def works(level) -> list[Work]:
@@ -64,7 +69,7 @@ def scan_at(case, part: str, place, choice=None, mixture=None) -> PlaceScan:
     arrays, values = result.arrays, result.values
     chosen, positive_N, clusters_N, _, seed = made.arguments[2:]
     scanned_N = draw_splits(positive_N[chosen], plan.runs, seed, clusters_N)[1].sum(0)
-    runs = RunScans(**{name: arrays[f"runs_{name}"] for name in ARRAYS}, note=values["note"])
+    runs = RunScans(**{name: arrays[stored_as(name)] for name in ARRAYS}, note=values["note"])
     found = PlaceScan(
         place=place, runs=runs, auroc=values["auroc"], halves=values["halves"], choice=choice,
         samples=plan.runs, mixture=str(mixture) if mixture else "", scanned_N=scanned_N,
@@ -90,7 +95,7 @@ def run_rows(part):
         starts_R = (~np.isnan(runs.start_scores[0])).sum(-1)
         for r in range(len(scan.precision_R)):
             returned = [ids[scan.rows[i]] for i in np.flatnonzero(runs.rows[0, r])]
-            high, low = (np.flatnonzero(half[0, r]) for half in (runs.high, runs.low))
+            high, low = (np.flatnonzero(half[0, r]) for half in (runs.high_LRD, runs.low_LRD))
             yield (
                 *place_cells(scan.place), name, nodes.scanned_part(scan), part.wording[name][0], r,
                 runs.score[0, r], runs.alpha[0, r], int(runs.at_smallest_alpha[0, r]),
