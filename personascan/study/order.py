@@ -2,6 +2,7 @@
 
 from personascan.study.stages import (
     baseline,
+    cohesion,
     crossfit,
     detection,
     intervention,
@@ -27,6 +28,6 @@ STAGES = tuple(
     for module in (
         wording, baseline, separation, personas, where, words, crossfit, detection, null, transfer,
         nodes, localisation, profile, projection, split, validation, kinds, intervention,
-        specificity,
+        specificity, cohesion,
     )
 )  # fmt: skip
