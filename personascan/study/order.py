@@ -2,7 +2,6 @@
 
 from personascan.study.stages import (
     baseline,
-    cohesion,
     crossfit,
     detection,
     intervention,
@@ -28,6 +27,6 @@ STAGES = tuple(
     for module in (
         wording, baseline, separation, personas, where, words, crossfit, detection, null, transfer,
         nodes, localisation, profile, projection, split, validation, kinds, intervention,
-        specificity, cohesion,
+        specificity,
     )
 )  # fmt: skip
