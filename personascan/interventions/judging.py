@@ -13,7 +13,8 @@ from personascan.interventions.outcomes import Likelihood, Margin, SideEffects
 from personascan.interventions.passes import edited_passes
 from personascan.interventions.ways import Way
 from personascan.models.load import Identity, LanguageModel
-from personascan.sources.language.prompts import Prompt, effective, tokenize
+from personascan.sources.language import prompts
+from personascan.sources.language.prompts import Prompt, effective
 from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import PromptOptions
 
@@ -117,9 +118,9 @@ def prompts_of(
     model, statements: list[Statement], options: PromptOptions, room: int = 0
 ) -> list[Prompt]:
     """Prompts that leave room for so many tokens more."""
-    return tokenize(
-        model.tokenizer, statements, max_positions=model.config.max_positions - room,
-        vocab_size=model.config.vocab_size, **dataclasses.asdict(options),
+    return prompts.prompts_of(
+        model.tokenizer, statements, options, model.config.max_positions - room,
+        model.config.vocab_size,
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from personascan.models.gguf_file import open_gguf
 from personascan.models.load import LanguageModel
 from personascan.sources.language.editing import Editing
 from personascan.sources.language.generate import Writing, generate
-from personascan.sources.language.prompts import Prompt, effective, tokenize, tokens_around
+from personascan.sources.language.prompts import Prompt, effective, prompts_of, tokens_around
 from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import PromptOptions
 from personascan.visible import visible
@@ -53,10 +53,9 @@ def steered_texts(
     statements = [
         Statement(f"prompt {i + 1}", text, "", "", True, 1.0, "") for i, text in enumerate(prompts)
     ]
-    found = tokenize(
-        model.tokenizer, statements, max_positions=model.config.max_positions,
-        vocab_size=model.config.vocab_size, **dataclasses.asdict(options),
-    )  # fmt: skip
+    found = prompts_of(
+        model.tokenizer, statements, options, model.config.max_positions, model.config.vocab_size
+    )
     if options.role == "none":
         found = [unfinished(model.tokenizer, prompt) for prompt in found]
     ways = [way_of(direction, strength) for strength in strengths]

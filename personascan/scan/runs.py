@@ -292,21 +292,13 @@ def group_scan(
         groups = [distinct[0]] * n + list(groups)
     if background_groups is not None:
         background_groups = pair_labels(background_groups, n, len(pool_ND) - n)
-    found = scan_runs(
-        pool_ND,
-        background_N[None],
-        ~background_N[None],
-        score=score,
-        tail=tail,
-        alpha_max=alpha_max,
-        alpha_min=alpha_min,
-        alphas=alphas,
-        starts=starts,
-        groups=groups,
-        background_groups=background_groups,
-        ties=ties,
-        seed=seed,
-        compat=compat,
-    )
+    options = ScanOptions(
+        score=score, tail=tail, alpha_max=alpha_max, alpha_min=alpha_min, alphas=alphas,
+        starts=starts, ties=ties, compat=compat,
+    )  # fmt: skip
+    found = scan_pool(
+        pool_ND, background_N[None], ~background_N[None], options,
+        groups=groups, background_groups=background_groups, seed=seed,
+    )  # fmt: skip
     best = found.run(0, 0)
     return dataclasses.replace(best, rows=best.rows - n)

@@ -211,11 +211,10 @@ class StudyConfig:
             date=self.date,
         )
 
-    def extraction_keywords(self) -> dict[str, Any]:
-        """Keyword arguments of `extract` and `plan_extraction`."""
-        return dataclasses.asdict(self.prompt_options()) | dict(
-            positions=tuple(map(whole_number, self.positions)), batch_tokens=self.batch_tokens
-        )
+    @property
+    def read_positions(self) -> tuple[str | int, ...]:
+        """The positions, with numbers as such."""
+        return tuple(map(whole_number, self.positions))
 
     @property
     def calibrated_tails(self) -> tuple[str, ...]:

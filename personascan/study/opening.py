@@ -168,7 +168,7 @@ def language_baselines(config: StudyConfig, decoder) -> tuple[Baseline, ...]:
 
 def model_places(config: StudyConfig, model: str, decoder) -> list[Place]:
     """The places of a model; nothing stands before a decoder's first token, which says nothing."""
-    positions = config.extraction_keywords()["positions"]
+    positions = config.read_positions
     if decoder.causal and "first" in positions:
         positions = tuple(p for p in positions if p != "first")
         if not positions:

@@ -12,7 +12,7 @@ from personascan.memory import human_bytes
 from personascan.models.load import inspect_model
 from personascan.places import named_place
 from personascan.sources.base import Source
-from personascan.sources.language.plan import ExtractionPlan, plan_extraction
+from personascan.sources.language.plan import ExtractionPlan, planned
 from personascan.sources.language.source import EMBEDDING, extra_places
 from personascan.study.config import CHOSEN, StudyConfig
 from personascan.study.counts import Counted
@@ -109,16 +109,16 @@ def plan_models(config: StudyConfig, workers: Workers) -> StudyPlan:
     plans = []
     for model in config.models:
         decoder, _ = inspect_model(model)
-        keywords = config.extraction_keywords()
         places = model_places(config, model, decoder)
         named = {
             named_place(text, places, decoder.layers)
             for text in config.scan.places
             if text != CHOSEN
         }
-        extraction = plan_extraction(
-            model, statements, sites=config.sites, dtype=config.dtype, **keywords
-        )
+        extraction = planned(
+            model, statements, config.sites, config.read_positions, config.prompt_options(),
+            config.batch_tokens, config.dtype,
+        )  # fmt: skip
         widths = [decoder.site_shape(place.site)[1] for place in places]
         baselines = language_baselines(config, decoder)
         extra = extra_places(places, baselines)

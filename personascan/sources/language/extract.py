@@ -1,7 +1,6 @@
 """Statements through a model: the activations of every layer in one pass."""
 
 import contextlib
-import dataclasses
 import math
 import os
 import pathlib
@@ -18,7 +17,7 @@ from personascan.places import Place
 from personascan.processes import is_first
 from personascan.sources.language.forward import run
 from personascan.sources.language.positions import check_numbers, check_positions
-from personascan.sources.language.prompts import Batch, Prompt, plan_batches, tokenize
+from personascan.sources.language.prompts import Batch, Prompt, plan_batches, prompts_of
 from personascan.sources.language.sizes import refuse_too_large
 from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import DATE, PromptOptions
@@ -156,10 +155,9 @@ def plan_reading(
     """Prompts and batches; what a statement or a model refuses is refused here."""
     for site in sites:
         model.config.site_shape(site)
-    prompts = tokenize(
-        model.tokenizer, statements, max_positions=model.config.max_positions,
-        vocab_size=model.config.vocab_size, **dataclasses.asdict(options),
-    )  # fmt: skip
+    prompts = prompts_of(
+        model.tokenizer, statements, options, model.config.max_positions, model.config.vocab_size
+    )
     ids = [s.id for s in statements]
     check_numbers(positions, prompts, ids)
     batches = plan_batches(prompts, batch_tokens or BATCH_TOKENS, pad=0)

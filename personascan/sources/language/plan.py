@@ -19,10 +19,10 @@ from personascan.models.layers import project
 from personascan.models.load import DTYPES, FAST, inspect_model, parameter_dtype
 from personascan.sources.language.extract import BATCH_TOKENS, check_request
 from personascan.sources.language.positions import check_numbers
-from personascan.sources.language.prompts import plan_batches, tokenize
+from personascan.sources.language.prompts import plan_batches, prompts_of
 from personascan.sources.language.sizes import batch_bytes, batch_flops
 from personascan.sources.language.statements import Statement
-from personascan.sources.language.templates import DATE
+from personascan.sources.language.templates import DATE, PromptOptions
 
 COMPILE_SECONDS = 0.8  # a shape of SmolLM2 on two CPU cores; kept compilations take none
 
@@ -89,17 +89,22 @@ def plan_extraction(
     Raises:
       InputError: as `load_model` and `extract`.
     """
+    options = PromptOptions(role, prefix, suffix, strict, template, template_keywords or {}, date)
+    return planned(source, statements, sites, positions, options, batch_tokens, dtype)
+
+
+def planned(
+    source, statements, sites, positions, options: PromptOptions, batch_tokens: int | None,
+    dtype: str,
+) -> ExtractionPlan:  # fmt: skip
+    """As `plan_extraction`, with the options of prompts as a record."""
     if dtype not in DTYPES:
         raise InputError(f"dtype {dtype!r} is unknown; use one of {', '.join(DTYPES)}")
     statements = list(statements)
     positions = check_request(statements, sites, positions, batch_tokens, out="")
     config, tokenizer = inspect_model(source)
     nodes = sum(math.prod(config.site_shape(site)) for site in sites)
-    prompts = tokenize(
-        tokenizer, statements, role, config.max_positions, vocab_size=config.vocab_size,
-        prefix=prefix, suffix=suffix, strict=strict, template=template,
-        template_keywords=template_keywords or {}, date=date,
-    )  # fmt: skip
+    prompts = prompts_of(tokenizer, statements, options, config.max_positions, config.vocab_size)
     check_numbers(positions, prompts, [s.id for s in statements])
     batches = plan_batches(prompts, batch_tokens or BATCH_TOKENS, pad=0)
     shapes, _ = by_path(parameter_shapes(config, parameter_dtype(dtype)))

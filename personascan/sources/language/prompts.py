@@ -81,7 +81,14 @@ def tokenize(
         that the embedding has no row for, a tokenizer that does not say which characters a token
         covers.
     """
-    asked = PromptOptions(role, prefix, suffix, strict, template, template_keywords or {}, date)
+    options = PromptOptions(role, prefix, suffix, strict, template, template_keywords or {}, date)
+    return prompts_of(tokenizer, statements, options, max_positions, vocab_size)
+
+
+def prompts_of(
+    tokenizer, statements, asked: PromptOptions, max_positions: int, vocab_size: int | None = None
+) -> list[Prompt]:
+    """As `tokenize`, with its options as a record."""
     options = effective(tokenizer, asked)
     if options != asked:
         print(
