@@ -1,11 +1,15 @@
 """A study with its page: the study owns its folder and tables, the page is a view of them."""
 
+from typing import Any
+
 from personascan.report.files import page_files
 from personascan.study import api
 from personascan.study.results import Study
 
 
-def run_study(config, *, jobs: int = 0, scheduler: str = "", replace: bool = False) -> Study | None:
+def run_study(
+    config: Any, *, jobs: int = 0, scheduler: str = "", replace: bool = False
+) -> Study | None:
     """Run a study, or go on with one, and write its folder.
 
     Every unit of work is kept in `config.out`/units (or `config.units`) as soon as it is done: a

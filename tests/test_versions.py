@@ -43,7 +43,8 @@ def test_memory_is_refused_before_anything_is_extracted(monkeypatch):
     def refuse(*_, **__):
         raise personascan.InputError("separation needs about 9 GiB but 1 GiB are free")
 
-    opened = SimpleNamespace(config=None, sources=["a model"], cases=lambda *_: [["a case"]])
+    level = SimpleNamespace(cases=["a case"])
+    opened = SimpleNamespace(config=None, sources=["a model"], levels=lambda *_: [level])
     monkeypatch.setattr(study, "check_memory", refuse)
     monkeypatch.setattr(study, "run_extractions", lambda *_: pytest.fail("it was extracted"))
     with pytest.raises(personascan.InputError, match="are free"):

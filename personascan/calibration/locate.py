@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
-import pandas
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from personascan.calibration.calibrate import as_places, key_of
 from personascan.calibration.exchangeable import Exchange, draw_exchanges, exchange_of
@@ -112,7 +111,7 @@ class PlaceTests:
         limit = np.quantile(z_PT[:, 1:].max(0), 1 - LEVEL, method="higher")
         values_PT = nodes.values_PT
         r = np.median(values_PT.mean(1) + limit * values_PT.std(1))
-        r = np.tanh(np.arctanh(min(r, 1 - 1e-9)) + norm.ppf(power) / np.sqrt(max(rows - 3, 1)))
+        r = np.tanh(np.arctanh(min(r, 1 - 1e-9)) + ndtri(power) / np.sqrt(max(rows - 3, 1)))
         return float(effect_of(r, self.exchange))
 
     def by(self, statistic: str) -> Self:
@@ -130,8 +129,10 @@ class PlaceTests:
             f"{len(self.found)} places with family-wise p <= {LEVEL:g}"
         )
 
-    def to_frame(self) -> pandas.DataFrame:
+    def to_frame(self) -> "pandas.DataFrame":
         """A row for each place."""
+        import pandas  # not before: it takes as long to import as a scan takes
+
         return pandas.DataFrame(
             {"place": list(map(str, self.keys)), "z": self.z, "p": self.p,
              "p_family": self.p_family}

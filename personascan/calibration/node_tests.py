@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 from scipy.special import betainc, betaincinv, stdtr
-from scipy.stats import false_discovery_control
 
 from personascan.calibration.exchangeable import Exchange
 from personascan.calibration.statistics import Labelled, centred, standardised
@@ -119,6 +118,8 @@ def permuted_q(size_TD) -> np.ndarray:
     """q of each node: p under all labellings and nodes together, then Benjamini and Hochberg."""
     pooled = np.sort(size_TD, axis=None)
     beaten_D = pooled.size - np.searchsorted(pooled, size_TD[0] * (1 - TIE), "left")
+    from scipy.stats import false_discovery_control  # not before: a second to import
+
     return false_discovery_control(beaten_D / pooled.size)
 
 
