@@ -28,7 +28,7 @@ AGAIN = f"{shlex.quote(sys.executable)} {shlex.join(sys.argv)}"
 
 
 def main(_) -> None:
-    from personascan.report.tables import summary_table
+    from personascan.report.summary import summary_table
 
     if DRY_RUN.value:
         print(personascan.plan_study(CONFIG.value, jobs=JOBS.value).summary())

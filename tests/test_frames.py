@@ -6,13 +6,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from personascan.report.tables import summary_table
 from tiny_models import save_tiny_llama
 from tiny_pages import page_words
 from tiny_studies import recipe, run_study
 
 import personascan
 from personascan.places import Place
+from personascan.report.summary import summary_table
 from personascan.study import frames
 from personascan.study.frames import TABLES
 

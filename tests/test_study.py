@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from personascan.report.tables import summary_table
 from tiny_models import save_tiny_llama
 from tiny_pages import content_words, page_words
 from tiny_studies import recipe, run_study
@@ -17,6 +16,7 @@ from personascan.places import Place
 from personascan.report.document import document, read_document
 from personascan.report.page import how_sentences
 from personascan.report.paper import picture_files
+from personascan.report.summary import summary_table
 from personascan.report.words import safe
 from personascan.study.config import StudyConfig
 from personascan.study.frames import TABLES
