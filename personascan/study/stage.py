@@ -87,6 +87,9 @@ class Stage:
     # {name of a result of a part: what the finished units say}.
     read: Callable[["Level"], dict[str, Any]] = field(default=lambda level: {})
     columns: Columns | None = None  # of the table of places
+    # Of a section of the page, which shows these columns; no title: none. Inline Markdown.
+    title: str = ""
+    about: str = ""  # what the columns are, in sentences
     tables: dict[str, Table] = field(default_factory=dict)
     # Seconds of one unit on rows made up; None: it reads a model, or takes no time.
     seconds: Callable[["Trial"], float] | None = None
