@@ -17,17 +17,15 @@ from personascan.interventions.design import FOUND
 from personascan.places import Place
 from personascan.report.captions import validation_caption
 from personascan.report.charts.across import profiles
-from personascan.report.charts.edits import specificity
 from personascan.report.charts.places import map_of_places
+from personascan.report.charts.sets import specificity
 from personascan.report.charts.theme import finished
-from personascan.report.found import finding_sentence, statistic_text
-from personascan.report.html import INLINE
-from personascan.report.judged import of_few
-from personascan.report.page import best_line, constant_places
-from personascan.report.section import Section, Table
-from personascan.report.sheets import packed, unpacked
-from personascan.report.words import joined, quoted, safe
-from personascan.report.written import as_svg
+from personascan.report.render import INLINE, as_svg
+from personascan.report.sections.found import finding_sentence, statistic_text
+from personascan.report.sections.rows import of_few
+from personascan.report.sections.separation import best_line, constant_places
+from personascan.report.sheets.columns import packed, unpacked
+from personascan.report.words import Section, Table, joined, quoted, safe
 from personascan.sources.base import Terms
 from personascan.study.whereplan import WherePlan
 from personascan.visible import visible

@@ -1,11 +1,10 @@
-"""Charts across places and comparisons: profiles over depth, overlaps, validation."""
+"""Charts across places and comparisons: profiles over depth, ways of scanning, validation."""
 
 import altair as alt
 
 from personascan.report.charts.theme import (
     COLOURS,
     DASHES,
-    FAINT,
     INK,
     SHAPES,
     SOFT,
@@ -14,7 +13,6 @@ from personascan.report.charts.theme import (
 )
 
 PANEL = 250
-PAIRS = 40  # of node sets, at most
 BY_NUMBER = alt.EncodingSortField("of", op="min")  # as the study has them
 MEASURES = {
     "z": "z: above permuted labels, in their deviations",
@@ -77,64 +75,6 @@ def profiles(columns: int = 3) -> alt.Chart:
         .facet(by_comparison(), columns=columns)
         .properties(title=alt.Title(alt.ExprRef("measured"), fontSize=12, anchor="start"))
     )
-
-
-def expected() -> alt.Chart:
-    """Nodes that sets share, over what independent sets of their sizes would, beside chance."""
-    y = alt.Y("names:N", sort=alt.SortField("ratio", "descending"), title=None,
-              axis=alt.Axis(labelLimit=320, ticks=False, domain=False))  # fmt: skip
-    tooltip = [
-        "names:N", alt.Tooltip("observed:Q", title="shared nodes"),
-        alt.Tooltip("expected:Q", format=".1f", title="if independent"),
-        alt.Tooltip("ratio:Q", format=".2f"),
-        alt.Tooltip("chance_mean:Q", format=".1f", title="by chance, on average"),
-        alt.Tooltip("p:Q", format=".3f", title="p beside chance"),
-    ]  # fmt: skip
-    clearest = [alt.SortField("p"), alt.SortField("ratio", "descending")]
-    base = (
-        data("overlaps")
-        .transform_filter("datum.sets == 2")
-        .transform_window(number="row_number()", sort=clearest)
-        .transform_filter(f"datum.number <= {PAIRS}")
-        .encode(y)
-    )
-    band = base.mark_rule(strokeWidth=7, color=FAINT).encode(
-        alt.X(
-            "low:Q",
-            title="shared nodes, observed over expected (bar: 95% of chance)",
-            scale=alt.Scale(zero=False),
-        ),
-        alt.X2("high:Q"),
-    )
-    one = alt.Chart(alt.InlineData([{}])).mark_rule(color=SOFT, strokeDash=[4, 3]).encode(
-        x=alt.datum(1)
-    )  # fmt: skip
-    points = base.mark_circle(size=60, color=alt.ExprRef("h0"), opacity=1).encode(
-        alt.X("ratio:Q"), tooltip=tooltip
-    )
-    return alt.layer(band, one, points).properties(width=420, height=alt.Step(18))
-
-
-def upset() -> alt.Chart:
-    """Nodes that belong to exactly the marked sets (UpSet, Lex et al. 2014)."""
-    step = 22
-    x = alt.X("combination:O", axis=None)
-    y = alt.Y("comparison:N", title=None, sort=None,
-              axis=alt.Axis(ticks=False, domain=False, labelLimit=160))  # fmt: skip
-    tooltip = ["names:N", alt.Tooltip("nodes:Q", title="nodes in exactly these sets")]
-    base = data("exclusive").encode(x, alt.Y("nodes:Q", title="nodes in exactly these sets"))
-    above = alt.layer(
-        base.mark_bar(color=SOFT, size=14).encode(tooltip=tooltip),
-        base.mark_text(dy=-6, color=INK, fontSize=10).encode(text="nodes:Q"),
-    ).properties(width=alt.Step(step), height=150)
-    dots = data("members").encode(x, y)
-    inside = dots.transform_filter("datum.inside == 1")
-    below = alt.layer(
-        dots.mark_circle(size=80, color=FAINT, opacity=1),
-        inside.mark_line(color=INK, strokeWidth=2).encode(detail="combination:O"),
-        inside.mark_circle(size=80, color=INK, opacity=1),
-    ).properties(width=alt.Step(step), height=alt.Step(20))
-    return alt.vconcat(above, below, spacing=4).resolve_scale(x="shared")
 
 
 def validation(columns: int = 3) -> alt.Chart:

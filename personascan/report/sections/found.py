@@ -1,17 +1,38 @@
-"""Sections of the page on what was found, comparison by comparison, and how it was tested."""
+"""Sections of the page on where comparisons show: what was found, by which tail, how late."""
 
 import itertools
 
+import numpy as np
+
 from personascan.analysis.findings import LEVEL, Finding
-from personascan.report.compared import exchanged_sentence
-from personascan.report.lead import larger_side, wording_cell, wording_tells, would_have
-from personascan.report.section import Section, Table
-from personascan.report.words import joined, listed, rows_word, safe
+from personascan.places import lines_of
+from personascan.report.words import (
+    NAMED,
+    Section,
+    Table,
+    between,
+    claimed,
+    interval,
+    joined,
+    larger_side,
+    line_name,
+    listed,
+    named_at,
+    rows_word,
+    safe,
+    set_sizes,
+    wording_cell,
+    wording_tells,
+    would_have,
+)
+from personascan.study.results import Part
 
 
-def found_section(part) -> Section:
-    """What was found, comparison by comparison, and what was not."""
-    found = part.findings()
+def found_section(part: Part) -> Section | None:
+    """Returns what was found, comparison by comparison, and what was not."""
+    if not part.calibrations:
+        return None
+    findings = part.findings()
     header = ["", "furthest place", "z", "family-wise p", "q over comparisons",
               "places with family-wise p <= 0.05", "by the largest |t|"]  # fmt: skip
     header += ["held-out AUROC", *simpler_header(part)] if part.beyond else []
@@ -23,45 +44,44 @@ def found_section(part) -> Section:
             *(beyond_cells(part, f.name) if part.beyond else []),
             *([wording_cell(part, f.name, ".2f")] if part.texts else []),
         ]
-        for f in found
+        for f in findings
     ]  # fmt: skip
     return Section(
         "What was found",
         Table(header, rows),
-        *(finding_sentence(part, f) for f in found),
+        *(finding_sentence(part, f) for f in findings),
         statistic_text(part),
-        *filter(None, [beyond_text(part), exchanged_sentence(part)]),
+        beyond_text(part),
+        exchanged_sentence(part),
     )
 
 
-def by_largest(part, name: str) -> str:
-    """At how many places the largest |t| of a node passes."""
+def by_largest(part: Part, name: str) -> str:
+    """Returns at how many places the largest |t| of a node passes."""
     nodes = part.calibrations[name].by("nodes")
     return f"{len(nodes.found)} of {len(nodes.keys)}"
 
 
-def beyond_cells(part, name: str) -> list[str]:
-    """How held-out rows are told by the chosen places, and by what is simpler."""
-    found = part.beyond.get(name)
-    if found is None:
+def beyond_cells(part: Part, name: str) -> list[str]:
+    """Returns how held-out rows are told by the chosen places, and by what is simpler."""
+    if name not in part.beyond:
         return ["-"] * (1 + len(simpler_header(part)))
-    beside = [(f"{one.auroc:.3f}", said(one.claim)) for one in found.simpler.values()]
-    return [f"{found.auroc:.3f}", *itertools.chain(*beside)]
+    held_out = part.beyond[name]
+    beside = [
+        (f"{one.auroc:.3f}", interval(one.claim.difference, one.claim.low, one.claim.high))
+        for one in held_out.simpler.values()
+    ]
+    return [f"{held_out.auroc:.3f}", *itertools.chain(*beside)]
 
 
-def simpler_header(part) -> list[str]:
-    """Of the cells of what is simpler."""
+def simpler_header(part: Part) -> list[str]:
+    """Returns the header of the cells of what is simpler."""
     first = next(iter(part.beyond.values()))
     return [cell for name in first.simpler for cell in (name, "difference")]
 
 
-def said(claim) -> str:
-    """A difference with its interval."""
-    return f"{claim.difference:+.2f} ({claim.low:+.2f} to {claim.high:+.2f})"
-
-
-def statistic_text(part) -> str:
-    """How places were tested."""
+def statistic_text(part: Part) -> str:
+    """Returns how places were tested."""
     plan, tests = part.config.where, next(iter(part.calibrations.values()))
     floor = max(c.floor for c in part.calibrations.values())
     few = {name: c for name, c in part.calibrations.items() if c.permutations < plan.permutations}
@@ -73,15 +93,12 @@ def statistic_text(part) -> str:
         "node scan": "the score of the best set of nodes for either side, over alphas that are "
         "each ranked among the labellings (spread in few nodes counts)",
     }
-    beyond = f" With {tests.permutations} labellings no p can reach {LEVEL:g}." if (
-        floor > LEVEL
-    ) else ""  # fmt: skip
-    every = (
-        f" Of {listed(few)} there are no more than "
-        f"{joined(str(c.permutations + 1) for c in few.values())} labellings: all were used."
-        if few
-        else ""
-    )
+    beyond = every = ""
+    if floor > LEVEL:
+        beyond = f" With {tests.permutations} labellings no p can reach {LEVEL:g}."
+    if few:
+        numbers = joined(str(c.permutations + 1) for c in few.values())
+        every = f" Of {listed(few)} there are no more than {numbers} labellings: all were used."
     return (
         f"The labels are known, and nothing was scanned for: a place's statistic is "
         f"{words[plan.statistic]}. The labels were permuted {plan.permutations} times, the same "
@@ -94,8 +111,8 @@ def statistic_text(part) -> str:
     )
 
 
-def beyond_text(part) -> str:
-    """How held-out rows were told."""
+def beyond_text(part: Part) -> str:
+    """Returns how held-out rows were told."""
     if not part.beyond:
         return ""
     plan = part.config.where
@@ -110,8 +127,8 @@ def beyond_text(part) -> str:
     )
 
 
-def finding_sentence(part, f: Finding) -> str:
-    """One comparison in words: where, how sure, in which nodes, and whether wording explains it."""
+def finding_sentence(part: Part, f: Finding) -> str:
+    """Returns a comparison in words: where it shows, how sure, in which nodes, beside its words."""
     if f.found:
         text = (
             f"**{safe(f.name)}** shows at {f.passing} of {f.places} places, most clearly at "
@@ -125,29 +142,26 @@ def finding_sentence(part, f: Finding) -> str:
     return text + judged_words(part, f) + words_too(part, f)
 
 
-def judged_words(part, f: Finding) -> str:
-    """What the half that did not choose the place says of it, and of its nodes."""
+def judged_words(part: Part, f: Finding) -> str:
+    """Returns what the half that did not choose the place says of it, and of its nodes."""
     if not f.judged:
         return ""
     p = " and ".join(f"{s.choice.p_judged:.3f}" for s in f.judged)
-    chosen = [safe(s.place) for s in f.judged]
-    where = chosen[0] if len(set(chosen)) == 1 else " and ".join(chosen)
-    sizes = [
-        " and ".join(str(int((s.set_TC[0] & (s.directions_C == d)).sum())) for s in f.judged)
-        for d in (1, -1)
-    ]
+    where = " and ".join(safe(place) for place in dict.fromkeys(s.place for s in f.judged))
     bounds = " and ".join(str(s.tested.at_least()) for s in f.judged)
     text = (
         f" Chosen on one half of the {rows_word(part)} ({where}) and judged on the other: p {p}; "
         f"at least {bounds} of {f.judged[0].tested.effect.size} nodes differ there"
     )
     if f.judged[0].halves == 2:
-        text += f" (q <= {part.config.node_q:g}: {sizes[0]} high, {sizes[1]} low)"
+        sizes = zip(*map(set_sizes, f.judged), strict=True)
+        high, low = (" and ".join(map(str, ones)) for ones in sizes)
+        text += f" (q <= {part.config.node_q:g}: {high} high, {low} low)"
     return f"{text}{halves_agree(f.judged)}."
 
 
-def halves_agree(judged) -> str:
-    """What two halves that chose one place say of each other's nodes."""
+def halves_agree(judged: list) -> str:
+    """Returns what two halves that chose one place say of each other's nodes."""
     if len(judged) != 2 or judged[0].place != judged[1].place:
         return ""
     one, other = (s.tested for s in judged)
@@ -163,22 +177,101 @@ def halves_agree(judged) -> str:
     )
 
 
-def words_too(part, f: Finding) -> str:
-    """Whether the words of its statements show as much."""
+def words_too(part: Part, f: Finding) -> str:
+    """Returns whether the words of its statements show as much."""
     if not f.found:
         return ""
     if f.name in part.beyond:
-        found = part.beyond[f.name]
-        more = "" if found.beyond else ": wording is as good an explanation"
+        held_out = part.beyond[f.name]
+        more = "" if held_out.beyond else ": wording is as good an explanation"
         beside = joined(
-            f"{one.auroc:.2f} by {one.name} ({one.claim.difference:+.2f}, {one.claim.low:+.2f} to "
-            f"{one.claim.high:+.2f})"
-            for one in found.simpler.values()
+            f"{one.auroc:.2f} by {one.name} ({claimed(one.claim)})"
+            for one in held_out.simpler.values()
         )
-        return f" Held-out statements: AUROC {found.auroc:.2f} by activations, {beside}{more}."
+        return f" Held-out statements: AUROC {held_out.auroc:.2f} by activations, {beside}{more}."
     if wording_tells(part, f.name):
         return (
             f" Word counts alone tell {part.wording[f.name][0]:.0%} of its statements"
             f"{larger_side(part, [f.name])}: wording is a likely reason."
         )
     return ""
+
+
+def exchanged_sentence(part: Part) -> str:
+    """Returns what was exchanged where labels were permuted; "" where it was single rows."""
+    if not part.entities:
+        return ""
+    paired = {n: e for n, e in part.entities.items() if e[1].kind != "entities"}
+    whole = {n: e for n, e in part.entities.items() if n not in paired}
+    rows, said = part.terms.rows, []
+    if whole:
+        said.append(
+            f"Where {rows} name entities, labels of whole entities were exchanged, whatever their "
+            f"sizes. Distinct labellings: {counted(whole, 'entities')}; no p can be below one over "
+            "their number (two, where the sides have equally many entities)."
+        )
+    if paired:
+        said.append(
+            f"Where {rows} name pairs, labels were exchanged within pairs alone, and each pair was "
+            "kept whole in halves, folds and resamples. Distinct labellings: "
+            f"{counted(paired, 'pairs')}; no p can be below two over their number."
+        )
+    return " ".join(said)
+
+
+def counted(entities: dict, called: str) -> str:
+    """Returns the distinct labellings by comparison, or the fewest of many."""
+    if len(entities) > NAMED:
+        name, (number, exchange) = min(entities.items(), key=lambda one: one[1][1].distinct)
+        return f"the fewest are {exchange.many}, of {number} {called}, for {safe(name)}"
+    return joined(
+        f"{safe(name)} {exchange.many} of {number} {called}"
+        for name, (number, exchange) in entities.items()
+    )
+
+
+def tails_section(part: Part) -> Section | None:
+    """Returns what each tail finds, at its furthest place."""
+    rows = [
+        [
+            safe(name), tail, c.keys[c.best], f"{c.z[c.best]:.1f}", f"{c.p_family[c.best]:.3f}",
+            f"{int((c.p_family <= LEVEL).sum())} of {len(c.keys)}",
+        ]
+        for name, tails in part.tails.items()
+        for tail, c in tails.items()
+    ]  # fmt: skip
+    if not rows:
+        return None
+    return Section(
+        "By the scan's own score",
+        "The published search, which is not told which rows are of H1: the mean score of "
+        f"{part.config.scan.statistic_runs} scans of every place in each tail, beside "
+        f"{part.config.scan.permutations} permutations of the labels; "
+        '"either" takes the higher score of right and left. The family-wise p pays for the search '
+        "over places, not for that over tails. `tails.csv` has every place.",
+        Table(["", "tail", "furthest place", "z", "family-wise p", "places found"], rows),
+    )
+
+
+def late_section(part: Part) -> Section | None:
+    """Returns whether signal lies in the last third of the layers, line by line."""
+    lines, rows, late = lines_of(part.places), [], []
+    for name, profiles in part.profiles.items():
+        for (site, position), p in profiles.items():
+            if len(lines[site, position]) < 3 or np.isnan(p.share):
+                continue
+            line = line_name(site, position)
+            late += [named_at(name, line)] * p.late
+            rows.append([safe(name), safe(line), f"{p.share:.2f}", between(p.low, p.high),
+                         f"{p.even:.2f}"])  # fmt: skip
+    if not rows:
+        return None
+    said = f"In {len(late)} of {len(rows)} lines it lies above that of an even spread"
+    said += f": {joined(late)}." if late else "."
+    return Section(
+        "How late in the layers",
+        f"The share of the signal (2 AUROC - 1 of {rows_word(part)} scanned alone) that lies in "
+        f"the last third of the depth, with a 95% bootstrap interval over {rows_word(part)}. The "
+        f"published claim is that separation is largest there. {said} `profiles.csv` has more.",
+        Table(["", "site, position", "in the last third", "95% interval", "even spread"], rows),
+    )
