@@ -9,7 +9,7 @@ from markupsafe import Markup
 from personascan.report.charts.theme import INKS, config
 from personascan.report.pictures import BESIDE, CORNERS, Feed, map_picture, measured
 from personascan.report.render import code_and_hash, compiled, environment, gzip_base64, source
-from personascan.report.sheets.columns import Grouped, Sheets, columns_of
+from personascan.report.sheets.columns import Grouped, Sheets
 from personascan.visible import visible
 
 CELLS = ("comparison", "place", "line", "depth", "z", "p_family", "auroc", "probe_auroc")
@@ -51,8 +51,7 @@ def compared(studies: list[tuple[pathlib.Path, dict]]) -> dict:
 def as_sheet(names, lines) -> dict:
     """Returns lines as a packed sheet; None is NaN."""
     rows = Grouped(*names, by="")
-    rows.add(*columns_of([tuple(np.nan if v is None else v for v in row) for row in lines],
-                         len(names)))  # fmt: skip
+    rows.add_lines([tuple(np.nan if v is None else v for v in row) for row in lines])
     return rows.sheet().packed()
 
 

@@ -153,6 +153,7 @@ PLACE = (
         "scan",
     ),
 )  # fmt: skip
+SHARED = Choice("shared", "Place", sheet="shared", words="{place}")
 ACTS = Choice("act", "Action", sheet="acts", words="{act}")
 ACROSS = (
     Picture(
@@ -165,17 +166,17 @@ ACROSS = (
     Picture(
         "expected", "Shared nodes beside chance", sets.expected,
         {"overlaps": Feed("overlaps")},
-        choices=(Choice("shared", "Place", sheet="shared", words="{place}"),),
+        choices=(SHARED,),
     ),
     Picture(
         "upset", "Nodes in exactly these sets", sets.upset,
         {"exclusive": Feed("exclusive"), "members": Feed("members")},
-        choices=(Choice("shared", "Place", sheet="shared", words="{place}"),),
+        choices=(SHARED,),
     ),
     Picture(
         "venn", "The same as a Venn diagram", sets.venn,
         {"venn_outlines": Feed("venn_outlines"), "venn_counts": Feed("venn_counts")},
-        choices=(Choice("shared", "Place", sheet="shared", words="{place}"),),
+        choices=(SHARED,),
     ),
     Picture(
         "validation", "Found nodes beside other methods", across.validation,

@@ -21,7 +21,7 @@ QUOTED = "furthest out"  # the column of tables that quote what rows say
 
 
 def safe(name) -> str:
-    """A name, so that it is shown as it is and cannot break the page."""
+    """Returns a name, so that it is shown as it is and cannot break the page."""
     return MARKS.sub(r"\\\g<0>", visible(name))
 
 
@@ -30,23 +30,23 @@ def listed(names) -> str:
 
 
 def joined(words) -> str:
-    """Words as a sentence lists them. Of none there is no sentence: who asks has to look."""
+    """Returns words as a sentence lists them; "" of none, which is no sentence."""
     words = list(words)
     return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
 def capital(text: str) -> str:
-    """The beginning of a sentence; names inside keep their letters."""
+    """Returns the beginning of a sentence, in which names keep their letters."""
     return text[:1].upper() + text[1:]
 
 
 def rows_word(part) -> str:
-    """What the rows of a part are called."""
+    """Returns what the rows of a part are called."""
     return safe(part.terms.rows)
 
 
 def quoted(text: str) -> str:
-    """A text as code, in more backticks than it has in a row."""
+    """Returns a text as code, in more backticks than it has in a row."""
     shown = visible(text)
     fence = "`" * (1 + max(map(len, re.findall("`+", shown)), default=0))
     ends = {shown[:1], shown[-1:]}
@@ -55,7 +55,7 @@ def quoted(text: str) -> str:
 
 
 def line_name(site: str, position) -> str:
-    """A site at a position, or a network."""
+    """Returns a site at a position, or a network."""
     return site if position == "" else f"{site}, {position}"
 
 
@@ -186,7 +186,7 @@ class Section:
 
 
 def in_cell(text: str) -> str:
-    """A cell of a Markdown table."""
+    """Returns a cell of a Markdown table."""
     return text.replace("|", "\\|")
 
 

@@ -10,6 +10,7 @@ from personascan.report.charts.theme import (
     SOFT,
     data,
     significant,
+    tip,
 )
 
 PANEL = 250
@@ -28,13 +29,13 @@ MEASURES = {
 
 
 def by_comparison(width: int = PANEL) -> alt.Facet:
-    """A panel for each comparison, whose name is cut where the panel ends."""
+    """Returns a panel for each comparison, whose name is cut where the panel ends."""
     header = alt.Header(labelLimit=width)
     return alt.Facet("comparison:N", title=None, sort=BY_NUMBER, header=header)
 
 
 def profiles(columns: int = 3) -> alt.Chart:
-    """A measure by relative depth: a line for each site and position, or for each network."""
+    """Draws a measure by relative depth: a line for each site and position, or each network."""
     picked = alt.selection_point(fields=["series"], bind="legend", name="picked")
     legend = alt.Legend(title=None, orient="bottom", columns=4, symbolType="stroke")
     base = (
@@ -51,8 +52,8 @@ def profiles(columns: int = 3) -> alt.Chart:
         detail=["line:N", "model:N"],
     )  # fmt: skip
     tooltip = [
-        "model:N", "comparison:N", "place:N", alt.Tooltip("value:Q", format=".3f"),
-        alt.Tooltip("p_family:Q", format=".3f", title="family-wise p"),
+        "model:N", "comparison:N", "place:N", tip("value", ".3f"),
+        tip("p_family", ".3f", "family-wise p"),
     ]  # fmt: skip
     lines = encoded.mark_line(strokeWidth=1.6)
     dots = encoded.mark_circle(size=16).encode(tooltip=tooltip)
@@ -78,7 +79,7 @@ def profiles(columns: int = 3) -> alt.Chart:
 
 
 def validation(columns: int = 3) -> alt.Chart:
-    """Held-out AUROC of the found nodes beside other methods, each half's by itself."""
+    """Draws the held-out AUROC of found nodes beside other methods, each half's by itself."""
     chance = alt.Chart().mark_rule(color=SOFT, strokeDash=[4, 3]).encode(x=alt.datum(0.5))
     points = alt.Chart().mark_point(size=46, filled=True, opacity=0.9).encode(
         alt.X("auroc:Q", scale=alt.Scale(domain=[0, 1]), title="held-out AUROC"),
@@ -87,7 +88,7 @@ def validation(columns: int = 3) -> alt.Chart:
                   legend=alt.Legend(orient="bottom")),
         alt.Shape("half:N", title="found on half"),
         tooltip=["comparison:N", "method:N", "half:N", "place:N",
-                 alt.Tooltip("auroc:Q", format=".3f")],
+                 tip("auroc", ".3f")],
     )  # fmt: skip
     return (
         alt.layer(chance, points, data=alt.NamedData("validation"))
@@ -97,12 +98,11 @@ def validation(columns: int = 3) -> alt.Chart:
 
 
 def ways(columns: int = 3) -> alt.Chart:
-    """AUROC of rows scanned alone by layer, a line for each way, and what is simpler."""
+    """Draws the AUROC of rows scanned alone by layer, a line for each way, and what is simpler."""
     y = alt.Y("auroc:Q", scale=alt.Scale(domain=[0, 1]), title="AUROC, H1 against held-out H0")
     tooltip = [
-        "comparison:N", "place:N", "way:N", alt.Tooltip("auroc:Q", format=".3f"),
-        alt.Tooltip("low:Q", format=".2f", title="95% from"),
-        alt.Tooltip("high:Q", format=".2f", title="to"),
+        "comparison:N", "place:N", "way:N", tip("auroc", ".3f"), tip("low", ".2f", "95% from"),
+        tip("high", ".2f", "to"),
     ]  # fmt: skip
     base = data("ways").encode(y, tooltip=tooltip)
     scans = base.transform_filter("datum.kind != 'simpler'").encode(
@@ -137,15 +137,15 @@ def ways(columns: int = 3) -> alt.Chart:
 
 
 def found() -> alt.Chart:
-    """The studentised statistic of each comparison's furthest place, study by study."""
+    """Draws z of each comparison's furthest place, study by study."""
     base = data("found").encode(
         alt.X("best_z:Q", title="z of the furthest place"),
         alt.Y("comparison:N", sort=BY_NUMBER, title=None, axis=alt.Axis(labelLimit=200)),
         alt.Color("study:N", scale=alt.Scale(range=list(COLOURS)), title=None,
                   legend=alt.Legend(orient="bottom", columns=3)),
         alt.YOffset("study:N"),
-        tooltip=["study:N", "comparison:N", "place:N", alt.Tooltip("best_z:Q", format=".2f"),
-                 alt.Tooltip("best_p:Q", format=".3f", title="family-wise p")],
+        tooltip=["study:N", "comparison:N", "place:N", tip("best_z", ".2f"),
+                 tip("best_p", ".3f", "family-wise p")],
     )  # fmt: skip
     return (
         base.mark_point(size=60, strokeWidth=1.6)

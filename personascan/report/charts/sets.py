@@ -11,7 +11,7 @@ import altair as alt
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
-from personascan.report.charts.theme import COLOURS, FAINT, INK, SOFT, data, diverging
+from personascan.report.charts.theme import COLOURS, FAINT, INK, SOFT, data, diverging, rule_at, tip
 
 PAIRS = 40  # of node sets, at most
 CHANGE = "answers to H1 less those to H0, change in logits"
@@ -32,15 +32,13 @@ SHAPES = {
 
 
 def expected() -> alt.Chart:
-    """Nodes that sets share, over what independent sets of their sizes would, beside chance."""
+    """Draws how many nodes sets share over what independent sets would, beside chance."""
     y = alt.Y("names:N", sort=alt.SortField("ratio", "descending"), title=None,
               axis=alt.Axis(labelLimit=320, ticks=False, domain=False))  # fmt: skip
     tooltip = [
         "names:N", alt.Tooltip("observed:Q", title="shared nodes"),
-        alt.Tooltip("expected:Q", format=".1f", title="if independent"),
-        alt.Tooltip("ratio:Q", format=".2f"),
-        alt.Tooltip("chance_mean:Q", format=".1f", title="by chance, on average"),
-        alt.Tooltip("p:Q", format=".3f", title="p beside chance"),
+        tip("expected", ".1f", "if independent"), tip("ratio", ".2f"),
+        tip("chance_mean", ".1f", "by chance, on average"), tip("p", ".3f", "p beside chance"),
     ]  # fmt: skip
     clearest = [alt.SortField("p"), alt.SortField("ratio", "descending")]
     base = (
@@ -58,9 +56,7 @@ def expected() -> alt.Chart:
         ),
         alt.X2("high:Q"),
     )
-    one = alt.Chart(alt.InlineData([{}])).mark_rule(color=SOFT, strokeDash=[4, 3]).encode(
-        x=alt.datum(1)
-    )  # fmt: skip
+    one = rule_at(x=1, strokeDash=[4, 3])
     points = base.mark_circle(size=60, color=alt.ExprRef("h0"), opacity=1).encode(
         alt.X("ratio:Q"), tooltip=tooltip
     )
@@ -68,7 +64,7 @@ def expected() -> alt.Chart:
 
 
 def upset() -> alt.Chart:
-    """Nodes that belong to exactly the marked sets (UpSet, Lex et al. 2014)."""
+    """Draws nodes that belong to exactly the marked sets (UpSet, Lex et al. 2014)."""
     step = 22
     x = alt.X("combination:O", axis=None)
     y = alt.Y("comparison:N", title=None, sort=None,
@@ -90,7 +86,7 @@ def upset() -> alt.Chart:
 
 
 def outline(shape, points: int = 90) -> tuple[np.ndarray, np.ndarray]:
-    """An ellipse as a line: x and y."""
+    """Returns an ellipse as a line: x and y."""
     x, y, long, short, degrees = shape
     along, angle = np.linspace(0, 2 * np.pi, points, endpoint=False), np.deg2rad(degrees)
     u, v = long * np.cos(along), short * np.sin(along)
@@ -99,7 +95,7 @@ def outline(shape, points: int = 90) -> tuple[np.ndarray, np.ndarray]:
 
 @functools.cache
 def middles(sets: int) -> dict[tuple[int, ...], tuple[float, float]]:
-    """{sets that overlap there: the point of the region farthest from its edges}."""
+    """Returns {sets that overlap there: the point of the region farthest from its edges}."""
     x_GG, y_GG = np.meshgrid(GRID, GRID)
     inside_SGG = np.array([within(shape, x_GG, y_GG) for shape in SHAPES[sets]])
     code_GG = np.tensordot(1 << np.arange(sets), inside_SGG, 1)
@@ -113,7 +109,7 @@ def middles(sets: int) -> dict[tuple[int, ...], tuple[float, float]]:
 
 
 def within(shape, x, y) -> np.ndarray:
-    """Whether points lie in an ellipse."""
+    """Returns whether points lie in an ellipse."""
     cx, cy, long, short, degrees = shape
     angle = np.deg2rad(degrees)
     u = (x - cx) * np.cos(angle) + (y - cy) * np.sin(angle)
@@ -122,7 +118,7 @@ def within(shape, x, y) -> np.ndarray:
 
 
 def venn() -> alt.Chart:
-    """Nodes in exactly the sets that overlap in a region."""
+    """Draws the number of nodes in exactly the sets that overlap in a region."""
     span = alt.Scale(domain=[-1.25, 1.25])
     x, y = (alt.X("x:Q", scale=span, axis=None), alt.Y("y:Q", scale=span, axis=None))
     colours = alt.Scale(range=list(COLOURS))
@@ -140,7 +136,7 @@ def venn() -> alt.Chart:
 
 
 def doses() -> alt.Chart:
-    """A node set's effect by the strength of steering, over the bands of its controls."""
+    """Draws a node set's effect by the strength of steering, over the bands of its controls."""
     base = data("doses").encode(alt.X("strength:Q", title="strength, deviations of the background"))
     band = base.transform_filter("datum.control == 1").mark_area(opacity=0.25).encode(
         alt.Y("low:Q", title=CHANGE), alt.Y2("high:Q"),
@@ -150,23 +146,22 @@ def doses() -> alt.Chart:
     methods = base.transform_filter("datum.control == 0")
     colour = alt.Color("method:N", scale=alt.Scale(range=list(COLOURS)), title="direction")
     tooltip = [
-        "method:N", "strength:Q", alt.Tooltip("effect:Q", format="+.3f"),
-        alt.Tooltip("low:Q", format="+.3f"), alt.Tooltip("high:Q", format="+.3f"),
-        alt.Tooltip("p:Q", format=".3f", title="p against random sets"),
+        "method:N", "strength:Q", tip("effect", "+.3f"), tip("low", "+.3f"), tip("high", "+.3f"),
+        tip("p", ".3f", "p against random sets"),
     ]  # fmt: skip
     lines = methods.mark_line(point=True, strokeWidth=1.8).encode(
         alt.Y("effect:Q"), colour, tooltip=tooltip
     )
     bars = methods.transform_filter("datum.method == 'found nodes'").mark_rule(strokeWidth=1.5)
     bars = bars.encode(alt.Y("low:Q"), alt.Y2("high:Q"), colour)
-    zero = alt.Chart(alt.InlineData([{}])).mark_rule(color=SOFT).encode(y=alt.datum(0))
+    zero = rule_at(y=0)
     return alt.layer(band, zero, lines, bars).resolve_scale(fill="independent").properties(
         width=420, height=260
     )  # fmt: skip
 
 
 def effects() -> alt.Chart:
-    """Every tested set: the effect of an action with its interval, beside 90% of random sets."""
+    """Draws the effect of an action on every tested set, beside 90% of random sets."""
     y = alt.Y("set:N", sort=None, title=None, axis=alt.Axis(labelLimit=260))
     base = (
         data("sets")
@@ -175,14 +170,12 @@ def effects() -> alt.Chart:
         .encode(y)
     )
     tooltip = [
-        "set:N", "place:N", alt.Tooltip("effect:Q", format="+.3f"),
-        alt.Tooltip("low:Q", format="+.3f"), alt.Tooltip("high:Q", format="+.3f"),
-        alt.Tooltip("p:Q", format=".3f", title="p against random sets"),
-        alt.Tooltip("family_p:Q", format=".3f", title="family-wise p"),
+        "set:N", "place:N", tip("effect", "+.3f"), tip("low", "+.3f"), tip("high", "+.3f"),
+        tip("p", ".3f", "p against random sets"), tip("family_p", ".3f", "family-wise p"),
     ]  # fmt: skip
     controls = base.transform_filter("datum.control == 1")
     own = base.transform_filter("datum.control == 0")
-    zero = alt.Chart(alt.InlineData([{}])).mark_rule(color=SOFT).encode(x=alt.datum(0))
+    zero = rule_at(x=0)
     x = alt.X("low:Q", title=f"{CHANGE} (bar: 90% of random sets)")
     return alt.layer(
         controls.mark_rule(strokeWidth=8, color=FAINT).encode(x, alt.X2("high:Q")),
@@ -197,7 +190,7 @@ def effects() -> alt.Chart:
 
 
 def specificity() -> alt.Chart:
-    """Whose nodes are edited, by whose statements are asked about."""
+    """Draws whose nodes are edited, by whose statements are asked about."""
     base = (
         data("specificity_of_action")
         .transform_aggregate(effect="mean(effect)", groupby=["judged", "owner"])
@@ -214,7 +207,7 @@ def specificity() -> alt.Chart:
             "effect:Q", scale=diverging("purpleorange", 0),
             legend=alt.Legend(title=["change of H1 less H0,", "in logits"]),
         ),
-        tooltip=["owner:N", "judged:N", alt.Tooltip("effect:Q", format="+.3f")],
+        tooltip=["owner:N", "judged:N", tip("effect", "+.3f")],
     )  # fmt: skip
     numbers = base.mark_text(fontSize=9).encode(
         alt.Text("effect:Q", format="+.2f"),

@@ -53,6 +53,11 @@ class Grouped:
         self.starts.append(self.starts[-1] + len(columns[0]))
         return len(self.parts) - 1
 
+    def add_lines(self, lines: list[tuple]) -> int:
+        """Adds a group, line by line, and returns its number."""
+        columns = list(zip(*lines, strict=True)) if lines else [()] * len(self.names)
+        return self.add(*(list(c) if c and isinstance(c[0], str) else np.array(c) for c in columns))
+
     def sheet(self) -> Sheet:
         """Returns what was gathered."""
         columns = {}
@@ -65,12 +70,6 @@ class Grouped:
             values = np.concatenate(pieces) if pieces else np.empty(0, int)
             columns[name] = Rounded(values, self.steps[name]) if name in self.steps else values
         return Sheet(columns, self.by, tuple(self.starts), self.keys)
-
-
-def columns_of(lines: list[tuple], count: int) -> list:
-    """Returns the columns of some lines: texts as a list, numbers as an array."""
-    columns = list(zip(*lines, strict=True)) if lines else [()] * count
-    return [list(c) if c and isinstance(c[0], str) else np.array(c) for c in columns]
 
 
 def packed(column) -> dict:

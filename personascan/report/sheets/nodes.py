@@ -10,11 +10,11 @@ from personascan.interventions.design import FOUND, STEER
 from personascan.interventions.plan import CONTROLS
 from personascan.report.charts.sets import SHAPES, middles, outline
 from personascan.report.sections.edits import action_name, main_keys
-from personascan.report.sheets.columns import Grouped, Sheet, columns_of
+from personascan.report.sheets.columns import Grouped, Sheet
 from personascan.report.sheets.places import numbered_cells
 from personascan.report.words import center, set_sizes
 from personascan.study.results import Part, Study
-from personascan.study.stages.nodes import scanned_part
+from personascan.study.stages.nodes import all_scans, scanned_part
 from personascan.visible import visible
 
 FINE = 1e-4  # steps of rates
@@ -72,8 +72,8 @@ def returned_sheets(study: Study) -> dict[str, Sheet]:
                 if cell not in seen:
                     seen[cell] = (points.add(*point_columns(part, name, p, texts)), cell)
                     seen[cell] += tuple(float(share) for share in p.share_2)
-        scans.add(*columns_of(lines, len(scans.names)))
-        clouds.add(*columns_of(list(seen.values()), len(clouds.names)))
+        scans.add_lines(lines)
+        clouds.add_lines(list(seen.values()))
     made = {"scans": scans, "nodes": nodes, "rows": rows, "clouds": clouds, "points": points}
     return {name: one.sheet() for name, one in made.items()} | {"texts": texts.sheet()}
 
@@ -149,23 +149,22 @@ def overlap_sheets(study: Study) -> dict[str, Sheet]:
     for part in study.parts:
         lines = []
         for place, found in part.overlaps.items():
-            at = {n: s for n, ss in part.scans.items() for s in ss if s.place == place and s.plain}
-            own = {name: int(scan.nodes_D.sum()) for name, scan in at.items()}
-            shown = [o for o in found if all(own[name] for name in o.names)]
-            number = pairs.add(*columns_of([overlap_line(o) for o in shown], len(pairs.names)))
-            combinations = list(exclusive_counts({n: s.nodes_D for n, s in at.items()}).items())[
-                :COMBINATIONS
-            ]
-            exclusive.add(*columns_of(
-                [(i, together(c), n) for i, (c, n) in enumerate(combinations)], 3))  # fmt: skip
-            members.add(*columns_of(
-                [(i, visible(name), int(name in c)) for i, (c, _) in enumerate(combinations)
-                 for name in own if own[name]], 3))  # fmt: skip
-            some = {n: s.nodes_D for n, s in at.items() if own[n]}
-            outlines.add(*columns_of(outline_lines(list(some)), 4))
-            counts.add(*columns_of(count_lines(some), 4))
+            sets = {n: s.nodes_D for n, s in all_scans(part) if s.place == place and s.plain}
+            some = {name: nodes_D for name, nodes_D in sets.items() if nodes_D.any()}
+            number = pairs.add_lines([overlap_line(o) for o in found if set(o.names) <= set(some)])
+            combinations = list(exclusive_counts(sets).items())[:COMBINATIONS]
+            exclusive.add_lines([(i, together(c), n) for i, (c, n) in enumerate(combinations)])
+            members.add_lines(
+                [
+                    (i, visible(name), int(name in inside))
+                    for i, (inside, _) in enumerate(combinations)
+                    for name in some
+                ]
+            )
+            outlines.add_lines(outline_lines(list(some)))
+            counts.add_lines(count_lines(some))
             lines.append((number, visible(str(place))))
-        shared.add(*columns_of(lines, 2))
+        shared.add_lines(lines)
     made = {"shared": shared, "overlaps": pairs, "exclusive": exclusive, "members": members,
             "venn_outlines": outlines, "venn_counts": counts}  # fmt: skip
     return {name: one.sheet() for name, one in made.items()}
@@ -217,17 +216,13 @@ def edit_sheets(study: Study) -> dict[str, Sheet]:
         lines = []
         for found in part.interventions:
             tested = found.tested
-            number = effects.add(
-                *columns_of(
-                    [(count, *effect_line(found, e)) for e in found.effects], len(effects.names)
-                )
-            )
+            number = effects.add_lines([(count, *effect_line(found, e)) for e in found.effects])
             count += 1
             lines.append(
                 (p, number, visible(tested.name), tested.half, visible(str(tested.place)),
                  tested.nodes)
             )  # fmt: skip
-        edits.add(*columns_of(lines, len(edits.names)))
+        edits.add_lines(lines)
     return {"edits": edits.sheet(), "effects": effects.sheet(), "doses": doses_sheet(study)}
 
 
@@ -244,7 +239,7 @@ def doses_sheet(study: Study) -> Sheet:
                 for e in steered:
                     p = next(iter(e.p.values()), np.nan)
                     lines.append((method, control, e.strength, e.effect, e.low, e.high, p))
-            rows.add(*columns_of(lines, len(rows.names)))
+            rows.add_lines(lines)
     return rows.sheet()
 
 
@@ -276,5 +271,5 @@ def specificity_sheet(study: Study) -> Sheet:
              action_name(c.action, c.strength), c.effect, c.low, c.high)
             for c in part.specificity
         ]  # fmt: skip
-        rows.add(*columns_of(lines, len(rows.names)))
+        rows.add_lines(lines)
     return rows.sheet()

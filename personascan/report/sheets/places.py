@@ -14,7 +14,7 @@ from sklearn.metrics import roc_curve
 
 from personascan.analysis.separation import METRICS
 from personascan.places import ONCE, Place, depths, lines_of
-from personascan.report.sheets.columns import Grouped, Sheet, columns_of
+from personascan.report.sheets.columns import Grouped, Sheet
 from personascan.report.words import line_name
 from personascan.study.results import Part, Study
 from personascan.study.stages import detection, where
@@ -84,7 +84,7 @@ def places_sheet(study: Study) -> Sheet:
             (p, at.place, visible(q.site), str(q.position), at.line, at.layer, at.number, at.depth)
             for q, at in spots(part).items()
         ]
-        rows.add(*columns_of(lines, len(rows.names)))
+        rows.add_lines(lines)
     return rows.sheet()
 
 
@@ -108,7 +108,7 @@ def comparisons_sheet(study: Study) -> Sheet:
                     limit_of(part, name),
                 )
             )  # fmt: skip
-        rows.add(*columns_of(lines, len(rows.names)))
+        rows.add_lines(lines)
     return rows.sheet()
 
 
@@ -120,26 +120,20 @@ def limit_of(part: Part, name: str) -> float:
     return float(np.quantile(highest_T, 0.95, method="higher"))
 
 
-def parts_before(study: Study, part: Part) -> list[Part]:
-    return list(itertools.takewhile(lambda other: other is not part, study.parts))
-
-
 def cells_of(study: Study, part: Part) -> Iterator[tuple]:
-    """Yields (comparison, its number, place, the place's number) of a part's cells."""
-    before = parts_before(study, part)
+    """Yields (the cell's number, comparison, its number, place, its number) of a part's cells."""
+    before = list(itertools.takewhile(lambda other: other is not part, study.parts))
     places = sum(len(other.places) for other in before)
     comparisons = sum(len(other.scans) for other in before)
-    for c, name in enumerate(part.scans):
-        for i, place in enumerate(part.places):
-            yield name, comparisons + c, place, places + i
+    cell = itertools.count(sum(len(other.scans) * len(other.places) for other in before))
+    for c, name in enumerate(part.scans, comparisons):
+        for i, place in enumerate(part.places, places):
+            yield next(cell), name, c, place, i
 
 
 def numbered_cells(study: Study, part: Part) -> dict[tuple, int]:
     """Returns {(comparison, place): the cell's number} of a part."""
-    before = parts_before(study, part)
-    first = sum(len(other.scans) * len(other.places) for other in before)
-    cells = cells_of(study, part)
-    return {(name, place): first + i for i, (name, _, place, _) in enumerate(cells)}
+    return {(name, place): cell for cell, name, _, place, _ in cells_of(study, part)}
 
 
 def cells_sheet(study: Study) -> Sheet:
@@ -151,13 +145,9 @@ def cells_sheet(study: Study) -> Sheet:
     )  # fmt: skip
     for part in study.parts:
         cells = list(cells_of(study, part))
-        values = np.array([measured(part, name, place) for name, _, place, _ in cells], float)
-        rows.add(
-            np.array(list(numbered_cells(study, part).values())),
-            np.array([number for *_, number in cells]),
-            np.array([c for _, c, _, _ in cells]),
-            *values.T,
-        )
+        values = np.array([measured(part, name, place) for _, name, _, place, _ in cells], float)
+        numbers = np.array([(cell, i, c) for cell, _, c, _, i in cells])
+        rows.add(*numbers.T, *values.T)
     return rows.sheet()
 
 
@@ -191,7 +181,7 @@ def null_sheet(study: Study) -> Sheet:
     """Returns the statistic under permuted labels, studentised, of every cell."""
     rows = Grouped("null_z", by="cell", steps={"null_z": 0.005})
     for part in study.parts:
-        for name, _, place, _ in cells_of(study, part):
+        for _, name, _, place, _ in cells_of(study, part):
             c = part.calibrations.get(name)
             rows.add(np.empty(0) if c is None else np.sort(c.z_PT[c.keys.index(place), 1:]))
     return rows.sheet()
@@ -201,7 +191,7 @@ def roc_sheet(study: Study) -> Sheet:
     """Returns the corners of the ROC curve of rows scanned alone, at every cell."""
     rows = Grouped("fpr", "tpr", by="cell", steps={"fpr": 1e-4, "tpr": 1e-4})
     for part in study.parts:
-        for name, _, place, _ in cells_of(study, part):
+        for _, name, _, place, _ in cells_of(study, part):
             rows.add(*curve(part.detections[name][place], part.wide[name][0].positive_N))
     return rows.sheet()
 
@@ -229,7 +219,7 @@ def validation_sheet(study: Study) -> Sheet:
             for method, metrics in v.methods.items()
             if "auroc" in metrics and not np.isnan(metrics["auroc"])
         ]
-        rows.add(*columns_of(lines, len(rows.names)))
+        rows.add_lines(lines)
     return rows.sheet()
 
 
@@ -256,5 +246,5 @@ def ways_sheet(study: Study) -> Sheet:
                 )
                 for kind, way, spot, d in ways
             ]  # fmt: skip
-        rows.add(*columns_of(lines if part.several_ways else [], len(rows.names)))
+        rows.add_lines(lines if part.several_ways else [])
     return rows.sheet()
