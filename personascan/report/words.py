@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from personascan.study.results import Part
 from personascan.visible import visible
 
 # What inline Markdown reads as more than itself. An underscore inside a word is only itself.
@@ -40,7 +41,7 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def rows_word(part) -> str:
+def rows_word(part: Part) -> str:
     """Returns what the rows of a part are called."""
     return safe(part.terms.rows)
 
@@ -110,20 +111,20 @@ def named_at(name: str, place) -> str:
     return f"{safe(name)} at {safe(place)}"
 
 
-def wording_tells(part, name: str) -> bool:
+def wording_tells(part: Part, name: str) -> bool:
     """Returns whether word counts tell rows that guessing always the larger side does not."""
     accuracy, chance = part.wording[name][0], part.larger(name)
     return bool(accuracy >= chance + SURE_WORDING * (1 - chance))
 
 
-def wording_cell(part, name: str, form: str) -> str:
+def wording_cell(part: Part, name: str, form: str) -> str:
     """Returns the accuracy of word counts, beside that of the larger side where sides differ."""
     accuracy, chance = part.wording[name][0], part.larger(name)
     beside = f" (larger side {chance:{form}})" if chance > 0.5 else ""
     return f"{accuracy:{form}}{beside}"
 
 
-def larger_side(part, names: list[str]) -> str:
+def larger_side(part: Part, names: list[str]) -> str:
     """Returns what guessing always the larger side tells, in brackets; "" of equal sides."""
     chances = [part.larger(name) for name in names]
     if max(chances) == 0.5:
@@ -131,7 +132,7 @@ def larger_side(part, names: list[str]) -> str:
     return f" (always the larger side: {span(min(chances), max(chances), '.0%')})"
 
 
-def would_have(part, names: list[str]) -> str:
+def would_have(part: Part, names: list[str]) -> str:
     """Returns the effect that would have been found in each, so that "not found" has a size."""
     effect = max(part.calibrations[name].detectable() for name in names)
     return (

@@ -1,8 +1,8 @@
 """What a stage of a study is: one kind of unit, from how many there are to the columns they fill.
 
 A stage is one file in `stages/` and one entry of the list there. Running a study, its status, its
-plan, its results and its tables walk that list. A unit's function takes arrays by path and gives
-(values, arrays) for the store; all that decides a result is in the inputs of its unit.
+plan, its results, its tables and its page walk that list. A unit's function takes arrays by path
+and gives (values, arrays) for the store; all that decides a result is in the inputs of its unit.
 """
 
 import enum
