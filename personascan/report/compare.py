@@ -4,17 +4,16 @@ import pathlib
 from dataclasses import replace
 
 import numpy as np
-from markupsafe import Markup
 
-from personascan.report.charts.theme import INKS, config
-from personascan.report.pictures import BESIDE, CORNERS, Feed, map_picture, measured
-from personascan.report.render import code_and_hash, compiled, environment, gzip_base64, source
+from personascan.report.pictures import BESIDE, Feed, map_picture, measured
+from personascan.report.render import page_of
 from personascan.report.sheets.columns import Grouped, Sheets
 from personascan.visible import visible
 
 CELLS = ("comparison", "place", "line", "depth", "z", "p_family", "auroc", "probe_auroc")
 MAPPED = ("comparison", "place", "line", "layer", "z", "p_family", "held_out_auroc", "beyond",
           "auroc", "kept")  # fmt: skip
+SCRIPTS = ("sheets.js", "tables.js", "pictures.js", "beside.js")  # in their order
 FOUND = ("comparison", "best_z", "best_p", "passing", "wording")
 
 
@@ -69,25 +68,16 @@ def compared_html(content: dict) -> str:
     stored = Sheets(content["sheets"])
     pictures = {picture.name: measured(picture, stored) for picture in BESIDE}
     sheets, maps = dict(content["sheets"]), {}
-    charts = {name: compiled(picture) for name, picture in pictures.items()}
-    packed = {name: picture.packed() for name, picture in pictures.items()}
     for number, (study, (own, part)) in enumerate(content["maps"].items()):
-        name, picture = f"map-{number}", map_picture(own, part)
-        maps[name], charts[name] = study, compiled(picture)
+        name = f"map-{number}"
+        maps[name] = study
         rows = own.rows("cells", {"part": part})
         sheets[name] = as_sheet(MAPPED, [tuple(row[column] for column in MAPPED) for row in rows])
-        feeds = {"cells": Feed(name, every=True)}
-        packed[name] = replace(
-            picture, title=study, feeds=feeds, choices=(), columns=MAPPED[:-1]
-        ).packed()
-    embedded = {
-        "sheets": sheets, "charts": charts, "pictures": packed, "corners": CORNERS,
-        "themes": {kind: {"ink": ink, "config": config(kind)} for kind, ink in INKS.items()},
-    }  # fmt: skip
-    code, code_hash = code_and_hash(("sheets.js", "tables.js", "pictures.js", "beside.js"))
-    return environment().get_template("compare.html.j2").render(
-        names=content["names"], parts=content["parts"], pictures=pictures, maps=maps,
-        found=stored.every("found"), style=Markup(source("page.css")),
-        data=gzip_base64(embedded), code=Markup(code), code_hash=code_hash,
-        licence=source("vega_licence.txt"),
+        pictures[name] = replace(
+            map_picture(own, part), title=study, feeds={"cells": Feed(name, every=True)},
+            choices=(), columns=MAPPED[:-1],
+        )  # fmt: skip
+    return page_of(
+        "compare.html.j2", SCRIPTS, pictures, sheets, {}, names=content["names"],
+        parts=content["parts"], maps=maps, found=stored.every("found"),
     )  # fmt: skip

@@ -46,20 +46,30 @@ def page_html(content: dict) -> str:
     maps = [map_picture(sheets, part) for part in range(len(content["parts"]))]
     across = [measured(picture, sheets) for picture in ACROSS]
     pictures = {picture.name: picture for picture in (*maps, *PLACE, *across)}
+    return page_of(
+        "page.html.j2", SCRIPTS, pictures, content["sheets"],
+        {"captions": [captions_as_text(part["captions"]) for part in content["parts"]]},
+        **{name: content[name] for name in ("title", "parts", "across", "seed", "rows")},
+        shown=shown_pictures(sheets),
+    )  # fmt: skip
+
+
+def page_of(
+    template: str, scripts: tuple, pictures: dict[str, Picture], sheets: dict, more: dict, **words
+) -> str:
+    """Returns a page by a template, with its pictures, their data and the code that draws them."""
     embedded = {
-        "sheets": content["sheets"],
+        "sheets": sheets,
         "charts": {name: compiled(picture) for name, picture in pictures.items()},
         "pictures": {name: picture.packed() for name, picture in pictures.items()},
         "themes": {kind: {"ink": ink, "config": config(kind)} for kind, ink in INKS.items()},
         "corners": CORNERS,
-        "captions": [captions_as_text(part["captions"]) for part in content["parts"]],
+        **more,
     }
-    code, code_hash = code_and_hash(SCRIPTS)
-    return environment().get_template("page.html.j2").render(
-        **{name: content[name] for name in ("title", "parts", "across", "seed", "rows")},
-        pictures=pictures, shown=shown_pictures(sheets), style=Markup(source("page.css")),
-        data=gzip_base64(embedded), code=Markup(code), code_hash=code_hash,
-        licence=source("vega_licence.txt"),
+    code, code_hash = code_and_hash(scripts)
+    return environment().get_template(template).render(
+        **words, pictures=pictures, style=Markup(source("page.css")), data=gzip_base64(embedded),
+        code=Markup(code), code_hash=code_hash, licence=source("vega_licence.txt"),
     )  # fmt: skip
 
 
