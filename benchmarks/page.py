@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.made_study import Size, made_study
 from personascan.errors import InputError
 from personascan.report.document import document
-from personascan.report.html import page_html
+from personascan.report.render import page_html
 
 DRAWN = ".map[data-drawn=yes]"
 # Opens a place as a click does, until every picture that is drawn shows it.

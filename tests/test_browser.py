@@ -13,9 +13,9 @@ pytest.importorskip("playwright", reason="extra `browser` is not installed")
 pytestmark = pytest.mark.skipif(chromium() is None, reason="no Chromium was found")
 
 from benchmarks.made_study import Size, made_study  # noqa: E402
-from personascan.report.beside import compared, compared_html  # noqa: E402
+from personascan.report.compare import compared, compared_html  # noqa: E402
 from personascan.report.document import document  # noqa: E402
-from personascan.report.html import page_html  # noqa: E402
+from personascan.report.render import page_html  # noqa: E402
 
 HOSTILE = (
     "<script>window.hit = 1</script>", "<img src=x onerror='window.hit = 1'>", "</script></style>",

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from personascan.analysis.localisation import LocalisationPlan, PlaceScan
-from personascan.report.lead import larger_side, wording_cell, wording_tells
-from personascan.report.scanned import of_all
+from personascan.report.sections.nodes import of_all
+from personascan.report.words import larger_side, wording_cell, wording_tells
 from personascan.scan.options import ScanOptions
 from personascan.scan.splits import SplitPlan
 from personascan.study.results import Part

@@ -7,7 +7,8 @@ import pytest
 
 import personascan
 from personascan.calibration.exchangeable import exchange_of
-from personascan.report.compared import exchanged_sentence, left_out_sentence
+from personascan.report.page import left_out_sentence
+from personascan.report.sections.found import exchanged_sentence
 from personascan.sources.base import Terms
 from personascan.study.comparisons import LeftOut
 from personascan.study.config import StudyConfig

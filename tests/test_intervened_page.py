@@ -29,13 +29,12 @@ from personascan.interventions.design import (
 )
 from personascan.interventions.plan import MATCHED, RANDOM, RANDOM_DIRECTION
 from personascan.interventions.ways import UNEDITED, Way
-from personascan.report.gathered_across import acts_sheet, edit_sheets, specificity_sheet
-from personascan.report.html import INLINE
-from personascan.report.intervened import intervened_section
 from personascan.report.pictures import ACROSS
-from personascan.report.section import Shown
-from personascan.report.sheets import Sheets
-from personascan.report.written import as_svg, filled_spec
+from personascan.report.render import INLINE, as_svg, filled_spec
+from personascan.report.sections.edits import intervened_section
+from personascan.report.sheets.columns import Sheets
+from personascan.report.sheets.nodes import acts_sheet, edit_sheets, specificity_sheet
+from personascan.report.words import Shown
 from personascan.study.effects import (
     crossed_effects,
 )

@@ -17,18 +17,19 @@ from personascan.interventions.design import FOUND
 from personascan.places import Place
 from personascan.report.captions import validation_caption
 from personascan.report.charts.across import profiles
-from personascan.report.charts.edits import specificity
 from personascan.report.charts.places import map_of_places
+from personascan.report.charts.sets import specificity
 from personascan.report.charts.theme import finished
-from personascan.report.found import finding_sentence, statistic_text
-from personascan.report.html import INLINE
-from personascan.report.judged import of_few
-from personascan.report.page import best_line, constant_places
-from personascan.report.section import Section, Table
-from personascan.report.sheets import packed, unpacked
-from personascan.report.words import joined, quoted, safe
-from personascan.report.written import as_svg
+from personascan.report.page import stage_section
+from personascan.report.render import INLINE, as_svg
+from personascan.report.sections.found import finding_sentence, statistic_text
+from personascan.report.sections.rows import of_few
+from personascan.report.sections.separation import best_line, constant_places
+from personascan.report.sheets.columns import packed, unpacked
+from personascan.report.words import Section, Table, joined, quoted, safe
 from personascan.sources.base import Terms
+from personascan.study.results import best_of_all, best_place
+from personascan.study.stage import Columns
 from personascan.study.whereplan import WherePlan
 from personascan.visible import visible
 
@@ -216,6 +217,41 @@ def test_a_comparison_without_a_set_is_described_without_numbers_that_are_none()
     assert "would have been found in 80% of such comparisons." in said
     assert "nan" not in said
     assert said.startswith("*p* was not")
+
+
+def columns_stage(values, title="How *deep*", names=("depth", "said")):
+    """A stage with a title, whose columns hold these values at the place that is asked for."""
+    return SimpleNamespace(
+        title=title, about="How deep it lies.",
+        columns=Columns(names, lambda part, name, place: values[name, place]),
+    )  # fmt: skip
+
+
+def test_a_stage_with_a_title_is_shown_at_each_comparisons_furthest_place():
+    part = part_of(furthest={"p": B, "q_*": A})
+    values = {("p", B): (0.12345, "a|*b*"), ("q_*", A): (np.nan, "")}
+    section = stage_section(columns_stage(values), part)
+    assert section.title == "How *deep*"
+    about, table = section.blocks
+    assert about == "How deep it lies."
+    assert table.header == ("", "place", "depth", "said")
+    assert [[shown(cell)[0] for cell in row] for row in table.rows] == [
+        ["p", "layer b", "0.123", "a|*b*"], ["q_*", "layer *a*", "-", "-"],
+    ]  # fmt: skip
+
+
+def test_a_stage_without_a_title_or_without_a_number_is_not_shown():
+    part = part_of(furthest={"p": B})
+    assert stage_section(columns_stage({("p", B): (1.0, "a")}, title=""), part) is None
+    assert stage_section(columns_stage({("p", B): (np.nan, "")}), part) is None
+
+
+def test_the_best_place_is_never_one_without_a_number():
+    found = {"none": np.nan, "low": 0.0, "high": 0.9, "as high": 0.9}
+    assert best_place(found, float) == "high"
+    assert best_place({"none": np.nan, "low": -1.0}, float) == "low"
+    assert best_place({"first": np.nan, "second": np.nan}, float) == "first"
+    assert best_of_all({"p": {A: np.nan}, "q": {A: 0.1, B: 0.2}}, float) == ("q", B)
 
 
 @pytest.mark.parametrize("statistic", STATISTICS)

@@ -5,7 +5,7 @@ import pytest
 
 from personascan.analysis.profiles import Profile, last_third
 from personascan.places import Place, depths, lines_of
-from personascan.report.page import best_line
+from personascan.report.sections.separation import best_line
 from personascan.study.frames import TABLES
 from personascan.study.stages.profile import table_rows as profile_rows
 

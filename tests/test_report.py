@@ -15,12 +15,12 @@ from sklearn.metrics import auc
 from tiny_studies import files_of, recipe, run_study
 
 import personascan
-from personascan.report.charts.venn import SHAPES, middles, within
+from personascan.report.charts.sets import SHAPES, middles, within
 from personascan.report.document import FILE, LAYOUT, read_document
-from personascan.report.paper import CAPTIONS
 from personascan.report.pictures import filled
 from personascan.report.redraw import captioned, write_folder
-from personascan.report.sheets import Grouped, Rounded, Sheet, Sheets, packed, unpacked
+from personascan.report.render import CAPTIONS
+from personascan.report.sheets.columns import Grouped, Rounded, Sheet, Sheets, packed, unpacked
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from personascan.analysis.overlaps import overlaps
 from personascan.places import Place
 from personascan.report.document import document, read_document
 from personascan.report.page import how_sentences
-from personascan.report.paper import picture_files
+from personascan.report.render import picture_files
 from personascan.report.summary import summary_table
 from personascan.report.words import safe
 from personascan.study.config import StudyConfig

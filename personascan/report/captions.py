@@ -2,27 +2,28 @@
 
 import numpy as np
 
+from personascan.analysis import validation
 from personascan.analysis.findings import LEVEL
-from personascan.interventions.design import FOUND
 from personascan.interventions.plan import RANDOM
-from personascan.report.charts.across import PAIRS
-from personascan.report.intervened import (
+from personascan.report.charts.sets import PAIRS
+from personascan.report.sections.edits import (
     action_name,
     effect_at,
-    interval,
+    effects_at,
+    interval_of,
     main_keys,
     set_name,
     specificity_text,
     verdict,
 )
-from personascan.report.words import joined, rows_word, safe
-from personascan.study.results import Part
+from personascan.report.words import between, joined, named_at, rows_word, safe
+from personascan.study.results import Part, best_of_all, probe_auroc_of
 
-NAMED = 3
+FIRST = 3  # comparisons that a caption names
 
 
 def captions(part: Part) -> dict[str, str]:
-    """Inline Markdown by the name of the picture; none where there is no picture."""
+    """Returns inline Markdown by the name of the picture; none where there is no picture."""
     made = {"map": map_caption(part), "profiles": profiles_caption(part)}
     if part.several_ways:
         made["ways"] = ways_caption(part)
@@ -31,7 +32,7 @@ def captions(part: Part) -> dict[str, str]:
         made["venn"] = "Nodes in exactly the sets that overlap there; sizes are not to scale."
     if any(part.validations.values()):
         made["validation"] = validation_caption(part)
-    if any(found.effects for found in part.interventions):
+    if any(tested.effects for tested in part.interventions):
         made |= {"effects": verdict(part), "doses": doses_caption(part)}
     if part.specificity:
         made["specificity"] = specificity_text(part)
@@ -39,38 +40,30 @@ def captions(part: Part) -> dict[str, str]:
 
 
 def map_caption(part: Part) -> str:
-    """How many tiles are significant, and over what z runs."""
+    """Returns how many tiles are significant, and over what z runs."""
     if not part.calibrations:
         auroc = [d.auroc for found in part.detections.values() for d in found.values()]
         return (
             "Labels were not permuted: colour is the AUROC of rows scanned alone, "
-            f"{min(auroc):.2f} to {max(auroc):.2f} (0.5 is chance), which claims nothing."
+            f"{between(min(auroc), max(auroc))} (0.5 is chance), which claims nothing."
         )
     z = np.concatenate([c.z for c in part.calibrations.values()])
-    passing = sum(int((c.p_family <= LEVEL).sum()) for c in part.calibrations.values())
+    passing = sum(len(c.found) for c in part.calibrations.values())
     return (
         "z, how far the statistic of a place lies above permuted labels, in their deviations, is "
-        f"{z.min():.1f} to {z.max():.1f}. A dot marks a family-wise p of {LEVEL:g} or "
+        f"{between(z.min(), z.max(), '.1f')}. A dot marks a family-wise p of {LEVEL:g} or "
         f"less ({passing} of {z.size} tiles)."
     )
 
 
 def profiles_caption(part: Part) -> str:
-    """Where the clearest comparisons are highest, by labelled tests and by a probe."""
-    said = []
-    ordered = sorted(part.calibrations, key=lambda name: -part.calibrations[name].z.max())
-    for name in ordered[:NAMED]:
-        c = part.calibrations[name]
-        said.append(f"{safe(name)} at {safe(c.keys[c.best])} (z {c.z[c.best]:.1f})")
-    probes = {
-        name: max(found.items(), key=lambda at: np.nan_to_num(at[1].mean["probe_auroc"]))
-        for name, found in part.separation.items()
-    }
-    best = max(probes, key=lambda name: np.nan_to_num(probes[name][1].mean["probe_auroc"]))
-    place, found = probes[best]
+    """Returns where the clearest comparisons are highest, by labelled tests and by a probe."""
+    clearest = sorted(part.calibrations.items(), key=lambda one: -one[1].z.max())[:FIRST]
+    said = [f"{named_at(name, c.keys[c.best])} (z {c.z[c.best]:.1f})" for name, c in clearest]
+    name, place = best_of_all(part.separation, probe_auroc_of)
     probe = (
-        f"A probe that is told the labels is best for {safe(best)} at {safe(place)} (AUROC "
-        f"{found.mean['probe_auroc']:.2f})."
+        f"A probe that is told the labels is best for {named_at(name, place)} (AUROC "
+        f"{probe_auroc_of(part.separation[name][place]):.2f})."
     )
     if not said:
         return probe
@@ -78,19 +71,16 @@ def profiles_caption(part: Part) -> str:
 
 
 def ways_caption(part: Part) -> str:
-    """The best way of scanning rows alone, comparison by comparison."""
+    """Returns the best way of scanning rows alone, comparison by comparison."""
     said = []
-    for name, found in list(part.alone.items())[:NAMED]:
-        way, place, d = max(
-            ((way, place, d) for way, places in found.items() for place, d in places.items()),
-            key=lambda one: np.nan_to_num(one[2].auroc),
-        )
-        said.append(f"{safe(name)} {d.auroc:.2f} ({way}, at {safe(place)})")
+    for name, ways in list(part.alone.items())[:FIRST]:
+        way, place = best_of_all(ways)
+        said.append(f"{safe(name)} {ways[way][place].auroc:.2f} ({way}, at {safe(place)})")
     return f"The highest AUROCs, chosen on what they are judged by: {joined(said)}. 0.5 is chance."
 
 
 def expected_caption(part: Part) -> str:
-    """How many pairs share more or fewer nodes than sets of their sizes do by chance."""
+    """Returns how many pairs share more or fewer nodes than sets of their sizes do by chance."""
     said, split, most = [], False, 0
     for place, found in part.overlaps.items():
         pairs = [o for o in found if len(o.names) == 2 and o.expected]
@@ -117,7 +107,7 @@ def expected_caption(part: Part) -> str:
 
 
 def upset_caption(part: Part) -> str:
-    """What most sets have in common."""
+    """Returns what most sets have in common."""
     said = []
     for place, found in part.overlaps.items():
         several = [o for o in found if o.exclusive and len(o.names) > 1]
@@ -133,9 +123,9 @@ def upset_caption(part: Part) -> str:
 
 
 def validation_caption(part: Part) -> str:
-    """The range of the held-out AUROC of found, random and all nodes."""
+    """Returns the range of the held-out AUROC of found, random and all nodes."""
     ranges = []
-    for method in (FOUND, "random nodes", "all nodes"):
+    for method in (validation.FOUND, validation.RANDOM, "all nodes"):
         values = [
             v.methods[method]["auroc"]
             for found in part.validations.values()
@@ -143,27 +133,23 @@ def validation_caption(part: Part) -> str:
             if method in v.methods and not np.isnan(v.methods[method]["auroc"])
         ]
         if values:
-            ranges.append(f"{method} {min(values):.2f} to {max(values):.2f}")
+            ranges.append(f"{method} {between(min(values), max(values))}")
     if not ranges:
         return "No half found nodes that could be judged on the other."
     return f"Held-out AUROC over comparisons and halves: {joined(ranges)}. 0.5 is chance."
 
 
 def doses_caption(part: Part) -> str:
-    """The strongest push of the set that it moves most."""
+    """Returns the strongest push of the set that it moves most."""
     _, *pushes = main_keys(part)
-    some = [
-        (found, e)
-        for found in part.interventions
-        for action, strength in pushes
-        if (e := effect_at(found, FOUND, action, strength))
-    ]
+    some = [one for push in pushes for one in effects_at(part, *push)]
     if not some:
         return ""
-    found, e = max(some, key=lambda one: abs(one[1].effect))
-    random = effect_at(found, RANDOM, e.action, e.strength)
+    tested, e = max(some, key=lambda one: abs(one[1].effect))
+    random = effect_at(tested, RANDOM, e.action, e.strength)
+    band = between(random.low, random.high, "+.2f")
     return (
         f"Bars are {part.config.intervention.level:.0%} intervals over statements, bands 90% of "
         f"each kind of control. The largest effect of {action_name(e.action, e.strength)}: "
-        f"{set_name(found)} {interval(e)}, random sets {random.low:+.2f} to {random.high:+.2f}."
+        f"{set_name(tested)} {interval_of(e)}, random sets {band}."
     )

@@ -14,10 +14,18 @@ import zlib
 from personascan.errors import InputError
 from personascan.hashes import SEAL, sealed_files
 from personascan.report.captions import captions
-from personascan.report.gathered import gathered
-from personascan.report.overview import differences_section
 from personascan.report.page import part_page
-from personascan.report.section import QUOTED
+from personascan.report.sections.separation import differences_section
+from personascan.report.sheets.columns import Sheet
+from personascan.report.sheets.nodes import (
+    acts_sheet,
+    edit_sheets,
+    overlap_sheets,
+    returned_sheets,
+    specificity_sheet,
+)
+from personascan.report.sheets.places import place_sheets, validation_sheet, ways_sheet
+from personascan.report.words import QUOTED
 from personascan.study.results import Study
 from personascan.visible import visible
 
@@ -28,7 +36,7 @@ MOST_BYTES = 2**30  # unpacked; no browser opens a page that comes near it
 
 
 def document(study: Study) -> dict:
-    """Everything that the page shows, as JSON holds it."""
+    """Returns everything that the page shows, as JSON holds it."""
     differences = differences_section(study)
     first = study.part if len(study.parts) == 1 else None
     return {
@@ -38,18 +46,32 @@ def document(study: Study) -> dict:
         "across": [differences.packed()] if differences else [],
         "rows": study.parts[0].terms.rows,
         "seed": study.config.seed,
-        "sheets": {name: sheet.packed() for name, sheet in gathered(study).items()},
+        "sheets": {name: sheet.packed() for name, sheet in sheets_of(study).items()},
+    }
+
+
+def sheets_of(study: Study) -> dict[str, Sheet]:
+    """Returns the sheets of all parts, by name."""
+    return {
+        **place_sheets(study),
+        **returned_sheets(study),
+        **overlap_sheets(study),
+        "validation": validation_sheet(study),
+        "ways": ways_sheet(study),
+        **edit_sheets(study),
+        "specificity": specificity_sheet(study),
+        "acts": acts_sheet(study),
     }
 
 
 def packed(content: dict) -> bytes:
-    """As it is stored. The same content gives the same bytes."""
+    """Returns a document as it is stored. The same content gives the same bytes."""
     text = json.dumps(content, ensure_ascii=True, separators=(",", ":"))
     return gzip.compress(text.encode(), mtime=0)
 
 
 def unpacked_bytes(packed: bytes) -> bytes:
-    """What was compressed. Raises ValueError beyond `MOST_BYTES`: 4 MB can unpack to 4 GB."""
+    """Returns what was compressed. Raises ValueError beyond `MOST_BYTES`: 4 MB unpack to 4 GB."""
     with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
         content = file.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
@@ -58,12 +80,12 @@ def unpacked_bytes(packed: bytes) -> bytes:
 
 
 def is_formed(content: dict) -> bool:
-    """Whether a document has what every study's has."""
+    """Returns whether a document has what every study's has."""
     return all(isinstance(content[k], kind) for k, kind in FORM.items()) and bool(content["parts"])
 
 
 def without_texts(content: dict) -> dict:
-    """The document with each row's id in place of its text."""
+    """Returns the document with each row's id in place of its text."""
     texts = content["sheets"]["texts"]
     columns = {**texts["columns"], "text": texts["columns"]["id"]}
     parts = [
@@ -75,13 +97,13 @@ def without_texts(content: dict) -> dict:
 
 
 def section_without_texts(section: dict) -> dict:
-    """A section without the tables that quote rows."""
+    """Returns a section without the tables that quote rows."""
     kept = [one for one in section["blocks"] if QUOTED not in one.get("header", ())]
     return {**section, "blocks": kept}
 
 
 def read_document(folder) -> dict:
-    """The document of a study's folder.
+    """Returns the document of a study's folder.
 
     Raises:
       InputError: no study there, one of an earlier version, or a damaged file.

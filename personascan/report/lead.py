@@ -1,32 +1,40 @@
-"""What was found, in the few sentences that a page begins with."""
+"""What a page of a part begins with: what was found in a few sentences, and a table at a glance."""
 
 import numpy as np
 
-from personascan.analysis.findings import LEVEL, pooled
-from personascan.interventions.design import FOUND
-from personascan.interventions.plan import RANDOM
-from personascan.report.intervened import action_name, effect_at, main_keys, passing_sets
-from personascan.report.section import Table
-from personascan.report.words import capital, joined, rows_word, safe
+from personascan.analysis.findings import LEVEL, Finding, pooled
+from personascan.analysis.validation import FOUND, RANDOM
+from personascan.report.sections.edits import action_name, effects_at, main_keys, passing_sets
+from personascan.report.words import (
+    NAMED,
+    Table,
+    between,
+    capital,
+    claimed,
+    joined,
+    larger_side,
+    rows_word,
+    safe,
+    span,
+    wording_cell,
+    wording_tells,
+    would_have,
+)
 from personascan.study.effects import MATCHING
-from personascan.study.results import Part
+from personascan.study.results import Part, best_of_all
 
-# From here on wording is a likely reason: the share of what guessing always the larger side misses.
-# Of equal sides that is an accuracy of 0.7.
-SURE_WORDING = 0.4
 BEYOND = f"{FOUND} - {RANDOM}"
-NAMED = 4  # comparisons that a sentence names; more are counted
 
 
 def lead(part: Part) -> tuple[str, ...]:
-    """Where it shows, how sure that is, and what speaks against it or for it."""
+    """Returns where it shows, how sure that is, and what speaks against it or for it."""
     if not part.calibrations:
-        return (without_permutations(), detected(part))
+        return (WITHOUT_PERMUTATIONS, detected(part))
     return tuple(filter(None, (where(part), how_sure(part), what_else(part))))
 
 
 def named(names) -> str:
-    """Names, or the first of them and how many more."""
+    """Returns names, or the first of them and how many more."""
     names = [f"**{safe(name)}**" for name in names]
     if len(names) > NAMED:
         names = [*names[: NAMED - 1], f"{len(names) - NAMED + 1} more"]
@@ -34,9 +42,9 @@ def named(names) -> str:
 
 
 def at_a_glance(part: Part) -> Table | None:
-    """A line for each comparison: how sure it is, and what else would tell its sides apart."""
-    found = part.findings()
-    if not found:
+    """Returns a line for each comparison: how sure it is, and what else tells its sides apart."""
+    findings = part.findings()
+    if not findings:
         return None
     held = {0: "no", 1: "one way", 2: "both ways"}
     header = ["", "p, all places", "other half agrees"]
@@ -51,20 +59,20 @@ def at_a_glance(part: Part) -> Table | None:
             *([wording_cell(part, f.name, ".0%")] if part.texts and not part.beyond else []),
             verdict(part, f),
         ]
-        for f in found
+        for f in findings
     ]  # fmt: skip
     return Table(header, rows)
 
 
 def beyond_cell(part: Part, name: str) -> str:
-    """How much better held-out statements are told by activations than by their words."""
+    """Returns how much better held-out statements are told by activations than by their words."""
     if name not in part.beyond:
         return "-"
     return f"{part.beyond[name].hardest.claim.difference:+.2f}"
 
 
-def verdict(part: Part, f) -> str:
-    """Whether it shows, and whether its words show as much."""
+def verdict(part: Part, f: Finding) -> str:
+    """Returns whether it shows, and whether its words show as much."""
     if not f.found:
         return "not found"
     if f.name not in part.beyond:
@@ -72,53 +80,41 @@ def verdict(part: Part, f) -> str:
     return "beyond its words" if part.beyond[f.name].beyond else "its words too"
 
 
-def would_have(part: Part, names: list[str]) -> str:
-    """What would have been found in each of these, so that "not found" has a size."""
-    effect = max(part.calibrations[name].detectable() for name in names)
-    return (
-        f"a node that differs by {effect:.2f} deviations would have been found in 80% of such "
-        "comparisons"
-    )
-
-
-def without_permutations() -> str:
-    return (
-        "Labels were not permuted, so that no score carries a p-value and nothing is claimed: set "
-        "`where.permutations`."
-    )
+WITHOUT_PERMUTATIONS = (
+    "Labels were not permuted, so that no score carries a p-value and nothing is claimed: set "
+    "`where.permutations`."
+)
 
 
 def detected(part: Part) -> str:
-    """The place where rows scanned alone are told apart best."""
-    best = {name: max(found.items(), key=lambda at: np.nan_to_num(at[1].auroc))
-            for name, found in part.detections.items()}  # fmt: skip
-    name = max(best, key=lambda name: best[name][1].auroc)
-    place, d = best[name]
+    """Returns the place where rows scanned alone are told apart best."""
+    name, place = best_of_all(part.detections)
+    d = part.detections[name][place]
     return (
         f"{capital(rows_word(part))} scanned alone are told apart best for **{safe(name)}** "
-        f"at **{safe(place)}** (AUROC {d.auroc:.2f}, {d.auroc_low:.2f} to {d.auroc_high:.2f}), a "
+        f"at **{safe(place)}** (AUROC {d.auroc:.2f}, {between(d.auroc_low, d.auroc_high)}), a "
         "place chosen on what it is judged by."
     )
 
 
 def of_personas(part: Part) -> bool:
-    """Whether its rows are statements of personas."""
+    """Returns whether the rows are statements of personas."""
     return part.texts and part.terms.rows == "statements"
 
 
 def compared(part: Part) -> str:
-    """What the comparisons are of, in the plural."""
+    """Returns what the comparisons are of, in the plural."""
     if not of_personas(part):
         return "comparisons"
     return "topics" if part.level == 0 else "personas"
 
 
 def where(part: Part) -> str:
-    """Which comparisons show, the clearest with its place, and which do not."""
-    found = part.findings()
-    clear = sorted((f for f in found if f.found), key=lambda f: -f.z)
-    missed = [f.name for f in found if not f.found]
-    best = clear[0] if clear else max(found, key=lambda f: f.z)
+    """Returns which comparisons show, the clearest with its place, and which do not."""
+    findings = part.findings()
+    clear = sorted((f for f in findings if f.found), key=lambda f: -f.z)
+    missed = [f.name for f in findings if not f.found]
+    best = clear[0] if clear else max(findings, key=lambda f: f.z)
     tested = part.calibrations[best.name]
     least = best.p_family <= 1.5 * tested.floor
     sure = f"p {best.p_family:.3f} after the search over all places" + (
@@ -126,20 +122,20 @@ def where(part: Part) -> str:
     )
     if not clear:
         return (
-            f"**Nothing was found**: none of {len(found)} {compared(part)} shows at any of "
+            f"**Nothing was found**: none of {len(findings)} {compared(part)} shows at any of "
             f"{len(part.places)} places (at {LEVEL:.0%} over all of them). The nearest is "
             f"{safe(best.name)} at {safe(best.place)}: {sure}."
         )
     others = f" Not found: {named(missed)} ({would_have(part, missed)})." if missed else ""
     return (
-        f"**{len(clear)} of {len(found)} {compared(part)} show** somewhere: "
+        f"**{len(clear)} of {len(findings)} {compared(part)} show** somewhere: "
         f"{named(f.name for f in clear)}. Most clearly {safe(best.name)} at "
         f"**{safe(best.place)}**: {sure}.{others}"
     )
 
 
 def how_sure(part: Part) -> str:
-    """What the halves that did not choose the places say of them, and of the nodes found there."""
+    """Returns what the halves that did not choose the places say of them, and of their nodes."""
     judged = [f for f in part.findings() if f.found and f.judged]
     if not judged:
         return ""
@@ -164,11 +160,11 @@ def how_sure(part: Part) -> str:
 
 
 def special(part: Part, names: list[str]) -> str:
-    """Whether found nodes tell the half that did not find them better than random ones do."""
-    found = [v for name in names for v in part.validations.get(name, [])]
+    """Returns whether found nodes tell the half that did not find them better than random ones."""
     pairs = [
         (v.methods[FOUND]["auroc"], v.methods[RANDOM]["auroc"], v.methods[BEYOND]["low"])
-        for v in found
+        for name in names
+        for v in part.validations.get(name, [])
         if {FOUND, RANDOM, BEYOND} <= set(v.methods)
     ]
     pairs = [pair for pair in pairs if not np.isnan(pair).any()]
@@ -183,95 +179,55 @@ def special(part: Part, names: list[str]) -> str:
     )
 
 
-def span(low: float, high: float, form: str) -> str:
-    low, high = format(low, form), format(high, form)
-    return low if low == high else f"{low} to {high}"
-
-
 def what_else(part: Part) -> str:
-    """Wording that explains as much, and whether edits of the nodes change answers."""
-    sentences = [beyond_words(part)] if part.beyond else []
-    by_wording = [] if part.beyond else [
-        (part.wording[f.name][0], f.name) for f in part.findings()
-        if f.found and wording_tells(part, f.name)
-    ]  # fmt: skip
-    if by_wording:
-        most, least = max(by_wording)[0], min(by_wording)[0]
-        sentences.append(
-            f"**What it may be instead:** word counts alone tell {span(least, most, '.0%')} of the "
-            f"{rows_word(part)} of {named(name for _, name in by_wording)} apart"
-            f"{larger_side(part, [name for _, name in by_wording])}, so that wording is a likely "
-            "reason there."
-        )
-    if any(found.effects for found in part.interventions):
+    """Returns whether wording explains as much, and whether edits of the nodes change answers."""
+    sentences = [beyond_words(part) if part.beyond else by_wording(part)]
+    if any(tested.effects for tested in part.interventions):
         sentences.append(edited(part))
     return " ".join(filter(None, sentences))
 
 
-def beyond_words(part: Part) -> str:
-    """Which comparisons the network tells better than the words of their statements do."""
-    found = {f.name: part.beyond[f.name] for f in part.findings() if f.found}
-    if not found:
+def by_wording(part: Part) -> str:
+    """Returns which comparisons word counts alone tell."""
+    names = [f.name for f in part.findings() if f.found and wording_tells(part, f.name)]
+    if not names:
         return ""
-    better = {n: b for n, b in found.items() if b.beyond}
-    rest = {n: b for n, b in found.items() if n not in better}
-    said = []
-    if better:
-        said.append(
-            "held-out statements are told better by activations than by their words for "
-            + joined(difference_of(n, b) for n, b in longest(better))
-            + more_than(better)
-        )
-    if rest:
-        said.append(
-            ("no better for " if better else "held-out statements are told no better by "
-             "activations than by their words for ")
-            + joined(difference_of(n, b) for n, b in longest(rest)) + more_than(rest)
-            + ", where wording is as good an explanation"
-        )  # fmt: skip
-    return f"**Beyond their words:** {'; '.join(said)}."
-
-
-def longest(found: dict) -> list:
-    """The first of them by their difference, as many as a sentence names."""
-    return sorted(found.items(), key=lambda one: -one[1].hardest.claim.difference)[:NAMED]
-
-
-def more_than(found: dict) -> str:
-    return f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
-
-
-def difference_of(name: str, found) -> str:
-    simple, claim = found.hardest, found.hardest.claim
+    told = [part.wording[name][0] for name in names]
     return (
-        f"**{safe(name)}** (AUROC {found.auroc:.2f} against {simple.auroc:.2f} by {simple.name}: "
-        f"{claim.difference:+.2f}, {claim.low:+.2f} to {claim.high:+.2f})"
+        f"**What it may be instead:** word counts alone tell {span(min(told), max(told), '.0%')} "
+        f"of the {rows_word(part)} of {named(names)} apart{larger_side(part, names)}, so that "
+        "wording is a likely reason there."
     )
 
 
-def wording_tells(part: Part, name: str) -> bool:
-    """Whether word counts tell statements that guessing always the larger side does not."""
-    accuracy, chance = part.wording[name][0], part.larger(name)
-    return bool(accuracy >= chance + SURE_WORDING * (1 - chance))
+def beyond_words(part: Part) -> str:
+    """Returns which comparisons the network tells better than the words of their statements do."""
+    shown = {f.name: part.beyond[f.name] for f in part.findings() if f.found}
+    better = {name: one for name, one in shown.items() if one.beyond}
+    rest = {name: one for name, one in shown.items() if name not in better}
+    told, said = "held-out statements are told {} by activations than by their words for ", []
+    if better:
+        said.append(told.format("better") + most_different(better))
+    if rest:
+        begins = "no better for " if better else told.format("no better")
+        said.append(f"{begins}{most_different(rest)}, where wording is as good an explanation")
+    return f"**Beyond their words:** {'; '.join(said)}." if said else ""
 
 
-def larger_side(part: Part, names: list[str]) -> str:
-    """What guessing always the larger side tells, in brackets; "" where sides are equal."""
-    chances = [part.larger(name) for name in names]
-    if max(chances) == 0.5:
-        return ""
-    return f" (always the larger side: {span(min(chances), max(chances), '.0%')})"
-
-
-def wording_cell(part: Part, name: str, form: str) -> str:
-    """The accuracy of word counts, and what the larger side alone gives where there is one."""
-    accuracy, chance = part.wording[name][0], part.larger(name)
-    beside = f" (larger side {chance:{form}})" if chance > 0.5 else ""
-    return f"{accuracy:{form}}{beside}"
+def most_different(held_out: dict) -> str:
+    """Returns comparisons with their AUROCs, those of the largest differences alone."""
+    first = sorted(held_out.items(), key=lambda one: -one[1].hardest.claim.difference)[:NAMED]
+    more = f" and {len(held_out) - NAMED} more" if len(held_out) > NAMED else ""
+    named_ones = joined(
+        f"**{safe(name)}** (AUROC {one.auroc:.2f} against {one.hardest.auroc:.2f} by "
+        f"{one.hardest.name}: {claimed(one.hardest.claim)})"
+        for name, one in first
+    )
+    return named_ones + more
 
 
 def edited(part: Part) -> str:
-    """In how many node sets each judged edit moves answers beyond its controls."""
+    """Returns in how many node sets each judged edit moves answers beyond its controls."""
     said = []
     for action, strength in main_keys(part):
         passing, tested = passing_sets(part, action, strength)
@@ -280,10 +236,7 @@ def edited(part: Part) -> str:
         said.append(f"{action_name(action, strength)} in {sets}{named_sets}")
     names = named(dict.fromkeys(f.tested.name for f in part.interventions if f.effects))
     matched = [
-        abs(e.effect)
-        for f in part.interventions
-        for key in main_keys(part)
-        if (e := effect_at(f, FOUND, *key, MATCHING))
+        abs(e.effect) for key in main_keys(part) for _, e in effects_at(part, *key, MATCHING)
     ]
     changed = (
         f"up to {max(matched):.0%} of its answers change" if any(matched) else "no answer changes"

@@ -1,24 +1,36 @@
-"""What a page says of a part: what was asked, what was found, and every section of numbers."""
+"""The page of a part: what was asked, what was found, and its sections, in one list."""
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from personascan.places import lines_of
-from personascan.report.alone import alone_section, tails_section, transfer_section
-from personascan.report.compared import left_out_sentence
-from personascan.report.found import found_section
-from personascan.report.intervened import intervened_section
-from personascan.report.judged import apart_section, judged_section, late_section
-from personascan.report.lead import (
-    NAMED,
-    at_a_glance,
-    lead,
-    of_personas,
+from personascan.report.lead import at_a_glance, lead, of_personas
+from personascan.report.sections.edits import intervened_section
+from personascan.report.sections.found import found_section, late_section, tails_section
+from personascan.report.sections.nodes import kinds_section, nodes_section, runs_section
+from personascan.report.sections.rows import alone_section, held_out_section, judged_section
+from personascan.report.sections.separation import (
+    apart_section,
+    separation_section,
+    transfer_section,
 )
-from personascan.report.scanned import held_out_section, kinds_section, nodes_section, runs_section
-from personascan.report.section import Section, Shown, Table, block
-from personascan.report.words import joined, line_name, listed, quoted, rows_word, safe
+from personascan.report.words import (
+    NAMED,
+    Section,
+    Table,
+    block,
+    joined,
+    listed,
+    number,
+    quoted,
+    rows_word,
+    safe,
+)
+from personascan.study.order import STAGES
+from personascan.study.results import Part
+from personascan.study.stage import Stage
 
 
 @dataclass(frozen=True)
@@ -33,7 +45,7 @@ class PartPage:
     sections: tuple[Section, ...]
 
     def packed(self) -> dict:
-        """As JSON holds it."""
+        """Returns the page as JSON holds it."""
         return {
             "title": self.title, "asked": self.asked, "lead": list(self.lead), "how": self.how,
             "glance": block(self.glance) if self.glance else None,
@@ -41,44 +53,28 @@ class PartPage:
         }  # fmt: skip
 
 
-def part_page(part) -> PartPage:
-    """All that is said of a part."""
-    sections = (
-        found_section(part) if part.calibrations else None,
-        nodes_section(part),
-        held_out_section(part),
-        kinds_section(part),
-        runs_section(part),
-        tails_section(part),
-        judged_section(part),
-        intervened_section(part),
-        alone_section(part),
-        transfer_section(part),
-        late_section(part),
-        separation_section(part),
-        apart_section(part),
-        limits_section(part),
-    )
+def part_page(part: Part) -> PartPage:
+    """Returns all that is said of a part."""
     return PartPage(
         title=f"{several(part.scans)} in {quoted(part.model)}",
         asked=asked_sentence(part),
         lead=lead(part),
         glance=at_a_glance(part),
         how=how_sentences(part),
-        sections=tuple(filter(None, sections)),
+        sections=tuple(filter(None, (section(part) for section in SECTIONS))),
     )
 
 
 def several(names) -> str:
-    """Some names, and how many more."""
+    """Returns some names, and how many more."""
     names = list(names)
     if len(names) <= 2 * NAMED:
         return listed(names)
     return f"{', '.join(map(safe, names[:NAMED]))} and {len(names) - NAMED} more"
 
 
-def asked_sentence(part) -> str:
-    """What was set against what, on how many rows, and at how many places."""
+def asked_sentence(part: Part) -> str:
+    """Returns what was set against what, on how many rows, and at how many places."""
     sizes = sorted({f"{a} + {b}" for a, b in part.pool_sizes.values()})
     lines = joined(map(safe, dict.fromkeys(place.line or place.site for place in part.places)))
     where = f"{len(part.places)} places of {quoted(part.model)} (layers of {lines})"
@@ -100,8 +96,8 @@ def asked_sentence(part) -> str:
     )
 
 
-def how_sentences(part) -> str:
-    """What was put through the network, and what of it was kept."""
+def how_sentences(part: Part) -> str:
+    """Returns what was put through the network, and what of it was kept."""
     record = "`study.json` holds the configuration, versions, seed and hashes of the inputs."
     said = [part.source.about]
     if part.texts:
@@ -111,8 +107,8 @@ def how_sentences(part) -> str:
     return " ".join(filter(None, [*said, left_out_sentence(part), record]))
 
 
-def prompt_sentence(part) -> str:
-    """What each statement was put into, as it was done."""
+def prompt_sentence(part: Part) -> str:
+    """Returns what each statement was put into, as it was done."""
     config, role = part.config, part.role
     around = [
         f"{what} {quoted(text)}"
@@ -132,8 +128,8 @@ def prompt_sentence(part) -> str:
     )
 
 
-def kept_sentence(part) -> str:
-    """Which vector was kept, and in what precision."""
+def kept_sentence(part: Part) -> str:
+    """Returns which vector was kept, and in what precision."""
     config = part.config
     words = {
         "first": "the prompt's first token (`first`)",
@@ -151,82 +147,53 @@ def kept_sentence(part) -> str:
     )
 
 
-def separation_section(part) -> Section:
-    """What a probe and the cluster metrics see, which are told the labels."""
-    metrics = ("probe_auroc", "silhouette", "calinski_harabasz", "davies_bouldin", "hull_distance")
-    rows = []
-    for name, found in part.separation.items():
-        usable = {p: s for p, s in found.items() if not s.constant}
-        if not usable:
-            continue
-        best = max(usable, key=lambda p: usable[p].mean["probe_auroc"])
-        accuracy, spread = part.wording[name]
-        at_best = found[best]
-        rows.append(
-            [safe(name), *([f"{accuracy:.2f} ± {spread:.2f}"] if part.texts else []), best]
-            + [f"{at_best.mean[m]:.3g} ± {at_best.deviation[m]:.2g}" for m in metrics]
-        )
-    words = [accuracy for accuracy, _ in part.wording.values()]
-    larger = [max(pair) / sum(pair) for pair in part.pool_sizes.values()]
-    plan, (site, position) = part.config.separation, best_line(part)[0]
-    header = ["", *(["wording, accuracy"] if part.texts else []), "place of the best probe",
-              "probe, AUROC", "silhouette",
-              "Calinski-Harabasz", "Davies-Bouldin", "hull distance"]  # fmt: skip
-    called, wording = rows_word(part), ""
-    if part.texts:
-        wording = (
-            " A bag of words knows wording alone: logistic regression on word counts reaches a "
-            f"held-out accuracy of {min(words):.2f} to {max(words):.2f} (guessing always the "
-            f"larger class: up to {max(larger):.2f})."
-        )
-    blocks = [
-        f"A probe (logistic regression) is told the labels and held to new {called}: AUROC 0.5 is "
-        f"chance.{wording} The cluster metrics describe the first "
-        f"{plan.components} principal components of both directions together, the hull distance "
-        f"the first {plan.hull_components}, in units of activation (of a place with fewer nodes "
-        f"all that there are); mean ± deviation over "
-        f"{plan.seeds} seeds. `places.csv` has every place; these are the ones with the best "
-        "probe, which is chosen on what it is judged by:",
-        Table(header, rows),
-        f"The line whose places separate best is {safe(line_name(site, position))}.",
-        Shown("profiles"),
-    ]
-    if where := constant_places(part):
-        blocks.append(f"Constant over the {called}, so nothing to separate: {where}.")
-    return Section(f"How far apart {apart(part)} lie", *blocks)
-
-
-def constant_places(part) -> str:
-    """The places that do not vary, each with the comparisons for which that is so, if not for all.
-
-    "" where there are none.
-    """
+def left_out_sentence(part: Part) -> str:
+    """Returns how many rows the comparisons do without, and why; "" where they have all."""
+    reasons = {
+        "shared": "whose entity has rows on both sides and was dealt to one of them",
+        "beyond": "beyond the limit of a side, or beyond what gives each of its groups as many",
+    }
     said = []
-    for place in part.places:
-        names = [name for name, found in part.separation.items() if found[place].constant]
-        if names:
-            some = len(names) < len(part.separation)
-            said.append(safe(place) + (f" (for {listed(names)})" if some else ""))
-    return "; ".join(said)
+    for field, why in reasons.items():
+        sizes = {name: getattr(left, field) for name, left in part.left_out.items()}
+        each = [
+            f"{h1} H1 and {h0} H0 {part.terms.rows} of {safe(name)}"
+            for name, (h1, h0) in sizes.items()
+            if h1 or h0
+        ]
+        if len(each) > NAMED:
+            rows = sum(map(sum, sizes.values()))
+            each = [f"{rows:,} {part.terms.rows} of {len(each)} comparisons"]
+        if each:
+            said.append(f"{joined(each)}, {why}")
+    return f"Left out: {'; '.join(said)}." if said else ""
 
 
-def best_line(part) -> tuple[tuple, list]:
-    """The site and position whose best layer has the highest probe AUROC on average."""
+def stage_section(stage: Stage, part: Part) -> Section | None:
+    """Returns a stage's own columns of the table of places, at each comparison's furthest place.
 
-    def mean_auroc(place):
-        values = np.array([s[place].mean["probe_auroc"] for s in part.separation.values()])
-        known = values[~np.isnan(values)]  # a place may be constant in one comparison alone
-        return known.mean() if known.size else 0.0
+    None for a stage without a title, or without a number in this part.
+    """
+    if not stage.title or stage.columns is None:
+        return None
+    rows = [
+        [safe(name), place, *map(shown_value, stage.columns.values(part, name, place))]
+        for name, place in part.furthest.items()
+    ]
+    if all(cell == "-" for row in rows for cell in row[2:]):
+        return None
+    return Section(stage.title, stage.about, Table(["", "place", *stage.columns.names], rows))
 
-    return max(lines_of(part.places).items(), key=lambda line: max(map(mean_auroc, line[1])))
+
+def shown_value(value) -> str:
+    """Returns a cell of the table of places for a reader; a dash where there is none."""
+    if isinstance(value, float | np.floating):
+        return number(value, ".3g")
+    return safe(value) or "-"
 
 
-def apart(part) -> str:
-    """The two sides of a comparison, in words."""
-    return "the two directions" if part.level == 2 and part.texts else "H1 from H0"
-
-
-def limits_section(part) -> Section:
+def limits_section(part: Part) -> Section:
+    """Returns what the numbers do not say."""
     notes = []
     if not part.calibrations:
         notes.append(
@@ -249,3 +216,23 @@ def limits_section(part) -> Section:
         "move together count many times."
     )
     return Section("What these numbers do not say", *notes)
+
+
+# What a page says of a part, from its top to its end; a section of nothing is None.
+SECTIONS: tuple[Callable[[Part], Section | None], ...] = (
+    found_section,
+    nodes_section,
+    held_out_section,
+    kinds_section,
+    runs_section,
+    tails_section,
+    judged_section,
+    intervened_section,
+    alone_section,
+    transfer_section,
+    late_section,
+    separation_section,
+    apart_section,
+    *(functools.partial(stage_section, stage) for stage in STAGES if stage.title),
+    limits_section,
+)

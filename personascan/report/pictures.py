@@ -9,10 +9,9 @@ from dataclasses import asdict, dataclass, field, replace
 import altair as alt
 import numpy as np
 
-from personascan.report.charts import across, edits, places
+from personascan.report.charts import across, places, sets
 from personascan.report.charts.theme import finished
-from personascan.report.charts.venn import venn
-from personascan.report.sheets import Sheets
+from personascan.report.sheets.columns import Sheets
 
 CORNERS = [{"fpr": 0, "tpr": 0}, {"fpr": 1, "tpr": 1}]
 
@@ -61,11 +60,11 @@ class Picture:
     hint: str = ""  # what a reader of the page can do with it
 
     def spec(self) -> dict:
-        """Vega-Lite without data."""
+        """Returns Vega-Lite without data."""
         return json.loads(vega_lite(self.chart))
 
     def packed(self) -> dict:
-        """What the page needs beside the chart."""
+        """Returns what the page needs beside the chart."""
         return {
             "title": self.title, "says": self.says, "of": self.of, "columns": self.columns,
             "feeds": {name: asdict(feed) for name, feed in self.feeds.items()},
@@ -79,7 +78,7 @@ def vega_lite(chart) -> str:
 
 
 def fed(feed: Feed, sheets: Sheets, chosen: dict) -> list[dict]:
-    """The rows of a feed, by what is chosen."""
+    """Returns the rows of a feed, by what is chosen."""
     if feed.only:
         number = chosen.get(feed.only, -1)
         rows = [] if number < 0 else [sheets.row(feed.sheet, number)]
@@ -93,7 +92,7 @@ def fed(feed: Feed, sheets: Sheets, chosen: dict) -> list[dict]:
 
 
 def sentence(picture: Picture, sheets: Sheets, chosen: dict) -> str:
-    """What stands beside it, with the numbers of the first row."""
+    """Returns the sentence beside a picture, with the numbers of the first row."""
     if not picture.of:
         return picture.says
     rows = fed(picture.feeds[picture.of], sheets, chosen)
@@ -101,7 +100,7 @@ def sentence(picture: Picture, sheets: Sheets, chosen: dict) -> str:
 
 
 def filled(template: str, row: dict) -> str:
-    """{column:format} in a template by a row's values; formats are ".2f", ".0%", "d" or none."""
+    """Fills {column:format} by a row's values; formats are ".2f", ".0%", "d" or none."""
 
     def value(found: re.Match) -> str:
         column, form = found.groups()
@@ -154,6 +153,7 @@ PLACE = (
         "scan",
     ),
 )  # fmt: skip
+SHARED = Choice("shared", "Place", sheet="shared", words="{place}")
 ACTS = Choice("act", "Action", sheet="acts", words="{act}")
 ACROSS = (
     Picture(
@@ -164,26 +164,26 @@ ACROSS = (
     ),
     Picture("ways", "Every way of scanning rows alone", across.ways, {"ways": Feed("ways")}),
     Picture(
-        "expected", "Shared nodes beside chance", across.expected,
+        "expected", "Shared nodes beside chance", sets.expected,
         {"overlaps": Feed("overlaps")},
-        choices=(Choice("shared", "Place", sheet="shared", words="{place}"),),
+        choices=(SHARED,),
     ),
     Picture(
-        "upset", "Nodes in exactly these sets", across.upset,
+        "upset", "Nodes in exactly these sets", sets.upset,
         {"exclusive": Feed("exclusive"), "members": Feed("members")},
-        choices=(Choice("shared", "Place", sheet="shared", words="{place}"),),
+        choices=(SHARED,),
     ),
     Picture(
-        "venn", "The same as a Venn diagram", venn,
+        "venn", "The same as a Venn diagram", sets.venn,
         {"venn_outlines": Feed("venn_outlines"), "venn_counts": Feed("venn_counts")},
-        choices=(Choice("shared", "Place", sheet="shared", words="{place}"),),
+        choices=(SHARED,),
     ),
     Picture(
         "validation", "Found nodes beside other methods", across.validation,
         {"validation": Feed("validation")},
     ),
     Picture(
-        "effects", "What edits of found nodes change", edits.effects,
+        "effects", "What edits of found nodes change", sets.effects,
         {"sets": Feed("effects", every=True, where={"outcome": "answer"},
                       match={"part": "part", "act": "act"})},
         choices=(ACTS,),
@@ -191,13 +191,13 @@ ACROSS = (
                  "p", "family_p"),
     ),
     Picture(
-        "doses", "Dose and response", edits.doses,
+        "doses", "Dose and response", sets.doses,
         {"doses": Feed("doses")},
         choices=(Choice("edit", "Node set", sheet="edits",
                         words="{comparison}, half {half}: {nodes} nodes at {place}"),),
     ),
     Picture(
-        "specificity", "Whose nodes move whose answers", edits.specificity,
+        "specificity", "Whose nodes move whose answers", sets.specificity,
         {"specificity_of_action": Feed("specificity", match={"act": "act"})},
         choices=(ACTS,),
     ),
@@ -205,7 +205,7 @@ ACROSS = (
 
 
 def measured(picture: Picture, sheets: Sheets) -> Picture:
-    """The picture with the choice of those measures alone that have numbers."""
+    """Returns the picture with the choice of those measures alone that have numbers."""
     choices = []
     for choice in picture.choices:
         if choice.name == "measure":
@@ -217,7 +217,7 @@ def measured(picture: Picture, sheets: Sheets) -> Picture:
 
 
 def map_picture(sheets: Sheets, part: int) -> Picture:
-    """The map of a part's places: a panel for each site and position, as these cross."""
+    """Returns the map of a part's places: a panel for each site and position, as these cross."""
     rows = sheets.rows("places", {"part": part})
     lines: dict[str, list] = {}
     for row in sorted(rows, key=lambda row: row["spot"]):

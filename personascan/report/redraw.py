@@ -9,11 +9,10 @@ from collections.abc import Iterable
 from personascan.errors import InputError
 from personascan.files import is_free, partial_of, put_folder, real_place, whole_file
 from personascan.hashes import SEAL, seal_again, sealed_files
-from personascan.report.beside import compared, compared_html
+from personascan.report.compare import compared, compared_html
 from personascan.report.document import FILE, read_document, without_texts
 from personascan.report.files import HTML, MARKDOWN, markdown_files
-from personascan.report.html import page_html
-from personascan.report.paper import CAPTIONS, picture_files
+from personascan.report.render import CAPTIONS, page_html, picture_files
 from personascan.visible import visible
 
 FORMATS = ("html", "md", "pdf", "png")
@@ -28,7 +27,7 @@ def write_report(
     *,
     overwrite: bool = False,
 ) -> pathlib.Path:
-    """The report of a study's folder, from its report.json.gz alone.
+    """Makes the report of a study's folder, from its report.json.gz alone.
 
     Args:
       study: the folder that `run_study` wrote.
@@ -78,14 +77,14 @@ def write_report(
 
 
 def of_study(path: pathlib.Path, folder: pathlib.Path) -> bool:
-    """Whether a file is one that the study has written into its folder."""
+    """Returns whether a file is one that the study has written into its folder."""
     if folder not in path.parents or not (folder / SEAL).exists():
         return False
     return path.relative_to(folder).as_posix() in sealed_files(folder)
 
 
 def refuse_others(paths: list[pathlib.Path]) -> None:
-    """Raise InputError where one of the files is there already."""
+    """Raises InputError where one of the files is there already."""
     for path in paths:
         if path.exists():
             raise InputError(
@@ -100,7 +99,7 @@ def compare_studies(
     *,
     overwrite: bool = False,
 ) -> pathlib.Path:
-    """A page with several studies side by side, from their folders.
+    """Makes a page with several studies side by side, from their folders.
 
     Args:
       folders: those that `run_study` wrote, two or more.
@@ -129,7 +128,7 @@ def compare_studies(
 
 @contextlib.contextmanager
 def drawn_from(*folders: pathlib.Path):
-    """Around the drawing of documents: one that no study wrote is an InputError.
+    """Raises InputError where a document that no study wrote cannot be drawn.
 
     Where all are sealed they are as a study wrote them, and the fault is not theirs.
     """
@@ -154,7 +153,7 @@ def write_file(place: pathlib.Path, content: bytes) -> None:
 
 
 def write_folder(place: pathlib.Path, files: dict[str, bytes], overwrite: bool) -> None:
-    """A folder of these files; they replace those of an earlier one where that is asked for.
+    """Writes a folder of files, in place of those of an earlier one where that is asked for.
 
     Pictures that the earlier captions name go with them; what else lies there is the user's.
     """
@@ -171,7 +170,7 @@ def write_folder(place: pathlib.Path, files: dict[str, bytes], overwrite: bool) 
 
 
 def captioned(captions: pathlib.Path) -> set[str]:
-    """The pictures that captions name; none where there are no captions."""
+    """Returns the pictures that captions name; none where there are no captions."""
     if not captions.exists():
         return set()
     lines = captions.read_text(encoding="utf-8", errors="replace").splitlines()

@@ -1,51 +1,49 @@
-"""What a study found, for a terminal."""
+"""What a study found, as tables for a terminal."""
 
-import numpy as np
-
-from personascan.study.results import Part, Study
+from personascan.report.words import between, mean_deviation, number
+from personascan.study.results import Part, Study, best_place
 from personascan.study.stages.nodes import all_scans, scanned_part
 from personascan.visible import visible
 
 
-def mean_deviation(values, digits: int = 2) -> str:
-    """'mean ± deviation' of the values that are numbers, or a dash."""
-    mean, deviation = center(values)
-    return "-" if np.isnan(mean) else f"{mean:.{digits}f} ± {deviation:.{digits}f}"
-
-
-def center(values) -> tuple[float, float]:
-    """Mean and deviation of the values that are numbers; NaN if none is."""
-    numbers = np.asarray(values, float)
-    numbers = numbers[~np.isnan(numbers)]
-    return (float(numbers.mean()), float(numbers.std())) if numbers.size else (np.nan, np.nan)
-
-
 def summary_table(study: Study) -> str:
-    """What was found of each comparison, and a line for each scanned place, for a terminal."""
+    """Returns what was found of each comparison, and a line for each scanned place."""
     if len(study.parts) == 1:
         return part_summary(study.part)
     return "\n\n".join(f"{visible(p.title)}\n\n{part_summary(p)}" for p in study.parts)
 
 
 def part_summary(part: Part) -> str:
-    blocks = []
-    if part.calibrations:
-        header = ("comparison", *(["wording (larger side)"] if part.texts else []),
-                  "furthest place", "z",
-                  "family-wise p", "places found", "confirmed")  # fmt: skip
-        lines = [
-            (
-                visible(f.name),
-                *([wording_of(part, f.name)] if part.texts else []),
-                str(f.place), f"{f.z:.1f}",
-                f"{f.p_family:.3f}", f"{f.passing} of {f.places}",
-                f"{f.confirmed} of {len(f.judged)}",
-            )
-            for f in part.findings()
-        ]  # fmt: skip
-        blocks.append(aligned([header, *lines]))
-    header = ("comparison", "place", part.terms.rows, "probe AUROC", "score", "precision", "recall",
-              "AUROC", f"{part.terms.rows} returned", "node set")  # fmt: skip
+    """Returns the tables of a part."""
+    tables = [findings_table(part)] if part.calibrations else []
+    scans = scans_table(part)
+    tables += [scans] if len(scans) > 1 else []
+    if part.several_ways or len(scans) == 1:
+        tables.append(alone_table(part))
+    return "\n\n".join(map(aligned, tables))
+
+
+def findings_table(part: Part) -> list[tuple[str, ...]]:
+    """Returns where each comparison shows, and how sure that is."""
+    header = ("comparison", *(["wording (larger side)"] if part.texts else []), "furthest place",
+              "z", "family-wise p", "places found", "confirmed")  # fmt: skip
+    lines = [
+        (
+            visible(f.name),
+            *([f"{part.wording[f.name][0]:.2f} ({part.larger(f.name):.2f})"] if part.texts else []),
+            str(f.place), f"{f.z:.1f}", f"{f.p_family:.3f}", f"{f.passing} of {f.places}",
+            f"{f.confirmed} of {len(f.judged)}",
+        )
+        for f in part.findings()
+    ]  # fmt: skip
+    return [header, *lines]
+
+
+def scans_table(part: Part) -> list[tuple[str, ...]]:
+    """Returns what the runs at each scanned place returned."""
+    rows = part.terms.rows
+    header = ("comparison", "place", rows, "probe AUROC", "score", "precision", "recall", "AUROC",
+              f"{rows} returned", "node set")  # fmt: skip
     lines = [
         (
             visible(name), str(scan.place), scanned_part(scan), probe(part, name, scan.place),
@@ -55,44 +53,29 @@ def part_summary(part: Part) -> str:
         )
         for name, scan in all_scans(part)
     ]  # fmt: skip
-    if lines:
-        blocks.append(aligned([header, *lines]))
-    if part.several_ways or not lines:
-        blocks.append(aligned(best_alone(part)))
-    return "\n\n".join(blocks)
+    return [header, *lines]
 
 
-def best_alone(part: Part) -> list[tuple[str, ...]]:
-    """Where rows scanned alone are told apart best, and by what: lines of a table."""
+def alone_table(part: Part) -> list[tuple[str, ...]]:
+    """Returns where rows scanned alone are told apart best, and by what."""
     header = ("comparison", f"{part.terms.rows} scanned alone, tail", "best place", "AUROC", "95%")
     lines = [header]
     for name, found in part.alone.items():
         for detector, places in found.items():
-            best = max(places, key=lambda place: np.nan_to_num(places[place].auroc))
+            best = best_place(places)
             d = places[best]
-            lines.append(
-                (
-                    visible(name), str(detector), str(best), f"{d.auroc:.3f}",
-                    f"{d.auroc_low:.2f} to {d.auroc_high:.2f}",
-                )
-            )  # fmt: skip
+            lines.append((visible(name), str(detector), str(best), f"{d.auroc:.3f}",
+                          between(d.auroc_low, d.auroc_high)))  # fmt: skip
     return lines
 
 
-def wording_of(part: Part, name: str) -> str:
-    """The accuracy of word counts, and of guessing always the larger side."""
-    return f"{part.wording[name][0]:.2f} ({part.larger(name):.2f})"
-
-
 def probe(part: Part, name: str, place) -> str:
-    found = part.separation[name][place]
-    auroc = found.mean["probe_auroc"]
-    if found.constant:
-        return "constant"
-    return "-" if np.isnan(auroc) else f"{auroc:.3f}"
+    separation = part.separation[name][place]
+    return "constant" if separation.constant else number(separation.mean["probe_auroc"], ".3f")
 
 
 def aligned(lines) -> str:
+    """Returns lines of cells as text, column under column."""
     widths = [max(len(line[c]) for line in lines) for c in range(len(lines[0]))]
     return "\n".join(
         "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()

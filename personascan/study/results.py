@@ -1,6 +1,6 @@
 """What a study found, put together from finished units alone."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -173,6 +173,24 @@ class Study:
         Its rows begin with model and level. Raises InputError for a table that is none.
         """
         return frame(self, name)
+
+
+def auroc_of(measured) -> float:
+    return measured.auroc
+
+
+def probe_auroc_of(separation) -> float:
+    return separation.mean["probe_auroc"]
+
+
+def best_place(found: dict, measure: Callable[[Any], float] = auroc_of):
+    """Returns the key of the highest value, the first of equal ones; NaN is below all numbers."""
+    return max(found, key=lambda key: np.nan_to_num(measure(found[key]), nan=-np.inf))
+
+
+def best_of_all(found: dict[str, dict], measure: Callable[[Any], float] = auroc_of) -> tuple:
+    """Returns the comparison and the place, or other keys, of the highest value."""
+    return best_place({(a, b): one for a, own in found.items() for b, one in own.items()}, measure)
 
 
 def differences_of(first: Part, part: Part, name: str, detector: Detector, places):

@@ -1,8 +1,8 @@
 """What a stage of a study is: one kind of unit, from how many there are to the columns they fill.
 
 A stage is one file in `stages/` and one entry of the list there. Running a study, its status, its
-plan, its results and its tables walk that list. A unit's function takes arrays by path and gives
-(values, arrays) for the store; all that decides a result is in the inputs of its unit.
+plan, its results, its tables and its page walk that list. A unit's function takes arrays by path
+and gives (values, arrays) for the store; all that decides a result is in the inputs of its unit.
 """
 
 import enum
@@ -87,6 +87,9 @@ class Stage:
     # {name of a result of a part: what the finished units say}.
     read: Callable[["Level"], dict[str, Any]] = field(default=lambda level: {})
     columns: Columns | None = None  # of the table of places
+    # Of a section of the page, which shows these columns; no title: none. Inline Markdown.
+    title: str = ""
+    about: str = ""  # what the columns are, in sentences
     tables: dict[str, Table] = field(default_factory=dict)
     # Seconds of one unit on rows made up; None: it reads a model, or takes no time.
     seconds: Callable[["Trial"], float] | None = None

@@ -1,20 +1,19 @@
-"""Charts across places and comparisons: profiles over depth, overlaps, validation."""
+"""Charts across places and comparisons: profiles over depth, ways of scanning, validation."""
 
 import altair as alt
 
 from personascan.report.charts.theme import (
     COLOURS,
     DASHES,
-    FAINT,
     INK,
     SHAPES,
     SOFT,
     data,
     significant,
+    tip,
 )
 
 PANEL = 250
-PAIRS = 40  # of node sets, at most
 BY_NUMBER = alt.EncodingSortField("of", op="min")  # as the study has them
 MEASURES = {
     "z": "z: above permuted labels, in their deviations",
@@ -30,13 +29,13 @@ MEASURES = {
 
 
 def by_comparison(width: int = PANEL) -> alt.Facet:
-    """A panel for each comparison, whose name is cut where the panel ends."""
+    """Returns a panel for each comparison, whose name is cut where the panel ends."""
     header = alt.Header(labelLimit=width)
     return alt.Facet("comparison:N", title=None, sort=BY_NUMBER, header=header)
 
 
 def profiles(columns: int = 3) -> alt.Chart:
-    """A measure by relative depth: a line for each site and position, or for each network."""
+    """Draws a measure by relative depth: a line for each site and position, or each network."""
     picked = alt.selection_point(fields=["series"], bind="legend", name="picked")
     legend = alt.Legend(title=None, orient="bottom", columns=4, symbolType="stroke")
     base = (
@@ -53,8 +52,8 @@ def profiles(columns: int = 3) -> alt.Chart:
         detail=["line:N", "model:N"],
     )  # fmt: skip
     tooltip = [
-        "model:N", "comparison:N", "place:N", alt.Tooltip("value:Q", format=".3f"),
-        alt.Tooltip("p_family:Q", format=".3f", title="family-wise p"),
+        "model:N", "comparison:N", "place:N", tip("value", ".3f"),
+        tip("p_family", ".3f", "family-wise p"),
     ]  # fmt: skip
     lines = encoded.mark_line(strokeWidth=1.6)
     dots = encoded.mark_circle(size=16).encode(tooltip=tooltip)
@@ -79,66 +78,8 @@ def profiles(columns: int = 3) -> alt.Chart:
     )
 
 
-def expected() -> alt.Chart:
-    """Nodes that sets share, over what independent sets of their sizes would, beside chance."""
-    y = alt.Y("names:N", sort=alt.SortField("ratio", "descending"), title=None,
-              axis=alt.Axis(labelLimit=320, ticks=False, domain=False))  # fmt: skip
-    tooltip = [
-        "names:N", alt.Tooltip("observed:Q", title="shared nodes"),
-        alt.Tooltip("expected:Q", format=".1f", title="if independent"),
-        alt.Tooltip("ratio:Q", format=".2f"),
-        alt.Tooltip("chance_mean:Q", format=".1f", title="by chance, on average"),
-        alt.Tooltip("p:Q", format=".3f", title="p beside chance"),
-    ]  # fmt: skip
-    clearest = [alt.SortField("p"), alt.SortField("ratio", "descending")]
-    base = (
-        data("overlaps")
-        .transform_filter("datum.sets == 2")
-        .transform_window(number="row_number()", sort=clearest)
-        .transform_filter(f"datum.number <= {PAIRS}")
-        .encode(y)
-    )
-    band = base.mark_rule(strokeWidth=7, color=FAINT).encode(
-        alt.X(
-            "low:Q",
-            title="shared nodes, observed over expected (bar: 95% of chance)",
-            scale=alt.Scale(zero=False),
-        ),
-        alt.X2("high:Q"),
-    )
-    one = alt.Chart(alt.InlineData([{}])).mark_rule(color=SOFT, strokeDash=[4, 3]).encode(
-        x=alt.datum(1)
-    )  # fmt: skip
-    points = base.mark_circle(size=60, color=alt.ExprRef("h0"), opacity=1).encode(
-        alt.X("ratio:Q"), tooltip=tooltip
-    )
-    return alt.layer(band, one, points).properties(width=420, height=alt.Step(18))
-
-
-def upset() -> alt.Chart:
-    """Nodes that belong to exactly the marked sets (UpSet, Lex et al. 2014)."""
-    step = 22
-    x = alt.X("combination:O", axis=None)
-    y = alt.Y("comparison:N", title=None, sort=None,
-              axis=alt.Axis(ticks=False, domain=False, labelLimit=160))  # fmt: skip
-    tooltip = ["names:N", alt.Tooltip("nodes:Q", title="nodes in exactly these sets")]
-    base = data("exclusive").encode(x, alt.Y("nodes:Q", title="nodes in exactly these sets"))
-    above = alt.layer(
-        base.mark_bar(color=SOFT, size=14).encode(tooltip=tooltip),
-        base.mark_text(dy=-6, color=INK, fontSize=10).encode(text="nodes:Q"),
-    ).properties(width=alt.Step(step), height=150)
-    dots = data("members").encode(x, y)
-    inside = dots.transform_filter("datum.inside == 1")
-    below = alt.layer(
-        dots.mark_circle(size=80, color=FAINT, opacity=1),
-        inside.mark_line(color=INK, strokeWidth=2).encode(detail="combination:O"),
-        inside.mark_circle(size=80, color=INK, opacity=1),
-    ).properties(width=alt.Step(step), height=alt.Step(20))
-    return alt.vconcat(above, below, spacing=4).resolve_scale(x="shared")
-
-
 def validation(columns: int = 3) -> alt.Chart:
-    """Held-out AUROC of the found nodes beside other methods, each half's by itself."""
+    """Draws the held-out AUROC of found nodes beside other methods, each half's by itself."""
     chance = alt.Chart().mark_rule(color=SOFT, strokeDash=[4, 3]).encode(x=alt.datum(0.5))
     points = alt.Chart().mark_point(size=46, filled=True, opacity=0.9).encode(
         alt.X("auroc:Q", scale=alt.Scale(domain=[0, 1]), title="held-out AUROC"),
@@ -147,7 +88,7 @@ def validation(columns: int = 3) -> alt.Chart:
                   legend=alt.Legend(orient="bottom")),
         alt.Shape("half:N", title="found on half"),
         tooltip=["comparison:N", "method:N", "half:N", "place:N",
-                 alt.Tooltip("auroc:Q", format=".3f")],
+                 tip("auroc", ".3f")],
     )  # fmt: skip
     return (
         alt.layer(chance, points, data=alt.NamedData("validation"))
@@ -157,12 +98,11 @@ def validation(columns: int = 3) -> alt.Chart:
 
 
 def ways(columns: int = 3) -> alt.Chart:
-    """AUROC of rows scanned alone by layer, a line for each way, and what is simpler."""
+    """Draws the AUROC of rows scanned alone by layer, a line for each way, and what is simpler."""
     y = alt.Y("auroc:Q", scale=alt.Scale(domain=[0, 1]), title="AUROC, H1 against held-out H0")
     tooltip = [
-        "comparison:N", "place:N", "way:N", alt.Tooltip("auroc:Q", format=".3f"),
-        alt.Tooltip("low:Q", format=".2f", title="95% from"),
-        alt.Tooltip("high:Q", format=".2f", title="to"),
+        "comparison:N", "place:N", "way:N", tip("auroc", ".3f"), tip("low", ".2f", "95% from"),
+        tip("high", ".2f", "to"),
     ]  # fmt: skip
     base = data("ways").encode(y, tooltip=tooltip)
     scans = base.transform_filter("datum.kind != 'simpler'").encode(
@@ -197,15 +137,15 @@ def ways(columns: int = 3) -> alt.Chart:
 
 
 def found() -> alt.Chart:
-    """The studentised statistic of each comparison's furthest place, study by study."""
+    """Draws z of each comparison's furthest place, study by study."""
     base = data("found").encode(
         alt.X("best_z:Q", title="z of the furthest place"),
         alt.Y("comparison:N", sort=BY_NUMBER, title=None, axis=alt.Axis(labelLimit=200)),
         alt.Color("study:N", scale=alt.Scale(range=list(COLOURS)), title=None,
                   legend=alt.Legend(orient="bottom", columns=3)),
         alt.YOffset("study:N"),
-        tooltip=["study:N", "comparison:N", "place:N", alt.Tooltip("best_z:Q", format=".2f"),
-                 alt.Tooltip("best_p:Q", format=".3f", title="family-wise p")],
+        tooltip=["study:N", "comparison:N", "place:N", tip("best_z", ".2f"),
+                 tip("best_p", ".3f", "family-wise p")],
     )  # fmt: skip
     return (
         base.mark_point(size=60, strokeWidth=1.6)

@@ -2,7 +2,16 @@
 
 import altair as alt
 
-from personascan.report.charts.theme import H1_H0, INK, PAPER, SOFT, data, diverging, significant
+from personascan.report.charts.theme import (
+    H1_H0,
+    INK,
+    PAPER,
+    SOFT,
+    data,
+    diverging,
+    significant,
+    tip,
+)
 
 WIDTH, HEIGHT = 300, 220
 TITLE = 260  # of a narrow panel, which it may outgrow so far
@@ -15,7 +24,7 @@ Z = "z, in deviations of permuted labels"
 
 
 def map_of_places(lines: list[dict], columns: int, measure: str = "z") -> alt.Chart:
-    """Places by comparisons, coloured by a measure; a dot where z is significant.
+    """Draws places by comparisons, coloured by a measure, with a dot where z is significant.
 
     measure: the one that is shown first, of `MAPPED`.
     lines: {"line": what it is called, "layers": their names in order} of every site and position.
@@ -34,7 +43,7 @@ def map_of_places(lines: list[dict], columns: int, measure: str = "z") -> alt.Ch
 
 
 def one_map(line: str, layers: list[str], step: int, first: bool):
-    """One line of layers."""
+    """Draws one line of layers."""
     x = alt.X("layer:N", sort=layers, title="layer", axis=alt.Axis(
         labelAngle=0 if all(len(name) < 4 for name in layers) else -45, labelOverlap="parity",
         ticks=False, domain=False))  # fmt: skip
@@ -42,11 +51,10 @@ def one_map(line: str, layers: list[str], step: int, first: bool):
               axis=alt.Axis(ticks=False, domain=False, labels=first, labelLimit=160))  # fmt: skip
     base = data("cells").transform_filter(alt.datum.line == line).encode(x, y)
     tooltip = [
-        alt.Tooltip("comparison:N"), alt.Tooltip("place:N"), alt.Tooltip("z:Q", format=".2f"),
-        alt.Tooltip("p_family:Q", format=".3f", title="family-wise p"),
-        alt.Tooltip("held_out_auroc:Q", format=".2f", title="AUROC, held-out rows"),
-        alt.Tooltip("beyond:Q", format="+.2f", title="beyond words"),
-        alt.Tooltip("auroc:Q", format=".2f", title="AUROC, rows scanned alone"),
+        alt.Tooltip("comparison:N"), alt.Tooltip("place:N"), tip("z", ".2f"),
+        tip("p_family", ".3f", "family-wise p"),
+        tip("held_out_auroc", ".2f", "AUROC, held-out rows"),
+        tip("beyond", "+.2f", "beyond words"), tip("auroc", ".2f", "AUROC, rows scanned alone"),
     ]  # fmt: skip
     # From its neutral value on: 0, of an AUROC 0.5.
     apart = base.transform_calculate(apart=f"datum[shown] - {NEUTRAL}")
@@ -72,7 +80,7 @@ def one_map(line: str, layers: list[str], step: int, first: bool):
 
 
 def null() -> alt.Chart:
-    """The place's statistic beside that of permuted labels."""
+    """Draws the place's statistic beside that of permuted labels."""
     bars = (
         data("null")
         .transform_bin(["low", "high"], "null_z", bin=alt.Bin(step=0.25))
@@ -87,19 +95,18 @@ def null() -> alt.Chart:
     )
     observed = data("cell").mark_rule(color=alt.ExprRef("h1"), strokeWidth=3).encode(
         alt.X("z:Q"),
-        tooltip=[alt.Tooltip("z:Q", format=".2f", title="z of the true labels"),
-                 alt.Tooltip("p_family:Q", format=".3f", title="family-wise p")],
+        tooltip=[tip("z", ".2f", "z of the true labels"),
+                 tip("p_family", ".3f", "family-wise p")],
     )  # fmt: skip
     limit = data("cell").mark_rule(color=INK, strokeDash=[5, 4]).encode(
         alt.X("limit:Q"),
-        tooltip=[alt.Tooltip("limit:Q", format=".2f",
-                             title="95% of the permutations' highest places")],
+        tooltip=[tip("limit", ".2f", "95% of the permutations' highest places")],
     )  # fmt: skip
     return sized(alt.layer(bars, limit, observed))
 
 
 def roc() -> alt.Chart:
-    """How the scores of rows scanned alone tell H1 from H0."""
+    """Draws how the scores of rows scanned alone tell H1 from H0."""
     line = data("roc").mark_line(color=alt.ExprRef("h1"), strokeWidth=2, interpolate="linear")
     line = line.encode(
         alt.X("fpr:Q", scale=alt.Scale(domain=[0, 1]), title="false positives, share of H0"),
@@ -113,7 +120,7 @@ def roc() -> alt.Chart:
 
 
 def cloud() -> alt.Chart:
-    """Rows in two principal components."""
+    """Draws rows in two principal components."""
     axis = alt.Axis(grid=False)
     return sized(
         data("points").mark_circle(size=34, opacity=0.75).encode(
@@ -128,7 +135,7 @@ def cloud() -> alt.Chart:
 
 
 def frequency() -> alt.Chart:
-    """How far each node differs; filled where it is of the node set.
+    """Draws how far each node differs, filled where it is of the node set.
 
     Where labels were not permuted: how often it is selected.
     """
@@ -144,11 +151,9 @@ def frequency() -> alt.Chart:
         alt.Color("direction:N", scale=directions,
                   legend=alt.Legend(title=None, labelExpr=named, orient="top")),
         tooltip=[
-            "node:Q", alt.Tooltip("direction:Q"), alt.Tooltip("effect:Q", format=".2f"),
-            alt.Tooltip("frequency:Q", format=".3f"),
-            alt.Tooltip("null_frequency:Q", format=".3f", title="under permuted labels"),
-            alt.Tooltip("q:Q", format=".3f"),
-            alt.Tooltip("node_p:Q", format=".3f", title="family-wise p"),
+            "node:Q", alt.Tooltip("direction:Q"), tip("effect", ".2f"), tip("frequency", ".3f"),
+            tip("null_frequency", ".3f", "under permuted labels"), tip("q", ".3f"),
+            tip("node_p", ".3f", "family-wise p"),
         ],
     )  # fmt: skip
     in_set = "datum.in_set == 1"

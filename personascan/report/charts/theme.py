@@ -30,23 +30,34 @@ FONT = "system-ui, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 
 
 def data(name: str, **keywords) -> alt.Chart:
-    """A chart of a named data set, which the page puts there."""
+    """Returns a chart of a named data set, which the page puts there."""
     return alt.Chart(alt.NamedData(name), **keywords)
 
 
+def tip(column: str, form: str, title: str = "") -> alt.Tooltip:
+    """Returns a number of what is pointed at."""
+    return alt.Tooltip(f"{column}:Q", format=form, **({"title": title} if title else {}))
+
+
+def rule_at(strokeDash=alt.Undefined, **at: float) -> alt.Chart:
+    """Returns a line across a chart, at a value of x or of y."""
+    base = alt.Chart(alt.InlineData([{}])).mark_rule(color=SOFT, strokeDash=strokeDash)
+    return base.encode(**{axis: alt.datum(value) for axis, value in at.items()})
+
+
 def diverging(scheme: str, middle: float) -> alt.Scale:
-    """Two colours that part at a middle, which is neutral also where all values lie on one side."""
+    """Returns two colours that part at a middle, neutral also if all values lie on one side."""
     domain = alt.DomainUnionWith(unionWith=[middle])
     return alt.Scale(scheme=scheme, domainMid=middle, domain=domain)
 
 
 def significant(column: str) -> str:
-    """Whether a p-value is there and small enough; nothing at all counts as zero otherwise."""
+    """Returns the condition that a p-value is there and small; nothing would count as zero."""
     return f"isValid(datum.{column}) && datum.{column} <= {LEVEL}"
 
 
 def finished(chart, **colours: str) -> dict:
-    """The chart as Vega-Lite, with the inks as parameters."""
+    """Returns the chart as Vega-Lite, with the inks as parameters."""
     inks = {**INKS["light"], **colours}
     return chart.add_params(
         *(alt.param(name=name, value=value) for name, value in inks.items())
@@ -54,7 +65,7 @@ def finished(chart, **colours: str) -> dict:
 
 
 def config(kind: str) -> dict:
-    """Axes, legends and titles in the ink of a theme, as Vega's configuration has them."""
+    """Returns axes, legends and titles in the ink of a theme, as Vega's configuration."""
     ink = INKS[kind]
     words = {"labelColor": ink["ink"], "titleColor": ink["ink"], "labelLimit": 260}
     title = {"titleFontWeight": "normal"}

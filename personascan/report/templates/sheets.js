@@ -1,5 +1,5 @@
 "use strict";
-// Sheets: the data of the page, column by column; packed by personascan/report/sheets.py.
+// Sheets: the data of the page, column by column; packed by personascan/report/sheets/columns.py.
 const KINDS = {
   u1: Uint8Array, i1: Int8Array, u2: Uint16Array, i2: Int16Array, i4: Int32Array, f4: Float32Array, f8: Float64Array,
 };

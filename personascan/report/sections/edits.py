@@ -1,4 +1,4 @@
-"""The section of the page, and the pictures, of what edits of found nodes change."""
+"""The section of the page on what edits of found nodes change."""
 
 import numpy as np
 
@@ -11,8 +11,18 @@ from personascan.interventions.design import (
     ablation,
 )
 from personascan.interventions.plan import CONTROLS, MATCHED, RANDOM, RANDOM_DIRECTION
-from personascan.report.section import Section, Shown, Table
-from personascan.report.words import joined, rows_word, safe
+from personascan.report.words import (
+    Section,
+    Shown,
+    Table,
+    between,
+    capital,
+    interval,
+    joined,
+    number,
+    rows_word,
+    safe,
+)
 from personascan.study.effects import ANSWER, LIKELIHOOD, MATCHING, YES, Effect, TestedEffects
 from personascan.study.intervened import strongest
 from personascan.study.results import Part
@@ -27,17 +37,15 @@ ALSO = {MATCHED: "; sets of like variance", RANDOM_DIRECTION: "; random directio
 
 
 def intervened_section(part: Part) -> Section | None:
-    """What the edits were, what they changed, and what that says."""
+    """Returns what the edits were, what they changed, and what that says."""
     if not part.interventions:
         return None
-    some = [found for found in part.interventions if found.effects]
     blocks = [verdict(part), what_text(part)]
-    if some:
-        blocks += [Shown("effects"), main_table(part, some)]
-    if dosed(part):
-        blocks.append(Shown("doses"))
-    if some:
-        blocks += methods_blocks(part, some)
+    if any(tested.effects for tested in part.interventions):
+        blocks += [Shown("effects"), main_table(part)]
+        if any(tested.of(FOUND, STEER) for tested in part.interventions):
+            blocks.append(Shown("doses"))
+        blocks += methods_blocks(part)
     if part.specificity:
         blocks += [specificity_text(part), Shown("specificity")]
     return Section("Do the found nodes carry it?", *blocks)
@@ -52,7 +60,7 @@ def what_text(part: Part) -> str:
         f"{at[tokens]}, while the model is asked whether {rows_word(part)} of the other half "
         f"({plan.statements} of H1 and of H0) are something it would say. The answer is the logit "
         "of Yes less that of No; an effect is how much further apart an edit moves the answers to "
-        f"H1 and to H0, with a {percent(plan.level)} interval over statements. Ablation sets the "
+        f"H1 and to H0, with a {100 * plan.level:.4g}% interval over statements. Ablation sets the "
         f"nodes to {SET_TO[plan.ablations[0]]}; steering pushes each node by so many deviations of "
         "the background in the direction in which it was found. What found nodes do is held "
         f"against {plan.controls} of each kind of control: random sets of their size, each node in "
@@ -63,39 +71,41 @@ def what_text(part: Part) -> str:
     )
 
 
-def percent(level: float) -> str:
-    return f"{100 * level:.4g}%"
-
-
 def main_keys(part: Part) -> list[tuple[str, float]]:
-    """The actions that are judged: the first ablation, and the strongest push towards H1."""
+    """Returns the actions that are judged: the first ablation, and the strongest push to H1."""
     plan = part.config.intervention
     return [(ablation(plan.ablations[0]), np.nan), *((STEER, c) for c in strongest(plan))]
 
 
-def effect_at(found: TestedEffects, method: str, action: str, strength, outcome=ANSWER):
-    """The effect of that strength, or None."""
-    for e in found.of(method, action, outcome):
+def effect_at(tested: TestedEffects, method: str, action: str, strength, outcome=ANSWER):
+    """Returns the effect of that strength, or None."""
+    for e in tested.of(method, action, outcome):
         if e.strength == strength or (np.isnan(e.strength) and np.isnan(strength)):
             return e
     return None
 
 
+def effects_at(
+    part: Part, action: str, strength: float, outcome=ANSWER
+) -> list[tuple[TestedEffects, Effect]]:
+    """Returns the node sets that an action was done to, each with its effect."""
+    both = [(t, effect_at(t, FOUND, action, strength, outcome)) for t in part.interventions]
+    return [(tested, effect) for tested, effect in both if effect]
+
+
 def passing_sets(part: Part, action: str, strength: float) -> tuple[list[str], int]:
-    """The sets that an action passes with over the family, with their effects, and of how many."""
-    passing, tested = [], 0
-    for found in part.interventions:
-        e = effect_at(found, FOUND, action, strength)
-        if e is None:
-            continue
-        tested += 1
-        if found.p_family.get(e.key, 1.0) <= LEVEL:
-            passing.append(f"{set_name(found)} {e.effect:+.2f}")
-    return passing, tested
+    """Returns the sets that an action passes with over the family, and of how many they are."""
+    done = effects_at(part, action, strength)
+    passing = [
+        f"{set_name(tested)} {e.effect:+.2f}"
+        for tested, e in done
+        if tested.p_family.get(e.key, 1.0) <= LEVEL
+    ]
+    return passing, len(done)
 
 
 def verdict(part: Part) -> str:
-    """In how many sets each judged action passes over the family, and which are these."""
+    """Returns in how many sets each judged action passes over the family, and which they are."""
     sentences = []
     for action, strength in main_keys(part):
         passing, tested = passing_sets(part, action, strength)
@@ -105,36 +115,37 @@ def verdict(part: Part) -> str:
     empty = [set_name(f) for f in part.interventions if not f.effects]
     if empty:
         sentences.append(f"No nodes were found to test for {joined(empty)}.")
-    return " ".join(s[0].upper() + s[1:] for s in sentences)
+    return " ".join(map(capital, sentences))
 
 
 def method_name(method: str) -> str:
-    """Ours as they are; the names of imported directions come from files."""
+    """Returns our names as they are; those of imported directions come from files."""
     return method if method in METHODS else safe(method)
 
 
-def set_name(found: TestedEffects) -> str:
-    return f"{safe(found.tested.name)} (half {found.tested.half})"
+def set_name(one: TestedEffects) -> str:
+    return f"{safe(one.tested.name)} (half {one.tested.half})"
 
 
 def action_name(action: str, strength: float) -> str:
     return action if np.isnan(strength) else f"{action} {strength:+g}"
 
 
-def main_table(part: Part, some: list[TestedEffects]) -> Table:
+def main_table(part: Part) -> Table:
+    """Returns a row for each node set and judged action."""
     rows = []
-    for found in some:
+    for one in filter(lambda one: one.effects, part.interventions):
         for action, strength in main_keys(part):
-            e = effect_at(found, FOUND, action, strength)
-            random = effect_at(found, RANDOM, action, strength)
+            e = effect_at(one, FOUND, action, strength)
+            random = effect_at(one, RANDOM, action, strength)
             rows.append(
                 [
-                    safe(found.tested.name), found.tested.place, found.tested.half,
-                    found.tested.nodes, action_name(action, strength), interval(e),
-                    f"{random.low:+.2f} to {random.high:+.2f}", p_text(e, RANDOM),
-                    p_text(e, MATCHED), p_text(e, RANDOM_DIRECTION),
-                    f"{found.p_family[e.key]:.3f}", f"{e.divergence:.3f}",
-                    f"{e.perplexity:.1f} ({found.perplexity:.1f})",
+                    safe(one.tested.name), one.tested.place, one.tested.half, one.tested.nodes,
+                    action_name(action, strength), interval_of(e),
+                    between(random.low, random.high, "+.2f"),
+                    *(number(e.p.get(kind, np.nan), ".3f") for kind in CONTROLS),
+                    f"{one.p_family[e.key]:.3f}", f"{e.divergence:.3f}",
+                    f"{e.perplexity:.1f} ({one.perplexity:.1f})",
                 ]
             )  # fmt: skip
     header = [
@@ -146,41 +157,33 @@ def main_table(part: Part, some: list[TestedEffects]) -> Table:
     return Table(header, rows)
 
 
-def p_text(e: Effect, kind: str) -> str:
-    return f"{e.p[kind]:.3f}" if kind in e.p else "-"
+def interval_of(e: Effect | None) -> str:
+    return "-" if e is None else interval(e.effect, e.low, e.high)
 
 
-def interval(e: Effect) -> str:
-    if np.isnan(e.low):  # of a single unit there is none
-        return f"{e.effect:+.2f}"
-    return f"{e.effect:+.2f} ({e.low:+.2f} to {e.high:+.2f})"
-
-
-def methods_blocks(part: Part, some: list[TestedEffects]) -> list:
-    """Every method at the strongest push, all outcomes; projections beside them."""
+def methods_blocks(part: Part) -> list:
+    """Returns every method at the strongest push, all outcomes, with projections beside them."""
     _, *pushes = main_keys(part)
     if not pushes:
         return []
     ((_, strength),) = pushes
     rows = []
-    for found in some:
-        for method in dict.fromkeys(e.method for e in found.effects):
-            cells = [effect_at(found, method, STEER, strength, o)
-                     for o in (ANSWER, YES, MATCHING, LIKELIHOOD)]  # fmt: skip
+    for one in part.interventions:
+        for method in dict.fromkeys(e.method for e in one.effects):
+            cells = [effect_at(one, method, STEER, strength, outcome)
+                     for outcome in (ANSWER, YES, MATCHING, LIKELIHOOD)]  # fmt: skip
             if cells[0] is None:
                 continue
-            out = effect_at(found, method, PROJECT, np.nan)
+            out = effect_at(one, method, PROJECT, np.nan)
             rows.append(
                 [
-                    safe(found.tested.name), found.tested.half, method_name(method),
-                    *("-" if e is None else interval(e) for e in (*cells, out)),
-                    f"{cells[0].divergence:.3f}",
+                    safe(one.tested.name), one.tested.half, method_name(method),
+                    *map(interval_of, (*cells, out)), f"{cells[0].divergence:.3f}",
                 ]
             )  # fmt: skip
     unedited = [
-        f"{set_name(found)} {e.unedited:.0%}"
-        for found in some
-        if (e := effect_at(found, FOUND, STEER, strength, MATCHING))
+        f"{set_name(tested)} {e.unedited:.0%}"
+        for tested, e in effects_at(part, STEER, strength, MATCHING)
     ]
     matching = ""
     if unedited:
@@ -188,22 +191,19 @@ def methods_blocks(part: Part, some: list[TestedEffects]) -> list:
             f" Without an edit the answers match the label for {joined(unedited)} of the "
             "statements."
         )
+    header = ["", "found on half", "nodes or direction", "answer", "Yes to all",
+              "share of matching answers", "log-likelihood, nats a token", "answer, projected out",
+              "divergence"]  # fmt: skip
     return [
         f"The same push ({strength:+g}) along other node sets, by their own nodes' deviations, and "
         "along directions as long as the found set's; of controls, their mean and where 90% of "
         f"them lie.{matching}",
-        Table(
-            [
-                "", "found on half", "nodes or direction", "answer", "Yes to all",
-                "share of matching answers",
-                "log-likelihood, nats a token", "answer, projected out", "divergence",
-            ],
-            rows,
-        ),
-    ]  # fmt: skip
+        Table(header, rows),
+    ]
 
 
 def specificity_text(part: Part) -> str:
+    """Returns what each action does to a comparison's own statements, and to those of others."""
     sentences = []
     for action, strength in matrix_keys(part):
         names, matrix_JO = matrix(part, action, strength)
@@ -220,15 +220,16 @@ def specificity_text(part: Part) -> str:
 
 
 def matrix_keys(part: Part) -> list[tuple[str, float]]:
-    found = []
+    """Returns every action with its strength, once."""
+    keys = []
     for c in part.specificity:
-        if not any(a == c.action and (s == c.strength or np.isnan(s)) for a, s in found):
-            found.append((c.action, c.strength))
-    return found
+        if not any(a == c.action and (s == c.strength or np.isnan(s)) for a, s in keys):
+            keys.append((c.action, c.strength))
+    return keys
 
 
 def matrix(part: Part, action: str, strength: float) -> tuple[list[str], np.ndarray]:
-    """(names, effects [judged, owner]), means over the halves; NaN where no set was found."""
+    """Returns names, and effects [judged, owner]: means over halves, NaN where no set was found."""
     names = list(dict.fromkeys(c.judged for c in part.specificity))
     cells = {}
     for c in part.specificity:
@@ -236,8 +237,3 @@ def matrix(part: Part, action: str, strength: float) -> tuple[list[str], np.ndar
             cells.setdefault((c.judged, c.owner), []).append(c.effect)
     matrix_JO = np.array([[np.mean(cells.get((j, o), [np.nan])) for o in names] for j in names])
     return names, matrix_JO
-
-
-def dosed(part: Part) -> list[TestedEffects]:
-    """What was steered."""
-    return [f for f in part.interventions if f.of(FOUND, STEER)]

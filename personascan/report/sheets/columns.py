@@ -1,4 +1,4 @@
-"""Tables that stand inside a page: column by column, as small as their numbers allow.
+"""Sheets: tables inside a page, column by column, as small as their numbers allow.
 
 A sheet's rows come in groups (those of a part, a cell, a scan, ...), of which a picture shows one.
 templates/sheets.js reads what is packed here.
@@ -31,7 +31,7 @@ class Sheet:
     keys: dict[str, str] = field(default_factory=dict)  # {column: the sheet that it numbers}
 
     def packed(self) -> dict:
-        """As JSON holds it."""
+        """Returns the sheet as JSON holds it."""
         return {
             "columns": {name: packed(column) for name, column in self.columns.items()},
             "by": self.by,
@@ -48,13 +48,18 @@ class Grouped:
         self.parts, self.starts = [], [0]
 
     def add(self, *columns) -> int:
-        """Another group, column by column; its number."""
+        """Adds a group, column by column, and returns its number."""
         self.parts.append(columns)
         self.starts.append(self.starts[-1] + len(columns[0]))
         return len(self.parts) - 1
 
+    def add_lines(self, lines: list[tuple]) -> int:
+        """Adds a group, line by line, and returns its number."""
+        columns = list(zip(*lines, strict=True)) if lines else [()] * len(self.names)
+        return self.add(*(list(c) if c and isinstance(c[0], str) else np.array(c) for c in columns))
+
     def sheet(self) -> Sheet:
-        """What was gathered."""
+        """Returns what was gathered."""
         columns = {}
         for i, name in enumerate(self.names):
             # An empty group would make numbers of rows floats.
@@ -67,14 +72,8 @@ class Grouped:
         return Sheet(columns, self.by, tuple(self.starts), self.keys)
 
 
-def columns_of(lines: list[tuple], count: int) -> list:
-    """Columns of some lines: texts as a list, numbers as an array."""
-    columns = list(zip(*lines, strict=True)) if lines else [()] * count
-    return [list(c) if c and isinstance(c[0], str) else np.array(c) for c in columns]
-
-
 def packed(column) -> dict:
-    """A column as JSON holds it: little-endian bytes in base 64, and what they are."""
+    """Returns a column as JSON holds it: little-endian bytes in base 64, and what they are."""
     if isinstance(column, list):
         values, codes = np.unique(np.array(column, dtype=str), return_inverse=True)
         return {"texts": values.tolist(), "codes": packed(codes.astype(int))}
@@ -101,13 +100,13 @@ def packed(column) -> dict:
 
 
 def at_most(column) -> np.ndarray:
-    """As float32, never above the number that it stands for: a p of 0.05 stays one that passes."""
+    """Returns float32 values, none above its number: a p of 0.05 stays one that passes."""
     near = column.astype(np.float32)
     return np.where(near > column, np.nextafter(near, np.float32(-np.inf)), near)
 
 
 def unpacked(column: dict) -> np.ndarray | list:
-    """The values of a packed column; texts as a list."""
+    """Returns the values of a packed column; texts as a list."""
     if "texts" in column:
         return [column["texts"][code] for code in unpacked(column["codes"])]
     values = np.frombuffer(base64.b64decode(column["bytes"]), np.dtype(f"<{column['kind']}"))
@@ -123,14 +122,14 @@ class Sheets:
         self.packed, self.read = sheets, {}
 
     def columns(self, name: str) -> dict:
-        """The columns of a sheet, unpacked once."""
+        """Returns the columns of a sheet, unpacked once."""
         if name not in self.read:
             columns = self.packed[name]["columns"]
             self.read[name] = {key: unpacked(column) for key, column in columns.items()}
         return self.read[name]
 
     def rows(self, name: str, chosen: dict[str, int]) -> list[dict]:
-        """The rows of a sheet's chosen group, as `row`.
+        """Returns the rows of a sheet's chosen group, as `row`.
 
         chosen: {what groups belong to: the group's number}.
         """
@@ -139,20 +138,20 @@ class Sheets:
         return [self.row(name, i) for i in range(first, end)]
 
     def ends(self, name: str, group: int) -> tuple[int, int]:
-        """The first row of a group, and the first behind it."""
+        """Returns the first row of a group, and the first behind it."""
         starts = unpacked(self.packed[name]["starts"])
         return int(starts[group]), int(starts[group + 1])
 
     def length(self, name: str) -> int:
-        """The number of all rows of a sheet."""
+        """Returns the number of all rows of a sheet."""
         return len(next(iter(self.columns(name).values()), ()))
 
     def every(self, name: str) -> list[dict]:
-        """All rows of a sheet."""
+        """Returns all rows of a sheet."""
         return [self.row(name, i) for i in range(self.length(name))]
 
     def row(self, name: str, number: int) -> dict:
-        """A row with what its keys number; what it has itself goes before."""
+        """Returns a row with what its keys number; what it has itself goes before."""
         own = {key: plain(values[number]) for key, values in self.columns(name).items()}
         found = {}
         for key, other in self.packed[name]["keys"].items():
@@ -161,7 +160,7 @@ class Sheets:
 
 
 def plain(value):
-    """A number or text as JSON holds it; None for NaN."""
+    """Returns a number or text as JSON holds it; None for NaN."""
     if isinstance(value, str):
         return value
     number = value.item() if hasattr(value, "item") else value

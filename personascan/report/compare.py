@@ -4,22 +4,21 @@ import pathlib
 from dataclasses import replace
 
 import numpy as np
-from markupsafe import Markup
 
-from personascan.report.charts.theme import INKS, config
-from personascan.report.html import code_and_hash, compiled, environment, source, squeezed
-from personascan.report.pictures import BESIDE, CORNERS, Feed, map_picture, measured
-from personascan.report.sheets import Grouped, Sheets, columns_of
+from personascan.report.pictures import BESIDE, Feed, map_picture, measured
+from personascan.report.render import page_of
+from personascan.report.sheets.columns import Grouped, Sheets
 from personascan.visible import visible
 
 CELLS = ("comparison", "place", "line", "depth", "z", "p_family", "auroc", "probe_auroc")
 MAPPED = ("comparison", "place", "line", "layer", "z", "p_family", "held_out_auroc", "beyond",
           "auroc", "kept")  # fmt: skip
+SCRIPTS = ("sheets.js", "tables.js", "pictures.js", "beside.js")  # in their order
 FOUND = ("comparison", "best_z", "best_p", "passing", "wording")
 
 
 def compared(studies: list[tuple[pathlib.Path, dict]]) -> dict:
-    """What a page of several studies shows: theirs by (folder, document)."""
+    """Returns what a page of several studies shows, from the folder and document of each."""
     names = study_names([folder for folder, _ in studies])
     cells, found, parts, maps = [], [], [], {}
     numbers: dict[str, int] = {}
@@ -42,22 +41,21 @@ def compared(studies: list[tuple[pathlib.Path, dict]]) -> dict:
     return {
         "names": names, "parts": parts, "maps": maps,
         "sheets": {
-            "profiles": gathered(("model", "of", *CELLS), cells),
-            "found": gathered(("study", "of", "place", "auroc", "places", *FOUND), found),
+            "profiles": as_sheet(("model", "of", *CELLS), cells),
+            "found": as_sheet(("study", "of", "place", "auroc", "places", *FOUND), found),
         },
     }  # fmt: skip
 
 
-def gathered(names, lines) -> dict:
-    """Lines as a packed sheet; None is NaN."""
+def as_sheet(names, lines) -> dict:
+    """Returns lines as a packed sheet; None is NaN."""
     rows = Grouped(*names, by="")
-    rows.add(*columns_of([tuple(np.nan if v is None else v for v in row) for row in lines],
-                         len(names)))  # fmt: skip
+    rows.add_lines([tuple(np.nan if v is None else v for v in row) for row in lines])
     return rows.sheet().packed()
 
 
 def study_names(folders: list[pathlib.Path]) -> list[str]:
-    """Their folders' names, with as many parents as tell them apart."""
+    """Returns the folders' names, with as many parents as tell them apart."""
     for depth in range(1, max(len(folder.parts) for folder in folders) + 1):
         names = ["/".join(folder.parts[-depth:]) for folder in folders]
         if len(set(names)) == len(names):
@@ -66,29 +64,20 @@ def study_names(folders: list[pathlib.Path]) -> list[str]:
 
 
 def compared_html(content: dict) -> str:
-    """The page."""
+    """Returns the page."""
     stored = Sheets(content["sheets"])
     pictures = {picture.name: measured(picture, stored) for picture in BESIDE}
     sheets, maps = dict(content["sheets"]), {}
-    charts = {name: compiled(picture) for name, picture in pictures.items()}
-    packed = {name: picture.packed() for name, picture in pictures.items()}
     for number, (study, (own, part)) in enumerate(content["maps"].items()):
-        name, picture = f"map-{number}", map_picture(own, part)
-        maps[name], charts[name] = study, compiled(picture)
+        name = f"map-{number}"
+        maps[name] = study
         rows = own.rows("cells", {"part": part})
-        sheets[name] = gathered(MAPPED, [tuple(row[column] for column in MAPPED) for row in rows])
-        feeds = {"cells": Feed(name, every=True)}
-        packed[name] = replace(
-            picture, title=study, feeds=feeds, choices=(), columns=MAPPED[:-1]
-        ).packed()
-    embedded = {
-        "sheets": sheets, "charts": charts, "pictures": packed, "corners": CORNERS,
-        "themes": {kind: {"ink": ink, "config": config(kind)} for kind, ink in INKS.items()},
-    }  # fmt: skip
-    code, code_hash = code_and_hash(("sheets.js", "tables.js", "pictures.js", "beside.js"))
-    return environment().get_template("compare.html.j2").render(
-        names=content["names"], parts=content["parts"], pictures=pictures, maps=maps,
-        found=stored.every("found"), style=Markup(source("page.css")),
-        data=squeezed(embedded), code=Markup(code), code_hash=code_hash,
-        licence=source("vega_licence.txt"),
+        sheets[name] = as_sheet(MAPPED, [tuple(row[column] for column in MAPPED) for row in rows])
+        pictures[name] = replace(
+            map_picture(own, part), title=study, feeds={"cells": Feed(name, every=True)},
+            choices=(), columns=MAPPED[:-1],
+        )  # fmt: skip
+    return page_of(
+        "compare.html.j2", SCRIPTS, pictures, sheets, {}, names=content["names"],
+        parts=content["parts"], maps=maps, found=stored.every("found"),
     )  # fmt: skip

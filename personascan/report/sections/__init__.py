@@ -1,0 +1,1 @@
+"""Sections of the page, by what they are about: comparisons, rows, nodes, edits."""

@@ -1,0 +1,277 @@
+"""Sections of the page on where comparisons show: what was found, by which tail, how late."""
+
+import itertools
+
+import numpy as np
+
+from personascan.analysis.findings import LEVEL, Finding
+from personascan.places import lines_of
+from personascan.report.words import (
+    NAMED,
+    Section,
+    Table,
+    between,
+    claimed,
+    interval,
+    joined,
+    larger_side,
+    line_name,
+    listed,
+    named_at,
+    rows_word,
+    safe,
+    set_sizes,
+    wording_cell,
+    wording_tells,
+    would_have,
+)
+from personascan.study.results import Part
+
+
+def found_section(part: Part) -> Section | None:
+    """Returns what was found, comparison by comparison, and what was not."""
+    if not part.calibrations:
+        return None
+    findings = part.findings()
+    header = ["", "furthest place", "z", "family-wise p", "q over comparisons",
+              "places with family-wise p <= 0.05", "by the largest |t|"]  # fmt: skip
+    header += ["held-out AUROC", *simpler_header(part)] if part.beyond else []
+    header += ["wording, accuracy"] if part.texts else []
+    rows = [
+        [
+            safe(f.name), f.place, f"{f.z:.1f}", f"{f.p_family:.3f}", f"{f.q:.3f}",
+            f"{f.passing} of {f.places}", by_largest(part, f.name),
+            *(beyond_cells(part, f.name) if part.beyond else []),
+            *([wording_cell(part, f.name, ".2f")] if part.texts else []),
+        ]
+        for f in findings
+    ]  # fmt: skip
+    return Section(
+        "What was found",
+        Table(header, rows),
+        *(finding_sentence(part, f) for f in findings),
+        statistic_text(part),
+        beyond_text(part),
+        exchanged_sentence(part),
+    )
+
+
+def by_largest(part: Part, name: str) -> str:
+    """Returns at how many places the largest |t| of a node passes."""
+    nodes = part.calibrations[name].by("nodes")
+    return f"{len(nodes.found)} of {len(nodes.keys)}"
+
+
+def beyond_cells(part: Part, name: str) -> list[str]:
+    """Returns how held-out rows are told by the chosen places, and by what is simpler."""
+    if name not in part.beyond:
+        return ["-"] * (1 + len(simpler_header(part)))
+    held_out = part.beyond[name]
+    beside = [
+        (f"{one.auroc:.3f}", interval(one.claim.difference, one.claim.low, one.claim.high))
+        for one in held_out.simpler.values()
+    ]
+    return [f"{held_out.auroc:.3f}", *itertools.chain(*beside)]
+
+
+def simpler_header(part: Part) -> list[str]:
+    """Returns the header of the cells of what is simpler."""
+    first = next(iter(part.beyond.values()))
+    return [cell for name in first.simpler for cell in (name, "difference")]
+
+
+def statistic_text(part: Part) -> str:
+    """Returns how places were tested."""
+    plan, tests = part.config.where, next(iter(part.calibrations.values()))
+    floor = max(c.floor for c in part.calibrations.values())
+    few = {name: c for name, c in part.calibrations.items() if c.permutations < plan.permutations}
+    words = {
+        "direction": "how well a ridge regression of the labels on the nodes of a place tells "
+        "them (a shrunken Hotelling statistic: any direction of the means counts)",
+        "nodes": "the largest |t| of a node",
+        "distribution": "the energy distance of both sides (means and spread)",
+        "node scan": "the score of the best set of nodes for either side, over alphas that are "
+        "each ranked among the labellings (spread in few nodes counts)",
+    }
+    beyond = every = ""
+    if floor > LEVEL:
+        beyond = f" With {tests.permutations} labellings no p can reach {LEVEL:g}."
+    if few:
+        numbers = joined(str(c.permutations + 1) for c in few.values())
+        every = f" Of {listed(few)} there are no more than {numbers} labellings: all were used."
+    return (
+        f"The labels are known, and nothing was scanned for: a place's statistic is "
+        f"{words[plan.statistic]}. The labels were permuted {plan.permutations} times, the same "
+        f"permutations at all places; z counts deviations from the permutations' mean, and the "
+        "family-wise p compares a place with the highest place of every permutation, so that the "
+        f"search over all places is paid for (no p can be below {floor:.3g}).{every}{beyond} The "
+        "largest |t| stands beside it: it finds few strong nodes, the statistic also directions "
+        "that no single node shows. q controls the false discovery rate over comparisons "
+        "(Benjamini-Hochberg). `places.csv` has every place, `findings.csv` this table."
+    )
+
+
+def beyond_text(part: Part) -> str:
+    """Returns how held-out rows were told."""
+    if not part.beyond:
+        return ""
+    plan = part.config.where
+    return (
+        f"Held-out AUROC: in each of {plan.folds} folds the place and its direction were chosen "
+        f"without the fold ({plan.fold_permutations} permutations) and told its statements. Word "
+        "counts (logistic regression on counts of words and pairs of words) told the same ones, "
+        "and so did the mean embedding of a statement's tokens (the same ridge regression, on the "
+        f"input of the first block). Differences have {part.config.validation.level:.0%} "
+        "intervals, paired over statements. What differs between the sides is found, words "
+        "included: only differences above 0, from both, say that layers hold more."
+    )
+
+
+def finding_sentence(part: Part, f: Finding) -> str:
+    """Returns a comparison in words: where it shows, how sure, in which nodes, beside its words."""
+    if f.found:
+        text = (
+            f"**{safe(f.name)}** shows at {f.passing} of {f.places} places, most clearly at "
+            f"**{safe(f.place)}** (z {f.z:.1f}, family-wise p {f.p_family:.3f})."
+        )
+    else:
+        text = (
+            f"**{safe(f.name)}** was not found: its furthest place, {safe(f.place)}, has a "
+            f"family-wise p of {f.p_family:.3f} (z {f.z:.1f}); {would_have(part, [f.name])}."
+        )
+    return text + judged_words(part, f) + words_too(part, f)
+
+
+def judged_words(part: Part, f: Finding) -> str:
+    """Returns what the half that did not choose the place says of it, and of its nodes."""
+    if not f.judged:
+        return ""
+    p = " and ".join(f"{s.choice.p_judged:.3f}" for s in f.judged)
+    where = " and ".join(safe(place) for place in dict.fromkeys(s.place for s in f.judged))
+    bounds = " and ".join(str(s.tested.at_least()) for s in f.judged)
+    text = (
+        f" Chosen on one half of the {rows_word(part)} ({where}) and judged on the other: p {p}; "
+        f"at least {bounds} of {f.judged[0].tested.effect.size} nodes differ there"
+    )
+    if f.judged[0].halves == 2:
+        sizes = zip(*map(set_sizes, f.judged), strict=True)
+        high, low = (" and ".join(map(str, ones)) for ones in sizes)
+        text += f" (q <= {part.config.node_q:g}: {high} high, {low} low)"
+    return f"{text}{halves_agree(f.judged)}."
+
+
+def halves_agree(judged: list) -> str:
+    """Returns what two halves that chose one place say of each other's nodes."""
+    if len(judged) != 2 or judged[0].place != judged[1].place:
+        return ""
+    one, other = (s.tested for s in judged)
+    sets = [s.nodes_D for s in judged]
+    both = sets[0] | sets[1]
+    if not both.any():
+        return ""
+    signs = float((one.direction == other.direction)[both].mean())
+    shared = int((sets[0] & sets[1]).sum())
+    return (
+        f"; of the {int(both.sum())} nodes of either half's set {signs:.0%} point the same way in "
+        f"both halves, and {shared} are in both sets"
+    )
+
+
+def words_too(part: Part, f: Finding) -> str:
+    """Returns whether the words of its statements show as much."""
+    if not f.found:
+        return ""
+    if f.name in part.beyond:
+        held_out = part.beyond[f.name]
+        more = "" if held_out.beyond else ": wording is as good an explanation"
+        beside = joined(
+            f"{one.auroc:.2f} by {one.name} ({claimed(one.claim)})"
+            for one in held_out.simpler.values()
+        )
+        return f" Held-out statements: AUROC {held_out.auroc:.2f} by activations, {beside}{more}."
+    if wording_tells(part, f.name):
+        return (
+            f" Word counts alone tell {part.wording[f.name][0]:.0%} of its statements"
+            f"{larger_side(part, [f.name])}: wording is a likely reason."
+        )
+    return ""
+
+
+def exchanged_sentence(part: Part) -> str:
+    """Returns what was exchanged where labels were permuted; "" where it was single rows."""
+    if not part.entities:
+        return ""
+    paired = {n: e for n, e in part.entities.items() if e[1].kind != "entities"}
+    whole = {n: e for n, e in part.entities.items() if n not in paired}
+    rows, said = part.terms.rows, []
+    if whole:
+        said.append(
+            f"Where {rows} name entities, labels of whole entities were exchanged, whatever their "
+            f"sizes. Distinct labellings: {counted(whole, 'entities')}; no p can be below one over "
+            "their number (two, where the sides have equally many entities)."
+        )
+    if paired:
+        said.append(
+            f"Where {rows} name pairs, labels were exchanged within pairs alone, and each pair was "
+            "kept whole in halves, folds and resamples. Distinct labellings: "
+            f"{counted(paired, 'pairs')}; no p can be below two over their number."
+        )
+    return " ".join(said)
+
+
+def counted(entities: dict, called: str) -> str:
+    """Returns the distinct labellings by comparison, or the fewest of many."""
+    if len(entities) > NAMED:
+        name, (number, exchange) = min(entities.items(), key=lambda one: one[1][1].distinct)
+        return f"the fewest are {exchange.many}, of {number} {called}, for {safe(name)}"
+    return joined(
+        f"{safe(name)} {exchange.many} of {number} {called}"
+        for name, (number, exchange) in entities.items()
+    )
+
+
+def tails_section(part: Part) -> Section | None:
+    """Returns what each tail finds, at its furthest place."""
+    rows = [
+        [
+            safe(name), tail, c.keys[c.best], f"{c.z[c.best]:.1f}", f"{c.p_family[c.best]:.3f}",
+            f"{int((c.p_family <= LEVEL).sum())} of {len(c.keys)}",
+        ]
+        for name, tails in part.tails.items()
+        for tail, c in tails.items()
+    ]  # fmt: skip
+    if not rows:
+        return None
+    return Section(
+        "By the scan's own score",
+        "The published search, which is not told which rows are of H1: the mean score of "
+        f"{part.config.scan.statistic_runs} scans of every place in each tail, beside "
+        f"{part.config.scan.permutations} permutations of the labels; "
+        '"either" takes the higher score of right and left. The family-wise p pays for the search '
+        "over places, not for that over tails. `tails.csv` has every place.",
+        Table(["", "tail", "furthest place", "z", "family-wise p", "places found"], rows),
+    )
+
+
+def late_section(part: Part) -> Section | None:
+    """Returns whether signal lies in the last third of the layers, line by line."""
+    lines, rows, late = lines_of(part.places), [], []
+    for name, profiles in part.profiles.items():
+        for (site, position), p in profiles.items():
+            if len(lines[site, position]) < 3 or np.isnan(p.share):
+                continue
+            line = line_name(site, position)
+            late += [named_at(name, line)] * p.late
+            rows.append([safe(name), safe(line), f"{p.share:.2f}", between(p.low, p.high),
+                         f"{p.even:.2f}"])  # fmt: skip
+    if not rows:
+        return None
+    said = f"In {len(late)} of {len(rows)} lines it lies above that of an even spread"
+    said += f": {joined(late)}." if late else "."
+    return Section(
+        "How late in the layers",
+        f"The share of the signal (2 AUROC - 1 of {rows_word(part)} scanned alone) that lies in "
+        f"the last third of the depth, with a 95% bootstrap interval over {rows_word(part)}. The "
+        f"published claim is that separation is largest there. {said} `profiles.csv` has more.",
+        Table(["", "site, position", "in the last third", "95% interval", "even spread"], rows),
+    )

@@ -1,0 +1,1 @@
+"""Tables that stand inside a page: what its pictures are drawn from."""
