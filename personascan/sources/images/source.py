@@ -34,6 +34,10 @@ class ImageSource:
     terms = Terms(rows="images", h1="attacked images", h0="clean ones")
     extra = (PIXELS,)
     embedding = None
+    texts = False
+    head_width = 1
+    role = revision = ""
+    answers = False
 
     @property
     def made(self) -> Workshop:
