@@ -14,7 +14,7 @@ from personascan.calibration.exchangeable import exchange_of
 from personascan.calibration.locate import ALWAYS, PlaceTests
 from personascan.calibration.node_tests import Nodes
 from personascan.interventions.design import FOUND, STEER, ablation
-from personascan.interventions.plan import RANDOM
+from personascan.interventions.options import RANDOM
 from personascan.interventions.ways import UNEDITED, Way
 from personascan.places import Place, lines_of
 from personascan.scan.result import RunScans
@@ -220,11 +220,11 @@ class Maker:
         )  # fmt: skip
 
     def crossed(self) -> list:
-        names, plan = self.size.names[: self.size.edited], self.config.intervention
+        names, options = self.size.names[: self.size.edited], self.config.intervention
         if len(names) < 2:
             return []
         return [
             c
             for name in names for half in "AB"
-            for c in crossed_effects(self.tested_set(name, half, names), plan, 0)
+            for c in crossed_effects(self.tested_set(name, half, names), options, 0)
         ]  # fmt: skip

@@ -20,7 +20,7 @@ from personascan.scan.memory import individual_memory
 from personascan.scan.options import ScanOptions
 from personascan.scan.pvalues import empirical_pvalues
 from personascan.scan.runs import scan_runs
-from personascan.scan.splits import SplitPlan
+from personascan.scan.samples import SampleOptions
 
 LARGE = (7000, 3216, 12544)  # background rows, rows, nodes
 GRID = np.linspace(0.01, 0.5, 50)
@@ -149,11 +149,11 @@ def peak_bytes() -> int:
 def measure_calibration(layers: int, permutations: int) -> Iterator[dict]:
     """The calibration of places, compiling included: 600 x 576, ten signed runs of one start."""
     pool_LND = np.random.default_rng(0).normal(size=(layers, 600, 576)).astype(np.float32)
-    plan = SplitPlan(background=250, clean=25, positive=25)
+    samples = SampleOptions(background=250, clean=25, positive=25)
     labels_N = np.arange(600) < 300
     yield timed(
         f"calibration, {layers} layers of 600 x 576, {permutations} permutations",
-        lambda: calibrate(pool_LND, labels_N, plan, permutations=permutations),
+        lambda: calibrate(pool_LND, labels_N, samples, permutations=permutations),
         repeats=1,
         warm=False,
     )

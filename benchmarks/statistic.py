@@ -17,7 +17,7 @@ from personascan.models.load import load_model
 from personascan.places import Place, chosen_places
 from personascan.scan.options import ScanOptions
 from personascan.scan.runs import scan_pool
-from personascan.scan.splits import SplitPlan
+from personascan.scan.samples import SampleOptions
 from personascan.sources.language.extract import extract
 from personascan.sources.language.statements import load_statements
 from personascan.study.comparisons import comparisons
@@ -81,8 +81,8 @@ def measure_statistic(
 def measure_persona(pool: PlaceRows, positive_N, permutations: int, seed: int) -> dict:
     """The line of one persona."""
     h0, h1 = int((~positive_N).sum()), int(positive_N.sum())
-    plan = SplitPlan(int(0.6 * h0), int(0.2 * h0), int(0.2 * h1), NODE_RUNS)
-    labellings = draw_labellings(positive_N, plan, permutations, seed)
+    samples = SampleOptions(int(0.6 * h0), int(0.2 * h0), int(0.2 * h1), NODE_RUNS)
+    labellings = draw_labellings(positive_N, samples, permutations, seed)
     draws_PT = tie_draws(seed, pool, permutations + 1)
     scores = {
         tail: np.stack([null_scores(pool[p], labellings, max(RUNS), one_start(tail)) for p in pool])

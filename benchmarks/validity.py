@@ -13,7 +13,7 @@ from scipy.stats import binomtest, kstest
 from benchmarks.simulate import null_pool
 from personascan.calibration.calibrate import NODE_Q, Calibration, calibrate
 from personascan.calibration.family import family_p, tie_draws
-from personascan.scan.splits import SplitPlan
+from personascan.scan.samples import SampleOptions
 
 LEVEL = 0.05
 
@@ -86,7 +86,7 @@ class Validity:
 
 
 def calibrate_problems(
-    problems: int, *, rows: int, nodes: int, plan: SplitPlan, permutations: int, runs: int,
+    problems: int, *, rows: int, nodes: int, samples: SampleOptions, permutations: int, runs: int,
     seed: int, signal: Signal | None = None, tail: str = "signed", progress=lambda work: work,
 ) -> Validity:  # fmt: skip
     """Calibrate problems that each have their own seed; half of the rows are labelled."""
@@ -98,7 +98,7 @@ def calibrate_problems(
         if signal is not None:
             pool[signal.place][np.ix_(positive_N, np.arange(signal.nodes))] += signal.strength
         calibration = calibrate(
-            pool, positive_N, plan, permutations=permutations, runs=runs, tail=tail,
+            pool, positive_N, samples, permutations=permutations, runs=runs, tail=tail,
             nodes=signal.place if signal else "iid", seed=int(rng.integers(2**32)),
         )  # fmt: skip
         found.append((calibration, raw_p(calibration, problem)))

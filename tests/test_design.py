@@ -9,7 +9,7 @@ from tiny_grounds import (
     FOUND_NODES,
     HEADS_AT,
     NODES,
-    PLAN,
+    OPTIONS,
     POSITIVE,
     WIDTH,
     by_key,
@@ -39,7 +39,7 @@ from personascan.interventions.directions import (
     Ground,
 )
 from personascan.interventions.exchange import Direction
-from personascan.interventions.plan import (
+from personascan.interventions.options import (
     MATCHED,
     RANDOM,
     RANDOM_DIRECTION,
@@ -57,13 +57,13 @@ def test_every_way_is_there_once():
     for way in ways[1:]:
         count.setdefault((way.method, way.action), []).append((way.number, way.draw))
         if way.action == STEER:
-            assert way.strength in PLAN.strengths
+            assert way.strength in OPTIONS.strengths
         else:
             assert np.isnan(way.strength)
         assert set(way.changes) == {
             HEADS: {HEADS_AT}, "theirs": {("resid_post", 1)},
         }.get(way.method, {AT})  # fmt: skip
-    numbers = [(k, 0) for k in range(PLAN.controls)]
+    numbers = [(k, 0) for k in range(OPTIONS.controls)]
     expected = {
         (FOUND, mean): [(0, 0)],
         (FOUND, ablation("zero")): [(0, 0)],
@@ -91,7 +91,7 @@ def test_controls_are_as_large_and_none_of_them_the_same():
     assert {len(s) for m in (FOUND, TOP, COHEN, RANDOM, MATCHED) for s in sets[m]} == {4}
     assert len(sets[HEADS][0]) == WIDTH
     for kind in (RANDOM, MATCHED):
-        assert len(set(sets[kind])) == PLAN.controls
+        assert len(set(sets[kind])) == OPTIONS.controls
     assert not any(s & sets[FOUND][0] for s in sets[MATCHED])
     d = np.abs(ground().cohen_D)
     assert min(d[list(sets[COHEN][0])]) >= np.sort(d)[-4]
@@ -125,7 +125,7 @@ def test_draws_hang_on_the_seed_alone():
 )
 def test_ways_do_not_change_when_others_come_or_go(change):
     full = by_key(ways_of())
-    found = by_key(ways_of(dataclasses.replace(PLAN, **change)))
+    found = by_key(ways_of(dataclasses.replace(OPTIONS, **change)))
     shared = full.keys() & found.keys()
     assert all(full[way] == found[way] for way in shared)
     if "controls" in change:
@@ -154,17 +154,17 @@ def test_ablated_nodes_are_set_and_the_others_left(kind):
             matches = (source[:, FOUND_NODES].astype(np.float32) == put).all(1)
             assert matches.sum() == 1
             seen.add(int(matches.argmax()))
-    assert len(seen) == (0 if source is None else PLAN.draws)  # no row twice
+    assert len(seen) == (0 if source is None else OPTIONS.draws)  # no row twice
 
 
 def test_controls_are_set_to_the_same_rows():
     """What differs is the nodes alone."""
-    plan = dataclasses.replace(PLAN, ablations=("resample", "zero"))
+    options = dataclasses.replace(OPTIONS, ablations=("resample", "zero"))
     by_draw = {}
-    for way in ways_of(plan):
+    for way in ways_of(options):
         if way.action == ablation("resample"):
             by_draw.setdefault(way.draw, []).append(way.changes[AT])
-    assert {len(changes) for changes in by_draw.values()} == {3 + 2 * PLAN.controls}
+    assert {len(changes) for changes in by_draw.values()} == {3 + 2 * OPTIONS.controls}
     background = ground().background_BD.astype(np.float32)
     taken = set()
     for changes in by_draw.values():
@@ -174,12 +174,12 @@ def test_controls_are_set_to_the_same_rows():
         ]
         assert {tuple(r) for r in rows_of} == {tuple(rows_of[0])}
         taken.add(tuple(rows_of[0]))
-    assert len(taken) == PLAN.draws
+    assert len(taken) == OPTIONS.draws
 
 
 def test_more_draws_than_rows_are_all_rows():
-    plan = dataclasses.replace(PLAN, draws=100)
-    actions = [w.action for w in ways_of(plan) if w.method == FOUND]
+    options = dataclasses.replace(OPTIONS, draws=100)
+    actions = [w.action for w in ways_of(options) if w.method == FOUND]
     assert actions.count(ablation("resample")) == (~POSITIVE).sum()
     assert actions.count(ablation("patch")) == POSITIVE.sum()
 
@@ -187,7 +187,7 @@ def test_more_draws_than_rows_are_all_rows():
 def test_steering_is_so_many_deviations_at_found_nodes():
     deviation = rows()[~POSITIVE].astype(np.float64).std(0)
     steered = {w.strength: w.changes[AT] for w in ways_of() if key(w)[:2] == (FOUND, STEER)}
-    assert set(steered) == set(PLAN.strengths)
+    assert set(steered) == set(OPTIONS.strengths)
     for strength, change in steered.items():
         expected = strength * found_set() * deviation
         np.testing.assert_allclose(change.shift_D, expected, rtol=1e-6)
@@ -258,8 +258,8 @@ def test_a_background_that_never_varies_is_pushed_nowhere():
 
 
 def test_no_strengths_and_no_other_controls_leave_the_ablations():
-    plan = dataclasses.replace(PLAN, strengths=(), against=(RANDOM,))
-    actions = {(w.method, w.action) for w in ways_of(plan)}
+    options = dataclasses.replace(OPTIONS, strengths=(), against=(RANDOM,))
+    actions = {(w.method, w.action) for w in ways_of(options)}
     assert {method for method, _ in actions} == {
         "unedited", FOUND, TOP, COHEN, RANDOM, FOUND_DIFFERENCE, DIFFERENCE, READOUT,
     }  # fmt: skip
@@ -297,14 +297,14 @@ def test_names_of_methods_are_all_known_to_the_design():
 )
 def test_what_cannot_be_tested_is_refused(change, message):
     with pytest.raises(personascan.InputError, match=message):
-        check_interventions(dataclasses.replace(PLAN, **change))
+        check_interventions(dataclasses.replace(OPTIONS, **change))
 
 
 @pytest.mark.parametrize(
     "change", [{}, {"strengths": ()}, {"against": (RANDOM,)}, {"tokens": "last"}, {"nodes": 5}]
 )
 def test_what_can_be_tested_is_not(change):
-    check_interventions(dataclasses.replace(PLAN, **change))
+    check_interventions(dataclasses.replace(OPTIONS, **change))
 
 
 @pytest.mark.parametrize(
@@ -312,5 +312,5 @@ def test_what_can_be_tested_is_not(change):
     [{}, dict(ablations=("patch", "zero")), dict(against=(RANDOM,)), dict(strengths=(1.0,))],
 )
 def test_ways_are_counted_before_they_are_made(change):
-    plan = dataclasses.replace(PLAN, **change)
-    assert design.count_ways(plan) == len(ways_of(plan))
+    options = dataclasses.replace(OPTIONS, **change)
+    assert design.count_ways(options) == len(ways_of(options))

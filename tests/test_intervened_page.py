@@ -10,7 +10,7 @@ import pytest
 from tiny_pages import section_words
 from tiny_tested import (
     MEAN,
-    PLAN,
+    OPTIONS,
     POSITIVE,
     UNEDITED_MARGIN,
     beside_controls,
@@ -27,7 +27,7 @@ from personascan.interventions.design import (
     PROJECT,
     STEER,
 )
-from personascan.interventions.plan import MATCHED, RANDOM, RANDOM_DIRECTION
+from personascan.interventions.options import MATCHED, RANDOM, RANDOM_DIRECTION
 from personascan.interventions.ways import UNEDITED, Way
 from personascan.report.gathered_across import acts_sheet, edit_sheets, specificity_sheet
 from personascan.report.html import INLINE
@@ -49,7 +49,7 @@ def steered(name, half="A", rows=6, clusters=None, likelihood=True, seed=0):
     """Every method and kind of control that the page names."""
     kinds = RANDOM, MATCHED, RANDOM_DIRECTION
     ways = beside_controls(3, kinds=kinds[:2])
-    for strength in PLAN.strengths:
+    for strength in OPTIONS.strengths:
         ways += beside_controls(3, STEER, strength, kinds)[1:]
         ways += [Way(method, STEER, strength) for method in (COHEN, DIFFERENCE)]
     ways += [Way(DIFFERENCE, PROJECT), *(Way(kinds[2], PROJECT, number=k) for k in range(3))]
@@ -61,11 +61,11 @@ def steered(name, half="A", rows=6, clusters=None, likelihood=True, seed=0):
     )  # fmt: skip
 
 
-def part(every, crossed=(), plan=PLAN):
+def part(every, crossed=(), options=OPTIONS):
     return SimpleNamespace(
-        interventions=family_effects(every, plan, 0),
-        specificity=[c for one in crossed for c in crossed_effects(one, plan, 0)],
-        config=SimpleNamespace(intervention=plan),
+        interventions=family_effects(every, options, 0),
+        specificity=[c for one in crossed for c in crossed_effects(one, options, 0)],
+        config=SimpleNamespace(intervention=options),
         terms=SimpleNamespace(rows="statements"),
     )
 
@@ -154,8 +154,10 @@ def test_odd_names_break_no_page_and_no_picture():
 
 
 def test_what_was_asked_is_what_the_page_says():
-    plan = dataclasses.replace(PLAN, level=0.8, ablations=("zero",), against=(RANDOM, MATCHED))
-    text = page(part([empty()], plan=plan))
+    options = dataclasses.replace(
+        OPTIONS, level=0.8, ablations=("zero",), against=(RANDOM, MATCHED)
+    )
+    text = page(part([empty()], options=options))
     assert "80% interval" in text
     assert "sets the nodes to zero" in text
     assert "like variance" in text
@@ -167,9 +169,9 @@ def test_what_was_asked_is_what_the_page_says():
 
 
 def test_pages_without_strengths_likelihoods_or_intervals():
-    plan = dataclasses.replace(PLAN, strengths=())
+    options = dataclasses.replace(OPTIONS, strengths=())
     ablated = judged_set(beside_controls(3), np.random.default_rng(0).normal(size=(5, 4)), POSITIVE)
-    (main,) = tables(page(part([ablated], plan=plan)))
+    (main,) = tables(page(part([ablated], options=options)))
     assert len(main) == 2
     clusters = np.r_[np.zeros(6, int), np.arange(1, 7)]  # H1 is one cluster
     text = page(part([steered("x", clusters=clusters, likelihood=False)]))
@@ -180,10 +182,10 @@ def test_pages_without_strengths_likelihoods_or_intervals():
 
 @pytest.mark.parametrize("bootstrap", [1, 50])
 def test_bars_of_few_resamples_and_of_rounding_are_drawn(bootstrap):
-    plan = dataclasses.replace(PLAN, bootstrap=bootstrap)
+    options = dataclasses.replace(OPTIONS, bootstrap=bootstrap)
     same = steered("same", clusters=np.repeat(np.arange(6), [1, 2, 3, 3, 2, 1]))
     same.margin_WN[:] = np.where(same.positive_N, 0.3, -0.1) * np.arange(len(same.ways))[:, None]
-    shown = part([steered("x"), same], plan=plan)
+    shown = part([steered("x"), same], options=options)
     outside = [e for found in shown.interventions for e in found.of(FOUND, STEER)
                if not e.low <= e.effect <= e.high]  # fmt: skip
     assert outside or bootstrap > 1  # what this is about

@@ -111,9 +111,9 @@ def attack(work, *before):
 
 
 def scan():
-    *inputs, plan = problem_of_a_search(tail="signed")
-    arrays = devices.search_inputs(*inputs, plan)
-    return functools.partial(devices.search, plan=plan), *arrays
+    *inputs, layout = problem_of_a_search(tail="signed")
+    arrays = devices.search_inputs(*inputs, layout)
+    return functools.partial(devices.search, layout=layout), *arrays
 
 
 def probe():

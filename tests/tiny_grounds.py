@@ -11,8 +11,8 @@ from personascan.interventions.design import (
 from personascan.interventions.directions import (
     Ground,
 )
-from personascan.interventions.plan import (
-    InterventionPlan,
+from personascan.interventions.options import (
+    InterventionOptions,
 )
 from personascan.places import Place
 
@@ -21,7 +21,7 @@ POSITIVE = np.arange(ROWS) % 3 == 0
 PLACE, AT = Place("mlp_out", 2, "last"), ("mlp_out", 2)
 HEADS_AT = ("head_out", 2)
 FOUND_NODES = [3, 10, 17, 30]
-PLAN = InterventionPlan(controls=3, draws=4, strengths=(-2.0, 3.0))
+OPTIONS = InterventionOptions(controls=3, draws=4, strengths=(-2.0, 3.0))
 
 
 def rows(seed=0, nodes=NODES):
@@ -42,9 +42,9 @@ def found_set(nodes=NODES):
     return signed
 
 
-def ways_of(plan=PLAN, seed=5, signed=None, there=None, **more):
+def ways_of(options=OPTIONS, seed=5, signed=None, there=None, **more):
     signed = found_set() if signed is None else signed
-    return designed(PLACE, signed, there or ground(), plan, seed, **more)
+    return designed(PLACE, signed, there or ground(), options, seed, **more)
 
 
 def heads():

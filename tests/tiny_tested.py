@@ -8,14 +8,14 @@ from personascan.interventions.design import (
     STEER,
     ablation,
 )
-from personascan.interventions.plan import MATCHED, RANDOM, InterventionPlan
+from personascan.interventions.options import MATCHED, RANDOM, InterventionOptions
 from personascan.interventions.ways import UNEDITED, Way
 from personascan.places import Place
 from personascan.study import intervened
 
 MEAN = ablation("mean")
 PLACE = Place("resid_post", 3, "last")
-PLAN = InterventionPlan(controls=4, bootstrap=50, strengths=(-2.0, 2.0))
+OPTIONS = InterventionOptions(controls=4, bootstrap=50, strengths=(-2.0, 2.0))
 PROBLEMS = 2000
 
 

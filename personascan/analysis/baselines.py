@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
-from personascan.analysis.detection import Detection, DetectionPlan, Labels, over_splits
+from personascan.analysis.detection import Detection, DetectionOptions, Labels, over_splits
 from personascan.analysis.scale import in_units
 from personascan.analysis.unlabelled import NEIGHBOURS
 from personascan.errors import InputError
@@ -37,7 +37,7 @@ LAST: dict = {}  # the detector that this process fitted last, by what decides i
 
 
 def detect_simply(
-    place_ND, labels: Labels, method: str, plan: DetectionPlan, seed: int
+    place_ND, labels: Labels, method: str, options: DetectionOptions, seed: int
 ) -> Detection:
     """Score every row without a scan, over the splits of `detect`.
 
@@ -62,7 +62,7 @@ def detect_simply(
         )
         return -fitted(method, seed, own_ND).score_samples(scanned_ND)
 
-    return over_splits(scores, place_ND, labels, plan, seed)
+    return over_splits(scores, place_ND, labels, options, seed)
 
 
 def fitted(method: str, seed: int, background_ND):

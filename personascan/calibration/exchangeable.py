@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from personascan.errors import InputError
-from personascan.scan.splits import check_labels, check_seed
+from personascan.scan.samples import check_labels, check_seed
 
 LEAST = 19  # permutations: with fewer no p-value reaches 0.05
 MOST = 10**5

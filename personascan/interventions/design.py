@@ -16,12 +16,12 @@ from personascan.interventions.directions import (
     random_set,
 )
 from personascan.interventions.exchange import Direction
-from personascan.interventions.plan import (
+from personascan.interventions.options import (
     CONTROLS,
     MATCHED,
     RANDOM,
     RANDOM_DIRECTION,
-    InterventionPlan,
+    InterventionOptions,
 )
 from personascan.interventions.ways import (
     UNEDITED,
@@ -60,7 +60,7 @@ def designed(
     place: Place,
     signed_D,
     ground: Ground,
-    plan: InterventionPlan,
+    options: InterventionOptions,
     seed: int,
     heads: Heads | None = None,
     imported: tuple[Direction, ...] = (),
@@ -73,41 +73,50 @@ def designed(
     """
     size = int(np.count_nonzero(signed_D))
     ways, at = [UNEDITED], site_layer(place)
-    ways += of_set(FOUND, 0, at, signed_D, ground, plan, plan.ablations, seed)
-    first = plan.ablations[:1]
+    ways += of_set(FOUND, 0, at, signed_D, ground, options, options.ablations, seed)
+    first = options.ablations[:1]
     controls = {
         TOP: largest_set(size, ground.difference_D, ground),
         COHEN: largest_set(size, ground.cohen_D, ground),
     }
     for method, control_D in controls.items():
-        ways += of_set(method, 0, at, control_D, ground, plan, first, seed)
+        ways += of_set(method, 0, at, control_D, ground, options, first, seed)
     if heads is not None:
         chosen_D = head_set(size, heads.ground, heads.width)
-        ways += of_set(HEADS, 0, site_layer(heads.place), chosen_D, heads.ground, plan, first, seed)
-    for k in range(plan.controls):
+        ways += of_set(
+            HEADS, 0, site_layer(heads.place), chosen_D, heads.ground, options, first, seed
+        )
+    for k in range(options.controls):
         rng = np.random.default_rng([seed, SETS, k])
-        ways += of_set(RANDOM, k, at, random_set(size, ground, rng), ground, plan, first, seed)
-        if MATCHED in plan.against:
+        ways += of_set(RANDOM, k, at, random_set(size, ground, rng), ground, options, first, seed)
+        if MATCHED in options.against:
             rng = np.random.default_rng([seed, LIKE, k])
             like_D = matched_set(signed_D, ground, rng)
-            ways += of_set(MATCHED, k, at, like_D, ground, plan, first, seed)
-    return ways + list(of_directions(at, signed_D, ground, plan, seed, imported))
+            ways += of_set(MATCHED, k, at, like_D, ground, options, first, seed)
+    return ways + list(of_directions(at, signed_D, ground, options, seed, imported))
 
 
 def of_set(
-    method: str, number: int, at, signed_D, ground: Ground, plan: InterventionPlan, kinds, seed: int
+    method: str,
+    number: int,
+    at,
+    signed_D,
+    ground: Ground,
+    options: InterventionOptions,
+    kinds,
+    seed: int,
 ) -> Iterator[Way]:
     """A node set, set to other values, and pushed in its direction."""
     for kind in kinds:
-        for draw, row_D in enumerate(put_there(kind, ground, plan, seed)):
+        for draw, row_D in enumerate(put_there(kind, ground, options, seed)):
             change = {at: replaced(signed_D, row_D)}
             yield Way(method, ablation(kind), number=number, draw=draw, changes=change)
     push_D = ground.push(signed_D)
-    for strength in plan.strengths:
+    for strength in options.strengths:
         yield Way(method, STEER, strength, number, changes={at: shifted(strength * push_D)})
 
 
-def put_there(kind: str, ground: Ground, plan: InterventionPlan, seed: int) -> np.ndarray:
+def put_there(kind: str, ground: Ground, options: InterventionOptions, seed: int) -> np.ndarray:
     """What nodes are set to: one row, or several that are drawn."""
     if kind == "mean":
         return ground.mean_D[None]
@@ -115,10 +124,10 @@ def put_there(kind: str, ground: Ground, plan: InterventionPlan, seed: int) -> n
         return np.zeros((1, ground.mean_D.size))
     rows_ND = ground.background_BD if kind == "resample" else ground.raised_ND
     rng = np.random.default_rng([seed, ROWS])
-    return rows_ND[rng.permutation(len(rows_ND))[: plan.draws]]
+    return rows_ND[rng.permutation(len(rows_ND))[: options.draws]]
 
 
-def of_directions(at, signed_D, ground: Ground, plan, seed: int, imported) -> Iterator[Way]:
+def of_directions(at, signed_D, ground: Ground, options, seed: int, imported) -> Iterator[Way]:
     """Directions of equal length: pushed along, and projected out."""
     norm = np.linalg.norm(ground.push(signed_D))
     own = {
@@ -127,14 +136,14 @@ def of_directions(at, signed_D, ground: Ground, plan, seed: int, imported) -> It
         READOUT: ground.readout_D,
     }
     for method, direction_D in own.items():
-        yield from of_direction(method, 0, at, of_norm(direction_D, 1), norm, ground, plan)
-    for k in range(plan.controls if RANDOM_DIRECTION in plan.against else 0):
+        yield from of_direction(method, 0, at, of_norm(direction_D, 1), norm, ground, options)
+    for k in range(options.controls if RANDOM_DIRECTION in options.against else 0):
         rng = np.random.default_rng([seed, DIRECTIONS, k])
         direction_D = random_direction(1, ground.mean_D.size, rng)
-        yield from of_direction(RANDOM_DIRECTION, k, at, direction_D, norm, ground, plan)
+        yield from of_direction(RANDOM_DIRECTION, k, at, direction_D, norm, ground, options)
     for name, one in zip(told_apart([one.name for one in imported]), imported, strict=True):
         whole = np.sqrt(sum(float(shift_D @ shift_D) for shift_D in one.shift.values()))
-        for strength in plan.strengths:
+        for strength in options.strengths:
             changes: dict[tuple[str, int], Change] = {
                 where: shifted(strength * shift_D * (norm / whole))
                 for where, shift_D in one.shift.items()
@@ -142,10 +151,10 @@ def of_directions(at, signed_D, ground: Ground, plan, seed: int, imported) -> It
             yield Way(name, STEER, strength, changes=changes)
 
 
-def of_direction(method: str, number: int, at, unit_D, norm, ground, plan) -> Iterator[Way]:
+def of_direction(method: str, number: int, at, unit_D, norm, ground, options) -> Iterator[Way]:
     change = {at: projected_out(unit_D, ground.mean_D)}
     yield Way(method, PROJECT, number=number, changes=change)
-    for strength in plan.strengths:
+    for strength in options.strengths:
         change = {at: shifted(strength * norm * unit_D)}
         yield Way(method, STEER, strength, number, changes=change)
 
@@ -160,12 +169,12 @@ def told_apart(names: list[str]) -> list[str]:
     return found
 
 
-def count_ways(plan: InterventionPlan) -> int:
+def count_ways(options: InterventionOptions) -> int:
     """How many ways `designed` gives for a set, without heads."""
-    draws = {"resample": plan.draws, "patch": plan.draws}
-    own = sum(draws.get(kind, 1) for kind in plan.ablations) + len(plan.strengths)
-    first = draws.get(plan.ablations[0], 1) + len(plan.strengths)
-    sets = 2 + plan.controls * len({RANDOM, MATCHED} & set(plan.against))
-    directions = 3 + plan.controls * (RANDOM_DIRECTION in plan.against)
-    pushed = len(plan.directions) * len(plan.strengths)
-    return 1 + own + sets * first + directions * (1 + len(plan.strengths)) + pushed
+    draws = {"resample": options.draws, "patch": options.draws}
+    own = sum(draws.get(kind, 1) for kind in options.ablations) + len(options.strengths)
+    first = draws.get(options.ablations[0], 1) + len(options.strengths)
+    sets = 2 + options.controls * len({RANDOM, MATCHED} & set(options.against))
+    directions = 3 + options.controls * (RANDOM_DIRECTION in options.against)
+    pushed = len(options.directions) * len(options.strengths)
+    return 1 + own + sets * first + directions * (1 + len(options.strengths)) + pushed

@@ -26,8 +26,8 @@ def alone_section(part: Part) -> Section | None:
                 rows.append([safe(name), f"scan, {detector}", at, *cells(places[place])])
         for method, (place, d) in part.baselines[name].items():
             rows.append([safe(name), method, place, *cells(d)])
-    called, plan = rows_word(part), part.config.detection
-    how = "the first H0 rows in their order" if not plan.draw else "drawn"
+    called, options = rows_word(part), part.config.detection
+    how = "the first H0 rows in their order" if not options.draw else "drawn"
     return Section(
         f"{capital(called)} scanned alone, in every way",
         f"AUROC of H1 against held-out H0 {called} with its 95% interval (0.5 is chance; the "

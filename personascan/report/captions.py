@@ -4,7 +4,7 @@ import numpy as np
 
 from personascan.analysis.findings import LEVEL
 from personascan.interventions.design import FOUND
-from personascan.interventions.plan import RANDOM
+from personascan.interventions.options import RANDOM
 from personascan.report.charts.across import PAIRS
 from personascan.report.intervened import (
     action_name,

@@ -62,9 +62,11 @@ def said(claim) -> str:
 
 def statistic_text(part) -> str:
     """How places were tested."""
-    plan, tests = part.config.where, next(iter(part.calibrations.values()))
+    options, tests = part.config.where, next(iter(part.calibrations.values()))
     floor = max(c.floor for c in part.calibrations.values())
-    few = {name: c for name, c in part.calibrations.items() if c.permutations < plan.permutations}
+    few = {
+        name: c for name, c in part.calibrations.items() if c.permutations < options.permutations
+    }
     words = {
         "direction": "how well a ridge regression of the labels on the nodes of a place tells "
         "them (a shrunken Hotelling statistic: any direction of the means counts)",
@@ -83,14 +85,15 @@ def statistic_text(part) -> str:
         else ""
     )
     return (
-        f"The labels are known, and nothing was scanned for: a place's statistic is "
-        f"{words[plan.statistic]}. The labels were permuted {plan.permutations} times, the same "
-        f"permutations at all places; z counts deviations from the permutations' mean, and the "
-        "family-wise p compares a place with the highest place of every permutation, so that the "
-        f"search over all places is paid for (no p can be below {floor:.3g}).{every}{beyond} The "
-        "largest |t| stands beside it: it finds few strong nodes, the statistic also directions "
-        "that no single node shows. q controls the false discovery rate over comparisons "
-        "(Benjamini-Hochberg). `places.csv` has every place, `findings.csv` this table."
+        "The labels are known, and nothing was scanned for: a place's statistic is "
+        f"{words[options.statistic]}. The labels were permuted {options.permutations} times, the "
+        "same permutations at all places; z counts deviations from the permutations' mean, and "
+        "the family-wise p compares a place with the highest place of every permutation, so that "
+        f"the search over all places is paid for (no p can be below {floor:.3g}).{every}{beyond} "
+        "The largest |t| stands beside it: it finds few strong nodes, the statistic also "
+        "directions that no single node shows. q controls the false discovery rate over "
+        "comparisons (Benjamini-Hochberg). `places.csv` has every place, `findings.csv` this "
+        "table."
     )
 
 
@@ -98,13 +101,13 @@ def beyond_text(part) -> str:
     """How held-out rows were told."""
     if not part.beyond:
         return ""
-    plan = part.config.where
+    options = part.config.where
     return (
-        f"Held-out AUROC: in each of {plan.folds} folds the place and its direction were chosen "
-        f"without the fold ({plan.fold_permutations} permutations) and told its statements. Word "
-        "counts (logistic regression on counts of words and pairs of words) told the same ones, "
-        "and so did the mean embedding of a statement's tokens (the same ridge regression, on the "
-        f"input of the first block). Differences have {part.config.validation.level:.0%} "
+        f"Held-out AUROC: in each of {options.folds} folds the place and its direction were chosen "
+        f"without the fold ({options.fold_permutations} permutations) and told its statements. "
+        "Word counts (logistic regression on counts of words and pairs of words) told the same "
+        "ones, and so did the mean embedding of a statement's tokens (the same ridge regression, "
+        f"on the input of the first block). Differences have {part.config.validation.level:.0%} "
         "intervals, paired over statements. What differs between the sides is found, words "
         "included: only differences above 0, from both, say that layers hold more."
     )

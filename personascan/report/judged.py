@@ -43,10 +43,10 @@ def detection_blocks(part: Part) -> list:
                     f"{d.tpr:.2f} ± {d.tpr_deviation:.2f}",
                 ]
             )  # fmt: skip
-    plan, called = part.config.detection, rows_word(part)
-    times = f"{plan.splits} times" if plan.splits > 1 else "once"
+    options, called = part.config.detection, rows_word(part)
+    times = f"{options.splits} times" if options.splits > 1 else "once"
     return [
-        f"{capital(called)} scanned alone, against {plan.background:.0%} of the H0 {called}, "
+        f"{capital(called)} scanned alone, against {options.background:.0%} of the H0 {called}, "
         f"{times}: how well their scores tell H1 from the other H0 {called} (AUROC, "
         "0.5 is chance, and the share of H1 found at 1% false positives; mean ± deviation). The "
         "best place is chosen on what it is judged by, which flatters it."
@@ -99,11 +99,11 @@ def validation_blocks(part: Part) -> list:
         for name, found in part.validations.items()
         if found
     ]
-    plan = part.config.validation
-    sets = plan.random_sets
+    options = part.config.validation
+    sets = options.random_sets
     what = "A node set"
-    if plan.share:
-        what = f"The {plan.share:.0%} of the nodes that differ most,"
+    if options.share:
+        what = f"The {options.share:.0%} of the nodes that differ most,"
     return [
         f"{what} found on one half of the {rows_word(part)}, at the place which that half chose, "
         "judged on the other half: held-out AUROC of a logistic probe on these nodes, beside "

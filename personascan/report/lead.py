@@ -4,7 +4,7 @@ import numpy as np
 
 from personascan.analysis.findings import LEVEL, pooled
 from personascan.interventions.design import FOUND
-from personascan.interventions.plan import RANDOM
+from personascan.interventions.options import RANDOM
 from personascan.report.intervened import action_name, effect_at, main_keys, passing_sets
 from personascan.report.section import Table
 from personascan.report.words import capital, joined, rows_word, safe

@@ -168,7 +168,7 @@ def separation_section(part) -> Section:
         )
     words = [accuracy for accuracy, _ in part.wording.values()]
     larger = [max(pair) / sum(pair) for pair in part.pool_sizes.values()]
-    plan, (site, position) = part.config.separation, best_line(part)[0]
+    options, (site, position) = part.config.separation, best_line(part)[0]
     header = ["", *(["wording, accuracy"] if part.texts else []), "place of the best probe",
               "probe, AUROC", "silhouette",
               "Calinski-Harabasz", "Davies-Bouldin", "hull distance"]  # fmt: skip
@@ -182,10 +182,10 @@ def separation_section(part) -> Section:
     blocks = [
         f"A probe (logistic regression) is told the labels and held to new {called}: AUROC 0.5 is "
         f"chance.{wording} The cluster metrics describe the first "
-        f"{plan.components} principal components of both directions together, the hull distance "
-        f"the first {plan.hull_components}, in units of activation (of a place with fewer nodes "
+        f"{options.components} principal components of both directions together, the hull distance "
+        f"the first {options.hull_components}, in units of activation (of a place with fewer nodes "
         f"all that there are); mean ± deviation over "
-        f"{plan.seeds} seeds. `places.csv` has every place; these are the ones with the best "
+        f"{options.seeds} seeds. `places.csv` has every place; these are the ones with the best "
         "probe, which is chosen on what it is judged by:",
         Table(header, rows),
         f"The line whose places separate best is {safe(line_name(site, position))}.",

@@ -31,7 +31,7 @@ def start_limits(searches, tables, columns: int) -> np.ndarray:
     return (BATCH * np.clip(COST // cost_R, 1, MOST // BATCH)).astype(np.int32)
 
 
-def ascend_in_batches(problem: Problem, key, valid_M, limit, plan) -> Found:
+def ascend_in_batches(problem: Problem, key, valid_M, limit, layout) -> Found:
     """Batches of starts until they are confirmed or reach `limit`: Found with an axis S in front.
 
     Where devices share out the starts, each makes its own and all see those of all.
@@ -41,10 +41,12 @@ def ascend_in_batches(problem: Problem, key, valid_M, limit, plan) -> Found:
         batch, found, _ = state
         points = jax.lax.cond(
             batch == 0,
-            lambda: first_points(problem, key, valid_M, plan),
-            lambda: later_points(problem, key, batch, valid_M, best_rows(problem, found, plan.phi)),
+            lambda: first_points(problem, key, valid_M, layout),
+            lambda: later_points(
+                problem, key, batch, valid_M, best_rows(problem, found, layout.phi)
+            ),
         )
-        made = make_starts(problem, points, plan)
+        made = make_starts(problem, points, layout)
         place = batch * BATCH
         found = jax.tree.map(
             lambda into, part: jax.lax.dynamic_update_slice_in_dim(into, part, place, 0),
@@ -55,44 +57,44 @@ def ascend_in_batches(problem: Problem, key, valid_M, limit, plan) -> Found:
 
     # Carried: under vmap a loop and its step both ask, and could round one comparison two ways.
     def goes_on(batch, found):
-        return (batch * BATCH < limit) & ~is_confirmed(problem, found, batch, plan.phi)
+        return (batch * BATCH < limit) & ~is_confirmed(problem, found, batch, layout.phi)
 
     sets = jax.ShapeDtypeStruct((1, valid_M.size), bool)
     number = jax.ShapeDtypeStruct((), jnp.int32)
-    shapes = jax.eval_shape(lambda *start: make_start(problem, start, plan), sets, number, number)
-    found = jax.tree.map(lambda one: jnp.zeros((plan.starts, *one.shape), one.dtype), shapes)
-    found = found._replace(first_level=jnp.full(plan.starts, -1, jnp.int32))
+    shapes = jax.eval_shape(lambda *start: make_start(problem, start, layout), sets, number, number)
+    found = jax.tree.map(lambda one: jnp.zeros((layout.starts, *one.shape), one.dtype), shapes)
+    found = found._replace(first_level=jnp.full(layout.starts, -1, jnp.int32))
     state = jnp.int32(0), found, goes_on(jnp.int32(0), found)
     return jax.lax.while_loop(lambda state: state[2], step, state)[1]
 
 
-def make_starts(problem: Problem, points, plan) -> Found:
+def make_starts(problem: Problem, points, layout) -> Found:
     """The ascents of one batch."""
-    if plan.over_starts:
-        points = own_share(points, len(plan.devices))
+    if layout.over_starts:
+        points = own_share(points, len(layout.devices))
 
     def make(point):
-        return make_start(problem, point, plan)
+        return make_start(problem, point, layout)
 
-    found = jax.vmap(make)(points) if plan.side_by_side else jax.lax.map(make, points)
-    if not plan.over_starts:
+    found = jax.vmap(make)(points) if layout.side_by_side else jax.lax.map(make, points)
+    if not layout.over_starts:
         return found
     return jax.tree.map(
         lambda field: jax.lax.all_gather(field, "devices", tiled=True)[:BATCH], found
     )
 
 
-def make_start(problem: Problem, point, plan) -> Found:
+def make_start(problem: Problem, point, layout) -> Found:
     """The ascent from the best of some row sets at an alpha; from the first where that is -1."""
     rows_JM, sets, level = point
-    if not plan.climb:
+    if not layout.climb:
         level = jnp.int32(-1)
     rows_M = jax.lax.cond(
         level < 0,
         lambda: rows_JM[0],
-        lambda: best_at_alpha(problem, rows_JM, sets, level, plan.phi),
+        lambda: best_at_alpha(problem, rows_JM, sets, level, layout.phi),
     )
-    return ascend(problem, rows_M, level, chunk=plan.chunk, phi=plan.phi, climb=plan.climb)
+    return ascend(problem, rows_M, level, chunk=layout.chunk, phi=layout.phi, climb=layout.climb)
 
 
 def best_at_alpha(problem: Problem, rows_JM, sets, level, phi):

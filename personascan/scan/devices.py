@@ -64,8 +64,8 @@ class OwnBackgrounds(NamedTuple):
 
 
 @dataclass(frozen=True)
-class SearchPlan:
-    """How a search is laid out: all static, so that equal plans share one compilation."""
+class SearchLayout:
+    """How a search is laid out: all static, so that equal layouts share one compilation."""
 
     n_nodes: int
     sides: Tail
@@ -87,10 +87,10 @@ class SearchPlan:
         return self.sides.columns(self.n_nodes)
 
 
-def plan_search(
+def search_layout(
     searches: Searches, tables: LevelTables, options: ScanOptions, n_nodes: int, evaluated: int,
     shared: bool,
-) -> SearchPlan:  # fmt: skip
+) -> SearchLayout:  # fmt: skip
     """Choose what is held in memory and how devices share the work."""
     runs, rows = searches.rows_RM.shape
     sides, given = options.sides, searches.starts_RSM is not None
@@ -100,7 +100,7 @@ def plan_search(
     starts = 0 if given else options.number
     if options.starts_vary:
         starts = int(start_limits(searches, tables, sides.columns(n_nodes)).max())
-    return SearchPlan(
+    return SearchLayout(
         n_nodes=n_nodes,
         sides=sides,
         n_alphas=tables.n_alphas,
@@ -147,7 +147,7 @@ def finish_levels(right_MD, left_MD, n_alphas: int, sides: Tail, spare_rows: int
     return pad_nodes(levels_MC, n_alphas), right_MW
 
 
-def own_levels(source: OwnBackgrounds, searched: tuple, rows_M, valid_M, plan: SearchPlan):
+def own_levels(source: OwnBackgrounds, searched: tuple, rows_M, valid_M, layout: SearchLayout):
     """Levels and right tails of the rows of one search, from its own background."""
     background_N, below_GB, above_GB = searched
 
@@ -163,32 +163,34 @@ def own_levels(source: OwnBackgrounds, searched: tuple, rows_M, valid_M, plan: S
             jnp.where(inside_M1, new, old)
             for new, old in zip(of_group(group), (right_MD, left_MD), strict=True)
         )
-    never = jnp.asarray(plan.n_alphas, right_MD.dtype)
+    never = jnp.asarray(layout.n_alphas, right_MD.dtype)
     right_MD, left_MD = (jnp.where(valid_M[:, None], x, never) for x in (right_MD, left_MD))
-    return finish_levels(right_MD, left_MD, plan.n_alphas, plan.sides)
+    return finish_levels(right_MD, left_MD, layout.n_alphas, layout.sides)
 
 
-def run_search(source, searches: Searches, tables: LevelTables, keys_R, plan: SearchPlan) -> Found:
+def run_search(
+    source, searches: Searches, tables: LevelTables, keys_R, layout: SearchLayout
+) -> Found:
     """Every start of every search: Found with leading axes [R, S].
 
     Many searches are made in parts of one size, so that scans of any number share a compilation.
     """
     runs = len(searches.rows_RM)
     if runs <= SEARCHES_AT_ONCE:
-        found = search(*search_inputs(source, searches, tables, keys_R, plan), plan=plan)
+        found = search(*search_inputs(source, searches, tables, keys_R, layout), layout=layout)
         return jax.tree.map(lambda field: np.asarray(field[:runs]), found)
-    source, parts = put_ranks(source, plan), []
+    source, parts = put_ranks(source, layout), []
     for first in range(0, runs, SEARCHES_AT_ONCE):
         part = np.minimum(np.arange(first, first + SEARCHES_AT_ONCE), runs - 1)
-        parts.append(run_search(*some_searches(part, source, searches, tables, keys_R), plan))
+        parts.append(run_search(*some_searches(part, source, searches, tables, keys_R), layout))
     return jax.tree.map(lambda *fields: np.concatenate(fields)[:runs], *parts)
 
 
-def put_ranks(source, plan: SearchPlan):
+def put_ranks(source, layout: SearchLayout):
     """The sort of the pool on every device, where it would else be copied there for each part."""
     if not isinstance(source, OwnBackgrounds):
         return source
-    alike = NamedSharding(Mesh(np.array(plan.devices), "devices"), PartitionSpec())
+    alike = NamedSharding(Mesh(np.array(layout.devices), "devices"), PartitionSpec())
     return source._replace(ranks=jax.device_put(source.ranks, alike))
 
 
@@ -203,12 +205,12 @@ def some_searches(chosen, source, searches: Searches, tables: LevelTables, keys_
     return source, searches, tables, keys_R[chosen]
 
 
-def search_inputs(source, searches: Searches, tables: LevelTables, keys_R, plan: SearchPlan):
+def search_inputs(source, searches: Searches, tables: LevelTables, keys_R, layout: SearchLayout):
     """The arrays of `search`: what all searches share, and what each has for itself."""
-    runs, devices = len(searches.rows_RM), len(plan.devices)
-    spare = 0 if plan.over_starts else -runs % devices
+    runs, devices = len(searches.rows_RM), len(layout.devices)
+    spare = 0 if layout.over_starts else -runs % devices
     per_search = (searches, tables.alphas_RA.astype(np.float32), keys_R)
-    per_search += (start_limits(searches, tables, plan.columns),)
+    per_search += (start_limits(searches, tables, layout.columns),)
     if isinstance(source, OwnBackgrounds):
         own = (source.background_RN, source.below_RGB, source.above_RGB)
         source = source._replace(background_RN=None, below_RGB=None, above_RGB=None)
@@ -218,28 +220,32 @@ def search_inputs(source, searches: Searches, tables: LevelTables, keys_R, plan:
     return source, per_search
 
 
-@partial(jax.jit, static_argnames="plan")
-def search(source, per_search, *, plan: SearchPlan) -> Found:
+@partial(jax.jit, static_argnames="layout")
+def search(source, per_search, *, layout: SearchLayout) -> Found:
     """The compiled part of `run_search`: searches, or starts, shared out over the devices."""
-    mesh = Mesh(np.array(plan.devices), "devices")
+    mesh = Mesh(np.array(layout.devices), "devices")
     across, alike = PartitionSpec("devices"), PartitionSpec()
-    if plan.over_starts:
-        specs, out = (alike, alike), alike if plan.batch else PartitionSpec(None, "devices")
+    if layout.over_starts:
+        specs, out = (alike, alike), alike if layout.batch else PartitionSpec(None, "devices")
     else:
         specs, out = (alike, across), across
     found = jax.shard_map(
-        partial(search_part, plan=plan), mesh=mesh, in_specs=specs, out_specs=out, check_vma=False
+        partial(search_part, layout=layout),
+        mesh=mesh,
+        in_specs=specs,
+        out_specs=out,
+        check_vma=False,
     )(source, per_search)
-    if plan.over_starts and not plan.batch:
+    if layout.over_starts and not layout.batch:
         given = per_search[0].starts_RSM
-        starts = plan.starts or given.shape[1]
+        starts = layout.starts or given.shape[1]
         found = jax.tree.map(lambda field: field[:, :starts], found)
     return found
 
 
-def search_part(source, per_search, *, plan: SearchPlan) -> Found:
+def search_part(source, per_search, *, layout: SearchLayout) -> Found:
     """The searches, or the starts, of one device."""
-    whole_AEW = pack_planes(source.levels_EX, 0, plan.n_alphas) if plan.whole else None
+    whole_AEW = pack_planes(source.levels_EX, 0, layout.n_alphas) if layout.whole else None
 
     def one(problem):
         searches, alphas_A, key, limit, *own = problem
@@ -250,32 +256,34 @@ def search_part(source, per_search, *, plan: SearchPlan) -> Found:
             levels_MX = source.levels_EX[place_M]
             right_MW = None if source.right_EW is None else source.right_EW[place_M]
         else:
-            levels_MX, right_MW = own_levels(source, own[0], rows_M, valid_M, plan)
+            levels_MX, right_MW = own_levels(source, own[0], rows_M, valid_M, layout)
         planes_AMW = None
-        if plan.held:
+        if layout.held:
             planes_AMW = (
-                whole_AEW[:, place_M] if plan.whole else pack_planes(levels_MX, 0, plan.n_alphas)
+                whole_AEW[:, place_M]
+                if layout.whole
+                else pack_planes(levels_MX, 0, layout.n_alphas)
             )
         problem = Problem(levels_MX, right_MW, alphas_A, planes_AMW)
-        if plan.batch:
-            return ascend_in_batches(problem, key, valid_M, limit, plan)
+        if layout.batch:
+            return ascend_in_batches(problem, key, valid_M, limit, layout)
         if searches.starts_RSM is None:
             points = starting_points(
-                problem, key, valid_M, plan.columns, plan.starts, plan.chunk, plan.phi
+                problem, key, valid_M, layout.columns, layout.starts, layout.chunk, layout.phi
             )
         else:
             points = searches.starts_RSM, jnp.full(len(searches.starts_RSM), -1)
-        if not plan.climb:
+        if not layout.climb:
             points = points[0], jnp.full_like(points[1], -1)
-        if plan.over_starts:
-            points = own_share(points, len(plan.devices))
+        if layout.over_starts:
+            points = own_share(points, len(layout.devices))
 
         def climb(point):
-            return ascend(problem, *point, chunk=plan.chunk, phi=plan.phi, climb=plan.climb)
+            return ascend(problem, *point, chunk=layout.chunk, phi=layout.phi, climb=layout.climb)
 
-        return jax.vmap(climb)(points) if plan.side_by_side else jax.lax.map(climb, points)
+        return jax.vmap(climb)(points) if layout.side_by_side else jax.lax.map(climb, points)
 
-    together = plan.searches_side_by_side
+    together = layout.searches_side_by_side
     return jax.lax.map(one, per_search, batch_size=together if together > 1 else None)
 
 

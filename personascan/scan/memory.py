@@ -35,30 +35,30 @@ class ScanMemory:
         )
 
 
-def scan_memory(plan, searches, tables, evaluated: int, n_pool: int, shared: bool, layers: int):
-    """ScanMemory of searches as laid out by `plan_search`."""
+def scan_memory(layout, searches, tables, evaluated: int, n_pool: int, shared: bool, layers: int):
+    """ScanMemory of searches as laid out by `search_layout`."""
     runs, rows = searches.rows_RM.shape
-    row_bytes = 4 * word_count(plan.columns)
+    row_bytes = 4 * word_count(layout.columns)
     level_bytes = 8 * row_bytes * tables.below_RGB.itemsize  # a level for each bit of a word
-    alphas = plan.n_alphas if plan.held else plan.chunk
+    alphas = layout.n_alphas if layout.held else layout.chunk
     step = (2 * rows.bit_length() + 8) * alphas * row_bytes
     one_search = alphas * rows * row_bytes + rows * level_bytes + step
     if shared:
-        once = (evaluated + 1) * (level_bytes + plan.whole * plan.n_alphas * row_bytes)
+        once = (evaluated + 1) * (level_bytes + layout.whole * layout.n_alphas * row_bytes)
         # Blocks of nodes, and the levels of either tail before they are joined.
-        sorting = block_bytes(n_pool - evaluated, evaluated, plan.n_nodes, plan.n_alphas)
-        sorting += 2 * evaluated * plan.n_nodes * tables.below_RGB.itemsize
+        sorting = block_bytes(n_pool - evaluated, evaluated, layout.n_nodes, layout.n_alphas)
+        sorting += 2 * evaluated * layout.n_nodes * tables.below_RGB.itemsize
     else:
         # Ranks, and the running counts of one background.
-        once = n_pool * plan.n_nodes * (3 * (2 if n_pool < 2**16 else 4) + 4)
-        sorting = 2 * 4 * n_pool * plan.n_nodes  # keys, and what makes them
-    starts = plan.starts or searches.starts_RSM.shape[1]
+        once = n_pool * layout.n_nodes * (3 * (2 if n_pool < 2**16 else 4) + 4)
+        sorting = 2 * 4 * n_pool * layout.n_nodes  # keys, and what makes them
+    starts = layout.starts or searches.starts_RSM.shape[1]
     found = runs * starts * (rows + 3 * row_bytes)
-    kept = layers * runs * (n_pool + 2 * plan.n_nodes)
+    kept = layers * runs * (n_pool + 2 * layout.n_nodes)
     return ScanMemory(
-        activations=4 * n_pool * plan.n_nodes,
-        planes=plan.n_alphas * (evaluated if shared else rows) * row_bytes,
-        working=len(plan.devices) * (once + one_search),
+        activations=4 * n_pool * layout.n_nodes,
+        planes=layout.n_alphas * (evaluated if shared else rows) * row_bytes,
+        working=len(layout.devices) * (once + one_search),
         sorting=sorting,
         results=2 * found + kept,
     )

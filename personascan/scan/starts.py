@@ -132,14 +132,14 @@ def random_rows(key, valid_M, starts: int):
     return chosen_SM | (draw_SM == draw_SM.min(axis=1, keepdims=True))
 
 
-def first_points(problem: Problem, key, valid_M, plan):
+def first_points(problem: Problem, key, valid_M, layout):
     """A first batch: all rows, the best row alone, then alphas in geometric steps; as J row sets.
 
     Returns row sets [S, J, M], how many of them count [S], and levels [S], -1 for the best alpha.
     """
-    nodes_W = all_nodes(plan.columns)
-    alone_M, alone_level = individual_scores(problem, plan.columns, plan.chunk, plan.phi)
-    axis_M, _ = leading_axis(problem, valid_M, plan.columns)
+    nodes_W = all_nodes(layout.columns)
+    alone_M, alone_level = individual_scores(problem, layout.columns, layout.chunk, layout.phi)
+    axis_M, _ = leading_axis(problem, valid_M, layout.columns)
     axis_JM = jnp.stack(
         [highest(end_M, valid_M, share) for end_M in (axis_M, -axis_M) for share in AXIS_SHARES]
     )

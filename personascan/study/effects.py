@@ -14,7 +14,7 @@ from personascan.analysis.effects import (
 )
 from personascan.calibration.family import family_p, studentised, tie_draws
 from personascan.interventions.design import FOUND
-from personascan.interventions.plan import CONTROLS, RANDOM, InterventionPlan
+from personascan.interventions.options import CONTROLS, RANDOM, InterventionOptions
 from personascan.study.intervened import Tested
 
 ANSWER, YES, MATCHING, LIKELIHOOD = "answer", "yes", "matching answers", "log-likelihood"
@@ -97,7 +97,7 @@ def grouped(tested: Tested) -> dict[tuple, list[int]]:
     return found
 
 
-def effects_of(tested: Tested, plan: InterventionPlan, seed: int) -> list[Effect]:
+def effects_of(tested: Tested, options: InterventionOptions, seed: int) -> list[Effect]:
     """Every method and every kind of control, by action, strength and outcome."""
     found = []
     if not tested.ways:
@@ -106,8 +106,8 @@ def effects_of(tested: Tested, plan: InterventionPlan, seed: int) -> list[Effect
     for outcome, (value_WN, weights_N) in outcomes_of(tested).items():
         change_GN = np.stack([(value_WN[ws] - value_WN[0]).mean(0) for ws in groups.values()])
         made = measured(
-            change_GN, weights_N, tested.positive_N, resamples=plan.bootstrap, level=plan.level,
-            rng=np.random.default_rng(seed), clusters_N=tested.clusters_N,
+            change_GN, weights_N, tested.positive_N, resamples=options.bootstrap,
+            level=options.level, rng=np.random.default_rng(seed), clusters_N=tested.clusters_N,
         )  # fmt: skip
         unedited = float(value_WN[0] @ weights_N)
         effects = dict(zip(groups, made.effect_W, strict=True))
@@ -149,7 +149,9 @@ def one_effect(key, outcome, unedited, made: Effects, g: int, controls, sides) -
     )  # fmt: skip
 
 
-def tested_effects(every: list[Tested], plan: InterventionPlan, seed: int) -> list[TestedEffects]:
+def tested_effects(
+    every: list[Tested], options: InterventionOptions, seed: int
+) -> list[TestedEffects]:
     """The effects of all node sets of a study, with p-values over the family of the sets.
 
     For each action, strength and outcome the found sets' absolute effects are studentised among
@@ -167,7 +169,7 @@ def tested_effects(every: list[Tested], plan: InterventionPlan, seed: int) -> li
         for number, p in zip(members, found, strict=True):
             p_family[number][key] = float(p)
     return [
-        TestedEffects(tested, effects_of(tested, plan, seed), p)
+        TestedEffects(tested, effects_of(tested, options, seed), p)
         for tested, p in zip(every, p_family, strict=True)
     ]
 
@@ -205,14 +207,14 @@ class Crossed:
     high: float
 
 
-def crossed_effects(tested: Tested, plan: InterventionPlan, seed: int) -> list[Crossed]:
+def crossed_effects(tested: Tested, options: InterventionOptions, seed: int) -> list[Crossed]:
     """A row of the matrix: by the answers, one for every set and action."""
     if len(tested.ways) < 2:
         return []
     change_WN = tested.margin_WN[1:] - tested.margin_WN[0]
     made = measured(
-        change_WN, apart_weights(tested.positive_N), tested.positive_N, resamples=plan.bootstrap,
-        level=plan.level, rng=np.random.default_rng(seed), clusters_N=tested.clusters_N,
+        change_WN, apart_weights(tested.positive_N), tested.positive_N, resamples=options.bootstrap,
+        level=options.level, rng=np.random.default_rng(seed), clusters_N=tested.clusters_N,
     )  # fmt: skip
     return [
         Crossed(

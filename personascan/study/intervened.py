@@ -14,7 +14,7 @@ from personascan.interventions.design import Heads
 from personascan.interventions.directions import Ground, most_frequent, signed_set
 from personascan.interventions.exchange import Direction, read_direction
 from personascan.interventions.judging import NEUTRAL, as_asked, judged
-from personascan.interventions.plan import InterventionPlan
+from personascan.interventions.options import InterventionOptions
 from personascan.interventions.ways import Way
 from personascan.places import Place
 from personascan.sources.base import chosen
@@ -88,7 +88,7 @@ class Jury:
 
 
 def jury_of(case, half: str) -> Jury:
-    """Statements of a half, so many of each direction as the plan says."""
+    """Statements of a half, so many of each direction as the options say."""
     rows, positive_N = case.chosen(half).rows, case.pool.positive_N
     examples = chosen(case.source.groups, case.pool.members)
     most, taken = case.config.intervention.statements, []
@@ -169,9 +169,9 @@ def unchanged_direction(path: str, sha256: str, reader: Reader) -> Direction:
     return found
 
 
-def judged_plan(plan: InterventionPlan) -> dict:
-    """What of a plan decides the outcomes; intervals are made anew from them."""
-    return {k: v for k, v in asdict(plan).items() if k not in UNDECIDING}
+def judged_options(options: InterventionOptions) -> dict:
+    """What of the options decides the outcomes; intervals are made anew from them."""
+    return {k: v for k, v in asdict(options).items() if k not in UNDECIDING}
 
 
 def jury_inputs(jury: Jury) -> dict:
@@ -190,9 +190,9 @@ def outcomes(reader: Reader, ways: list[Way], jury: Jury, tokens: str, **looked_
     return {"ways": named}, {name: getattr(found, name) for name in OUTCOMES}
 
 
-def strongest(plan: InterventionPlan) -> list[float]:
+def strongest(options: InterventionOptions) -> list[float]:
     """The largest push, of those towards H1 if there are any."""
-    return sorted(plan.strengths, key=lambda c: (c > 0, abs(c)))[-1:]
+    return sorted(options.strengths, key=lambda c: (c > 0, abs(c)))[-1:]
 
 
 def read_tested(found: NodeSet, jury: Jury, result: Result, owners: tuple[str, ...] = ()) -> Tested:

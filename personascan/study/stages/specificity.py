@@ -2,7 +2,7 @@
 
 from personascan.analysis.localisation import HALVES
 from personascan.interventions.design import STEER, ablation, put_there
-from personascan.interventions.plan import InterventionPlan
+from personascan.interventions.options import InterventionOptions
 from personascan.interventions.ways import UNEDITED, Way, replaced, shifted, site_layer
 from personascan.sources.language.source import Reader
 from personascan.study.effects import Crossed, crossed_effects
@@ -10,7 +10,7 @@ from personascan.study.intervened import (
     Jury,
     NodeSet,
     asked_identity,
-    judged_plan,
+    judged_options,
     jury_of,
     outcomes,
     read_tested,
@@ -23,30 +23,30 @@ from personascan.study.units import Unit, Work
 
 def work(case, judge: str, sets: list[NodeSet]) -> Work:
     """This comparison's statements under the sets that a half of each comparison found."""
-    jury, plan, seed = jury_of(case, judge), case.config.intervention, case.seed
+    jury, options, seed = jury_of(case, judge), case.config.intervention, case.seed
     inputs = jury.inputs() | asked_identity(case.source) | {
-        "sets": [found.inputs() for found in sets], "plan": judged_plan(plan), "seed": seed,
+        "sets": [found.inputs() for found in sets], "plan": judged_options(options), "seed": seed,
     }  # fmt: skip
-    return Work(Unit("specificity", inputs), do, (case.source.reader, sets, jury, plan, seed))
+    return Work(Unit("specificity", inputs), do, (case.source.reader, sets, jury, options, seed))
 
 
-def do(reader: Reader, sets: list[NodeSet], jury: Jury, plan: InterventionPlan, seed: int):
+def do(reader: Reader, sets: list[NodeSet], jury: Jury, options: InterventionOptions, seed: int):
     ways, owners = [UNEDITED], [-1]
     for number, found in enumerate(sets):
         ground = found.ground()
-        signed_D, at = found.signed(ground, plan.nodes), site_layer(found.place)
+        signed_D, at = found.signed(ground, options.nodes), site_layer(found.place)
         if not signed_D.any():
             continue
-        row_D = put_there(plan.ablations[0], ground, plan, seed)[0]
+        row_D = put_there(options.ablations[0], ground, options, seed)[0]
         ways.append(
-            Way(found.name, ablation(plan.ablations[0]), changes={at: replaced(signed_D, row_D)})
+            Way(found.name, ablation(options.ablations[0]), changes={at: replaced(signed_D, row_D)})
         )
-        for strength in strongest(plan):
+        for strength in strongest(options):
             change = shifted(strength * ground.push(signed_D))
             ways.append(Way(found.name, STEER, strength, changes={at: change}))
         owners += [number] * (len(ways) - len(owners))
     looked_at = {"likelihood": False, "side_effects": False}
-    values, arrays = outcomes(reader, ways, jury, plan.tokens, **looked_at)
+    values, arrays = outcomes(reader, ways, jury, options.tokens, **looked_at)
     return values | {"nodes": 0, "owners": owners}, arrays
 
 
