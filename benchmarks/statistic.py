@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from personascan.analysis.detection import precision_recall
 from personascan.calibration import nodes
-from personascan.calibration.family import family_p, studentised, tie_draws
+from personascan.calibration.family import family_p, studentise, tie_draws
 from personascan.calibration.labellings import draw_labellings
 from personascan.calibration.null import null_frequencies, null_scores
 from personascan.models.load import load_model
@@ -91,10 +91,10 @@ def measure_persona(pool: PlaceRows, positive_N, permutations: int, seed: int) -
     raw = family_p(scores["two"][..., 0], draws_PT)
     line = {"places": len(pool), "passing": {"two, one run, raw maximum": int((raw <= 0.05).sum())}}
     for tail, scores_PTR in scores.items():
-        z_PT = studentised(scores_PTR[..., :10].mean(-1))
+        z_PT = studentise(scores_PTR[..., :10].mean(-1))
         p = family_p(z_PT, draws_PT)
         line["passing"][f"{tail}, mean of 10, studentised"] = int((p <= 0.05).sum())
-    best = int(studentised(scores["signed"].mean(-1))[:, 0].argmax())
+    best = int(studentise(scores["signed"].mean(-1))[:, 0].argmax())
     place = list(pool)[best]
     place_ND = pool[place]
     line["furthest"] = str(place)
@@ -131,7 +131,7 @@ def one_start(tail: str, **keywords) -> ScanOptions:
 
 
 def z_of(statistic_T) -> float:
-    return round(float(studentised(statistic_T[None])[0, 0]), 2)
+    return round(float(studentise(statistic_T[None])[0, 0]), 2)
 
 
 def mean(values) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from personascan.errors import InputError
-from personascan.hashes import remembered_sha256
+from personascan.hashes import cached_sha256
 from personascan.reading import read_json
 
 ID = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(/(?P<file>[\w./-]+\.gguf))?(@(?P<revision>[\w./-]+))?")
@@ -149,7 +149,7 @@ def has_its_hash(path: pathlib.Path) -> bool:
     if kept.parent.name != "blobs" or not kept.is_file():
         return True  # copied, where links are not to be had: there is no hash to compare with
     if len(kept.name) == SHA256:
-        return remembered_sha256(kept)[0] == kept.name
+        return cached_sha256(kept)[0] == kept.name
     if len(kept.name) == SHA1:
         content = kept.read_bytes()
         return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest() == kept.name

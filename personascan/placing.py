@@ -135,7 +135,7 @@ def on_one_disk(a: pathlib.Path, b: pathlib.Path) -> bool:
     return a.stat().st_dev == b.stat().st_dev
 
 
-def merged(a: dict[str, list[str]], b: dict[str, list[str]]) -> dict[str, list[str]]:
+def merge(a: dict[str, list[str]], b: dict[str, list[str]]) -> dict[str, list[str]]:
     return {name: [*a.get(name, ()), *b.get(name, ())] for name in a.keys() | b.keys()}
 
 

@@ -136,7 +136,7 @@ def is_first() -> bool:
 
 
 @contextlib.contextmanager
-def ending_together(heartbeat: int = HEARTBEAT_SECONDS):
+def end_all_on_error(heartbeat: int = HEARTBEAT_SECONDS):
     """Around the work of a process that has joined others: an error here ends them as well.
 
     Without it the process would wait at its end for others that wait for it. A connection that

@@ -103,6 +103,6 @@ def put_parts(shape: tuple[int, ...], sharding, part) -> jax.Array:
     return jax.make_array_from_callback(shape, sharding, part).block_until_ready()
 
 
-def let_go() -> None:
+def free_host_arrays() -> None:
     """Free the host arrays that were put: JAX keeps them until Python next collects garbage."""
     gc.collect(0)

@@ -9,7 +9,7 @@ from personascan.study.comparisons import (
     Comparison,
     LeftOut,
     comparisons,
-    dealt_out,
+    deal_entities,
     draw_pool,
     draw_topics,
     entities_of,
@@ -171,7 +171,7 @@ def test_what_comparisons_share_is_trained_on_or_judged():
     a = [Example(f"a{i}", True, entity="e" if i == 0 else "") for i in range(4)]
     groups = {"a": a, "b": [Example(f"b{i}", True) for i in range(5)], "clean": clean}
     pool_a, pool_b = (draw_pool(groups, c, 100, seed=3) for c in comparisons(2, groups))
-    judged, (trained,) = dealt_out(groups, pool_a, [pool_b], seed=3)
+    judged, (trained,) = deal_entities(groups, pool_a, [pool_b], seed=3)
     sides = [set(entities_of(groups, pool)) for pool in (judged, trained)]
     assert not sides[0] & sides[1]
     whole = set(entities_of(groups, pool_a)) | set(entities_of(groups, pool_b))
@@ -186,5 +186,5 @@ def test_what_comparisons_share_is_trained_on_or_judged():
 def test_comparisons_that_share_nothing_are_dealt_out_as_they_are():
     groups = groups_of({"a": 6, "b": 6})
     pool_a, pool_b = (draw_pool(groups, c, 100, seed=3) for c in comparisons(2, groups))
-    judged, (trained,) = dealt_out(groups, pool_a, [pool_b], seed=3)
+    judged, (trained,) = deal_entities(groups, pool_a, [pool_b], seed=3)
     assert (judged.ids, trained.ids) == (pool_a.ids, pool_b.ids)

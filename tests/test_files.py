@@ -16,7 +16,7 @@ from tiny_models import save_tiny_llama, write_tiny_gguf
 
 import personascan
 from personascan.files import held, hold_folder, partial_of, sweep, whole_file, whole_folder
-from personascan.hashes import SEAL, damaged_files, file_sha256, remembered_sha256, seal
+from personascan.hashes import SEAL, cached_sha256, damaged_files, file_sha256, seal
 from personascan.models import parameter_cache
 
 HOLDER = """
@@ -260,21 +260,21 @@ def test_a_flipped_bit_in_a_kept_conversion_is_made_anew_with_a_notice(tmp_path,
 def test_a_remembered_hash_is_one_of_this_very_content(tmp_path, monkeypatch, converted_copies):
     path = tmp_path / "weights"
     path.write_bytes(b"a" * 1000)
-    assert remembered_sha256(path) == (file_sha256(path), False)
-    assert remembered_sha256(path)[1] is False  # changed a moment ago: its time may not tell
+    assert cached_sha256(path) == (file_sha256(path), False)
+    assert cached_sha256(path)[1] is False  # changed a moment ago: its time may not tell
     monkeypatch.setattr("personascan.hashes.SETTLED_SECONDS", -1)
-    remembered_sha256(path)
-    assert remembered_sha256(path) == (file_sha256(path), True)
+    cached_sha256(path)
+    assert cached_sha256(path) == (file_sha256(path), True)
     notes = list((converted_copies / "hashes").iterdir())
     for note in notes:
         flipped(note, 5)
-    assert remembered_sha256(path) == (file_sha256(path), False)  # the note itself was damaged
+    assert cached_sha256(path) == (file_sha256(path), False)  # the note itself was damaged
     times = path.stat()
     time.sleep(0.05)
     with path.open("r+b") as file:
         file.write(b"b")
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-    assert remembered_sha256(path) == (file_sha256(path), False)
+    assert cached_sha256(path) == (file_sha256(path), False)
 
 
 def test_files_that_are_gone_or_differ_are_named(tmp_path):

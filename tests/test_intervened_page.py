@@ -27,8 +27,8 @@ from personascan.interventions.design import (
     PROJECT,
     STEER,
 )
+from personascan.interventions.edits import UNEDITED, NamedEdit
 from personascan.interventions.options import MATCHED, RANDOM, RANDOM_DIRECTION
-from personascan.interventions.ways import UNEDITED, Way
 from personascan.report.gathered_across import acts_sheet, edit_sheets, specificity_sheet
 from personascan.report.html import INLINE
 from personascan.report.intervened import intervened_section
@@ -48,15 +48,18 @@ ODD = "a|b*[x](y)`$\\frac$\n<b>_#\u202e"
 def steered(name, half="A", rows=6, clusters=None, likelihood=True, seed=0):
     """Every method and kind of control that the page names."""
     kinds = RANDOM, MATCHED, RANDOM_DIRECTION
-    ways = beside_controls(3, kinds=kinds[:2])
+    edits = beside_controls(3, kinds=kinds[:2])
     for strength in OPTIONS.strengths:
-        ways += beside_controls(3, STEER, strength, kinds)[1:]
-        ways += [Way(method, STEER, strength) for method in (COHEN, DIFFERENCE)]
-    ways += [Way(DIFFERENCE, PROJECT), *(Way(kinds[2], PROJECT, number=k) for k in range(3))]
+        edits += beside_controls(3, STEER, strength, kinds)[1:]
+        edits += [NamedEdit(method, STEER, strength) for method in (COHEN, DIFFERENCE)]
+    edits += [
+        NamedEdit(DIFFERENCE, PROJECT),
+        *(NamedEdit(kinds[2], PROJECT, number=k) for k in range(3)),
+    ]
     rng = np.random.default_rng(seed)
-    shape = len(ways), 2 * rows
+    shape = len(edits), 2 * rows
     return judged_set(
-        ways, rng.normal(size=shape), sides(rows), name=name, half=half, clusters=clusters,
+        edits, rng.normal(size=shape), sides(rows), name=name, half=half, clusters=clusters,
         likelihood=rng.normal(size=shape) if likelihood else None,
     )  # fmt: skip
 
@@ -184,7 +187,7 @@ def test_pages_without_strengths_likelihoods_or_intervals():
 def test_bars_of_few_resamples_and_of_rounding_are_drawn(bootstrap):
     options = dataclasses.replace(OPTIONS, bootstrap=bootstrap)
     same = steered("same", clusters=np.repeat(np.arange(6), [1, 2, 3, 3, 2, 1]))
-    same.margin_WN[:] = np.where(same.positive_N, 0.3, -0.1) * np.arange(len(same.ways))[:, None]
+    same.margin_WN[:] = np.where(same.positive_N, 0.3, -0.1) * np.arange(len(same.edits))[:, None]
     shown = part([steered("x"), same], options=options)
     outside = [e for found in shown.interventions for e in found.of(FOUND, STEER)
                if not e.low <= e.effect <= e.high]  # fmt: skip
@@ -199,10 +202,12 @@ def test_specificity_is_averaged_over_halves_and_missing_sets_are_left_blank():
         sets = [("a", of_a), ("b", of_b)][: 1 + (of_b is not None)]
         changed = [(UNEDITED, "", 0.0)]
         for owner, change in sets:
-            changed += [(Way(owner, *way), owner, change) for way in ((MEAN,), (STEER, 2.0))]
-        ways, owners, changes = zip(*changed, strict=True)
+            changed += [
+                (NamedEdit(owner, *edit), owner, change) for edit in ((MEAN,), (STEER, 2.0))
+            ]
+        edits, owners, changes = zip(*changed, strict=True)
         margin = UNEDITED_MARGIN + np.outer(changes, POSITIVE)
-        return judged_set(ways, margin, POSITIVE, name=name, half=half, owners=owners)
+        return judged_set(edits, margin, POSITIVE, name=name, half=half, owners=owners)
 
     halves = [under("a", "A", 4), under("b", "A", 1), under("a", "B", 2, 0.5)]
     shown = part([steered("a")], [*halves, under("b", "B", 2, -1)])

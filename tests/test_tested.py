@@ -25,8 +25,8 @@ from personascan.interventions.design import (
     STEER,
     ablation,
 )
+from personascan.interventions.edits import UNEDITED, NamedEdit
 from personascan.interventions.options import MATCHED, RANDOM
-from personascan.interventions.ways import UNEDITED, Way
 from personascan.places import Place
 from personascan.study.effects import (
     ANSWER,
@@ -44,13 +44,13 @@ from personascan.study.intervened import NodeSet, set_seed
 def null_study(rng, sets, controls, effect=0.0, joined=False):
     """Sets without effect, their random sets alike; those of joined ones move together."""
     positive, every = sides(5), []
-    ways = beside_controls(controls)
-    common = rng.normal(size=(len(ways), 10))
+    edits = beside_controls(controls)
+    common = rng.normal(size=(len(edits), 10))
     for number in range(sets):
-        change = common if joined else rng.normal(size=(len(ways), 10))
+        change = common if joined else rng.normal(size=(len(edits), 10))
         margin = rng.normal(size=10) + np.exp(number) * change  # of every scale
         margin[1] += effect * np.exp(number) * positive
-        every.append(judged_set(ways, margin, positive, name=f"set {number}"))
+        every.append(judged_set(edits, margin, positive, name=f"set {number}"))
     return every
 
 
@@ -88,8 +88,8 @@ def test_the_family_is_stricter_than_a_set_by_itself():
 
 
 def test_answers_that_never_change_are_never_beyond_chance():
-    ways, positive = beside_controls(4), sides(3)
-    every = [judged_set(ways, np.ones((6, 6)), positive, name=name) for name in "abcdefgh"]
+    edits, positive = beside_controls(4), sides(3)
+    every = [judged_set(edits, np.ones((6, 6)), positive, name=name) for name in "abcdefgh"]
     found = family_effects(every, OPTIONS, 3)
     p = [one.p_family[key] for one in found for key in one.p_family]
     assert set(p) <= {k / 5 for k in range(1, 6)}
@@ -145,8 +145,8 @@ def test_matching_answers_by_hand():
 
 
 def test_a_margin_of_nothing_is_no():
-    ways = [UNEDITED, Way(FOUND, MEAN), Way(RANDOM, MEAN)]
-    found = effects_of(judged_set(ways, [[1.0, 1, -1, -1], [0.0, 0, 0, -1], [1.0, 1, -1, -1]],
+    edits = [UNEDITED, NamedEdit(FOUND, MEAN), NamedEdit(RANDOM, MEAN)]
+    found = effects_of(judged_set(edits, [[1.0, 1, -1, -1], [0.0, 0, 0, -1], [1.0, 1, -1, -1]],
                               POSITIVE), OPTIONS, 0)  # fmt: skip
     assert effect_of(found, FOUND, MEAN, MATCHING).effect == -0.5
 
@@ -169,9 +169,9 @@ def test_likelihoods_by_hand_and_left_out_where_not_looked_at():
 
 def test_effects_come_by_strength():
     strengths = (4.0, -2.0, 2.0)
-    ways = [UNEDITED, *(Way(m, STEER, s) for m in (FOUND, RANDOM) for s in strengths)]
+    edits = [UNEDITED, *(NamedEdit(m, STEER, s) for m in (FOUND, RANDOM) for s in strengths)]
     margin = [[0.0] * 4, *([s, 0, 0, 0] for s in strengths), *[[0.0] * 4] * 3]
-    (one,) = family_effects([judged_set(ways, margin, POSITIVE)], OPTIONS, 0)
+    (one,) = family_effects([judged_set(edits, margin, POSITIVE)], OPTIONS, 0)
     assert [(e.strength, e.effect) for e in one.of(FOUND, STEER)] == [
         (-2.0, -1.0), (2.0, 1.0), (4.0, 2.0),
     ]  # fmt: skip

@@ -60,12 +60,12 @@ def detect_simply(
         own_ND, scanned_ND = in_units(
             place_ND[background], place_ND[scanned], by_node=method != DISTANCES
         )
-        return -fitted(method, seed, own_ND).score_samples(scanned_ND)
+        return -fit_detector(method, seed, own_ND).score_samples(scanned_ND)
 
     return over_splits(scores, place_ND, labels, options, seed)
 
 
-def fitted(method: str, seed: int, background_ND):
+def fit_detector(method: str, seed: int, background_ND):
     """The detector of a background, which one comparison after the other may share."""
     detector = DETECTORS[method](seed, len(background_ND))
     rows = hashlib.sha256(np.ascontiguousarray(background_ND)).digest()

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from personascan.analysis.localisation import in_half
 from personascan.calibration.exchangeable import draw_exchanges, exchange_of
-from personascan.calibration.statistics import Labelled, standardised
+from personascan.calibration.statistics import Labelled, standardise
 from personascan.errors import InputError
 
 
@@ -59,7 +59,7 @@ def split_sizes(
     """
     exchange = exchange_of(half_N, entities=clusters_N)
     labels = Labelled(exchange, draw_exchanges(exchange, splits, seed))
-    rows = standardised("H0", h0_ND, exchange.group_N)
+    rows = standardise("H0", h0_ND, exchange.group_N)
     return np.abs(labels.contrasts_NT[:, 1:].T @ rows.z_ND)
 
 

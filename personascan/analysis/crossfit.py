@@ -13,7 +13,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from personascan.analysis.claims import Claim, auroc, auroc_limits, compare_aurocs, sizes
 from personascan.calibration.exchangeable import Exchange, draw_exchanges, exchange_by
 from personascan.calibration.locate import by_permutations
-from personascan.calibration.statistics import Labelled, place_statistics, standardised
+from personascan.calibration.statistics import Labelled, place_statistics, standardise
 from personascan.errors import InputError
 from personascan.ridge import readout
 
@@ -90,7 +90,7 @@ def crossfit_place(
         labels = Labelled(exchange, draw_exchanges(exchange, permutations, seed))
         found = place_statistics("a place", place_ND[train], labels, ("direction",))
         z_K[number] = by_permutations(found["direction"][None])[0, 0]
-        rows = standardised("a place", place_ND[train], exchange.group_N)
+        rows = standardise("a place", place_ND[train], exchange.group_N)
         direction_D = readout(rows.z_ND, rows.length_D, labels.contrasts_NT[:, 0])
         score_N[~train] = (place_ND[~train] - place_ND[train].mean(0)) @ direction_D
         spread = (place_ND[train] @ direction_D).std()

@@ -135,7 +135,7 @@ def detect(
 
     def scores(background, scanned) -> np.ndarray:
         found_N = np.empty(len(scanned))
-        for own, rows in compared(background, scanned, labels, scans):
+        for own, rows in comparable_rows(background, scanned, labels, scans):
             each = (scan_alone(place_ND[own], place_ND[scanned[rows]], o) for o in scans)
             found_N[rows] = np.max([found.score for found in each], axis=0)
         return found_N
@@ -143,7 +143,7 @@ def detect(
     return over_splits(scores, place_ND, labels, options, seed)
 
 
-def compared(background, scanned, labels: Labels, scans) -> list[tuple]:
+def comparable_rows(background, scanned, labels: Labels, scans) -> list[tuple]:
     """What is compared with what in a split: (background rows, which of the scanned ones).
 
     One pair for each condition of the rows; of rows without conditions a single one. Raises
@@ -174,7 +174,7 @@ def check_splits(
     Raises InputError as `detect` does, of everything but the activations.
     """
     for background, scanned in all_splits(labels, options, seed):
-        compared(background, scanned, labels, scans)
+        comparable_rows(background, scanned, labels, scans)
 
 
 def over_splits(

@@ -194,7 +194,7 @@ def judge_set(
         random_K = np.array([one.auroc for one in random])
         judged |= {
             FOUND: judge(rows, found_N),
-            RANDOM: repeated(random),
+            RANDOM: average_repeats(random),
             TOP: judge(rows, rows.probe(rows.most_apart(len(nodes)))),
         }
         if halves == 2:
@@ -225,7 +225,9 @@ def judge_place(rows: Halves, options: ValidationOptions, seed: int) -> dict[str
     shuffled = [rng.permutation(rows.find_N) for _ in range(options.shuffles)]
     found = {
         DIRECTION: judge(rows, rows.projections()),
-        SHUFFLED: repeated([judge(rows, rows.probe(label_N=label_N)) for label_N in shuffled]),
+        SHUFFLED: average_repeats(
+            [judge(rows, rows.probe(label_N=label_N)) for label_N in shuffled]
+        ),
     }
     for name, detector in OUTLIERS.items():
         score_N, flagged_N = detector(rows.find_ND[~rows.find_N], rows.judge_ND, seed)
@@ -242,7 +244,7 @@ def random_scores(rows: Halves, size: int, sets: int, seed: int) -> np.ndarray:
     return np.array([rows.probe(nodes) for nodes in drawn])
 
 
-def repeated(found: list[Judged]) -> Judged:
+def average_repeats(found: list[Judged]) -> Judged:
     """Means and deviations of a method that was repeated."""
     auroc_K, tpr_K = (np.array([getattr(one, name) for one in found]) for name in ("auroc", "tpr"))
     return Judged(*(float(v) for v in (auroc_K.mean(), tpr_K.mean(), auroc_K.std(), tpr_K.std())))

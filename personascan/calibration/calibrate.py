@@ -20,7 +20,7 @@ from personascan.calibration.family import (
     min_alpha_statistic,
     place_p,
     step_down_p,
-    studentised,
+    studentise,
     tie_draws,
 )
 from personascan.calibration.labellings import Labellings, draw_labellings
@@ -205,7 +205,7 @@ def family_of(
     """The reduce: p-values of places and of their family from stored statistics [P, T + 1]."""
     statistic_PT = np.asarray(statistic_PT)
     draws_PT = tie_draws(seed, keys, statistic_PT.shape[1])
-    z_PT = studentised(statistic_PT)
+    z_PT = studentise(statistic_PT)
     return Calibration(
         keys=keys,
         statistic_PT=statistic_PT,
@@ -265,10 +265,10 @@ def key_of(places, key):
     if isinstance(key, str) and all(isinstance(known, Place) for known in keys):
         layers = 1 + max(place.layer for place in keys)
         return named_place(key, keys, layers, of="the pool")
-    raise InputError(f"{key!r} is no place of the pool: {listed(keys)}")
+    raise InputError(f"{key!r} is no place of the pool: {key_list(keys)}")
 
 
-def listed(places) -> str:
+def key_list(places) -> str:
     keys = list(map(str, places))
     return ", ".join(keys if len(keys) <= 8 else [*keys[:7], f"... {keys[-1]}"])
 

@@ -103,7 +103,7 @@ def check_exchange(positive_N, samples: SampleOptions, permutations: int, cluste
     )
 
 
-def exchanged(
+def exchange_labels(
     positive_N, samples: SampleOptions, permutations: int, seed, clusters_N
 ) -> np.ndarray:
     """Distinct labellings of the rows by clusters, other than the true one: bool [T, N].

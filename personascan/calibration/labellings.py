@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from personascan.calibration.exchange import check_exchange, exchanged
+from personascan.calibration.exchange import check_exchange, exchange_labels
 from personascan.errors import InputError
 from personascan.scan.samples import (
     SampleOptions,
@@ -74,7 +74,9 @@ def draw_labellings(
         keys = run_keys(keys_of(seed)[0], permutations)
         shuffled_TN = np.asarray(shuffle(keys, jnp.asarray(positive_N)))
     else:
-        shuffled_TN = exchanged(positive_N, samples, permutations, [seed, EXCHANGE], clusters_N)
+        shuffled_TN = exchange_labels(
+            positive_N, samples, permutations, [seed, EXCHANGE], clusters_N
+        )
     return Labellings(np.concatenate([positive_N[None], shuffled_TN]), samples, seed, clusters_N)
 
 

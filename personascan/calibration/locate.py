@@ -17,7 +17,7 @@ from scipy.stats import norm
 
 from personascan.calibration.calibrate import as_places, key_of
 from personascan.calibration.exchangeable import Exchange, draw_exchanges, exchange_of
-from personascan.calibration.family import studentised
+from personascan.calibration.family import studentise
 from personascan.calibration.node_tests import TIE, Nodes, effect_of, node_tests
 from personascan.calibration.statistics import STATISTICS, Labelled, place_statistics
 from personascan.errors import InputError
@@ -257,7 +257,7 @@ def comparable(values_PT, family: str) -> tuple[np.ndarray, np.ndarray]:
     deviation_P1 = values_PT.std(1, keepdims=True)
     some_P1 = deviation_P1 > 1e-12 * np.abs(values_PT).max(1, keepdims=True)
     slack_P1 = values_PT[:, :1] - lowest_equal(values_PT)
-    return studentised(values_PT), np.where(
+    return studentise(values_PT), np.where(
         some_P1, slack_P1 / np.where(some_P1, deviation_P1, 1), 0
     )
 

@@ -14,7 +14,7 @@ ABLATIONS = ("mean", "zero", "resample", "patch")
 
 @dataclass(frozen=True)
 class InterventionOptions:
-    """Which node sets are tested, in which ways, beside how many controls."""
+    """Which node sets are tested, by which edits, beside how many controls."""
 
     # "chosen": at the place that each half of the statements chose; or names of places.
     places: tuple[str, ...] = ()  # none: no interventions

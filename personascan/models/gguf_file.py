@@ -56,7 +56,7 @@ def open_gguf(path: pathlib.Path) -> tuple[dict, Tensors]:
                 f"{path} is one of the {count} parts of a split file, and others are missing: "
                 f"{listed}; put all parts into one folder"
             )
-        fields, tensors = joined(parts)
+        fields, tensors = join_shards(parts)
 
     def read(name: str) -> np.ndarray:
         tensor = tensors[name]
@@ -92,7 +92,7 @@ def read_gguf(path: pathlib.Path) -> tuple[dict, dict]:
     return fields, tensors
 
 
-def joined(parts: list[pathlib.Path]) -> tuple[dict, dict]:
+def join_shards(parts: list[pathlib.Path]) -> tuple[dict, dict]:
     """(fields, tensors) of all parts; the first has the fields. Raises InputError for a mixture."""
     read = [read_gguf(part) for part in parts]
     fields, found = dict(read[0][0]), {}

@@ -7,7 +7,7 @@ import numpy as np
 from markupsafe import Markup
 
 from personascan.report.charts.theme import INKS, config
-from personascan.report.html import code_and_hash, compiled, environment, source, squeezed
+from personascan.report.html import code_and_hash, compiled, environment, gzip_base64, source
 from personascan.report.pictures import BESIDE, CORNERS, Feed, map_picture, measured
 from personascan.report.sheets import Grouped, Sheets, columns_of
 from personascan.visible import visible
@@ -89,6 +89,6 @@ def compared_html(content: dict) -> str:
     return environment().get_template("compare.html.j2").render(
         names=content["names"], parts=content["parts"], pictures=pictures, maps=maps,
         found=stored.every("found"), style=Markup(source("page.css")),
-        data=squeezed(embedded), code=Markup(code), code_hash=code_hash,
+        data=gzip_base64(embedded), code=Markup(code), code_hash=code_hash,
         licence=source("vega_licence.txt"),
     )  # fmt: skip

@@ -70,7 +70,7 @@ def measured(part: Part, name: str, place) -> list[float]:
     c, distance = part.calibrations.get(name), np.nan
     if c is not None:
         k = c.keys.index(place)
-        distance = apart_from(c.score[k], c.null[k])
+        distance = deviations_above_null(c.score[k], c.null[k])
     alone, apart = part.detections[name][place], part.separation[name][place]
     return [
         *where.columns(part, name, place), told_at(part, name, place), distance,
@@ -94,7 +94,7 @@ def beyond_at(part: Part, name: str, place) -> float:
     return told_at(part, name, place) - max(one.auroc for one in simpler)
 
 
-def apart_from(score: float, null_T) -> float:
+def deviations_above_null(score: float, null_T) -> float:
     """How many deviations of the permuted labels' values it lies above their mean."""
     deviation = null_T.std()
     return (score - null_T.mean()) / deviation if deviation else np.nan

@@ -31,18 +31,18 @@ def page_html(content: dict) -> str:
         "pictures": {name: picture.packed() for name, picture in pictures.items()},
         "themes": {kind: {"ink": ink, "config": config(kind)} for kind, ink in INKS.items()},
         "corners": CORNERS,
-        "captions": [spoken(part["captions"]) for part in content["parts"]],
+        "captions": [captions_as_text(part["captions"]) for part in content["parts"]],
     }
     code, code_hash = code_and_hash(SCRIPTS)
     return environment().get_template("page.html.j2").render(
         **{name: content[name] for name in ("title", "parts", "across", "seed", "rows")},
         pictures=pictures, shown=shown_pictures(sheets), style=Markup(source("page.css")),
-        data=squeezed(embedded), code=Markup(code), code_hash=code_hash,
+        data=gzip_base64(embedded), code=Markup(code), code_hash=code_hash,
         licence=source("vega_licence.txt"),
     )  # fmt: skip
 
 
-def spoken(captions: dict[str, str]) -> dict[str, str]:
+def captions_as_text(captions: dict[str, str]) -> dict[str, str]:
     """Captions as text alone: their Markdown set, then stripped."""
     return {name: Markup(INLINE.renderInline(text)).striptags() for name, text in captions.items()}
 
@@ -98,7 +98,7 @@ def vega_of(spec: str) -> str:
     return json.dumps(vl_convert.vegalite_to_vega(spec, vl_version=VEGA_LITE))
 
 
-def squeezed(embedded: dict) -> str:
+def gzip_base64(embedded: dict) -> str:
     """JSON, compressed, in base 64. The same content gives the same text."""
     text = json.dumps(embedded, ensure_ascii=True, separators=(",", ":"))
     return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()

@@ -58,7 +58,7 @@ def what_text(part: Part) -> str:
         f"nodes do is held against {options.controls} of each kind of control: random sets of "
         "their size, each node in the direction of its own mean difference, so that they know the "
         f"labels as well{also}. p is the share of controls with an effect at least as large, "
-        "either way; the family is all node sets. Divergence and perplexity are the edit's effect "
+        "either edit; the family is all node sets. Divergence and perplexity are the edit's effect "
         "on neutral text. `interventions.csv` has every action, outcome and control."
     )
 

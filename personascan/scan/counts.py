@@ -153,7 +153,7 @@ def count_sorted(background: SortedBackground, values_DE) -> tuple[jax.Array, ja
     is_tie = look(below_DE) == values_DE
 
     def past_ties():
-        ends = filled_up(background.ends_DB.astype(jnp.int32), 0)
+        ends = pad_to_power_of_two(background.ends_DB.astype(jnp.int32), 0)
         return jnp.where(is_tie, look(below_DE, ends), below_DE)
 
     upto_DE = jax.lax.cond(is_tie.any(), past_ties, lambda: below_DE)
@@ -167,7 +167,7 @@ def bisect(sorted_DJ, values_DE):
     """
     nodes, size = sorted_DJ.shape
     reach = 1 << size.bit_length()
-    filled = filled_up(sorted_DJ, LARGEST)
+    filled = pad_to_power_of_two(sorted_DJ, LARGEST)
     first_D1 = (jnp.arange(nodes, dtype=jnp.int32) * reach)[:, None]
 
     def look(place_DE, table=filled):
@@ -185,7 +185,7 @@ def bisect(sorted_DJ, values_DE):
     return below_DE, look
 
 
-def filled_up(table_DJ, value):
+def pad_to_power_of_two(table_DJ, value):
     """One flat table, filled up to a power of two, so that no step of a bisection looks outside."""
     size = table_DJ.shape[1]
     spare = ((0, 0), (0, (1 << size.bit_length()) - size))

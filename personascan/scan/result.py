@@ -1,5 +1,6 @@
-"""What the scans return: frozen records of NumPy arrays. Letters as in design: L R S N D.
+"""What the scans return: frozen records of NumPy arrays.
 
+Letters: L layers, R runs, S starts, N rows, D nodes;
 C counts the columns that were scanned: D nodes, or with signed tails D upper and D lower halves.
 """
 

@@ -78,7 +78,7 @@ def sample_masks(labels_RN, keys_R, samples: SampleOptions, clusters_N=None):
     background_RN = h0_RN & (rank_RN < samples.background)
     clean_RN = h0_RN & ~background_RN & (rank_RN < samples.background + samples.clean)
     if not samples.redraw:
-        background_RN = shared(background_RN, samples)
+        background_RN = share_first(background_RN, samples)
         rest_RN = np.where(h0_RN & ~background_RN, rank_RN, labels_RN.shape[1])
         clean_RN = rest_RN.argsort(1).argsort(1) < samples.clean
     chosen_RN = labels_RN & (rank_RN - h0_RN.sum(1, keepdims=True) < samples.positive)
@@ -109,15 +109,15 @@ def cluster_masks(
     np.put_along_axis(expected_RC, order_RC, np.arange(sizes_C.size) <= last_R1, 1)
     expected_RN = expected_RC[:, own_N]
     if not samples.redraw:
-        expected_RN = shared(expected_RN, samples)
+        expected_RN = share_first(expected_RN, samples)
     background_RN = lowest(draw_RN, expected_RN, samples.background)
     if not samples.redraw:
-        background_RN = shared(background_RN, samples)
+        background_RN = share_first(background_RN, samples)
     clean_RN = lowest(draw_RN, ~labels_RN & ~expected_RN, samples.clean)
     return background_RN, clean_RN | lowest(draw_RN, labels_RN, samples.positive)
 
 
-def shared(masks_RN, samples: SampleOptions) -> np.ndarray:
+def share_first(masks_RN, samples: SampleOptions) -> np.ndarray:
     """That of the first of every `samples.runs` runs, for all of them."""
     return np.repeat(masks_RN[:: samples.runs], samples.runs, axis=0)
 

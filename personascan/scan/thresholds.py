@@ -20,29 +20,29 @@ class Steps(NamedTuple):
 
     first: int  # the level below all background values
     sign: int  # -1 where it falls with the value, 1 where it rises
-    place_J: np.ndarray  # places of the sorted background; where a level is skipped, repeated
-    beyond: bool  # a step is taken above its background value; else at it already
+    index_J: np.ndarray  # into the sorted background; repeated where a rank is skipped
+    strict: bool  # x > b counts as past a step at b; else x >= b does
 
 
 def tail_steps(below_B, above_B) -> tuple[Steps, Steps]:
     """The steps of the right tail and of the left, from their tables of `level_tables`."""
     # Values above x are the background less those up to x.
-    return steps_of(below_B, beyond=True), steps_of(above_B[::-1], beyond=False)
+    return steps_of(below_B, strict=True), steps_of(above_B[::-1], strict=False)
 
 
-def steps_of(levels_B, beyond: bool) -> Steps:
+def steps_of(levels_B, strict: bool) -> Steps:
     """The steps of a table by the number of background values below x, or up to x."""
     change_B = np.diff(levels_B.astype(np.int64))
-    place_J = np.repeat(np.arange(len(change_B)), abs(change_B))
-    return Steps(int(levels_B[0]), -1 if change_B.sum() < 0 else 1, place_J, beyond)
+    index_J = np.repeat(np.arange(len(change_B)), abs(change_B))
+    return Steps(int(levels_B[0]), -1 if change_B.sum() < 0 else 1, index_J, strict)
 
 
 def step_levels(sorted_DB, values_DE, steps: Steps, kind) -> np.ndarray:
     """The level of every value in one tail: [D, E]. Both come as whole numbers, node by node."""
-    if not len(steps.place_J):
+    if not len(steps.index_J):
         return np.full(values_DE.shape, steps.first, kind)
-    steps_DJ = sorted_DB[:, steps.place_J]
-    if not steps.beyond:
+    steps_DJ = sorted_DB[:, steps.index_J]
+    if not steps.strict:
         steps_DJ -= 1  # below x, where the background value is x or less
     return np.asarray(count_steps(steps_DJ, values_DE, np.int32(steps.first), steps.sign, kind))
 

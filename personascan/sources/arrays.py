@@ -97,7 +97,7 @@ def write_rows(
     for name, array in places.items():
         if str(name) in arrays:  # as 0 and "0"
             raise InputError(f"places names {str(name)!r} twice; give each layer its own name")
-        arrays[str(name)] = flattened(name, array, count)
+        arrays[str(name)] = flatten_layer(name, array, count)
     place = own_place(out)
     record = {"network": network, "rows": rows, "places": list(arrays)}
     record |= {"positive": positive_N.tolist(), **columns}
@@ -148,7 +148,7 @@ def missing(entry) -> bool:
         return True
 
 
-def flattened(name, array, count: int) -> np.ndarray:
+def flatten_layer(name, array, count: int) -> np.ndarray:
     """A layer's activations as float32 [N, D]."""
     array = real_array(repr(name), array)
     if array.ndim < 2 or len(array) != count or not array.size:

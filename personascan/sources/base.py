@@ -87,17 +87,17 @@ class Source(Protocol):
         """
 
 
-def chosen(groups: Mapping[str, list], members) -> list:
+def examples_of(groups: Mapping[str, list], members) -> list:
     """The examples of a pool's rows, in its order."""
     return [groups[group][row] for group, rows in members for row in rows]
 
 
 def texts_of(groups: Mapping[str, list], members) -> tuple[str, ...] | None:
     """The texts of a pool's rows; None where rows are no texts."""
-    found = tuple(e.text for e in chosen(groups, members))
+    found = tuple(e.text for e in examples_of(groups, members))
     return None if None in found else found
 
 
 def conditions_of(groups: Mapping[str, list], members) -> np.ndarray:
     """The condition of each of a pool's rows; "" where it has none."""
-    return np.array([e.condition for e in chosen(groups, members)])
+    return np.array([e.condition for e in examples_of(groups, members)])

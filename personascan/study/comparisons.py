@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from personascan.errors import InputError
-from personascan.study.pairs import drawn_pairs, pairs_of
+from personascan.study.pairs import draw_pairs, pairs_of
 
 Side = tuple[tuple[str, str], ...]  # (persona, "positive" or "negative")
 APART_LEAST = 10  # entities of a persona: as many as there are folds
@@ -132,9 +132,9 @@ def draw_pool(groups: dict, comparison: Comparison, limit: int, seed: int) -> Po
       groups: {persona: examples with `id` and `positive`}.
       limit: examples of a side.
     """
-    paired = drawn_pairs(groups, comparison, limit, seed)
+    paired = draw_pairs(groups, comparison, limit, seed)
     ids, positive, strata, members = [], [], [], {}
-    elsewhere, shared, beyond = kept_elsewhere(groups, comparison, seed), [], []
+    elsewhere, shared, beyond = excluded_sides(groups, comparison, seed), [], []
     for side, is_h1 in ((comparison.h1, True), (comparison.h0, False)):
         known = {one: of_direction(groups, *one) for one in side}
         rows_of = {
@@ -199,8 +199,11 @@ def entity_of(example) -> tuple[str, bool]:
     return (entity, True) if entity else (example.id, False)
 
 
-def kept_elsewhere(groups: dict, comparison: Comparison, seed: int) -> dict[tuple, bool]:
-    """{entity: the side it has no rows on} of entities that both sides know: dealt out by hash."""
+def excluded_sides(groups: dict, comparison: Comparison, seed: int) -> dict[tuple, bool]:
+    """Returns, for each entity with rows on both sides, the side whose rows are dropped.
+
+    {entity: 0 or 1}, dealt out by hash.
+    """
     known = [
         {entity_of(groups[one[0]][i]) for one in side for i in of_direction(groups, *one)}
         for side in (comparison.h1, comparison.h0)
@@ -219,7 +222,9 @@ def entities_of(groups: dict, pool: Pool) -> list[tuple]:
     return [entity_of(groups[persona][i]) for persona, rows in pool.members for i in rows]
 
 
-def dealt_out(groups: dict, judged: Pool, others: list[Pool], seed: int) -> tuple[Pool, list[Pool]]:
+def deal_entities(
+    groups: dict, judged: Pool, others: list[Pool], seed: int
+) -> tuple[Pool, list[Pool]]:
     """A pool to judge and pools to train on, without an entity in common.
 
     What both know is dealt out by hash, every other entity to each side.

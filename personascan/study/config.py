@@ -135,7 +135,7 @@ class StudyConfig:
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> "StudyConfig":
         """From nested dicts. Raises InputError for a field that is unknown, missing or mistyped."""
-        config = validated(cls, raw)
+        config = validate_fields(cls, raw)
         check_source(config)
         if (
             not config.levels
@@ -336,7 +336,7 @@ def check_tails(config: StudyConfig) -> None:
         raise InputError(f"config.detection.limit = {config.detection.limit}; use 0 or more")
 
 
-def validated(cls, raw: dict[str, Any]):
+def validate_fields(cls, raw: dict[str, Any]):
     """A frozen dataclass of strictly these fields and types. Raises InputError by dotted name."""
     try:
         # As JSON, which tells true from 1 and has lists alone: strict in all that matters.

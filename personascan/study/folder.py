@@ -23,7 +23,7 @@ from personascan.hashes import (
     seal,
     sealed_files,
 )
-from personascan.placing import MOVING, merged, move, moving, unfinished
+from personascan.placing import MOVING, merge, move, moving, unfinished
 from personascan.reading import read_json
 from personascan.study.config import StudyConfig
 from personascan.study.results import Study
@@ -209,7 +209,7 @@ def put_in_place(partial: pathlib.Path, out: pathlib.Path, earlier: dict[str, li
         return
     sweep(out)
     new = folder_sha256(partial) | {SEAL: file_sha256(partial / SEAL)}
-    known = merged(earlier, {name: [sha256] for name, sha256 in new.items()})
+    known = merge(earlier, {name: [sha256] for name, sha256 in new.items()})
     with moving(partial, out, known) as staged:
         (out / SEAL).unlink(missing_ok=True)
         for name in sorted(new, key=lambda name: (name == SEAL, name != RECORD, name)):

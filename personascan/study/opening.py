@@ -10,7 +10,7 @@ import numpy as np
 from personascan.analysis.detection import Labels, check_splits
 from personascan.analysis.localisation import LocalisationOptions
 from personascan.analysis.separation import check_folds, sample_sizes
-from personascan.calibration.exchange import check_exchange, exchanged
+from personascan.calibration.exchange import check_exchange, exchange_labels
 from personascan.errors import InputError
 from personascan.hashes import RUN_AGAIN, file_sha256
 from personascan.interventions.exchange import read_direction
@@ -31,7 +31,7 @@ from personascan.study.intervened import direction_sha256
 from personascan.study.parts import ALL, PARTS, part_clusters, part_options, part_rows
 from personascan.study.stages import where
 from personascan.study.store import Store
-from personascan.versions import installed
+from personascan.versions import installed_versions
 from personascan.visible import visible
 
 ID_SEPARATOR = ";"
@@ -68,7 +68,9 @@ class Opened:
                 conditions_of(source.groups, wide.members), named, config, store,
                 config.intervention.tests(number),
             )
-            for number, (comparison, pool, wide) in enumerate(drawn(config, source.groups, level))
+            for number, (comparison, pool, wide) in enumerate(
+                draw_comparisons(config, source.groups, level)
+            )
         ]  # fmt: skip
 
     def counted(self, source: Source) -> Counted:
@@ -110,7 +112,9 @@ def open_sources(config: StudyConfig) -> list[Source]:
     return sources
 
 
-def drawn(config: StudyConfig, groups, level: int) -> list[tuple[Comparison, Pool, Pool]]:
+def draw_comparisons(
+    config: StudyConfig, groups, level: int
+) -> list[tuple[Comparison, Pool, Pool]]:
     """Each comparison of a level, with its rows, and those that are scanned alone."""
     found = []
     for c in comparisons(level, groups):
@@ -126,7 +130,9 @@ def count(
     embedded: int,
 ) -> Counted:  # fmt: skip
     """What a source's units are counted from."""
-    levels = [[pool for _, pool, _ in drawn(config, groups, level)] for level in config.levels]
+    levels = [
+        [pool for _, pool, _ in draw_comparisons(config, groups, level)] for level in config.levels
+    ]
     largest = max((pool for level in levels for pool in level), key=lambda pool: len(pool.ids))
     topics = draw_topics(groups, config.apart, config.seed) if config.apart else []
     return Counted(
@@ -243,7 +249,7 @@ def refuse_impossible(config: StudyConfig, groups) -> None:
         if note := scan.unattainable(samples.background):
             raise InputError(note)
     for level in config.levels:
-        for number, (_, pool, wide) in enumerate(drawn(config, groups, level)):
+        for number, (_, pool, wide) in enumerate(draw_comparisons(config, groups, level)):
             refuse_small(config, pool, [options, *mixed])
             tested = config.intervention.places and config.intervention.tests(number)
             refuse_parts(config, pool, options, halves=bool(halved or tested))
@@ -289,7 +295,7 @@ def check_part(config, pool: Pool, options: LocalisationOptions, part: str, seed
         if options.permutations and clusters_N is None:
             check_exchange(positive_N, options.samples, options.permutations)
         elif options.permutations:
-            exchanged(positive_N, options.samples, options.permutations, seed, clusters_N)
+            exchange_labels(positive_N, options.samples, options.permutations, seed, clusters_N)
     except InputError as error:
         of = "" if part == ALL else f"of half {part} of the rows, which chooses a place, "
         raise InputError(f"{of}{error}") from error
@@ -336,7 +342,7 @@ def provenance(config: StudyConfig, sources: list[Source], statements: dict[str,
     hashes |= statements
     return {
         "seed": config.seed,
-        "versions": installed().versions,
+        "versions": installed_versions().versions,
         "platform": {
             "backend": jax.default_backend(),
             "devices": jax.device_count(),

@@ -51,7 +51,7 @@ def pool_inputs(pool) -> dict:
     return label_inputs(Labels(pool.positive_N, pool.clusters))
 
 
-def drawn_inputs(pool) -> dict:
+def sample_inputs(pool) -> dict:
     """The same of units that draw samples and labellings, which clusters are dealt out for."""
     how = {} if pool.clusters is None else {"drawn": "rows of exchanged clusters"}
     return pool_inputs(pool) | how

@@ -7,7 +7,7 @@ from one unit of it, done here on random numbers of its shape, with few permutat
 from dataclasses import dataclass
 
 from personascan.calibration.calibrate import calibration_bytes
-from personascan.interventions.design import count_ways
+from personascan.interventions.design import count_edits
 from personascan.memory import human_bytes
 from personascan.models.load import inspect_model
 from personascan.places import named_place
@@ -184,16 +184,16 @@ def plan_interventions(
     tested = max(len(level) for level in counted.levels)
     crossed = 1 + tested * (1 + len(strongest(options)))
     found = []
-    for stage, ways, passes in (
-        (intervention.STAGE, count_ways(options), 1 + options.likelihood),
+    for stage, edits, passes in (
+        (intervention.STAGE, count_edits(options), 1 + options.likelihood),
         (specificity.STAGE, crossed, 1),
     ):  # fmt: skip
         number = stage.count(counted)
         if not number:
             continue
         # The model has all cores to itself, one unit after the other.
-        seconds = number * ways * passes * 2 * options.statements * each * processes
-        disk = number * (RECORD_BYTES + 60 * ways + 8 * ways * (2 * options.statements + 2))
+        seconds = number * edits * passes * 2 * options.statements * each * processes
+        disk = number * (RECORD_BYTES + 60 * edits + 8 * edits * (2 * options.statements + 2))
         memory = extraction.batch_bytes // processes
         found.append(StagePlan(stage.kind, number, seconds, disk, memory))
     return found

@@ -9,7 +9,7 @@ from personascan.errors import InputError
 from personascan.hashes import RUN_AGAIN
 from personascan.models.autoencoder import Autoencoder
 from personascan.models.image import Classifier, logits_function
-from personascan.models.parameter_cache import kept_params
+from personascan.models.parameter_cache import cached_arrays
 from personascan.models.training import accuracy, train_autoencoder, train_classifier
 from personascan.sources.images.attacked import predictions
 from personascan.sources.images.attacks import Attack
@@ -85,7 +85,7 @@ class Workshop:
     @functools.cache  # noqa: B019 - one for each options, which lasts as long as its process
     def params(self, network: Network) -> dict:
         """Its parameters, trained where none are kept."""
-        return kept_params(self.key(network), functools.partial(self.trained, network))
+        return cached_arrays(self.key(network), functools.partial(self.trained, network))
 
     def trained(self, network: Network) -> dict:
         options, images = self.options, self.train
@@ -129,7 +129,9 @@ class Workshop:
     @functools.cache  # noqa: B019
     def attacked(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """The images of an attack that succeeded [N, H, W], and their numbers among candidates."""
-        kept = kept_params(self.attack_key(name), functools.partial(self.attack, name))["attacked"]
+        kept = cached_arrays(self.attack_key(name), functools.partial(self.attack, name))[
+            "attacked"
+        ]
         return kept["pixels_NHW"], kept["rows_N"]
 
     def attack(self, name: str) -> dict:

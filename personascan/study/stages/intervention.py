@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from personascan.interventions.design import FOUND, designed
+from personascan.interventions.design import FOUND, all_edits
 from personascan.interventions.options import CONTROLS, InterventionOptions
 from personascan.sources.language.source import Reader
 from personascan.study.effects import TestedEffects, tested_effects
@@ -40,15 +40,15 @@ def do(
     reader: Reader, found: NodeSet, jury: Jury, options: InterventionOptions, seed: int,
     directions: dict[str, str],
 ):  # fmt: skip
-    ground = found.ground()
-    signed_D = found.signed(ground, options.nodes)
+    statistics = found.statistics()
+    signed_D = found.signed(statistics, options.nodes)
     if not signed_D.any():
         return {"nodes": 0, "ways": []}, {}
     imported = tuple(
         unchanged_direction(path, directions[path], reader) for path in options.directions
     )
-    ways = designed(found.place, signed_D, ground, options, seed, found.of_heads(), imported)
-    values, arrays = outcomes(reader, ways, jury, options.tokens, likelihood=options.likelihood)
+    edits = all_edits(found.place, signed_D, statistics, options, seed, found.of_heads(), imported)
+    values, arrays = outcomes(reader, edits, jury, options.tokens, likelihood=options.likelihood)
     return values | {"nodes": int(np.count_nonzero(signed_D))}, arrays
 
 

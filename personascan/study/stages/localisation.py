@@ -9,10 +9,10 @@ from personascan.scan.result import ARRAYS, RunScans
 from personascan.scan.samples import draw_samples
 from personascan.study.parts import (
     ALL,
-    drawn_inputs,
     part_clusters,
     part_options,
     part_seed,
+    sample_inputs,
     scan_inputs,
     sha256_of,
 )
@@ -33,7 +33,7 @@ def work(case, part: str, place, mixture=None) -> Work:
         "part": sha256_of(chosen.tolist()), "seed": seed,
         "permutations": options.permutations, "node_q": options.node_q,
         "threshold": options.threshold,
-    } | drawn_inputs(pool)  # fmt: skip
+    } | sample_inputs(pool)  # fmt: skip
     clusters = part_clusters(pool, chosen)
     arguments = (rows, place, chosen, pool.positive_N, clusters, options, seed)
     return Work(Unit("localisation", inputs), do, arguments)

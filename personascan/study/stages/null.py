@@ -13,7 +13,7 @@ from personascan.calibration.labellings import Labellings, draw_labellings
 from personascan.calibration.null import null_scores
 from personascan.scan.samples import SampleOptions
 from personascan.study.config import single_tails
-from personascan.study.parts import ALL, drawn_inputs, part_clusters, scan_inputs, sha256_of
+from personascan.study.parts import ALL, part_clusters, sample_inputs, scan_inputs, sha256_of
 from personascan.study.rows import StoredRows
 from personascan.study.stage import PLACE, Phase, Stage, Table, place_cells
 from personascan.study.units import Unit, Work
@@ -25,7 +25,7 @@ def work(case, place, tail: str) -> Work:
     inputs = rows.inputs(pool.positive_N) | scan_inputs(options, options.statistic_options()) | {
         "part": sha256_of(chosen.tolist()), "seed": seed,
         "permutations": options.permutations, "runs": options.statistic_runs,
-    } | drawn_inputs(pool)  # fmt: skip
+    } | sample_inputs(pool)  # fmt: skip
     arguments = (rows, chosen, pool.positive_N, part_clusters(pool, chosen), options, seed)
     return Work(Unit("null", inputs), do, arguments)
 

@@ -1,9 +1,15 @@
 """One comparison's statements under the node sets of all comparisons, half by half."""
 
 from personascan.analysis.localisation import HALVES
-from personascan.interventions.design import STEER, ablation, put_there
+from personascan.interventions.design import STEER, ablation, replacement_rows
+from personascan.interventions.edits import (
+    UNEDITED,
+    NamedEdit,
+    add_vector,
+    replace_nodes,
+    site_layer,
+)
 from personascan.interventions.options import InterventionOptions
-from personascan.interventions.ways import UNEDITED, Way, replaced, shifted, site_layer
 from personascan.sources.language.source import Reader
 from personascan.study.effects import Crossed, crossed_effects
 from personascan.study.intervened import (
@@ -31,22 +37,26 @@ def work(case, judge: str, sets: list[NodeSet]) -> Work:
 
 
 def do(reader: Reader, sets: list[NodeSet], jury: Jury, options: InterventionOptions, seed: int):
-    ways, owners = [UNEDITED], [-1]
+    edits, owners = [UNEDITED], [-1]
     for number, found in enumerate(sets):
-        ground = found.ground()
-        signed_D, at = found.signed(ground, options.nodes), site_layer(found.place)
+        statistics = found.statistics()
+        signed_D, at = found.signed(statistics, options.nodes), site_layer(found.place)
         if not signed_D.any():
             continue
-        row_D = put_there(options.ablations[0], ground, options, seed)[0]
-        ways.append(
-            Way(found.name, ablation(options.ablations[0]), changes={at: replaced(signed_D, row_D)})
+        row_D = replacement_rows(options.ablations[0], statistics, options, seed)[0]
+        edits.append(
+            NamedEdit(
+                found.name,
+                ablation(options.ablations[0]),
+                changes={at: replace_nodes(signed_D, row_D)},
+            )
         )
         for strength in strongest(options):
-            change = shifted(strength * ground.push(signed_D))
-            ways.append(Way(found.name, STEER, strength, changes={at: change}))
-        owners += [number] * (len(ways) - len(owners))
+            change = add_vector(strength * statistics.push(signed_D))
+            edits.append(NamedEdit(found.name, STEER, strength, changes={at: change}))
+        owners += [number] * (len(edits) - len(owners))
     looked_at = {"likelihood": False, "side_effects": False}
-    values, arrays = outcomes(reader, ways, jury, options.tokens, **looked_at)
+    values, arrays = outcomes(reader, edits, jury, options.tokens, **looked_at)
     return values | {"nodes": 0, "owners": owners}, arrays
 
 

@@ -60,7 +60,7 @@ def exchange_in(part: Chosen) -> Exchange:
 
 
 @functools.lru_cache(maxsize=8)
-def labelled_once(
+def cached_labellings(
     positive: bytes, entities: bytes, pairs: bytes, permutations: int, seed: int
 ) -> Labelled:
     """The labellings of a comparison: drawn once by a process, for all places."""
@@ -74,7 +74,7 @@ def labelled(part: Chosen, permutations: int, seed: int) -> Labelled:
         b"" if one is None else one.astype(np.int64).tobytes()
         for one in (part.entities_N, part.pairs_N)
     )
-    return labelled_once(part.positive_N.tobytes(), *groups, permutations, seed)
+    return cached_labellings(part.positive_N.tobytes(), *groups, permutations, seed)
 
 
 def work(case, part: str, place) -> Work:
