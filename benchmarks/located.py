@@ -20,7 +20,7 @@ FAMILY = 10  # places that share their labellings
 SAMPLES = SampleOptions(60, 20, 20)
 PATTERNS = ("nothing", "few strong nodes", "many weak nodes", "a hidden direction", "spread",
             "part of the rows")  # fmt: skip
-LEVEL = 0.05
+SIGNIFICANCE = 0.05
 
 
 def measure_located(repeats: int) -> Iterator[dict]:
@@ -99,7 +99,7 @@ def measure_power(problems: int, rows: int, nodes: int, permutations: int) -> It
             for name in STATISTICS:
                 asked = dict(statistic=name, permutations=permutations, seed=problem)
                 p_P = locate(pool, positive_N, **asked).p_family
-                found[name] += (p_P.min() if pattern == "nothing" else p_P[2]) <= LEVEL
+                found[name] += (p_P.min() if pattern == "nothing" else p_P[2]) <= SIGNIFICANCE
         yield {
             "measured": "share found",
             "rows": rows,

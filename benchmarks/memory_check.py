@@ -10,10 +10,10 @@ from personascan.scan.devices import (
     search_inputs,
     search_layout,
 )
-from personascan.scan.levels import level_tables
 from personascan.scan.masks import plan_searches
 from personascan.scan.memory import scan_memory
 from personascan.scan.options import ScanOptions
+from personascan.scan.ranks import rank_tables
 from personascan.scan.samples import run_keys
 
 
@@ -27,7 +27,7 @@ def planned_and_held(
       planes of every scanned row), activations (the layer), and held over planes.
     """
     options = ScanOptions(tail=tail, alphas="grid", starts=starts)
-    tables = level_tables(background_RN.sum(1)[:, None], options)
+    tables = rank_tables(background_RN.sum(1)[:, None], options)
     searches = plan_searches(evaluation_RN, starts)
     evaluated_N = evaluation_RN.any(0)
     evaluated = int(evaluated_N.sum())

@@ -14,7 +14,7 @@ from personascan.analysis.chance import split_labels, split_sizes
 from personascan.analysis.overlaps import Overlap, overlaps
 from personascan.calibration.locate import locate
 
-LEVEL = NODE_Q = 0.05
+SIGNIFICANCE = NODE_Q = 0.05
 WEIGHTS_F = np.array([2, 1, 0.5])  # of the common factors, one of which rules
 # Directions of two comparisons with nothing in common: any; some nodes alone; such as the noise
 # has, which common factors rule; these with the rows of H0 in common. Then one for both, as the
@@ -51,11 +51,11 @@ class Sharing:
 
     def below(self, name: str) -> int:
         """Problems with a p of at most 5%."""
-        return sum(getattr(o, name) <= LEVEL for o in self.found)
+        return sum(getattr(o, name) <= SIGNIFICANCE for o in self.found)
 
     def excess_p(self) -> float:
         """Binomial p of so many problems or more with p <= 5%."""
-        return float(binomtest(self.below("p"), len(self.found), LEVEL, "greater").pvalue)
+        return float(binomtest(self.below("p"), len(self.found), SIGNIFICANCE, "greater").pvalue)
 
 
 def sharing(problems: int, kind: str, size: Problem, seed: int, progress=iter) -> Sharing:

@@ -15,10 +15,10 @@ from benchmarks import numpy_scan
 from benchmarks.memory_check import planned_and_held
 from personascan.calibration.calibrate import calibrate
 from personascan.scan.individual import individual_scan
-from personascan.scan.levels import level_tables
 from personascan.scan.memory import individual_memory
 from personascan.scan.options import ScanOptions
 from personascan.scan.pvalues import empirical_pvalues
+from personascan.scan.ranks import rank_tables
 from personascan.scan.runs import scan_runs
 from personascan.scan.samples import SampleOptions
 
@@ -120,7 +120,7 @@ def measure_large(background: int, rows: int, nodes: int) -> Iterator[dict]:
     background_BD = rng.standard_normal((background, nodes), np.float32)
     many_ND = rng.standard_normal((rows, nodes), np.float32)
     size = f"{rows} x {nodes} against {background}"
-    tables = level_tables(np.array([[background]]), ScanOptions())
+    tables = rank_tables(np.array([[background]]), ScanOptions())
     planned = individual_memory(background_BD, many_ND, tables).added
     before = peak_bytes()
     began = time.perf_counter()

@@ -149,7 +149,7 @@ def test_options_as_a_record_are_the_keywords(score):
     asked = {"score": score, "tail": "right", "alpha_max": 0.3, "alpha_min": 0.05}
     one = personascan.individual_scan(*both, **asked, background_groups=labels)
     other = scan_alone(*both, ScanOptions(**asked), background_groups=labels)
-    for name in ("score", "alpha", "size", "high_level_ND", "low_level_ND"):
+    for name in ("score", "alpha", "size", "high_rank_ND", "low_rank_ND"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
 
 
@@ -162,7 +162,7 @@ def test_several_tails_give_a_row_its_highest_score():
 
 
 def test_a_condition_is_scanned_as_if_alone():
-    """Rows of two classes whose levels differ: each class against its own background."""
+    """Rows of two classes whose means differ: each class against its own background."""
     rows, kind = place(1.5), np.arange(70) % 2
     rows[kind == 1] += 5
     labels = Labels(POSITIVE, conditions_N=kind)

@@ -58,7 +58,7 @@ def test_rows_that_repeat_are_one_row(size):
     rng = np.random.default_rng(5)
     positive = np.arange(90) < 40
     pair = rng.normal(size=(2, 90)) + np.array([[1.2], [0.4]]) * positive
-    bootstrap = dict(resamples=400, level=0.95)
+    bootstrap = dict(resamples=400, confidence=0.95)
     alone = compare_aurocs(*pair, positive, **bootstrap, rng=np.random.default_rng(0))
     copied = compare_aurocs(
         *np.repeat(pair, size, axis=1), np.repeat(positive, size), **bootstrap,

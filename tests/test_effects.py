@@ -38,7 +38,7 @@ def misses(draw, rows, effect, sizes=None, seed=0):
     noise *= np.where(positive & (effect > 0), 2, 1)
     made = bootstrap_effects(
         noise + 3 + effect * positive, apart_weights(positive), positive, resamples=500,
-        level=0.95, rng=rng, clusters_N=clusters,
+        confidence=0.95, rng=rng, clusters_N=clusters,
     )  # fmt: skip
     return np.array([(made.low_W > effect).sum(), (made.high_W < effect).sum()])
 
@@ -87,7 +87,7 @@ def test_rows_that_clusters_join_are_not_counted_one_by_one():
     rng, positive = np.random.default_rng(4), sides(20)
     clusters = np.repeat(np.arange(10), 4)
     change = rng.normal(size=(300, 10))[:, clusters]
-    asked = {"resamples": 300, "level": 0.95}
+    asked = {"resamples": 300, "confidence": 0.95}
     joined, apart_rows = (
         bootstrap_effects(change, apart_weights(positive), positive, rng=rng, clusters_N=c, **asked)
         for c in (clusters, None)
@@ -101,7 +101,7 @@ def test_the_interval_is_the_expanded_percentile():
     rng, positive = np.random.default_rng(5), sides(8)
     change = rng.normal(size=(1, 16))
     made = bootstrap_effects(
-        change, apart_weights(positive), positive, resamples=40000, level=0.9,
+        change, apart_weights(positive), positive, resamples=40000, confidence=0.9,
         rng=np.random.default_rng(0),
     )  # fmt: skip
     h1, h0 = change[0, :8], change[0, 8:]
@@ -115,7 +115,7 @@ def test_effects_are_weighted_means():
     rng = np.random.default_rng(6)
     positive = rng.permutation(np.arange(15) < 6)
     change = rng.normal(size=(4, 15))
-    asked = {"resamples": 20, "level": 0.95, "rng": rng}
+    asked = {"resamples": 20, "confidence": 0.95, "rng": rng}
     h1, h0 = change[:, positive].mean(1), change[:, ~positive].mean(1)
     made = bootstrap_effects(change, apart_weights(positive), positive, **asked)
     np.testing.assert_allclose(made.effect_W, h1 - h0)
@@ -130,7 +130,7 @@ def test_what_never_differs_has_no_width(weights):
     positive, clusters = sides(7), np.repeat(np.arange(6), [1, 2, 4, 3, 3, 1])
     change = np.where(positive, 0.3, -0.1)[None]
     made = bootstrap_effects(
-        change, weights(positive), positive, resamples=50, level=0.95,
+        change, weights(positive), positive, resamples=50, confidence=0.95,
         rng=np.random.default_rng(0), clusters_N=clusters,
     )  # fmt: skip
     np.testing.assert_allclose([made.low_W, made.high_W], [made.effect_W] * 2, rtol=1e-12)
@@ -139,7 +139,7 @@ def test_what_never_differs_has_no_width(weights):
 def test_a_single_cluster_of_a_side_has_no_interval():
     positive = sides(3)
     made = bootstrap_effects(
-        np.arange(6.0)[None], apart_weights(positive), positive, resamples=50, level=0.95,
+        np.arange(6.0)[None], apart_weights(positive), positive, resamples=50, confidence=0.95,
         rng=np.random.default_rng(0), clusters_N=np.array([0, 0, 0, 1, 2, 3]),
     )  # fmt: skip
     assert made.effect_W == pytest.approx([-3])
@@ -167,7 +167,7 @@ def test_equal_shares_are_equal_in_whatever_order_they_are_summed():
     rng, positive = np.random.default_rng(1), sides(20)
     change = np.array([rng.permutation([1.0] * 20 + [-1] * 8 + [0] * 12) for _ in range(200)])
     made = bootstrap_effects(
-        change, even_weights(positive), positive, resamples=2, level=0.95, rng=rng
+        change, even_weights(positive), positive, resamples=2, confidence=0.95, rng=rng
     ).effect_W
     assert len(set(made)) > 1  # what this is about
     assert control_p(made.max(), made) == 1.0

@@ -15,9 +15,9 @@ import personascan
 from benchmarks.starts import measure_starts
 from personascan.memory import human_bytes
 from personascan.scan import devices as search
-from personascan.scan.levels import level_tables
 from personascan.scan.masks import plan_searches
 from personascan.scan.options import FIXED_STARTS, ScanOptions
+from personascan.scan.ranks import rank_tables
 from personascan.scan.samples import run_keys
 from personascan.scan.tails import TAILS
 
@@ -65,7 +65,7 @@ def test_alphas_in_chunks_give_the_same_bits_of_one_background(monkeypatch):
     held = personascan.group_scan(background, evaluation, starts=4)
     monkeypatch.setattr(search, "PLANES_BYTES", 1000)
     options = ScanOptions(starts=4)
-    tables = level_tables(np.array([[24]]), options)
+    tables = rank_tables(np.array([[24]]), options)
     searches = plan_searches(np.ones((1, 12), bool), 4)
     layout = search.search_layout(searches, tables, options, 20, 12, True)
     assert not layout.held
@@ -148,7 +148,7 @@ def problem_of_a_search(tail):
     masks[0, :, :24], masks[1, :, 24:] = True, True
     masks[0, 0, 0] = False
     options = ScanOptions(tail=tail, starts=4)
-    tables = level_tables(masks[0].sum(1)[:, None], options)
+    tables = rank_tables(masks[0].sum(1)[:, None], options)
     searches = plan_searches(masks[1], 4)
     layout = search.search_layout(searches, tables, options, 20, 12, False)
     group_N = np.zeros(len(pool), np.int32)
@@ -214,7 +214,7 @@ def test_the_search_lowers_for_accelerators(platform, searches):
 
 
 @pytest.mark.parametrize("platform", ["cuda", "tpu"])
-def test_levels_lower_for_accelerators(platform):
+def test_ranks_lower_for_accelerators(platform):
     from personascan.scan import counts
 
     background, evaluation = map(counts.order_keys, planted(26))
@@ -224,11 +224,11 @@ def test_levels_lower_for_accelerators(platform):
         (search.finish_shared, None),
     ):
         if inputs is None:
-            levels = np.zeros((20, 12), np.uint8)
+            ranks = np.zeros((20, 12), np.uint8)
             exported = jax.export.export(
                 jax.jit(lambda a, b: search.finish_shared(a, b, n_alphas=9, sides=TAILS["two"])),
                 platforms=[platform],
-            )(levels, levels)
+            )(ranks, ranks)
         else:
             exported = jax.export.export(kernel, platforms=[platform])(*inputs)
         assert exported.platforms == (platform,)

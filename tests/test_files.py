@@ -31,7 +31,7 @@ STATEMENTS = [
     personascan.Statement(f"s{i}", f"I like {i}", "p", "", True, 1.0, "") for i in range(4)
 ]
 
-REFUSED = r"cannot be written|no place for a file|exists"
+REFUSED = r"cannot be written|no path of a file|exists"
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_a_file_is_overwritten_only_if_that_is_said(tmp_path):
     for overwrite in (False, True):
         with whole_file(path, overwrite=overwrite) as file:
             file.write(b"%d" % overwrite)
-    with pytest.raises(personascan.InputError, match="exists already; choose another place"):
+    with pytest.raises(personascan.InputError, match="exists already; choose another path"):
         whole_file(path).__enter__()
     assert path.read_bytes() == b"1"
     kept = personascan.Activations({("s", "last"): np.ones((1, 1, 2))}, ["a"], {}, np.arange(2))
@@ -157,10 +157,10 @@ def full_disk(folder: pathlib.Path, room: int) -> None:
 
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
-    from personascan.sources.store import collecting
+    from personascan.sources.store import arrays_to_fill
 
     try:
-        with collecting(
+        with arrays_to_fill(
             {("s", "last"): (4, 100, 100)}, ["a"] * 100, {}, np.arange(101), folder
         ) as a:
             a["s", "last"][:] = 1.0

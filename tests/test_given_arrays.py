@@ -29,7 +29,7 @@ FAULTS = {
     "places must map": [lambda value: write_rows("out", value, POSITIVE), ([("a", X)], None)],
     "positive": [lambda value: write_rows("out", {"a": X}, value), (None, RAGGED)],
     "groups must be": [lambda value: write_rows("out", {"a": X}, POSITIVE, groups=value), (None,)],
-    "no place for a file": [lambda value: write_rows(value, {"a": X}, POSITIVE), (None, 3)],
+    "no path of a file": [lambda value: write_rows(value, {"a": X}, POSITIVE), (None, 3)],
 }  # fmt: skip
 
 

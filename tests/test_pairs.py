@@ -138,7 +138,7 @@ def test_pairs_are_resampled_together():
     positive_N = np.arange(80) < 40
     score_N = np.tile(5 * rng.normal(size=40), 2) + positive_N + 0.1 * rng.normal(size=80)
     assert sizes(positive_N, pair_N) == (40, 40)
-    asked = dict(resamples=400, level=0.95, clusters_N=pair_N)
+    asked = dict(resamples=400, confidence=0.95, clusters_N=pair_N)
     drawn = bootstrap_aurocs([score_N], positive_N, 400, np.random.default_rng(0), pair_N)
     free = bootstrap_aurocs([score_N], positive_N, 400, np.random.default_rng(0))
     assert drawn.std() < 0.6 * free.std()  # a question's rows go up and down with one another

@@ -43,7 +43,7 @@ def weighted_effect(change_WN, weights_N) -> np.ndarray:
 
 
 def bootstrap_effects(
-    change_WN, weights_N, positive_N, *, resamples: int, level: float, rng, clusters_N=None
+    change_WN, weights_N, positive_N, *, resamples: int, confidence: float, rng, clusters_N=None
 ) -> Effects:
     """Returns the effects of the edits with bootstrap intervals over the rows.
 
@@ -73,7 +73,7 @@ def bootstrap_effects(
         # Clusters differ in size: however many rows are drawn, a side counts as much as it did.
         share_B = times_BU @ weights_U[own] / weights_U[own].sum()
         drawn_BW += times_BU @ summed_WU[:, own].T / share_B[:, None]
-    out = norm.cdf(-np.sqrt(fewest / (fewest - 1)) * t.ppf((1 + level) / 2, fewest - 1))
+    out = norm.cdf(-np.sqrt(fewest / (fewest - 1)) * t.ppf((1 + confidence) / 2, fewest - 1))
     low_W, high_W = np.quantile(drawn_BW, [out, 1 - out], axis=0)
     return Effects(effect_W, low_W, high_W)
 

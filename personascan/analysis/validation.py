@@ -201,7 +201,7 @@ def judge_set(
             judged[SIGNED] = judge(rows, rows.signed_sums(columns_C))
         claim, beyond = (
             compare_aurocs(
-                found_N, other, rows.judge_N, resamples=options.bootstrap, level=options.level,
+                found_N, other, rows.judge_N, resamples=options.bootstrap, confidence=options.level,
                 rng=np.random.default_rng([seed, BOOTSTRAP]), clusters_N=together_N,
             )
             for other in (all_N, random_KN)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 ALWAYS = ("direction", "nodes")  # they share their products
 FAMILIES = ("studentised", "min_p")
-LEVEL = 0.05
+SIGNIFICANCE = 0.05
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class PlaceTests:
     @property
     def found(self) -> tuple[Any, ...]:
         """The keys of places with family-wise p <= 0.05."""
-        return tuple(k for k, p in zip(self.keys, self.p_family, strict=True) if p <= LEVEL)
+        return tuple(k for k, p in zip(self.keys, self.p_family, strict=True) if p <= SIGNIFICANCE)
 
     def detectable(self, power: float = 0.8) -> float:
         """The difference of one node's means, in deviations, that is found so often.
@@ -109,7 +109,7 @@ class PlaceTests:
         """
         nodes, rows = self.by("nodes"), self.exchange.positive_N.size
         z_PT, _ = comparable(nodes.values_PT, "studentised")
-        limit = np.quantile(z_PT[:, 1:].max(0), 1 - LEVEL, method="higher")
+        limit = np.quantile(z_PT[:, 1:].max(0), 1 - SIGNIFICANCE, method="higher")
         values_PT = nodes.values_PT
         r = np.median(values_PT.mean(1) + limit * values_PT.std(1))
         r = np.tanh(np.arctanh(min(r, 1 - 1e-9)) + norm.ppf(power) / np.sqrt(max(rows - 3, 1)))
@@ -127,7 +127,7 @@ class PlaceTests:
             f"{len(self.keys)} places, {self.exchange}, {self.permutations} permutations, "
             f"statistic {self.statistic}: highest at {self.keys[at]} (z {self.z[at]:.1f}, "
             f"family-wise p {self.p_family[at]:.3g}, least possible {self.floor:.2g}); "
-            f"{len(self.found)} places with family-wise p <= {LEVEL:g}"
+            f"{len(self.found)} places with family-wise p <= {SIGNIFICANCE:g}"
         )
 
     def to_frame(self) -> pandas.DataFrame:

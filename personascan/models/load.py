@@ -31,7 +31,7 @@ from personascan.models.decoder import Decoder
 from personascan.models.embedded import fetch_embedded
 from personascan.models.families import family_of, read_config, text_config
 from personascan.models.folder import INDEX, describes, read_folder_config, weights_of
-from personascan.models.gguf_file import ROPE_TENSORS, gguf_config, gguf_parts, open_gguf
+from personascan.models.gguf_file import ROPE_TENSORS, gguf_config, gguf_shards, open_gguf
 from personascan.models.gguf_tokenizer import gguf_tokenizer, stop_ids
 from personascan.models.naming import by_table, table_of
 from personascan.models.parameter_cache import (
@@ -211,8 +211,8 @@ def folder_hashes(folder: pathlib.Path, cache: bool) -> tuple[dict[pathlib.Path,
 
 
 def gguf_hashes(path: pathlib.Path, cache: bool) -> tuple[dict[pathlib.Path, Hashed], str]:
-    """The hashes of a GGUF file, or its parts, and the one of them all."""
-    hashes = hash_files([part for part in gguf_parts(path) if part.is_file()] or [path], cache)
+    """The hashes of a GGUF file, or its shards, and the one of them all."""
+    hashes = hash_files([shard for shard in gguf_shards(path) if shard.is_file()] or [path], cache)
     sha256, *more = by_name(hashes).values()
     return hashes, text_sha256("".join(by_name(hashes).values())) if more else sha256
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from personascan.analysis.findings import LEVEL
+from personascan.analysis.findings import SIGNIFICANCE
 from personascan.report.judged import of_few
 from personascan.report.section import Section, Shown, Table
 from personascan.report.words import capital, rows_word, safe
@@ -53,7 +53,7 @@ def tails_section(part: Part) -> Section | None:
                 [
                     safe(name), tail, c.keys[c.best], f"{c.z[c.best]:.1f}",
                     f"{c.p_family[c.best]:.3f}",
-                    f"{int((c.p_family <= LEVEL).sum())} of {len(c.keys)}",
+                    f"{int((c.p_family <= SIGNIFICANCE).sum())} of {len(c.keys)}",
                 ]
             )  # fmt: skip
     return Section(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from personascan.analysis.findings import LEVEL
+from personascan.analysis.findings import SIGNIFICANCE
 from personascan.interventions.design import FOUND
 from personascan.interventions.options import RANDOM
 from personascan.report.charts.across import PAIRS
@@ -47,10 +47,10 @@ def map_caption(part: Part) -> str:
             f"{min(auroc):.2f} to {max(auroc):.2f} (0.5 is chance), which claims nothing."
         )
     z = np.concatenate([c.z for c in part.calibrations.values()])
-    passing = sum(int((c.p_family <= LEVEL).sum()) for c in part.calibrations.values())
+    passing = sum(int((c.p_family <= SIGNIFICANCE).sum()) for c in part.calibrations.values())
     return (
         "z, how far the statistic of a place lies above permuted labels, in their deviations, is "
-        f"{z.min():.1f} to {z.max():.1f}. A dot marks a family-wise p of {LEVEL:g} or "
+        f"{z.min():.1f} to {z.max():.1f}. A dot marks a family-wise p of {SIGNIFICANCE:g} or "
         f"less ({passing} of {z.size} tiles)."
     )
 
@@ -74,7 +74,8 @@ def profiles_caption(part: Part) -> str:
     )
     if not said:
         return probe
-    return f"Highest are {joined(said)}; rings mark a family-wise p of {LEVEL:g} or less. {probe}"
+    rings = f"rings mark a family-wise p of {SIGNIFICANCE:g} or less"
+    return f"Highest are {joined(said)}; {rings}. {probe}"
 
 
 def ways_caption(part: Part) -> str:

@@ -2,7 +2,7 @@
 
 import itertools
 
-from personascan.analysis.findings import LEVEL, Finding
+from personascan.analysis.findings import SIGNIFICANCE, Finding
 from personascan.report.compared import exchanged_sentence
 from personascan.report.lead import larger_side, wording_cell, wording_tells, would_have
 from personascan.report.section import Section, Table
@@ -75,8 +75,8 @@ def statistic_text(part) -> str:
         "node scan": "the score of the best set of nodes for either side, over alphas that are "
         "each ranked among the labellings (spread in few nodes counts)",
     }
-    beyond = f" With {tests.permutations} labellings no p can reach {LEVEL:g}." if (
-        floor > LEVEL
+    beyond = f" With {tests.permutations} labellings no p can reach {SIGNIFICANCE:g}." if (
+        floor > SIGNIFICANCE
     ) else ""  # fmt: skip
     every = (
         f" Of {listed(few)} there are no more than "

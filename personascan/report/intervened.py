@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from personascan.analysis.findings import LEVEL
+from personascan.analysis.findings import SIGNIFICANCE
 from personascan.interventions.design import (
     FOUND,
     METHODS,
@@ -63,8 +63,8 @@ def what_text(part: Part) -> str:
     )
 
 
-def percent(level: float) -> str:
-    return f"{100 * level:.4g}%"
+def percent(confidence: float) -> str:
+    return f"{100 * confidence:.4g}%"
 
 
 def main_keys(part: Part) -> list[tuple[str, float]]:
@@ -89,7 +89,7 @@ def passing_sets(part: Part, action: str, strength: float) -> tuple[list[str], i
         if e is None:
             continue
         tested += 1
-        if found.p_family.get(e.key, 1.0) <= LEVEL:
+        if found.p_family.get(e.key, 1.0) <= SIGNIFICANCE:
             passing.append(f"{set_name(found)} {e.effect:+.2f}")
     return passing, tested
 

@@ -63,7 +63,7 @@ def ascend_in_batches(problem: Problem, key, valid_M, limit, layout) -> Found:
     number = jax.ShapeDtypeStruct((), jnp.int32)
     shapes = jax.eval_shape(lambda *start: make_start(problem, start, layout), sets, number, number)
     found = jax.tree.map(lambda one: jnp.zeros((layout.starts, *one.shape), one.dtype), shapes)
-    found = found._replace(first_level=jnp.full(layout.starts, -1, jnp.int32))
+    found = found._replace(first_rank=jnp.full(layout.starts, -1, jnp.int32))
     state = jnp.int32(0), found, goes_on(jnp.int32(0), found)
     return jax.lax.while_loop(lambda state: state[2], step, state)[1]
 
@@ -86,26 +86,26 @@ def make_starts(problem: Problem, points, layout) -> Found:
 
 def make_start(problem: Problem, point, layout) -> Found:
     """The ascent from the best of some row sets at an alpha; from the first where that is -1."""
-    rows_JM, sets, level = point
+    rows_JM, sets, rank = point
     if not layout.climb:
-        level = jnp.int32(-1)
+        rank = jnp.int32(-1)
     rows_M = jax.lax.cond(
-        level < 0,
+        rank < 0,
         lambda: rows_JM[0],
-        lambda: best_at_alpha(problem, rows_JM, sets, level, layout.phi),
+        lambda: best_at_alpha(problem, rows_JM, sets, rank, layout.phi),
     )
-    return ascend(problem, rows_M, level, chunk=layout.chunk, phi=layout.phi, climb=layout.climb)
+    return ascend(problem, rows_M, rank, chunk=layout.chunk, phi=layout.phi, climb=layout.climb)
 
 
-def best_at_alpha(problem: Problem, rows_JM, sets, level, phi):
+def best_at_alpha(problem: Problem, rows_JM, sets, rank, phi):
     """Of the first `sets` row sets climbed at one alpha the rows of the best."""
-    nodes_W = jnp.zeros(problem.levels_MD.shape[-1] // 32, jnp.uint32)
+    nodes_W = jnp.zeros(problem.ranks_MD.shape[-1] // 32, jnp.uint32)
 
     def climb_next(place, best):
-        start = Subset(rows_JM[place], nodes_W, level, jnp.float32(-1.0))
-        return higher(climb_at_alpha(problem, start, level, phi, climb=True), best)
+        start = Subset(rows_JM[place], nodes_W, rank, jnp.float32(-1.0))
+        return higher(climb_at_alpha(problem, start, rank, phi, climb=True), best)
 
-    nothing = Subset(rows_JM[0], nodes_W, level, jnp.float32(-1.0))
+    nothing = Subset(rows_JM[0], nodes_W, rank, jnp.float32(-1.0))
     return jax.lax.fori_loop(0, sets, climb_next, nothing).rows_M
 
 
@@ -126,9 +126,9 @@ def scores_of(problem: Problem, found: Found, phi):
     nodes_S = jax.lax.population_count(found.nodes_W).astype(jnp.int32).sum(-1)
     size_S = nodes_S * found.rows_M.sum(-1, dtype=jnp.int32)
     some_S = jnp.maximum(size_S, 1).astype(jnp.float32)
-    score_S = phi(found.n_alpha.astype(jnp.float32), some_S, problem.alphas_A[found.level])
+    score_S = phi(found.n_alpha.astype(jnp.float32), some_S, problem.alphas_A[found.rank])
     score_S = jnp.where(size_S > 0, score_S, 0.0)
-    return jnp.where(found.first_level < 0, -1.0, score_S)
+    return jnp.where(found.first_rank < 0, -1.0, score_S)
 
 
 def best_rows(problem: Problem, found: Found, phi):
@@ -139,7 +139,7 @@ def best_rows(problem: Problem, found: Found, phi):
 def is_confirmed(problem: Problem, found: Found, batch, phi):
     """Whether enough starts, from enough alphas, have reached the best."""
     score_S = scores_of(problem, found, phi)
-    best_S = (score_S >= score_S.max() * (1 - SAME)) & (found.first_level >= 0)
-    hit_A = jnp.zeros(problem.alphas_A.size, bool).at[found.first_level].max(best_S)
+    best_S = (score_S >= score_S.max() * (1 - SAME)) & (found.first_rank >= 0)
+    hit_A = jnp.zeros(problem.alphas_A.size, bool).at[found.first_rank].max(best_S)
     enough = (best_S.sum() >= STARTS_NEEDED) & (hit_A.sum() >= ALPHAS_NEEDED)
     return enough & (batch >= BATCHES_NEEDED)

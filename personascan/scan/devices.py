@@ -16,19 +16,19 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from personascan.scan.ascent import ascend
 from personascan.scan.batches import ascend_in_batches, own_share, start_limits
 from personascan.scan.counts import (
-    Ranks,
+    PoolOrder,
     count_background,
     look_up,
     order_keys,
-    rank_pool,
+    order_pool,
 )
-from personascan.scan.levels import LevelTables
 from personascan.scan.options import ScanOptions
 from personascan.scan.planes import pack_mask, pack_planes, pad_nodes, word_count
 from personascan.scan.problem import Found, Problem
+from personascan.scan.ranks import RankTables
 from personascan.scan.starts import BATCH, starting_points
 from personascan.scan.tails import Tail
-from personascan.scan.thresholds import tail_levels
+from personascan.scan.thresholds import tail_ranks
 
 SEARCHES_AT_ONCE = 100
 # Under one vmap on an accelerator. More would keep it busier, and hold as many times the planes;
@@ -46,20 +46,20 @@ class Searches(NamedTuple):
 
 
 class SharedBackground(NamedTuple):
-    """One background for all searches: the levels of every evaluated row, found once a layer."""
+    """One background for all searches: the ranks of every evaluated row, found once a layer."""
 
-    levels_EX: jax.Array  # columns padded to words
+    ranks_EX: jax.Array  # columns padded to words
     right_EW: jax.Array | None  # two-sided, packed
-    place_N: np.ndarray  # pool row -> place among the evaluated rows
+    index_N: np.ndarray  # pool row -> place among the evaluated rows
 
 
 class OwnBackgrounds(NamedTuple):
     """A background for each search, over one sort of the pool."""
 
-    ranks: Ranks
+    order: PoolOrder
     background_RN: np.ndarray  # bool
     group_N: np.ndarray  # background group of each pool row
-    below_RGB: np.ndarray  # level tables
+    below_RGB: np.ndarray  # rank tables
     above_RGB: np.ndarray
 
 
@@ -88,7 +88,7 @@ class SearchLayout:
 
 
 def search_layout(
-    searches: Searches, tables: LevelTables, options: ScanOptions, n_nodes: int, evaluated: int,
+    searches: Searches, tables: RankTables, options: ScanOptions, n_nodes: int, evaluated: int,
     shared: bool,
 ) -> SearchLayout:  # fmt: skip
     """Choose what is held in memory and how devices share the work."""
@@ -120,40 +120,40 @@ def search_layout(
 
 
 def share_background(
-    layer_ND, background_N, evaluated_N, tables: LevelTables, sides: Tail
+    layer_ND, background_N, evaluated_N, tables: RankTables, sides: Tail
 ) -> SharedBackground:
-    """Levels of every evaluated row against the one background of all searches."""
+    """Ranks of every evaluated row against the one background of all searches."""
     by_count = tables.below_RGB[0, 0], tables.above_RGB[0, 0]
-    tails_DE = tail_levels(layer_ND, background_N, evaluated_N, *by_count)
-    levels_EX, right_EW = finish_shared(*tails_DE, n_alphas=tables.n_alphas, sides=sides)
+    tails_DE = tail_ranks(layer_ND, background_N, evaluated_N, *by_count)
+    ranks_EX, right_EW = finish_shared(*tails_DE, n_alphas=tables.n_alphas, sides=sides)
     # Rows outside the evaluated ones are never asked for; the last place is the padding row.
-    place_N = np.where(evaluated_N, np.cumsum(evaluated_N) - 1, evaluated_N.sum()).astype(np.int32)
-    return SharedBackground(levels_EX, right_EW, place_N)
+    index_N = np.where(evaluated_N, np.cumsum(evaluated_N) - 1, evaluated_N.sum()).astype(np.int32)
+    return SharedBackground(ranks_EX, right_EW, index_N)
 
 
 @partial(jax.jit, static_argnames=("n_alphas", "sides"))
 def finish_shared(right_DE, left_DE, *, n_alphas: int, sides: Tail):
-    """Levels and right tails of the evaluated rows and of one row that is never significant."""
-    return finish_levels(right_DE.T, left_DE.T, n_alphas, sides, spare_rows=1)
+    """Ranks and right tails of the evaluated rows and of one row that is never significant."""
+    return finish_ranks(right_DE.T, left_DE.T, n_alphas, sides, spare_rows=1)
 
 
-def finish_levels(right_MD, left_MD, n_alphas: int, sides: Tail, spare_rows: int = 0):
-    """Padded levels and, two-sided, the packed mask of elements more extreme in the right tail."""
+def finish_ranks(right_MD, left_MD, n_alphas: int, sides: Tail, spare_rows: int = 0):
+    """Padded ranks and, two-sided, the packed mask of elements more extreme in the right tail."""
     spare = ((0, spare_rows), (0, 0))
-    levels_MC = jnp.pad(sides.join(right_MD, left_MD), spare, constant_values=n_alphas)
+    ranks_MC = jnp.pad(sides.join(right_MD, left_MD), spare, constant_values=n_alphas)
     right_MW = None
     if sides.mixed:
         right_MW = pack_mask(pad_nodes(jnp.pad(right_MD <= left_MD, spare), False))
-    return pad_nodes(levels_MC, n_alphas), right_MW
+    return pad_nodes(ranks_MC, n_alphas), right_MW
 
 
-def own_levels(source: OwnBackgrounds, searched: tuple, rows_M, valid_M, layout: SearchLayout):
-    """Levels and right tails of the rows of one search, from its own background."""
+def own_ranks(source: OwnBackgrounds, searched: tuple, rows_M, valid_M, layout: SearchLayout):
+    """Ranks and right tails of the rows of one search, from its own background."""
     background_N, below_GB, above_GB = searched
 
     def of_group(group):
         members_N = background_N & (source.group_N == group)
-        below_MD, above_MD = count_background(source.ranks, members_N, rows_M)
+        below_MD, above_MD = count_background(source.order, members_N, rows_M)
         return look_up(below_MD, above_MD, below_GB[group], above_GB[group])
 
     right_MD, left_MD = of_group(0)
@@ -165,11 +165,11 @@ def own_levels(source: OwnBackgrounds, searched: tuple, rows_M, valid_M, layout:
         )
     never = jnp.asarray(layout.n_alphas, right_MD.dtype)
     right_MD, left_MD = (jnp.where(valid_M[:, None], x, never) for x in (right_MD, left_MD))
-    return finish_levels(right_MD, left_MD, layout.n_alphas, layout.sides)
+    return finish_ranks(right_MD, left_MD, layout.n_alphas, layout.sides)
 
 
 def run_search(
-    source, searches: Searches, tables: LevelTables, keys_R, layout: SearchLayout
+    source, searches: Searches, tables: RankTables, keys_R, layout: SearchLayout
 ) -> Found:
     """Every start of every search: Found with leading axes [R, S].
 
@@ -179,22 +179,22 @@ def run_search(
     if runs <= SEARCHES_AT_ONCE:
         found = search(*search_inputs(source, searches, tables, keys_R, layout), layout=layout)
         return jax.tree.map(lambda field: np.asarray(field[:runs]), found)
-    source, parts = put_ranks(source, layout), []
+    source, parts = put_order(source, layout), []
     for first in range(0, runs, SEARCHES_AT_ONCE):
         part = np.minimum(np.arange(first, first + SEARCHES_AT_ONCE), runs - 1)
         parts.append(run_search(*some_searches(part, source, searches, tables, keys_R), layout))
     return jax.tree.map(lambda *fields: np.concatenate(fields)[:runs], *parts)
 
 
-def put_ranks(source, layout: SearchLayout):
+def put_order(source, layout: SearchLayout):
     """The sort of the pool on every device, where it would else be copied there for each part."""
     if not isinstance(source, OwnBackgrounds):
         return source
     alike = NamedSharding(Mesh(np.array(layout.devices), "devices"), PartitionSpec())
-    return source._replace(ranks=jax.device_put(source.ranks, alike))
+    return source._replace(order=jax.device_put(source.order, alike))
 
 
-def some_searches(chosen, source, searches: Searches, tables: LevelTables, keys_R):
+def some_searches(chosen, source, searches: Searches, tables: RankTables, keys_R):
     """The inputs of some searches."""
     if isinstance(source, OwnBackgrounds):
         own = ("background_RN", "below_RGB", "above_RGB")
@@ -205,7 +205,7 @@ def some_searches(chosen, source, searches: Searches, tables: LevelTables, keys_
     return source, searches, tables, keys_R[chosen]
 
 
-def search_inputs(source, searches: Searches, tables: LevelTables, keys_R, layout: SearchLayout):
+def search_inputs(source, searches: Searches, tables: RankTables, keys_R, layout: SearchLayout):
     """The arrays of `search`: what all searches share, and what each has for itself."""
     runs, devices = len(searches.rows_RM), len(layout.devices)
     spare = 0 if layout.over_starts else -runs % devices
@@ -245,26 +245,24 @@ def search(source, per_search, *, layout: SearchLayout) -> Found:
 
 def search_part(source, per_search, *, layout: SearchLayout) -> Found:
     """The searches, or the starts, of one device."""
-    whole_AEW = pack_planes(source.levels_EX, 0, layout.n_alphas) if layout.whole else None
+    whole_AEW = pack_planes(source.ranks_EX, 0, layout.n_alphas) if layout.whole else None
 
     def one(problem):
         searches, alphas_A, key, limit, *own = problem
         rows_M, valid_M = searches.rows_RM, searches.valid_RM
         if isinstance(source, SharedBackground):
-            spare = source.levels_EX.shape[0] - 1
-            place_M = jnp.where(valid_M, source.place_N[rows_M], spare)
-            levels_MX = source.levels_EX[place_M]
-            right_MW = None if source.right_EW is None else source.right_EW[place_M]
+            spare = source.ranks_EX.shape[0] - 1
+            index_M = jnp.where(valid_M, source.index_N[rows_M], spare)
+            ranks_MX = source.ranks_EX[index_M]
+            right_MW = None if source.right_EW is None else source.right_EW[index_M]
         else:
-            levels_MX, right_MW = own_levels(source, own[0], rows_M, valid_M, layout)
+            ranks_MX, right_MW = own_ranks(source, own[0], rows_M, valid_M, layout)
         planes_AMW = None
         if layout.held:
             planes_AMW = (
-                whole_AEW[:, place_M]
-                if layout.whole
-                else pack_planes(levels_MX, 0, layout.n_alphas)
+                whole_AEW[:, index_M] if layout.whole else pack_planes(ranks_MX, 0, layout.n_alphas)
             )
-        problem = Problem(levels_MX, right_MW, alphas_A, planes_AMW)
+        problem = Problem(ranks_MX, right_MW, alphas_A, planes_AMW)
         if layout.batch:
             return ascend_in_batches(problem, key, valid_M, limit, layout)
         if searches.starts_RSM is None:
@@ -287,15 +285,15 @@ def search_part(source, per_search, *, layout: SearchLayout) -> Found:
     return jax.lax.map(one, per_search, batch_size=together if together > 1 else None)
 
 
-def open_source(layer_ND, background_RN, evaluated_N, tables: LevelTables, group_N, sides: Tail):
-    """The layer's source of levels: one background if all searches share it, else ranks."""
+def open_source(layer_ND, background_RN, evaluated_N, tables: RankTables, group_N, sides: Tail):
+    """Returns the source of a layer's ranks: one background that all share, or the pool's order."""
     if is_shared(background_RN, tables):
         return share_background(layer_ND, background_RN[0], evaluated_N, tables, sides)
     return OwnBackgrounds(
-        rank_pool(order_keys(layer_ND)), background_RN, group_N, tables.below_RGB, tables.above_RGB
+        order_pool(order_keys(layer_ND)), background_RN, group_N, tables.below_RGB, tables.above_RGB
     )
 
 
-def is_shared(background_RN, tables: LevelTables) -> bool:
+def is_shared(background_RN, tables: RankTables) -> bool:
     """All searches have one background, without groups."""
     return tables.below_RGB.shape[1] == 1 and (background_RN == background_RN[0]).all()

@@ -14,7 +14,7 @@ from personascan.scan.options import ScanOptions
 from personascan.scan.pvalues import check_pair, empirical_pvalues
 from personascan.scan.result import NodeScan
 
-LEVELS = 24  # alphas of a labelled statistic, in geometric steps
+LABELLED_ALPHAS = 24  # alphas of a labelled statistic, in geometric steps
 
 
 def node_scan(
@@ -94,7 +94,7 @@ def labelled_scores(place_ND, labels_TN, score: str = "bj", tail: str = "signed"
     options = ScanOptions(score=score, tail=tail)
     rows = len(place_ND)
     p_NC = pooled_p(place_ND, tail)
-    alphas_A = np.unique(np.geomspace(options.smallest(rows), 0.5, LEVELS))
+    alphas_A = np.unique(np.geomspace(options.smallest(rows), 0.5, LABELLED_ALPHAS))
     labels_NT = labels_TN.T.astype(np.float32)
     h1_T = labels_TN.sum(1)
     found_AT = np.zeros((len(alphas_A), len(labels_TN)))

@@ -11,7 +11,6 @@ import numpy.typing as npt
 from personascan.errors import InputError
 from personascan.scan.devices import SearchLayout, is_shared, open_source, run_search, search_layout
 from personascan.scan.fractional import scan_fractional
-from personascan.scan.levels import level_tables
 from personascan.scan.masks import (
     background_sizes,
     check_masks,
@@ -22,6 +21,7 @@ from personascan.scan.masks import (
 from personascan.scan.memory import ScanMemory, refuse_too_large, scan_memory
 from personascan.scan.options import DEFAULT_STARTS, ScanOptions, as_row_sets
 from personascan.scan.pvalues import as_matrix, stack_pool
+from personascan.scan.ranks import rank_tables
 from personascan.scan.result import RunScans, ScanResult
 from personascan.scan.samples import check_seed, run_keys
 from personascan.scan.winners import Task, best_fractional, keep_best, stack_layers
@@ -203,7 +203,7 @@ def make_task(
         inside_GN = label_N == np.arange(len(held_to))[:, None]
         background_RN, n_RG = (np.repeat(a, len(inside_GN), axis=0) for a in (background_RN, n_RG))
         evaluation_RN = (evaluation_RN[:, None] & inside_GN).reshape(-1, n_pool)
-    tables = level_tables(n_RG, options)
+    tables = rank_tables(n_RG, options)
     searches = plan_searches(evaluation_RN, options.starts)
     return Task(
         options=options,

@@ -73,15 +73,15 @@ def sample_masks(labels_RN, keys_R, samples: SampleOptions, clusters_N=None):
     """
     if clusters_N is not None:
         return cluster_masks(np.asarray(labels_RN), keys_R, samples, clusters_N)
-    rank_RN = np.asarray(deal(jnp.asarray(labels_RN), keys_R))
+    turn_RN = np.asarray(deal(jnp.asarray(labels_RN), keys_R))
     h0_RN = ~labels_RN
-    background_RN = h0_RN & (rank_RN < samples.background)
-    clean_RN = h0_RN & ~background_RN & (rank_RN < samples.background + samples.clean)
+    background_RN = h0_RN & (turn_RN < samples.background)
+    clean_RN = h0_RN & ~background_RN & (turn_RN < samples.background + samples.clean)
     if not samples.redraw:
         background_RN = share_first(background_RN, samples)
-        rest_RN = np.where(h0_RN & ~background_RN, rank_RN, labels_RN.shape[1])
+        rest_RN = np.where(h0_RN & ~background_RN, turn_RN, labels_RN.shape[1])
         clean_RN = rest_RN.argsort(1).argsort(1) < samples.clean
-    chosen_RN = labels_RN & (rank_RN - h0_RN.sum(1, keepdims=True) < samples.positive)
+    chosen_RN = labels_RN & (turn_RN - h0_RN.sum(1, keepdims=True) < samples.positive)
     return background_RN, clean_RN | chosen_RN
 
 
@@ -137,8 +137,8 @@ def deal(labels_RN, keys_R):
     def one(labels_N, key):
         draw_N = jax.random.uniform(key, labels_N.shape)
         order_N = jnp.argsort(jnp.where(labels_N, draw_N + 1, draw_N))
-        place_N = jnp.arange(labels_N.size)
-        return jnp.zeros(labels_N.size, jnp.int32).at[order_N].set(place_N)
+        index_N = jnp.arange(labels_N.size)
+        return jnp.zeros(labels_N.size, jnp.int32).at[order_N].set(index_N)
 
     return jax.lax.map(lambda run: one(*run), (labels_RN, keys_R), batch_size=256)
 

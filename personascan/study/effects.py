@@ -107,7 +107,7 @@ def effects_of(tested: Tested, options: InterventionOptions, seed: int) -> list[
         change_GN = np.stack([(value_WN[ws] - value_WN[0]).mean(0) for ws in groups.values()])
         made = bootstrap_effects(
             change_GN, weights_N, tested.positive_N, resamples=options.bootstrap,
-            level=options.level, rng=np.random.default_rng(seed), clusters_N=tested.clusters_N,
+            confidence=options.level, rng=np.random.default_rng(seed), clusters_N=tested.clusters_N,
         )  # fmt: skip
         unedited = float(value_WN[0] @ weights_N)
         effects = dict(zip(groups, made.effect_W, strict=True))
@@ -216,7 +216,7 @@ def crossed_effects(tested: Tested, options: InterventionOptions, seed: int) -> 
     change_WN = tested.margin_WN[1:] - tested.margin_WN[0]
     made = bootstrap_effects(
         change_WN, apart_weights(tested.positive_N), tested.positive_N, resamples=options.bootstrap,
-        level=options.level, rng=np.random.default_rng(seed), clusters_N=tested.clusters_N,
+        confidence=options.level, rng=np.random.default_rng(seed), clusters_N=tested.clusters_N,
     )  # fmt: skip
     return [
         Crossed(

@@ -6,7 +6,7 @@ written. Colours are those of Okabe and Ito, which survive colour blindness.
 
 import altair as alt
 
-from personascan.analysis.findings import LEVEL
+from personascan.analysis.findings import SIGNIFICANCE
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#B8A600")
 # Beside the colours, which begin again after the last: no two of 24 series look alike.
@@ -42,7 +42,7 @@ def diverging(scheme: str, middle: float) -> alt.Scale:
 
 def significant(column: str) -> str:
     """Whether a p-value is there and small enough; nothing at all counts as zero otherwise."""
-    return f"isValid(datum.{column}) && datum.{column} <= {LEVEL}"
+    return f"isValid(datum.{column}) && datum.{column} <= {SIGNIFICANCE}"
 
 
 def finished(chart, **colours: str) -> dict:

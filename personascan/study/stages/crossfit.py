@@ -57,8 +57,8 @@ def held_out_of(case, found: dict) -> HeldOut:
         simpler[EMBEDDED] = at(case, case.source.embedding).score_N
     fold_N = folds_of(pool.positive_N, case.config.where.folds, case.seed, pool.together)
     return held_out(
-        found, simpler, pool.positive_N, fold_N, resamples=options.bootstrap, level=options.level,
-        seed=case.seed, clusters_N=pool.together,
+        found, simpler, pool.positive_N, fold_N, resamples=options.bootstrap,
+        confidence=options.level, seed=case.seed, clusters_N=pool.together,
     )  # fmt: skip
 
 
