@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from benchmarks.simulate import noise
-from personascan.analysis.chance import split_labels, split_sizes
+from personascan.analysis.chance import halving_labels, halving_sizes
 from personascan.analysis.overlaps import Overlap, overlaps
 from personascan.calibration.locate import locate
 
@@ -83,8 +83,8 @@ def tested(rng, size: Problem, h1_ND, h0_ND) -> tuple[np.ndarray, np.ndarray]:
     positive_N = np.arange(len(place_ND)) < len(h1_ND)
     seed = int(rng.integers(2**32))
     found = locate(place_ND, positive_N, permutations=size.permutations, seed=seed).nodes()
-    half_N = split_labels(len(h0_ND), seed)
-    return found.q <= NODE_Q, split_sizes(h0_ND, half_N, size.permutations, seed)
+    half_N = halving_labels(len(h0_ND), seed)
+    return found.q <= NODE_Q, halving_sizes(h0_ND, half_N, size.permutations, seed)
 
 
 def direction(rng, kind: str, loadings_FD) -> np.ndarray:

@@ -54,6 +54,8 @@ HOME = {
     "found_direction": "study.steering",
     "generate": "sources.language.generate",
     "group_scan": "scan.runs",
+    "halving_labels": "analysis.chance",
+    "halving_sizes": "analysis.chance",
     "in_half": "analysis.localisation",
     "individual_scan": "scan.individual",
     "join": "processes",
@@ -73,8 +75,6 @@ HOME = {
     "scan_runs": "scan.runs",
     "sets_of_size": "analysis.chance",
     "sets_under_labels": "calibration.nodes",
-    "split_labels": "analysis.chance",
-    "split_sizes": "analysis.chance",
     "steered_texts": "interventions.steering",
     "study_status": "study.api",
     "tokenize": "sources.language.prompts",
@@ -86,9 +86,9 @@ HOME = {
 __all__ = list(HOME)
 
 if TYPE_CHECKING:  # the same for editors and type checkers, which run nothing
+    from personascan.analysis.chance import halving_labels as halving_labels
+    from personascan.analysis.chance import halving_sizes as halving_sizes
     from personascan.analysis.chance import sets_of_size as sets_of_size
-    from personascan.analysis.chance import split_labels as split_labels
-    from personascan.analysis.chance import split_sizes as split_sizes
     from personascan.analysis.detection import Detection as Detection
     from personascan.analysis.detection import DetectionOptions as DetectionOptions
     from personascan.analysis.detection import Labels as Labels

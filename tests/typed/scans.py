@@ -79,7 +79,7 @@ def analyses(rows: Floats, positive: npt.NDArray[np.bool_], texts: list[str]) ->
     judging = personascan.ValidationOptions(random_sets=5)
     print(personascan.validate(rows, positive, find, judge, one, judging, seed=1).beaten)
     print(validation.judged["found nodes"].auroc, validation.p_random, validation.claim.low)
-    chance = personascan.split_sizes(rows, personascan.split_labels(len(rows), 0), 99, 0)
+    chance = personascan.halving_sizes(rows, personascan.halving_labels(len(rows), 0), 99, 0)
     print(personascan.sets_of_size(chance, 5, 0).shape)
     for overlap in personascan.overlaps({"a": one, "b": other}, {"a": chance, "b": chance}):
         assert_type(overlap, personascan.Overlap)
