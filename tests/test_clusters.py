@@ -1,4 +1,4 @@
-"""Rows that belong together: permuted as one, never both expected and scanned, in one half."""
+"""Rows that belong together: permuted as one, never both background and scanned, in one half."""
 
 import itertools
 

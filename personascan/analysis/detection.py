@@ -95,7 +95,7 @@ class Labels:
     """What is known of N rows beside their activations."""
 
     positive_N: np.ndarray  # bool: belongs to H1
-    clusters_N: np.ndarray | None = None  # rows of one are never both expected and scanned
+    clusters_N: np.ndarray | None = None  # rows of one are never both background and scanned
     conditions_N: np.ndarray | None = None  # within which p-values can be taken
 
 

@@ -35,7 +35,7 @@ class ValidationOptions:
     random_sets: int = 20  # node sets of the found one's size
     shuffles: int = 20  # of the labels that the control is trained on
     bootstrap: int = 1000  # resamples of the judging rows
-    level: float = 0.95  # of the claim's interval
+    level: float = 0.95  # confidence of the claim's interval; configurations and units spell it so
     # Instead of the node set: this share of all nodes, those selected most often. 0: the node set.
     share: float = 0.0
 

@@ -32,7 +32,7 @@ class InterventionOptions:
     likelihood: bool = True  # of held-out statements, beside the answers
     directions: tuple[str, ...] = ()  # files of directions made elsewhere
     bootstrap: int = 1000  # resamples of the statements
-    level: float = 0.95  # of the intervals
+    level: float = 0.95  # confidence of the intervals; configurations and units spell it so
 
     def tests(self, number: int) -> bool:
         """Whether the comparison of that number, in its level, is tested."""

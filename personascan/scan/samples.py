@@ -1,4 +1,4 @@
-"""How a pool of rows is dealt into background, clean and positive rows of each run."""
+"""How a pool of rows is dealt into background, negative and positive rows of each run."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -14,10 +14,10 @@ from personascan.reading import real_array
 
 @dataclass(frozen=True)
 class SampleOptions:
-    """Sizes of the samples of a run. Background and clean come from H0, positives from H1."""
+    """Sizes of the samples of a run: background and `clean` rows of H0, positive rows of H1."""
 
     background: int
-    clean: int
+    clean: int  # negative rows that are scanned; configurations and units spell it so
     positive: int
     runs: int = 100
     redraw: bool = True  # a new background each run; one shared by all runs looks stable by itself
@@ -33,7 +33,7 @@ def draw_samples(
 
     Args:
       positive_N: bool, True where a pool row belongs to H1.
-      samples: their sizes; background and clean rows of a run are disjoint.
+      samples: their sizes; background and negative rows of a run are disjoint.
       seed: each run draws from its own key.
       clusters_N: whole numbers; rows of one cluster are never both background and scanned. None:
         every row is its own.
@@ -76,13 +76,13 @@ def sample_masks(labels_RN, keys_R, samples: SampleOptions, clusters_N=None):
     turn_RN = np.asarray(deal(jnp.asarray(labels_RN), keys_R))
     h0_RN = ~labels_RN
     background_RN = h0_RN & (turn_RN < samples.background)
-    clean_RN = h0_RN & ~background_RN & (turn_RN < samples.background + samples.clean)
+    negative_RN = h0_RN & ~background_RN & (turn_RN < samples.background + samples.clean)
     if not samples.redraw:
         background_RN = share_first(background_RN, samples)
         rest_RN = np.where(h0_RN & ~background_RN, turn_RN, labels_RN.shape[1])
-        clean_RN = rest_RN.argsort(1).argsort(1) < samples.clean
+        negative_RN = rest_RN.argsort(1).argsort(1) < samples.clean
     chosen_RN = labels_RN & (turn_RN - h0_RN.sum(1, keepdims=True) < samples.positive)
-    return background_RN, clean_RN | chosen_RN
+    return background_RN, negative_RN | chosen_RN
 
 
 def cluster_masks(
@@ -91,7 +91,7 @@ def cluster_masks(
     """The same where no cluster gives rows to the background and to the scanned rows.
 
     The clusters of H0 are dealt out in a random order: first to the background, with a share of the
-    rows as near as can be to that which it has of its sample and the clean rows. Rows are then
+    rows as near as can be to that which it has of its sample and the negative rows. Rows are then
     drawn one by one, so that a sample is spread over many clusters.
     """
     _, first, own_N, sizes_C = np.unique(
@@ -105,16 +105,16 @@ def cluster_masks(
     share = samples.background / (samples.background + samples.clean)
     enough_RC = (rows_RC >= samples.background) & (all_R1 - rows_RC >= samples.clean)
     last_R1 = np.where(enough_RC, np.abs(rows_RC - share * all_R1), np.inf).argmin(1)[:, None]
-    expected_RC = np.zeros_like(h0_RC)
-    np.put_along_axis(expected_RC, order_RC, np.arange(sizes_C.size) <= last_R1, 1)
-    expected_RN = expected_RC[:, own_N]
+    told_RC = np.zeros_like(h0_RC)
+    np.put_along_axis(told_RC, order_RC, np.arange(sizes_C.size) <= last_R1, 1)
+    told_RN = told_RC[:, own_N]
     if not samples.redraw:
-        expected_RN = share_first(expected_RN, samples)
-    background_RN = lowest(draw_RN, expected_RN, samples.background)
+        told_RN = share_first(told_RN, samples)
+    background_RN = lowest(draw_RN, told_RN, samples.background)
     if not samples.redraw:
         background_RN = share_first(background_RN, samples)
-    clean_RN = lowest(draw_RN, ~labels_RN & ~expected_RN, samples.clean)
-    return background_RN, clean_RN | lowest(draw_RN, labels_RN, samples.positive)
+    negative_RN = lowest(draw_RN, ~labels_RN & ~told_RN, samples.clean)
+    return background_RN, negative_RN | lowest(draw_RN, labels_RN, samples.positive)
 
 
 def share_first(masks_RN, samples: SampleOptions) -> np.ndarray:

@@ -16,7 +16,7 @@ from personascan.files import is_free, partial_of, put_folder, real_path, restor
 from personascan.hashes import SEAL, damaged_files, folder_sha256, seal, sealed_files
 from personascan.places import Place, named_place
 from personascan.reading import real_array
-from personascan.sources.base import Example, Terms
+from personascan.sources.base import Row, Terms
 from personascan.sources.rows_record import RECORD, read_rows_record
 from personascan.sources.store import read_array
 
@@ -49,7 +49,7 @@ def write_rows(
       groups: of each row, or one for all: each group with rows of H1 is a comparison, against its
         own H0 rows or, where it has none, those of the groups that have no H1.
       ids: of the rows; None: their numbers.
-      entities: what a row is about: the rows of one entity are never both expected and scanned.
+      entities: what a row is about: the rows of one entity are never both background and scanned.
         "", None or NaN: the row is an entity of its own.
       conditions: a class of each row, within which p-values can be taken (`detection.conditional`).
       pairs: of each row, the same for rows of both sides that are compared with one another (one
@@ -207,7 +207,7 @@ class ArraySource:
 
     name: str
     folder: pathlib.Path
-    groups: dict[str, list[Example]]
+    groups: dict[str, list[Row]]
     rows_of: dict[str, list[int]]  # {group: its rows in the arrays}
     places: list[Place]
     widths: dict[Place, int]
@@ -262,7 +262,7 @@ def open_rows(folder) -> ArraySource:
     groups, rows_of = {}, {}
     names = ("groups", "ids", "positive", "entities", "conditions", "pairs")
     for row, (group, *example) in enumerate(zip(*map(record.get, names), strict=True)):
-        groups.setdefault(group, []).append(Example(*example))
+        groups.setdefault(group, []).append(Row(*example))
         rows_of.setdefault(group, []).append(row)
     network, rows = record["network"], record["rows"]
     places = [Place(name, i, "", network) for i, name in enumerate(record["places"])]

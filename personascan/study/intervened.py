@@ -17,7 +17,7 @@ from personascan.interventions.exchange import Direction, read_direction
 from personascan.interventions.judging import NEUTRAL, as_asked, judged
 from personascan.interventions.options import InterventionOptions
 from personascan.places import Place
-from personascan.sources.base import examples_of
+from personascan.sources.base import pool_rows
 from personascan.sources.language.source import LanguageSource, Reader
 from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import PromptOptions
@@ -96,7 +96,7 @@ class Jury:
 def jury_of(case, half: str) -> Jury:
     """Statements of a half, so many of each direction as the options say."""
     rows, positive_N = case.chosen(half).rows, case.pool.positive_N
-    examples = examples_of(case.source.groups, case.pool.members)
+    examples = pool_rows(case.source.groups, case.pool.members)
     most, taken = case.config.intervention.statements, []
     for side in (True, False):
         of_side = [r for r in rows if positive_N[r] == side]

@@ -44,9 +44,9 @@ class Workshop:
             )
         return found
 
-    def images(self, part: str) -> Images:
-        """The images of a part. Raises InputError where their files were changed since hashed."""
-        found = load_images(self.options.data, part)
+    def images(self, subset: str) -> Images:
+        """The images of a subset. Raises InputError where their files were changed since hashed."""
+        found = load_images(self.options.data, subset)
         if image_files(self.options.data) != self.files:
             raise InputError(
                 f"the images of {self.options.data} have changed meanwhile; {RUN_AGAIN}"

@@ -11,7 +11,7 @@ from personascan.hashes import text_sha256
 from personascan.models.autoencoder import AUTOENCODER_SITES
 from personascan.models.image import CLASSIFIER_SITES, activations, site_widths
 from personascan.places import Place, named_place
-from personascan.sources.base import Baseline, Example, Terms
+from personascan.sources.base import Baseline, Row, Terms
 from personascan.sources.images.made import Workshop, workshop
 from personascan.sources.images.options import CLASSIFIER, ImageOptions, Network
 
@@ -27,7 +27,7 @@ class ImageSource:
 
     name: str  # the network's
     options: ImageOptions
-    groups: dict[str, list[Example]]
+    groups: dict[str, list[Row]]
     places: list[Place]
     accuracy: float  # of the attacked classifier
 
@@ -160,7 +160,7 @@ def image_sources(options: ImageOptions, networks: tuple[str, ...]) -> list[Imag
         classes = made.classes(pixels_NHW) if len(pixels_NHW) else []
         before = "" if name == CLEAN else f"{name} "
         groups[name] = [
-            Example(f"{before}{number}", name != CLEAN, condition=str(seen))
+            Row(f"{before}{number}", name != CLEAN, condition=str(seen))
             for number, seen in zip(numbers, classes, strict=True)
         ]
     for name in options.attacks:
