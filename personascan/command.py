@@ -169,7 +169,7 @@ def several_processes(given):
 
 @contextlib.contextmanager
 def needs_extra(extra: str):
-    """Around an import: a package that is not there is one line that names the extra."""
+    """Wraps an import: a package that is missing becomes one line that names the extra."""
     try:
         yield
     except ModuleNotFoundError as error:

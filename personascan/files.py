@@ -104,7 +104,7 @@ def partial_of(
 
 
 def unwritable(path, error: Exception, advice: str = ELSEWHERE) -> InputError:
-    """What is said of a path that cannot be written; an InputError is passed on as it is."""
+    """Returns the InputError for a path that cannot be written; an InputError is passed on."""
     if isinstance(error, InputError):
         return error
     reason = getattr(error, "strerror", None) or error
@@ -112,7 +112,7 @@ def unwritable(path, error: Exception, advice: str = ELSEWHERE) -> InputError:
 
 
 def new_partial(path: pathlib.Path, folder: bool) -> pathlib.Path:
-    """Under a name that nothing else has, with the permissions that the user's mask gives."""
+    """Makes the partial file or folder, under a name of its own, with the user's permissions."""
     partial = beside(path)
     if folder:
         partial.mkdir()
@@ -125,7 +125,7 @@ def new_partial(path: pathlib.Path, folder: bool) -> pathlib.Path:
 
 
 def missing_parents(path: pathlib.Path) -> list[pathlib.Path]:
-    """The parents that are not there yet, the innermost first."""
+    """Returns the parents that do not exist yet, the innermost first."""
     with contextlib.suppress(OSError, ValueError):
         return [parent for parent in path.parents if not parent.exists()]
     return []

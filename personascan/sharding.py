@@ -40,7 +40,7 @@ def device_mesh(data: int = 1, model: int = 1) -> Mesh:
 
 
 def evenly(devices: list, total: int) -> list:
-    """As many devices of each process, in the order of processes."""
+    """Returns as many devices of each process, in the order of processes."""
     processes = jax.process_count()
     each = [[d for d in devices if d.process_index == p] for p in range(processes)]
     if total % processes or total // processes > min(map(len, each)):

@@ -74,7 +74,7 @@ def compare_aurocs(
 
 
 def correlation(drawn_SB) -> float:
-    """Of two scores' resampled AUROCs; 0, which is wider, where either never varies."""
+    """Returns the correlation of resampled AUROCs; 0, which is wider, if either never varies."""
     spread_SB = drawn_SB - drawn_SB.mean(1, keepdims=True)
     size = np.sqrt((spread_SB[0] ** 2).sum() * (spread_SB[1] ** 2).sum())
     return float((spread_SB[0] * spread_SB[1]).sum() / size) if size else 0.0

@@ -10,7 +10,7 @@ from personascan.calibration.statistics import Labelled, standardise
 
 @dataclass(frozen=True)
 class Heads:
-    """Of the H heads of a place whose nodes are their outputs, head by head."""
+    """Results of the H heads of a place whose nodes are their outputs, head by head."""
 
     r2: np.ndarray  # [H]: mean square correlation of a head's nodes with the labels
     null_mean: np.ndarray  # [H]: the same under permuted labels

@@ -38,12 +38,12 @@ class LocalisationOptions:
     threshold: float  # without permutations: columns selected in this share of the runs
 
     def statistic_options(self) -> ScanOptions:
-        """Of the statistic of a place: one start; geometric alphas where every one is asked for."""
+        """Returns options for a place's statistic: one start, geometric alphas instead of all."""
         o = self.scan
         return replace(o, starts=1, alphas="log" if o.alphas == "exact" else o.alphas)
 
     def halved(self) -> "LocalisationOptions":
-        """For half of the rows."""
+        """Returns the options for half of the rows."""
         names = ("background", "clean", "positive")
         sizes = {name: getattr(self.samples, name) // 2 for name in names}
         return replace(self, samples=replace(self.samples, **sizes))
@@ -82,7 +82,7 @@ class PlaceScan:
     heads: Heads | None = field(default=None, repr=False)  # where its nodes are outputs of heads
 
     def with_tests(self, tested: Nodes, node_q: float) -> "PlaceScan":
-        """The same with the nodes as tests of labelled rows find them: q, p and the set."""
+        """Returns a copy with the nodes as tests of labelled rows find them: q, p and the set."""
         columns = [
             as_columns(values_D, tested.effect, self.halves)
             for values_D in (1 - tested.q, 1 - tested.p_family, tested.q <= node_q)
@@ -98,7 +98,7 @@ class PlaceScan:
 
     @property
     def plain(self) -> bool:
-        """All rows, in the shares of the options."""
+        """Whether all rows were scanned, in the shares of the options."""
         return self.choice is None and not self.mixture
 
     @property

@@ -81,7 +81,7 @@ class Calibration:
 
     @property
     def null_frequency(self) -> np.ndarray:
-        """The same under permuted labels: [T, C]."""
+        """The selection frequencies under permuted labels: [T, C]."""
         return self.frequency_TC[1:]
 
     def q(self) -> np.ndarray:

@@ -218,7 +218,7 @@ def locate(
 
 
 def statistics_at(places: Mapping, key, labelled: Labelled, statistics) -> dict[str, np.ndarray]:
-    """Those of one place. Raises InputError where its rows are not those of the labels."""
+    """Returns the statistics of one place. Raises InputError if rows and labels differ in number."""
     name, rows = f"place {key} of the pool", labelled.exchange.positive_N.size
     place_ND = places[key]
     shape = np.shape(place_ND)

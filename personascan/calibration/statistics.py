@@ -56,7 +56,7 @@ def standardise(name: str, place_ND, group_N) -> Standardised:
 
 
 def scaled_exactly(rows_ND, group_N, groups: int):
-    """The same in double precision on the host."""
+    """Returns what `scaled` does, computed in double precision on the host."""
     z_ND, length_D, scale_D = standard_form(rows_ND.astype(np.float64), group_N, groups, np)
     return z_ND.astype(np.float32), length_D, scale_D
 

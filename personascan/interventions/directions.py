@@ -39,7 +39,7 @@ class PlaceStatistics:
 
     @functools.cached_property
     def deviation_D(self) -> np.ndarray:
-        """Of the background: the unit of steering; 0 where it does not vary."""
+        """The background's standard deviation, the unit of steering; 0 where it does not vary."""
         return np.where(np.ptp(self.background_BD, axis=0) > 0, self.background_BD.std(0), 0.0)
 
     @functools.cached_property
@@ -104,12 +104,12 @@ def most_frequent(columns_C, frequency_C, most: int) -> np.ndarray:
 
 
 def random_set(size: int, statistics: PlaceStatistics, rng) -> np.ndarray:
-    """So many nodes of all, each alike."""
+    """Returns a set of `size` nodes, drawn uniformly from all."""
     return statistics.signed(rng.choice(statistics.sign_D.size, size, replace=False))
 
 
 def matched_set(signed_D, statistics: PlaceStatistics, rng) -> np.ndarray:
-    """For each node of a set another one of like variance, none of them twice.
+    """Returns, for each node of a set, another one of like variance, none of them twice.
 
     Taken from those nearest in the order of the background's deviations; further away, and in the
     end from the set itself, only where none is left.
@@ -134,7 +134,7 @@ def matched_set(signed_D, statistics: PlaceStatistics, rng) -> np.ndarray:
 
 
 def largest_set(size: int, value_D, statistics: PlaceStatistics) -> np.ndarray:
-    """The nodes of the largest absolute value."""
+    """Returns the set of the nodes with the largest absolute values."""
     return statistics.signed(np.argsort(-np.abs(value_D), kind="stable")[:size])
 
 
@@ -148,7 +148,7 @@ def head_set(size: int, statistics: PlaceStatistics, head_width: int) -> np.ndar
 
 
 def of_norm(direction_D, norm: float) -> np.ndarray:
-    """The direction at that length. Raises InputError for one of no length."""
+    """Returns the direction at that length. Raises InputError if it has no length."""
     length = np.linalg.norm(direction_D)
     if not length or not np.isfinite(length):
         raise InputError("a direction has no length: all of its values are 0, or one is not finite")
@@ -156,5 +156,5 @@ def of_norm(direction_D, norm: float) -> np.ndarray:
 
 
 def random_direction(norm: float, nodes: int, rng) -> np.ndarray:
-    """One of all directions alike, at that length."""
+    """Returns a direction drawn uniformly from all, at that length."""
     return of_norm(rng.normal(size=nodes), norm)

@@ -88,7 +88,7 @@ def next_token_log(decoder, variables, hidden_TD):
 
 
 def of_next(log_TV, tokens_T):
-    """Those of the tokens that are there: [T - 1]."""
+    """Returns the log probabilities of the tokens that are there: [T - 1]."""
     return jnp.take_along_axis(log_TV, tokens_T[1:, None], axis=-1)[:, 0]
 
 

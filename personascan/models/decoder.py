@@ -161,7 +161,7 @@ class Decoder(nn.Module):
         return self.passed(self.embedded(tokens_BT), kept, edits, lengths_B)[0]
 
     def go_on(self, tokens_BT, starts_B, cache: Cache, kept: Kept, edits=None, lengths_B=None):
-        """The same of tokens that follow those in a cache, and the cache with them: (x, Cache).
+        """Reads tokens that follow those in a cache: (x, the cache with them).
 
         A row's tokens stand at the positions from starts_B on ([B], or [1]: the same for all), of
         which the cache has slots for all; lengths_B counts its real tokens, those in the cache
@@ -183,7 +183,7 @@ class Decoder(nn.Module):
         return self.passed(x_BTD, kept, edits, lengths_B, cache, position_BT)
 
     def passed(self, x_BTD, kept, edits, lengths_B, cache=None, position_BT=None):
-        """Through all blocks and the final norm: (x, the cache with it)."""
+        """Runs all blocks and the final norm: (x, the cache with it)."""
         c, tokens = self.config, x_BTD.shape[1]
         for site in (
             edits.sites if edits else ()

@@ -21,7 +21,7 @@ ROUTERS = ("gate", "router")
 
 
 def unstack(tensors: Tensors, table: dict, config: DecoderConfig, where: str) -> Tensors:
-    """The same tensors under the names of a family's table, stacked experts one by one.
+    """Returns the tensors under the names of a family's table, stacked experts one by one.
 
     Raises InputError when a tensor is read that does not hold as many experts as there are.
     """

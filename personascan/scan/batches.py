@@ -98,7 +98,7 @@ def make_start(problem: Problem, point, layout) -> Found:
 
 
 def best_at_alpha(problem: Problem, rows_JM, sets, rank, phi):
-    """Of the first `sets` row sets climbed at one alpha the rows of the best."""
+    """Climbs the first `sets` row sets at one alpha, and returns the rows of the best."""
     nodes_W = jnp.zeros(problem.ranks_MD.shape[-1] // 32, jnp.uint32)
 
     def climb_next(place, best):

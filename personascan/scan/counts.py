@@ -22,7 +22,7 @@ CELLS_AT_ONCE = 2**19  # rows x nodes of a block, where rows are many
 
 
 class PoolOrder(NamedTuple):
-    """The one sort of a pool."""
+    """The order of a pool's values at every node."""
 
     order_ND: np.ndarray  # row numbers of each node in ascending order of value
     below_ND: np.ndarray  # pool values less than this one
@@ -120,7 +120,7 @@ def add_up_rows(members_ND):
 
 
 def add_up_together(members_ND):
-    """The same numbers in a few steps over all rows."""
+    """Returns the same numbers, computed in a few steps over all rows."""
     return jnp.cumsum(members_ND, axis=0, dtype=jnp.int32).astype(members_ND.dtype)
 
 

@@ -111,7 +111,7 @@ def labelled_scores(place_ND, labels_TN, score: str = "bj", tail: str = "signed"
 
 
 def pooled_p(place_ND, tail: str) -> np.ndarray:
-    """Of each value the share of all rows at least as far out, itself among them: [N, C]."""
+    """Returns, for each value, the share of all rows at least as far out, itself too: [N, C]."""
     rows = len(place_ND)
     ordered_ND = np.sort(place_ND, axis=0)
     above_ND, below_ND = (np.empty(place_ND.shape) for _ in range(2))

@@ -60,7 +60,7 @@ class ScanOptions:
             )
 
     def keywords(self) -> dict[str, Any]:
-        """As the keywords of `scan_runs` and `group_scan`."""
+        """Returns the keywords of `scan_runs` and `group_scan`."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @property

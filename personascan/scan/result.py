@@ -32,12 +32,12 @@ class SignedNodes:
 
     @property
     def tails(self) -> np.ndarray:
-        """Of each of `nodes` "right" (high values), "left" (low values) or "both"."""
+        """Returns "right" (high values), "left" (low values) or "both" for each of `nodes`."""
         high, low = np.isin(self.nodes, self.high), np.isin(self.nodes, self.low)
         return np.array(["both", "right", "left"])[high.astype(int) - low]
 
     def halves(self, nodes: int) -> np.ndarray:
-        """The same as a mask of half-nodes: bool [2 D], D upper halves, then D lower ones.
+        """Returns a mask of half-nodes: bool [2 D], D upper halves, then D lower ones.
 
         Args:
           nodes: D, of the place.

@@ -88,7 +88,7 @@ def sample_masks(labels_RN, keys_R, samples: SampleOptions, clusters_N=None):
 def cluster_masks(
     labels_RN, keys_R, samples: SampleOptions, clusters_N
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The same where no cluster gives rows to the background and to the scanned rows.
+    """Returns the masks where no cluster gives rows to the background and to the scanned rows.
 
     The clusters of H0 are dealt out in a random order: first to the background, with a share of the
     rows as near as can be to that which it has of its sample and the negative rows. Rows are then
@@ -118,7 +118,7 @@ def cluster_masks(
 
 
 def share_first(masks_RN, samples: SampleOptions) -> np.ndarray:
-    """That of the first of every `samples.runs` runs, for all of them."""
+    """Returns the mask of the first of every `samples.runs` runs, for all of them."""
     return np.repeat(masks_RN[:: samples.runs], samples.runs, axis=0)
 
 

@@ -73,7 +73,7 @@ def keep_best(found: Found, task: Task, n_pool: int, n_nodes: int) -> RunScans:
 
 
 def best_of_groups(scores_RGS, alphas_RGS):
-    """Of each start the group it did best in: scores and alphas [R, S], NaN where none began."""
+    """Returns each start's best over the groups: scores and alphas [R, S], NaN if none began."""
     best_R1S = np.where(np.isnan(scores_RGS), -1.0, scores_RGS).argmax(1)[:, None]
     return (np.take_along_axis(x, best_R1S, 1)[:, 0] for x in (scores_RGS, alphas_RGS))
 

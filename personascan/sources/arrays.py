@@ -228,7 +228,7 @@ class ArraySource:
         return len(self.places)
 
     def hashes(self) -> dict[str, str]:
-        """Of the folder's files."""
+        """Returns the hashes of the folder's files."""
         return {f"{self.folder.name}/{name}": sha256 for name, sha256 in self.files.items()}
 
     def shape(self, group: str, place: Place) -> tuple[int, int]:

@@ -130,7 +130,7 @@ class Activations(Mapping[Place, np.ndarray]):
 
 
 def unpacked_bytes(archive) -> int:
-    """Of all files of a zip archive, as it says itself."""
+    """Returns the unpacked bytes of all files of a zip archive, as it says itself."""
     return sum(entry.file_size for entry in archive.infolist())
 
 

@@ -31,7 +31,7 @@ def hop_skip_jump(
     trials: int = 100, seed: int = 0, clip: bool = True, rounding: bool = False,
     batch: int = BATCH,
 ) -> Attacked:  # fmt: skip
-    """From noise of another class along the boundary towards each image (L2).
+    """Walks from noise of another class along the boundary towards each image (L2).
 
     Each iteration goes back to the boundary by bisection, estimates its normal from the predictions
     of `int(evaluations * sqrt(iteration))` neighbours, and steps along it, by at most the distance

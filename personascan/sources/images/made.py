@@ -108,7 +108,7 @@ class Workshop:
         return logits_function(self.network(network), self.params(network))
 
     def accuracy(self) -> float:
-        """Of the classifier on all test images."""
+        """Returns the classifier's accuracy on all test images."""
         network = Network(CLASSIFIER)
         return accuracy(self.network(network), self.params(network), *self.test)
 

@@ -44,7 +44,7 @@ class Network:
 
     @classmethod
     def named(cls, name: str) -> "Network":
-        """Raises InputError for a name that is none."""
+        """Returns the network of a name. Raises InputError if there is none."""
         kind, _, rest = name.partition(" ")
         share, _, word = rest.partition(" ")
         if kind in (CLASSIFIER, AUTOENCODER) and not rest:
@@ -60,7 +60,7 @@ class Network:
 
 
 def attack_named(name: str, options: ImageOptions) -> Attack:
-    """The options of an attack. Raises InputError for a name that is none."""
+    """Returns the attack of a name with these options. Raises InputError if there is none."""
     base, _, variant = name.partition(" ")
     found = Attack(base, eps=options.eps, step=options.step, seed=options.seed)
     if base.startswith("bim") or base == "deepfool":

@@ -77,7 +77,7 @@ class ImageSource:
         return found
 
     def hashes(self) -> dict[str, str]:
-        """Of the images' files."""
+        """Returns the hashes of the images' files."""
         return dict(self.made.files)
 
     @functools.cached_property

@@ -57,7 +57,7 @@ def log_likelihoods(
 
 @functools.partial(jax.jit, static_argnames="decoder")
 def next_token_log_probabilities(params, tokens_BT, lengths_B, *, decoder):
-    """Of each token but the first, given those before it: [B, T - 1] float32.
+    """Returns log probabilities of tokens given those before them: [B, T - 1] float32.
 
     Row by row: the logits of a whole batch would be larger than the model.
     """
