@@ -218,7 +218,7 @@ def locate(
 
 
 def statistics_at(places: Mapping, key, labelled: Labelled, statistics) -> dict[str, np.ndarray]:
-    """Returns the statistics of one place. Raises InputError if rows and labels differ in number."""
+    """Returns the statistics of one place. Raises InputError if rows and labels do not match."""
     name, rows = f"place {key} of the pool", labelled.exchange.positive_N.size
     place_ND = places[key]
     shape = np.shape(place_ND)

@@ -114,7 +114,7 @@ def validation_sheet(study: Study) -> Sheet:
 
 
 def ways_sheet(study: Study) -> Sheet:
-    """Rows scanned alone, in every way, where there are several."""
+    """Rows scanned alone, by every detector, where there are several."""
     rows = Grouped("of", "comparison", "kind", "way", "place", "line", "layer", "spot", "auroc",
                    "low", "high", by="part")  # fmt: skip
     for part in study.parts:

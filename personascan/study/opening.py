@@ -310,7 +310,7 @@ def statements_sha256(config: StudyConfig) -> dict[str, str]:
 
 
 def refuse_alone(config: StudyConfig, wide: Pool, conditions: np.ndarray) -> None:
-    """Rows that cannot be scanned alone, in one of the ways that are asked for."""
+    """Rows that cannot be scanned alone, by one of the detectors that are asked for."""
     options, seed = config.detection, seed_of(config.seed, wide.name)
     if options.conditional and not any(conditions):
         raise InputError(

@@ -19,7 +19,7 @@ ALONE = (
 
 @dataclasses.dataclass(frozen=True)
 class Detector:
-    """A way of scanning rows alone."""
+    """How rows are scanned alone."""
 
     tail: str
     conditional: bool = False
@@ -29,7 +29,7 @@ class Detector:
 
 
 def detectors(config) -> list[Detector]:
-    """The ways in which rows are scanned alone; the first with the tail of all scans."""
+    """The detectors that scan rows alone; the first with the tail of all scans."""
     options = config.detection
     return [
         Detector(tail, conditional)
@@ -44,7 +44,7 @@ def split_inputs(options: DetectionOptions) -> dict:
 
 
 def work(case, place, detector: Detector | None = None) -> Work:
-    """In one of the ways; None: the first."""
+    """By one of the detectors; None: the first."""
     detector = detectors(case.config)[0] if detector is None else detector
     rows, options, seed = case.wide_rows(place), case.config.detection, case.seed
     conditions = case.conditions if detector.conditional else None
@@ -74,7 +74,7 @@ def of_result(result) -> Detection:
 
 
 def read(level) -> dict:
-    """In each way; the first has the tail of all scans."""
+    """By each detector; the first has the tail of all scans."""
     return {
         "alone": {
             case.name: {
@@ -90,7 +90,7 @@ def read(level) -> dict:
 
 
 def table_rows(part):
-    """Rows scanned alone, in every way, and what is simpler than a scan."""
+    """Rows scanned alone, by every detector, and what is simpler than a scan."""
     for name, found in part.alone.items():
         for detector, places in found.items():
             for place, d in places.items():
