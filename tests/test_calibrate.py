@@ -110,11 +110,11 @@ def test_places_with_other_nulls_weigh_alike_in_the_family():
     statistic[0, 0] = 6.0
     draws = family.tie_draws(0, "ab", 100)
     assert family.family_p(statistic, draws)[0] > 0.5
-    z = family.studentised(statistic)
+    z = family.studentise(statistic)
     np.testing.assert_allclose(z.mean(1), 0, atol=1e-12)
     np.testing.assert_allclose(z.std(1), 1)
     assert family.family_p(z, draws)[0] == 0.01
-    assert not family.studentised(np.full((2, 5), 3.0)).any()
+    assert not family.studentise(np.full((2, 5), 3.0)).any()
 
 
 def test_step_down_is_by_hand_and_never_above_the_single_step():

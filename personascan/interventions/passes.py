@@ -127,7 +127,7 @@ def read_edits(
 ):  # fmt: skip
     """What the outcome makes of C edits by N texts: [C, N, ...]."""
     variables = {"params": params}
-    edits, (texts, length) = len(edit_C), tokens_NT.shape
+    number, (texts, length) = len(edit_C), tokens_NT.shape
     begun = len(stream_PD)
 
     def go_on(x_BTD, starts, cache, edits, lengths_B):
@@ -138,23 +138,23 @@ def read_edits(
             variables, x_BTD, starts_B, cache, kept, edits, lengths_B, method="go_on_stream"
         )
 
-    cache = decoder.apply(variables, edits, begun + length, method="empty_cache")
+    cache = decoder.apply(variables, number, begun + length, method="empty_cache")
     if begun:
-        x_CPD = jnp.broadcast_to(stream_PD[None], (edits, *stream_PD.shape))
-        edited_CP = jnp.broadcast_to(edited_P[None], (edits, begun))
+        x_CPD = jnp.broadcast_to(stream_PD[None], (number, *stream_PD.shape))
+        edited_CP = jnp.broadcast_to(edited_P[None], (number, begun))
         _, cache = go_on(x_CPD, 0, cache, Edits(sites, edit_C, edited_CP), None)
     # Edit by edit, and under each of them text by text.
     repeat = functools.partial(jnp.repeat, repeats=texts)
 
     def tile(array):
-        return jnp.tile(array, (edits, *[1] * (array.ndim - 1)))
+        return jnp.tile(array, (number, *[1] * (array.ndim - 1)))
 
     cache = Cache(*(repeat(a, axis=1) for a in cache))
     edits = Edits(sites, repeat(edit_C), tile(edited_NT))
     hidden_XTD, _ = go_on(tile(stream_NTD), begun, cache, edits, tile(lengths_N))
     rows = Rows(hidden_XTD, tile(tokens_NT), tile(lengths_N) - begun, tile(own_NT), texts)
     made_X = outcome(decoder, variables, rows)
-    return made_X.reshape(edits, texts, *made_X.shape[1:])
+    return made_X.reshape(number, texts, *made_X.shape[1:])
 
 
 @dataclass(frozen=True)
