@@ -18,8 +18,8 @@ from personascan.errors import InputError
 from personascan.ridge import SHRINKAGE
 from personascan.scan.devices import open_source, run_search
 from personascan.scan.options import ScanOptions
-from personascan.scan.runs import laid_out, make_task, scan_pool
-from personascan.scan.splits import SplitPlan, run_keys
+from personascan.scan.runs import layout_of, make_task, scan_pool
+from personascan.scan.samples import SampleOptions, run_keys
 
 BACKGROUND, CLEAN, POSITIVE = 250, 25, 25
 REPEATS = 3
@@ -81,15 +81,15 @@ def measure_side_by_side(size: Size, searches: int) -> dict:
     pool_ND, *masks = benchmark_pool(size.nodes, size.runs)
     options = ScanOptions(tail="signed", starts=10)
     task = make_task(*masks, options, layers=1)
-    plan, _ = laid_out(task, *pool_ND.shape)
-    plan = dataclasses.replace(plan, side_by_side=True, searches_side_by_side=searches)
+    layout, _ = layout_of(task, *pool_ND.shape)
+    layout = dataclasses.replace(layout, side_by_side=True, searches_side_by_side=searches)
     source = open_source(
         pool_ND, task.background_RN, task.evaluated_N, task.tables, task.group_N, options.sides
     )
     keys_R = run_keys(jax.random.key(0), size.runs)
 
     def search():
-        return run_search(source, task.searches, task.tables, keys_R, plan)
+        return run_search(source, task.searches, task.tables, keys_R, layout)
 
     began = time.perf_counter()
     search()
@@ -153,11 +153,11 @@ def measure_calibration(size: Size, seconds_left: float) -> dict:
     """
     pool, labels_N = calibration_pool(size)
     half = size.rows // 2
-    plan = SplitPlan(min(BACKGROUND, half - CLEAN - 1), CLEAN, POSITIVE)
+    samples = SampleOptions(min(BACKGROUND, half - CLEAN - 1), CLEAN, POSITIVE)
 
     def work(places, permutations):
         began = time.perf_counter()
-        calibrate(places, labels_N, plan, permutations=permutations)
+        calibrate(places, labels_N, samples, permutations=permutations)
         return time.perf_counter() - began
 
     first = work(pool[:1], LEAST)
@@ -173,7 +173,7 @@ def measure_calibration(size: Size, seconds_left: float) -> dict:
     permutations = min(MOST, int((LEAST + 1) * allowed / fewest) // STEP * STEP - 1)
     taken = work(pool, permutations)
     searches = size.places * 201 * STATISTIC_RUNS
-    plain = searches * numpy_run_seconds(size.nodes, "signed", plan.background, "log")
+    plain = searches * numpy_run_seconds(size.nodes, "signed", samples.background, "log")
     of_200 = taken * 201 / (permutations + 1)
     return {
         "what": f"calibration of {size.places} places of {size.rows} x {size.nodes}",

@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 from benchmarks.simulate import noise
 from personascan.calibration.locate import locate
 
-LEVEL = 0.05
+SIGNIFICANCE = 0.05
 ROWS, NODES = 40, 30
 OFFSET = 1.5  # deviation of what rows of a pair, an entity or a group share
 PLACES = ("iid", "correlated", "heavy tails")
@@ -59,18 +59,18 @@ def exchange_lines(problems: int, permutations: int, seed: int, progress=iter) -
             asked = {"permutations": permutations, "seed": int(rng.integers(2**32))}
             found = locate(pool, positive_N, statistic="distribution", **how, **asked)
             for name in ("direction", "nodes", "distribution"):
-                below[name] += found.by(name).p_family.min() <= LEVEL
+                below[name] += found.by(name).p_family.min() <= SIGNIFICANCE
             nodes = found.nodes("heavy tails")
-            below["some node"] += nodes.p_family.min() <= LEVEL
+            below["some node"] += nodes.p_family.min() <= SIGNIFICANCE
             below["bound above 0"] += nodes.at_least() > 0
             freely = locate(pool, positive_N, **asked) if how else found.by("direction")
-            below["rows freely"] += freely.p_family.min() <= LEVEL
+            below["rows freely"] += freely.p_family.min() <= SIGNIFICANCE
         yield {
             "exchange": kind, "problems": problems, "permutations": permutations,
             "labellings": found.exchange.many, "least_p": found.floor,
             **{f"{name}<=0.05": round(count / problems, 3) for name, count in below.items()},
             "binomial_p": {
-                name: round(float(binomtest(count, problems, LEVEL, "greater").pvalue), 4)
+                name: round(float(binomtest(count, problems, SIGNIFICANCE, "greater").pvalue), 4)
                 for name, count in below.items() if name != "rows freely"
             },
         }  # fmt: skip

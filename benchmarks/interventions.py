@@ -9,9 +9,9 @@ import jax
 import numpy as np
 
 from personascan.interventions import passes
+from personascan.interventions.edits import UNEDITED, NamedEdit, add_vector
 from personascan.interventions.judging import answer_margin, questions
 from personascan.interventions.outcomes import Margin
-from personascan.interventions.ways import UNEDITED, Way, shifted
 from personascan.models.decoder import as_bits
 from personascan.models.load import LanguageModel, load_model
 from personascan.models.tap import Kept
@@ -30,12 +30,12 @@ def measure_interventions(source: str, repeats: int) -> Iterator[dict]:
     texts = load_statements(STATEMENTS, persona="optimism", limit=TEXTS // 2)
     prompts, margin = questions(model, texts, options), answer_margin(model, options)
     for depth in DEPTHS:
-        ways = random_ways(model, round(depth * (model.config.layers - 1)))
-        before = passes.read_ways._cache_size()
+        ways = random_edits(model, round(depth * (model.config.layers - 1)))
+        before = passes.read_edits._cache_size()
         edit = functools.partial(passes.edited_passes, model, prompts, ways, margin)
         plain = functools.partial(plain_margins, model, prompts, margin)
         edit(), plain()
-        compiled = passes.read_ways._cache_size() - before
+        compiled = passes.read_edits._cache_size() - before
         pairs = [(seconds(edit), SETS * seconds(plain)) for _ in range(repeats)]
         ours, theirs = np.median(pairs, axis=0).tolist()
         yield {
@@ -48,12 +48,12 @@ def measure_interventions(source: str, repeats: int) -> Iterator[dict]:
         }
 
 
-def random_ways(model: LanguageModel, layer: int) -> list[Way]:
+def random_edits(model: LanguageModel, layer: int) -> list[NamedEdit]:
     rng = np.random.default_rng(0)
     shifts_SD = rng.normal(size=(SETS, model.config.width)) * 0.1
     return [
         UNEDITED,
-        *(Way("random", "steer", 1.0, k, changes={("resid_post", layer): shifted(shift_D)})
+        *(NamedEdit("random", "steer", 1.0, k, changes={("resid_post", layer): add_vector(shift_D)})
           for k, shift_D in enumerate(shifts_SD)),
     ]  # fmt: skip
 

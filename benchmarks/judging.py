@@ -12,7 +12,7 @@ from personascan.analysis.claims import auroc, compare_aurocs
 from personascan.analysis.halves import halve
 from personascan.analysis.validation import random_scores
 
-LEVEL = 0.95
+CONFIDENCE = 0.95
 FURTHER = 4000  # rows that tell the true difference of two probes
 
 
@@ -34,7 +34,9 @@ def interval_misses(problems: int, rows: int, shifts, resamples: int, seed: int)
     found = []
     for _ in range(problems):
         scores, positive_N = score_pair(rng, rows, shifts)
-        found.append(compare_aurocs(*scores, positive_N, resamples=resamples, level=LEVEL, rng=rng))
+        found.append(
+            compare_aurocs(*scores, positive_N, resamples=resamples, confidence=CONFIDENCE, rng=rng)
+        )
     line = {"rows": rows, "shifts": list(shifts), "true_difference": truth}
     for name in ("", "bootstrap_"):
         ends = np.array([(getattr(c, f"{name}low"), getattr(c, f"{name}high")) for c in found])
@@ -66,7 +68,9 @@ def judged_sets(
         more = halve(place_ND, label_N, find, further, 0.01)
         chosen = halves.most_apart(signal)
         found_N, all_N = halves.probe(chosen), halves.probe()
-        claim = compare_aurocs(found_N, all_N, halves.judge_N, resamples=1000, level=LEVEL, rng=rng)
+        claim = compare_aurocs(
+            found_N, all_N, halves.judge_N, resamples=1000, confidence=CONFIDENCE, rng=rng
+        )
         truth = auroc(more.probe(chosen), more.judge_N) - auroc(more.probe(), more.judge_N)
         missed += (claim.low > truth, claim.high < truth)
         sets = np.array(

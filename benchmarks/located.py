@@ -14,13 +14,13 @@ import numpy as np
 from personascan.calibration.calibrate import calibrate
 from personascan.calibration.locate import locate
 from personascan.calibration.statistics import STATISTICS
-from personascan.scan.splits import SplitPlan
+from personascan.scan.samples import SampleOptions
 
 FAMILY = 10  # places that share their labellings
-PLAN = SplitPlan(60, 20, 20)
+SAMPLES = SampleOptions(60, 20, 20)
 PATTERNS = ("nothing", "few strong nodes", "many weak nodes", "a hidden direction", "spread",
             "part of the rows")  # fmt: skip
-LEVEL = 0.05
+SIGNIFICANCE = 0.05
 
 
 def measure_located(repeats: int) -> Iterator[dict]:
@@ -43,7 +43,7 @@ def measure_cost(rows: int, nodes: int, permutations: int, repeats: int) -> Iter
         for statistic in STATISTICS
         if statistic != "nodes"  # which comes with any other
     } | {
-        "calibrate": lambda: calibrate(place_ND, positive_N, PLAN, permutations=few),
+        "calibrate": lambda: calibrate(place_ND, positive_N, SAMPLES, permutations=few),
         "scikit-learn permutation_test_score": lambda: probe_scores(place_ND, positive_N, few),
     }
     labellings = dict.fromkeys(ways, FAMILY * (permutations + 1))
@@ -99,7 +99,7 @@ def measure_power(problems: int, rows: int, nodes: int, permutations: int) -> It
             for name in STATISTICS:
                 asked = dict(statistic=name, permutations=permutations, seed=problem)
                 p_P = locate(pool, positive_N, **asked).p_family
-                found[name] += (p_P.min() if pattern == "nothing" else p_P[2]) <= LEVEL
+                found[name] += (p_P.min() if pattern == "nothing" else p_P[2]) <= SIGNIFICANCE
         yield {
             "measured": "share found",
             "rows": rows,

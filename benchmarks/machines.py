@@ -21,7 +21,7 @@ from personascan.calibration.statistics import Labelled, place_statistics
 from personascan.models.config import DecoderConfig, Rope
 from personascan.scan.options import ScanOptions
 from personascan.scan.runs import scan_pool
-from personascan.scan.splits import SplitPlan, draw_splits
+from personascan.scan.samples import SampleOptions, draw_samples
 
 LLAMA_70B = dataclasses.replace(
     SHAPES["llama-8b"], layers=80, width=8192, heads=64, mlp_width=28672,
@@ -31,7 +31,7 @@ MODELS = {"Llama-3-8B": SHAPES["llama-8b"], "Llama-3-70B": LLAMA_70B}
 
 PERSONAS, STATEMENTS, TOKENS = 14, 600, 45  # statements of a persona, tokens of one in its template
 CASES = 14 + 14 + 3  # comparisons of levels 2, 1 and 0
-RUNS = SplitPlan(background=100, clean=40, positive=40, runs=100)
+RUNS = SampleOptions(background=100, clean=40, positive=40, runs=100)
 PERMUTATIONS, FOLDS, FOLD_PERMUTATIONS = 999, 5, 199
 ALPHAS, STARTS, PASSES = 70, 10, 10  # of a scan; passes over all planes of a search, about
 HALVES = 2  # the whole, and two halves of half the work each
@@ -105,7 +105,7 @@ def core_seconds(width: int, labellings: int = PERMUTATIONS) -> tuple[float, flo
         exchange_of(positive_N), draw_exchanges(exchange_of(positive_N), labellings, 0)
     )
     tested = timed(lambda: place_statistics("rows", rows, labels, ALWAYS))
-    masks = draw_splits(positive_N, replace(RUNS, runs=4 * jax.local_device_count()), 0)
+    masks = draw_samples(positive_N, replace(RUNS, runs=4 * jax.local_device_count()), 0)
     scanned = timed(lambda: scan_pool(rows, *masks, ScanOptions(starts=1)))
     return tested / (labellings + 1) * cores, scanned / len(masks[0]) * jax.local_device_count()
 

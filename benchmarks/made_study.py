@@ -14,8 +14,8 @@ from personascan.calibration.exchangeable import exchange_of
 from personascan.calibration.locate import ALWAYS, PlaceTests
 from personascan.calibration.node_tests import Nodes
 from personascan.interventions.design import FOUND, STEER, ablation
-from personascan.interventions.plan import RANDOM
-from personascan.interventions.ways import UNEDITED, Way
+from personascan.interventions.edits import UNEDITED, NamedEdit
+from personascan.interventions.options import RANDOM
 from personascan.places import Place, lines_of
 from personascan.scan.result import RunScans
 from personascan.sources.base import Terms
@@ -205,26 +205,26 @@ class Maker:
 
     def tested_set(self, name: str, half: str, owners=()) -> Tested:
         kinds = [(ablation("mean"), np.nan), (STEER, -4.0), (STEER, 4.0)]
-        ways = [UNEDITED, *(Way(FOUND, *kind) for kind in kinds)]
-        ways += [Way(RANDOM, *kind, number=k) for kind in kinds for k in range(19)]
+        edits = [UNEDITED, *(NamedEdit(FOUND, *kind) for kind in kinds)]
+        edits += [NamedEdit(RANDOM, *kind, number=k) for kind in kinds for k in range(19)]
         if owners:
-            ways = [UNEDITED, *(Way(owner, *kind) for owner in owners for kind in kinds)]
-            owners = ("", *(way.method for way in ways[1:]))
+            edits = [UNEDITED, *(NamedEdit(owner, *kind) for owner in owners for kind in kinds)]
+            owners = ("", *(edit.method for edit in edits[1:]))
         positive_N = np.arange(16) < 8
-        strength_W = np.nan_to_num([way.strength for way in ways]) / 8
-        margin_WN = self.rng.normal(size=(len(ways), 16)) + np.outer(strength_W, positive_N)
-        side_W = np.full(len(ways), 0.1)
+        strength_W = np.nan_to_num([edit.strength for edit in edits]) / 8
+        margin_WN = self.rng.normal(size=(len(edits), 16)) + np.outer(strength_W, positive_N)
+        side_W = np.full(len(edits), 0.1)
         return Tested(
-            name, self.named, half, 30, ways, positive_N, None, margin_WN,
+            name, self.named, half, 30, edits, positive_N, None, margin_WN,
             np.full(margin_WN.shape, np.nan), side_W, 30 + side_W, owners,
         )  # fmt: skip
 
     def crossed(self) -> list:
-        names, plan = self.size.names[: self.size.edited], self.config.intervention
+        names, options = self.size.names[: self.size.edited], self.config.intervention
         if len(names) < 2:
             return []
         return [
             c
             for name in names for half in "AB"
-            for c in crossed_effects(self.tested_set(name, half, names), plan, 0)
+            for c in crossed_effects(self.tested_set(name, half, names), options, 0)
         ]  # fmt: skip

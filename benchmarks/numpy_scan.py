@@ -39,14 +39,14 @@ def best_prefix(counts_AX, other, alphas_A):
     total_AX = np.cumsum(np.take_along_axis(counts_AX, order_AX, 1), axis=1)
     size_X = np.arange(1, counts_AX.shape[1] + 1) * other
     score_AX = berk_jones(total_AX, size_X, alphas_A[:, None])
-    level, cut = np.unravel_index(score_AX.argmax(), score_AX.shape)
-    return score_AX[level, cut], level, order_AX[level, : cut + 1]
+    rank, cut = np.unravel_index(score_AX.argmax(), score_AX.shape)
+    return score_AX[rank, cut], rank, order_AX[rank, : cut + 1]
 
 
-def group_scan(ranks_MD, n: int, alphas_A, rows):
+def group_scan(counts_MD, n: int, alphas_A, rows):
     """The ascent from one row set: its score."""
     thresholds_A = np.floor(alphas_A * (n + 1) + 1e-9)
-    planes_AMD = (ranks_MD[None] <= thresholds_A[:, None, None]).astype(np.float32)
+    planes_AMD = (counts_MD[None] <= thresholds_A[:, None, None]).astype(np.float32)
     best = -1.0
     while True:
         _, _, nodes = best_prefix(planes_AMD[:, rows].sum(1), len(rows), alphas_A)
@@ -56,9 +56,9 @@ def group_scan(ranks_MD, n: int, alphas_A, rows):
         best = score
 
 
-def individual_scores(ranks_ND, n: int, alphas_A):
+def individual_scores(counts_ND, n: int, alphas_A):
     """The exact score of every row alone."""
-    size_NA = np.stack([(ranks_ND <= np.floor(a * (n + 1) + 1e-9)).sum(1) for a in alphas_A], 1)
+    size_NA = np.stack([(counts_ND <= np.floor(a * (n + 1) + 1e-9)).sum(1) for a in alphas_A], 1)
     return (size_NA * np.log(1 / alphas_A)).max(1)
 
 
@@ -68,16 +68,16 @@ def individual_by_bisection(background_BD, evaluation_ND, n_alphas: int):
     """
     n = len(background_BD)
     shape = evaluation_ND.shape
-    levels = [np.empty(shape, np.min_scalar_type(n_alphas)) for _ in range(2)]
+    ranks = [np.empty(shape, np.min_scalar_type(n_alphas)) for _ in range(2)]
     for node, values_N in enumerate(evaluation_ND.T):
         sorted_B = np.sort(background_BD[:, node])
         below_N = np.searchsorted(sorted_B, values_N, "left")
         upto_N = np.searchsorted(sorted_B, values_N, "right")
-        for level_ND, beaten_N in zip(levels, (n - below_N, upto_N), strict=True):
-            level_ND[:, node] = np.minimum(beaten_N, n_alphas)
+        for rank_ND, beaten_N in zip(ranks, (n - below_N, upto_N), strict=True):
+            rank_ND[:, node] = np.minimum(beaten_N, n_alphas)
     gain_A = np.log((n + 1) / np.arange(1, n_alphas + 1))
     score_N = np.empty(shape[0])
-    for row, (high_D, low_D) in enumerate(zip(*levels, strict=True)):
+    for row, (high_D, low_D) in enumerate(zip(*ranks, strict=True)):
         counts_A = np.bincount(high_D, minlength=n_alphas + 1)
         counts_A += np.bincount(low_D, minlength=n_alphas + 1)
         score_N[row] = (counts_A[:-1].cumsum() * gain_A).max()

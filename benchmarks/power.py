@@ -14,7 +14,7 @@ from personascan.scan.options import ScanOptions
 from personascan.scan.pvalues import empirical_pvalues
 from personascan.scan.runs import scan_runs
 
-LEVEL = 0.05
+SIGNIFICANCE = 0.05
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def power_curves(
             clean = (noise(rng, rows, nodes) for _ in range(problems))
             sets += [planted(rng, one, pattern.rows, pattern.nodes, strength) for one in clean]
         for name, value_P in statistics(background_BD, sets, nulls, starts).items():
-            critical = np.quantile(value_P[:nulls], 1 - LEVEL, method="higher")
+            critical = np.quantile(value_P[:nulls], 1 - SIGNIFICANCE, method="higher")
             signals_XP = value_P[nulls:].reshape(len(cases), problems)
             found[name] += (signals_XP > critical).mean(1) / repeats
     return split_by_pattern(found, patterns)

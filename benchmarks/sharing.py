@@ -10,11 +10,11 @@ import numpy as np
 from scipy.stats import binomtest
 
 from benchmarks.simulate import noise
-from personascan.analysis.chance import split_labels, split_sizes
+from personascan.analysis.chance import halving_labels, halving_sizes
 from personascan.analysis.overlaps import Overlap, overlaps
 from personascan.calibration.locate import locate
 
-LEVEL = NODE_Q = 0.05
+SIGNIFICANCE = NODE_Q = 0.05
 WEIGHTS_F = np.array([2, 1, 0.5])  # of the common factors, one of which rules
 # Directions of two comparisons with nothing in common: any; some nodes alone; such as the noise
 # has, which common factors rule; these with the rows of H0 in common. Then one for both, as the
@@ -51,11 +51,11 @@ class Sharing:
 
     def below(self, name: str) -> int:
         """Problems with a p of at most 5%."""
-        return sum(getattr(o, name) <= LEVEL for o in self.found)
+        return sum(getattr(o, name) <= SIGNIFICANCE for o in self.found)
 
     def excess_p(self) -> float:
         """Binomial p of so many problems or more with p <= 5%."""
-        return float(binomtest(self.below("p"), len(self.found), LEVEL, "greater").pvalue)
+        return float(binomtest(self.below("p"), len(self.found), SIGNIFICANCE, "greater").pvalue)
 
 
 def sharing(problems: int, kind: str, size: Problem, seed: int, progress=iter) -> Sharing:
@@ -83,8 +83,8 @@ def tested(rng, size: Problem, h1_ND, h0_ND) -> tuple[np.ndarray, np.ndarray]:
     positive_N = np.arange(len(place_ND)) < len(h1_ND)
     seed = int(rng.integers(2**32))
     found = locate(place_ND, positive_N, permutations=size.permutations, seed=seed).nodes()
-    half_N = split_labels(len(h0_ND), seed)
-    return found.q <= NODE_Q, split_sizes(h0_ND, half_N, size.permutations, seed)
+    half_N = halving_labels(len(h0_ND), seed)
+    return found.q <= NODE_Q, halving_sizes(h0_ND, half_N, size.permutations, seed)
 
 
 def direction(rng, kind: str, loadings_FD) -> np.ndarray:

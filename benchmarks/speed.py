@@ -15,12 +15,12 @@ from benchmarks import numpy_scan
 from benchmarks.memory_check import planned_and_held
 from personascan.calibration.calibrate import calibrate
 from personascan.scan.individual import individual_scan
-from personascan.scan.levels import level_tables
 from personascan.scan.memory import individual_memory
 from personascan.scan.options import ScanOptions
 from personascan.scan.pvalues import empirical_pvalues
+from personascan.scan.ranks import rank_tables
 from personascan.scan.runs import scan_runs
-from personascan.scan.splits import SplitPlan
+from personascan.scan.samples import SampleOptions
 
 LARGE = (7000, 3216, 12544)  # background rows, rows, nodes
 GRID = np.linspace(0.01, 0.5, 50)
@@ -120,7 +120,7 @@ def measure_large(background: int, rows: int, nodes: int) -> Iterator[dict]:
     background_BD = rng.standard_normal((background, nodes), np.float32)
     many_ND = rng.standard_normal((rows, nodes), np.float32)
     size = f"{rows} x {nodes} against {background}"
-    tables = level_tables(np.array([[background]]), ScanOptions())
+    tables = rank_tables(np.array([[background]]), ScanOptions())
     planned = individual_memory(background_BD, many_ND, tables).added
     before = peak_bytes()
     began = time.perf_counter()
@@ -149,11 +149,11 @@ def peak_bytes() -> int:
 def measure_calibration(layers: int, permutations: int) -> Iterator[dict]:
     """The calibration of places, compiling included: 600 x 576, ten signed runs of one start."""
     pool_LND = np.random.default_rng(0).normal(size=(layers, 600, 576)).astype(np.float32)
-    plan = SplitPlan(background=250, clean=25, positive=25)
+    samples = SampleOptions(background=250, clean=25, positive=25)
     labels_N = np.arange(600) < 300
     yield timed(
         f"calibration, {layers} layers of 600 x 576, {permutations} permutations",
-        lambda: calibrate(pool_LND, labels_N, plan, permutations=permutations),
+        lambda: calibrate(pool_LND, labels_N, samples, permutations=permutations),
         repeats=1,
         warm=False,
     )

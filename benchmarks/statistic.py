@@ -10,14 +10,14 @@ from matplotlib.figure import Figure
 
 from personascan.analysis.detection import precision_recall
 from personascan.calibration import nodes
-from personascan.calibration.family import family_p, studentised, tie_draws
+from personascan.calibration.family import family_p, studentise, tie_draws
 from personascan.calibration.labellings import draw_labellings
 from personascan.calibration.null import null_frequencies, null_scores
 from personascan.models.load import load_model
 from personascan.places import Place, chosen_places
 from personascan.scan.options import ScanOptions
 from personascan.scan.runs import scan_pool
-from personascan.scan.splits import SplitPlan
+from personascan.scan.samples import SampleOptions
 from personascan.sources.language.extract import extract
 from personascan.sources.language.statements import load_statements
 from personascan.study.comparisons import comparisons
@@ -81,8 +81,8 @@ def measure_statistic(
 def measure_persona(pool: PlaceRows, positive_N, permutations: int, seed: int) -> dict:
     """The line of one persona."""
     h0, h1 = int((~positive_N).sum()), int(positive_N.sum())
-    plan = SplitPlan(int(0.6 * h0), int(0.2 * h0), int(0.2 * h1), NODE_RUNS)
-    labellings = draw_labellings(positive_N, plan, permutations, seed)
+    samples = SampleOptions(int(0.6 * h0), int(0.2 * h0), int(0.2 * h1), NODE_RUNS)
+    labellings = draw_labellings(positive_N, samples, permutations, seed)
     draws_PT = tie_draws(seed, pool, permutations + 1)
     scores = {
         tail: np.stack([null_scores(pool[p], labellings, max(RUNS), one_start(tail)) for p in pool])
@@ -91,10 +91,10 @@ def measure_persona(pool: PlaceRows, positive_N, permutations: int, seed: int) -
     raw = family_p(scores["two"][..., 0], draws_PT)
     line = {"places": len(pool), "passing": {"two, one run, raw maximum": int((raw <= 0.05).sum())}}
     for tail, scores_PTR in scores.items():
-        z_PT = studentised(scores_PTR[..., :10].mean(-1))
+        z_PT = studentise(scores_PTR[..., :10].mean(-1))
         p = family_p(z_PT, draws_PT)
         line["passing"][f"{tail}, mean of 10, studentised"] = int((p <= 0.05).sum())
-    best = int(studentised(scores["signed"].mean(-1))[:, 0].argmax())
+    best = int(studentise(scores["signed"].mean(-1))[:, 0].argmax())
     place = list(pool)[best]
     place_ND = pool[place]
     line["furthest"] = str(place)
@@ -131,7 +131,7 @@ def one_start(tail: str, **keywords) -> ScanOptions:
 
 
 def z_of(statistic_T) -> float:
-    return round(float(studentised(statistic_T[None])[0, 0]), 2)
+    return round(float(studentise(statistic_T[None])[0, 0]), 2)
 
 
 def mean(values) -> float:

@@ -13,9 +13,9 @@ from scipy.stats import binomtest, kstest
 from benchmarks.simulate import null_pool
 from personascan.calibration.calibrate import NODE_Q, Calibration, calibrate
 from personascan.calibration.family import family_p, tie_draws
-from personascan.scan.splits import SplitPlan
+from personascan.scan.samples import SampleOptions
 
-LEVEL = 0.05
+SIGNIFICANCE = 0.05
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ class Validity:
 
     def rate(self, p_Q) -> tuple[float, float]:
         # The level attained is the largest multiple of 1/(T + 1) up to it.
-        attained = np.floor(LEVEL * (self.permutations + 1) + 1e-9) / (self.permutations + 1)
-        below = int((p_Q <= LEVEL + 1e-12).sum())
+        attained = np.floor(SIGNIFICANCE * (self.permutations + 1) + 1e-9) / (self.permutations + 1)
+        below = int((p_Q <= SIGNIFICANCE + 1e-12).sum())
         return below / len(p_Q), float(binomtest(below, len(p_Q), attained).pvalue)
 
     def found_at(self, key: str) -> dict[str, float]:
@@ -72,7 +72,7 @@ class Validity:
         at = self.keys.index(key)
         ways = {"alone": self.p, "raw maximum": self.p_raw, "studentised maximum": self.p_family,
                 "step-down": self.p_step_down}  # fmt: skip
-        return {name: float((p[:, at] <= LEVEL + 1e-12).mean()) for name, p in ways.items()}
+        return {name: float((p[:, at] <= SIGNIFICANCE + 1e-12).mean()) for name, p in ways.items()}
 
     def false_discoveries(self, q: float = NODE_Q) -> tuple[float, float]:
         """Mean share of columns without signal among those with q-value <= q (0 where none is),
@@ -86,7 +86,7 @@ class Validity:
 
 
 def calibrate_problems(
-    problems: int, *, rows: int, nodes: int, plan: SplitPlan, permutations: int, runs: int,
+    problems: int, *, rows: int, nodes: int, samples: SampleOptions, permutations: int, runs: int,
     seed: int, signal: Signal | None = None, tail: str = "signed", progress=lambda work: work,
 ) -> Validity:  # fmt: skip
     """Calibrate problems that each have their own seed; half of the rows are labelled."""
@@ -98,7 +98,7 @@ def calibrate_problems(
         if signal is not None:
             pool[signal.place][np.ix_(positive_N, np.arange(signal.nodes))] += signal.strength
         calibration = calibrate(
-            pool, positive_N, plan, permutations=permutations, runs=runs, tail=tail,
+            pool, positive_N, samples, permutations=permutations, runs=runs, tail=tail,
             nodes=signal.place if signal else "iid", seed=int(rng.integers(2**32)),
         )  # fmt: skip
         found.append((calibration, raw_p(calibration, problem)))

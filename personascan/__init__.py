@@ -11,7 +11,7 @@ HOME = {
     "Activations": "sources.store",
     "Calibration": "calibration.calibrate",
     "Detection": "analysis.detection",
-    "DetectionPlan": "analysis.detection",
+    "DetectionOptions": "analysis.detection",
     "Direction": "interventions.exchange",
     "ExtractionPlan": "sources.language.plan",
     "IndividualScan": "scan.result",
@@ -29,17 +29,17 @@ HOME = {
     "PublishedRuns": "analysis.published",
     "Reader": "sources.language.source",
     "RunScans": "scan.result",
+    "SampleOptions": "scan.samples",
     "ScanOptions": "scan.options",
     "ScanResult": "scan.result",
     "Separation": "analysis.separation",
-    "SeparationPlan": "analysis.separation",
+    "SeparationOptions": "analysis.separation",
     "SignedNodes": "scan.result",
-    "SplitPlan": "scan.splits",
     "Statement": "sources.language.statements",
     "Study": "study.results",
     "StudyConfig": "study.config",
     "Validation": "analysis.validation",
-    "ValidationPlan": "analysis.validation",
+    "ValidationOptions": "analysis.validation",
     "Writing": "sources.language.generate",
     "bag_of_words_accuracy": "analysis.wording",
     "bag_of_words_scores": "analysis.wording",
@@ -47,13 +47,15 @@ HOME = {
     "compare_studies": "report.redraw",
     "detect": "analysis.detection",
     "device_mesh": "sharding",
-    "draw_splits": "scan.splits",
+    "draw_samples": "scan.samples",
     "empirical_pvalues": "scan.pvalues",
     "exclusive_counts": "analysis.overlaps",
     "extract": "sources.language.extract",
     "found_direction": "study.steering",
     "generate": "sources.language.generate",
     "group_scan": "scan.runs",
+    "halving_labels": "analysis.chance",
+    "halving_sizes": "analysis.chance",
     "in_half": "analysis.localisation",
     "individual_scan": "scan.individual",
     "join": "processes",
@@ -73,8 +75,6 @@ HOME = {
     "scan_runs": "scan.runs",
     "sets_of_size": "analysis.chance",
     "sets_under_labels": "calibration.nodes",
-    "split_labels": "analysis.chance",
-    "split_sizes": "analysis.chance",
     "steered_texts": "interventions.steering",
     "study_status": "study.api",
     "tokenize": "sources.language.prompts",
@@ -86,11 +86,11 @@ HOME = {
 __all__ = list(HOME)
 
 if TYPE_CHECKING:  # the same for editors and type checkers, which run nothing
+    from personascan.analysis.chance import halving_labels as halving_labels
+    from personascan.analysis.chance import halving_sizes as halving_sizes
     from personascan.analysis.chance import sets_of_size as sets_of_size
-    from personascan.analysis.chance import split_labels as split_labels
-    from personascan.analysis.chance import split_sizes as split_sizes
     from personascan.analysis.detection import Detection as Detection
-    from personascan.analysis.detection import DetectionPlan as DetectionPlan
+    from personascan.analysis.detection import DetectionOptions as DetectionOptions
     from personascan.analysis.detection import Labels as Labels
     from personascan.analysis.detection import detect as detect
     from personascan.analysis.detection import precision_recall as precision_recall
@@ -101,10 +101,10 @@ if TYPE_CHECKING:  # the same for editors and type checkers, which run nothing
     from personascan.analysis.published import PublishedRuns as PublishedRuns
     from personascan.analysis.published import read_deepscan_output as read_deepscan_output
     from personascan.analysis.separation import Separation as Separation
-    from personascan.analysis.separation import SeparationPlan as SeparationPlan
+    from personascan.analysis.separation import SeparationOptions as SeparationOptions
     from personascan.analysis.separation import place_separation as place_separation
     from personascan.analysis.validation import Validation as Validation
-    from personascan.analysis.validation import ValidationPlan as ValidationPlan
+    from personascan.analysis.validation import ValidationOptions as ValidationOptions
     from personascan.analysis.validation import validate as validate
     from personascan.analysis.wording import bag_of_words_accuracy as bag_of_words_accuracy
     from personascan.analysis.wording import bag_of_words_scores as bag_of_words_scores
@@ -137,8 +137,8 @@ if TYPE_CHECKING:  # the same for editors and type checkers, which run nothing
     from personascan.scan.result import SignedNodes as SignedNodes
     from personascan.scan.runs import group_scan as group_scan
     from personascan.scan.runs import scan_runs as scan_runs
-    from personascan.scan.splits import SplitPlan as SplitPlan
-    from personascan.scan.splits import draw_splits as draw_splits
+    from personascan.scan.samples import SampleOptions as SampleOptions
+    from personascan.scan.samples import draw_samples as draw_samples
     from personascan.sharding import device_mesh as device_mesh
     from personascan.sources.arrays import write_rows as write_rows
     from personascan.sources.language.extract import extract as extract

@@ -11,7 +11,7 @@ import pathlib
 import signal
 import sys
 
-from personascan.errors import InputError, forget_swallowed_interrupts
+from personascan.errors import InputError, silence_interrupts_in_callbacks
 from personascan.reading import refuse_special
 from personascan.visible import visible
 
@@ -64,7 +64,7 @@ def run(main, interrupted: str = ENDED, heavy=HEAVY, arguments: bool = False) ->
             logging.set_verbosity(logging.WARNING)
         prepare(heavy)
         on_signals(unwind)
-        forget_swallowed_interrupts()
+        silence_interrupts_in_callbacks()
         with several_processes(flags.FLAGS):
             main(argv)
 
@@ -160,16 +160,16 @@ def several_processes(given):
     if not given.distributed and not any((numbers[0], *(n is not None for n in numbers[1:]))):
         yield
         return
-    from personascan.processes import ending_together, join
+    from personascan.processes import end_all_on_error, join
 
     join(*numbers, timeout=given.join_seconds, heartbeat=given.heartbeat_seconds)
-    with ending_together(given.heartbeat_seconds):
+    with end_all_on_error(given.heartbeat_seconds):
         yield
 
 
 @contextlib.contextmanager
 def needs_extra(extra: str):
-    """Around an import: a package that is not there is one line that names the extra."""
+    """Wraps an import: a package that is missing becomes one line that names the extra."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -17,7 +17,7 @@ MAPS_SHARE = 0.25  # of the limit; one unit of work adds far less than the rest
 
 
 def keep_compilations() -> None:
-    """Keep compilations in the cache folder; JAX_COMPILATION_CACHE_DIR names another place.
+    """Keep compilations in the cache folder; JAX_COMPILATION_CACHE_DIR names another path.
 
     Entries that are damaged, or whose process was killed before it could note their hashes, are
     removed and so compiled anew. A folder that cannot be used is done without.

@@ -1,6 +1,6 @@
 """Copies of what can be made again: folders that are whole, or are made anew with a note.
 
-A copy is named after everything that decides its content, and appears in its place at once. What is
+A copy is named after everything that decides its content, and appears at its path at once. What is
 damaged is named, removed and made anew by whoever needs it first; others wait for it meanwhile.
 """
 
@@ -23,7 +23,7 @@ def is_whole(folder: pathlib.Path, hashes: dict[str, str] | None = None, anew: s
     """Whether a copy is there, every file with its hash; a damaged one is named and removed.
 
     Args:
-      folder: its place.
+      folder: its path.
       hashes: {name: sha256} of its files; None: those that it was sealed with.
       anew: what a note says of a damaged one.
     """
@@ -38,11 +38,11 @@ def is_whole(folder: pathlib.Path, hashes: dict[str, str] | None = None, anew: s
     return not damaged
 
 
-def discard(place: pathlib.Path, why: str, anew: str = ANEW) -> None:
+def discard(path: pathlib.Path, why: str, anew: str = ANEW) -> None:
     """Remove a damaged file or folder, with a note: whatever it was made from is still there."""
-    note = f"note: {place} is damaged ({' '.join(why.split())[:160]}); {anew}"
+    note = f"note: {path} is damaged ({' '.join(why.split())[:160]}); {anew}"
     print(visible(note), file=sys.stderr)
-    remove(place)
+    remove(path)
 
 
 def make_copy(

@@ -15,14 +15,14 @@ class InputError(ValueError):
         return visible(" ".join(super().__str__().split("\n")))
 
 
-def forget_swallowed_interrupts() -> None:
-    """Say nothing of an interrupt inside a callback, where nothing can be raised: it comes again.
+def silence_interrupts_in_callbacks() -> None:
+    """Silences a KeyboardInterrupt inside JAX's callback of garbage collection.
 
-    JAX has such a callback at every collection of garbage, and Python would print its traceback.
+    Nothing can be raised there, and Python would print its traceback; `unwind` raises it again.
     """
-    sys.unraisablehook = told_unless_interrupt
+    sys.unraisablehook = report_unless_interrupt
 
 
-def told_unless_interrupt(unraisable) -> None:
+def report_unless_interrupt(unraisable) -> None:
     if not issubclass(unraisable.exc_type, KeyboardInterrupt):
         sys.__unraisablehook__(unraisable)

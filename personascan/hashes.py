@@ -96,11 +96,11 @@ def damaged_files(folder: pathlib.Path, files: dict[str, str] | None = None) -> 
     return [name for name, is_wrong in zip(files, wrong, strict=True) if is_wrong]
 
 
-def remembered_sha256(path: pathlib.Path) -> tuple[str, bool]:
-    """The hash of a file, and whether it is only remembered.
+def cached_sha256(path: pathlib.Path) -> tuple[str, bool]:
+    """Returns the hash of a file, and whether it comes from the cache.
 
-    It is worked out anew when the size, place or a time of the file has changed; the time of its
-    last change of any kind, which no program can set, is among them.
+    It is computed again if the size, path, inode or a time of the file has changed; one of these is
+    the time of its last change of any kind, which no program can set.
     """
     seen = path.resolve().stat()
     identity = (
@@ -113,7 +113,7 @@ def remembered_sha256(path: pathlib.Path) -> tuple[str, bool]:
             return digest, True
     digest = file_sha256(path)
     if abs(time.time() - seen.st_ctime) > SETTLED_SECONDS:
-        # Only a memory: without it the next start hashes again.
+        # Only a cache: without it the next start hashes again.
         check = text_sha256(f"{identity}\n{digest}")
         with contextlib.suppress(OSError):
             note.parent.mkdir(parents=True, exist_ok=True)

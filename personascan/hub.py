@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from personascan.errors import InputError
-from personascan.hashes import remembered_sha256
+from personascan.hashes import cached_sha256
 from personascan.reading import read_json
 
 ID = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(/(?P<file>[\w./-]+\.gguf))?(@(?P<revision>[\w./-]+))?")
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 SHARD = re.compile(r".*\.safetensors")
-GGUF_PART = re.compile(r"(?P<stem>.+)-\d{5}-of-(?P<count>\d{5})\.gguf")
+GGUF_SHARD = re.compile(r"(?P<stem>.+)-\d{5}-of-(?P<count>\d{5})\.gguf")
 SHA256, SHA1 = 64, 40  # digits of the names under which the hub's cache keeps contents
 
 
@@ -55,7 +55,7 @@ def fetch_model(source: str, describes: Callable[[str], bool], weights: bool = T
 
 def same_file(name: str, wanted: str) -> bool:
     """Whether a file is the wanted one, or another part of the split file it is a part of."""
-    a, b = GGUF_PART.fullmatch(name), GGUF_PART.fullmatch(wanted)
+    a, b = GGUF_SHARD.fullmatch(name), GGUF_SHARD.fullmatch(wanted)
     return name == wanted or bool(a and b and a.groupdict() == b.groupdict())
 
 
@@ -149,7 +149,7 @@ def has_its_hash(path: pathlib.Path) -> bool:
     if kept.parent.name != "blobs" or not kept.is_file():
         return True  # copied, where links are not to be had: there is no hash to compare with
     if len(kept.name) == SHA256:
-        return remembered_sha256(kept)[0] == kept.name
+        return cached_sha256(kept)[0] == kept.name
     if len(kept.name) == SHA1:
         content = kept.read_bytes()
         return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest() == kept.name

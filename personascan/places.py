@@ -15,12 +15,12 @@ class Place:
     site: str
     layer: int
     position: str | int  # "" where rows have no positions
-    line: str = ""  # the network whose layers have names of their own, which `site` then is
+    network: str = ""  # set where layers are named, not numbered; `site` is then the layer's name
 
     @property
     def name(self) -> str:
         """Site and layer, such as "resid_post 7"; a layer's own name."""
-        return self.site if self.line or self.site in ONCE else f"{self.site} {self.layer}"
+        return self.site if self.network or self.site in ONCE else f"{self.site} {self.layer}"
 
     def __str__(self) -> str:
         return self.name if self.position == "" else f"{self.name}, {self.position}"
@@ -92,7 +92,7 @@ def lines_of(places) -> dict[tuple, list[Place]]:
     """
     found = {}
     for place in places:
-        site = place.line or place.site
+        site = place.network or place.site
         if site in ONCE and any((p.site, p.position) == (STREAM, place.position) for p in places):
             site = STREAM
         found.setdefault((site, place.position), []).append(place)
@@ -107,7 +107,7 @@ def depths(places, layers: int) -> dict[Place, float]:
     found = {}
     for line in lines_of(places).values():
         for i, place in enumerate(line):
-            if place.line:
+            if place.network:
                 found[place] = i / (len(line) - 1) if len(line) > 1 else 1.0
             else:
                 found[place] = 1.0 if place.site in ONCE else place.layer / max(layers - 1, 1)

@@ -136,8 +136,8 @@ def is_first() -> bool:
 
 
 @contextlib.contextmanager
-def ending_together(heartbeat: int = HEARTBEAT_SECONDS):
-    """Around the work of a process that has joined others: an error here ends them as well.
+def end_all_on_error(heartbeat: int = HEARTBEAT_SECONDS):
+    """Wraps the work of a process that has joined others: an error here ends them as well.
 
     Without it the process would wait at its end for others that wait for it. A connection that
     breaks waits for JAX's report, which names the process that was lost. Raises InputError where

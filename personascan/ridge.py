@@ -29,7 +29,7 @@ def readout(z_ND, length_D, contrast_N) -> np.ndarray:
 
 
 def readout_of(rows_ND, positive_N) -> np.ndarray:
-    """The same of rows as they are."""
+    """Returns the readout of rows that are not standardised yet."""
     rows_ND = np.asarray(rows_ND, np.float64)
     largest_D = np.abs(rows_ND).max(0)
     centred_ND = rows_ND - rows_ND.mean(0)

@@ -40,7 +40,7 @@ def device_mesh(data: int = 1, model: int = 1) -> Mesh:
 
 
 def evenly(devices: list, total: int) -> list:
-    """As many devices of each process, in the order of processes."""
+    """Returns as many devices of each process, in the order of processes."""
     processes = jax.process_count()
     each = [[d for d in devices if d.process_index == p] for p in range(processes)]
     if total % processes or total // processes > min(map(len, each)):
@@ -103,6 +103,6 @@ def put_parts(shape: tuple[int, ...], sharding, part) -> jax.Array:
     return jax.make_array_from_callback(shape, sharding, part).block_until_ready()
 
 
-def let_go() -> None:
+def free_host_arrays() -> None:
     """Free the host arrays that were put: JAX keeps them until Python next collects garbage."""
     gc.collect(0)

@@ -23,7 +23,7 @@ class Installed(NamedTuple):
 
 
 @functools.cache
-def installed() -> Installed:
+def installed_versions() -> Installed:
     """What this process runs."""
     versions = {"python": platform.python_version()}
     versions |= {name: importlib.metadata.version(name) for name in PACKAGES}
@@ -47,5 +47,5 @@ def refuse_other_versions(who: str, theirs: dict[str, str], wanted: dict[str, st
 
 def in_same_versions(wanted: dict[str, str], function, *arguments):
     """`function(*arguments)`. Raises InputError in a process of other versions than `wanted`."""
-    refuse_other_versions("a worker", installed().versions, wanted)
+    refuse_other_versions("a worker", installed_versions().versions, wanted)
     return function(*arguments)

@@ -11,10 +11,10 @@ FORMULA = ("=", "+", "-", "@", "'", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # f
 
 def visible(text: str) -> str:
     """The text with every character that acts instead of being shown spelled out."""
-    return "".join(spelled(c) for c in str(text))
+    return "".join(escape(c) for c in str(text))
 
 
-def spelled(character: str) -> str:
+def escape(character: str) -> str:
     if unicodedata.category(character) not in HIDDEN or character in JOINERS:
         return character
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")

@@ -12,7 +12,7 @@ from multiprocessing import resource_tracker
 import joblib
 from tqdm import tqdm
 
-from personascan.errors import InputError, forget_swallowed_interrupts
+from personascan.errors import InputError, silence_interrupts_in_callbacks
 
 WORKER_BYTES = 450 * 2**20  # what a worker imports and compiles
 
@@ -33,7 +33,7 @@ def in_processes(function, calls: list[tuple], processes: int, what: str, unit: 
         joblib.delayed(called)(number, parent, compiled, function, *call)
         for number, call in enumerate(calls)
     )
-    with deaf_to_interrupts() if processes else contextlib.nullcontext():
+    with ignore_interrupts() if processes else contextlib.nullcontext():
         # In the order in which they end, so that what fails ends the rest at once.
         done = joblib.Parallel(processes or -1, return_as="generator_unordered")(work)
     try:
@@ -47,7 +47,7 @@ def in_processes(function, calls: list[tuple], processes: int, what: str, unit: 
 
 
 @contextlib.contextmanager
-def deaf_to_interrupts():
+def ignore_interrupts():
     """Processes that are started inside never see an interrupt: a terminal sends it to all.
 
     Their parent alone answers it, and they end with that. Here it waits until the block ends.
@@ -67,8 +67,8 @@ def called(number: int, parent: int, compiled: str | None, function, *arguments)
     """(number, what the call gives), in a process that ends with its parent, and stays warm."""
     if parent and os.getpid() != parent:
         end_with(parent)
-        forget_swallowed_interrupts()
-        one_of_several(compiled)
+        silence_interrupts_in_callbacks()
+        limit_to_one_core(compiled)
     return number, function(*arguments)
 
 
@@ -85,8 +85,8 @@ def end_with(parent: int) -> None:
 
 
 @functools.cache
-def one_of_several(compiled: str | None) -> None:
-    """A worker beside others: one device and one thread of XLA, and its parent's compilations."""
+def limit_to_one_core(compiled: str | None) -> None:
+    """Limits a worker to one device and one thread of XLA, and shares its parent's compilations."""
     os.environ["NPROC"] = "1"  # XLA's name for the number of its threads
     with contextlib.suppress(ImportError, RuntimeError):  # a backend that has started stays
         import jax

@@ -40,7 +40,7 @@ def main(_) -> None:
     from personascan.errors import InputError
 
     if OUT.value and pathlib.Path(OUT.value).exists() and not OVERWRITE.value:
-        raise InputError(f"{OUT.value} exists already; choose another place, or use --overwrite")
+        raise InputError(f"{OUT.value} exists already; choose another path, or use --overwrite")
     options = Options(tuple(SHAPES.value), tuple(PARTS.value), MINUTES.value)
     for part, record, report in measure_device(options):
         print(line(part, record), flush=True)

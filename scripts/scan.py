@@ -34,13 +34,13 @@ SEED = flags.DEFINE_integer("seed", 0, "Seed of the random starts.")
 def main(_) -> None:
     from personascan.files import whole_file
     from personascan.sources.rows import read_rows, refuse_shared
-    from personascan.study.config import ScanPlan
+    from personascan.study.config import PlaceScanOptions
     from personascan.visible import visible
 
     place = contextlib.nullcontext()
     if OUT.value:
         place = whole_file(OUT.value, overwrite=OVERWRITE.value)
-    options = ScanPlan(
+    options = PlaceScanOptions(
         score=SCORE.value, tail=TAIL.value, alpha_max=ALPHA_MAX.value, alpha_min=ALPHA_MIN.value,
         alphas=ALPHAS.value, starts=STARTS.value,
     ).options()  # fmt: skip

@@ -39,19 +39,19 @@ def main(_) -> None:
     from tqdm import tqdm
 
     from benchmarks import exchange_validity, sharing, validity
-    from personascan import SplitPlan
+    from personascan import SampleOptions
 
     third = ROWS.value // 3
-    plan = SplitPlan(third // 2 + third // 4, third // 2, third // 2, NODE_RUNS.value)
+    samples = SampleOptions(third // 2 + third // 4, third // 2, third // 2, NODE_RUNS.value)
     signals = [validity.Signal("iid", SIGNAL_NODES.value, strength) for strength in STRENGTHS.value]
     checks = {
         "exchange": lambda: exchange_validity.checked_lines(
             EXCHANGED.value, PERMUTATIONS.value, SEED.value, tqdm
         ),
         "calibration": lambda: validity.checked_lines(
-            PROBLEMS.value, PLANTED.value, signals, rows=ROWS.value, nodes=NODES.value, plan=plan,
-            permutations=PERMUTATIONS.value, runs=RUNS.value, tail=TAIL.value, seed=SEED.value,
-            progress=tqdm,
+            PROBLEMS.value, PLANTED.value, signals, rows=ROWS.value, nodes=NODES.value,
+            samples=samples, permutations=PERMUTATIONS.value, runs=RUNS.value, tail=TAIL.value,
+            seed=SEED.value, progress=tqdm,
         ),
         "overlaps": lambda: sharing.checked_lines(
             SHARED.value,

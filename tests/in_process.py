@@ -36,7 +36,7 @@ def run_here(script: str, *given: str) -> Done:
         patch.chdir(ROOT)
         patch.setattr(sys, "argv", [str(ROOT / "scripts" / script), *given])
         for name, nothing in (("prepare", lambda heavy: None), ("on_signals", lambda handler: None),
-                              ("forget_swallowed_interrupts", lambda: None)):  # fmt: skip
+                              ("silence_interrupts_in_callbacks", lambda: None)):  # fmt: skip
             patch.setattr(command, name, nothing)
         try:
             with (

@@ -11,7 +11,7 @@ import personascan
 from personascan.models.image import Classifier, logits_function
 from personascan.sources.images.attacks import (
     ATTACKS,
-    AttackPlan,
+    Attack,
     bim,
     deepfool,
     fgsm,
@@ -199,9 +199,11 @@ def test_an_image_without_a_start_stays_as_it_is():
 def test_clipped_pixels_stay_in_range(logits_fn, attackable):
     images, labels = (values[:10] for values in attackable)
     for name in ATTACKS:
-        plan = AttackPlan(name, eps=0.3, step=0.1, iterations=1)
+        options = Attack(name, eps=0.3, step=0.1, iterations=1)
         for clip in (True, False):
-            found = dataclasses.replace(plan, clip=clip).run(logits_fn, images, labels).pixels_NHW
+            found = (
+                dataclasses.replace(options, clip=clip).run(logits_fn, images, labels).pixels_NHW
+            )
             assert (found.min() >= 0 and found.max() <= 1) == clip, name
 
 
@@ -237,19 +239,19 @@ def test_rounded_images_have_8_bits():
 def test_plans_are_the_published_ones(logits_fn, attackable):
     images, labels = (values[:10] for values in attackable)
     assert ATTACKS["bim"].options() == {"eps": 0.01, "step": 0.002, "clip": True, "rounding": False}
-    plan = AttackPlan("bim-targeted", eps=0.2, step=0.05, iterations=5, target=3)
+    options = Attack("bim-targeted", eps=0.2, step=0.05, iterations=5, target=3)
     expected = bim(logits_fn, images, labels, eps=0.2, step=0.05, iterations=5, target=3)
-    np.testing.assert_array_equal(plan.run(logits_fn, images, labels).pixels_NHW, expected[0])
+    np.testing.assert_array_equal(options.run(logits_fn, images, labels).pixels_NHW, expected[0])
 
 
 def test_what_is_no_attack_is_refused(logits_fn, attackable):
     images, labels = attackable
     with pytest.raises(personascan.InputError, match="attack 'pgd' is unknown; known: fgsm, bim"):
-        AttackPlan("pgd")
+        Attack("pgd")
     with pytest.raises(personascan.InputError, match="eps = 0; use above 0"):
         fgsm(logits_fn, images, labels, eps=0)
     with pytest.raises(personascan.InputError, match="iterations = -1; use at least 1"):
-        AttackPlan("deepfool", iterations=-1).run(logits_fn, images, labels)
+        Attack("deepfool", iterations=-1).run(logits_fn, images, labels)
     with pytest.raises(personascan.InputError, match="labels of shape"):
         fgsm(logits_fn, images, labels[:2])
     with pytest.raises(personascan.InputError, match="target has the shape"):

@@ -8,7 +8,7 @@ from personascan.calibration import family, nodes
 from personascan.calibration.labellings import draw_labellings
 from personascan.scan.options import ScanOptions
 
-PLAN = personascan.SplitPlan(background=14, clean=8, positive=8, runs=6)
+SAMPLES = personascan.SampleOptions(background=14, clean=8, positive=8, runs=6)
 LABELS = np.arange(60) % 2 == 0
 
 
@@ -20,7 +20,7 @@ def pool(shift, seed=0, layers=2, nodes=12):
 
 def calibrate(pool, **keywords):
     chosen = dict(permutations=19, runs=2) | keywords
-    return personascan.calibrate(pool, LABELS, PLAN, **chosen)
+    return personascan.calibrate(pool, LABELS, SAMPLES, **chosen)
 
 
 def test_a_planted_place_is_found_and_its_half_nodes():
@@ -79,7 +79,7 @@ def test_the_observed_statistic_is_the_mean_over_runs_of_the_first_labelling():
     again = calibrate(pool_LND, seed=3)
     np.testing.assert_array_equal(found.statistic_PT, again.statistic_PT)
     assert (found.null != calibrate(pool_LND, seed=4).null).any()
-    labellings = draw_labellings(LABELS, PLAN, 19, seed=3)
+    labellings = draw_labellings(LABELS, SAMPLES, 19, seed=3)
     alone = personascan.scan_runs(pool_LND, *labellings.masks(2), starts=1)
     np.testing.assert_array_equal(alone.score[:, :2].mean(1), found.score)
     # Fewer runs are the first of more, so that scores and nodes see the same splits.
@@ -110,11 +110,11 @@ def test_places_with_other_nulls_weigh_alike_in_the_family():
     statistic[0, 0] = 6.0
     draws = family.tie_draws(0, "ab", 100)
     assert family.family_p(statistic, draws)[0] > 0.5
-    z = family.studentised(statistic)
+    z = family.studentise(statistic)
     np.testing.assert_allclose(z.mean(1), 0, atol=1e-12)
     np.testing.assert_allclose(z.std(1), 1)
     assert family.family_p(z, draws)[0] == 0.01
-    assert not family.studentised(np.full((2, 5), 3.0)).any()
+    assert not family.studentise(np.full((2, 5), 3.0)).any()
 
 
 def test_step_down_is_by_hand_and_never_above_the_single_step():
@@ -165,7 +165,9 @@ def test_the_family_wise_p_of_a_node_counts_permutations_of_the_highest_node():
 @pytest.fixture(scope="module")
 def without_signal():
     """A small part of scripts/validity.py."""
-    return calibrate_problems(30, rows=60, nodes=12, plan=PLAN, permutations=19, runs=2, seed=0)
+    return calibrate_problems(
+        30, rows=60, nodes=12, samples=SAMPLES, permutations=19, runs=2, seed=0
+    )
 
 
 def test_calibration_of_noise_is_right(without_signal):
@@ -180,7 +182,7 @@ def test_calibration_finds_what_the_raw_maximum_hides(without_signal):
     """The signal is in the place with the lowest null; its nodes are found, few others."""
     signal = Signal("iid", nodes=4, strength=2.0)
     found = calibrate_problems(
-        6, rows=60, nodes=12, plan=PLAN, permutations=19, runs=2, seed=1, signal=signal
+        6, rows=60, nodes=12, samples=SAMPLES, permutations=19, runs=2, seed=1, signal=signal
     )
     rates = found.found_at("iid")
     assert rates["studentised maximum"] >= 0.8
@@ -210,7 +212,7 @@ def test_bad_calibrations_are_one_clear_line(keywords, message):
     with pytest.raises(personascan.InputError, match=message):
         calibrate(pool(0.0), **keywords)
     with pytest.raises(personascan.InputError, match="sample of 30 of 30"):
-        personascan.calibrate(pool(0.0), LABELS, personascan.SplitPlan(14, 8, 30))
+        personascan.calibrate(pool(0.0), LABELS, personascan.SampleOptions(14, 8, 30))
 
 
 def test_power_grows_with_the_signal_and_keeps_its_level_without():

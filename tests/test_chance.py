@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from personascan.analysis.localisation import LocalisationPlan, PlaceScan
+from personascan.analysis.localisation import LocalisationOptions, PlaceScan
 from personascan.report.sections.nodes import of_all
 from personascan.report.words import larger_side, wording_cell, wording_tells
 from personascan.scan.options import ScanOptions
-from personascan.scan.splits import SplitPlan
+from personascan.scan.samples import SampleOptions
 from personascan.study.results import Part
 
 
@@ -49,8 +49,8 @@ def scan_with(samples):
 
 def test_returning_every_row_is_as_precise_as_the_samples_of_the_runs():
     """Halves have samples of half the size, rounded down, and mixtures other shares of H1."""
-    plan = LocalisationPlan(SplitPlan(20, 20, 5, 3), ScanOptions(), 0, 2, 0.1, 0.5)
-    whole, half = (scan_with(p.runs) for p in (plan, plan.halved()))
+    options = LocalisationOptions(SampleOptions(20, 20, 5, 3), ScanOptions(), 0, 2, 0.1, 0.5)
+    whole, half = (scan_with(o.samples) for o in (options, options.halved()))
     assert (whole.chance, half.chance) == (5 / 25, 2 / 12)
     assert of_all(SimpleNamespace(scans={"p": [whole], "q": [whole]})) == "precision 0.20"
     several = SimpleNamespace(scans={"p": [whole, half]})

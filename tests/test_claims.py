@@ -78,7 +78,7 @@ def test_limits_are_a_deviation_of_their_own_away(a):
 def test_two_perfect_scores_are_not_said_to_be_equal():
     scores = np.stack([np.arange(40), np.arange(40) ** 2])
     found = compare_aurocs(
-        *scores, np.arange(40) >= 20, resamples=50, level=0.95, rng=np.random.default_rng(0)
+        *scores, np.arange(40) >= 20, resamples=50, confidence=0.95, rng=np.random.default_rng(0)
     )
     assert found.bootstrap_low == found.bootstrap_high == found.difference == 0.0
     assert -0.2 < found.low == -found.high < -0.05
@@ -94,7 +94,7 @@ def test_resamples_do_not_hang_on_how_many_are_made_at_once(monkeypatch):
 
 def test_a_score_against_itself_and_against_chance():
     scores, positive = score_pair(np.random.default_rng(5), 40, (3, 0), 0.0)
-    asked = {"resamples": 200, "level": 0.9}
+    asked = {"resamples": 200, "confidence": 0.9}
     same = compare_aurocs(scores[0], scores[0], positive, rng=np.random.default_rng(0), **asked)
     assert same == Claim(0.0, 0.0, 0.0, 0.5, 0.0, 0.0)
     better = compare_aurocs(*scores, positive, rng=np.random.default_rng(0), **asked)

@@ -14,7 +14,7 @@ from tiny_studies import files_of, recipe, run_study
 
 import personascan
 from personascan.study import cluster as cluster_module
-from personascan.versions import installed
+from personascan.versions import installed_versions
 
 # No dashboard, no memory limits, and whatever the workers leave in a folder of the test's own.
 QUIET = os.environ | {"DASK_DISTRIBUTED__WORKER__MEMORY__TERMINATE": "False"}
@@ -101,7 +101,7 @@ def test_one_worker_with_one_thread_does_all_and_is_asked_for_its_version(monkey
         asked = []
         monkeypatch.setattr(cluster_module, "check_workers", asked.append)
         with cluster_module.cluster(local.scheduler_address):
-            assert [list(found.values()) for found in asked] == [[installed()]]
+            assert [list(found.values()) for found in asked] == [[installed_versions()]]
 
 
 @pytest.mark.slow

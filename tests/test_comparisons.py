@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 import personascan
-from personascan.sources.base import Example
+from personascan.sources.base import Row
 from personascan.study.comparisons import (
     Comparison,
     LeftOut,
     comparisons,
-    dealt_out,
+    deal_entities,
     draw_pool,
     draw_topics,
     entities_of,
@@ -88,7 +88,7 @@ def test_what_is_drawn_does_not_hang_on_others():
 
 def examples_of(*rows):
     """Examples from (id, positive, entity)."""
-    return [Example(id_, positive, entity) for id_, positive, entity in rows]
+    return [Row(id_, positive, entity) for id_, positive, entity in rows]
 
 
 def test_a_group_without_negatives_stands_against_those_without_positives():
@@ -102,9 +102,9 @@ def test_a_group_without_negatives_stands_against_those_without_positives():
     assert found["attacked"].h0 == (("clean", "negative"),)
     assert found["own"].h0 == (("own", "negative"),)
     assert draw_pool(groups, found["attacked"], 9, 0).ids == ("c0", "c1", "a0")
-    with pytest.raises(personascan.InputError, match="'attacked' has no negative examples"):
+    with pytest.raises(personascan.InputError, match="'attacked' has no negative rows"):
         comparisons(2, {"attacked": groups["attacked"]})
-    with pytest.raises(personascan.InputError, match="no group has positive examples"):
+    with pytest.raises(personascan.InputError, match="no group has positive rows"):
         comparisons(2, {"clean": groups["clean"]})
 
 
@@ -167,11 +167,11 @@ def test_personas_of_few_entities_are_not_told_from_one_another():
 
 def test_what_comparisons_share_is_trained_on_or_judged():
     """Two groups against the same clean rows, one of which is about what a row of H1 is about."""
-    clean = [Example(f"c{i}", False, entity="e" if i == 3 else "") for i in range(11)]
-    a = [Example(f"a{i}", True, entity="e" if i == 0 else "") for i in range(4)]
-    groups = {"a": a, "b": [Example(f"b{i}", True) for i in range(5)], "clean": clean}
+    clean = [Row(f"c{i}", False, entity="e" if i == 3 else "") for i in range(11)]
+    a = [Row(f"a{i}", True, entity="e" if i == 0 else "") for i in range(4)]
+    groups = {"a": a, "b": [Row(f"b{i}", True) for i in range(5)], "clean": clean}
     pool_a, pool_b = (draw_pool(groups, c, 100, seed=3) for c in comparisons(2, groups))
-    judged, (trained,) = dealt_out(groups, pool_a, [pool_b], seed=3)
+    judged, (trained,) = deal_entities(groups, pool_a, [pool_b], seed=3)
     sides = [set(entities_of(groups, pool)) for pool in (judged, trained)]
     assert not sides[0] & sides[1]
     whole = set(entities_of(groups, pool_a)) | set(entities_of(groups, pool_b))
@@ -186,5 +186,5 @@ def test_what_comparisons_share_is_trained_on_or_judged():
 def test_comparisons_that_share_nothing_are_dealt_out_as_they_are():
     groups = groups_of({"a": 6, "b": 6})
     pool_a, pool_b = (draw_pool(groups, c, 100, seed=3) for c in comparisons(2, groups))
-    judged, (trained,) = dealt_out(groups, pool_a, [pool_b], seed=3)
+    judged, (trained,) = deal_entities(groups, pool_a, [pool_b], seed=3)
     assert (judged.ids, trained.ids) == (pool_a.ids, pool_b.ids)

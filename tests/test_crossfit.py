@@ -31,7 +31,7 @@ def crossfitted(pool, positive_N=POSITIVE):
 def test_the_place_that_tells_is_chosen_in_every_fold_and_its_rows_are_told():
     fold_N = folds_of(POSITIVE, 4, 0)
     found = held_out(
-        crossfitted(places(0, 2.0)), {}, POSITIVE, fold_N, resamples=100, level=0.95, seed=0
+        crossfitted(places(0, 2.0)), {}, POSITIVE, fold_N, resamples=100, confidence=0.95, seed=0
     )
     assert found.places == (1,) * 4
     assert found.auroc == pytest.approx(roc_auc_score(POSITIVE, found.score_N))
@@ -58,7 +58,7 @@ def test_words_that_tell_as_much_leave_no_difference():
     found = crossfitted(places(0, 2.0))
     fold_N = folds_of(POSITIVE, 4, 0)
     _, score_N = nested_scores(found, fold_N)
-    asked = dict(resamples=200, level=0.95, seed=0)
+    asked = dict(resamples=200, confidence=0.95, seed=0)
     noise_N = np.random.default_rng(0).normal(size=ROWS)
     both = {"word counts": noise_N, "mean embedding": score_N}
     same = held_out(found, both, POSITIVE, fold_N, **asked)

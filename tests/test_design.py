@@ -1,24 +1,24 @@
-"""All ways in which a node set is tested."""
+"""All edits by which a node set is tested."""
 
 import dataclasses
 
 import numpy as np
 import pytest
-from tiny_grounds import (
+from tiny_statistics import (
     AT,
     FOUND_NODES,
     HEADS_AT,
     NODES,
-    PLAN,
+    OPTIONS,
     POSITIVE,
     WIDTH,
     by_key,
+    edits_of,
     found_set,
-    ground,
     heads,
     key,
     rows,
-    ways_of,
+    statistics,
 )
 
 import personascan
@@ -36,34 +36,34 @@ from personascan.interventions.design import (
     ablation,
 )
 from personascan.interventions.directions import (
-    Ground,
+    PlaceStatistics,
 )
+from personascan.interventions.edits import UNEDITED
 from personascan.interventions.exchange import Direction
-from personascan.interventions.plan import (
+from personascan.interventions.options import (
     MATCHED,
     RANDOM,
     RANDOM_DIRECTION,
     check_interventions,
 )
-from personascan.interventions.ways import UNEDITED
 
 
 def test_every_way_is_there_once():
     imported = (Direction("theirs", {("resid_post", 1): np.ones(4)}),)
-    ways = ways_of(heads=heads(), imported=imported)
-    assert ways[0] is UNEDITED
+    edits = edits_of(heads=heads(), imported=imported)
+    assert edits[0] is UNEDITED
     mean, count = ablation("mean"), {}
-    by_key(ways)
-    for way in ways[1:]:
-        count.setdefault((way.method, way.action), []).append((way.number, way.draw))
-        if way.action == STEER:
-            assert way.strength in PLAN.strengths
+    by_key(edits)
+    for edit in edits[1:]:
+        count.setdefault((edit.method, edit.action), []).append((edit.number, edit.draw))
+        if edit.action == STEER:
+            assert edit.strength in OPTIONS.strengths
         else:
-            assert np.isnan(way.strength)
-        assert set(way.changes) == {
+            assert np.isnan(edit.strength)
+        assert set(edit.changes) == {
             HEADS: {HEADS_AT}, "theirs": {("resid_post", 1)},
-        }.get(way.method, {AT})  # fmt: skip
-    numbers = [(k, 0) for k in range(PLAN.controls)]
+        }.get(edit.method, {AT})  # fmt: skip
+    numbers = [(k, 0) for k in range(OPTIONS.controls)]
     expected = {
         (FOUND, mean): [(0, 0)],
         (FOUND, ablation("zero")): [(0, 0)],
@@ -82,33 +82,33 @@ def test_every_way_is_there_once():
 
 
 def test_controls_are_as_large_and_none_of_them_the_same():
-    ways, sets = ways_of(heads=heads()), {}
-    for way in ways:
-        if way.action == ablation("mean"):
-            (change,) = way.changes.values()
-            sets.setdefault(way.method, []).append(frozenset(np.flatnonzero(change.scale_D == 0)))
+    edits, sets = edits_of(heads=heads()), {}
+    for edit in edits:
+        if edit.action == ablation("mean"):
+            (change,) = edit.changes.values()
+            sets.setdefault(edit.method, []).append(frozenset(np.flatnonzero(change.scale_D == 0)))
     assert sets[FOUND] == [frozenset(FOUND_NODES)]
     assert {len(s) for m in (FOUND, TOP, COHEN, RANDOM, MATCHED) for s in sets[m]} == {4}
     assert len(sets[HEADS][0]) == WIDTH
     for kind in (RANDOM, MATCHED):
-        assert len(set(sets[kind])) == PLAN.controls
+        assert len(set(sets[kind])) == OPTIONS.controls
     assert not any(s & sets[FOUND][0] for s in sets[MATCHED])
-    d = np.abs(ground().cohen_D)
+    d = np.abs(statistics().cohen_D)
     assert min(d[list(sets[COHEN][0])]) >= np.sort(d)[-4]
-    difference = np.abs(ground().difference_D)
+    difference = np.abs(statistics().difference_D)
     assert min(difference[list(sets[TOP][0])]) >= np.sort(difference)[-4]
 
 
 def test_draws_hang_on_the_seed_alone():
-    one, same, other = (by_key(ways_of(seed=seed)) for seed in (5, 5, 6))
+    one, same, other = (by_key(edits_of(seed=seed)) for seed in (5, 5, 6))
     assert one == same
     drawn = {RANDOM, MATCHED, RANDOM_DIRECTION}
-    for way in one:
-        changed = way[0] in drawn or way[1] in (ablation("resample"), ablation("patch"))
+    for edit in one:
+        changed = edit[0] in drawn or edit[1] in (ablation("resample"), ablation("patch"))
         if not changed:
-            assert one[way] == other[way], way
+            assert one[edit] == other[edit], edit
     for kind in drawn:
-        assert any(one[way] != other[way] for way in one if way[0] == kind)
+        assert any(one[edit] != other[edit] for edit in one if edit[0] == kind)
 
 
 @pytest.mark.parametrize(
@@ -124,10 +124,10 @@ def test_draws_hang_on_the_seed_alone():
     ],
 )
 def test_ways_do_not_change_when_others_come_or_go(change):
-    full = by_key(ways_of())
-    found = by_key(ways_of(dataclasses.replace(PLAN, **change)))
+    full = by_key(edits_of())
+    found = by_key(edits_of(dataclasses.replace(OPTIONS, **change)))
     shared = full.keys() & found.keys()
-    assert all(full[way] == found[way] for way in shared)
+    assert all(full[edit] == found[edit] for edit in shared)
     if "controls" in change:
         assert full.keys() < found.keys()
     else:
@@ -136,13 +136,13 @@ def test_ways_do_not_change_when_others_come_or_go(change):
 
 @pytest.mark.parametrize("kind", ["mean", "zero", "resample", "patch"])
 def test_ablated_nodes_are_set_and_the_others_left(kind):
-    there = ground()
-    source = {"resample": there.background_BD, "patch": there.raised_ND}.get(kind)
+    there = statistics()
+    source = {"resample": there.background_BD, "patch": there.positive_ND}.get(kind)
     x = np.random.default_rng(9).normal(size=NODES).astype(np.float32)
-    ways = [w for w in ways_of() if (w.method, w.action) == (FOUND, ablation(kind))]
+    edits = [w for w in edits_of() if (w.method, w.action) == (FOUND, ablation(kind))]
     rest, seen = np.setdiff1d(np.arange(NODES), FOUND_NODES), set()
-    for way in ways:
-        change = way.changes[AT]
+    for edit in edits:
+        change = edit.changes[AT]
         assert change.read_D is None
         after = x * change.scale_D + change.shift_D
         np.testing.assert_array_equal(after[rest], x[rest])
@@ -154,18 +154,18 @@ def test_ablated_nodes_are_set_and_the_others_left(kind):
             matches = (source[:, FOUND_NODES].astype(np.float32) == put).all(1)
             assert matches.sum() == 1
             seen.add(int(matches.argmax()))
-    assert len(seen) == (0 if source is None else PLAN.draws)  # no row twice
+    assert len(seen) == (0 if source is None else OPTIONS.draws)  # no row twice
 
 
 def test_controls_are_set_to_the_same_rows():
     """What differs is the nodes alone."""
-    plan = dataclasses.replace(PLAN, ablations=("resample", "zero"))
+    options = dataclasses.replace(OPTIONS, ablations=("resample", "zero"))
     by_draw = {}
-    for way in ways_of(plan):
-        if way.action == ablation("resample"):
-            by_draw.setdefault(way.draw, []).append(way.changes[AT])
-    assert {len(changes) for changes in by_draw.values()} == {3 + 2 * PLAN.controls}
-    background = ground().background_BD.astype(np.float32)
+    for edit in edits_of(options):
+        if edit.action == ablation("resample"):
+            by_draw.setdefault(edit.draw, []).append(edit.changes[AT])
+    assert {len(changes) for changes in by_draw.values()} == {3 + 2 * OPTIONS.controls}
+    background = statistics().background_BD.astype(np.float32)
     taken = set()
     for changes in by_draw.values():
         rows_of = [
@@ -174,20 +174,20 @@ def test_controls_are_set_to_the_same_rows():
         ]
         assert {tuple(r) for r in rows_of} == {tuple(rows_of[0])}
         taken.add(tuple(rows_of[0]))
-    assert len(taken) == PLAN.draws
+    assert len(taken) == OPTIONS.draws
 
 
 def test_more_draws_than_rows_are_all_rows():
-    plan = dataclasses.replace(PLAN, draws=100)
-    actions = [w.action for w in ways_of(plan) if w.method == FOUND]
+    options = dataclasses.replace(OPTIONS, draws=100)
+    actions = [w.action for w in edits_of(options) if w.method == FOUND]
     assert actions.count(ablation("resample")) == (~POSITIVE).sum()
     assert actions.count(ablation("patch")) == POSITIVE.sum()
 
 
 def test_steering_is_so_many_deviations_at_found_nodes():
     deviation = rows()[~POSITIVE].astype(np.float64).std(0)
-    steered = {w.strength: w.changes[AT] for w in ways_of() if key(w)[:2] == (FOUND, STEER)}
-    assert set(steered) == set(PLAN.strengths)
+    steered = {w.strength: w.changes[AT] for w in edits_of() if key(w)[:2] == (FOUND, STEER)}
+    assert set(steered) == set(OPTIONS.strengths)
     for strength, change in steered.items():
         expected = strength * found_set() * deviation
         np.testing.assert_allclose(change.shift_D, expected, rtol=1e-6)
@@ -200,21 +200,21 @@ def test_all_directions_are_as_long_as_the_found_push():
         Direction("one", {("resid_post", 1): np.arange(4.0)}),
         Direction("several", {("resid_post", 0): np.ones(4), ("mlp_out", 2): -np.ones(NODES)}),
     )
-    ways = ways_of(imported=imported)
-    norm = np.linalg.norm(ground().push(found_set()))
+    edits = edits_of(imported=imported)
+    norm = np.linalg.norm(statistics().push(found_set()))
     along = {FOUND, FOUND_DIFFERENCE, DIFFERENCE, READOUT, RANDOM_DIRECTION, "one", "several"}
     seen = set()
-    for way in ways:
-        if way.action == STEER and way.method in along:
-            squares = sum((c.shift_D.astype(float) ** 2).sum() for c in way.changes.values())
-            assert np.sqrt(squares) == pytest.approx(abs(way.strength) * norm, rel=1e-5)
-            seen.add(way.method)
+    for edit in edits:
+        if edit.action == STEER and edit.method in along:
+            squares = sum((c.shift_D.astype(float) ** 2).sum() for c in edit.changes.values())
+            assert np.sqrt(squares) == pytest.approx(abs(edit.strength) * norm, rel=1e-5)
+            seen.add(edit.method)
     assert seen == along
 
 
 def test_directions_point_where_they_say():
-    difference = ground().difference_D
-    shifts = {w.method: w.changes[AT].shift_D for w in ways_of() if w.strength == 3.0}
+    difference = statistics().difference_D
+    shifts = {w.method: w.changes[AT].shift_D for w in edits_of() if w.strength == 3.0}
     only = np.where(found_set() != 0, difference, 0)
     for method, expected in ((DIFFERENCE, difference), (FOUND_DIFFERENCE, only)):
         unit = shifts[method] / np.linalg.norm(shifts[method])
@@ -222,11 +222,11 @@ def test_directions_point_where_they_say():
 
 
 def test_what_is_projected_out_is_that_of_the_background():
-    there, x = ground(), np.random.default_rng(2).normal(size=NODES)
-    for way in ways_of():
-        if way.action != PROJECT:
+    there, x = statistics(), np.random.default_rng(2).normal(size=NODES)
+    for edit in edits_of():
+        if edit.action != PROJECT:
             continue
-        c = way.changes[AT]
+        c = edit.changes[AT]
         after = x * c.scale_D + c.shift_D + (x @ c.read_D) * c.write_D
         unit = c.read_D.astype(float)
         assert np.linalg.norm(unit) == pytest.approx(1)
@@ -239,9 +239,9 @@ def test_imported_names_are_told_apart():
     """Ways of one name are averaged as draws of one."""
     shift = {("resid_post", 1): np.ones(4)}
     names = ("x", "x", FOUND, "x (2)", "x")
-    ways = ways_of(imported=tuple(Direction(name, shift) for name in names))
-    by_key(ways)
-    assert list(dict.fromkeys(w.method for w in ways[-10:])) == [
+    edits = edits_of(imported=tuple(Direction(name, shift) for name in names))
+    by_key(edits)
+    assert list(dict.fromkeys(w.method for w in edits[-10:])) == [
         "x", "x (2)", f"{FOUND} (2)", "x (2) (2)", "x (3)",
     ]  # fmt: skip
 
@@ -249,17 +249,17 @@ def test_imported_names_are_told_apart():
 def test_a_background_that_never_varies_is_pushed_nowhere():
     place = rows()
     place[np.ix_(~POSITIVE, FOUND_NODES)] = 0  # as nodes of a ReLU
-    for way in ways_of(there=Ground(place, POSITIVE)):
-        for change in way.changes.values():
+    for edit in edits_of(there=PlaceStatistics(place, POSITIVE)):
+        for change in edit.changes.values():
             parts = [a for a in dataclasses.astuple(change) if a is not None]
             assert np.isfinite(parts).all()
-            if way.action == STEER and way.method in (FOUND, FOUND_DIFFERENCE, DIFFERENCE):
+            if edit.action == STEER and edit.method in (FOUND, FOUND_DIFFERENCE, DIFFERENCE):
                 assert not change.shift_D.any()
 
 
 def test_no_strengths_and_no_other_controls_leave_the_ablations():
-    plan = dataclasses.replace(PLAN, strengths=(), against=(RANDOM,))
-    actions = {(w.method, w.action) for w in ways_of(plan)}
+    options = dataclasses.replace(OPTIONS, strengths=(), against=(RANDOM,))
+    actions = {(w.method, w.action) for w in edits_of(options)}
     assert {method for method, _ in actions} == {
         "unedited", FOUND, TOP, COHEN, RANDOM, FOUND_DIFFERENCE, DIFFERENCE, READOUT,
     }  # fmt: skip
@@ -267,8 +267,8 @@ def test_no_strengths_and_no_other_controls_leave_the_ablations():
 
 
 def test_names_of_methods_are_all_known_to_the_design():
-    ways = ways_of(heads=heads())
-    assert {w.method for w in ways[1:]} == set(design.METHODS)
+    edits = edits_of(heads=heads())
+    assert {w.method for w in edits[1:]} == set(design.METHODS)
 
 
 @pytest.mark.parametrize(
@@ -297,14 +297,14 @@ def test_names_of_methods_are_all_known_to_the_design():
 )
 def test_what_cannot_be_tested_is_refused(change, message):
     with pytest.raises(personascan.InputError, match=message):
-        check_interventions(dataclasses.replace(PLAN, **change))
+        check_interventions(dataclasses.replace(OPTIONS, **change))
 
 
 @pytest.mark.parametrize(
     "change", [{}, {"strengths": ()}, {"against": (RANDOM,)}, {"tokens": "last"}, {"nodes": 5}]
 )
 def test_what_can_be_tested_is_not(change):
-    check_interventions(dataclasses.replace(PLAN, **change))
+    check_interventions(dataclasses.replace(OPTIONS, **change))
 
 
 @pytest.mark.parametrize(
@@ -312,5 +312,5 @@ def test_what_can_be_tested_is_not(change):
     [{}, dict(ablations=("patch", "zero")), dict(against=(RANDOM,)), dict(strengths=(1.0,))],
 )
 def test_ways_are_counted_before_they_are_made(change):
-    plan = dataclasses.replace(PLAN, **change)
-    assert design.count_ways(plan) == len(ways_of(plan))
+    options = dataclasses.replace(OPTIONS, **change)
+    assert design.count_edits(options) == len(edits_of(options))

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score, roc_curve
 
 import personascan
-from personascan.analysis.detection import DetectionPlan, Labels, detect, tpr_at_fpr
+from personascan.analysis.detection import DetectionOptions, Labels, detect, tpr_at_fpr
 from personascan.scan.individual import scan_alone
 from personascan.scan.options import ScanOptions
 
@@ -38,8 +38,8 @@ def test_ties_with_the_first_false_positive_are_missed():
 
 
 def test_scores_are_individual_scans_against_h0_rows_of_each_split():
-    rows, plan, options = place(0.6), DetectionPlan(splits=4), ScanOptions(alphas="log")
-    found = detect(rows, Labels(POSITIVE), plan, (options,), seed=3)
+    rows, options, scans = place(0.6), DetectionOptions(splits=4), ScanOptions(alphas="log")
+    found = detect(rows, Labels(POSITIVE), options, (scans,), seed=3)
     assert found.background == 20
     scores, aurocs, rates = np.full((4, 70), np.nan), [], []
     for split in range(4):
@@ -61,7 +61,7 @@ def test_scores_are_individual_scans_against_h0_rows_of_each_split():
 
 
 def test_rows_that_no_split_scanned_have_no_score():
-    found = detect(place(0), Labels(POSITIVE), DetectionPlan(1, 0.25), (ScanOptions(),), seed=0)
+    found = detect(place(0), Labels(POSITIVE), DetectionOptions(1, 0.25), (ScanOptions(),), seed=0)
     assert found.background == 10
     assert np.isnan(found.score_N).sum() == 10
     assert not np.isnan(found.score_N[POSITIVE]).any()
@@ -69,52 +69,60 @@ def test_rows_that_no_split_scanned_have_no_score():
 
 
 def test_detection_rises_with_the_signal_and_is_chance_without():
-    plan, options = DetectionPlan(), ScanOptions(alpha_max=0.1)
+    options, scans = DetectionOptions(), ScanOptions(alpha_max=0.1)
 
     def mean(shift):
         """Over twenty places."""
-        found = (detect(place(shift, s), Labels(POSITIVE), plan, (options,), s) for s in range(20))
+        found = (detect(place(shift, s), Labels(POSITIVE), options, (scans,), s) for s in range(20))
         return np.mean([one.auroc for one in found])
 
     one = np.sqrt((30 + 40 + 1) / (12 * 30 * 40))  # the deviation of an AUROC of chance
     assert abs(mean(0) - 0.5) < 4 * one / np.sqrt(20)
     assert 0.5 + 4 * one / np.sqrt(20) < mean(1.5) < mean(3.0)
     everywhere = place(0) + np.float32(8) * POSITIVE[:, None]
-    assert detect(everywhere, Labels(POSITIVE), plan, (options,), 0).tpr == 1.0
+    assert detect(everywhere, Labels(POSITIVE), options, (scans,), 0).tpr == 1.0
 
 
 def test_a_plan_of_fewer_splits_and_the_order_of_nodes_change_nothing():
-    rows, options = place(1.0), ScanOptions()
-    one, same = (detect(rows, Labels(POSITIVE), DetectionPlan(1), (options,), 5) for _ in range(2))
+    rows, scans = place(1.0), ScanOptions()
+    one, same = (detect(rows, Labels(POSITIVE), DetectionOptions(1), (scans,), 5) for _ in range(2))
     np.testing.assert_array_equal(one.score_N, same.score_N)
-    turned = detect(rows[:, ::-1], Labels(POSITIVE), DetectionPlan(1), (options,), 5)
+    turned = detect(rows[:, ::-1], Labels(POSITIVE), DetectionOptions(1), (scans,), 5)
     np.testing.assert_array_equal(one.score_N, turned.score_N)
-    two = detect(rows, Labels(POSITIVE), DetectionPlan(2), (options,), 5)
+    two = detect(rows, Labels(POSITIVE), DetectionOptions(2), (scans,), 5)
     both = np.isfinite(one.score_N) & np.isfinite(two.score_N)
     assert (one.score_N[both] != two.score_N[both]).any()
     assert np.isnan(two.score_N).sum() < np.isnan(one.score_N).sum()
-    assert detect(rows, Labels(POSITIVE), DetectionPlan(1), (options,), 6).auroc != one.auroc
+    assert detect(rows, Labels(POSITIVE), DetectionOptions(1), (scans,), 6).auroc != one.auroc
 
 
 def test_a_constant_place_tells_nothing_apart():
-    found = detect(np.ones((70, 3)), Labels(POSITIVE), DetectionPlan(2), (ScanOptions(),), seed=0)
+    found = detect(
+        np.ones((70, 3)), Labels(POSITIVE), DetectionOptions(2), (ScanOptions(),), seed=0
+    )
     assert (found.auroc, found.tpr) == (0.5, 0.0)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"plan": DetectionPlan(0)}, "splits = 0; use a whole number from 1"),
-        ({"plan": DetectionPlan(2, 1.0)}, "background = 1.0; use a share of H0 between 0 and 1"),
-        ({"plan": DetectionPlan(2, 0.99)}, "0.99 of 40 H0 rows leaves none for the scan"),
-        ({"plan": DetectionPlan(2, 0.01)}, "0.01 of 40 H0 rows leaves none for the background"),
+        ({"options": DetectionOptions(0)}, "splits = 0; use a whole number from 1"),
+        (
+            {"options": DetectionOptions(2, 1.0)},
+            "background = 1.0; use a share of H0 between 0 and 1",
+        ),
+        ({"options": DetectionOptions(2, 0.99)}, "0.99 of 40 H0 rows leaves none for the scan"),
+        (
+            {"options": DetectionOptions(2, 0.01)},
+            "0.01 of 40 H0 rows leaves none for the background",
+        ),
         ({"labels": Labels(POSITIVE[:9])}, "9 labels for 70 rows"),
         ({"labels": Labels(np.ones(70, bool))}, "nothing to tell apart"),
-        ({"options": (ScanOptions(alpha_max=0.01),)}, "no p-value lies at the alphas searched"),
-        ({"options": (ScanOptions(ties="fractional"),)}, 'use ties="whole"'),
+        ({"scans": (ScanOptions(alpha_max=0.01),)}, "no p-value lies at the alphas searched"),
+        ({"scans": (ScanOptions(ties="fractional"),)}, 'use ties="whole"'),
         ({"seed": -1}, "seed = -1"),
         (
-            {"plan": DetectionPlan(2, draw=False)},
+            {"options": DetectionOptions(2, draw=False)},
             "splits = 2: the first H0 rows are one background",
         ),
         (
@@ -127,8 +135,8 @@ def test_what_cannot_be_scanned_is_refused(change, message):
     asked = {
         "place_ND": place(0),
         "labels": Labels(POSITIVE),
-        "plan": DetectionPlan(2),
-        "options": (ScanOptions(),),
+        "options": DetectionOptions(2),
+        "scans": (ScanOptions(),),
         "seed": 0,
     }
     with pytest.raises(personascan.InputError, match=message):
@@ -141,25 +149,25 @@ def test_options_as_a_record_are_the_keywords(score):
     asked = {"score": score, "tail": "right", "alpha_max": 0.3, "alpha_min": 0.05}
     one = personascan.individual_scan(*both, **asked, background_groups=labels)
     other = scan_alone(*both, ScanOptions(**asked), background_groups=labels)
-    for name in ("score", "alpha", "size", "high_level_ND", "low_level_ND"):
+    for name in ("score", "alpha", "size", "high_rank_ND", "low_rank_ND"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
 
 
 def test_several_tails_give_a_row_its_highest_score():
-    rows, plan = place(1.0), DetectionPlan(1)
+    rows, options = place(1.0), DetectionOptions(1)
     sides = [ScanOptions(tail=tail) for tail in ("right", "left")]
-    one, other = (detect(rows, Labels(POSITIVE), plan, (o,), 4).score_N for o in sides)
-    both = detect(rows, Labels(POSITIVE), plan, tuple(sides), 4)
+    one, other = (detect(rows, Labels(POSITIVE), options, (o,), 4).score_N for o in sides)
+    both = detect(rows, Labels(POSITIVE), options, tuple(sides), 4)
     np.testing.assert_array_equal(both.score_N, np.maximum(one, other))
 
 
 def test_a_condition_is_scanned_as_if_alone():
-    """Rows of two classes whose levels differ: each class against its own background."""
+    """Rows of two classes whose means differ: each class against its own background."""
     rows, kind = place(1.5), np.arange(70) % 2
     rows[kind == 1] += 5
     labels = Labels(POSITIVE, conditions_N=kind)
-    plan = DetectionPlan(1, draw=False)
-    found = detect(rows, labels, plan, (ScanOptions(tail="right"),), 0).score_N
+    options = DetectionOptions(1, draw=False)
+    found = detect(rows, labels, options, (ScanOptions(tail="right"),), 0).score_N
     background = np.flatnonzero(~POSITIVE)[:20]
     for k in (0, 1):
         own = background[kind[background] == k]
@@ -169,7 +177,7 @@ def test_a_condition_is_scanned_as_if_alone():
 
 
 def test_the_first_rows_are_the_background_where_nothing_is_drawn():
-    found = detect(place(1.0), Labels(POSITIVE), DetectionPlan(1, 0.5, draw=False),
+    found = detect(place(1.0), Labels(POSITIVE), DetectionOptions(1, 0.5, draw=False),
                    (ScanOptions(),), 9)  # fmt: skip
     first = np.flatnonzero(~POSITIVE)[:20]
     assert np.isnan(found.score_N[first]).all()
@@ -182,7 +190,7 @@ def test_clusters_are_never_both_expected_and_scanned():
     rows = np.repeat(rng.normal(size=(60, 40)), 2, axis=0).astype(np.float32)
     positive, pairs = np.arange(120) < 40, np.arange(120) // 2
     for seed in range(5):
-        found = detect(rows, Labels(positive, pairs), DetectionPlan(1), (ScanOptions(),), seed)
+        found = detect(rows, Labels(positive, pairs), DetectionOptions(1), (ScanOptions(),), seed)
         out = np.isnan(found.score_N)
         assert not set(pairs[out]) & set(pairs[~out])
         assert 36 <= out.sum() <= 44
@@ -214,11 +222,11 @@ def test_a_detector_of_one_background_is_fitted_once_and_never_taken_for_another
     monkeypatch.setattr(baselines, "LAST", {})
     rng = np.random.default_rng(0)
     rows, positive = rng.normal(size=(60, 5)), np.arange(60) >= 40
-    plan = DetectionPlan(splits=1, draw=False)
+    options = DetectionOptions(splits=1, draw=False)
 
     def score(rows, positive, seed=0):
         labels = Labels(positive)
-        return baselines.detect_simply(rows, labels, "one-class SVM", plan, seed).score_N
+        return baselines.detect_simply(rows, labels, "one-class SVM", options, seed).score_N
 
     first = score(rows, positive)
     other = score(np.concatenate([rows[:40], rng.normal(size=(9, 5))]), np.arange(49) >= 40, 3)

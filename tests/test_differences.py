@@ -58,17 +58,17 @@ def test_rows_that_repeat_are_one_row(size):
     rng = np.random.default_rng(5)
     positive = np.arange(90) < 40
     pair = rng.normal(size=(2, 90)) + np.array([[1.2], [0.4]]) * positive
-    plan = dict(resamples=400, level=0.95)
-    alone = compare_aurocs(*pair, positive, **plan, rng=np.random.default_rng(0))
+    bootstrap = dict(resamples=400, confidence=0.95)
+    alone = compare_aurocs(*pair, positive, **bootstrap, rng=np.random.default_rng(0))
     copied = compare_aurocs(
-        *np.repeat(pair, size, axis=1), np.repeat(positive, size), **plan,
+        *np.repeat(pair, size, axis=1), np.repeat(positive, size), **bootstrap,
         rng=np.random.default_rng(0), clusters_N=np.repeat(np.arange(90), size),
     )  # fmt: skip
     assert copied.difference == pytest.approx(alone.difference)
     assert (copied.low, copied.high) == pytest.approx((alone.low, alone.high))
     if size > 1:
         ignored = compare_aurocs(
-            *np.repeat(pair, size, axis=1), np.repeat(positive, size), **plan,
+            *np.repeat(pair, size, axis=1), np.repeat(positive, size), **bootstrap,
             rng=np.random.default_rng(0),
         )  # fmt: skip
         assert ignored.high - ignored.low < 0.7 * (alone.high - alone.low)

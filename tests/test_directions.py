@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 from scipy.stats import chisquare, ttest_ind
-from tiny_grounds import NODES, POSITIVE, ROWS, WIDTH, found_set, ground, rows
+from tiny_statistics import NODES, POSITIVE, ROWS, WIDTH, found_set, rows, statistics
 
 import personascan
 from personascan.interventions.directions import (
-    Ground,
+    PlaceStatistics,
     head_set,
     largest_set,
     matched_set,
@@ -20,10 +20,10 @@ from personascan.interventions.directions import (
 
 
 def test_a_ground_is_plain_formulas():
-    place, there = rows().astype(np.float64), ground()
+    place, there = rows().astype(np.float64), statistics()
     h1, h0 = place[POSITIVE], place[~POSITIVE]
     np.testing.assert_array_equal(there.background_BD, h0)
-    np.testing.assert_array_equal(there.raised_ND, h1)
+    np.testing.assert_array_equal(there.positive_ND, h1)
     np.testing.assert_allclose(there.mean_D, h0.sum(0) / 40)
     np.testing.assert_allclose(there.deviation_D, np.sqrt(((h0 - h0.mean(0)) ** 2).mean(0)))
     np.testing.assert_allclose(there.difference_D, h1.mean(0) - h0.mean(0), rtol=1e-12)
@@ -36,7 +36,7 @@ def test_a_ground_is_plain_formulas():
 def test_cohens_d_is_students_t_over_the_sizes():
     place = rows().astype(np.float64)
     t = ttest_ind(place[POSITIVE], place[~POSITIVE]).statistic
-    np.testing.assert_allclose(ground().cohen_D, t * np.sqrt(1 / 20 + 1 / 40), rtol=1e-9)
+    np.testing.assert_allclose(statistics().cohen_D, t * np.sqrt(1 / 20 + 1 / 40), rtol=1e-9)
 
 
 def test_constant_nodes_are_nowhere_apart():
@@ -44,7 +44,7 @@ def test_constant_nodes_are_nowhere_apart():
     place[:, 0] = 0.1  # no float: its mean is rounded
     place[:, 1] = 0.0
     place[~POSITIVE, 2] = 0.1  # varies in H1 alone
-    there = Ground(place, POSITIVE)
+    there = PlaceStatistics(place, POSITIVE)
     assert (there.cohen_D[:2] == 0).all()
     assert (there.deviation_D[:3] == 0).all()
     assert np.isfinite(there.cohen_D).all()
@@ -53,7 +53,7 @@ def test_constant_nodes_are_nowhere_apart():
 
 
 def test_halves_and_nodes_become_signed_nodes():
-    there = ground()
+    there = statistics()
     columns = np.zeros(2 * NODES, bool)
     columns[[3, 20]] = True  # upper halves
     columns[NODES + np.array([10, 21])] = True  # lower ones
@@ -85,7 +85,7 @@ def test_the_most_frequent_columns_and_of_equals_the_first():
 
 
 def test_random_sets_hold_every_node_alike():
-    there, rng, draws, size = ground(), np.random.default_rng(3), 1500, 8
+    there, rng, draws, size = statistics(), np.random.default_rng(3), 1500, 8
     sets = np.array([random_set(size, there, rng) for _ in range(draws)])
     assert (np.count_nonzero(sets, axis=1) == size).all()
     assert (sets[:, there.sign_D > 0] >= 0).all()
@@ -96,7 +96,7 @@ def test_random_sets_hold_every_node_alike():
 def wide_ground(nodes=400):
     rng = np.random.default_rng(1)
     place = rng.normal(size=(ROWS, nodes)) * rng.permutation(np.geomspace(0.01, 100, nodes))
-    return Ground(place, POSITIVE)
+    return PlaceStatistics(place, POSITIVE)
 
 
 def test_sets_of_like_variance_are_other_nodes_nearby():
@@ -138,7 +138,7 @@ def test_partners_of_one_node_are_within_reach_and_drawn_alike():
 
 @pytest.mark.parametrize("size", [1, 24, 25, 40, 48])
 def test_where_nodes_run_out_the_set_itself_fills_up(size):
-    there, rng = ground(), np.random.default_rng(size)
+    there, rng = statistics(), np.random.default_rng(size)
     members = rng.choice(NODES, size, replace=False)
     nodes = np.flatnonzero(matched_set(there.signed(members), there, rng))
     assert nodes.size == size  # none twice
@@ -151,7 +151,7 @@ def test_the_heads_that_are_apart_are_whole(size, count):
     place = np.random.default_rng(8).normal(size=(ROWS, NODES))
     strength = np.repeat([0, 5, 0, 9, 7, 0], WIDTH)
     strength[::2] *= -1  # both ways: a mean of signed values would cancel
-    there = Ground(place + POSITIVE[:, None] * strength, POSITIVE)
+    there = PlaceStatistics(place + POSITIVE[:, None] * strength, POSITIVE)
     chosen = np.flatnonzero(head_set(size, there, WIDTH).reshape(-1, WIDTH).any(1))
     assert np.count_nonzero(head_set(size, there, WIDTH)) == count * WIDTH
     assert chosen.size == count
@@ -179,8 +179,8 @@ def test_the_ridge_direction_is_that_of_locate_and_tells_other_rows():
     rows_ND = rng.normal(size=(60, 12)) @ rng.normal(size=(12, 12))
     positive_N = np.arange(60) % 2 == 0
     rows_ND[positive_N, :4] += 1.5
-    ground = Ground(rows_ND[:40], positive_N[:40])
+    statistics = PlaceStatistics(rows_ND[:40], positive_N[:40])
     expected = personascan.locate(rows_ND[:40], positive_N[:40], permutations=19).nodes().readout
-    np.testing.assert_allclose(ground.readout_D, expected, rtol=1e-3, atol=1e-5)
-    told_N = rows_ND[40:] @ ground.readout_D
+    np.testing.assert_allclose(statistics.readout_D, expected, rtol=1e-3, atol=1e-5)
+    told_N = rows_ND[40:] @ statistics.readout_D
     assert told_N[positive_N[40:]].mean() > told_N[~positive_N[40:]].mean() + told_N.std()

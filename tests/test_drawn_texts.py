@@ -8,7 +8,7 @@ import pytest
 from tiny_edits import prompts_of
 from tiny_writing import SAMPLED, made_pair, theirs_logits
 
-from personascan.sources.language.generate import Writing, chosen, generate
+from personascan.sources.language.generate import Writing, generate, next_tokens
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_a_seed_names_a_text(pair):
     assert all(a != b for a, b in zip(texts[0], texts[2], strict=True))
 
 
-draw = jax.jit(chosen, static_argnames="writing")
+draw = jax.jit(next_tokens, static_argnames="writing")
 
 
 @pytest.mark.parametrize("given", [dict(top_k=1), dict(top_p=1e-6)])

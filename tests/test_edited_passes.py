@@ -16,16 +16,16 @@ from tiny_models import VARIANTS, save_tiny
 
 import personascan
 from personascan.interventions import passes
-from personascan.interventions.outcomes import Likelihood, Margin, SideEffects
-from personascan.interventions.passes import edited_passes
-from personascan.interventions.ways import (
+from personascan.interventions.edits import (
     UNEDITED,
-    Way,
-    projected_out,
-    replaced,
-    shifted,
+    NamedEdit,
+    add_vector,
+    project_out,
+    replace_nodes,
     stack,
 )
+from personascan.interventions.outcomes import Likelihood, Margin, SideEffects
+from personascan.interventions.passes import edited_passes
 from personascan.models import verify
 from personascan.models.decoder import SITES
 from personascan.models.tap import Edits, Kept
@@ -48,18 +48,18 @@ def pair(tmp_path_factory):
     return personascan.load_model(str(folder)), verify.torch_model(folder)
 
 
-def ways_at(site, layer):
+def edits_at(site, layer):
     """Of every kind."""
     width = WIDTHS.get(site, 48)
     signed_D = np.zeros(width)
     signed_D[[3, 17]] = 1, -1
     row_D, direction_D = rng.normal(size=(2, width)).astype(np.float32)
     changes = {
-        "ablate": replaced(signed_D, row_D),
-        "steer": shifted(direction_D),
-        "project out": projected_out(direction_D, row_D),
+        "ablate": replace_nodes(signed_D, row_D),
+        "steer": add_vector(direction_D),
+        "project out": project_out(direction_D, row_D),
     }
-    return [UNEDITED] + [Way("w", k, changes={(site, layer): c}) for k, c in changes.items()]
+    return [UNEDITED] + [NamedEdit("w", k, changes={(site, layer): c}) for k, c in changes.items()]
 
 
 def hooked_logits(theirs, config, prompt, tokens, site, layer, change):
@@ -103,7 +103,7 @@ def hooked_logits(theirs, config, prompt, tokens, site, layer, change):
 class Both:
     """Margins and likelihoods of one pass: [X, 2]."""
 
-    beside_the_first: ClassVar[bool] = False
+    needs_unedited: ClassVar[bool] = False
 
     def __call__(self, decoder, variables, rows):
         asked = Margin(40, 70), Likelihood()
@@ -112,11 +112,11 @@ class Both:
 
 @pytest.fixture(scope="module")
 def at_all_sites(pair):
-    """The ways of every site, and what comes of them side by side, by the tokens edited."""
+    """The edits of every site, and what comes of them side by side, by the tokens edited."""
     model, _ = pair
-    of_site = {site: ways_at(site, 0 if site == "final_norm" else 1)[1:] for site in SITES}
-    ways = [UNEDITED, *itertools.chain(*of_site.values()), identity(model)]
-    work = functools.partial(edited_passes, model, PROMPTS, ways, Both())
+    of_site = {site: edits_at(site, 0 if site == "final_norm" else 1)[1:] for site in SITES}
+    edits = [UNEDITED, *itertools.chain(*of_site.values()), identity(model)]
+    work = functools.partial(edited_passes, model, PROMPTS, edits, Both())
     return of_site, functools.cache(lambda tokens: work(tokens=tokens))
 
 
@@ -130,8 +130,8 @@ def test_an_edit_is_a_hook_of_torch(pair, at_all_sites, site, tokens):
     of_site, work = at_all_sites
     found = work(tokens)
     first = 1 + 3 * list(of_site).index(site)
-    for way, made_N2 in zip(of_site[site], found[first : first + 3], strict=True):
-        ((place, change),) = way.changes.items()
+    for edit, made_N2 in zip(of_site[site], found[first : first + 3], strict=True):
+        ((place, change),) = edit.changes.items()
         for prompt, (margin, likely) in zip(PROMPTS, made_N2, strict=True):
             logits_TV = hooked_logits(theirs, model.config, prompt, tokens, *place, change)
             size = np.abs(logits_TV[-1]).max()
@@ -146,8 +146,8 @@ def test_an_edit_is_a_hook_of_torch(pair, at_all_sites, site, tokens):
 def identity(model):
     """Scale 1 and shift 0, at every site at once."""
     at = {site: (site, 0 if site == "final_norm" else 1) for site in SITES}
-    return Way(
-        "w", "", changes={at[s]: shifted(np.zeros(model.config.site_shape(s)[1])) for s in SITES}
+    return NamedEdit(
+        "w", "", changes={at[s]: add_vector(np.zeros(model.config.site_shape(s)[1])) for s in SITES}
     )
 
 
@@ -161,7 +161,7 @@ def test_the_identity_edit_changes_no_bit(pair, at_all_sites):
     tokens_BT = np.array([PROMPTS[0].ids, PROMPTS[3].ids], np.int32)
     kept = Kept(np.broadcast_to(np.arange(15, dtype=np.int32), (2, 15)))
     sites = {
-        site: stack(site, [layer], [Way("w", "", changes={(site, layer): change})],
+        site: stack(site, [layer], [NamedEdit("w", "", changes={(site, layer): change})],
                            change.scale_D.size)
         for (site, layer), change in changes.items()
     }  # fmt: skip
@@ -177,8 +177,8 @@ def test_the_identity_edit_changes_no_bit(pair, at_all_sites):
 def test_side_effects_are_divergence_and_perplexity(pair):
     model, theirs = pair
     whole = [dataclasses.replace(p, first=0, last=len(p.ids) - 1) for p in PROMPTS]
-    ways = ways_at("resid_post", 1)
-    found = edited_passes(model, whole, ways, SideEffects())
+    edits = edits_at("resid_post", 1)
+    found = edited_passes(model, whole, edits, SideEffects())
     np.testing.assert_array_equal(found[0, :, 0], 0)
     hooked = functools.partial(hooked_logits, theirs, model.config)
 
@@ -187,9 +187,9 @@ def test_side_effects_are_divergence_and_perplexity(pair):
         return torch.log_softmax(torch.tensor(logits_TV), -1).numpy()
 
     for n, prompt in enumerate(whole):
-        plain_TV = log_TV(prompt, ("resid_post", 1), shifted(np.zeros(48)))
-        for w, way in enumerate(ways[1:], 1):
-            edited_TV = log_TV(prompt, *next(iter(way.changes.items())))
+        plain_TV = log_TV(prompt, ("resid_post", 1), add_vector(np.zeros(48)))
+        for w, edit in enumerate(edits[1:], 1):
+            edited_TV = log_TV(prompt, *next(iter(edit.changes.items())))
             apart = (np.exp(plain_TV) * (plain_TV - edited_TV)).sum(-1).mean()
             there = -edited_TV[np.arange(len(prompt.ids) - 1), prompt.ids[1:]].mean()
             np.testing.assert_allclose(found[w, n], [apart, there], rtol=1e-4)
@@ -198,15 +198,15 @@ def test_side_effects_are_divergence_and_perplexity(pair):
 def test_ways_are_compiled_once(pair):
     """Fifty sets side by side are one compilation for each length of text."""
     model, _ = pair
-    ways = [UNEDITED] + [
-        Way("random nodes", "steer", number=k, changes={("resid_post", 0): shifted(row_D)})
+    edits = [UNEDITED] + [
+        NamedEdit("random nodes", "steer", number=k, changes={("resid_post", 0): add_vector(row_D)})
         for k, row_D in enumerate(rng.normal(size=(50, 48)))
     ]
-    before = passes.read_ways._cache_size()
-    found = edited_passes(model, PROMPTS, ways, Margin(5, 6), batch_tokens=60)
+    before = passes.read_edits._cache_size()
+    found = edited_passes(model, PROMPTS, edits, Margin(5, 6), batch_tokens=60)
     assert found.shape == (51, 5)
-    assert passes.read_ways._cache_size() - before <= passes.MOST_BUCKETS
-    alone = [UNEDITED, ways[37]]  # and text by text
+    assert passes.read_edits._cache_size() - before <= passes.MOST_BUCKETS
+    alone = [UNEDITED, edits[37]]  # and text by text
     few = edited_passes(model, [PROMPTS[0], PROMPTS[3]], alone, Margin(5, 6), batch_tokens=20)
     np.testing.assert_allclose(few, found[[0, 37]][:, [0, 3]], rtol=1e-5, atol=1e-5)
 
@@ -225,19 +225,20 @@ jax.config.update("jax_num_cpu_devices", 2)
 import personascan
 from personascan.interventions.outcomes import Margin, SideEffects
 from personascan.interventions.passes import edited_passes
-from personascan.interventions.ways import UNEDITED, Way, shifted
+from personascan.interventions.edits import UNEDITED, NamedEdit, add_vector
 from personascan.sources.language.generate import Writing, generate
 from personascan.sources.language.prompts import Prompt
 from personascan.sharding import parse_mesh
 rng = np.random.default_rng(0)
 prompts = [Prompt(rng.integers(3, 259, n).tolist(), 2, n - 1) for n in (9, 9, 9)]
 shifts = rng.normal(size=(3, 48))
-ways = [UNEDITED] + [Way("w", "", changes={("resid_post", 1): shifted(s)}) for s in shifts]
+edits = [UNEDITED]
+edits += [NamedEdit("w", "", changes={("resid_post", 1): add_vector(s)}) for s in shifts]
 found = []
 for mesh in ("", "1x2", "2x1"):
     model = personascan.load_model(sys.argv[1], mesh=parse_mesh(mesh))
     for outcome in (Margin(4, 7), SideEffects()):
-        found.append(edited_passes(model, prompts, ways, outcome))
+        found.append(edited_passes(model, prompts, edits, outcome))
     found.append(np.array(generate(model, prompts, Writing(8), stop=())))
 for alone, *meshed in zip(found[:3], found[3:6], found[6:], strict=True):
     for one in meshed:
@@ -257,11 +258,11 @@ def test_edited_passes_lower_for_accelerators(pair, platform):
     from jax import export
 
     model, _ = pair
-    ways = ways_at("resid_post", 1)
+    edits = edits_at("resid_post", 1)
     above = passes.blocks(model, 1, model.config.layers)
-    sites = jax.tree.map(np.asarray, passes.stacked(ways, {"resid_post": 48}))
+    sites = jax.tree.map(np.asarray, passes.stack_edits(edits, {"resid_post": 48}))
     (reading, *_) = passes.readings(model, PROMPTS, passes.blocks(model, 0, 1), "all", 4096)
-    work = functools.partial(passes.read_ways, decoder=above.decoder, outcome=SideEffects())
+    work = functools.partial(passes.read_edits, decoder=above.decoder, outcome=SideEffects())
     made = export.export(jax.jit(work), platforms=[platform])(
         above.params, reading.stream_PD, reading.stream_NTD, sites, np.arange(3, dtype=np.int32),
         reading.edited_P, reading.edited_NT, reading.lengths_N, reading.tokens_NT, reading.own_NT,

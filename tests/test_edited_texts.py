@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from tiny_edits import edited_prompts, ways_of
+from tiny_edits import edited_prompts, edits_of
 from tiny_writing import SAMPLED, made_pair, theirs_behind
 
 import personascan
-from personascan.interventions.steering import way_of
-from personascan.interventions.ways import UNEDITED, Change, Way, stacked
+from personascan.interventions.edits import UNEDITED, Change, NamedEdit, stack_edits
+from personascan.interventions.steering import edit_of
 from personascan.sources.language.editing import TOKENS, Editing
 from personascan.sources.language.generate import Writing, generate
 
@@ -53,22 +53,22 @@ def hooked_behind(theirs, prompt, new, tokens, layer, change):
 
 @pytest.mark.parametrize("tokens", TOKENS)
 def test_edits_are_hooks_of_torch(pair, free, tokens):
-    """Several ways side by side in one batch, twenty tokens: each row as torch writes it."""
+    """Several edits side by side in one batch, twenty tokens: each row as torch writes it."""
     model, theirs = pair
-    prompts, ways = edited_prompts(model), ways_of()
-    way_N = np.array([1, 0, 3, 2, 2, 1, 0, 3])
-    editing = Editing(stacked(ways, {"resid_post": 48}), way_N, tokens)
+    prompts, edits = edited_prompts(model), edits_of()
+    edit_N = np.array([1, 0, 3, 2, 2, 1, 0, 3])
+    editing = Editing(stack_edits(edits, {"resid_post": 48}), edit_N, tokens)
     found = generate(model, prompts, Writing(20), editing=editing, stop=())
     expected = []
-    for prompt, w, new in zip(prompts, way_N, found, strict=True):
+    for prompt, w, new in zip(prompts, edit_N, found, strict=True):
         if w == 0:
             expected.append(theirs_behind(theirs, prompt, new))
             continue
-        (((_, layer), change),) = ways[w].changes.items()
+        (((_, layer), change),) = edits[w].changes.items()
         expected.append(hooked_behind(theirs, prompt, new, tokens, layer, change))
     assert found == expected
     same = [a == b for a, b in zip(found, free, strict=True)]
-    assert all(same[n] for n in np.flatnonzero(way_N == 0))
+    assert all(same[n] for n in np.flatnonzero(edit_N == 0))
     assert sum(same) < len(same) - 2  # most are edited to another text
 
 
@@ -76,14 +76,14 @@ def test_edits_are_hooks_of_torch(pair, free, tokens):
 def test_ways_side_by_side_are_those_alone(pair):
     """Drawn texts too."""
     model, _ = pair
-    (prompt, *_), ways = edited_prompts(model), ways_of()
-    prompts, way_N, widths = [prompt] * 4, np.arange(4), {"resid_post": 48}
-    editing = Editing(stacked(ways, widths), way_N)
+    (prompt, *_), edits = edited_prompts(model), edits_of()
+    prompts, edit_N, widths = [prompt] * 4, np.arange(4), {"resid_post": 48}
+    editing = Editing(stack_edits(edits, widths), edit_N)
     together = generate(model, prompts, SAMPLED, editing=editing, stop=())
     for w in range(1, 4):
-        one = Editing(editing.sites, np.where(way_N == w, w, 0))
+        one = Editing(editing.sites, np.where(edit_N == w, w, 0))
         assert generate(model, prompts, SAMPLED, editing=one, stop=())[w] == together[w]
-    alone = Editing(stacked([UNEDITED, ways[3]], widths), (way_N == 3).astype(np.int64))
+    alone = Editing(stack_edits([UNEDITED, edits[3]], widths), (edit_N == 3).astype(np.int64))
     assert generate(model, prompts, SAMPLED, editing=alone, stop=())[3] == together[3]
     assert len(set(map(tuple, together))) == 4
 
@@ -91,7 +91,7 @@ def test_ways_side_by_side_are_those_alone(pair):
 def test_strength_zero_changes_nothing(pair, free):
     model, _ = pair
     prompts = edited_prompts(model)
-    sites = stacked(ways_of(strength=0.0), {"resid_post": 48})
+    sites = stack_edits(edits_of(strength=0.0), {"resid_post": 48})
     editing = Editing(sites, np.arange(8) % 3)
     assert generate(model, prompts, Writing(20), editing=editing, stop=()) == free
 
@@ -99,10 +99,10 @@ def test_strength_zero_changes_nothing(pair, free):
 def test_what_grows_beyond_all_numbers_is_no_empty_text(pair):
     """An edit that leaves no numbers, in one row of several."""
     model, _ = pair
-    ways = ways_of()
+    edits = edits_of()
     broken = Change(np.full(48, np.nan, np.float32), np.zeros(48, np.float32))
-    ways[2] = Way("w", "broken", changes={("resid_post", 1): broken})
-    editing = Editing(stacked(ways, {"resid_post": 48}), np.arange(8) % 3)
+    edits[2] = NamedEdit("w", "broken", changes={("resid_post", 1): broken})
+    editing = Editing(stack_edits(edits, {"resid_post": 48}), np.arange(8) % 3)
     with pytest.raises(personascan.InputError, match="use smaller strengths"):
         generate(model, edited_prompts(model), Writing(20), stop=(), editing=editing)
 
@@ -111,8 +111,8 @@ def test_what_grows_beyond_all_numbers_is_no_empty_text(pair):
 def test_a_strength_beyond_what_a_norm_can_square_is_refused(strength):
     direction = personascan.Direction("d", {("resid_post", 1): np.full(48, 2, np.float32)})
     with pytest.raises(personascan.InputError, match=r"strength -?1e\+\d\d: .* smaller strength"):
-        way_of(direction, strength)
-    assert way_of(direction, 1e15).changes
+        edit_of(direction, strength)
+    assert edit_of(direction, 1e15).changes
 
 
 def test_tokens_to_edit_are_named():

@@ -7,10 +7,10 @@ from tiny_tested import PROBLEMS, likely, sides
 
 from personascan.analysis.effects import (
     apart_weights,
+    bootstrap_effects,
     control_p,
     even_weights,
-    measured,
-    summed,
+    weighted_effect,
 )
 
 
@@ -36,9 +36,9 @@ def misses(draw, rows, effect, sizes=None, seed=0):
         shared = draw(rng, (PROBLEMS, 2 * len(sizes)))[:, clusters]
         noise = np.sqrt(0.5) * (noise + shared)
     noise *= np.where(positive & (effect > 0), 2, 1)
-    made = measured(
+    made = bootstrap_effects(
         noise + 3 + effect * positive, apart_weights(positive), positive, resamples=500,
-        level=0.95, rng=rng, clusters_N=clusters,
+        confidence=0.95, rng=rng, clusters_N=clusters,
     )  # fmt: skip
     return np.array([(made.low_W > effect).sum(), (made.high_W < effect).sum()])
 
@@ -87,9 +87,9 @@ def test_rows_that_clusters_join_are_not_counted_one_by_one():
     rng, positive = np.random.default_rng(4), sides(20)
     clusters = np.repeat(np.arange(10), 4)
     change = rng.normal(size=(300, 10))[:, clusters]
-    asked = {"resamples": 300, "level": 0.95}
+    asked = {"resamples": 300, "confidence": 0.95}
     joined, apart_rows = (
-        measured(change, apart_weights(positive), positive, rng=rng, clusters_N=c, **asked)
+        bootstrap_effects(change, apart_weights(positive), positive, rng=rng, clusters_N=c, **asked)
         for c in (clusters, None)
     )
     np.testing.assert_array_equal(joined.effect_W, apart_rows.effect_W)
@@ -100,8 +100,8 @@ def test_rows_that_clusters_join_are_not_counted_one_by_one():
 def test_the_interval_is_the_expanded_percentile():
     rng, positive = np.random.default_rng(5), sides(8)
     change = rng.normal(size=(1, 16))
-    made = measured(
-        change, apart_weights(positive), positive, resamples=40000, level=0.9,
+    made = bootstrap_effects(
+        change, apart_weights(positive), positive, resamples=40000, confidence=0.9,
         rng=np.random.default_rng(0),
     )  # fmt: skip
     h1, h0 = change[0, :8], change[0, 8:]
@@ -115,12 +115,12 @@ def test_effects_are_weighted_means():
     rng = np.random.default_rng(6)
     positive = rng.permutation(np.arange(15) < 6)
     change = rng.normal(size=(4, 15))
-    asked = {"resamples": 20, "level": 0.95, "rng": rng}
+    asked = {"resamples": 20, "confidence": 0.95, "rng": rng}
     h1, h0 = change[:, positive].mean(1), change[:, ~positive].mean(1)
-    made = measured(change, apart_weights(positive), positive, **asked)
+    made = bootstrap_effects(change, apart_weights(positive), positive, **asked)
     np.testing.assert_allclose(made.effect_W, h1 - h0)
     np.testing.assert_allclose(change @ apart_weights(positive), h1 - h0)
-    made = measured(change, even_weights(positive), positive, **asked)
+    made = bootstrap_effects(change, even_weights(positive), positive, **asked)
     np.testing.assert_allclose(made.effect_W, change.mean(1))
     assert (made.low_W < made.high_W).all()
 
@@ -129,8 +129,8 @@ def test_effects_are_weighted_means():
 def test_what_never_differs_has_no_width(weights):
     positive, clusters = sides(7), np.repeat(np.arange(6), [1, 2, 4, 3, 3, 1])
     change = np.where(positive, 0.3, -0.1)[None]
-    made = measured(
-        change, weights(positive), positive, resamples=50, level=0.95,
+    made = bootstrap_effects(
+        change, weights(positive), positive, resamples=50, confidence=0.95,
         rng=np.random.default_rng(0), clusters_N=clusters,
     )  # fmt: skip
     np.testing.assert_allclose([made.low_W, made.high_W], [made.effect_W] * 2, rtol=1e-12)
@@ -138,8 +138,8 @@ def test_what_never_differs_has_no_width(weights):
 
 def test_a_single_cluster_of_a_side_has_no_interval():
     positive = sides(3)
-    made = measured(
-        np.arange(6.0)[None], apart_weights(positive), positive, resamples=50, level=0.95,
+    made = bootstrap_effects(
+        np.arange(6.0)[None], apart_weights(positive), positive, resamples=50, confidence=0.95,
         rng=np.random.default_rng(0), clusters_N=np.array([0, 0, 0, 1, 2, 3]),
     )  # fmt: skip
     assert made.effect_W == pytest.approx([-3])
@@ -166,8 +166,8 @@ def test_equal_shares_are_equal_in_whatever_order_they_are_summed():
     """Of 40 rows, twenty come to match and eight do no more: 12/40, but for the rounding."""
     rng, positive = np.random.default_rng(1), sides(20)
     change = np.array([rng.permutation([1.0] * 20 + [-1] * 8 + [0] * 12) for _ in range(200)])
-    made = measured(
-        change, even_weights(positive), positive, resamples=2, level=0.95, rng=rng
+    made = bootstrap_effects(
+        change, even_weights(positive), positive, resamples=2, confidence=0.95, rng=rng
     ).effect_W
     assert len(set(made)) > 1  # what this is about
     assert control_p(made.max(), made) == 1.0
@@ -181,7 +181,7 @@ def test_a_push_that_moves_all_answers_alike_is_no_effect():
     shifted_WN = unedited_N + rng.normal(size=(30, 1)).astype(np.float32)
     change_WN = shifted_WN.astype(float) - unedited_N
     assert np.abs(change_WN @ apart_weights(positive_N)).max() > 0
-    np.testing.assert_array_equal(summed(change_WN, apart_weights(positive_N)), 0)
-    assert np.abs(summed(change_WN, even_weights(positive_N))).min() > 0
+    np.testing.assert_array_equal(weighted_effect(change_WN, apart_weights(positive_N)), 0)
+    assert np.abs(weighted_effect(change_WN, even_weights(positive_N))).min() > 0
     change_WN[3, positive_N] += 0.01
-    assert summed(change_WN, apart_weights(positive_N))[3] == pytest.approx(0.01, rel=1e-3)
+    assert weighted_effect(change_WN, apart_weights(positive_N))[3] == pytest.approx(0.01, rel=1e-3)

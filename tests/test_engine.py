@@ -15,10 +15,10 @@ import personascan
 from benchmarks.starts import measure_starts
 from personascan.memory import human_bytes
 from personascan.scan import devices as search
-from personascan.scan.levels import level_tables
 from personascan.scan.masks import plan_searches
 from personascan.scan.options import FIXED_STARTS, ScanOptions
-from personascan.scan.splits import run_keys
+from personascan.scan.ranks import rank_tables
+from personascan.scan.samples import run_keys
 from personascan.scan.tails import TAILS
 
 
@@ -65,12 +65,12 @@ def test_alphas_in_chunks_give_the_same_bits_of_one_background(monkeypatch):
     held = personascan.group_scan(background, evaluation, starts=4)
     monkeypatch.setattr(search, "PLANES_BYTES", 1000)
     options = ScanOptions(starts=4)
-    tables = level_tables(np.array([[24]]), options)
+    tables = rank_tables(np.array([[24]]), options)
     searches = plan_searches(np.ones((1, 12), bool), 4)
-    plan = search.plan_search(searches, tables, options, 20, 12, True)
-    assert not plan.held
-    assert not plan.whole
-    assert plan.chunk < plan.n_alphas
+    layout = search.search_layout(searches, tables, options, 20, 12, True)
+    assert not layout.held
+    assert not layout.whole
+    assert layout.chunk < layout.n_alphas
     same(held, personascan.group_scan(background, evaluation, starts=4))
 
 
@@ -148,20 +148,20 @@ def problem_of_a_search(tail):
     masks[0, :, :24], masks[1, :, 24:] = True, True
     masks[0, 0, 0] = False
     options = ScanOptions(tail=tail, starts=4)
-    tables = level_tables(masks[0].sum(1)[:, None], options)
+    tables = rank_tables(masks[0].sum(1)[:, None], options)
     searches = plan_searches(masks[1], 4)
-    plan = search.plan_search(searches, tables, options, 20, 12, False)
+    layout = search.search_layout(searches, tables, options, 20, 12, False)
     group_N = np.zeros(len(pool), np.int32)
     source = search.open_source(pool, masks[0], masks[1].any(0), tables, group_N, options.sides)
-    return source, searches, tables, run_keys(jax.random.key(0), 3), plan
+    return source, searches, tables, run_keys(jax.random.key(0), 3), layout
 
 
 @pytest.fixture(scope="module")
 def one_by_one():
-    """The inputs of a search of three backgrounds, its plan, and what it finds as a CPU does it."""
-    *inputs, plan = problem_of_a_search(tail="two")
-    assert not plan.side_by_side
-    return inputs, plan, search.run_search(*inputs, plan)
+    """The inputs of a search of three backgrounds, its layout, and what a CPU finds."""
+    *inputs, layout = problem_of_a_search(tail="two")
+    assert not layout.side_by_side
+    return inputs, layout, search.run_search(*inputs, layout)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def one_by_one():
     ],
 )
 def test_every_way_of_making_a_search_gives_the_same_bits(one_by_one, way, monkeypatch):
-    inputs, plan, expected = one_by_one
+    inputs, layout, expected = one_by_one
     if way == "in parts":
         monkeypatch.setattr(search, "SEARCHES_AT_ONCE", 2)
     changes = {
@@ -183,9 +183,9 @@ def test_every_way_of_making_a_search_gives_the_same_bits(one_by_one, way, monke
         "in parts": {},
         "alphas in chunks": dict(held=False, chunk=4),
     }[way]
-    assert plan.held
-    assert plan.chunk > 4
-    found = search.run_search(*inputs, dataclasses.replace(plan, **changes))
+    assert layout.held
+    assert layout.chunk > 4
+    found = search.run_search(*inputs, dataclasses.replace(layout, **changes))
     jax.tree.map(np.testing.assert_array_equal, expected, found)
 
 
@@ -203,18 +203,18 @@ def test_rows_add_up_alike_one_by_one_and_together(kind):
 @pytest.mark.parametrize("searches", [1, 3])
 @pytest.mark.parametrize("platform", ["cuda", "tpu"])
 def test_the_search_lowers_for_accelerators(platform, searches):
-    *inputs, plan = problem_of_a_search(tail="signed")
-    plan = dataclasses.replace(plan, side_by_side=True, searches_side_by_side=searches)
-    arrays = search.search_inputs(*inputs, plan)
+    *inputs, layout = problem_of_a_search(tail="signed")
+    layout = dataclasses.replace(layout, side_by_side=True, searches_side_by_side=searches)
+    arrays = search.search_inputs(*inputs, layout)
     lowered = jax.export.export(
-        jax.jit(lambda source, own: search.search(source, own, plan=plan)), platforms=[platform]
+        jax.jit(lambda source, own: search.search(source, own, layout=layout)), platforms=[platform]
     )(*arrays)
     assert lowered.platforms == (platform,)
     assert "popcnt" in lowered.mlir_module()
 
 
 @pytest.mark.parametrize("platform", ["cuda", "tpu"])
-def test_levels_lower_for_accelerators(platform):
+def test_ranks_lower_for_accelerators(platform):
     from personascan.scan import counts
 
     background, evaluation = map(counts.order_keys, planted(26))
@@ -224,11 +224,11 @@ def test_levels_lower_for_accelerators(platform):
         (search.finish_shared, None),
     ):
         if inputs is None:
-            levels = np.zeros((20, 12), np.uint8)
+            ranks = np.zeros((20, 12), np.uint8)
             exported = jax.export.export(
                 jax.jit(lambda a, b: search.finish_shared(a, b, n_alphas=9, sides=TAILS["two"])),
                 platforms=[platform],
-            )(levels, levels)
+            )(ranks, ranks)
         else:
             exported = jax.export.export(kernel, platforms=[platform])(*inputs)
         assert exported.platforms == (platform,)

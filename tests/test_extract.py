@@ -121,7 +121,7 @@ def test_activations_survive_the_disk(model, tmp_path):
     link = tmp_path / "link.npz"
     link.symlink_to(tmp_path)
     for bad in (link, tmp_path, path / "below.npz", tmp_path / ("n" * 300)):
-        with pytest.raises(personascan.InputError, match=r"cannot be written|no place for a file"):
+        with pytest.raises(personascan.InputError, match=r"cannot be written|no path of a file"):
             found.save(bad)
     assert [p.name for p in path.parent.iterdir()] == ["a.npz"]
     np.savez(
@@ -187,14 +187,14 @@ def test_what_is_extracted_goes_into_the_tests_and_scans_as_it_is(model):
     np.testing.assert_array_equal(
         nodes.effect, located.nodes(personascan.Place("mlp_hidden", 1, "last")).effect
     )
-    plan = personascan.SplitPlan(background=6, clean=4, positive=4, runs=3)
+    samples = personascan.SampleOptions(background=6, clean=4, positive=4, runs=3)
     calibrated = personascan.calibrate(
-        found, positive, plan, permutations=3, runs=1, nodes="resid_post 1"
+        found, positive, samples, permutations=3, runs=1, nodes="resid_post 1"
     )
     assert calibrated.keys == tuple(found)
     assert calibrated.node_key == personascan.Place("resid_post", 1, "last")
     assert calibrated.frequency.shape == (2 * 48,)
-    masks = personascan.draw_splits(positive, plan, 0)
+    masks = personascan.draw_samples(positive, samples, 0)
     runs = personascan.scan_runs(found, *masks, starts=1)
     assert list(runs) == list(found)
     alone = personascan.scan_runs(found["resid_post 1"], *masks, starts=1)

@@ -16,7 +16,7 @@ from tiny_models import save_tiny_llama, write_tiny_gguf
 
 import personascan
 from personascan.files import held, hold_folder, partial_of, sweep, whole_file, whole_folder
-from personascan.hashes import SEAL, damaged_files, file_sha256, remembered_sha256, seal
+from personascan.hashes import SEAL, cached_sha256, damaged_files, file_sha256, seal
 from personascan.models import parameter_cache
 
 HOLDER = """
@@ -31,7 +31,7 @@ STATEMENTS = [
     personascan.Statement(f"s{i}", f"I like {i}", "p", "", True, 1.0, "") for i in range(4)
 ]
 
-REFUSED = r"cannot be written|no place for a file|exists"
+REFUSED = r"cannot be written|no path of a file|exists"
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_a_file_is_overwritten_only_if_that_is_said(tmp_path):
     for overwrite in (False, True):
         with whole_file(path, overwrite=overwrite) as file:
             file.write(b"%d" % overwrite)
-    with pytest.raises(personascan.InputError, match="exists already; choose another place"):
+    with pytest.raises(personascan.InputError, match="exists already; choose another path"):
         whole_file(path).__enter__()
     assert path.read_bytes() == b"1"
     kept = personascan.Activations({("s", "last"): np.ones((1, 1, 2))}, ["a"], {}, np.arange(2))
@@ -157,10 +157,10 @@ def full_disk(folder: pathlib.Path, room: int) -> None:
 
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
-    from personascan.sources.store import collecting
+    from personascan.sources.store import arrays_to_fill
 
     try:
-        with collecting(
+        with arrays_to_fill(
             {("s", "last"): (4, 100, 100)}, ["a"] * 100, {}, np.arange(101), folder
         ) as a:
             a["s", "last"][:] = 1.0
@@ -260,21 +260,21 @@ def test_a_flipped_bit_in_a_kept_conversion_is_made_anew_with_a_notice(tmp_path,
 def test_a_remembered_hash_is_one_of_this_very_content(tmp_path, monkeypatch, converted_copies):
     path = tmp_path / "weights"
     path.write_bytes(b"a" * 1000)
-    assert remembered_sha256(path) == (file_sha256(path), False)
-    assert remembered_sha256(path)[1] is False  # changed a moment ago: its time may not tell
+    assert cached_sha256(path) == (file_sha256(path), False)
+    assert cached_sha256(path)[1] is False  # changed a moment ago: its time may not tell
     monkeypatch.setattr("personascan.hashes.SETTLED_SECONDS", -1)
-    remembered_sha256(path)
-    assert remembered_sha256(path) == (file_sha256(path), True)
+    cached_sha256(path)
+    assert cached_sha256(path) == (file_sha256(path), True)
     notes = list((converted_copies / "hashes").iterdir())
     for note in notes:
         flipped(note, 5)
-    assert remembered_sha256(path) == (file_sha256(path), False)  # the note itself was damaged
+    assert cached_sha256(path) == (file_sha256(path), False)  # the note itself was damaged
     times = path.stat()
     time.sleep(0.05)
     with path.open("r+b") as file:
         file.write(b"b")
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-    assert remembered_sha256(path) == (file_sha256(path), False)
+    assert cached_sha256(path) == (file_sha256(path), False)
 
 
 def test_files_that_are_gone_or_differ_are_named(tmp_path):

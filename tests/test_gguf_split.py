@@ -1,4 +1,4 @@
-"""GGUF files in parts, and with more tokens than rows."""
+"""GGUF files in shards, and with more tokens than rows."""
 
 import functools
 import shutil
@@ -14,8 +14,8 @@ STATEMENT = personascan.Statement("s1", "a th b", "p", "", True, 1.0, "")
 
 
 @pytest.fixture
-def parts(tmp_path, monkeypatch):
-    """A tiny model as one file and in parts; the folder."""
+def shards(tmp_path, monkeypatch):
+    """A tiny model as one file and in shards; the folder."""
     write_tiny_gguf(tmp_path / "whole.gguf")
     split = functools.partial(gguf.GGUFWriter, split_max_tensors=4)
     monkeypatch.setattr(gguf, "GGUFWriter", split)
@@ -29,27 +29,27 @@ def same(a, b):
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
-def test_any_part_stands_for_all(parts, number):
-    whole = personascan.load_model(str(parts / "whole.gguf"), cache=False)
-    model = personascan.load_model(str(parts / f"m-0000{number}-of-00003.gguf"), cache=False)
+def test_any_part_stands_for_all(shards, number):
+    whole = personascan.load_model(str(shards / "whole.gguf"), cache=False)
+    model = personascan.load_model(str(shards / f"m-0000{number}-of-00003.gguf"), cache=False)
     assert same(model, whole)
     assert model.tokenizer("a th b").input_ids == whole.tokenizer("a th b").input_ids
     assert len(model.files) == 3
 
 
-def test_missing_and_mixed_parts_are_named(parts):
-    first, second, third = (parts / f"m-0000{i}-of-00003.gguf" for i in (1, 2, 3))
-    third.rename(parts / "aside")
-    missing = r"one of the 3 parts of a split file, and others are missing: m-00003-of-00003\.gguf"
+def test_missing_and_mixed_parts_are_named(shards):
+    first, second, third = (shards / f"m-0000{i}-of-00003.gguf" for i in (1, 2, 3))
+    third.rename(shards / "aside")
+    missing = r"one of the 3 shards of a split file, and others are missing: m-00003-of-00003\.gguf"
     for given in (first, second):
         with pytest.raises(personascan.InputError, match=missing):
             personascan.load_model(str(given), cache=False)
     shutil.copy(second, third)
-    with pytest.raises(personascan.InputError, match="is not part 3 of 3"):
+    with pytest.raises(personascan.InputError, match="is not shard 3 of 3"):
         personascan.load_model(str(first), cache=False)
-    first.rename(parts / "renamed.gguf")
-    with pytest.raises(personascan.InputError, match="one of the 3 parts of a split file"):
-        personascan.load_model(str(parts / "renamed.gguf"), cache=False)
+    first.rename(shards / "renamed.gguf")
+    with pytest.raises(personascan.InputError, match="one of the 3 shards of a split file"):
+        personascan.load_model(str(shards / "renamed.gguf"), cache=False)
 
 
 def test_a_token_beyond_the_rows_is_refused(tmp_path, monkeypatch):

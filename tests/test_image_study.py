@@ -9,16 +9,16 @@ from tiny_pages import page_words
 from tiny_studies import files_of
 
 import personascan
-from personascan.sources.images.plan import ImagePlan, Network
+from personascan.sources.images.options import ImageOptions, Network
 from personascan.sources.images.source import image_sources
 
-PLAN = {
+OPTIONS = {
     "data": "digits", "epochs": 4, "autoencoder_epochs": 2, "clean": 600, "attacked": 150,
     "attacks": ("fgsm", "bim unclipped"), "eps": 0.3, "step": 0.05, "iterations": 10,
 }  # fmt: skip
 RECIPE = {
     "models": ("classifier", "autoencoder", "autoencoder 9% noised"),
-    "images": PLAN,
+    "images": OPTIONS,
     "limit": 80,
     "separation": {"seeds": 1, "folds": 3},
     "runs": {"background": 30, "clean": 8, "positive": 8, "runs": 6},
@@ -45,14 +45,14 @@ def table(study, name):
 def test_only_successes_are_compared(study):
     made = study.parts[0].source.made
     test = made.test
-    for name in PLAN["attacks"]:
+    for name in OPTIONS["attacks"]:
         pixels, rows = made.attacked(name)
         before, labels = test.pixels_NHW[600:750][rows], test.labels_N[600:750][rows]
         assert (made.classes(before) == labels).all()
         assert (made.classes(pixels) != labels).all()
         assert np.abs(pixels - before).max() <= 0.3 + 1e-6
         assert len(study.parts[0].pool_ids[name]) == min(len(rows), 80) + 80
-    clipped, free = (made.attacked(name)[0] for name in PLAN["attacks"])
+    clipped, free = (made.attacked(name)[0] for name in OPTIONS["attacks"])
     assert 0 <= clipped.min() <= clipped.max() <= 1
     assert free.min() < 0
 
@@ -139,11 +139,11 @@ def test_sources_of_one_plan_share_their_images(study):
     [
         ({"models": ("resnet",)}, "network 'resnet' is unknown"),
         ({"models": ("classifier 9% noised",)}, "is unknown; use classifier, autoencoder or"),
-        ({"images": PLAN | {"attacks": ("pgd",)}}, "attack 'pgd' is unknown"),
-        ({"images": PLAN | {"attacks": ("bim blurred",)}}, "'blurred' is no variant"),
-        ({"images": PLAN | {"clean": 5000}}, "digits has 797 test images"),
-        ({"images": PLAN | {"eps": 0.0}}, "use numbers above 0"),
-        ({"images": PLAN | {"colour": 1}}, "config.images.colour is unknown; fields: data"),
+        ({"images": OPTIONS | {"attacks": ("pgd",)}}, "attack 'pgd' is unknown"),
+        ({"images": OPTIONS | {"attacks": ("bim blurred",)}}, "'blurred' is no variant"),
+        ({"images": OPTIONS | {"clean": 5000}}, "digits has 797 test images"),
+        ({"images": OPTIONS | {"eps": 0.0}}, "use numbers above 0"),
+        ({"images": OPTIONS | {"colour": 1}}, "config.images.colour is unknown; fields: data"),
         ({"levels": (1,)}, "images have no topics"),
         ({"models": ()}, "config.models is empty; name what reads config.images"),
     ],
@@ -155,8 +155,8 @@ def test_image_studies_that_cannot_be_are_refused(tmp_path, changes, message):
 
 def test_a_plan_of_one_network_needs_no_other(tmp_path, monkeypatch):
     monkeypatch.setenv("PERSONASCAN_CACHE", str(tmp_path))
-    plan = ImagePlan(**PLAN | {"attacks": ("fgsm",), "originals": False, "control": False})
-    (source,) = image_sources(plan, ("classifier",))
+    options = ImageOptions(**OPTIONS | {"attacks": ("fgsm",), "originals": False, "control": False})
+    (source,) = image_sources(options, ("classifier",))
     assert list(source.groups) == ["clean", "fgsm"]
     assert [b.name for b in source.baselines] == ["few zero pixels"]
 

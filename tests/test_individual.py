@@ -1,11 +1,11 @@
-"""Individual scans in blocks: the same levels, sizes and scores whatever the shape and the ties."""
+"""Individual scans in blocks: the same ranks, sizes and scores whatever the shape and the ties."""
 
 import numpy as np
 import pytest
 
 import personascan
 from personascan.scan import counts, individual, memory
-from personascan.scan.alphas import floor_rank
+from personascan.scan.alphas import floor_count
 
 
 def relu_problem(background, rows, nodes, kind=np.float32):
@@ -19,8 +19,8 @@ def direct(background, evaluation, alphas, tail):
     """(score, size, alpha) of every row, by the definition of Berk-Jones."""
     p = personascan.empirical_pvalues(background, evaluation, tail=tail).p_max
     n = len(background)
-    ranks = np.rint(p * (n + 1)).astype(int)
-    sizes = np.stack([(ranks <= floor_rank(a, n)).sum(1) for a in alphas], 1)
+    counts = np.rint(p * (n + 1)).astype(int)
+    sizes = np.stack([(counts <= floor_count(a, n)).sum(1) for a in alphas], 1)
     scores = sizes * np.log(1 / alphas)
     best = scores.argmax(1)
     rows = np.arange(len(best))
@@ -51,7 +51,7 @@ def test_blocks_of_any_width_give_the_same(monkeypatch):
     monkeypatch.setattr(memory, "SCORES_AT_ONCE", 1)
     assert counts.block_width(100, 170) == 16
     parts = personascan.individual_scan(*both)
-    for name in ("score", "alpha", "size", "high_level_ND", "low_level_ND", "best_level_N"):
+    for name in ("score", "alpha", "size", "high_rank_ND", "low_rank_ND", "best_rank_N"):
         np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
     np.testing.assert_array_equal(
         personascan.empirical_pvalues(*both, tail="signed").p_max, p_values.p_max
@@ -66,6 +66,6 @@ def test_rows_count_both_tails_where_a_node_is_significant_in_both():
 
 def test_what_does_not_fit_is_refused_before_work(monkeypatch):
     monkeypatch.setattr("personascan.memory.free_bytes", lambda: 2**20)
-    monkeypatch.setattr(individual, "both_levels", None)
+    monkeypatch.setattr(individual, "both_ranks", None)
     with pytest.raises(personascan.InputError, match="scan fewer rows or nodes at a time"):
         personascan.individual_scan(*relu_problem(5, 3, 20))

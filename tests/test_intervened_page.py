@@ -10,7 +10,7 @@ import pytest
 from tiny_pages import section_words
 from tiny_tested import (
     MEAN,
-    PLAN,
+    OPTIONS,
     POSITIVE,
     UNEDITED_MARGIN,
     beside_controls,
@@ -27,8 +27,8 @@ from personascan.interventions.design import (
     PROJECT,
     STEER,
 )
-from personascan.interventions.plan import MATCHED, RANDOM, RANDOM_DIRECTION
-from personascan.interventions.ways import UNEDITED, Way
+from personascan.interventions.edits import UNEDITED, NamedEdit
+from personascan.interventions.options import MATCHED, RANDOM, RANDOM_DIRECTION
 from personascan.report.pictures import ACROSS
 from personascan.report.render import INLINE, as_svg, filled_spec
 from personascan.report.sections.edits import intervened_section
@@ -47,24 +47,27 @@ ODD = "a|b*[x](y)`$\\frac$\n<b>_#\u202e"
 def steered(name, half="A", rows=6, clusters=None, likelihood=True, seed=0):
     """Every method and kind of control that the page names."""
     kinds = RANDOM, MATCHED, RANDOM_DIRECTION
-    ways = beside_controls(3, kinds=kinds[:2])
-    for strength in PLAN.strengths:
-        ways += beside_controls(3, STEER, strength, kinds)[1:]
-        ways += [Way(method, STEER, strength) for method in (COHEN, DIFFERENCE)]
-    ways += [Way(DIFFERENCE, PROJECT), *(Way(kinds[2], PROJECT, number=k) for k in range(3))]
+    edits = beside_controls(3, kinds=kinds[:2])
+    for strength in OPTIONS.strengths:
+        edits += beside_controls(3, STEER, strength, kinds)[1:]
+        edits += [NamedEdit(method, STEER, strength) for method in (COHEN, DIFFERENCE)]
+    edits += [
+        NamedEdit(DIFFERENCE, PROJECT),
+        *(NamedEdit(kinds[2], PROJECT, number=k) for k in range(3)),
+    ]
     rng = np.random.default_rng(seed)
-    shape = len(ways), 2 * rows
+    shape = len(edits), 2 * rows
     return judged_set(
-        ways, rng.normal(size=shape), sides(rows), name=name, half=half, clusters=clusters,
+        edits, rng.normal(size=shape), sides(rows), name=name, half=half, clusters=clusters,
         likelihood=rng.normal(size=shape) if likelihood else None,
     )  # fmt: skip
 
 
-def part(every, crossed=(), plan=PLAN):
+def part(every, crossed=(), options=OPTIONS):
     return SimpleNamespace(
-        interventions=family_effects(every, plan, 0),
-        specificity=[c for one in crossed for c in crossed_effects(one, plan, 0)],
-        config=SimpleNamespace(intervention=plan),
+        interventions=family_effects(every, options, 0),
+        specificity=[c for one in crossed for c in crossed_effects(one, options, 0)],
+        config=SimpleNamespace(intervention=options),
         terms=SimpleNamespace(rows="statements"),
     )
 
@@ -153,8 +156,10 @@ def test_odd_names_break_no_page_and_no_picture():
 
 
 def test_what_was_asked_is_what_the_page_says():
-    plan = dataclasses.replace(PLAN, level=0.8, ablations=("zero",), against=(RANDOM, MATCHED))
-    text = page(part([empty()], plan=plan))
+    options = dataclasses.replace(
+        OPTIONS, level=0.8, ablations=("zero",), against=(RANDOM, MATCHED)
+    )
+    text = page(part([empty()], options=options))
     assert "80% interval" in text
     assert "sets the nodes to zero" in text
     assert "like variance" in text
@@ -166,9 +171,9 @@ def test_what_was_asked_is_what_the_page_says():
 
 
 def test_pages_without_strengths_likelihoods_or_intervals():
-    plan = dataclasses.replace(PLAN, strengths=())
+    options = dataclasses.replace(OPTIONS, strengths=())
     ablated = judged_set(beside_controls(3), np.random.default_rng(0).normal(size=(5, 4)), POSITIVE)
-    (main,) = tables(page(part([ablated], plan=plan)))
+    (main,) = tables(page(part([ablated], options=options)))
     assert len(main) == 2
     clusters = np.r_[np.zeros(6, int), np.arange(1, 7)]  # H1 is one cluster
     text = page(part([steered("x", clusters=clusters, likelihood=False)]))
@@ -179,10 +184,10 @@ def test_pages_without_strengths_likelihoods_or_intervals():
 
 @pytest.mark.parametrize("bootstrap", [1, 50])
 def test_bars_of_few_resamples_and_of_rounding_are_drawn(bootstrap):
-    plan = dataclasses.replace(PLAN, bootstrap=bootstrap)
+    options = dataclasses.replace(OPTIONS, bootstrap=bootstrap)
     same = steered("same", clusters=np.repeat(np.arange(6), [1, 2, 3, 3, 2, 1]))
-    same.margin_WN[:] = np.where(same.positive_N, 0.3, -0.1) * np.arange(len(same.ways))[:, None]
-    shown = part([steered("x"), same], plan=plan)
+    same.margin_WN[:] = np.where(same.positive_N, 0.3, -0.1) * np.arange(len(same.edits))[:, None]
+    shown = part([steered("x"), same], options=options)
     outside = [e for found in shown.interventions for e in found.of(FOUND, STEER)
                if not e.low <= e.effect <= e.high]  # fmt: skip
     assert outside or bootstrap > 1  # what this is about
@@ -196,10 +201,12 @@ def test_specificity_is_averaged_over_halves_and_missing_sets_are_left_blank():
         sets = [("a", of_a), ("b", of_b)][: 1 + (of_b is not None)]
         changed = [(UNEDITED, "", 0.0)]
         for owner, change in sets:
-            changed += [(Way(owner, *way), owner, change) for way in ((MEAN,), (STEER, 2.0))]
-        ways, owners, changes = zip(*changed, strict=True)
+            changed += [
+                (NamedEdit(owner, *edit), owner, change) for edit in ((MEAN,), (STEER, 2.0))
+            ]
+        edits, owners, changes = zip(*changed, strict=True)
         margin = UNEDITED_MARGIN + np.outer(changes, POSITIVE)
-        return judged_set(ways, margin, POSITIVE, name=name, half=half, owners=owners)
+        return judged_set(edits, margin, POSITIVE, name=name, half=half, owners=owners)
 
     halves = [under("a", "A", 4), under("b", "A", 1), under("a", "B", 2, 0.5)]
     shown = part([steered("a")], [*halves, under("b", "B", 2, -1)])

@@ -23,7 +23,7 @@ from personascan.study.opening import open_study
 pytestmark = pytest.mark.slow
 
 ROOT = pathlib.Path(__file__).parents[1]
-PLAN = dict(
+OPTIONS = dict(
     places=("chosen",), statements=10, controls=19, ablations=("mean",), strengths=(-2.0, 2.0)
 )
 
@@ -33,7 +33,7 @@ def planted_recipe(place, **changes):
         place, sites=("attn_out",), layers=(0,), positions=("last_statement",),
         scan={"places": ("chosen",), "starts": "3"}, where={"permutations": 99},
         runs={"background": 24, "clean": 8, "positive": 8, "runs": 20},
-        intervention=PLAN, **changes,
+        intervention=OPTIONS, **changes,
     )  # fmt: skip
 
 
@@ -58,7 +58,7 @@ def planted(tmp_path_factory, name, decides):
     path = place / "label.safetensors"
     personascan.write_direction(path, label, personascan.load_model(str(place / "model")))
     config = planted_recipe(place)
-    config["intervention"] = PLAN | {"directions": (str(path),)}
+    config["intervention"] = OPTIONS | {"directions": (str(path),)}
     return place, config, run_study(config)
 
 
@@ -169,7 +169,7 @@ def test_the_same_study_again_does_nothing_anew(deciding):
 )
 def test_what_cannot_be_tested_is_refused(deciding, tmp_path, change, line):
     _, config, _ = deciding
-    changed = config | {"intervention": PLAN | change, "out": str(tmp_path / "out")}
+    changed = config | {"intervention": OPTIONS | change, "out": str(tmp_path / "out")}
     with pytest.raises(personascan.InputError, match=line):
         open_study(StudyConfig.from_dict(changed))
     assert not (tmp_path / "out").exists()

@@ -6,7 +6,7 @@ from scipy import stats
 
 import personascan
 from personascan.calibration.locate import family_p
-from personascan.calibration.statistics import standardised
+from personascan.calibration.statistics import standardise
 
 ROWS = 40
 POSITIVE = np.arange(ROWS) % 2 == 0
@@ -246,7 +246,7 @@ def test_single_precision_scales_nodes_as_double_does():
     for values_ND in (rows_ND, rows_ND * 1e-42):
         single_ND = values_ND.astype(np.float32)
         one, exact = (
-            standardised("rows", x, group) for x in (single_ND, single_ND.astype(np.float64))
+            standardise("rows", x, group) for x in (single_ND, single_ND.astype(np.float64))
         )
         np.testing.assert_allclose(one.z_ND, exact.z_ND, atol=2e-5)
         np.testing.assert_allclose(one.length_D, exact.length_D, rtol=1e-4)

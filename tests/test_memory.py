@@ -58,14 +58,14 @@ def test_what_a_calibration_needs_grows_with_it_and_covers_each_of_its_scans(mon
     from personascan.scan.options import ScanOptions
 
     seen = []
-    plan = personascan.SplitPlan(10, 5, 5, 6)
+    samples = personascan.SampleOptions(10, 5, 5, 6)
     monkeypatch.setattr(runs, "refuse_too_large", lambda needed: seen.append(needed.total))
     layers = np.random.default_rng(0).normal(size=(2, 40, 30))
     labels = np.arange(40) >= 20
-    personascan.calibrate(layers, labels, plan, nodes=0, permutations=4, runs=3, starts=2)
-    needed = calibration_bytes((40, 30), plan, 4, 3, ScanOptions(starts=2))
+    personascan.calibrate(layers, labels, samples, nodes=0, permutations=4, runs=3, starts=2)
+    needed = calibration_bytes((40, 30), samples, 4, 3, ScanOptions(starts=2))
     assert max(seen) <= needed <= 1.5 * max(seen)
-    assert calibration_bytes((40, 30), plan, 400, 3, ScanOptions(starts=2)) > 2 * needed
+    assert calibration_bytes((40, 30), samples, 400, 3, ScanOptions(starts=2)) > 2 * needed
 
 
 def test_a_groups_limit_counts_and_copies_of_files_do_not(tmp_path):

@@ -19,7 +19,7 @@ from personascan.models.image import (
     outputs,
     site_widths,
 )
-from personascan.models.parameter_cache import kept_params
+from personascan.models.parameter_cache import cached_arrays
 from personascan.models.training import accuracy, train_autoencoder, train_classifier
 
 # Nodes of Cintas et al., IJCAI 2020, as their released weights have them.
@@ -191,7 +191,7 @@ def kept(tmp_path, monkeypatch):
             made.append(seed)
             return initial_params(Classifier(), seed, (8, 8))
 
-        return kept_params({"network": "classifier", "seed": seed}, make)
+        return cached_arrays({"network": "classifier", "seed": seed}, make)
 
     return tmp_path, keep, made
 
@@ -231,7 +231,7 @@ def test_arrays_without_entries_are_kept_too(kept):
                              "rows_N": np.arange(len(made) - 1, dtype=np.int32)}}  # fmt: skip
 
     for _ in range(2):
-        found = kept_params({"attack": "of no success"}, make)["attacked"]
+        found = cached_arrays({"attack": "of no success"}, make)["attacked"]
         assert (found["pixels_NHW"].shape, found["pixels_NHW"].dtype) == ((0, 8, 8), np.float32)
         assert (found["rows_N"].shape, found["rows_N"].dtype) == ((0,), np.int32)
     assert len(made) == 1

@@ -10,15 +10,15 @@ from tiny_edits import prompts_of
 from tiny_writing import made
 
 import personascan
+from personascan.interventions.edits import UNEDITED, NamedEdit, add_vector
 from personascan.interventions.outcomes import Margin
 from personascan.interventions.passes import Reading, edited_passes, refuse_not_finite
-from personascan.interventions.ways import UNEDITED, Way, shifted
 from personascan.models import verify
 from personascan.models.image import Classifier, activations, initial_params
 from personascan.models.training import train_classifier
 from personascan.sources.language.generate import Writing, generate
 
-PUSH = Way("random nodes", "steer", 1.0, changes={("resid_post", 1): shifted(np.ones(48))})
+PUSH = NamedEdit("random nodes", "steer", 1.0, changes={("resid_post", 1): add_vector(np.ones(48))})
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from tiny_studies import recipe
 
 import personascan
 from personascan.models.load import identify
-from personascan.study.config import StudyConfig, validated
+from personascan.study.config import StudyConfig, validate_fields
 from personascan.study.opening import open_study
 
 INTERVENED = dict(places=("resid_post 0",), controls=1, bootstrap=2, draws=1, statements=2)
@@ -30,7 +30,7 @@ def rewrite(place, change):
 
 
 def opened(place, **changes):
-    return open_study(validated(StudyConfig, recipe(place, **changes)))
+    return open_study(validate_fields(StudyConfig, recipe(place, **changes)))
 
 
 def test_a_model_without_head_is_not_intervened_on(place, capsys):

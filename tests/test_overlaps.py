@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import binomtest, hypergeom
 
 from benchmarks.sharing import Problem, sharing
-from personascan.analysis.chance import can_split, sets_of_size, split_labels, split_sizes
+from personascan.analysis.chance import can_halve, halving_labels, halving_sizes, sets_of_size
 from personascan.analysis.overlaps import chance_interval, exclusive_counts, overlaps
 
 SIZE = Problem(rows=60, nodes=24, permutations=39, strength=2.0)
@@ -76,22 +76,22 @@ def test_without_a_node_nothing_is_shared_and_nothing_is_unusual():
 
 @pytest.mark.parametrize("clusters", [None, np.repeat(np.arange(10), 3)])
 def test_halves_of_h0_are_disjoint_and_clusters_stay_whole(clusters):
-    half_N = split_labels(30, 5, clusters)
+    half_N = halving_labels(30, 5, clusters)
     assert 12 <= half_N.sum() <= 18
     if clusters is not None:
         for cluster in np.unique(clusters):
             assert len(set(half_N[clusters == cluster])) == 1
     h0_ND = np.random.default_rng(1).normal(size=(30, 5)).astype(np.float32)
-    size_TD = split_sizes(h0_ND, half_N, 40, 5, clusters)
+    size_TD = halving_sizes(h0_ND, half_N, 40, 5, clusters)
     assert size_TD.shape == (40, 5)
     assert ((size_TD >= 0) & (size_TD <= 1)).all()
-    np.testing.assert_array_equal(split_sizes(h0_ND, half_N, 40, 5, clusters), size_TD)
+    np.testing.assert_array_equal(halving_sizes(h0_ND, half_N, 40, 5, clusters), size_TD)
 
 
 def test_too_few_rows_of_h0_are_not_split():
-    assert not can_split(np.arange(4) < 2, 19)
-    assert not can_split(np.arange(3) < 1, 1)
-    assert can_split(np.arange(12) < 6, 99)
+    assert not can_halve(np.arange(4) < 2, 19)
+    assert not can_halve(np.arange(3) < 1, 1)
+    assert can_halve(np.arange(12) < 6, 99)
 
 
 @pytest.mark.slow

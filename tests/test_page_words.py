@@ -30,7 +30,7 @@ from personascan.report.words import Section, Table, joined, quoted, safe
 from personascan.sources.base import Terms
 from personascan.study.results import best_of_all, best_place
 from personascan.study.stage import Columns
-from personascan.study.whereplan import WherePlan
+from personascan.study.where_options import WhereOptions
 from personascan.visible import visible
 
 ODD = (
@@ -259,8 +259,8 @@ def test_every_statistic_is_described(statistic):
     rng = np.random.default_rng(0)
     values = {name: rng.random((2, 40)) for name in ("direction", "nodes", statistic)}
     tests = PlaceTests((A, B), statistic, values, exchange_of(np.arange(40) < 20))
-    plan = WherePlan(statistic=statistic, permutations=39)
-    part = part_of(calibrations={"p": tests}, config=SimpleNamespace(where=plan))
+    options = WhereOptions(statistic=statistic, permutations=39)
+    part = part_of(calibrations={"p": tests}, config=SimpleNamespace(where=options))
     said = statistic_text(part)
     assert "a place's statistic is " in said
     assert "no p can be below 0.025" in said

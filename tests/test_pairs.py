@@ -8,7 +8,7 @@ from personascan.analysis.claims import bootstrap_aurocs, compare_aurocs, sizes
 from personascan.analysis.crossfit import can_hold_out, crossfit_place, folds_of
 from personascan.calibration.exchangeable import exchange_by
 from personascan.sources.arrays import open_rows
-from personascan.sources.base import Example
+from personascan.sources.base import Row
 from personascan.study.comparisons import Comparison, LeftOut, draw_pool
 from personascan.study.parts import HALVES, part_rows
 from personascan.study.stages import where
@@ -20,7 +20,7 @@ PAIRS = 24
 def paired(count=PAIRS, each=1):
     """Both sides of so many pairs, with as many rows each, in no order."""
     rows = [
-        Example(f"{pair}-{side}-{k}", side, pair=f"question {pair}")
+        Row(f"{pair}-{side}-{k}", side, pair=f"question {pair}")
         for pair in range(count)
         for side in (True, False)
         for k in range(each)
@@ -54,8 +54,8 @@ def test_pairs_are_drawn_whole_and_numbered():
 
 def test_pairs_of_one_side_only_are_no_pairs():
     groups = {
-        "p": [Example(f"p{i}", True, pair=f"q{i}") for i in range(4)],
-        "n": [Example(f"n{i}", False, pair=f"other {i}") for i in range(4)],
+        "p": [Row(f"p{i}", True, pair=f"q{i}") for i in range(4)],
+        "n": [Row(f"n{i}", False, pair=f"other {i}") for i in range(4)],
     }
     pool = draw_pool(groups, Comparison(2, "p", (("p", "positive"),), (("n", "negative"),)), 9, 0)
     assert pool.pairs is None
@@ -66,7 +66,7 @@ def test_pairs_of_one_side_only_are_no_pairs():
     ("change", "limit", "message"),
     [
         (lambda rows: rows[1:], 99, "has rows on one side alone .1 such pairs"),
-        (lambda rows: [*rows, Example("lone", True)], 99, "row lone has no pair, and others have"),
+        (lambda rows: [*rows, Row("lone", True)], 99, "row lone has no pair, and others have"),
         (lambda rows: paired(each=3)["p"], 2, "no pair of rows fits into limit = 2"),
     ],
 )
@@ -138,7 +138,7 @@ def test_pairs_are_resampled_together():
     positive_N = np.arange(80) < 40
     score_N = np.tile(5 * rng.normal(size=40), 2) + positive_N + 0.1 * rng.normal(size=80)
     assert sizes(positive_N, pair_N) == (40, 40)
-    asked = dict(resamples=400, level=0.95, clusters_N=pair_N)
+    asked = dict(resamples=400, confidence=0.95, clusters_N=pair_N)
     drawn = bootstrap_aurocs([score_N], positive_N, 400, np.random.default_rng(0), pair_N)
     free = bootstrap_aurocs([score_N], positive_N, 400, np.random.default_rng(0))
     assert drawn.std() < 0.6 * free.std()  # a question's rows go up and down with one another

@@ -11,7 +11,7 @@ from tiny_writing import made, theirs_greedy
 import personascan
 from personascan.models import verify
 from personascan.sources.language.generate import Writing, generate
-from personascan.sources.language.penalties import penalised, repetition_penalty, tokens_seen
+from personascan.sources.language.penalties import penalise, repetition_penalty, tokens_seen
 
 
 def test_tokens_that_were_seen_are_less_likely_and_padding_was_not():
@@ -19,7 +19,7 @@ def test_tokens_that_were_seen_are_less_likely_and_padding_was_not():
     seen_BV = np.asarray(tokens_seen(tokens_BT, lengths_B, 5))
     assert [np.flatnonzero(row).tolist() for row in seen_BV] == [[1, 3], [2]]
     logits_BV = np.array([[1, 3, 1, -2, 1], [1, 1, 0, 1, 1]], np.float32)
-    found_BV = np.asarray(penalised(logits_BV, seen_BV, np.float32(2)))
+    found_BV = np.asarray(penalise(logits_BV, seen_BV, np.float32(2)))
     np.testing.assert_array_equal(found_BV[0], [1, 1.5, 1, -4, 1])
     np.testing.assert_array_equal(found_BV[1], logits_BV[1])
 

@@ -38,7 +38,7 @@ statements = [personascan.Statement(f"s{i}", t, "p", "", True, 1.0, "")
               for i, t in enumerate(texts)]
 options = dict(sites=("resid_post", "final_norm"), positions=("last", "mean"),
                batch_tokens=150, progress=False)
-with processes.ending_together(10):
+with processes.end_all_on_error(10):
     for mesh in meshes.split(","):
         shape = parse_mesh(mesh)
         model = personascan.load_model(folder + "/model", mesh=shape)
@@ -169,9 +169,9 @@ def test_what_cannot_be_joined_is_one_line(tmp_path):
     apart = launch(["-c", code.format(free_port(), 1)], tmp_path)
     port = free_port()
     fails = (
-        "from personascan.processes import ending_together, join\n"
+        "from personascan.processes import end_all_on_error, join\n"
         "join('127.0.0.1:{}', 2, {}, timeout=60, heartbeat=10)\n"
-        "with ending_together(10):\n"
+        "with end_all_on_error(10):\n"
         "    if {} == 1: raise SystemExit('error: one host lacks a file')\n"
         "    import jax, time\n"
         "    time.sleep(60)\n"

@@ -28,7 +28,7 @@ from personascan.scan import devices
 from personascan.sources.images import gradients
 from personascan.sources.images.hop_skip_jump import hop_batch
 from personascan.sources.language.forward import forward
-from personascan.sources.language.generate import Writing, written
+from personascan.sources.language.generate import Writing, generate_tokens
 from personascan.sources.language.likelihood import next_token_log_probabilities
 
 PRODUCT = re.compile(r"stablehlo\.(dot_general|dot|convolution)\b.*")
@@ -67,7 +67,9 @@ def extraction(dtype, exact=True, **changes):
 
 def generation():
     decoder, params, tokens, lengths = of_decoder()
-    work = functools.partial(written, edits=None, decoder=decoder, writing=Writing(3), edited=False)
+    work = functools.partial(
+        generate_tokens, edits=None, decoder=decoder, writing=Writing(3), edited=False
+    )
     stop = shape(1, dtype=jnp.int32)
     key = jax.eval_shape(lambda: jax.random.key(0))
     return work, params, tokens, lengths, lengths, key, stop
@@ -84,7 +86,7 @@ def interventions():
     numbers, nodes = shape(1, dtype=jnp.int32), shape(1, 1, CONFIG.width)
     sites = {"resid_post": Edit(numbers, nodes, nodes, nodes, nodes)}
     seen = shape(rows, length, dtype=bool)
-    work = functools.partial(passes.read_ways, decoder=decoder, outcome=SideEffects())
+    work = functools.partial(passes.read_edits, decoder=decoder, outcome=SideEffects())
     return (
         work, params, shape(0, CONFIG.width), shape(rows, length, CONFIG.width), sites, numbers,
         shape(0, dtype=bool), seen, lengths, tokens, seen,
@@ -111,9 +113,9 @@ def attack(work, *before):
 
 
 def scan():
-    *inputs, plan = problem_of_a_search(tail="signed")
-    arrays = devices.search_inputs(*inputs, plan)
-    return functools.partial(devices.search, plan=plan), *arrays
+    *inputs, layout = problem_of_a_search(tail="signed")
+    arrays = devices.search_inputs(*inputs, layout)
+    return functools.partial(devices.search, layout=layout), *arrays
 
 
 def probe():
@@ -196,7 +198,7 @@ def test_attention_over_many_tokens_is_as_exact_as_torchs():
 
     q, k, v = np.random.default_rng(0).standard_normal((3, 1, 1500, 2, 8)).astype(np.float32)
     masked = functools.partial(layers.attention, scale=8**-0.5)
-    ours = np.asarray(jax.jit(masked)(q, k, v, layers.seen_before(1500)))
+    ours = np.asarray(jax.jit(masked)(q, k, v, layers.causal_mask(1500)))
     heads_first = [torch.from_numpy(a).transpose(1, 2) for a in (q, k, v)]
 
     def theirs(dtype):

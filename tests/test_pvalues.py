@@ -3,9 +3,9 @@ import oracle
 import pytest
 
 import personascan
-from personascan.scan.alphas import floor_rank
-from personascan.scan.levels import level_tables
+from personascan.scan.alphas import floor_count
 from personascan.scan.options import ScanOptions
+from personascan.scan.ranks import rank_tables
 
 
 def problem(seed, rows=9, background=13, nodes=7, ties=False):
@@ -46,21 +46,21 @@ def test_p_max_is_valid_under_exchangeability():
 def test_floor_rank_survives_rounded_alphas():
     for n in (49, 99, 250):
         k = np.arange(1, n + 1)
-        np.testing.assert_array_equal(floor_rank(k / (n + 1), n), k)
+        np.testing.assert_array_equal(floor_count(k / (n + 1), n), k)
     grid = np.linspace(0.01, 0.5, 50)
-    np.testing.assert_array_equal(floor_rank(grid, 99), np.arange(1, 51))
+    np.testing.assert_array_equal(floor_count(grid, 99), np.arange(1, 51))
 
 
 @pytest.mark.parametrize(
     ("tail", "expected"), [("right", 10), ("left", 10), ("signed", 10), ("two", 5)]
 )
 def test_exact_alphas_are_the_attainable_ones(tail, expected):
-    alphas = level_tables(np.array([19]), ScanOptions(tail=tail)).alphas_RA[0]
+    alphas = rank_tables(np.array([19]), ScanOptions(tail=tail)).alphas_RA[0]
     assert len(alphas) == expected
     background, evaluation = problem(2, background=19, rows=200)
     p = personascan.empirical_pvalues(background, evaluation, tail=tail).p_max
     np.testing.assert_allclose(alphas, np.unique(p[p <= 0.5]))
-    bounded = level_tables(np.array([19]), ScanOptions(tail=tail, alpha_min=0.2))
+    bounded = rank_tables(np.array([19]), ScanOptions(tail=tail, alpha_min=0.2))
     np.testing.assert_allclose(bounded.alphas_RA[0].min(), 0.2)
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import personascan
-from personascan.analysis.detection import DetectionPlan, Labels, check_splits, detect
-from personascan.analysis.separation import SeparationPlan, hull_distance, place_separation
+from personascan.analysis.detection import DetectionOptions, Labels, check_splits, detect
+from personascan.analysis.separation import SeparationOptions, hull_distance, place_separation
 from personascan.scan.options import ScanOptions
 from personascan.study.config import StudyConfig
 from personascan.study.opening import open_study
@@ -103,11 +103,11 @@ def test_fewer_than_no_processes_are_refused_at_once():
 def test_labels_are_refused_as_their_scans_are(conditions, clusters):
     """Whatever is refused with the activations there is refused without, in the same words."""
     rows_ND = np.random.default_rng(0).normal(size=(ROWS, 2))
-    labels, plan = Labels(POSITIVE, clusters, conditions), DetectionPlan(splits=2)
+    labels, options = Labels(POSITIVE, clusters, conditions), DetectionOptions(splits=2)
     said = []
     for check in (check_splits, lambda *rest: detect(rows_ND, *rest)):
         try:
-            check(labels, plan, (ScanOptions(),), 0)
+            check(labels, options, (ScanOptions(),), 0)
             said.append("")
         except personascan.InputError as error:
             said.append(str(error))
@@ -120,9 +120,9 @@ def test_labels_are_refused_as_their_scans_are(conditions, clusters):
 def test_a_narrow_place_has_as_many_components_as_nodes(nodes):
     rng = np.random.default_rng(0)
     place_ND = rng.normal(size=(ROWS, nodes)) + 2.0 * POSITIVE[:, None]
-    plan = SeparationPlan(seeds=1)
-    found = place_separation(place_ND, POSITIVE, plan, 0)
-    fewer = SeparationPlan(seeds=1, components=nodes, hull_components=nodes)
+    options = SeparationOptions(seeds=1)
+    found = place_separation(place_ND, POSITIVE, options, 0)
+    fewer = SeparationOptions(seeds=1, components=nodes, hull_components=nodes)
     assert found == place_separation(place_ND, POSITIVE, fewer, 0)
     assert found.mean["probe_auroc"] > 0.8
     assert found.mean["silhouette"] > 0.2

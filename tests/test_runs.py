@@ -99,8 +99,8 @@ def test_bad_masks_are_refused():
 
 def test_splits_are_disjoint_and_redrawn():
     positive = np.arange(200) < 100
-    plan = personascan.SplitPlan(background=60, clean=20, positive=20, runs=30)
-    background, evaluation = personascan.draw_splits(positive, plan, seed=5)
+    samples = personascan.SampleOptions(background=60, clean=20, positive=20, runs=30)
+    background, evaluation = personascan.draw_samples(positive, samples, seed=5)
     assert background.shape == evaluation.shape == (30, 200)
     assert not (background & evaluation).any()
     assert not background[:, positive].any()
@@ -108,10 +108,10 @@ def test_splits_are_disjoint_and_redrawn():
     np.testing.assert_array_equal((evaluation & positive).sum(1), 20)
     np.testing.assert_array_equal((evaluation & ~positive).sum(1), 20)
     assert len(np.unique(background, axis=0)) == 30
-    again = personascan.draw_splits(positive, plan, seed=5)
+    again = personascan.draw_samples(positive, samples, seed=5)
     np.testing.assert_array_equal(background, again[0])
-    kept = personascan.draw_splits(
-        positive, personascan.SplitPlan(60, 20, 20, runs=30, redraw=False), seed=5
+    kept = personascan.draw_samples(
+        positive, personascan.SampleOptions(60, 20, 20, runs=30, redraw=False), seed=5
     )
     assert len(np.unique(kept[0], axis=0)) == 1
     assert len(np.unique(kept[1], axis=0)) == 30
@@ -122,10 +122,10 @@ def test_splits_are_disjoint_and_redrawn():
 def test_samples_that_do_not_fit_are_refused():
     positive = np.arange(50) < 20
     with pytest.raises(personascan.InputError, match=r"30 H0 rows .* 25 background"):
-        personascan.draw_splits(positive, personascan.SplitPlan(25, 10, 5), seed=0)
+        personascan.draw_samples(positive, personascan.SampleOptions(25, 10, 5), seed=0)
     with pytest.raises(personascan.InputError, match="20 of 20 H1"):
-        personascan.draw_splits(positive, personascan.SplitPlan(10, 5, 20), seed=0)
+        personascan.draw_samples(positive, personascan.SampleOptions(10, 5, 20), seed=0)
     with pytest.raises(personascan.InputError, match="runs must be a whole number"):
-        personascan.draw_splits(positive, personascan.SplitPlan(10, 5, 5, runs=2.5), seed=0)
+        personascan.draw_samples(positive, personascan.SampleOptions(10, 5, 5, runs=2.5), seed=0)
     with pytest.raises(personascan.InputError, match="at least 1"):
-        personascan.draw_splits(positive, personascan.SplitPlan(10, 0, 5), seed=0)
+        personascan.draw_samples(positive, personascan.SampleOptions(10, 0, 5), seed=0)

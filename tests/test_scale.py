@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from personascan.analysis.baselines import DETECTORS, detect_simply
-from personascan.analysis.detection import DetectionPlan, Labels
+from personascan.analysis.detection import DetectionOptions, Labels
 from personascan.analysis.personas import persona_separation
 from personascan.analysis.scale import in_units
-from personascan.analysis.separation import SeparationPlan, cluster_metrics
+from personascan.analysis.separation import SeparationOptions, cluster_metrics
 from personascan.analysis.unlabelled import isolation, outlier_factors
 
 POSITIVE = np.arange(60) < 30
-PLAN = SeparationPlan(seeds=1)
+OPTIONS = SeparationOptions(seeds=1)
 SMALL = 2.0**-67
 
 
@@ -22,9 +22,9 @@ def rows(nodes=6):
 
 @pytest.mark.parametrize("method", DETECTORS)
 def test_detectors_tell_rows_of_any_size(method):
-    plan = DetectionPlan(splits=1)
+    options = DetectionOptions(splits=1)
     one, small = (
-        detect_simply(rows() * np.float32(size), Labels(POSITIVE), method, plan, 0).score_N
+        detect_simply(rows() * np.float32(size), Labels(POSITIVE), method, options, 0).score_N
         for size in (1, SMALL)
     )
     np.testing.assert_array_equal(one, small)
@@ -47,7 +47,7 @@ def test_a_small_node_beside_a_large_one_is_seen():
 
 def test_metrics_of_clusters_have_no_unit_and_distances_have_that_of_the_rows():
     one, small = (
-        cluster_metrics(rows() * np.float32(size), POSITIVE, (24, 24), PLAN, 0)
+        cluster_metrics(rows() * np.float32(size), POSITIVE, (24, 24), OPTIONS, 0)
         for size in (1, SMALL)
     )
     for name, (value,) in one.items():

@@ -14,7 +14,7 @@ from personascan.analysis.personas import persona_separation
 from personascan.analysis.probes import auroc, fit_places, fit_probes
 from personascan.analysis.separation import (
     METRICS,
-    SeparationPlan,
+    SeparationOptions,
     hull_distance,
     leading_eigenvectors,
     place_separation,
@@ -46,9 +46,9 @@ def scikit_learn_probe(c):
 
 
 def test_metrics_order_places_by_how_far_they_separate():
-    plan = SeparationPlan(seeds=3)
+    options = SeparationOptions(seeds=3)
     none, some, much = (
-        place_separation(one_place(s), POSITIVE, plan, seed=1) for s in (0.0, 2.0, 6.0)
+        place_separation(one_place(s), POSITIVE, options, seed=1) for s in (0.0, 2.0, 6.0)
     )
     for metric in ("silhouette", "calinski_harabasz", "hull_distance", "probe_auroc"):
         assert none.mean[metric] < some.mean[metric] <= much.mean[metric]
@@ -61,7 +61,7 @@ def test_metrics_order_places_by_how_far_they_separate():
 def test_cluster_metrics_are_scikit_learns_on_the_components():
     """With the whole of both directions as sample every seed sees the same rows."""
     rows = one_place(2.0)
-    found = place_separation(rows, POSITIVE, SeparationPlan(seeds=2, sample=1.0), seed=3)
+    found = place_separation(rows, POSITIVE, SeparationOptions(seeds=2, sample=1.0), seed=3)
     points = PCA(4, svd_solver="full").fit_transform(rows.astype(float))
     assert found.mean["silhouette"] == pytest.approx(silhouette_score(points, POSITIVE), abs=1e-6)
     assert found.deviation["silhouette"] == pytest.approx(0, abs=1e-9)
@@ -81,14 +81,14 @@ def test_hull_distance_uses_the_vertices_and_survives_flat_clouds():
 
 
 def test_a_constant_place_is_said_to_be_constant():
-    found = place_separation(np.ones((60, 12)), POSITIVE, SeparationPlan(), seed=0)
+    found = place_separation(np.ones((60, 12)), POSITIVE, SeparationOptions(), seed=0)
     assert found.constant
     assert all(np.isnan(found.mean[m]) for m in METRICS)
 
 
 def test_too_few_statements_are_refused():
     with pytest.raises(personascan.InputError, match="3 and 57 rows are too few"):
-        place_separation(one_place(1.0), np.arange(60) < 3, SeparationPlan(), seed=0)
+        place_separation(one_place(1.0), np.arange(60) < 3, SeparationOptions(), seed=0)
 
 
 @pytest.mark.parametrize("shape", [(60, 12), (40, 90), (120, 150), (150, 120), (30, 30)])
@@ -132,10 +132,10 @@ def test_probes_are_scikit_learns(rows, nodes, shift, c):
     place_ND = correlated(rows, nodes, shift, seed=rows)
     place_ND[:, 3] = 7.0
     positive_N = np.arange(rows) < rows // 2
-    plan = SeparationPlan(seeds=2, probe_c=c)
-    found = probe_aurocs(place_ND, positive_N, plan, seed=5)
+    options = SeparationOptions(seeds=2, probe_c=c)
+    found = probe_aurocs(place_ND, positive_N, options, seed=5)
     for repetition, mean in enumerate(found):
-        split = StratifiedKFold(plan.folds, shuffle=True, random_state=5 + repetition)
+        split = StratifiedKFold(options.folds, shuffle=True, random_state=5 + repetition)
         expected = cross_val_score(
             scikit_learn_probe(c), place_ND.astype(float), positive_N, cv=split, scoring="roc_auc"
         ).mean()

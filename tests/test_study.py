@@ -10,7 +10,7 @@ from tiny_models import save_tiny_llama
 from tiny_pages import content_words, page_words
 from tiny_studies import recipe, run_study
 
-from personascan.analysis.chance import split_labels, split_sizes
+from personascan.analysis.chance import halving_labels, halving_sizes
 from personascan.analysis.overlaps import overlaps
 from personascan.places import Place
 from personascan.report.document import document, read_document
@@ -150,9 +150,9 @@ def test_overlaps_are_set_beside_halves_of_h0(study):
     for case in cases:
         rows_ND = case.rows(place).array()
         h0_ND = rows_ND[~case.pool.positive_N]
-        half_N = split_labels(len(h0_ND), case.seed)
+        half_N = halving_labels(len(h0_ND), case.seed)
         splits = case.config.where.permutations
-        chance[case.name] = split_sizes(h0_ND, half_N, splits, case.seed)
+        chance[case.name] = halving_sizes(h0_ND, half_N, splits, case.seed)
         sets[case.name] = next(s for s in study.part.scans[case.name] if s.plain).nodes_D
     (expected,) = overlaps(sets, chance, study.config.seed)
     assert repr(replace(found, same_direction=np.nan, at_least=np.nan)) == repr(expected)

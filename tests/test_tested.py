@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from tiny_tested import (
     MEAN,
+    OPTIONS,
     PLACE,
-    PLAN,
     POSITIVE,
     UNEDITED_MARGIN,
     beside_controls,
@@ -25,8 +25,8 @@ from personascan.interventions.design import (
     STEER,
     ablation,
 )
-from personascan.interventions.plan import MATCHED, RANDOM
-from personascan.interventions.ways import UNEDITED, Way
+from personascan.interventions.edits import UNEDITED, NamedEdit
+from personascan.interventions.options import MATCHED, RANDOM
 from personascan.places import Place
 from personascan.study.effects import (
     ANSWER,
@@ -44,17 +44,17 @@ from personascan.study.intervened import NodeSet, set_seed
 def null_study(rng, sets, controls, effect=0.0, joined=False):
     """Sets without effect, their random sets alike; those of joined ones move together."""
     positive, every = sides(5), []
-    ways = beside_controls(controls)
-    common = rng.normal(size=(len(ways), 10))
+    edits = beside_controls(controls)
+    common = rng.normal(size=(len(edits), 10))
     for number in range(sets):
-        change = common if joined else rng.normal(size=(len(ways), 10))
+        change = common if joined else rng.normal(size=(len(edits), 10))
         margin = rng.normal(size=10) + np.exp(number) * change  # of every scale
         margin[1] += effect * np.exp(number) * positive
-        every.append(judged_set(ways, margin, positive, name=f"set {number}"))
+        every.append(judged_set(edits, margin, positive, name=f"set {number}"))
     return every
 
 
-QUICK = dataclasses.replace(PLAN, bootstrap=1)
+QUICK = dataclasses.replace(OPTIONS, bootstrap=1)
 ANSWERED = (MEAN, None, ANSWER)
 
 
@@ -88,9 +88,9 @@ def test_the_family_is_stricter_than_a_set_by_itself():
 
 
 def test_answers_that_never_change_are_never_beyond_chance():
-    ways, positive = beside_controls(4), sides(3)
-    every = [judged_set(ways, np.ones((6, 6)), positive, name=name) for name in "abcdefgh"]
-    found = family_effects(every, PLAN, 3)
+    edits, positive = beside_controls(4), sides(3)
+    every = [judged_set(edits, np.ones((6, 6)), positive, name=name) for name in "abcdefgh"]
+    found = family_effects(every, OPTIONS, 3)
     p = [one.p_family[key] for one in found for key in one.p_family]
     assert set(p) <= {k / 5 for k in range(1, 6)}
     assert np.mean(p) > 0.4  # ties are broken at random
@@ -112,7 +112,7 @@ def test_controls_of_each_set_are_its_own():
 
 
 def test_answers_by_hand():
-    found = effects_of(small(), PLAN, 0)
+    found = effects_of(small(), OPTIONS, 0)
     ablated = effect_of(found, FOUND, MEAN, ANSWER)
     assert ablated.unedited == (0 - -1)  # means of the margins: 0 and -1
     assert ablated.effect == (2 - -1) - 1
@@ -128,7 +128,7 @@ def test_answers_by_hand():
 
 
 def test_a_kind_of_controls_is_its_mean_and_band():
-    random = effect_of(effects_of(small(), PLAN, 0), RANDOM, MEAN, ANSWER)
+    random = effect_of(effects_of(small(), OPTIONS, 0), RANDOM, MEAN, ANSWER)
     assert random.effect == (0 + 1 - 4) / 3
     np.testing.assert_allclose([random.low, random.high], np.quantile([0, 1, -4], BAND))
     assert (random.controls, random.p) == (3, {})
@@ -136,7 +136,7 @@ def test_a_kind_of_controls_is_its_mean_and_band():
 
 
 def test_matching_answers_by_hand():
-    found = effects_of(small(), PLAN, 0)
+    found = effects_of(small(), OPTIONS, 0)
     ablated = effect_of(found, FOUND, MEAN, MATCHING)
     assert (ablated.unedited, ablated.effect) == (0.5, 0.5)  # all four match
     patched = effect_of(found, FOUND, ablation("patch"), MATCHING)
@@ -145,9 +145,9 @@ def test_matching_answers_by_hand():
 
 
 def test_a_margin_of_nothing_is_no():
-    ways = [UNEDITED, Way(FOUND, MEAN), Way(RANDOM, MEAN)]
-    found = effects_of(judged_set(ways, [[1.0, 1, -1, -1], [0.0, 0, 0, -1], [1.0, 1, -1, -1]],
-                              POSITIVE), PLAN, 0)  # fmt: skip
+    edits = [UNEDITED, NamedEdit(FOUND, MEAN), NamedEdit(RANDOM, MEAN)]
+    found = effects_of(judged_set(edits, [[1.0, 1, -1, -1], [0.0, 0, 0, -1], [1.0, 1, -1, -1]],
+                              POSITIVE), OPTIONS, 0)  # fmt: skip
     assert effect_of(found, FOUND, MEAN, MATCHING).effect == -0.5
 
 
@@ -155,23 +155,23 @@ def test_likelihoods_by_hand_and_left_out_where_not_looked_at():
     likelihood = np.zeros((8, 4))
     likelihood[0] = [-1, -2, -3, -4]
     likelihood[1] = [-1, -1, -5, -5]
-    found = effects_of(small(likelihood=likelihood), PLAN, 0)
+    found = effects_of(small(likelihood=likelihood), OPTIONS, 0)
     ablated = effect_of(found, FOUND, MEAN, LIKELIHOOD)
     assert (ablated.unedited, ablated.effect) == (2.0, 2.0)
     assert {e.outcome for e in found} == {ANSWER, YES, MATCHING, LIKELIHOOD}
     likelihood[3, 2] = np.nan
     part = small(likelihood=likelihood)
-    assert {e.outcome for e in effects_of(part, PLAN, 0)} == {ANSWER, YES, MATCHING}
-    (one,) = family_effects([part], PLAN, 0)
+    assert {e.outcome for e in effects_of(part, OPTIONS, 0)} == {ANSWER, YES, MATCHING}
+    (one,) = family_effects([part], OPTIONS, 0)
     assert {outcome for _, _, outcome in one.p_family} == {ANSWER, YES, MATCHING}
     assert {action for action, _, _ in one.p_family} == {MEAN}  # what random sets have
 
 
 def test_effects_come_by_strength():
     strengths = (4.0, -2.0, 2.0)
-    ways = [UNEDITED, *(Way(m, STEER, s) for m in (FOUND, RANDOM) for s in strengths)]
+    edits = [UNEDITED, *(NamedEdit(m, STEER, s) for m in (FOUND, RANDOM) for s in strengths)]
     margin = [[0.0] * 4, *([s, 0, 0, 0] for s in strengths), *[[0.0] * 4] * 3]
-    (one,) = family_effects([judged_set(ways, margin, POSITIVE)], PLAN, 0)
+    (one,) = family_effects([judged_set(edits, margin, POSITIVE)], OPTIONS, 0)
     assert [(e.strength, e.effect) for e in one.of(FOUND, STEER)] == [
         (-2.0, -1.0), (2.0, 1.0), (4.0, 2.0),
     ]  # fmt: skip
@@ -180,11 +180,11 @@ def test_effects_come_by_strength():
 
 
 def test_a_set_without_nodes_has_no_effects_and_changes_no_other():
-    (alone,) = family_effects([empty()], PLAN, 0)
+    (alone,) = family_effects([empty()], OPTIONS, 0)
     assert (alone.effects, alone.p_family) == ([], {})
     assert np.isnan(alone.perplexity)
-    beside = family_effects([empty(name="b"), small()], PLAN, 0)[1]
-    (itself,) = family_effects([small()], PLAN, 0)
+    beside = family_effects([empty(name="b"), small()], OPTIONS, 0)[1]
+    (itself,) = family_effects([small()], OPTIONS, 0)
     assert beside.p_family == itself.p_family != {}
     assert [dataclasses.replace(e, strength=0) for e in beside.effects] == [
         dataclasses.replace(e, strength=0) for e in itself.effects
@@ -192,7 +192,7 @@ def test_a_set_without_nodes_has_no_effects_and_changes_no_other():
 
 
 def test_crossed_effects_by_hand():
-    found = crossed_effects(crossed_set(), PLAN, 0)
+    found = crossed_effects(crossed_set(), OPTIONS, 0)
     assert [(c.judged, c.owner, c.half, c.action, c.effect) for c in found] == [
         ("b", "a", "B", MEAN, 1.0), ("b", "a", "B", STEER, 0.0), ("b", "b", "B", MEAN, -1.0),
     ]  # fmt: skip
@@ -200,5 +200,5 @@ def test_crossed_effects_by_hand():
     assert found[1].strength == 2.0
     assert found[0].low == found[0].high == 1.0  # both rows of H1 by 1, none of H0
     assert found[2].low < -1 < found[2].high
-    assert crossed_effects(empty(), PLAN, 0) == []
-    assert crossed_effects(judged_set([UNEDITED], [UNEDITED_MARGIN], POSITIVE), PLAN, 0) == []
+    assert crossed_effects(empty(), OPTIONS, 0) == []
+    assert crossed_effects(judged_set([UNEDITED], [UNEDITED_MARGIN], POSITIVE), OPTIONS, 0) == []

@@ -18,7 +18,7 @@ import personascan
 from personascan.analysis.halves import effects, halve
 from personascan.analysis.validation import (
     UNKNOWN,
-    ValidationPlan,
+    ValidationOptions,
     judge,
     random_scores,
     validate,
@@ -27,7 +27,7 @@ from personascan.analysis.validation import (
 ROWS, NODES = 120, 40
 POSITIVE = np.arange(ROWS) % 5 < 2
 FIND, JUDGE = np.arange(0, 60), np.arange(60, 120)
-PLAN = ValidationPlan(random_sets=20, shuffles=5, bootstrap=200)
+OPTIONS = ValidationOptions(random_sets=20, shuffles=5, bootstrap=200)
 
 
 def place(shift, seed=0):
@@ -45,8 +45,8 @@ def planted():
     return columns
 
 
-def judged(rows, columns, plan=PLAN, seed=0, positive=POSITIVE, **chosen):
-    return validate(rows, positive, FIND, JUDGE, columns, plan, seed, **chosen)
+def judged(rows, columns, options=OPTIONS, seed=0, positive=POSITIVE, **chosen):
+    return validate(rows, positive, FIND, JUDGE, columns, options, seed, **chosen)
 
 
 def test_probes_are_scikit_learns():
@@ -120,8 +120,8 @@ def test_planted_nodes_are_as_good_as_all_and_better_than_random_ones():
 
 
 def test_shuffled_labels_are_chance():
-    plan = dataclasses.replace(PLAN, shuffles=200, random_sets=1, bootstrap=1)
-    found = judged(place(0.3), planted(), plan).judged["shuffled labels"]
+    options = dataclasses.replace(OPTIONS, shuffles=200, random_sets=1, bootstrap=1)
+    found = judged(place(0.3), planted(), options).judged["shuffled labels"]
     assert abs(found.auroc - 0.5) < 4 * found.auroc_deviation / np.sqrt(200) + 0.01
 
 
@@ -242,9 +242,9 @@ def test_the_rank_among_random_sets_is_uniform_without_signal(found_on):
         ({"positive_N": POSITIVE[1:]}, "119 labels for 120 rows"),
         ({"length_N": np.ones(3)}, "one finite number for each of the 120 rows"),
         ({"length_N": np.full(ROWS, np.nan)}, "one finite number"),
-        ({"plan": ValidationPlan(bootstrap=0)}, "bootstrap = 0"),
-        ({"plan": ValidationPlan(probe_c=0.0)}, "probe_c = 0.0"),
-        ({"plan": ValidationPlan(level=95)}, "level = 95"),
+        ({"options": ValidationOptions(bootstrap=0)}, "bootstrap = 0"),
+        ({"options": ValidationOptions(probe_c=0.0)}, "probe_c = 0.0"),
+        ({"options": ValidationOptions(level=95)}, "level = 95"),
         ({"seed": 2**32}, "seed = 4294967296"),
     ],
 )
@@ -255,7 +255,7 @@ def test_what_cannot_be_judged_is_refused(change, message):
         "find_rows": FIND,
         "judge_rows": JUDGE,
         "columns_C": planted(),
-        "plan": PLAN,
+        "options": OPTIONS,
         "seed": 0,
     }
     with pytest.raises(personascan.InputError, match=message):

@@ -8,10 +8,15 @@ import pytest
 import personascan
 from personascan.study import study
 from personascan.study.cluster import check_workers
-from personascan.versions import Installed, in_same_versions, installed, refuse_other_versions
-from personascan.workers import deaf_to_interrupts
+from personascan.versions import (
+    Installed,
+    in_same_versions,
+    installed_versions,
+    refuse_other_versions,
+)
+from personascan.workers import ignore_interrupts
 
-OWN = installed()
+OWN = installed_versions()
 
 
 def test_workers_of_other_versions_are_refused_and_other_files_are_named(capsys):
@@ -53,6 +58,6 @@ def test_memory_is_refused_before_anything_is_extracted(monkeypatch):
 
 def test_what_starts_while_workers_are_started_hears_no_interrupt():
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
-    with deaf_to_interrupts():
+    with ignore_interrupts():
         assert signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
     assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before

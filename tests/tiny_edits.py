@@ -4,17 +4,17 @@ import dataclasses
 
 import numpy as np
 
-from personascan.interventions.ways import UNEDITED, Way, projected_out, shifted
+from personascan.interventions.edits import UNEDITED, NamedEdit, add_vector, project_out
 from personascan.models.tap import Edit, Edits
 from personascan.sources.language.prompts import Prompt
 
 
 def at_every_token(site, scale_LD, shift_LD, tokens_BT) -> Edits:
-    """One way, at all layers of a site."""
+    """One edit, at all layers of a site."""
     layers = np.arange(len(scale_LD), dtype=np.int32)
     edit = Edit(layers, scale_LD[:, None], shift_LD[:, None])
-    way_B = np.zeros(len(tokens_BT), np.int32)
-    return Edits({site: edit}, way_B, np.ones(np.shape(tokens_BT), bool))
+    edit_B = np.zeros(len(tokens_BT), np.int32)
+    return Edits({site: edit}, edit_B, np.ones(np.shape(tokens_BT), bool))
 
 
 def prompts_of(vocab_size, lengths=(10, 5)):
@@ -29,14 +29,14 @@ def edited_prompts(model):
     ]
 
 
-def ways_of(strength=1.0):
+def edits_of(strength=1.0):
     rng = np.random.default_rng(7)
     vectors = rng.normal(size=(3, 48)).astype(np.float32)
     changes = [
-        shifted(strength * vectors[0]), shifted(2 * strength * vectors[1]),
-        projected_out(vectors[2], vectors[0]),
+        add_vector(strength * vectors[0]), add_vector(2 * strength * vectors[1]),
+        project_out(vectors[2], vectors[0]),
     ]  # fmt: skip
     return [UNEDITED] + [
-        Way("w", str(n), changes={("resid_post", layer): change})
+        NamedEdit("w", str(n), changes={("resid_post", layer): change})
         for n, (layer, change) in enumerate(zip((0, 1, 1), changes, strict=True))
     ]

@@ -8,14 +8,14 @@ from personascan.interventions.design import (
     STEER,
     ablation,
 )
-from personascan.interventions.plan import MATCHED, RANDOM, InterventionPlan
-from personascan.interventions.ways import UNEDITED, Way
+from personascan.interventions.edits import UNEDITED, NamedEdit
+from personascan.interventions.options import MATCHED, RANDOM, InterventionOptions
 from personascan.places import Place
 from personascan.study import intervened
 
 MEAN = ablation("mean")
 PLACE = Place("resid_post", 3, "last")
-PLAN = InterventionPlan(controls=4, bootstrap=50, strengths=(-2.0, 2.0))
+OPTIONS = InterventionOptions(controls=4, bootstrap=50, strengths=(-2.0, 2.0))
 PROBLEMS = 2000
 
 
@@ -25,13 +25,13 @@ def sides(rows):
 
 
 def judged_set(
-    ways, margin, positive, *, likelihood=None, clusters=None, name="a", half="A", owners=()
+    edits, margin, positive, *, likelihood=None, clusters=None, name="a", half="A", owners=()
 ):
     margin = np.asarray(margin, float)
     likelihood = np.full(margin.shape, np.nan) if likelihood is None else likelihood
-    side = np.where([way.number == way.draw == 0 for way in ways], 0.5, np.nan)
+    side = np.where([edit.number == edit.draw == 0 for edit in edits], 0.5, np.nan)
     return intervened.Tested(
-        name, PLACE, half, 4, list(ways), positive, clusters, margin, likelihood,
+        name, PLACE, half, 4, list(edits), positive, clusters, margin, likelihood,
         0.0 + side, 10.0 + side, owners,
     )  # fmt: skip
 
@@ -40,8 +40,8 @@ def beside_controls(controls, action=MEAN, strength=np.nan, kinds=(RANDOM,)):
     """The unedited model, the found set, and so many of each kind of control."""
     return [
         UNEDITED,
-        Way(FOUND, action, strength),
-        *(Way(kind, action, strength, number=k) for kind in kinds for k in range(controls)),
+        NamedEdit(FOUND, action, strength),
+        *(NamedEdit(kind, action, strength, number=k) for kind in kinds for k in range(controls)),
     ]
 
 
@@ -55,15 +55,15 @@ UNEDITED_MARGIN = [1.0, -1.0, 1.0, -3.0]  # matches in the first and the last
 
 
 def small(**more):
-    ways = [
+    edits = [
         UNEDITED,
-        Way(FOUND, MEAN),
-        Way(FOUND, ablation("patch"), draw=0),
-        Way(FOUND, ablation("patch"), draw=1),
-        Way(RANDOM, MEAN, number=0),
-        Way(RANDOM, MEAN, number=1),
-        Way(RANDOM, MEAN, number=2),
-        Way(MATCHED, MEAN, number=0),
+        NamedEdit(FOUND, MEAN),
+        NamedEdit(FOUND, ablation("patch"), draw=0),
+        NamedEdit(FOUND, ablation("patch"), draw=1),
+        NamedEdit(RANDOM, MEAN, number=0),
+        NamedEdit(RANDOM, MEAN, number=1),
+        NamedEdit(RANDOM, MEAN, number=2),
+        NamedEdit(MATCHED, MEAN, number=0),
     ]
     margin = [
         UNEDITED_MARGIN,
@@ -75,7 +75,7 @@ def small(**more):
         [1.0, -1.0, 1.0, 5.0],
         [9.0, 9.0, -9.0, -9.0],
     ]
-    return judged_set(ways, margin, POSITIVE, **more)
+    return judged_set(edits, margin, POSITIVE, **more)
 
 
 def effect_of(found, method, action, outcome):
@@ -88,6 +88,6 @@ def empty(**more):
 
 
 def crossed_set(name="b", half="B"):
-    ways = [UNEDITED, Way("a", MEAN), Way("a", STEER, 2.0), Way("b", MEAN)]
+    edits = [UNEDITED, NamedEdit("a", MEAN), NamedEdit("a", STEER, 2.0), NamedEdit("b", MEAN)]
     margin = [UNEDITED_MARGIN, [2.0, 0, 1, -3], [1.0, -1, 1, -3], [1.0, -1, 3, -3]]
-    return judged_set(ways, margin, POSITIVE, name=name, half=half, owners=("", "a", "a", "b"))
+    return judged_set(edits, margin, POSITIVE, name=name, half=half, owners=("", "a", "a", "b"))

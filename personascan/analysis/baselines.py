@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
-from personascan.analysis.detection import Detection, DetectionPlan, Labels, over_splits
+from personascan.analysis.detection import Detection, DetectionOptions, Labels, over_splits
 from personascan.analysis.scale import in_units
 from personascan.analysis.unlabelled import NEIGHBOURS
 from personascan.errors import InputError
@@ -37,7 +37,7 @@ LAST: dict = {}  # the detector that this process fitted last, by what decides i
 
 
 def detect_simply(
-    place_ND, labels: Labels, method: str, plan: DetectionPlan, seed: int
+    place_ND, labels: Labels, method: str, options: DetectionOptions, seed: int
 ) -> Detection:
     """Score every row without a scan, over the splits of `detect`.
 
@@ -60,12 +60,12 @@ def detect_simply(
         own_ND, scanned_ND = in_units(
             place_ND[background], place_ND[scanned], by_node=method != DISTANCES
         )
-        return -fitted(method, seed, own_ND).score_samples(scanned_ND)
+        return -fit_detector(method, seed, own_ND).score_samples(scanned_ND)
 
-    return over_splits(scores, place_ND, labels, plan, seed)
+    return over_splits(scores, place_ND, labels, options, seed)
 
 
-def fitted(method: str, seed: int, background_ND):
+def fit_detector(method: str, seed: int, background_ND):
     """The detector of a background, which one comparison after the other may share."""
     detector = DETECTORS[method](seed, len(background_ND))
     rows = hashlib.sha256(np.ascontiguousarray(background_ND)).digest()

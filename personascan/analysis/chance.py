@@ -2,7 +2,7 @@
 
 Such sets mean nothing, and hold the nodes together that go together. Permuted labels would not do:
 H1 rows lie on both sides of them, so that what tells H1 apart is in every permuted set as well.
-Letters: T splits, N rows of H0, D nodes.
+Letters: T halvings, N rows of H0, D nodes.
 """
 
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from personascan.analysis.localisation import in_half
 from personascan.calibration.exchangeable import draw_exchanges, exchange_of
-from personascan.calibration.statistics import Labelled, standardised
+from personascan.calibration.statistics import Labelled, standardise
 from personascan.errors import InputError
 
 
-def split_labels(rows: int, seed: int, clusters_N: npt.ArrayLike | None = None) -> np.ndarray:
+def halving_labels(rows: int, seed: int, clusters_N: npt.ArrayLike | None = None) -> np.ndarray:
     """One half of H0, drawn at random: bool [N]. Rows of a cluster stay together.
 
     Args:
@@ -27,47 +27,47 @@ def split_labels(rows: int, seed: int, clusters_N: npt.ArrayLike | None = None) 
     return in_half(np.zeros(rows), seed, clusters_N) == 1
 
 
-def can_split(half_N, splits: int, clusters_N=None) -> bool:
-    """Whether H0 can be split in so many ways."""
+def can_halve(half_N, halvings: int, clusters_N=None) -> bool:
+    """Whether H0 can be halved in so many ways."""
     try:
-        return exchange_of(half_N, entities=clusters_N).distinct > splits
+        return exchange_of(half_N, entities=clusters_N).distinct > halvings
     except InputError:
         return False
 
 
-def split_sizes(
+def halving_sizes(
     h0_ND: npt.ArrayLike,
     half_N: npt.ArrayLike,
-    splits: int,
+    halvings: int,
     seed: int,
     clusters_N: npt.ArrayLike | None = None,
 ) -> np.ndarray:
     """How far each node differs when one half of H0 is set against the other: [T, D].
 
-    Sizes are |correlations| with the split, which order nodes as |t| does. `overlaps` takes them
+    Sizes are |correlations| with the halving, which order nodes as |t| does. `overlaps` takes them
     as its chance.
 
     Args:
       h0_ND: activations of the H0 rows of one place.
-      half_N: bool, one half (`split_labels`), which is drawn anew for each split.
-      splits: T.
-      seed: of the splits.
+      half_N: bool, one half (`halving_labels`), which is drawn anew for each halving.
+      halvings: T.
+      seed: of the halvings.
       clusters_N: rows of one cluster stay in one half; None: every row is its own.
 
     Raises:
       InputError: as `locate`: halves of fewer than two rows, NaN or Inf.
     """
     exchange = exchange_of(half_N, entities=clusters_N)
-    labels = Labelled(exchange, draw_exchanges(exchange, splits, seed))
-    rows = standardised("H0", h0_ND, exchange.group_N)
+    labels = Labelled(exchange, draw_exchanges(exchange, halvings, seed))
+    rows = standardise("H0", h0_ND, exchange.group_N)
     return np.abs(labels.contrasts_NT[:, 1:].T @ rows.z_ND)
 
 
 def sets_of_size(size_TD: np.ndarray, size: int, seed: int | Sequence[int]) -> np.ndarray:
-    """The nodes that differ most in each split, ties at random: bool [T, D].
+    """The nodes that differ most in each halving, ties at random: bool [T, D].
 
     Args:
-      size_TD: how far each node differs in each split (`split_sizes`).
+      size_TD: how far each node differs in each halving (`halving_sizes`).
       size: nodes of a set.
       seed: of ties.
     """

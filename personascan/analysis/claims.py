@@ -45,7 +45,7 @@ def compare_aurocs(
     positive_N,
     *,
     resamples: int,
-    level: float,
+    confidence: float,
     rng: np.random.Generator,
     clusters_N=None,
 ) -> Claim:
@@ -56,7 +56,7 @@ def compare_aurocs(
     """
     if np.array_equal(score_N, other_N):
         return Claim(0.0, 0.0, 0.0, 0.5, 0.0, 0.0)
-    others_KN, tail = np.atleast_2d(other_N), (1 - level) / 2
+    others_KN, tail = np.atleast_2d(other_N), (1 - confidence) / 2
     drawn_KB = bootstrap_aurocs([score_N, *others_KN], positive_N, resamples, rng, clusters_N)
     drawn_SB = np.stack([drawn_KB[0], drawn_KB[1:].mean(0)])
     difference_B = drawn_SB[0] - drawn_SB[1]
@@ -64,7 +64,7 @@ def compare_aurocs(
     one = auroc(score_N, positive_N)
     other = float(np.mean([auroc(other_N, positive_N) for other_N in others_KN]))
     outer_low, outer_high = limits_of_difference(
-        one, other, correlation(drawn_SB), sizes(positive_N, clusters_N), level
+        one, other, correlation(drawn_SB), sizes(positive_N, clusters_N), confidence
     )
     below = (difference_B < 0).mean() + (difference_B == 0).mean() / 2
     return Claim(
@@ -74,20 +74,20 @@ def compare_aurocs(
 
 
 def correlation(drawn_SB) -> float:
-    """Of two scores' resampled AUROCs; 0, which is wider, where either never varies."""
+    """Returns the correlation of resampled AUROCs; 0, which is wider, if either never varies."""
     spread_SB = drawn_SB - drawn_SB.mean(1, keepdims=True)
     size = np.sqrt((spread_SB[0] ** 2).sum() * (spread_SB[1] ** 2).sum())
     return float((spread_SB[0] * spread_SB[1]).sum() / size) if size else 0.0
 
 
 def limits_of_difference(
-    one: float, other: float, correlated: float, rows: tuple[int, int], level: float
+    one: float, other: float, correlated: float, rows: tuple[int, int], confidence: float
 ) -> tuple[float, float]:
     """Limits of the difference of two AUROCs, from the limits of each and their correlation.
 
     Zou and Donner, Statistics in Medicine 27:1693 (2008), on Newcombe's limits (`lower_limit`).
     """
-    (low, high), (other_low, other_high) = (auroc_limits(a, rows, level) for a in (one, other))
+    (low, high), (other_low, other_high) = (auroc_limits(a, rows, confidence) for a in (one, other))
 
     def reach(x: float, y: float) -> float:
         return np.sqrt(max(0.0, x**2 + y**2 - 2 * correlated * x * y))
@@ -106,9 +106,9 @@ def sizes(positive_N, clusters_N=None) -> tuple[int, int]:
     return tuple(np.unique(clusters_N[side]).size for side in (positive_N, ~positive_N))
 
 
-def auroc_limits(a: float, rows: tuple[int, int], level: float = 0.95) -> tuple[float, float]:
+def auroc_limits(a: float, rows: tuple[int, int], confidence: float = 0.95) -> tuple[float, float]:
     """An interval of an AUROC of that many H1 and H0 rows (`lower_limit` and its mirror image)."""
-    z = norm.ppf((1 + level) / 2)
+    z = norm.ppf((1 + confidence) / 2)
     return lower_limit(a, rows, z), 1 - lower_limit(1 - a, rows, z)
 
 

@@ -13,7 +13,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from personascan.analysis.claims import Claim, auroc, auroc_limits, compare_aurocs, sizes
 from personascan.calibration.exchangeable import Exchange, draw_exchanges, exchange_by
 from personascan.calibration.locate import by_permutations
-from personascan.calibration.statistics import Labelled, place_statistics, standardised
+from personascan.calibration.statistics import Labelled, place_statistics, standardise
 from personascan.errors import InputError
 from personascan.ridge import readout
 
@@ -90,7 +90,7 @@ def crossfit_place(
         labels = Labelled(exchange, draw_exchanges(exchange, permutations, seed))
         found = place_statistics("a place", place_ND[train], labels, ("direction",))
         z_K[number] = by_permutations(found["direction"][None])[0, 0]
-        rows = standardised("a place", place_ND[train], exchange.group_N)
+        rows = standardise("a place", place_ND[train], exchange.group_N)
         direction_D = readout(rows.z_ND, rows.length_D, labels.contrasts_NT[:, 0])
         score_N[~train] = (place_ND[~train] - place_ND[train].mean(0)) @ direction_D
         spread = (place_ND[train] @ direction_D).std()
@@ -147,25 +147,25 @@ def nested_scores(found: dict, fold_N) -> tuple[tuple, np.ndarray]:
 
 def held_out(
     found: dict, simpler: dict[str, np.ndarray], positive_N, fold_N, *, resamples: int,
-    level: float, seed: int, clusters_N=None,
+    confidence: float, seed: int, clusters_N=None,
 ) -> HeldOut:  # fmt: skip
     """The nested scores of all places, beside those of what is simpler.
 
     Args:
       found: {place: Crossfit}.
       simpler: {name: scores [N] of the same held-out rows}.
-      resamples, level: of the interval of each difference (`compare_aurocs`).
+      resamples, confidence: of the interval of each difference (`compare_aurocs`).
     """
     places, score_N = nested_scores(found, fold_N)
     beside = {}
     for name, other_N in simpler.items():
         claim = compare_aurocs(
-            score_N, other_N, positive_N, resamples=resamples, level=level,
+            score_N, other_N, positive_N, resamples=resamples, confidence=confidence,
             rng=np.random.default_rng(seed), clusters_N=clusters_N,
         )  # fmt: skip
         beside[name] = Simpler(name, auroc(other_N, positive_N), claim)
     told_N, one = score_N > 0, auroc(score_N, positive_N)
-    low, high = auroc_limits(one, sizes(positive_N, clusters_N), level)
+    low, high = auroc_limits(one, sizes(positive_N, clusters_N), confidence)
     precision = float(positive_N[told_N].mean()) if told_N.any() else np.nan
     recall = float(told_N[positive_N].mean())
     return HeldOut(places, score_N, fold_N, one, low, high, precision, recall, beside)

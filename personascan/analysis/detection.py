@@ -15,7 +15,7 @@ from personascan.errors import InputError
 from personascan.scan.individual import scan_alone
 from personascan.scan.options import ScanOptions
 from personascan.scan.pvalues import as_matrix
-from personascan.scan.splits import check_labels, check_seed
+from personascan.scan.samples import check_labels, check_seed
 
 LOW_FPR = 0.01  # the false-positive rate at which true-positive rates are told
 
@@ -58,7 +58,7 @@ def precision_recall(
 
 
 @dataclass(frozen=True)
-class DetectionPlan:
+class DetectionOptions:
     """How the rows of a place are scanned alone."""
 
     splits: int = 5  # each draws its own background
@@ -95,29 +95,29 @@ class Labels:
     """What is known of N rows beside their activations."""
 
     positive_N: np.ndarray  # bool: belongs to H1
-    clusters_N: np.ndarray | None = None  # rows of one are never both expected and scanned
+    clusters_N: np.ndarray | None = None  # rows of one are never both background and scanned
     conditions_N: np.ndarray | None = None  # within which p-values can be taken
 
 
 def detect(
     place_ND: npt.ArrayLike,
     labels: Labels | npt.ArrayLike,
-    plan: DetectionPlan | None = None,
-    options: tuple[ScanOptions, ...] = (),
+    options: DetectionOptions | None = None,
+    scans: tuple[ScanOptions, ...] = (),
     seed: int = 0,
 ) -> Detection:
     """Scan every row of a place by itself, against backgrounds of H0 rows.
 
     In each split a share of the H0 rows is the background; the other H0 rows and all of H1 are
-    scanned alone, and their scores are what AUROC and the true-positive rate are taken from. A
-    plan of fewer splits makes the first ones of a plan of more.
+    scanned alone, and their scores are what AUROC and the true-positive rate are taken from. With
+    fewer splits these are the first ones of those with more.
 
     Args:
       place_ND: activations of one place, or features of any origin.
       labels: bool [N], True where a row belongs to H1; or Labels, which also name clusters and
         conditions of rows. With conditions, a row is compared with the background rows of its own.
-      plan: how many splits, and how large their backgrounds are; None: DetectionPlan().
-      options: score, tail and alphas; starts mean nothing for a single row. Of several, such as
+      options: how many splits, and how large their backgrounds are; None: DetectionOptions().
+      scans: score, tail and alphas; starts mean nothing for a single row. Of several, such as
         those of the right and the left tail, a row's highest score counts. (): ScanOptions().
       seed: decides the backgrounds.
 
@@ -130,34 +130,34 @@ def detect(
     """
     place_ND = as_matrix("the place", place_ND)
     labels = labels if isinstance(labels, Labels) else Labels(check_rows(place_ND, labels))
-    plan, options = plan or DetectionPlan(), options or (ScanOptions(),)
+    options, scans = options or DetectionOptions(), scans or (ScanOptions(),)
     check_rows(place_ND, labels.positive_N)
 
     def scores(background, scanned) -> np.ndarray:
         found_N = np.empty(len(scanned))
-        for own, rows in compared(background, scanned, labels, options):
-            each = (scan_alone(place_ND[own], place_ND[scanned[rows]], o) for o in options)
+        for own, rows in comparable_rows(background, scanned, labels, scans):
+            each = (scan_alone(place_ND[own], place_ND[scanned[rows]], o) for o in scans)
             found_N[rows] = np.max([found.score for found in each], axis=0)
         return found_N
 
-    return over_splits(scores, place_ND, labels, plan, seed)
+    return over_splits(scores, place_ND, labels, options, seed)
 
 
-def compared(background, scanned, labels: Labels, options) -> list[tuple]:
+def comparable_rows(background, scanned, labels: Labels, scans) -> list[tuple]:
     """What is compared with what in a split: (background rows, which of the scanned ones).
 
     One pair for each condition of the rows; of rows without conditions a single one. Raises
     InputError for a background in which no p-value is small enough.
     """
     if labels.conditions_N is None:
-        for o in options:
+        for o in scans:
             if note := o.unattainable(len(background)):
                 raise InputError(note)
         return [(background, np.ones(len(scanned), bool))]
     pairs = []
     for condition in np.unique(labels.conditions_N[scanned]):
         own = background[labels.conditions_N[background] == condition]
-        if not len(own) or any(o.unattainable(len(own)) for o in options):
+        if not len(own) or any(o.unattainable(len(own)) for o in scans):
             raise InputError(
                 f"condition {str(condition)!r} has {len(own)} background rows, too few for "
                 "p-values of its own; add rows, or scan without conditions"
@@ -167,24 +167,26 @@ def compared(background, scanned, labels: Labels, options) -> list[tuple]:
 
 
 def check_splits(
-    labels: Labels, plan: DetectionPlan, options: tuple[ScanOptions, ...], seed: int
+    labels: Labels, options: DetectionOptions, scans: tuple[ScanOptions, ...], seed: int
 ) -> None:
     """Refuse labels that `detect` would refuse, before there are activations.
 
     Raises InputError as `detect` does, of everything but the activations.
     """
-    for background, scanned in all_splits(labels, plan, seed):
-        compared(background, scanned, labels, options)
+    for background, scanned in all_splits(labels, options, seed):
+        comparable_rows(background, scanned, labels, scans)
 
 
-def over_splits(scores, place_ND, labels: Labels, plan: DetectionPlan, seed: int) -> Detection:
+def over_splits(
+    scores, place_ND, labels: Labels, options: DetectionOptions, seed: int
+) -> Detection:
     """`scores(background rows, scanned rows)` of every split, and how well they tell H1 from H0."""
     positive_N = check_rows(place_ND, labels.positive_N)
     check_seed(seed)
-    background_size(int((~positive_N).sum()), plan)
-    score_KN = np.full((plan.splits, len(place_ND)), np.nan)
-    auroc_K, tpr_K, sizes_K = np.empty(plan.splits), np.empty(plan.splits), []
-    for split, (background, scanned) in enumerate(all_splits(labels, plan, seed)):
+    background_size(int((~positive_N).sum()), options)
+    score_KN = np.full((options.splits, len(place_ND)), np.nan)
+    auroc_K, tpr_K, sizes_K = np.empty(options.splits), np.empty(options.splits), []
+    for split, (background, scanned) in enumerate(all_splits(labels, options, seed)):
         found = scores(background, scanned)
         score_KN[split, scanned] = found
         auroc_K[split] = roc_auc_score(positive_N[scanned], found)
@@ -194,20 +196,20 @@ def over_splits(scores, place_ND, labels: Labels, plan: DetectionPlan, seed: int
     mean_N = np.divide(
         np.nansum(score_KN, 0), scanned_K, out=np.full(len(place_ND), np.nan), where=scanned_K > 0
     )
-    own = auroc_limits(float(auroc_K.mean()), units_of(positive_N, labels.clusters_N, plan))
+    own = auroc_limits(float(auroc_K.mean()), units_of(positive_N, labels.clusters_N, options))
     return Detection(
         float(auroc_K.mean()), float(auroc_K.std()), *own, float(tpr_K.mean()),
         float(tpr_K.std()), *sizes_K[0], mean_N,
     )  # fmt: skip
 
 
-def all_splits(labels: Labels, plan: DetectionPlan, seed: int) -> Iterator[tuple]:
+def all_splits(labels: Labels, options: DetectionOptions, seed: int) -> Iterator[tuple]:
     """The background and the scanned rows of every split. Raises InputError where there is none."""
     positive_N = check_labels(labels.positive_N)
     h0 = np.flatnonzero(~positive_N)
-    background_size(len(h0), plan)
-    for split in range(plan.splits):
-        background, scanned = split_rows(h0, positive_N, labels.clusters_N, plan, (seed, split))
+    background_size(len(h0), options)
+    for split in range(options.splits):
+        background, scanned = split_rows(h0, positive_N, labels.clusters_N, options, (seed, split))
         if positive_N[scanned].all() or not positive_N[scanned].any():
             raise InputError(
                 f"a background of {len(background)} H0 rows and all others of their entities "
@@ -217,10 +219,10 @@ def all_splits(labels: Labels, plan: DetectionPlan, seed: int) -> Iterator[tuple
         yield background, scanned
 
 
-def split_rows(h0, positive_N, clusters_N, plan: DetectionPlan, key) -> tuple:
+def split_rows(h0, positive_N, clusters_N, options: DetectionOptions, key) -> tuple:
     """The background of a split, and the rows that it scans."""
-    size = background_size(len(h0), plan)
-    if not plan.draw:
+    size = background_size(len(h0), options)
+    if not options.draw:
         background = h0[:size]
     elif clusters_N is None:
         background = np.random.default_rng(key).permutation(h0)[:size]
@@ -241,10 +243,10 @@ def split_rows(h0, positive_N, clusters_N, plan: DetectionPlan, key) -> tuple:
     return background, np.flatnonzero(~taken_N)
 
 
-def units_of(positive_N, clusters_N, plan: DetectionPlan) -> tuple[int, int]:
+def units_of(positive_N, clusters_N, options: DetectionOptions) -> tuple[int, int]:
     """Rows of H1, and of H0 that a split scans; clusters where rows have some."""
     h1, h0 = sizes(positive_N, clusters_N)
-    return h1, max(1, h0 - round(plan.background * h0))
+    return h1, max(1, h0 - round(options.background * h0))
 
 
 def check_rows(place_ND, positive_N) -> np.ndarray:
@@ -257,18 +259,18 @@ def check_rows(place_ND, positive_N) -> np.ndarray:
     return positive_N
 
 
-def background_size(h0: int, plan: DetectionPlan) -> int:
+def background_size(h0: int, options: DetectionOptions) -> int:
     """How many of the H0 rows are the background of a split."""
-    if not isinstance(plan.splits, int) or plan.splits < 1:
-        raise InputError(f"splits = {plan.splits!r}; use a whole number from 1")
-    if not plan.draw and plan.splits > 1:
-        raise InputError(f"splits = {plan.splits}: the first H0 rows are one background; use 1")
-    if not 0 < plan.background < 1:
-        raise InputError(f"background = {plan.background!r}; use a share of H0 between 0 and 1")
-    size = round(plan.background * h0)
+    if not isinstance(options.splits, int) or options.splits < 1:
+        raise InputError(f"splits = {options.splits!r}; use a whole number from 1")
+    if not options.draw and options.splits > 1:
+        raise InputError(f"splits = {options.splits}: the first H0 rows are one background; use 1")
+    if not 0 < options.background < 1:
+        raise InputError(f"background = {options.background!r}; use a share of H0 between 0 and 1")
+    size = round(options.background * h0)
     if not 0 < size < h0:
         raise InputError(
-            f"a background of {plan.background:g} of {h0} H0 rows leaves none for the "
+            f"a background of {options.background:g} of {h0} H0 rows leaves none for the "
             f"{'background' if not size else 'scan'}; change the share or add rows"
         )
     return size

@@ -12,7 +12,7 @@ import numpy as np
 from personascan.analysis.claims import Claim, auroc, compare_aurocs
 from personascan.analysis.detection import Labels
 
-RESAMPLES, LEVEL = 1000, 0.95
+RESAMPLES, CONFIDENCE = 1000, 0.95
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def compare_networks(
         clusters_N = None if labels.clusters_N is None else labels.clusters_N[rows]
         positive_N, pair = labels.positive_N[rows], pair[:, rows]
         claim = compare_aurocs(
-            *pair, positive_N, resamples=RESAMPLES, level=LEVEL,
+            *pair, positive_N, resamples=RESAMPLES, confidence=CONFIDENCE,
             rng=np.random.default_rng([seed, half]), clusters_N=clusters_N,
         )  # fmt: skip
         aurocs = tuple(auroc(score_N, positive_N) for score_N in pair)

@@ -1,6 +1,6 @@
 """What edits change: effects with intervals over rows, and p-values against random controls.
 
-Letters: W ways, N rows, B resamples, K controls.
+Letters: W edits, N rows, B resamples, K controls.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ ROUNDING = 1e-9  # of an effect
 
 @dataclass(frozen=True)
 class Effects:
-    """Of each way: how far it moves an outcome, with an interval over the rows."""
+    """How far each edit moves an outcome, with an interval over the rows."""
 
     effect_W: np.ndarray
     low_W: np.ndarray
@@ -31,8 +31,8 @@ def even_weights(positive_N) -> np.ndarray:
     return np.full(positive_N.size, 1 / positive_N.size)
 
 
-def summed(change_WN, weights_N) -> np.ndarray:
-    """The effect of each way [W]; 0 where rows only differ in what float32 rounds.
+def weighted_effect(change_WN, weights_N) -> np.ndarray:
+    """Returns the effect of each edit [W]; 0 where rows only differ in what float32 rounds.
 
     A push at the last norm moves all answers alike: their difference is then nothing to be ranked.
     """
@@ -42,24 +42,25 @@ def summed(change_WN, weights_N) -> np.ndarray:
     )
 
 
-def measured(
-    change_WN, weights_N, positive_N, *, resamples: int, level: float, rng, clusters_N=None
+def bootstrap_effects(
+    change_WN, weights_N, positive_N, *, resamples: int, confidence: float, rng, clusters_N=None
 ) -> Effects:
-    """Effects of the ways with bootstrap intervals over the rows.
+    """Returns the effects of the edits with bootstrap intervals over the rows.
 
-    Rows are drawn within H1 and within H0, with clusters these. The percentile interval of few
-    rows is too narrow, and is taken as much further out as a t interval is wider than a normal one
-    whose variance is divided by n (Hesterberg 2015, "expanded percentile"). Of fewer than five
-    units of a side it stays too narrow; of one there is none (NaN). Where one side is more skewed
-    than the other, it misses more often than asked on the long side.
+    Rows are drawn within H1 and within H0; where rows have clusters, clusters are. Intervals are
+    expanded percentile intervals (Hesterberg 2015): the quantile Phi(-sqrt(n / (n - 1)) t) and its
+    complement, with n the number of units of the smaller side and t the quantile of Student's t
+    with n - 1 degrees of freedom. With fewer than five units of a side they are still too narrow;
+    with one they are NaN. If one side is more skewed than the other, they miss more often than
+    asked on the long side.
 
     Args:
-      change_WN: outcome in each way less that of the unedited model.
+      change_WN: outcome under each edit less that of the unedited model.
       weights_N: what each row counts: `apart_weights` or `even_weights`.
     """
     units_N, sides = units_of(positive_N, clusters_N)
     weighted_WN = change_WN * weights_N
-    effect_W = summed(change_WN, weights_N)
+    effect_W = weighted_effect(change_WN, weights_N)
     fewest = int(min(sides.sum(), (~sides).sum()))
     if fewest < 2:
         return Effects(effect_W, *np.full((2, effect_W.size), np.nan))
@@ -72,7 +73,7 @@ def measured(
         # Clusters differ in size: however many rows are drawn, a side counts as much as it did.
         share_B = times_BU @ weights_U[own] / weights_U[own].sum()
         drawn_BW += times_BU @ summed_WU[:, own].T / share_B[:, None]
-    out = norm.cdf(-np.sqrt(fewest / (fewest - 1)) * t.ppf((1 + level) / 2, fewest - 1))
+    out = norm.cdf(-np.sqrt(fewest / (fewest - 1)) * t.ppf((1 + confidence) / 2, fewest - 1))
     low_W, high_W = np.quantile(drawn_BW, [out, 1 - out], axis=0)
     return Effects(effect_W, low_W, high_W)
 

@@ -8,7 +8,7 @@ from scipy.stats import false_discovery_control
 from personascan.analysis.localisation import PlaceScan
 from personascan.calibration.locate import PlaceTests
 
-LEVEL = 0.05
+SIGNIFICANCE = 0.05
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,12 @@ class Finding:
     @property
     def found(self) -> bool:
         """Some place passes 5% over the family."""
-        return self.p_family <= LEVEL
+        return self.p_family <= SIGNIFICANCE
 
     @property
     def confirmed(self) -> int:
         """How many of the halves' choices pass 5% on the half that did not choose."""
-        return sum(scan.choice.p_judged <= LEVEL for scan in self.judged)
+        return sum(scan.choice.p_judged <= SIGNIFICANCE for scan in self.judged)
 
 
 def findings(calibrations: dict[str, PlaceTests], scans: dict[str, list[PlaceScan]]):
@@ -46,7 +46,7 @@ def findings(calibrations: dict[str, PlaceTests], scans: dict[str, list[PlaceSca
             z=float(c.z[c.best]),
             p_family=float(c.p_family[c.best]),
             q=float(q_one),
-            passing=int((c.p_family <= LEVEL).sum()),
+            passing=int((c.p_family <= SIGNIFICANCE).sum()),
             places=len(c.keys),
             judged=[scan for scan in scans[name] if scan.choice],
         )

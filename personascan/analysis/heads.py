@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from personascan.calibration.locate import family_p
-from personascan.calibration.statistics import Labelled, standardised
+from personascan.calibration.statistics import Labelled, standardise
 
 
 @dataclass(frozen=True)
 class Heads:
-    """Of the H heads of a place whose nodes are their outputs, head by head."""
+    """Results of the H heads of a place whose nodes are their outputs, head by head."""
 
     r2: np.ndarray  # [H]: mean square correlation of a head's nodes with the labels
     null_mean: np.ndarray  # [H]: the same under permuted labels
@@ -24,7 +24,7 @@ def head_of(node: int, head_width: int) -> int:
 
 def head_tests(place_ND, labelled: Labelled, head_width: int) -> Heads:
     """The heads of a place from the correlations of their nodes under every labelling."""
-    rows = standardised("a place of heads", place_ND, labelled.exchange.group_N)
+    rows = standardise("a place of heads", place_ND, labelled.exchange.group_N)
     square_TD = (labelled.contrasts_NT.T @ rows.z_ND).astype(np.float64) ** 2
     r2_TH = square_TD.reshape(len(square_TD), -1, head_width).mean(-1)
     return Heads(r2_TH[0], r2_TH[1:].mean(0), family_p(r2_TH.T, "studentised"))

@@ -21,32 +21,32 @@ from personascan.calibration.null import column_masks, null_frequencies
 from personascan.scan.options import ScanOptions
 from personascan.scan.result import RunScans
 from personascan.scan.runs import scan_pool
-from personascan.scan.splits import SplitPlan, draw_splits
+from personascan.scan.samples import SampleOptions, draw_samples
 
 HALVES = ("A", "B")
 
 
 @dataclass(frozen=True)
-class LocalisationPlan:
+class LocalisationOptions:
     """How a comparison is scanned and calibrated."""
 
-    runs: SplitPlan
-    options: ScanOptions
+    samples: SampleOptions
+    scan: ScanOptions
     permutations: int  # 0: no calibration
     statistic_runs: int
     node_q: float  # the node set: columns with q-value up to here
     threshold: float  # without permutations: columns selected in this share of the runs
 
     def statistic_options(self) -> ScanOptions:
-        """Of the statistic of a place: one start; geometric alphas where every one is asked for."""
-        o = self.options
+        """Returns options for a place's statistic: one start, geometric alphas instead of all."""
+        o = self.scan
         return replace(o, starts=1, alphas="log" if o.alphas == "exact" else o.alphas)
 
-    def halved(self) -> "LocalisationPlan":
-        """For half of the rows."""
+    def halved(self) -> "LocalisationOptions":
+        """Returns the options for half of the rows."""
         names = ("background", "clean", "positive")
-        sizes = {name: getattr(self.runs, name) // 2 for name in names}
-        return replace(self, runs=replace(self.runs, **sizes))
+        sizes = {name: getattr(self.samples, name) // 2 for name in names}
+        return replace(self, samples=replace(self.samples, **sizes))
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class PlaceScan:
     p_C: np.ndarray = field(repr=False)  # family-wise over the columns
     set_TC: np.ndarray = field(repr=False)  # bool: the node set of every labelling
     halves: int  # columns of a node
-    samples: SplitPlan  # of each run: halves have smaller ones, mixtures other shares
+    samples: SampleOptions  # of each run: halves have smaller ones, mixtures other shares
     choice: Choice | None = None
     mixture: str = ""  # another share of H1, in words
     scanned_N: np.ndarray | None = field(default=None, repr=False)  # runs that scanned each row
@@ -82,7 +82,7 @@ class PlaceScan:
     heads: Heads | None = field(default=None, repr=False)  # where its nodes are outputs of heads
 
     def with_tests(self, tested: Nodes, node_q: float) -> "PlaceScan":
-        """The same with the nodes as tests of labelled rows find them: q, p and the set."""
+        """Returns a copy with the nodes as tests of labelled rows find them: q, p and the set."""
         columns = [
             as_columns(values_D, tested.effect, self.halves)
             for values_D in (1 - tested.q, 1 - tested.p_family, tested.q <= node_q)
@@ -98,7 +98,7 @@ class PlaceScan:
 
     @property
     def plain(self) -> bool:
-        """All rows, in the shares of the plan."""
+        """Whether all rows were scanned, in the shares of the options."""
         return self.choice is None and not self.mixture
 
     @property
@@ -149,26 +149,28 @@ def in_half(
 
 
 def scan_place(
-    place, place_ND, positive_N, rows, plan: LocalisationPlan, seed: int, clusters_N=None
+    place, place_ND, positive_N, rows, options: LocalisationOptions, seed: int, clusters_N=None
 ) -> PlaceScan:
     """All runs of a comparison at one place, and its nodes beside permuted labels."""
-    masks = draw_splits(positive_N, plan.runs, seed, clusters_N)
-    found = scan_pool(place_ND, *masks, plan.options, seed=seed)
+    masks = draw_samples(positive_N, options.samples, seed, clusters_N)
+    found = scan_pool(place_ND, *masks, options.scan, seed=seed)
     precision_R, recall_R = precision_recall(found.rows[0], masks[1], positive_N)
-    if plan.permutations:
-        labellings = draw_labellings(positive_N, plan.runs, plan.permutations, seed, clusters_N)
-        frequency_TC = null_frequencies(place_ND, labellings, plan.options)
+    if options.permutations:
+        labellings = draw_labellings(
+            positive_N, options.samples, options.permutations, seed, clusters_N
+        )
+        frequency_TC = null_frequencies(place_ND, labellings, options.scan)
         q_C = node_rates.q_values(frequency_TC)
-        p_C = node_rates.family_p(frequency_TC, plan.runs.runs)
-        set_TC = node_rates.sets_under_labels(frequency_TC, plan.node_q)
+        p_C = node_rates.family_p(frequency_TC, options.samples.runs)
+        set_TC = node_rates.sets_under_labels(frequency_TC, options.node_q)
     else:
-        frequency_TC = column_masks(found, plan.options)[0].mean(0)[None]
+        frequency_TC = column_masks(found, options.scan)[0].mean(0)[None]
         q_C = p_C = np.full(frequency_TC.shape[1], np.nan)
-        set_TC = frequency_TC >= plan.threshold
+        set_TC = frequency_TC >= options.threshold
     return PlaceScan(
         place, np.asarray(rows), found, precision_R, recall_R,
         return_auroc(found.rows[0], masks[1], positive_N), frequency_TC, q_C, p_C, set_TC,
-        plan.options.sides.halves, plan.runs,
+        options.scan.sides.halves, options.samples,
     )  # fmt: skip
 
 

@@ -47,7 +47,7 @@ def overlaps(
     Args:
       sets: bool masks [D] by name, of one place.
       chance: how far each node differs in T random splits of H0, [T, D] by name
-        (`chance.split_sizes`).
+        (`chance.halving_sizes`).
       seed: of the order of nodes that differ equally in a split.
 
     Returns:

@@ -169,7 +169,7 @@ def halving_search() -> optax.GradientTransformationExtraArgs:
 
 
 def decisions(probe: Probe, z_ND, fit: Fit):
-    """Of all rows: [N]."""
+    """Returns the scores of all rows: [N]."""
     weight_D = probe.weight_D * fit.scale_D
     offset = probe.intercept - jnp.dot(fit.mean_D, weight_D, precision="highest")
     return jnp.dot(z_ND, weight_D, precision="highest") + offset

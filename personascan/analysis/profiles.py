@@ -11,7 +11,7 @@ import numpy as np
 from personascan.analysis.claims import auroc, bootstrap_aurocs
 
 LAST_THIRD = 2 / 3  # of the relative depth: 0 is the first block, 1 the last, and the final norm
-LEVEL = 0.95
+CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def last_third(
     share_B = share_of(drawn_PB, late_P)
     if np.isnan(observed) or np.isnan(share_B).all():
         return Profile(np.nan, np.nan, np.nan, even)
-    tail = (1 - LEVEL) / 2
+    tail = (1 - CONFIDENCE) / 2
     low, high = np.nanquantile(share_B, [tail, 1 - tail])
     return Profile(float(observed), float(low), float(high), even)
 

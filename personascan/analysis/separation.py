@@ -29,7 +29,7 @@ LANCZOS = 10  # as many times the components: smaller products are done sooner i
 
 
 @dataclass(frozen=True)
-class SeparationPlan:
+class SeparationOptions:
     """How separation is measured."""
 
     seeds: int = 5  # repetitions, each with its own sample and folds
@@ -58,7 +58,7 @@ def thread_pools() -> ThreadpoolController:
 def place_separation(
     place_ND: npt.ArrayLike,
     positive_N: npt.ArrayLike,
-    plan: SeparationPlan | None = None,
+    options: SeparationOptions | None = None,
     seed: int = 0,
     clusters_N: npt.ArrayLike | None = None,
 ) -> Separation:
@@ -66,12 +66,12 @@ def place_separation(
 
     Each seed draws a sample of both directions for PCA and the cluster metrics, and shuffles the
     folds of the probe over all rows. Distances are in units of the activations. A place of fewer
-    nodes than the plan has components has as many components as nodes.
+    nodes than the options have components has as many components as nodes.
 
     Args:
       place_ND: activations of one place.
       positive_N: bool, True where a row belongs to H1.
-      plan: repetitions, samples, components and the probe; None: SeparationPlan().
+      options: repetitions, samples, components and the probe; None: SeparationOptions().
       seed: of samples and folds.
       clusters_N: rows of one cluster are held out together; None: every row is its own.
 
@@ -84,25 +84,25 @@ def place_separation(
         clusters than folds.
     """
     place_ND, positive_N = np.asarray(place_ND), np.asarray(positive_N, bool)
-    plan = plan or SeparationPlan()
-    sizes = sample_sizes(int(positive_N.sum()), int((~positive_N).sum()), plan)
-    check_folds(positive_N, plan, clusters_N)
+    options = options or SeparationOptions()
+    sizes = sample_sizes(int(positive_N.sum()), int((~positive_N).sum()), options)
+    check_folds(positive_N, options, clusters_N)
     if not np.ptp(place_ND, axis=0).any():
         nothing = dict.fromkeys(METRICS, np.nan)
         return Separation(nothing, nothing, constant=True)
     most = place_ND.shape[1]
-    plan = replace(
-        plan,
-        components=min(plan.components, most),
-        hull_components=min(plan.hull_components, most),
+    options = replace(
+        options,
+        components=min(options.components, most),
+        hull_components=min(options.hull_components, most),
     )
     # These matrices are too small for BLAS threads, which then wait for each other: on two busy
     # cores that made a place ten times slower.
     # And scikit-learn's checks of its arguments take longer than some of its metrics.
     unchecked = config_context(assume_finite=True, skip_parameter_validation=True)
     with thread_pools().limit(limits=1, user_api="blas"), unchecked:
-        values = cluster_metrics(place_ND, positive_N, sizes, plan, seed)
-        values["probe_auroc"] = probe_aurocs(place_ND, positive_N, plan, seed, clusters_N)
+        values = cluster_metrics(place_ND, positive_N, sizes, options, seed)
+        values["probe_auroc"] = probe_aurocs(place_ND, positive_N, options, seed, clusters_N)
     return Separation(
         {name: float(np.mean(v)) for name, v in values.items()},
         {name: float(np.std(v)) for name, v in values.items()},
@@ -110,48 +110,48 @@ def place_separation(
     )
 
 
-def cluster_metrics(place_ND, positive_N, sizes, plan: SeparationPlan, seed: int) -> dict:
+def cluster_metrics(place_ND, positive_N, sizes, options: SeparationOptions, seed: int) -> dict:
     """Each metric's values, one a seed."""
     label = np.repeat([True, False], sizes)
     values = {name: [] for name in METRICS[:-1]}
-    for repetition in range(plan.seeds):
+    for repetition in range(options.seeds):
         rng = np.random.default_rng([seed, repetition])
         rows = [
             rng.choice(np.flatnonzero(side), size, replace=False)
             for side, size in zip((positive_N, ~positive_N), sizes, strict=True)
         ]
-        points = principal_components(place_ND[np.concatenate(rows)], plan.components)[0]
+        points = principal_components(place_ND[np.concatenate(rows)], options.components)[0]
         exponent = exponent_of(np.ptp(points, axis=0).max())
         scaled = np.ldexp(points, -exponent)
         values["silhouette"].append(silhouette_score(scaled, label))
         values["calinski_harabasz"].append(calinski_harabasz_score(scaled, label))
         values["davies_bouldin"].append(davies_bouldin_score(scaled, label))
-        distance = hull_distance(scaled[:, : plan.hull_components], label)
+        distance = hull_distance(scaled[:, : options.hull_components], label)
         values["hull_distance"].append(float(np.ldexp(distance, exponent)))
     return values
 
 
-def sample_sizes(positives: int, others: int, plan: SeparationPlan) -> tuple[int, int]:
+def sample_sizes(positives: int, others: int, options: SeparationOptions) -> tuple[int, int]:
     """How many rows of each direction a seed draws. Raises InputError if they are too few."""
-    sizes = int(plan.sample * positives), int(plan.sample * others)
-    least = max(plan.components, plan.hull_components + 1, 2)
-    if min(sizes) < least or min(positives, others) < plan.folds:
+    sizes = int(options.sample * positives), int(options.sample * others)
+    least = max(options.components, options.hull_components + 1, 2)
+    if min(sizes) < least or min(positives, others) < options.folds:
         raise InputError(
             f"{positives} and {others} rows are too few to measure separation: each side "
-            f"needs {plan.folds} for the folds and a sample of {least}"
+            f"needs {options.folds} for the folds and a sample of {least}"
         )
     return sizes
 
 
-def check_folds(positive_N, plan: SeparationPlan, clusters_N=None) -> None:
+def check_folds(positive_N, options: SeparationOptions, clusters_N=None) -> None:
     """Raise InputError where clusters, which are held out whole, leave a fold without a side."""
     if clusters_N is None:
         return
     h1, h0 = cluster_sizes(positive_N, clusters_N)
-    if min(h1, h0) < plan.folds:
+    if min(h1, h0) < options.folds:
         raise InputError(
-            f"{h1} entities of H1 and {h0} of H0 are too few for {plan.folds} folds of the probe, "
-            f"which hold entities out whole; lower separation.folds or add entities"
+            f"{h1} entities of H1 and {h0} of H0 are too few for {options.folds} folds of the "
+            f"probe, which hold entities out whole; lower separation.folds or add entities"
         )
 
 
@@ -221,16 +221,16 @@ def hull_distance(points_NC, label_N) -> float:
 
 
 def probe_aurocs(
-    place_ND, positive_N, plan: SeparationPlan, seed: int, clusters_N=None
+    place_ND, positive_N, options: SeparationOptions, seed: int, clusters_N=None
 ) -> np.ndarray:
     """Mean held-out AUROC of logistic regression on standardised activations, for each seed.
 
     Rows of one cluster are held out together.
     """
     together = b"" if clusters_N is None else np.asarray(clusters_N, np.int64).tobytes()
-    held_FN = held_out(positive_N.tobytes(), together, plan.folds, plan.seeds, seed)
-    scores_FN = fit_probes(place_ND, positive_N, ~held_FN, plan.probe_c)
-    return auroc(scores_FN, positive_N, held_FN).reshape(plan.seeds, plan.folds).mean(1)
+    held_FN = held_out(positive_N.tobytes(), together, options.folds, options.seeds, seed)
+    scores_FN = fit_probes(place_ND, positive_N, ~held_FN, options.probe_c)
+    return auroc(scores_FN, positive_N, held_FN).reshape(options.seeds, options.folds).mean(1)
 
 
 @functools.lru_cache(maxsize=1)

@@ -18,7 +18,7 @@ from personascan.calibration.nodes import as_nodes
 from personascan.errors import InputError
 from personascan.scan.pvalues import as_matrix
 from personascan.scan.result import SignedNodes
-from personascan.scan.splits import check_seed
+from personascan.scan.samples import check_seed
 
 LEAST = 2  # rows of each label in each half
 FOUND, RANDOM, TOP, SIGNED = "found nodes", "random nodes", "top mean difference", "signed sum"
@@ -28,14 +28,14 @@ SETS, SHUFFLES, BOOTSTRAP = range(3)  # streams of draws
 
 
 @dataclass(frozen=True)
-class ValidationPlan:
+class ValidationOptions:
     """How a node set is judged."""
 
     probe_c: float = 0.01  # inverse strength of the probe's ridge
     random_sets: int = 20  # node sets of the found one's size
     shuffles: int = 20  # of the labels that the control is trained on
     bootstrap: int = 1000  # resamples of the judging rows
-    level: float = 0.95  # of the claim's interval
+    level: float = 0.95  # confidence of the claim's interval; configurations and units spell it so
     # Instead of the node set: this share of all nodes, those selected most often. 0: the node set.
     share: float = 0.0
 
@@ -118,7 +118,7 @@ def validate(
     find_rows: npt.ArrayLike,
     judge_rows: npt.ArrayLike,
     columns_C: SignedNodes | npt.ArrayLike,
-    plan: ValidationPlan | None = None,
+    options: ValidationOptions | None = None,
     seed: int = 0,
     *,
     length_N: npt.ArrayLike | None = None,
@@ -145,7 +145,7 @@ def validate(
       find_rows, judge_rows: whole numbers of rows, which share none.
       columns_C: the node set: bool [D], or SignedNodes (such as `Calibration.node_set()`), or
         bool [2 D]: upper halves, then lower ones; either half is its node.
-      plan: how many random sets, shuffles and resamples; None: ValidationPlan().
+      options: how many random sets, shuffles and resamples; None: ValidationOptions().
       seed: decides random sets, shuffles, resamples, forest and clusters.
       length_N: a length for each row.
       clusters_N: rows of one cluster are drawn again together, for the intervals.
@@ -159,47 +159,49 @@ def validate(
     """
     place_ND = as_matrix("the place", place_ND)
     positive_N = check_rows(place_ND, positive_N)
-    plan = plan or ValidationPlan()
+    options = options or ValidationOptions()
     check_seed(seed)
-    check_plan(plan)
+    check_validation(options)
     find_rows, judge_rows = check_halves(find_rows, judge_rows, positive_N)
     columns_C = check_columns(columns_C, place_ND.shape[1])
     # One thread: these matrices are too small for more, and sums split among threads differ in the
     # last digit.
     with threadpool_limits(limits=1):
-        rows = halve(place_ND, positive_N, find_rows, judge_rows, plan.probe_c)
+        rows = halve(place_ND, positive_N, find_rows, judge_rows, options.probe_c)
         together_N = None if clusters_N is None else clusters_N[judge_rows]
-        judged = judge_set(rows, columns_C, plan, seed, together_N)
+        judged = judge_set(rows, columns_C, options, seed, together_N)
     if length_N is None:
         return judged
     length = judge_length(length_N, positive_N, find_rows, judge_rows)
     return replace(judged, judged=judged.judged | {LENGTH: length})
 
 
-def judge_set(rows: Halves, columns_C, plan: ValidationPlan, seed: int, together_N) -> Validation:
+def judge_set(
+    rows: Halves, columns_C, options: ValidationOptions, seed: int, together_N
+) -> Validation:
     """A node set beside everything else that needs no lengths of texts."""
     halves = columns_C.size // rows.find_ND.shape[1]
     nodes = np.flatnonzero(as_nodes(columns_C, halves))
-    judged, random_K = dict(UNKNOWN), np.full(plan.random_sets, np.nan)
+    judged, random_K = dict(UNKNOWN), np.full(options.random_sets, np.nan)
     claim = beyond = NO_CLAIM
     if not rows.constant:
         all_N = rows.probe()
-        judged |= {ALL: judge(rows, all_N), **judge_place(rows, plan, seed)}
+        judged |= {ALL: judge(rows, all_N), **judge_place(rows, options, seed)}
     if len(nodes) and not rows.constant:
         found_N = rows.probe(nodes)
-        random_KN = random_scores(rows, len(nodes), plan.random_sets, seed)
+        random_KN = random_scores(rows, len(nodes), options.random_sets, seed)
         random = [judge(rows, score_N) for score_N in random_KN]
         random_K = np.array([one.auroc for one in random])
         judged |= {
             FOUND: judge(rows, found_N),
-            RANDOM: repeated(random),
+            RANDOM: average_repeats(random),
             TOP: judge(rows, rows.probe(rows.most_apart(len(nodes)))),
         }
         if halves == 2:
             judged[SIGNED] = judge(rows, rows.signed_sums(columns_C))
         claim, beyond = (
             compare_aurocs(
-                found_N, other, rows.judge_N, resamples=plan.bootstrap, level=plan.level,
+                found_N, other, rows.judge_N, resamples=options.bootstrap, confidence=options.level,
                 rng=np.random.default_rng([seed, BOOTSTRAP]), clusters_N=together_N,
             )
             for other in (all_N, random_KN)
@@ -217,13 +219,15 @@ def judge_scores(score_N, positive_N) -> Judged:
     return Judged(auroc(score_N, positive_N), tpr_at_fpr(score_N, positive_N))
 
 
-def judge_place(rows: Halves, plan: ValidationPlan, seed: int) -> dict[str, Judged]:
+def judge_place(rows: Halves, options: ValidationOptions, seed: int) -> dict[str, Judged]:
     """What needs no node set."""
     rng = np.random.default_rng([seed, SHUFFLES])
-    shuffled = [rng.permutation(rows.find_N) for _ in range(plan.shuffles)]
+    shuffled = [rng.permutation(rows.find_N) for _ in range(options.shuffles)]
     found = {
         DIRECTION: judge(rows, rows.projections()),
-        SHUFFLED: repeated([judge(rows, rows.probe(label_N=label_N)) for label_N in shuffled]),
+        SHUFFLED: average_repeats(
+            [judge(rows, rows.probe(label_N=label_N)) for label_N in shuffled]
+        ),
     }
     for name, detector in OUTLIERS.items():
         score_N, flagged_N = detector(rows.find_ND[~rows.find_N], rows.judge_ND, seed)
@@ -240,7 +244,7 @@ def random_scores(rows: Halves, size: int, sets: int, seed: int) -> np.ndarray:
     return np.array([rows.probe(nodes) for nodes in drawn])
 
 
-def repeated(found: list[Judged]) -> Judged:
+def average_repeats(found: list[Judged]) -> Judged:
     """Means and deviations of a method that was repeated."""
     auroc_K, tpr_K = (np.array([getattr(one, name) for one in found]) for name in ("auroc", "tpr"))
     return Judged(*(float(v) for v in (auroc_K.mean(), tpr_K.mean(), auroc_K.std(), tpr_K.std())))
@@ -260,18 +264,22 @@ def judge_length(length_N, positive_N, find_rows, judge_rows) -> Judged:
     return judge_scores(length_N[judge_rows] * (1 if longer else -1), positive_N[judge_rows])
 
 
-def check_plan(plan: ValidationPlan) -> None:
+def check_validation(options: ValidationOptions) -> None:
     """Refuse plans that repeat nothing."""
     for name in ("random_sets", "shuffles", "bootstrap"):
-        value = getattr(plan, name)
+        value = getattr(options, name)
         if not isinstance(value, int) or value < 1:
             raise InputError(f"{name} = {value!r}; use a whole number from 1")
-    if not plan.probe_c > 0:
-        raise InputError(f"probe_c = {plan.probe_c!r}; the inverse strength of a ridge is above 0")
-    if not 0 <= plan.share < 1:
-        raise InputError(f"share = {plan.share!r}; use a share of the nodes below 1, or 0 for none")
-    if not 0 < plan.level < 1:
-        raise InputError(f"level = {plan.level!r}; use a share between 0 and 1, as 0.95")
+    if not options.probe_c > 0:
+        raise InputError(
+            f"probe_c = {options.probe_c!r}; the inverse strength of a ridge is above 0"
+        )
+    if not 0 <= options.share < 1:
+        raise InputError(
+            f"share = {options.share!r}; use a share of the nodes below 1, or 0 for none"
+        )
+    if not 0 < options.level < 1:
+        raise InputError(f"level = {options.level!r}; use a share between 0 and 1, as 0.95")
 
 
 def most_frequent(frequency_C, share: float, nodes: int) -> np.ndarray:

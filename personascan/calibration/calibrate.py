@@ -20,7 +20,7 @@ from personascan.calibration.family import (
     min_alpha_statistic,
     place_p,
     step_down_p,
-    studentised,
+    studentise,
     tie_draws,
 )
 from personascan.calibration.labellings import Labellings, draw_labellings
@@ -31,7 +31,7 @@ from personascan.scan.options import ScanOptions
 from personascan.scan.pvalues import as_matrix
 from personascan.scan.result import SignedNodes
 from personascan.scan.runs import Pool, refuse_no_places
-from personascan.scan.splits import SplitPlan
+from personascan.scan.samples import SampleOptions
 
 STATISTICS = ("mean", "min_alpha")
 STATISTIC_RUNS = 10
@@ -52,7 +52,7 @@ class Calibration:
     node_key: Any  # the place whose nodes were counted; None: none
     frequency_TC: np.ndarray = field(repr=False)  # [T + 1, C]: selection frequency of its columns
     options: ScanOptions = field(repr=False)
-    plan: SplitPlan = field(repr=False)
+    samples: SampleOptions = field(repr=False)
 
     @property
     def score(self) -> np.ndarray:
@@ -81,7 +81,7 @@ class Calibration:
 
     @property
     def null_frequency(self) -> np.ndarray:
-        """The same under permuted labels: [T, C]."""
+        """The selection frequencies under permuted labels: [T, C]."""
         return self.frequency_TC[1:]
 
     def q(self) -> np.ndarray:
@@ -90,7 +90,7 @@ class Calibration:
 
     def node_p_family(self) -> np.ndarray:
         """Family-wise p of each column over all columns of its place: [C]."""
-        return node_rates.family_p(self.frequency_TC, self.plan.runs)
+        return node_rates.family_p(self.frequency_TC, self.samples.runs)
 
     def node_set(self, q: float = NODE_Q) -> SignedNodes:
         """The nodes with q-value <= q, each in its direction (both, where the tail is "two").
@@ -124,7 +124,7 @@ class Calibration:
 def calibrate(
     pool: Pool,
     positive_N: npt.ArrayLike,
-    plan: SplitPlan,
+    samples: SampleOptions,
     *,
     permutations: int = 200,
     runs: int = STATISTIC_RUNS,
@@ -153,7 +153,7 @@ def calibrate(
       pool: activations [P, N, D], [N, D], a sequence of [N, D], or a mapping {key: [N, D]} of any
         widths, such as what `extract` returns: the places of the family.
       positive_N: bool, True where a row belongs to H1.
-      plan: sample sizes; `plan.runs` runs of one start for the selection frequency.
+      samples: their sizes; `samples.runs` runs of one start for the selection frequency.
       permutations: T; the smallest p is 1/(T + 1).
       runs: R, of the statistic.
       statistic: "mean" (of the scores), or "min_alpha": every alpha is scanned alone, its mean
@@ -170,7 +170,7 @@ def calibrate(
       Calibration.
 
     Raises:
-      InputError: as `scan_runs` and `draw_splits`; fewer than one permutation or run, a key that
+      InputError: as `scan_runs` and `draw_samples`; fewer than one permutation or run, a key that
         the pool does not have, alphas that no p-value of that background reaches.
     """
     if statistic not in STATISTICS:
@@ -181,12 +181,12 @@ def calibrate(
         score=score, tail=tail, alpha_max=alpha_max, alpha_min=alpha_min, alphas=alphas,
         starts=starts, ties=ties,
     )  # fmt: skip
-    if note := options.unattainable(plan.background):
+    if note := options.unattainable(samples.background):
         raise InputError(note)
     places = as_places(pool)
     if nodes is not None:
         nodes = key_of(places, nodes)
-    labellings = draw_labellings(positive_N, plan, permutations, seed)
+    labellings = draw_labellings(positive_N, samples, permutations, seed)
     if statistic == "mean":
         scores = [null_scores(matrix_at(places, key), labellings, runs, options) for key in places]
         statistic_PT = mean_statistic(scores)
@@ -195,17 +195,17 @@ def calibrate(
     frequency_TC = np.zeros((permutations + 1, 0), np.float32)
     if nodes is not None:
         frequency_TC = null_frequencies(matrix_at(places, nodes), labellings, options)
-    found = family_of(tuple(places), statistic_PT, options, plan, seed)
+    found = family_of(tuple(places), statistic_PT, options, samples, seed)
     return replace(found, node_key=nodes, frequency_TC=frequency_TC)
 
 
 def family_of(
-    keys: tuple, statistic_PT, options: ScanOptions, plan: SplitPlan, seed: int
+    keys: tuple, statistic_PT, options: ScanOptions, samples: SampleOptions, seed: int
 ) -> Calibration:
     """The reduce: p-values of places and of their family from stored statistics [P, T + 1]."""
     statistic_PT = np.asarray(statistic_PT)
     draws_PT = tie_draws(seed, keys, statistic_PT.shape[1])
-    z_PT = studentised(statistic_PT)
+    z_PT = studentise(statistic_PT)
     return Calibration(
         keys=keys,
         statistic_PT=statistic_PT,
@@ -216,7 +216,7 @@ def family_of(
         node_key=None,
         frequency_TC=np.zeros((statistic_PT.shape[1], 0), np.float32),
         options=options,
-        plan=plan,
+        samples=samples,
     )
 
 
@@ -265,10 +265,10 @@ def key_of(places, key):
     if isinstance(key, str) and all(isinstance(known, Place) for known in keys):
         layers = 1 + max(place.layer for place in keys)
         return named_place(key, keys, layers, of="the pool")
-    raise InputError(f"{key!r} is no place of the pool: {listed(keys)}")
+    raise InputError(f"{key!r} is no place of the pool: {key_list(keys)}")
 
 
-def listed(places) -> str:
+def key_list(places) -> str:
     keys = list(map(str, places))
     return ", ".join(keys if len(keys) <= 8 else [*keys[:7], f"... {keys[-1]}"])
 
@@ -282,7 +282,7 @@ def min_alpha(places, labellings: Labellings, runs: int, options: ScanOptions) -
         place_ND = matrix_at(places, key)
         scores_AT = [
             null_scores(place_ND, labellings, runs, one).mean(1)
-            for one in separate_alphas(options, labellings.plan.background)
+            for one in separate_alphas(options, labellings.samples.background)
         ]
         found.append(min_alpha_statistic(np.array(scores_AT)[:, None], rng)[0])
     return np.array(found)
@@ -299,10 +299,10 @@ def separate_alphas(options: ScanOptions, background: int) -> list[ScanOptions]:
 
 
 def calibration_bytes(
-    shape_ND, plan: SplitPlan, permutations: int, runs: int, options: ScanOptions
+    shape_ND, samples: SampleOptions, permutations: int, runs: int, options: ScanOptions
 ) -> int:
     """What `calibrate` holds at its peak for a place of that shape, nodes included."""
     return max(
-        null_bytes(shape_ND, plan, permutations, runs, options),
-        null_bytes(shape_ND, plan, permutations, plan.runs, replace(options, starts=1)),
+        null_bytes(shape_ND, samples, permutations, runs, options),
+        null_bytes(shape_ND, samples, permutations, samples.runs, replace(options, starts=1)),
     )

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from personascan.errors import InputError
-from personascan.scan.splits import SplitPlan, largest, least_sides
+from personascan.scan.samples import SampleOptions, largest, least_sides
 
 MANY = 10**6  # labellings are counted up to here
 COUNTED = 40  # clusters of a side between which labellings are counted
@@ -44,7 +44,7 @@ class Count(NamedTuple):
         return f"{self.number:,}" if self.exact else f"at least {self.number:,}"
 
 
-def clusters_of(positive_N, plan: SplitPlan, clusters_N) -> Clusters:
+def clusters_of(positive_N, samples: SampleOptions, clusters_N) -> Clusters:
     """The clusters of labelled rows. Raises InputError where one has both labels."""
     _, first, own_N, sizes_C = np.unique(
         clusters_N, return_index=True, return_inverse=True, return_counts=True
@@ -52,12 +52,12 @@ def clusters_of(positive_N, plan: SplitPlan, clusters_N) -> Clusters:
     label_C = positive_N[first]
     if (label_C[own_N] != positive_N).any():
         raise InputError("the rows of a cluster have both labels; they cannot be permuted as one")
-    h0, h1 = least_sides(plan, largest(clusters_N))
+    h0, h1 = least_sides(samples, largest(clusters_N))
     return Clusters(label_C, sizes_C, own_N, h1, positive_N.size - h0)
 
 
-def count_labellings(positive_N, plan: SplitPlan, clusters_N=None) -> Count:
-    """The labellings that can give the samples of a plan; of rows where `clusters_N` is None.
+def count_labellings(positive_N, samples: SampleOptions, clusters_N=None) -> Count:
+    """Counts the labellings that can give such samples; of rows where `clusters_N` is None.
 
     More than MANY are not counted. Of more than COUNTED clusters a side, those beyond keep their
     labels here.
@@ -65,7 +65,7 @@ def count_labellings(positive_N, plan: SplitPlan, clusters_N=None) -> Count:
     if clusters_N is None:
         number = math.comb(positive_N.size, int(positive_N.sum()))
         return Count(min(MANY, number), number < MANY)
-    clusters = clusters_of(positive_N, plan, clusters_N)
+    clusters = clusters_of(positive_N, samples, clusters_N)
     free = np.concatenate(
         [np.flatnonzero(clusters.label_C == side)[:COUNTED] for side in (True, False)]
     )
@@ -83,9 +83,9 @@ def count_labellings(positive_N, plan: SplitPlan, clusters_N=None) -> Count:
     return Count(min(MANY, number), number < MANY and free.size == clusters.label_C.size)
 
 
-def check_exchange(positive_N, plan: SplitPlan, permutations: int, clusters_N=None) -> None:
+def check_exchange(positive_N, samples: SampleOptions, permutations: int, clusters_N=None) -> None:
     """Raise InputError where there are fewer distinct labellings than are asked for."""
-    count = count_labellings(positive_N, plan, clusters_N)
+    count = count_labellings(positive_N, samples, clusters_N)
     if count.number > permutations or not count.exact:
         return
     units, what = positive_N.size, "rows"
@@ -103,7 +103,9 @@ def check_exchange(positive_N, plan: SplitPlan, permutations: int, clusters_N=No
     )
 
 
-def exchanged(positive_N, plan: SplitPlan, permutations: int, seed, clusters_N) -> np.ndarray:
+def exchange_labels(
+    positive_N, samples: SampleOptions, permutations: int, seed, clusters_N
+) -> np.ndarray:
     """Distinct labellings of the rows by clusters, other than the true one: bool [T, N].
 
     Fewer are the first of more.
@@ -112,8 +114,8 @@ def exchanged(positive_N, plan: SplitPlan, permutations: int, seed, clusters_N) 
       InputError: fewer distinct labellings than are asked for, or few among very many that can
         give the samples; a cluster with both labels.
     """
-    check_exchange(positive_N, plan, permutations, clusters_N)
-    clusters, rng = clusters_of(positive_N, plan, clusters_N), np.random.default_rng(seed)
+    check_exchange(positive_N, samples, permutations, clusters_N)
+    clusters, rng = clusters_of(positive_N, samples, clusters_N), np.random.default_rng(seed)
     seen, found, missed = {np.packbits(clusters.label_C).tobytes()}, [], 0
     while len(found) < permutations:
         label_BC = rng.permuted(np.tile(clusters.label_C, (BLOCK, 1)), axis=1)

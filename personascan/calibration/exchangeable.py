@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from personascan.errors import InputError
-from personascan.scan.splits import check_labels, check_seed
+from personascan.scan.samples import check_labels, check_seed
 
 LEAST = 19  # permutations: with fewer no p-value reaches 0.05
 MOST = 10**5
@@ -194,7 +194,7 @@ def draw_exchanges(exchange: Exchange, permutations: int, seed: int) -> np.ndarr
     if exchange.distinct <= permutations + 1:
         labels_TU = all_labellings(label_U, group_U)
     else:
-        labels_TU = drawn_labellings(label_U, group_U, permutations, seed)
+        labels_TU = distinct_labellings(label_U, group_U, permutations, seed)
     return labels_TU[:, exchange.unit_N]
 
 
@@ -210,7 +210,7 @@ def all_labellings(label_U, group_U) -> np.ndarray:
     return np.concatenate([label_U[None], others])
 
 
-def drawn_labellings(label_U, group_U, permutations: int, seed: int) -> np.ndarray:
+def distinct_labellings(label_U, group_U, permutations: int, seed: int) -> np.ndarray:
     """The observed labelling and so many others, no two of them equal."""
     rng = np.random.default_rng([seed, label_U.size])
     ordered_U = label_U[np.argsort(group_U, kind="stable")]

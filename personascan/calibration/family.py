@@ -23,7 +23,7 @@ def min_alpha_statistic(scores_APT, rng) -> np.ndarray:
     return -p_APT.min(0)
 
 
-def studentised(statistic_PT) -> np.ndarray:
+def studentise(statistic_PT) -> np.ndarray:
     """Each place in deviations of its own T + 1 values from their mean; 0 where they are equal."""
     centred_PT = statistic_PT - statistic_PT.mean(1, keepdims=True)
     deviation_P1 = statistic_PT.std(1, keepdims=True)

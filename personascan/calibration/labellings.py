@@ -11,17 +11,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from personascan.calibration.exchange import check_exchange, exchanged
+from personascan.calibration.exchange import check_exchange, exchange_labels
 from personascan.errors import InputError
-from personascan.scan.splits import (
-    SplitPlan,
+from personascan.scan.samples import (
+    SampleOptions,
     check_labels,
     check_seed,
     check_sizes,
     fold_each,
     largest,
     run_keys,
-    split_masks,
+    sample_masks,
 )
 
 RUNS_APART = 2**16  # run numbers of one labelling, so that fewer runs are the first of more
@@ -33,7 +33,7 @@ class Labellings:
     """Labels, permuted labels, and what every run of each is drawn from."""
 
     labels_TN: np.ndarray  # bool [T + 1, N]; the first are the labels themselves
-    plan: SplitPlan
+    samples: SampleOptions
     seed: int
     clusters_N: np.ndarray | None = None  # of rows that are permuted and drawn together
 
@@ -43,11 +43,11 @@ class Labellings:
         number_TR = np.arange(labellings)[:, None] * RUNS_APART + np.arange(runs)
         keys = fold_each(keys_of(self.seed)[1], jnp.asarray(number_TR.ravel(), jnp.uint32))
         labels_XN = np.repeat(self.labels_TN, runs, axis=0)
-        return split_masks(labels_XN, keys, replace(self.plan, runs=runs), self.clusters_N)
+        return sample_masks(labels_XN, keys, replace(self.samples, runs=runs), self.clusters_N)
 
 
 def draw_labellings(
-    positive_N, plan: SplitPlan, permutations: int, seed: int, clusters_N=None
+    positive_N, samples: SampleOptions, permutations: int, seed: int, clusters_N=None
 ) -> Labellings:
     """The labels and T permutations of them.
 
@@ -68,14 +68,16 @@ def draw_labellings(
         )
     positive_N = check_labels(positive_N)
     h1 = int(positive_N.sum())
-    check_sizes(positive_N.size - h1, h1, plan, largest(clusters_N))
+    check_sizes(positive_N.size - h1, h1, samples, largest(clusters_N))
     if clusters_N is None:
-        check_exchange(positive_N, plan, permutations)
+        check_exchange(positive_N, samples, permutations)
         keys = run_keys(keys_of(seed)[0], permutations)
         shuffled_TN = np.asarray(shuffle(keys, jnp.asarray(positive_N)))
     else:
-        shuffled_TN = exchanged(positive_N, plan, permutations, [seed, EXCHANGE], clusters_N)
-    return Labellings(np.concatenate([positive_N[None], shuffled_TN]), plan, seed, clusters_N)
+        shuffled_TN = exchange_labels(
+            positive_N, samples, permutations, [seed, EXCHANGE], clusters_N
+        )
+    return Labellings(np.concatenate([positive_N[None], shuffled_TN]), samples, seed, clusters_N)
 
 
 def keys_of(seed: int):

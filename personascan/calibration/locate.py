@@ -16,7 +16,7 @@ from scipy.special import ndtri
 
 from personascan.calibration.calibrate import as_places, key_of
 from personascan.calibration.exchangeable import Exchange, draw_exchanges, exchange_of
-from personascan.calibration.family import studentised
+from personascan.calibration.family import studentise
 from personascan.calibration.node_tests import TIE, Nodes, effect_of, node_tests
 from personascan.calibration.statistics import STATISTICS, Labelled, place_statistics
 from personascan.errors import InputError
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 ALWAYS = ("direction", "nodes")  # they share their products
 FAMILIES = ("studentised", "min_p")
-LEVEL = 0.05
+SIGNIFICANCE = 0.05
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class PlaceTests:
     @property
     def found(self) -> tuple[Any, ...]:
         """The keys of places with family-wise p <= 0.05."""
-        return tuple(k for k, p in zip(self.keys, self.p_family, strict=True) if p <= LEVEL)
+        return tuple(k for k, p in zip(self.keys, self.p_family, strict=True) if p <= SIGNIFICANCE)
 
     def detectable(self, power: float = 0.8) -> float:
         """The difference of one node's means, in deviations, that is found so often.
@@ -108,7 +108,7 @@ class PlaceTests:
         """
         nodes, rows = self.by("nodes"), self.exchange.positive_N.size
         z_PT, _ = comparable(nodes.values_PT, "studentised")
-        limit = np.quantile(z_PT[:, 1:].max(0), 1 - LEVEL, method="higher")
+        limit = np.quantile(z_PT[:, 1:].max(0), 1 - SIGNIFICANCE, method="higher")
         values_PT = nodes.values_PT
         r = np.median(values_PT.mean(1) + limit * values_PT.std(1))
         r = np.tanh(np.arctanh(min(r, 1 - 1e-9)) + ndtri(power) / np.sqrt(max(rows - 3, 1)))
@@ -126,7 +126,7 @@ class PlaceTests:
             f"{len(self.keys)} places, {self.exchange}, {self.permutations} permutations, "
             f"statistic {self.statistic}: highest at {self.keys[at]} (z {self.z[at]:.1f}, "
             f"family-wise p {self.p_family[at]:.3g}, least possible {self.floor:.2g}); "
-            f"{len(self.found)} places with family-wise p <= {LEVEL:g}"
+            f"{len(self.found)} places with family-wise p <= {SIGNIFICANCE:g}"
         )
 
     def to_frame(self) -> "pandas.DataFrame":
@@ -219,7 +219,7 @@ def locate(
 
 
 def statistics_at(places: Mapping, key, labelled: Labelled, statistics) -> dict[str, np.ndarray]:
-    """Those of one place. Raises InputError where its rows are not those of the labels."""
+    """Returns the statistics of one place. Raises InputError if rows and labels do not match."""
     name, rows = f"place {key} of the pool", labelled.exchange.positive_N.size
     place_ND = places[key]
     shape = np.shape(place_ND)
@@ -258,7 +258,7 @@ def comparable(values_PT, family: str) -> tuple[np.ndarray, np.ndarray]:
     deviation_P1 = values_PT.std(1, keepdims=True)
     some_P1 = deviation_P1 > 1e-12 * np.abs(values_PT).max(1, keepdims=True)
     slack_P1 = values_PT[:, :1] - lowest_equal(values_PT)
-    return studentised(values_PT), np.where(
+    return studentise(values_PT), np.where(
         some_P1, slack_P1 / np.where(some_P1, deviation_P1, 1), 0
     )
 

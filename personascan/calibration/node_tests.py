@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy.special import betainc, betaincinv, stdtr
 
 from personascan.calibration.exchangeable import Exchange
-from personascan.calibration.statistics import Labelled, centred, standardised
+from personascan.calibration.statistics import Labelled, centre, standardise
 from personascan.ridge import readout
 
 TIE = 1e-5  # values so near to each other are equal: single precision gives no more
@@ -60,8 +60,8 @@ class Nodes:
 
 
 def node_tests(name: str, place_ND, labelled: Labelled) -> Nodes:
-    """The tests of every node of a place. Raises InputError as `standardised`."""
-    exchange, rows = labelled.exchange, standardised(name, place_ND, labelled.exchange.group_N)
+    """The tests of every node of a place. Raises InputError as `standardise`."""
+    exchange, rows = labelled.exchange, standardise(name, place_ND, labelled.exchange.group_N)
     r_TD = labelled.contrasts_NT.T @ rows.z_ND
     freedom = free_of(exchange)
     p_TD = student_p(r_TD, freedom)
@@ -98,7 +98,7 @@ def effect_of(r, exchange: Exchange):
 def contrast_length(exchange: Exchange) -> float:
     """The length of the labels less their mean in each group."""
     labels_N1 = exchange.positive_N.astype(np.float64)[:, None]
-    return float(np.linalg.norm(centred(labels_N1, exchange.group_N)))
+    return float(np.linalg.norm(centre(labels_N1, exchange.group_N)))
 
 
 def step_down(size_TD) -> np.ndarray:

@@ -10,8 +10,8 @@ import numpy as np
 from personascan.calibration.labellings import Labellings
 from personascan.scan.options import ScanOptions
 from personascan.scan.result import RunScans
-from personascan.scan.runs import laid_out, make_task, scan_pool
-from personascan.scan.splits import SplitPlan
+from personascan.scan.runs import layout_of, make_task, scan_pool
+from personascan.scan.samples import SampleOptions
 
 
 def null_scores(place_ND, labellings: Labellings, runs: int, options: ScanOptions) -> np.ndarray:
@@ -21,11 +21,11 @@ def null_scores(place_ND, labellings: Labellings, runs: int, options: ScanOption
 
 
 def null_frequencies(place_ND, labellings: Labellings, options: ScanOptions) -> np.ndarray:
-    """The share of `plan.runs` runs that return each column, of every labelling: [T + 1, C].
+    """The share of `samples.runs` runs that return each column, of every labelling: [T + 1, C].
 
     The runs have one start each and are runs of one scan, so that the place is sorted once.
     """
-    runs = labellings.plan.runs
+    runs = labellings.samples.runs
     one = dataclasses.replace(options, starts=1)
     found = scan_pool(place_ND, *labellings.masks(runs), one, seed=labellings.seed)
     columns_XC = column_masks(found, options)[0]
@@ -39,14 +39,16 @@ def column_masks(found: RunScans, options: ScanOptions) -> np.ndarray:
     return found.nodes
 
 
-def null_bytes(shape_ND, plan: SplitPlan, permutations: int, runs: int, options: ScanOptions):
+def null_bytes(
+    shape_ND, samples: SampleOptions, permutations: int, runs: int, options: ScanOptions
+):
     """What the scans of a place of that shape hold at their peak, under all labellings."""
     rows, nodes = shape_ND
     total = runs * (permutations + 1)
     masks = np.zeros((2, total, rows), bool)
-    scanned = plan.clean + plan.positive
-    masks[0, :, : plan.background] = True
+    scanned = samples.clean + samples.positive
+    masks[0, :, : samples.background] = True
     masks[0, 0] = np.roll(masks[0, 0], 1)  # runs have backgrounds of their own
     masks[1, :, rows - scanned :] = True
     masks[1] &= ~masks[0]
-    return laid_out(make_task(*masks, options, layers=1), rows, nodes)[1].total
+    return layout_of(make_task(*masks, options, layers=1), rows, nodes)[1].total

@@ -43,7 +43,7 @@ class Standardised:
     varying: int  # nodes that are not constant
 
 
-def standardised(name: str, place_ND, group_N) -> Standardised:
+def standardise(name: str, place_ND, group_N) -> Standardised:
     """The rows of a place, checked. Raises InputError as `as_matrix`."""
     rows_ND = as_matrix(name, place_ND)
     groups = int(group_N.max()) + 1
@@ -56,7 +56,7 @@ def standardised(name: str, place_ND, group_N) -> Standardised:
 
 
 def scaled_exactly(rows_ND, group_N, groups: int):
-    """The same in double precision on the host."""
+    """Returns what `scaled` does, computed in double precision on the host."""
     z_ND, length_D, scale_D = standard_form(rows_ND.astype(np.float64), group_N, groups, np)
     return z_ND.astype(np.float32), length_D, scale_D
 
@@ -86,7 +86,7 @@ def group_means(values_NX, group_N, groups: int, xp):
     return (sums_GX / one_GN.sum(1, keepdims=True))[group_N]
 
 
-def centred(values_NX, group_N) -> np.ndarray:
+def centre(values_NX, group_N) -> np.ndarray:
     """Values less their mean in each group."""
     return values_NX - group_means(values_NX, group_N, int(group_N.max()) + 1, np)
 
@@ -116,7 +116,7 @@ def place_statistics(name: str, place_ND, labelled: Labelled, statistics) -> dic
     Raises:
       InputError: as `as_matrix`; rows and nodes whose products do not fit into memory.
     """
-    rows = standardised(name, place_ND, labelled.exchange.group_N)
+    rows = standardise(name, place_ND, labelled.exchange.group_N)
     refuse_large(name, rows.z_ND.shape, "distribution" in statistics)
     found = {}
     if not rows.varying:
@@ -132,7 +132,7 @@ def place_statistics(name: str, place_ND, labelled: Labelled, statistics) -> dic
     if "distribution" in statistics:
         plain = rows
         if labelled.exchange.group_N.any():
-            plain = standardised(name, place_ND, np.zeros_like(labelled.exchange.group_N))
+            plain = standardise(name, place_ND, np.zeros_like(labelled.exchange.group_N))
         distance_NN = distances(jnp.asarray(plain.z_ND))
         parts = [energy(distance_NN, v) for v in labelled.parts(labelled.plain_NT)]
         found["distribution"] = np.concatenate(parts)

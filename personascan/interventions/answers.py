@@ -56,7 +56,7 @@ def answers_to(tokenizer, asked: PromptOptions) -> Answers:
     (question,) = with_spans(tokenizer, [statement], [prompt], [start], bare)
     for texts in pairs:
         ids_A = [tokenizer(text, add_special_tokens=bare)["input_ids"] for text in texts]
-        found = told_apart(tokenizer, question, *ids_A)
+        found = differing_answers(tokenizer, question, *ids_A)
         if found is not None:
             return found
     raise InputError(
@@ -89,10 +89,10 @@ def of_words(tokenizer, asked: PromptOptions) -> Answers | None:
     return Answers(Margin(*firsts)) if firsts[0] != firsts[1] else None
 
 
-def told_apart(tokenizer, question: Prompt, yes_ids: list, no_ids: list) -> Answers | None:
-    """The answers of two texts that differ in them alone; None where that is not what they are."""
-    shared = alike(yes_ids, no_ids)
-    kept = alike(question.ids, yes_ids[:shared])
+def differing_answers(tokenizer, question: Prompt, yes_ids: list, no_ids: list) -> Answers | None:
+    """Returns the answers in which alone two texts differ; None if they differ elsewhere."""
+    shared = shared_prefix(yes_ids, no_ids)
+    kept = shared_prefix(question.ids, yes_ids[:shared])
     if kept <= question.last or shared == min(len(yes_ids), len(no_ids)):
         return None  # another text, or the same tokens
     firsts = yes_ids[shared], no_ids[shared]
@@ -103,7 +103,7 @@ def told_apart(tokenizer, question: Prompt, yes_ids: list, no_ids: list) -> Answ
     return Answers(Margin(*firsts), len(question.ids) - kept, tuple(yes_ids[kept:shared]))
 
 
-def alike(a: list, b: list) -> int:
-    """How many tokens two texts begin with in common."""
+def shared_prefix(a: list, b: list) -> int:
+    """Returns how many tokens two texts begin with in common."""
     differ = (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y)
     return next(differ, min(len(a), len(b)))

@@ -1,4 +1,4 @@
-"""All ways in which a node set is tested: its own, and those of the controls it must beat."""
+"""All edits by which a node set is tested: its own, and those of the controls it must beat."""
 
 import itertools
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from personascan.interventions.directions import (
-    Ground,
+    PlaceStatistics,
     head_set,
     largest_set,
     matched_set,
@@ -15,22 +15,22 @@ from personascan.interventions.directions import (
     random_direction,
     random_set,
 )
+from personascan.interventions.edits import (
+    UNEDITED,
+    Change,
+    NamedEdit,
+    add_vector,
+    project_out,
+    replace_nodes,
+    site_layer,
+)
 from personascan.interventions.exchange import Direction
-from personascan.interventions.plan import (
+from personascan.interventions.options import (
     CONTROLS,
     MATCHED,
     RANDOM,
     RANDOM_DIRECTION,
-    InterventionPlan,
-)
-from personascan.interventions.ways import (
-    UNEDITED,
-    Change,
-    Way,
-    projected_out,
-    replaced,
-    shifted,
-    site_layer,
+    InterventionOptions,
 )
 from personascan.places import Place
 
@@ -48,7 +48,7 @@ class Heads:
     """The heads of the place's layer, as another site has them."""
 
     place: Place
-    ground: Ground
+    statistics: PlaceStatistics
     width: int  # nodes of a head
 
 
@@ -56,102 +56,124 @@ def ablation(kind: str) -> str:
     return f"ablate ({kind})"
 
 
-def designed(
+def all_edits(
     place: Place,
     signed_D,
-    ground: Ground,
-    plan: InterventionPlan,
+    statistics: PlaceStatistics,
+    options: InterventionOptions,
     seed: int,
     heads: Heads | None = None,
     imported: tuple[Direction, ...] = (),
-) -> list[Way]:
-    """The unedited model first, then every way.
+) -> list[NamedEdit]:
+    """Returns the unedited model first, then every edit.
 
     The found set is ablated, steered along and patched; so are as many nodes of every control.
     Directions are as long as one background deviation at every found node, so that a strength is
     the same size of push for all of them.
     """
     size = int(np.count_nonzero(signed_D))
-    ways, at = [UNEDITED], site_layer(place)
-    ways += of_set(FOUND, 0, at, signed_D, ground, plan, plan.ablations, seed)
-    first = plan.ablations[:1]
+    edits, at = [UNEDITED], site_layer(place)
+    edits += of_set(FOUND, 0, at, signed_D, statistics, options, options.ablations, seed)
+    first = options.ablations[:1]
     controls = {
-        TOP: largest_set(size, ground.difference_D, ground),
-        COHEN: largest_set(size, ground.cohen_D, ground),
+        TOP: largest_set(size, statistics.difference_D, statistics),
+        COHEN: largest_set(size, statistics.cohen_D, statistics),
     }
     for method, control_D in controls.items():
-        ways += of_set(method, 0, at, control_D, ground, plan, first, seed)
+        edits += of_set(method, 0, at, control_D, statistics, options, first, seed)
     if heads is not None:
-        chosen_D = head_set(size, heads.ground, heads.width)
-        ways += of_set(HEADS, 0, site_layer(heads.place), chosen_D, heads.ground, plan, first, seed)
-    for k in range(plan.controls):
+        chosen_D = head_set(size, heads.statistics, heads.width)
+        edits += of_set(
+            HEADS, 0, site_layer(heads.place), chosen_D, heads.statistics, options, first, seed
+        )
+    for k in range(options.controls):
         rng = np.random.default_rng([seed, SETS, k])
-        ways += of_set(RANDOM, k, at, random_set(size, ground, rng), ground, plan, first, seed)
-        if MATCHED in plan.against:
+        edits += of_set(
+            RANDOM, k, at, random_set(size, statistics, rng), statistics, options, first, seed
+        )
+        if MATCHED in options.against:
             rng = np.random.default_rng([seed, LIKE, k])
-            like_D = matched_set(signed_D, ground, rng)
-            ways += of_set(MATCHED, k, at, like_D, ground, plan, first, seed)
-    return ways + list(of_directions(at, signed_D, ground, plan, seed, imported))
+            like_D = matched_set(signed_D, statistics, rng)
+            edits += of_set(MATCHED, k, at, like_D, statistics, options, first, seed)
+    return edits + list(of_directions(at, signed_D, statistics, options, seed, imported))
 
 
 def of_set(
-    method: str, number: int, at, signed_D, ground: Ground, plan: InterventionPlan, kinds, seed: int
-) -> Iterator[Way]:
+    method: str,
+    number: int,
+    at,
+    signed_D,
+    statistics: PlaceStatistics,
+    options: InterventionOptions,
+    kinds,
+    seed: int,
+) -> Iterator[NamedEdit]:
     """A node set, set to other values, and pushed in its direction."""
     for kind in kinds:
-        for draw, row_D in enumerate(put_there(kind, ground, plan, seed)):
-            change = {at: replaced(signed_D, row_D)}
-            yield Way(method, ablation(kind), number=number, draw=draw, changes=change)
-    push_D = ground.push(signed_D)
-    for strength in plan.strengths:
-        yield Way(method, STEER, strength, number, changes={at: shifted(strength * push_D)})
+        for draw, row_D in enumerate(replacement_rows(kind, statistics, options, seed)):
+            change = {at: replace_nodes(signed_D, row_D)}
+            yield NamedEdit(method, ablation(kind), number=number, draw=draw, changes=change)
+    push_D = statistics.push(signed_D)
+    for strength in options.strengths:
+        yield NamedEdit(
+            method, STEER, strength, number, changes={at: add_vector(strength * push_D)}
+        )
 
 
-def put_there(kind: str, ground: Ground, plan: InterventionPlan, seed: int) -> np.ndarray:
-    """What nodes are set to: one row, or several that are drawn."""
+def replacement_rows(
+    kind: str, statistics: PlaceStatistics, options: InterventionOptions, seed: int
+) -> np.ndarray:
+    """Returns the rows that nodes are set to: one, or several that are drawn."""
     if kind == "mean":
-        return ground.mean_D[None]
+        return statistics.mean_D[None]
     if kind == "zero":
-        return np.zeros((1, ground.mean_D.size))
-    rows_ND = ground.background_BD if kind == "resample" else ground.raised_ND
+        return np.zeros((1, statistics.mean_D.size))
+    rows_ND = statistics.background_BD if kind == "resample" else statistics.positive_ND
     rng = np.random.default_rng([seed, ROWS])
-    return rows_ND[rng.permutation(len(rows_ND))[: plan.draws]]
+    return rows_ND[rng.permutation(len(rows_ND))[: options.draws]]
 
 
-def of_directions(at, signed_D, ground: Ground, plan, seed: int, imported) -> Iterator[Way]:
+def of_directions(
+    at, signed_D, statistics: PlaceStatistics, options, seed: int, imported
+) -> Iterator[NamedEdit]:
     """Directions of equal length: pushed along, and projected out."""
-    norm = np.linalg.norm(ground.push(signed_D))
+    norm = np.linalg.norm(statistics.push(signed_D))
     own = {
-        FOUND_DIFFERENCE: np.where(signed_D != 0, ground.difference_D, 0),
-        DIFFERENCE: ground.difference_D,
-        READOUT: ground.readout_D,
+        FOUND_DIFFERENCE: np.where(signed_D != 0, statistics.difference_D, 0),
+        DIFFERENCE: statistics.difference_D,
+        READOUT: statistics.readout_D,
     }
     for method, direction_D in own.items():
-        yield from of_direction(method, 0, at, of_norm(direction_D, 1), norm, ground, plan)
-    for k in range(plan.controls if RANDOM_DIRECTION in plan.against else 0):
+        yield from of_direction(method, 0, at, of_norm(direction_D, 1), norm, statistics, options)
+    for k in range(options.controls if RANDOM_DIRECTION in options.against else 0):
         rng = np.random.default_rng([seed, DIRECTIONS, k])
-        direction_D = random_direction(1, ground.mean_D.size, rng)
-        yield from of_direction(RANDOM_DIRECTION, k, at, direction_D, norm, ground, plan)
-    for name, one in zip(told_apart([one.name for one in imported]), imported, strict=True):
+        direction_D = random_direction(1, statistics.mean_D.size, rng)
+        yield from of_direction(RANDOM_DIRECTION, k, at, direction_D, norm, statistics, options)
+    for name, one in zip(unique_names([one.name for one in imported]), imported, strict=True):
         whole = np.sqrt(sum(float(shift_D @ shift_D) for shift_D in one.shift.values()))
-        for strength in plan.strengths:
+        for strength in options.strengths:
             changes: dict[tuple[str, int], Change] = {
-                where: shifted(strength * shift_D * (norm / whole))
+                where: add_vector(strength * shift_D * (norm / whole))
                 for where, shift_D in one.shift.items()
             }
-            yield Way(name, STEER, strength, changes=changes)
+            yield NamedEdit(name, STEER, strength, changes=changes)
 
 
-def of_direction(method: str, number: int, at, unit_D, norm, ground, plan) -> Iterator[Way]:
-    change = {at: projected_out(unit_D, ground.mean_D)}
-    yield Way(method, PROJECT, number=number, changes=change)
-    for strength in plan.strengths:
-        change = {at: shifted(strength * norm * unit_D)}
-        yield Way(method, STEER, strength, number, changes=change)
+def of_direction(
+    method: str, number: int, at, unit_D, norm, statistics, options
+) -> Iterator[NamedEdit]:
+    change = {at: project_out(unit_D, statistics.mean_D)}
+    yield NamedEdit(method, PROJECT, number=number, changes=change)
+    for strength in options.strengths:
+        change = {at: add_vector(strength * norm * unit_D)}
+        yield NamedEdit(method, STEER, strength, number, changes=change)
 
 
-def told_apart(names: list[str]) -> list[str]:
-    """Names of imported directions, none of them that of another method: these are averaged."""
+def unique_names(names: list[str]) -> list[str]:
+    """Returns the names, numbered where another method or direction has one of them already.
+
+    Outcomes of equal names would be averaged as draws of one edit.
+    """
     taken, found = set(METHODS), []
     for name in names:
         same = (f"{name} ({number})" for number in itertools.count(2))
@@ -160,12 +182,12 @@ def told_apart(names: list[str]) -> list[str]:
     return found
 
 
-def count_ways(plan: InterventionPlan) -> int:
-    """How many ways `designed` gives for a set, without heads."""
-    draws = {"resample": plan.draws, "patch": plan.draws}
-    own = sum(draws.get(kind, 1) for kind in plan.ablations) + len(plan.strengths)
-    first = draws.get(plan.ablations[0], 1) + len(plan.strengths)
-    sets = 2 + plan.controls * len({RANDOM, MATCHED} & set(plan.against))
-    directions = 3 + plan.controls * (RANDOM_DIRECTION in plan.against)
-    pushed = len(plan.directions) * len(plan.strengths)
-    return 1 + own + sets * first + directions * (1 + len(plan.strengths)) + pushed
+def count_edits(options: InterventionOptions) -> int:
+    """How many edits `all_edits` gives for a set, without heads."""
+    draws = {"resample": options.draws, "patch": options.draws}
+    own = sum(draws.get(kind, 1) for kind in options.ablations) + len(options.strengths)
+    first = draws.get(options.ablations[0], 1) + len(options.strengths)
+    sets = 2 + options.controls * len({RANDOM, MATCHED} & set(options.against))
+    directions = 3 + options.controls * (RANDOM_DIRECTION in options.against)
+    pushed = len(options.directions) * len(options.strengths)
+    return 1 + own + sets * first + directions * (1 + len(options.strengths)) + pushed

@@ -17,8 +17,8 @@ FEWEST = 5  # of them at least
 
 
 @dataclass(frozen=True)
-class Ground:
-    """The rows of a place that found a node set, and what edits take from them."""
+class PlaceStatistics:
+    """The rows of a place that found a node set, and the statistics that edits take from them."""
 
     place_ND: np.ndarray
     positive_N: np.ndarray
@@ -29,7 +29,7 @@ class Ground:
         return np.asarray(self.place_ND, np.float64)[~self.positive_N]
 
     @functools.cached_property
-    def raised_ND(self) -> np.ndarray:
+    def positive_ND(self) -> np.ndarray:
         """The rows of H1."""
         return np.asarray(self.place_ND, np.float64)[self.positive_N]
 
@@ -39,13 +39,13 @@ class Ground:
 
     @functools.cached_property
     def deviation_D(self) -> np.ndarray:
-        """Of the background: the unit of steering; 0 where it does not vary."""
+        """The background's standard deviation, the unit of steering; 0 where it does not vary."""
         return np.where(np.ptp(self.background_BD, axis=0) > 0, self.background_BD.std(0), 0.0)
 
     @functools.cached_property
     def difference_D(self) -> np.ndarray:
         """Mean of H1 less mean of H0 (Marks and Tegmark 2023, mass mean)."""
-        return self.raised_ND.mean(0) - self.mean_D
+        return self.positive_ND.mean(0) - self.mean_D
 
     @functools.cached_property
     def readout_D(self) -> np.ndarray:
@@ -55,11 +55,11 @@ class Ground:
     @functools.cached_property
     def cohen_D(self) -> np.ndarray:
         """Cohen's d: the difference over the pooled deviation; 0 where nothing varies."""
-        sizes = len(self.raised_ND) - 1, len(self.background_BD) - 1
-        variances = self.raised_ND.var(0, ddof=1), self.background_BD.var(0, ddof=1)
+        sizes = len(self.positive_ND) - 1, len(self.background_BD) - 1
+        variances = self.positive_ND.var(0, ddof=1), self.background_BD.var(0, ddof=1)
         pooled_D = np.sqrt(np.average(variances, axis=0, weights=sizes))
         # Sums of equal numbers are rounded: what is constant on both sides goes by its values.
-        sides = self.raised_ND, self.background_BD
+        sides = self.positive_ND, self.background_BD
         pooled_D[sum(np.ptp(side_ND, axis=0) for side_ND in sides) == 0] = 0
         return np.divide(
             self.difference_D, pooled_D, out=np.zeros(pooled_D.size), where=pooled_D > 0
@@ -81,17 +81,17 @@ class Ground:
         return signed_D * self.deviation_D
 
 
-def signed_set(columns_C, nodes: int, ground: Ground) -> np.ndarray:
+def signed_set(columns_C, nodes: int, statistics: PlaceStatistics) -> np.ndarray:
     """A signed set of a scan's columns: upper halves, then lower ones, or whole nodes.
 
     A node whose both halves were found has the sign of its mean difference, as whole nodes have.
     """
     columns_C = np.asarray(columns_C, bool)
     if columns_C.size == nodes:
-        return ground.signed(np.flatnonzero(columns_C))
+        return statistics.signed(np.flatnonzero(columns_C))
     high_D, low_D = columns_C[:nodes], columns_C[nodes:]
     found_D = high_D.astype(np.int8) - low_D.astype(np.int8)
-    return np.where(high_D & low_D, ground.sign_D, found_D).astype(np.int8)
+    return np.where(high_D & low_D, statistics.sign_D, found_D).astype(np.int8)
 
 
 def most_frequent(columns_C, frequency_C, most: int) -> np.ndarray:
@@ -103,18 +103,18 @@ def most_frequent(columns_C, frequency_C, most: int) -> np.ndarray:
     return np.isin(np.arange(len(columns_C)), chosen)
 
 
-def random_set(size: int, ground: Ground, rng) -> np.ndarray:
-    """So many nodes of all, each alike."""
-    return ground.signed(rng.choice(ground.sign_D.size, size, replace=False))
+def random_set(size: int, statistics: PlaceStatistics, rng) -> np.ndarray:
+    """Returns a set of `size` nodes, drawn uniformly from all."""
+    return statistics.signed(rng.choice(statistics.sign_D.size, size, replace=False))
 
 
-def matched_set(signed_D, ground: Ground, rng) -> np.ndarray:
-    """For each node of a set another one of like variance, none of them twice.
+def matched_set(signed_D, statistics: PlaceStatistics, rng) -> np.ndarray:
+    """Returns, for each node of a set, another one of like variance, none of them twice.
 
     Taken from those nearest in the order of the background's deviations; further away, and in the
     end from the set itself, only where none is left.
     """
-    order = np.argsort(ground.deviation_D, kind="stable")
+    order = np.argsort(statistics.deviation_D, kind="stable")
     rank_D = np.argsort(order, kind="stable")
     members = rng.permutation(np.flatnonzero(signed_D))
     free = np.asarray(signed_D)[order] == 0  # by rank
@@ -130,25 +130,25 @@ def matched_set(signed_D, ground: Ground, rng) -> np.ndarray:
         chosen = rng.choice(near)
         free[chosen] = False
         taken.append(order[chosen])
-    return ground.signed(np.array(taken, int))
+    return statistics.signed(np.array(taken, int))
 
 
-def largest_set(size: int, value_D, ground: Ground) -> np.ndarray:
-    """The nodes of the largest absolute value."""
-    return ground.signed(np.argsort(-np.abs(value_D), kind="stable")[:size])
+def largest_set(size: int, value_D, statistics: PlaceStatistics) -> np.ndarray:
+    """Returns the set of the nodes with the largest absolute values."""
+    return statistics.signed(np.argsort(-np.abs(value_D), kind="stable")[:size])
 
 
-def head_set(size: int, ground: Ground, head_width: int) -> np.ndarray:
+def head_set(size: int, statistics: PlaceStatistics, head_width: int) -> np.ndarray:
     """Whole heads, as many as hold that many nodes: those of the largest mean |d| (2603.13249)."""
-    strength_H = np.abs(ground.cohen_D).reshape(-1, head_width).mean(1)
+    strength_H = np.abs(statistics.cohen_D).reshape(-1, head_width).mean(1)
     heads = np.argsort(-strength_H, kind="stable")[: -(-size // head_width)]
-    return ground.signed(
-        np.flatnonzero(np.isin(np.arange(ground.cohen_D.size) // head_width, heads))
+    return statistics.signed(
+        np.flatnonzero(np.isin(np.arange(statistics.cohen_D.size) // head_width, heads))
     )
 
 
 def of_norm(direction_D, norm: float) -> np.ndarray:
-    """The direction at that length. Raises InputError for one of no length."""
+    """Returns the direction at that length. Raises InputError if it has no length."""
     length = np.linalg.norm(direction_D)
     if not length or not np.isfinite(length):
         raise InputError("a direction has no length: all of its values are 0, or one is not finite")
@@ -156,5 +156,5 @@ def of_norm(direction_D, norm: float) -> np.ndarray:
 
 
 def random_direction(norm: float, nodes: int, rng) -> np.ndarray:
-    """One of all directions alike, at that length."""
+    """Returns a direction drawn uniformly from all, at that length."""
     return of_norm(rng.normal(size=nodes), norm)

@@ -77,7 +77,7 @@ def write_safetensors(path, direction: Direction, *, overwrite: bool = False) ->
         for kind, of_place in (("direction", direction.shift), ("nodes", direction.nodes))
         for (site, layer), x_D in of_place.items()
     }
-    note = sealed_note(direction, tensors)
+    note = note_with_hash(direction, tensors)
     with whole_file(path, overwrite=overwrite) as file:
         file.write(save(tensors, {RECORD: note}))
 
@@ -106,7 +106,7 @@ def write_gguf(
     refuse_misfit("the direction", direction, config)
     vectors = control_vectors(direction, config)
     tensors = {f"direction.{layer}": x_D for (_, layer), x_D in sorted(vectors.shift.items())}
-    note = sealed_note(vectors, tensors)
+    note = note_with_hash(vectors, tensors)
     with whole_file(path, overwrite=overwrite) as file:
         writer = GGUFWriter(file.name, CONTROL_VECTOR)
         try:
@@ -283,7 +283,7 @@ def as_float32(where: str, x_D) -> np.ndarray:
         return np.array(x_D, np.float32)  # a value too large is infinite, and refused as such
 
 
-def sealed_note(direction: Direction, tensors: dict) -> str:
+def note_with_hash(direction: Direction, tensors: dict) -> str:
     """Name and record as JSON, with a hash of them and of the tensors."""
     try:
         text = json.dumps(direction.record, allow_nan=False)

@@ -9,9 +9,9 @@ import numpy as np
 
 from personascan.errors import InputError
 from personascan.interventions.answers import Answers, answers_to
+from personascan.interventions.edits import NamedEdit
 from personascan.interventions.outcomes import Likelihood, Margin, SideEffects
 from personascan.interventions.passes import edited_passes
-from personascan.interventions.ways import Way
 from personascan.models.load import Identity, LanguageModel
 from personascan.sources.language import prompts
 from personascan.sources.language.prompts import Prompt, effective
@@ -25,7 +25,7 @@ NEUTRAL = pathlib.Path(__file__).with_name("neutral.txt")
 
 @dataclass(frozen=True)
 class Judged:
-    """What every way makes of the statements and of other text; NaN where it was not looked at."""
+    """What every edit makes of the statements and of other text; NaN where it was not looked at."""
 
     margin_WN: np.ndarray  # logit of Yes less that of No
     likelihood_WN: np.ndarray  # nats a token
@@ -36,7 +36,7 @@ class Judged:
 def judged(
     model: LanguageModel,
     statements: list[Statement],
-    ways: list[Way],
+    edits: list[NamedEdit],
     options: PromptOptions,
     *,
     tokens: str = "all",
@@ -44,7 +44,7 @@ def judged(
     side_effects: bool = True,
     batch_tokens: int,
 ) -> Judged:
-    """Every statement in every way; the first way is the unedited model.
+    """Every statement under every edit; the first edit is the unedited model.
 
     The answer is that to the question which the public evals ask (arXiv 2212.09251, section 3),
     through the chat template as a user's message, or for a model without one followed by a cue. It
@@ -57,14 +57,14 @@ def judged(
     answers = answers_to(
         model.tokenizer, as_asked(model.tokenizer, options, wording_of(statements))
     )
-    margin_WN = passes(questions(model, statements, options, answers), ways, answers.margin)
+    margin_WN = passes(questions(model, statements, options, answers), edits, answers.margin)
     likelihood_WN = np.full(margin_WN.shape, np.nan)
     if likelihood:
-        likelihood_WN = passes(up_to_their_end(model, statements, options), ways, Likelihood())
-    looked = [w for w, way in enumerate(ways) if side_effects and way.number == way.draw == 0]
-    side_W2 = np.full((len(ways), 2), np.nan)
+        likelihood_WN = passes(up_to_their_end(model, statements, options), edits, Likelihood())
+    looked = [w for w, edit in enumerate(edits) if side_effects and edit.number == edit.draw == 0]
+    side_W2 = np.full((len(edits), 2), np.nan)
     if looked:
-        passed_WM2 = passes(neutral_prompts(model), [ways[w] for w in looked], SideEffects())
+        passed_WM2 = passes(neutral_prompts(model), [edits[w] for w in looked], SideEffects())
         side_W2[looked] = passed_WM2.mean(1)
     for name, found in (("answers", margin_WN), ("side effects", side_W2[looked])):
         if not np.isfinite(found).all():

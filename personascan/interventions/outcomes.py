@@ -1,6 +1,6 @@
 """What is looked at of an edited model: answers, likelihoods, and what it does to other text.
 
-Each outcome is a frozen record with one function over compiled rows: texts in several ways.
+Each outcome is a frozen record with one function over compiled rows: texts under several edits.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 
 class Rows(NamedTuple):
-    """X rows of T tokens: way by way, and in each way the same texts."""
+    """X rows of T tokens: edit by edit, and under each edit the same texts."""
 
     hidden_XTD: jax.Array  # the normed stream
     tokens_XT: jax.Array
@@ -26,7 +26,7 @@ class Margin:
 
     yes: int
     no: int
-    beside_the_first: ClassVar[bool] = False
+    needs_unedited: ClassVar[bool] = False
 
     def __call__(self, decoder, variables, rows: Rows):
         last_X11 = rows.lengths_X[:, None, None] - 1
@@ -39,7 +39,7 @@ class Margin:
 class Likelihood:
     """The mean log probability of a text's own tokens, in nats a token: [X]."""
 
-    beside_the_first: ClassVar[bool] = False
+    needs_unedited: ClassVar[bool] = False
 
     def __call__(self, decoder, variables, rows: Rows):
         def one(row):
@@ -56,10 +56,10 @@ class SideEffects:
     """[X, 2] of other text: what an edit does to the next token's distribution, means over tokens.
 
     The divergence KL(unedited || edited) in nats, and the mean negative log probability of the
-    tokens that are there, whose exponential is the perplexity. The first way is the unedited one.
+    tokens that are there, whose exponential is the perplexity. The first edit is the unedited one.
     """
 
-    beside_the_first: ClassVar[bool] = True
+    needs_unedited: ClassVar[bool] = True
 
     def __call__(self, decoder, variables, rows: Rows):
         texts = rows.texts
@@ -88,7 +88,7 @@ def next_token_log(decoder, variables, hidden_TD):
 
 
 def of_next(log_TV, tokens_T):
-    """Those of the tokens that are there: [T - 1]."""
+    """Returns the log probabilities of the tokens that are there: [T - 1]."""
     return jnp.take_along_axis(log_TV, tokens_T[1:, None], axis=-1)[:, 0]
 
 

@@ -1,8 +1,8 @@
-"""Many texts read in many edited ways, each thing that ways or texts share computed once.
+"""Many texts read under many edits, each thing that edits or texts share computed once.
 
-What lies below the first edited block is the same for all ways, and what all texts begin with is
-the same for all texts of a way: a text is read from that block on, behind that beginning.
-Letters: W ways, C ways at once, N texts, T tokens of a text behind the P that all begin with.
+What lies below the first edited block is the same for all edits, and what all texts begin with is
+the same for all texts of a edit: a text is read from that block on, behind that beginning.
+Letters: W edits, C edits at once, N texts, T tokens of a text behind the P that all begin with.
 """
 
 import dataclasses
@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from personascan.errors import InputError
+from personascan.interventions.edits import NamedEdit, first_layer, stack_edits
 from personascan.interventions.outcomes import Rows
-from personascan.interventions.ways import Way, first_layer, stacked
 from personascan.models.decoder import Cache, Decoder, as_bits
 from personascan.models.load import LanguageModel
 from personascan.models.tap import Edit, Edits, Kept
@@ -44,13 +44,13 @@ class Reading:
 def edited_passes(
     model: LanguageModel,
     prompts: list[Prompt],
-    ways: list[Way],
+    edits: list[NamedEdit],
     outcome,
     *,
     tokens: str = "all",
     batch_tokens: int = BATCH_TOKENS,
 ) -> np.ndarray:
-    """What `outcome` makes of every text read in every way: [W, N, ...] float64.
+    """What `outcome` makes of every text read under every edit: [W, N, ...] float64.
 
     Args:
       prompts: from `tokenize`.
@@ -64,70 +64,70 @@ def edited_passes(
     """
     if not model.config.causal or not model.config.has_head:
         raise InputError(f"{model.source} predicts no next token: its answers cannot be looked at")
-    widths = {site: model.config.site_shape(site)[1] for way in ways for site, _ in way.changes}
-    first = first_layer(ways, model.config.layers)
+    widths = {site: model.config.site_shape(site)[1] for edit in edits for site, _ in edit.changes}
+    first = first_layer(edits, model.config.layers)
     start = first if copies(model) else 0
     below = blocks(model, 0, start, final_norm=False)
     above = blocks(model, start, model.config.layers)
     sites = {s: e._replace(layer_K=e.layer_K - start) if s != "final_norm" else e
-             for s, e in stacked(ways, widths).items()}  # fmt: skip
+             for s, e in stack_edits(edits, widths).items()}  # fmt: skip
     sites = jax.tree.map(jnp.asarray, sites)
     found = None
     for reading in readings(model, prompts, below, tokens, batch_tokens):
-        made_WN = in_all_ways(above, sites, reading, len(ways), outcome, batch_tokens)
-        refuse_not_finite(made_WN, reading, ways)
+        made_WN = outcomes_of_edits(above, sites, reading, len(edits), outcome, batch_tokens)
+        refuse_not_finite(made_WN, reading, edits)
         if found is None:
-            found = np.full((len(ways), len(prompts), *made_WN.shape[2:]), np.nan)
+            found = np.full((len(edits), len(prompts), *made_WN.shape[2:]), np.nan)
         found[:, reading.numbers] = made_WN
     return found
 
 
-def refuse_not_finite(made_WN, reading: Reading, ways: list[Way]) -> None:
-    """An InputError that names the first way and text whose outcome is NaN or infinite."""
+def refuse_not_finite(made_WN, reading: Reading, edits: list[NamedEdit]) -> None:
+    """An InputError that names the first edit and text whose outcome is NaN or infinite."""
     own_N = reading.own_NT.any(axis=1)
     finite_WN = np.isfinite(made_WN).reshape(*made_WN.shape[:2], -1).all(-1)
     if (finite_WN | ~own_N).all():
         return
     w, n = np.argwhere(~finite_WN & own_N)[0]
-    what = "the model" if not ways[w].changes else f"{ways[w].method}, {ways[w].action}"
-    weaker = "a smaller strength, " if ways[w].changes else ""
+    what = "the model" if not edits[w].changes else f"{edits[w].method}, {edits[w].action}"
+    weaker = "a smaller strength, " if edits[w].changes else ""
     raise InputError(
         f"what comes of text {reading.numbers[n]} is not finite ({what}); "
         f"use {weaker}dtype float32 or another checkpoint"
     )
 
 
-def in_all_ways(
-    above: "Blocks", sites, reading: Reading, ways: int, outcome, batch_tokens: int
+def outcomes_of_edits(
+    above: "Blocks", sites, reading: Reading, edits: int, outcome, batch_tokens: int
 ) -> np.ndarray:
-    """The outcome of some texts in every way, as many ways at once as the tokens allow."""
+    """Returns the outcome of some texts under every edit, as many at once as the tokens allow."""
     rows, length = reading.tokens_NT.shape
-    at_once = max(1, min(ways, batch_tokens // (rows * length)))
-    beside = [0] if outcome.beside_the_first else []
+    at_once = max(1, min(edits, batch_tokens // (rows * length)))
+    beside = [0] if outcome.needs_unedited else []
     batch = Batch(np.zeros((rows * at_once, length)), reading.lengths_N, reading.numbers, rows)
     found = []
     with memory_named([batch]):
-        for begin in range(0, ways, at_once):
+        for begin in range(0, edits, at_once):
             # The last ones again, so that all are of one shape.
-            numbers = np.minimum(np.arange(begin, begin + at_once), ways - 1)
-            made = read_ways(
+            numbers = np.minimum(np.arange(begin, begin + at_once), edits - 1)
+            made = read_edits(
                 above.params, reading.stream_PD, reading.stream_NTD, sites,
                 np.array([*beside, *numbers], np.int32), reading.edited_P, reading.edited_NT,
                 reading.lengths_N, reading.tokens_NT, reading.own_NT, decoder=above.decoder,
                 outcome=outcome,
             )  # fmt: skip
             found.append(np.asarray(made, np.float64)[len(beside) :])
-    return np.concatenate(found)[:ways]
+    return np.concatenate(found)[:edits]
 
 
 @functools.partial(jax.jit, static_argnames=("decoder", "outcome"))
-def read_ways(
-    params, stream_PD, stream_NTD, sites: dict[str, Edit], way_C, edited_P, edited_NT, lengths_N,
+def read_edits(
+    params, stream_PD, stream_NTD, sites: dict[str, Edit], edit_C, edited_P, edited_NT, lengths_N,
     tokens_NT, own_NT, *, decoder, outcome,
 ):  # fmt: skip
-    """What the outcome makes of C ways by N texts: [C, N, ...]."""
+    """What the outcome makes of C edits by N texts: [C, N, ...]."""
     variables = {"params": params}
-    ways, (texts, length) = len(way_C), tokens_NT.shape
+    number, (texts, length) = len(edit_C), tokens_NT.shape
     begun = len(stream_PD)
 
     def go_on(x_BTD, starts, cache, edits, lengths_B):
@@ -138,23 +138,23 @@ def read_ways(
             variables, x_BTD, starts_B, cache, kept, edits, lengths_B, method="go_on_stream"
         )
 
-    cache = decoder.apply(variables, ways, begun + length, method="empty_cache")
+    cache = decoder.apply(variables, number, begun + length, method="empty_cache")
     if begun:
-        x_CPD = jnp.broadcast_to(stream_PD[None], (ways, *stream_PD.shape))
-        edited_CP = jnp.broadcast_to(edited_P[None], (ways, begun))
-        _, cache = go_on(x_CPD, 0, cache, Edits(sites, way_C, edited_CP), None)
-    # Way by way, and in each of them text by text.
+        x_CPD = jnp.broadcast_to(stream_PD[None], (number, *stream_PD.shape))
+        edited_CP = jnp.broadcast_to(edited_P[None], (number, begun))
+        _, cache = go_on(x_CPD, 0, cache, Edits(sites, edit_C, edited_CP), None)
+    # Edit by edit, and under each of them text by text.
     repeat = functools.partial(jnp.repeat, repeats=texts)
 
     def tile(array):
-        return jnp.tile(array, (ways, *[1] * (array.ndim - 1)))
+        return jnp.tile(array, (number, *[1] * (array.ndim - 1)))
 
     cache = Cache(*(repeat(a, axis=1) for a in cache))
-    edits = Edits(sites, repeat(way_C), tile(edited_NT))
+    edits = Edits(sites, repeat(edit_C), tile(edited_NT))
     hidden_XTD, _ = go_on(tile(stream_NTD), begun, cache, edits, tile(lengths_N))
     rows = Rows(hidden_XTD, tile(tokens_NT), tile(lengths_N) - begun, tile(own_NT), texts)
     made_X = outcome(decoder, variables, rows)
-    return made_X.reshape(ways, texts, *made_X.shape[1:])
+    return made_X.reshape(number, texts, *made_X.shape[1:])
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from personascan.errors import InputError
+from personascan.interventions.edits import UNEDITED, NamedEdit, add_vector, stack_edits
 from personascan.interventions.exchange import Direction, write_gguf, write_safetensors
-from personascan.interventions.ways import UNEDITED, Way, shifted, stacked
 from personascan.models.folder import read_folder_config
 from personascan.models.gguf_file import open_gguf
 from personascan.models.load import LanguageModel
@@ -58,13 +58,13 @@ def steered_texts(
     )
     if options.role == "none":
         found = [unfinished(model.tokenizer, prompt) for prompt in found]
-    ways = [way_of(direction, strength) for strength in strengths]
+    edits = [edit_of(direction, strength) for strength in strengths]
     widths = {site: model.config.site_shape(site)[1] for site, _ in direction.shift}
     each = [prompt for prompt in found for _ in strengths]
-    way_N = np.tile(np.arange(len(strengths)), len(found))
+    edit_N = np.tile(np.arange(len(strengths)), len(found))
     editing = None
-    if any(way.changes for way in ways):
-        editing = Editing(stacked(ways, widths), way_N, tokens)
+    if any(edit.changes for edit in edits):
+        editing = Editing(stack_edits(edits, widths), edit_N, tokens)
     written = generate(model, each, writing, editing=editing)
     texts = [
         text_behind(model.tokenizer, prompt.ids, ids)
@@ -90,17 +90,17 @@ def text_behind(tokenizer, prompt: list[int], written: list[int]) -> str:
     return whole[len(before) :] if whole.startswith(before) else alone
 
 
-def way_of(direction: Direction, strength: float) -> Way:
+def edit_of(direction: Direction, strength: float) -> NamedEdit:
     """The push of that strength; none of strength 0."""
     if not strength:
         return UNEDITED
     changes = {}
     for at, shift_D in direction.shift.items():
         try:  # in float64: a product beyond float32 is refused, not warned of
-            changes[at] = shifted(strength * np.asarray(shift_D, np.float64))
+            changes[at] = add_vector(strength * np.asarray(shift_D, np.float64))
         except InputError as error:
             raise InputError(f"strength {strength:g}: {error}") from error
-    return Way(direction.name, "steer", strength, changes=changes)
+    return NamedEdit(direction.name, "steer", strength, changes=changes)
 
 
 def side_by_side(texts: list[str], headings: list[str], width: int) -> str:

@@ -44,13 +44,13 @@ class Autoencoder(nn.Module):
         for number, channels in ((1, 16), (2, 8), (3, 8)):
             x = tap(self, f"pool{number}", max_pool(conv(number, channels, x)))
         for number, channels, padding in ((1, 8, "SAME"), (2, 8, "SAME"), (3, 16, edges)):
-            x = tap(self, f"up{number}", doubled(conv(number + 3, channels, x, padding)))
+            x = tap(self, f"up{number}", upsample(conv(number + 3, channels, x, padding)))
         reconstructions_NHW = conv(7, 1, x, activation=nn.sigmoid)[..., 0]
         tap(self, "error", cross_entropy(pixels_NHW, reconstructions_NHW))
         return reconstructions_NHW
 
 
-def doubled(x_NHWC):
+def upsample(x_NHWC):
     """Each pixel four times: nearest-neighbour upsampling to 2 H x 2 W."""
     return x_NHWC.repeat(2, axis=1).repeat(2, axis=2)
 

@@ -22,7 +22,7 @@ from personascan.models.config import DecoderConfig
 from personascan.models.decoder import Decoder
 from personascan.models.tap import Kept
 from personascan.reading import refuse_special
-from personascan.sharding import let_go, parameter_sharding, put, put_parts
+from personascan.sharding import free_host_arrays, parameter_sharding, put, put_parts
 
 # Derived from the configuration, in checkpoints of old versions.
 DERIVED = (
@@ -155,7 +155,7 @@ def stack_params(
             made = put(stacked(path, shape, (slice(None),) * len(shape.shape)), sharding)
         else:  # of a model larger than this host
             made = put_parts(shape.shape, sharding, functools.partial(stacked, path, shape))
-        let_go()
+        free_host_arrays()
         return made
 
     return structure.unflatten([load(path, shape) for path, shape in wanted.items()])

@@ -94,18 +94,18 @@ class Block(nn.Module):
             new = Cache(k_BSKE, v_BSKE)
             cache = Cache(*map(functools.partial(written, shared.position_BT), cache, new))
             k_BSKE, v_BSKE = cache
-            seen_BTS = layers.seen_in_cache(shared.position_BT, cache.k.shape[1], own.window)
+            seen_BTS = layers.cache_mask(shared.position_BT, cache.k.shape[1], own.window)
         elif c.causal:
-            seen_BTS = layers.seen_before(tokens, own.window)
+            seen_BTS = layers.causal_mask(tokens, own.window)
         else:
-            seen_BTS = layers.seen_both_ways(tokens, shared.lengths_B)
+            seen_BTS = layers.full_mask(tokens, shared.lengths_B)
         mixed_BTHE = layers.attention(
             q_BTHE, k_BSKE, v_BSKE, seen_BTS, scale=c.attn_scale or c.head_dim**-0.5,
             softcap=c.attn_softcap, bias_KGS=shared.alibi_KGS, exact=exact,
         )  # fmt: skip
         mixed_BTD = leave("head_out", mixed_BTHE.reshape(*x_BTD.shape[:2], -1))
         attended = layers.project(mixed_BTD, w["o"].reshape(-1, c.width), w.get("o_bias"), exact)
-        attended = scaled(norm("attn_post_norm", attended), c.residual_scale)
+        attended = scale(norm("attn_post_norm", attended), c.residual_scale)
         attended = leave("attn_out", attended)
         if c.parallel:
             h = layers.operand(norm("mlp_norm", x_BTD), self.dtype) if "mlp_norm" in w else h
@@ -121,7 +121,7 @@ class Block(nn.Module):
             hidden_BTF = layers.mlp_hidden(h, w, c.activation, exact)
             hidden_BTF = leave("mlp_hidden", hidden_BTF)
             added = layers.project(hidden_BTF, w["down"], w.get("down_bias"), exact)
-        added = scaled(norm("mlp_post_norm", added), c.residual_scale)
+        added = scale(norm("mlp_post_norm", added), c.residual_scale)
         x_BTD = norm("mlp_add_norm", x_BTD + leave("mlp_out", added))
         return leave("resid_post", x_BTD), cache
 
@@ -161,7 +161,7 @@ class Decoder(nn.Module):
         return self.passed(self.embedded(tokens_BT), kept, edits, lengths_B)[0]
 
     def go_on(self, tokens_BT, starts_B, cache: Cache, kept: Kept, edits=None, lengths_B=None):
-        """The same of tokens that follow those in a cache, and the cache with them: (x, Cache).
+        """Reads tokens that follow those in a cache: (x, the cache with them).
 
         A row's tokens stand at the positions from starts_B on ([B], or [1]: the same for all), of
         which the cache has slots for all; lengths_B counts its real tokens, those in the cache
@@ -183,7 +183,7 @@ class Decoder(nn.Module):
         return self.passed(x_BTD, kept, edits, lengths_B, cache, position_BT)
 
     def passed(self, x_BTD, kept, edits, lengths_B, cache=None, position_BT=None):
-        """Through all blocks and the final norm: (x, the cache with it)."""
+        """Runs all blocks and the final norm: (x, the cache with it)."""
         c, tokens = self.config, x_BTD.shape[1]
         for site in (
             edits.sites if edits else ()
@@ -222,7 +222,7 @@ class Decoder(nn.Module):
     def embedded(self, tokens_BT, position_BT=None):
         """What the first block reads: [B, T, D] float32."""
         c, top = self.config, self.top
-        x_BTE = scaled(top["embedding"][tokens_BT].astype(jnp.float32), c.embed_scale)
+        x_BTE = scale(top["embedding"][tokens_BT].astype(jnp.float32), c.embed_scale)
         if c.embed_width and not c.project_last:
             x_BTE = layers.project(x_BTE, top["embed_in"], top.get("embed_in_bias"), self.exact)
         if c.learned_positions:
@@ -262,7 +262,7 @@ class Decoder(nn.Module):
             hidden_BTD = layers.project(hidden_BTD, self.top["embed_out"], exact=self.exact)
         head_EV = self.top["embedding"].T if c.tie_embeddings else self.top["lm_head"]
         logits = layers.project(hidden_BTD, head_EV, self.top.get("lm_head_bias"), self.exact)
-        logits = scaled(logits, c.logit_scale)
+        logits = scale(logits, c.logit_scale)
         if c.logit_softcap:
             logits = jnp.tanh(logits / np.float32(c.logit_softcap)) * np.float32(c.logit_softcap)
         return logits
@@ -307,7 +307,7 @@ def written(position_BT, old_BSKE, new_BTKE):
     return old_BSKE.at[jnp.arange(len(new_BTKE))[:, None], position_BT].set(new_BTKE)
 
 
-def scaled(x, factor: float):
+def scale(x, factor: float):
     return x if factor == 1.0 else x * np.float32(factor)
 
 

@@ -56,7 +56,7 @@ def weights_of(folder: pathlib.Path) -> Weights:
         return Weights([folder / SINGLE], None)
     index = folder / INDEX
     if not index.exists():
-        raise InputError(f"{folder} has no {SINGLE} and no {INDEX} ({instead(folder)})")
+        raise InputError(f"{folder} has no {SINGLE} and no {INDEX} ({advice_for(folder)})")
     of_tensor = read_json(index).get("weight_map")
     names = file_names(of_tensor, index)
     for name in names:
@@ -74,7 +74,7 @@ def file_names(of_tensor, index) -> list[str]:
     return sorted(set(of_tensor.values()))
 
 
-def instead(folder: pathlib.Path) -> str:
+def advice_for(folder: pathlib.Path) -> str:
     """What to do with a folder that has other weights, or none."""
     names = sorted(p.name for p in folder.iterdir())
     others = [n for n in names if OTHER_WEIGHTS.fullmatch(n)]

@@ -26,7 +26,7 @@ PART = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")
 ROPE_TENSORS = {"rope_freqs.weight", "rope_factors_short.weight", "rope_factors_long.weight"}
 
 
-def gguf_parts(path: pathlib.Path) -> list[pathlib.Path]:
+def gguf_shards(path: pathlib.Path) -> list[pathlib.Path]:
     """The files that a name of the form NAME-00001-of-00003.gguf stands for, in their order."""
     named = PART.fullmatch(path.name)
     if not named:
@@ -38,25 +38,25 @@ def gguf_parts(path: pathlib.Path) -> list[pathlib.Path]:
 
 
 def open_gguf(path: pathlib.Path) -> tuple[dict, Tensors]:
-    """The metadata fields and dequantised tensors of a GGUF file, or of all parts of a split one.
+    """The metadata fields and dequantised tensors of a GGUF file, or of all shards of a split one.
 
     Raises InputError for a file that is missing, corrupt or truncated, or of a quantisation that
-    the gguf package does not dequantise; for a split file names the parts that are missing.
+    the gguf package does not dequantise; for a split file names the shards that are missing.
     """
     from gguf import dequantize
 
     fields, tensors = read_gguf(path)
     count = int(fields.get("split.count", 0) or 0)
     if count > 1:
-        parts = gguf_parts(path)
-        missing = [part.name for part in parts if not is_file(part)]
-        if missing or len(parts) != count:
+        shards = gguf_shards(path)
+        missing = [shard.name for shard in shards if not is_file(shard)]
+        if missing or len(shards) != count:
             listed = ", ".join(missing) or f"NAME-00001-of-{count:05d}.gguf and so on"
             raise InputError(
-                f"{path} is one of the {count} parts of a split file, and others are missing: "
-                f"{listed}; put all parts into one folder"
+                f"{path} is one of the {count} shards of a split file, and others are missing: "
+                f"{listed}; put all shards into one folder"
             )
-        fields, tensors = joined(parts)
+        fields, tensors = join_shards(shards)
 
     def read(name: str) -> np.ndarray:
         tensor = tensors[name]
@@ -92,19 +92,21 @@ def read_gguf(path: pathlib.Path) -> tuple[dict, dict]:
     return fields, tensors
 
 
-def joined(parts: list[pathlib.Path]) -> tuple[dict, dict]:
-    """(fields, tensors) of all parts; the first has the fields. Raises InputError for a mixture."""
-    read = [read_gguf(part) for part in parts]
+def join_shards(shards: list[pathlib.Path]) -> tuple[dict, dict]:
+    """(fields, tensors) of all shards; the first has the fields. Raises InputError if mixed."""
+    read = [read_gguf(shard) for shard in shards]
     fields, found = dict(read[0][0]), {}
-    for number, (part, (own, tensors)) in enumerate(zip(parts, read, strict=True)):
-        if own.get("split.no") != number or own.get("split.count") != len(parts):
-            raise InputError(f"{part} is not part {number + 1} of {len(parts)}; download it again")
+    for number, (shard, (own, tensors)) in enumerate(zip(shards, read, strict=True)):
+        if own.get("split.no") != number or own.get("split.count") != len(shards):
+            raise InputError(
+                f"{shard} is not shard {number + 1} of {len(shards)}; download it again"
+            )
         if found.keys() & tensors.keys():
-            raise InputError(f"{part} repeats tensors of another part; download it again")
+            raise InputError(f"{shard} repeats tensors of another shard; download it again")
         found |= tensors
     if fields.get("split.tensors.count", len(found)) != len(found):
         raise InputError(
-            f"{parts[0]} and its parts hold {len(found)} tensors, not the "
+            f"{shards[0]} and its shards hold {len(found)} tensors, not the "
             f"{fields['split.tensors.count']} they should; download them again"
         )
     return fields, found

@@ -116,7 +116,7 @@ def attention(
     return mixed.transpose(0, 3, 1, 2, 4).reshape(batch, tokens, heads, size)
 
 
-def seen_before(tokens: int, window=None):
+def causal_mask(tokens: int, window=None):
     """[1, T, S] bool: every token sees itself and those before it.
 
     `window` counts the tokens it reaches back, itself included (None: all of them). Right padding
@@ -127,14 +127,14 @@ def seen_before(tokens: int, window=None):
     return (seen_TS if window is None else seen_TS & (back_TS < window))[None]
 
 
-def seen_in_cache(position_BT, slots: int, window=None):
-    """[B, T, S] bool: `seen_before` of tokens at positions, over slots for all positions."""
+def cache_mask(position_BT, slots: int, window=None):
+    """[B, T, S] bool: `causal_mask` of tokens at positions, over slots for all positions."""
     back_BTS = position_BT[..., None] - jnp.arange(slots)[None, None]
     seen_BTS = back_BTS >= 0
     return seen_BTS if window is None else seen_BTS & (back_BTS < window)
 
 
-def seen_both_ways(tokens: int, lengths_B=None):
+def full_mask(tokens: int, lengths_B=None):
     """[B, 1, S] bool: every token sees all real ones; without lengths all are real."""
     if lengths_B is None:
         return jnp.ones((1, 1, tokens), bool)

@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 
 from personascan.copies import is_whole
 from personascan.errors import InputError
-from personascan.hashes import file_sha256, remembered_sha256, text_sha256
+from personascan.hashes import cached_sha256, file_sha256, text_sha256
 from personascan.hub import fetch_model, is_hub_id
 from personascan.memory import refuse_too_much
 from personascan.models.checkpoint import (
@@ -31,7 +31,7 @@ from personascan.models.decoder import Decoder
 from personascan.models.embedded import fetch_embedded
 from personascan.models.families import family_of, read_config, text_config
 from personascan.models.folder import INDEX, describes, read_folder_config, weights_of
-from personascan.models.gguf_file import ROPE_TENSORS, gguf_config, gguf_parts, open_gguf
+from personascan.models.gguf_file import ROPE_TENSORS, gguf_config, gguf_shards, open_gguf
 from personascan.models.gguf_tokenizer import gguf_tokenizer, stop_ids
 from personascan.models.naming import by_table, table_of
 from personascan.models.parameter_cache import (
@@ -178,7 +178,7 @@ def identify(source: str, dtype: str = "float32") -> Identity:
         raw = text_config(read_folder_config(path), where)
         config = with_known_head(path, raw, read_config(raw, where))
         hashes, sha256 = folder_hashes(path, cache=True)
-        files = by_name(hashes | hashed(tokenizer_files(path), cache=True))
+        files = by_name(hashes | hash_files(tokenizer_files(path), cache=True))
         return Identity(config, folder_tokenizer(path), sha256, files, revision)
     hashes, sha256 = gguf_hashes(path, cache=True)
     entry = entry_folder(sha256, parameter_dtype(dtype))
@@ -206,13 +206,13 @@ def folder_hashes(folder: pathlib.Path, cache: bool) -> tuple[dict[pathlib.Path,
     """The hashes of the configuration and parameters of a folder, and the one of them all."""
     weights = weights_of(folder)
     index = [] if weights.of_tensor is None else [folder / INDEX]
-    hashes = hashed([folder / "config.json", *index, *weights.files], cache)
+    hashes = hash_files([folder / "config.json", *index, *weights.files], cache)
     return hashes, text_sha256("".join(found.sha256 for found in hashes.values()))
 
 
 def gguf_hashes(path: pathlib.Path, cache: bool) -> tuple[dict[pathlib.Path, Hashed], str]:
-    """The hashes of a GGUF file, or its parts, and the one of them all."""
-    hashes = hashed([part for part in gguf_parts(path) if part.is_file()] or [path], cache)
+    """The hashes of a GGUF file, or its shards, and the one of them all."""
+    hashes = hash_files([shard for shard in gguf_shards(path) if shard.is_file()] or [path], cache)
     sha256, *more = by_name(hashes).values()
     return hashes, text_sha256("".join(by_name(hashes).values())) if more else sha256
 
@@ -225,9 +225,9 @@ def load_folder(folder: pathlib.Path, dtype: str, mesh, cache: bool) -> Language
     weights = weights_of(folder)
     hashes, sha256 = folder_hashes(folder, cache)
     tokenizer = folder_tokenizer(folder)
-    files = by_name(hashes | hashed(tokenizer_files(folder), cache))
+    files = by_name(hashes | hash_files(tokenizer_files(folder), cache))
     entry = entry_folder(sha256, dtype)
-    made = kept_model(entry, config, dtype, mesh) if keeps(cache) else None
+    made = cached_model(entry, config, dtype, mesh) if keeps(cache) else None
     if made is None:
         refuse_changed(hashes)
         table = table_of(family_of(raw["model_type"], where).HF_TENSORS, config)
@@ -267,7 +267,7 @@ class Made(NamedTuple):
         return {"settled": settled, "notes": list(self.notes)}
 
 
-def kept_model(entry: pathlib.Path, config: DecoderConfig, dtype: str, mesh) -> Made | None:
+def cached_model(entry: pathlib.Path, config: DecoderConfig, dtype: str, mesh) -> Made | None:
     """What was kept of an earlier conversion, if it is whole."""
     if not is_whole(entry):
         return None
@@ -277,11 +277,11 @@ def kept_model(entry: pathlib.Path, config: DecoderConfig, dtype: str, mesh) -> 
     return None if params is None else Made(config, params, tuple(record["notes"]))
 
 
-def hashed(files: list[pathlib.Path], cache: bool) -> dict[pathlib.Path, Hashed]:
+def hash_files(files: list[pathlib.Path], cache: bool) -> dict[pathlib.Path, Hashed]:
     """The hashes of files; without cache nothing is remembered."""
 
     def work(file: pathlib.Path) -> Hashed:
-        return Hashed(*remembered_sha256(file)) if cache else Hashed(file_sha256(file), False)
+        return Hashed(*cached_sha256(file)) if cache else Hashed(file_sha256(file), False)
 
     try:
         with ThreadPoolExecutor() as threads:

@@ -1,7 +1,7 @@
-"""The tensors of a checkpoint under the names of a family's table, whatever stands around them.
+"""The tensors of a checkpoint under the names of a family's table.
 
-A model may stand bare, under its own prefix, or inside one that sees as well; beside it stand heads
-for other tasks, which no hidden state needs. The unembedding may be gone, or the embedding.
+A model is bare, prefixed, or nested in a vision-language model. Heads for other tasks, which no
+hidden state needs, are left out; the unembedding may be missing, or the embedding.
 """
 
 import dataclasses
@@ -11,7 +11,7 @@ import numpy as np
 from personascan.errors import InputError
 from personascan.models.checkpoint import Tensors, tensor_names
 from personascan.models.config import DecoderConfig
-from personascan.models.stacked import unstacked
+from personascan.models.stacked import unstack
 
 # Beside a bare model; under a prefix, whatever has another one is left out.
 HEADS = ("lm_head", "embed_out", "score", "classifier", "v_head", "qa_outputs", "value_head", "cls")
@@ -63,7 +63,7 @@ def by_table(tensors: Tensors, table: dict, config: DecoderConfig, where: str) -
         else:
             real[f"{root}{of_today(rest)}"] = name
     found, notes = Tensors(set(real), lambda name: tensors.read(real[name])), []
-    found = unstacked(found, table, config, where)
+    found = unstack(found, table, config, where)
     if config.causal:
         found, config, notes = with_head(found, table, config)
     if left_out:

@@ -89,8 +89,8 @@ def keep_params(
     keep_copy(folder, fill, f"{what} parameters", sum(p.nbytes for p in jax.tree.leaves(params)))
 
 
-def kept_params(key: dict, make: Callable[[], dict]) -> dict:
-    """Arrays {layer: {name: array}}: those kept in the cache under `key`, else `make()`, kept.
+def cached_arrays(key: dict, make: Callable[[], dict]) -> dict:
+    """Returns arrays {layer: {name: array}}: those cached under `key`, or `make()`, then cached.
 
     key: everything that decides them, as JSON holds it: hashes of the data, options, seed, network.
       The version of jax is added here. A copy that is not as it was written is made anew, with a
@@ -99,7 +99,7 @@ def kept_params(key: dict, make: Callable[[], dict]) -> dict:
     key = key | {"jax": jax.__version__}
     text = json.dumps(key, sort_keys=True, separators=(",", ":"))
     folder = cache_folder() / "networks" / text_sha256(text)[:32]
-    params = read_kept(folder) if keeps() else None
+    params = read_cached(folder) if keeps() else None
     if params is None:
         params = jax.tree.map(np.asarray, make())
         if keeps():
@@ -109,7 +109,7 @@ def kept_params(key: dict, make: Callable[[], dict]) -> dict:
     return params
 
 
-def read_kept(folder: pathlib.Path) -> dict | None:
+def read_cached(folder: pathlib.Path) -> dict | None:
     """The arrays of an entry, on the host; None where there is none, or it is damaged."""
     if not is_whole(folder):
         return None

@@ -20,8 +20,8 @@ PARTS = {"gate_up_proj": ("gate", "up"), "down_proj": ("down",)}
 ROUTERS = ("gate", "router")
 
 
-def unstacked(tensors: Tensors, table: dict, config: DecoderConfig, where: str) -> Tensors:
-    """The same tensors under the names of a family's table, stacked experts one by one.
+def unstack(tensors: Tensors, table: dict, config: DecoderConfig, where: str) -> Tensors:
+    """Returns the tensors under the names of a family's table, stacked experts one by one.
 
     Raises InputError when a tensor is read that does not hold as many experts as there are.
     """

@@ -16,7 +16,7 @@ class Kept(NamedTuple):
 class Edit(NamedTuple):
     """Changes of one site: x * scale + shift + (x . read) write, node by node.
 
-    K layers are edited, in E ways that stand side by side. Ablation is scale 0 and a shift to what
+    K layers are edited, by E edits that stand side by side. Ablation is scale 0 and a shift to what
     is put there; steering is shift alone; a unit direction u is projected out by read u and write
     -u.
     """
@@ -29,10 +29,10 @@ class Edit(NamedTuple):
 
 
 class Edits(NamedTuple):
-    """What is edited in a batch: of each row one of the E ways, at some of its tokens."""
+    """What is edited in a batch: of each row one of the E edits, at some of its tokens."""
 
     sites: dict[str, Edit]
-    way_B: jax.Array  # int32, into E
+    edit_B: jax.Array  # int32, into E
     tokens_BT: jax.Array  # bool
 
 
@@ -42,11 +42,11 @@ def slots(edit: Edit, layers: int):
     return jnp.full(layers, -1, jnp.int32).at[edit.layer_K].set(numbers)
 
 
-def edited(x_BTD, edit: Edit, slot, edits: Edits):
+def apply_edit(x_BTD, edit: Edit, slot, edits: Edits):
     """One layer's activations after their edit; what an edit leaves alone keeps its bits."""
 
     def of_rows(array_KED):
-        return array_KED[jnp.maximum(slot, 0)].astype(jnp.float32)[edits.way_B][:, None]
+        return array_KED[jnp.maximum(slot, 0)].astype(jnp.float32)[edits.edit_B][:, None]
 
     scale, shift = of_rows(edit.scale_KED), of_rows(edit.shift_KED)
     changed = (scale != 1) | (shift != 0)
@@ -64,7 +64,7 @@ def tap(module, site: str, x_BTD, kept: Kept, edits: Edits | None = None, slot_o
     `slot_of` has the slot of this layer for each site that `edits` names.
     """
     if edits is not None and site in edits.sites:
-        x_BTD = edited(x_BTD, edits.sites[site], slot_of[site], edits)
+        x_BTD = apply_edit(x_BTD, edits.sites[site], slot_of[site], edits)
     kept_BPD = jnp.take_along_axis(x_BTD, kept.positions_BP[..., None], axis=1)
     if kept.weights_BQT is not None:
         means_BQD = jnp.einsum("bqt,btd->bqd", kept.weights_BQT, x_BTD, precision="highest")

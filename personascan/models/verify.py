@@ -1,7 +1,4 @@
-"""A model against Transformers on torch, reading the same files: every layer of every site.
-
-The one module that needs torch (the `verify` extra).
-"""
+"""A model against Transformers on torch, reading the same files: every layer of every site."""
 
 import functools
 from dataclasses import dataclass
@@ -24,7 +21,7 @@ from personascan.reading import read_json
 BLOCKS = (
     "model.layers", "transformer.h", "gpt_neox.layers", "model.decoder.layers", "encoder.layer",
     "transformer.layer", "encoder.albert_layer_groups.0.albert_layers",
-    # Of the text model inside one that also sees.
+    # Of the text model in a vision-language model.
     "model.language_model.layers", "model.text_model.layers", "language_model.model.layers",
 )  # fmt: skip
 # The first that a block has; BERT and ALBERT norm the sum inside the sublayer.

@@ -3,8 +3,8 @@
 import numpy as np
 
 from personascan.analysis import validation
-from personascan.analysis.findings import LEVEL
-from personascan.interventions.plan import RANDOM
+from personascan.analysis.findings import SIGNIFICANCE
+from personascan.interventions.options import RANDOM
 from personascan.report.charts.sets import PAIRS
 from personascan.report.sections.edits import (
     action_name,
@@ -51,7 +51,7 @@ def map_caption(part: Part) -> str:
     passing = sum(len(c.found) for c in part.calibrations.values())
     return (
         "z, how far the statistic of a place lies above permuted labels, in their deviations, is "
-        f"{between(z.min(), z.max(), '.1f')}. A dot marks a family-wise p of {LEVEL:g} or "
+        f"{between(z.min(), z.max(), '.1f')}. A dot marks a family-wise p of {SIGNIFICANCE:g} or "
         f"less ({passing} of {z.size} tiles)."
     )
 
@@ -67,7 +67,8 @@ def profiles_caption(part: Part) -> str:
     )
     if not said:
         return probe
-    return f"Highest are {joined(said)}; rings mark a family-wise p of {LEVEL:g} or less. {probe}"
+    rings = f"rings mark a family-wise p of {SIGNIFICANCE:g} or less"
+    return f"Highest are {joined(said)}; {rings}. {probe}"
 
 
 def ways_caption(part: Part) -> str:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from personascan.analysis.findings import LEVEL, Finding, pooled
+from personascan.analysis.findings import SIGNIFICANCE, Finding, pooled
 from personascan.analysis.validation import FOUND, RANDOM
 from personascan.report.sections.edits import action_name, effects_at, main_keys, passing_sets
 from personascan.report.words import (
@@ -123,7 +123,7 @@ def where(part: Part) -> str:
     if not clear:
         return (
             f"**Nothing was found**: none of {len(findings)} {compared(part)} shows at any of "
-            f"{len(part.places)} places (at {LEVEL:.0%} over all of them). The nearest is "
+            f"{len(part.places)} places (at {SIGNIFICANCE:.0%} over all of them). The nearest is "
             f"{safe(best.name)} at {safe(best.place)}: {sure}."
         )
     others = f" Not found: {named(missed)} ({would_have(part, missed)})." if missed else ""
@@ -145,7 +145,7 @@ def how_sure(part: Part) -> str:
     means = [mean for mean in means if not np.isnan(mean)]
     chances, rows = [s.chance for f in judged for s in f.judged], rows_word(part)
     said = f"confirmed it for {named(held)}" if held else "confirmed it for none"
-    said += f", not (both ways round, p <= {LEVEL:g}) for {named(failed)}" if failed else ""
+    said += f", not (both ways round, p <= {SIGNIFICANCE:g}) for {named(failed)}" if failed else ""
     of_h1 = " No scan picked any out there."
     if means:
         right = span(min(means), max(means), ".0%")
@@ -243,6 +243,6 @@ def edited(part: Part) -> str:
     )
     return (
         f"**Does the model use them?** Editing the nodes found for {names} moves its Yes less No "
-        f"further than random nodes do (at {LEVEL:.0%} over all sets): {joined(said)}; "
+        f"further than random nodes do (at {SIGNIFICANCE:.0%} over all sets): {joined(said)}; "
         f"{changed}."
     )

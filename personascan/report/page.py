@@ -76,7 +76,7 @@ def several(names) -> str:
 def asked_sentence(part: Part) -> str:
     """Returns what was set against what, on how many rows, and at how many places."""
     sizes = sorted({f"{a} + {b}" for a, b in part.pool_sizes.values()})
-    lines = joined(map(safe, dict.fromkeys(place.line or place.site for place in part.places)))
+    lines = joined(map(safe, dict.fromkeys(place.network or place.site for place in part.places)))
     where = f"{len(part.places)} places of {quoted(part.model)} (layers of {lines})"
     if not of_personas(part):
         return (

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 
 from personascan.errors import InputError
-from personascan.files import is_free, partial_of, put_folder, real_place, whole_file
+from personascan.files import is_free, partial_of, put_folder, real_path, whole_file
 from personascan.hashes import SEAL, seal_again, sealed_files
 from personascan.report.compare import compared, compared_html
 from personascan.report.document import FILE, read_document, without_texts
@@ -34,7 +34,7 @@ def write_report(
       format: "html", one file that needs no network; "md", report.md and its pictures; "pdf", a
         folder of every picture as a vector figure as wide as one or two columns of a paper, with
         captions; "png", the same as PNG.
-      out: where to write; "": into the study's folder, in place of what is there.
+      out: where to write; "": into the study's folder, instead of what is there.
       texts: show what the rows say; False: their ids, for texts that are not to be passed on.
       overwrite: replace what is at `out`, unless it is a folder of other things.
 
@@ -42,16 +42,16 @@ def write_report(
       The file or folder that was written, whole.
 
     Raises:
-      InputError: no study, a damaged one, an unknown format, a place that cannot be written or,
+      InputError: no study, a damaged one, an unknown format, a path that cannot be written or,
         without `overwrite`, that holds a file which is not the study's.
     """
     if format not in FORMATS:
         raise InputError(f"format {format!r} is unknown; use one of {', '.join(FORMATS)}")
     if not study:
         raise InputError("no study was named; give its folder (study, --study=out/demo)")
-    folder = real_place(study)
+    folder = real_path(study)
     content = read_document(folder)
-    place = real_place(out or folder / {"html": HTML, "md": MARKDOWN}.get(format, format))
+    target = real_path(out or folder / {"html": HTML, "md": MARKDOWN}.get(format, format))
     overwrite = overwrite or not out
     with drawn_from(folder):
         if not texts:
@@ -60,20 +60,20 @@ def write_report(
             files = picture_files(content, format)
         elif format == "md":
             files = {
-                place if name == MARKDOWN else place.parent / name: made
+                target if name == MARKDOWN else target.parent / name: made
                 for name, made in markdown_files(content).items()
             }
         else:
-            files = {place: page_html(content).encode()}
+            files = {target: page_html(content).encode()}
     if format in ("pdf", "png"):
-        write_folder(place, files, overwrite)
-        return place
+        write_folder(target, files, overwrite)
+        return target
     refuse_others([path for path in files if not overwrite and not of_study(path, folder)])
     for path, bytes_ in files.items():
         write_file(path, bytes_)
     inside = [path.relative_to(folder).as_posix() for path in files if folder in path.parents]
     seal_again(folder, inside)
-    return place
+    return target
 
 
 def of_study(path: pathlib.Path, folder: pathlib.Path) -> bool:
@@ -88,7 +88,7 @@ def refuse_others(paths: list[pathlib.Path]) -> None:
     for path in paths:
         if path.exists():
             raise InputError(
-                f"{path} exists already; choose another place, or overwrite it (overwrite=True, "
+                f"{path} exists already; choose another path, or overwrite it (overwrite=True, "
                 "--overwrite)"
             )
 
@@ -112,18 +112,18 @@ def compare_studies(
     Raises:
       InputError: as `write_report`; fewer than two folders, or one that is named twice.
     """
-    folders = [real_place(folder) for folder in folders]
+    folders = [real_path(folder) for folder in folders]
     if len(folders) < 2:
         raise InputError("one study has nothing beside it; name two folders or more (--compare)")
     if len(set(folders)) < len(folders):
         raise InputError("a study is named twice; name different folders (--compare)")
     documents = [(folder, read_document(folder)) for folder in folders]
-    place = real_place(out)
-    refuse_others([] if overwrite else [place])
+    target = real_path(out)
+    refuse_others([] if overwrite else [target])
     with drawn_from(*folders):
         page = compared_html(compared(documents)).encode()
-    write_file(place, page)
-    return place
+    write_file(target, page)
+    return target
 
 
 @contextlib.contextmanager
@@ -146,27 +146,27 @@ def drawn_from(*folders: pathlib.Path):
         ) from error
 
 
-def write_file(place: pathlib.Path, content: bytes) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(place, overwrite=True) as file:
+def write_file(target: pathlib.Path, content: bytes) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(target, overwrite=True) as file:
         file.write(content)
 
 
-def write_folder(place: pathlib.Path, files: dict[str, bytes], overwrite: bool) -> None:
-    """Writes a folder of files, in place of those of an earlier one where that is asked for.
+def write_folder(target: pathlib.Path, files: dict[str, bytes], overwrite: bool) -> None:
+    """Writes a folder of files, instead of those of an earlier one where that is asked for.
 
     Pictures that the earlier captions name go with them; what else lies there is the user's.
     """
-    refuse_others([] if overwrite else [place / name for name in files])
-    if place.exists() and not (place / CAPTIONS).exists() and not is_free(place):
-        raise InputError(f"{place} holds something else; choose another place (out, --out)")
-    earlier = captioned(place / CAPTIONS)
-    with partial_of(place, folder=True) as partial:
+    refuse_others([] if overwrite else [target / name for name in files])
+    if target.exists() and not (target / CAPTIONS).exists() and not is_free(target):
+        raise InputError(f"{target} holds something else; choose another path (out, --out)")
+    earlier = captioned(target / CAPTIONS)
+    with partial_of(target, folder=True) as partial:
         for name, content in files.items():
             (partial / name).write_bytes(content)
-        put_folder(partial, place)
+        put_folder(partial, target)
         for name in earlier - files.keys():
-            (place / name).unlink(missing_ok=True)
+            (target / name).unlink(missing_ok=True)
 
 
 def captioned(captions: pathlib.Path) -> set[str]:

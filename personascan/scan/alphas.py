@@ -44,16 +44,16 @@ def check_alphas(alphas, alpha_max: float, alpha_min: float):
     return tuple(alphas_A.tolist())
 
 
-def floor_rank(alpha, n: int):
+def floor_count(alpha, n: int):
     """The largest integer k with k/(n+1) <= alpha, safe where alpha is a rounded k/(n+1)."""
     return np.floor(np.asarray(alpha) * (n + 1) + 1e-9).astype(np.int64)
 
 
 def attained_alphas(n: int, tail: Tail, alpha_min: float, alpha_max: float) -> np.ndarray:
     """Every p = k/(n+1) that occurs and lies in [alpha_min, alpha_max] (FGSS, Theorem 7)."""
-    ranks = np.arange(tail.step, n + 1, tail.step)
-    least, most = np.ceil(alpha_min * (n + 1) - 1e-9), floor_rank(alpha_max, n)
-    return ranks[(ranks >= least) & (ranks <= most)] / (n + 1)
+    counts = np.arange(tail.step, n + 1, tail.step)
+    least, most = np.ceil(alpha_min * (n + 1) - 1e-9), floor_count(alpha_max, n)
+    return counts[(counts >= least) & (counts <= most)] / (n + 1)
 
 
 def log_alphas(n: int, tail: Tail, alpha_min: float, alpha_max: float) -> np.ndarray:

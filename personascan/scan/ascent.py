@@ -26,15 +26,15 @@ from personascan.scan.problem import Found, Problem, Subset, chunk_firsts, over_
 
 
 def best_over_alphas(problem: Problem, chunk: int, best_of):
-    """`best_of(planes, alphas)` -> (score, level, ...): the best over all alphas."""
-    score_C, level_C, *rest = over_chunks(problem, chunk, best_of)
+    """`best_of(planes, alphas)` -> (score, rank, ...): the best over all alphas."""
+    score_C, rank_C, *rest = over_chunks(problem, chunk, best_of)
     best = score_C.argmax()
-    level = level_C[best] + chunk_firsts(problem, chunk)[best]
-    return score_C[best], level, *(field[best] for field in rest)
+    rank = rank_C[best] + chunk_firsts(problem, chunk)[best]
+    return score_C[best], rank, *(field[best] for field in rest)
 
 
 def best_node_cut(planes_AMW, alphas_A, rows_M, phi):
-    """The best alpha and least count of a node for these rows: (score, level, count, bits)."""
+    """The best alpha and least count of a node for these rows: (score, rank, count, bits)."""
     bits_KAW = count_bits(planes_AMW, rows_M)
     found_AC = nodes_with_count(bits_KAW, rows_M.size).astype(jnp.float32)
     count_C = jnp.arange(1, rows_M.size + 1, dtype=jnp.float32)
@@ -43,36 +43,36 @@ def best_node_cut(planes_AMW, alphas_A, rows_M, phi):
     sums_CX = jnp.concatenate([reaches_CC, reaches_CC * count_C[:, None]], axis=1)
     sums_AX = jnp.dot(found_AC, sums_CX, precision="highest")
     size_AC, total_AC = jnp.split(sums_AX, 2, axis=1)
-    score, level, cut = best_cell(total_AC, size_AC * rows_M.sum(dtype=jnp.float32), alphas_A, phi)
-    return score, level, cut + 1, bits_KAW[:, level]
+    score, rank, cut = best_cell(total_AC, size_AC * rows_M.sum(dtype=jnp.float32), alphas_A, phi)
+    return score, rank, cut + 1, bits_KAW[:, rank]
 
 
 def best_row_cut(planes_AMW, alphas_A, nodes_W, phi):
-    """The best alpha and rows for these nodes: (score, level, rows)."""
+    """The best alpha and rows for these nodes: (score, rank, rows)."""
     counts_AM = row_counts(planes_AMW, nodes_W)
     ordered_AM = -jnp.sort(-counts_AM, axis=1)
     following_AM = jnp.pad(ordered_AM[:, 1:], ((0, 0), (0, 1)), constant_values=-1)
     # A prefix that ends inside a tie, or holds members that count nothing, is never the best.
     is_cut_AM = (ordered_AM > following_AM) & (ordered_AM > 0)
-    place_M = jnp.arange(1, counts_AM.shape[1] + 1, dtype=jnp.float32)
+    index_M = jnp.arange(1, counts_AM.shape[1] + 1, dtype=jnp.float32)
     n_nodes = jax.lax.population_count(nodes_W).astype(jnp.int32).sum().astype(jnp.float32)
-    n_AM = jnp.where(is_cut_AM, place_M[None] * n_nodes, 0.0)
+    n_AM = jnp.where(is_cut_AM, index_M[None] * n_nodes, 0.0)
     total_AM = jnp.cumsum(ordered_AM, axis=1).astype(jnp.float32)
-    score, level, cut = best_cell(total_AM, n_AM, alphas_A, phi)
-    rows_M = (counts_AM[level] >= ordered_AM[level, cut]) & (score > 0)
-    return score, level, rows_M
+    score, rank, cut = best_cell(total_AM, n_AM, alphas_A, phi)
+    rows_M = (counts_AM[rank] >= ordered_AM[rank, cut]) & (score > 0)
+    return score, rank, rows_M
 
 
 def best_cell(total_AX, n_AX, alphas_A, phi):
-    """The highest score of a table of cuts: (score, level, cut)."""
+    """The highest score of a table of cuts: (score, rank, cut)."""
     score_AX = jnp.where(n_AX > 0, phi(total_AX, n_AX, alphas_A[:, None]), 0.0)
     flat = jnp.argmax(score_AX).astype(jnp.int32)
-    level, cut = flat // score_AX.shape[1], flat % score_AX.shape[1]
-    return score_AX[level, cut], level, cut
+    rank, cut = flat // score_AX.shape[1], flat % score_AX.shape[1]
+    return score_AX[rank, cut], rank, cut
 
 
 def node_step(problem: Problem, rows_M, chunk: int, phi):
-    """The best score over all alphas and node sets for these rows, and its level."""
+    """The best score over all alphas and node sets for these rows, and its rank."""
 
     def best_of(planes_AMW, alphas_A):
         return best_node_cut(planes_AMW, alphas_A, rows_M, phi)[:2]
@@ -81,7 +81,7 @@ def node_step(problem: Problem, rows_M, chunk: int, phi):
 
 
 def row_step(problem: Problem, nodes_W, chunk: int, phi):
-    """The best (alpha, rows) for these nodes: (score, level, rows)."""
+    """The best (alpha, rows) for these nodes: (score, rank, rows)."""
 
     def best_of(planes_AMW, alphas_A):
         return best_row_cut(planes_AMW, alphas_A, nodes_W, phi)
@@ -89,20 +89,20 @@ def row_step(problem: Problem, nodes_W, chunk: int, phi):
     return best_over_alphas(problem, chunk, best_of)
 
 
-def climb_at_alpha(problem: Problem, start: Subset, level, phi, climb: bool) -> Subset:
+def climb_at_alpha(problem: Problem, start: Subset, rank, phi, climb: bool) -> Subset:
     """Alternate node and row steps at one alpha while they rise; one node step if not `climb`."""
-    plane_1MW = plane_at(problem, level)
-    alpha_1 = jax.lax.dynamic_slice_in_dim(problem.alphas_A, level, 1)
+    plane_1MW = plane_at(problem, rank)
+    alpha_1 = jax.lax.dynamic_slice_in_dim(problem.alphas_A, rank, 1)
 
     def step(state):
         best, _ = state
         score, _, count, bits_KW = best_node_cut(plane_1MW, alpha_1, best.rows_M, phi)
-        found = Subset(best.rows_M, at_least(bits_KW, count), level, score)
+        found = Subset(best.rows_M, at_least(bits_KW, count), rank, score)
         best = higher(found, best)
         if not climb:
             return best, jnp.bool_(False)
         score, _, rows_M = best_row_cut(plane_1MW, alpha_1, best.nodes_W, phi)
-        found = Subset(rows_M, best.nodes_W, best.level, score)
+        found = Subset(rows_M, best.nodes_W, best.rank, score)
         return higher(found, best), score > best.score
 
     return jax.lax.while_loop(lambda state: state[1], step, (start, jnp.bool_(True)))[0]
@@ -114,42 +114,42 @@ def higher(found: Subset, best: Subset) -> Subset:
     return jax.tree.map(lambda new, old: jnp.where(rises, new, old), found, best)
 
 
-def ascend(problem: Problem, rows_M, level, *, chunk: int, phi, climb: bool) -> Found:
+def ascend(problem: Problem, rows_M, rank, *, chunk: int, phi, climb: bool) -> Found:
     """Rounds of the ascent from `rows_M`; without `climb`, plain alternation over all alphas.
 
-    The first round starts at the alpha `level`, or at the best one where that is -1.
+    The first round starts at the alpha `rank`, or at the best one where that is -1.
     """
 
     def go_round(state):
-        best, level, first_level, _ = state
-        score, best_level = jax.lax.cond(
-            level < 0,
+        best, rank, first_rank, _ = state
+        score, best_rank = jax.lax.cond(
+            rank < 0,
             lambda: node_step(problem, best.rows_M, chunk, phi),
-            lambda: (jnp.float32(jnp.inf), level),
+            lambda: (jnp.float32(jnp.inf), rank),
         )
         found = jax.lax.cond(
-            score > best.score, lambda: finish_round(best, best_level), lambda: best
+            score > best.score, lambda: finish_round(best, best_rank), lambda: best
         )
-        first_level = jnp.where(first_level < 0, best_level, first_level)
-        return found, jnp.int32(-1), first_level, found.score > best.score
+        first_rank = jnp.where(first_rank < 0, best_rank, first_rank)
+        return found, jnp.int32(-1), first_rank, found.score > best.score
 
-    def finish_round(best, level):
-        best = climb_at_alpha(problem, best, level, phi, climb)
-        score, level, rows_M = row_step(problem, best.nodes_W, chunk, phi)
-        return higher(Subset(rows_M, best.nodes_W, level, score), best)
+    def finish_round(best, rank):
+        best = climb_at_alpha(problem, best, rank, phi, climb)
+        score, rank, rows_M = row_step(problem, best.nodes_W, chunk, phi)
+        return higher(Subset(rows_M, best.nodes_W, rank, score), best)
 
-    nodes_W = jnp.zeros(problem.levels_MD.shape[-1] // 32, jnp.uint32)
+    nodes_W = jnp.zeros(problem.ranks_MD.shape[-1] // 32, jnp.uint32)
     start = Subset(rows_M, nodes_W, jnp.int32(0), jnp.float32(-1.0))
-    state = (start, level, jnp.int32(-1), jnp.bool_(True))
-    best, _, first_level, _ = jax.lax.while_loop(lambda state: state[3], go_round, state)
-    return describe(problem, best, first_level)
+    state = (start, rank, jnp.int32(-1), jnp.bool_(True))
+    best, _, first_rank, _ = jax.lax.while_loop(lambda state: state[3], go_round, state)
+    return describe(problem, best, first_rank)
 
 
-def describe(problem: Problem, best: Subset, first_level) -> Found:
+def describe(problem: Problem, best: Subset, first_rank) -> Found:
     """The integers of a subset, and the tail of each of its nodes."""
     some = best.score > 0
     rows_M = best.rows_M & some
-    plane_1MW = plane_at(problem, best.level)
+    plane_1MW = plane_at(problem, best.rank)
     nodes_W = jnp.where(some, best.nodes_W, jnp.uint32(0))
     high_W = low_W = None
     if problem.right_MW is not None:
@@ -159,7 +159,7 @@ def describe(problem: Problem, best: Subset, first_level) -> Found:
         high_W = nodes_W & pack_bits(high_JW > low_JW)
         low_W = nodes_W & pack_bits(low_JW > high_JW)
     n_alpha = jnp.where(rows_M, row_counts(plane_1MW, nodes_W)[0], 0).sum()
-    return Found(rows_M, nodes_W, best.level, n_alpha, first_level, high_W, low_W)
+    return Found(rows_M, nodes_W, best.rank, n_alpha, first_rank, high_W, low_W)
 
 
 def all_nodes(n_nodes: int):

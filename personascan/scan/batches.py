@@ -31,7 +31,7 @@ def start_limits(searches, tables, columns: int) -> np.ndarray:
     return (BATCH * np.clip(COST // cost_R, 1, MOST // BATCH)).astype(np.int32)
 
 
-def ascend_in_batches(problem: Problem, key, valid_M, limit, plan) -> Found:
+def ascend_in_batches(problem: Problem, key, valid_M, limit, layout) -> Found:
     """Batches of starts until they are confirmed or reach `limit`: Found with an axis S in front.
 
     Where devices share out the starts, each makes its own and all see those of all.
@@ -41,10 +41,12 @@ def ascend_in_batches(problem: Problem, key, valid_M, limit, plan) -> Found:
         batch, found, _ = state
         points = jax.lax.cond(
             batch == 0,
-            lambda: first_points(problem, key, valid_M, plan),
-            lambda: later_points(problem, key, batch, valid_M, best_rows(problem, found, plan.phi)),
+            lambda: first_points(problem, key, valid_M, layout),
+            lambda: later_points(
+                problem, key, batch, valid_M, best_rows(problem, found, layout.phi)
+            ),
         )
-        made = make_starts(problem, points, plan)
+        made = make_starts(problem, points, layout)
         place = batch * BATCH
         found = jax.tree.map(
             lambda into, part: jax.lax.dynamic_update_slice_in_dim(into, part, place, 0),
@@ -55,55 +57,55 @@ def ascend_in_batches(problem: Problem, key, valid_M, limit, plan) -> Found:
 
     # Carried: under vmap a loop and its step both ask, and could round one comparison two ways.
     def goes_on(batch, found):
-        return (batch * BATCH < limit) & ~is_confirmed(problem, found, batch, plan.phi)
+        return (batch * BATCH < limit) & ~is_confirmed(problem, found, batch, layout.phi)
 
     sets = jax.ShapeDtypeStruct((1, valid_M.size), bool)
     number = jax.ShapeDtypeStruct((), jnp.int32)
-    shapes = jax.eval_shape(lambda *start: make_start(problem, start, plan), sets, number, number)
-    found = jax.tree.map(lambda one: jnp.zeros((plan.starts, *one.shape), one.dtype), shapes)
-    found = found._replace(first_level=jnp.full(plan.starts, -1, jnp.int32))
+    shapes = jax.eval_shape(lambda *start: make_start(problem, start, layout), sets, number, number)
+    found = jax.tree.map(lambda one: jnp.zeros((layout.starts, *one.shape), one.dtype), shapes)
+    found = found._replace(first_rank=jnp.full(layout.starts, -1, jnp.int32))
     state = jnp.int32(0), found, goes_on(jnp.int32(0), found)
     return jax.lax.while_loop(lambda state: state[2], step, state)[1]
 
 
-def make_starts(problem: Problem, points, plan) -> Found:
+def make_starts(problem: Problem, points, layout) -> Found:
     """The ascents of one batch."""
-    if plan.over_starts:
-        points = own_share(points, len(plan.devices))
+    if layout.over_starts:
+        points = own_share(points, len(layout.devices))
 
     def make(point):
-        return make_start(problem, point, plan)
+        return make_start(problem, point, layout)
 
-    found = jax.vmap(make)(points) if plan.side_by_side else jax.lax.map(make, points)
-    if not plan.over_starts:
+    found = jax.vmap(make)(points) if layout.side_by_side else jax.lax.map(make, points)
+    if not layout.over_starts:
         return found
     return jax.tree.map(
         lambda field: jax.lax.all_gather(field, "devices", tiled=True)[:BATCH], found
     )
 
 
-def make_start(problem: Problem, point, plan) -> Found:
+def make_start(problem: Problem, point, layout) -> Found:
     """The ascent from the best of some row sets at an alpha; from the first where that is -1."""
-    rows_JM, sets, level = point
-    if not plan.climb:
-        level = jnp.int32(-1)
+    rows_JM, sets, rank = point
+    if not layout.climb:
+        rank = jnp.int32(-1)
     rows_M = jax.lax.cond(
-        level < 0,
+        rank < 0,
         lambda: rows_JM[0],
-        lambda: best_at_alpha(problem, rows_JM, sets, level, plan.phi),
+        lambda: best_at_alpha(problem, rows_JM, sets, rank, layout.phi),
     )
-    return ascend(problem, rows_M, level, chunk=plan.chunk, phi=plan.phi, climb=plan.climb)
+    return ascend(problem, rows_M, rank, chunk=layout.chunk, phi=layout.phi, climb=layout.climb)
 
 
-def best_at_alpha(problem: Problem, rows_JM, sets, level, phi):
-    """Of the first `sets` row sets climbed at one alpha the rows of the best."""
-    nodes_W = jnp.zeros(problem.levels_MD.shape[-1] // 32, jnp.uint32)
+def best_at_alpha(problem: Problem, rows_JM, sets, rank, phi):
+    """Climbs the first `sets` row sets at one alpha, and returns the rows of the best."""
+    nodes_W = jnp.zeros(problem.ranks_MD.shape[-1] // 32, jnp.uint32)
 
     def climb_next(place, best):
-        start = Subset(rows_JM[place], nodes_W, level, jnp.float32(-1.0))
-        return higher(climb_at_alpha(problem, start, level, phi, climb=True), best)
+        start = Subset(rows_JM[place], nodes_W, rank, jnp.float32(-1.0))
+        return higher(climb_at_alpha(problem, start, rank, phi, climb=True), best)
 
-    nothing = Subset(rows_JM[0], nodes_W, level, jnp.float32(-1.0))
+    nothing = Subset(rows_JM[0], nodes_W, rank, jnp.float32(-1.0))
     return jax.lax.fori_loop(0, sets, climb_next, nothing).rows_M
 
 
@@ -124,9 +126,9 @@ def scores_of(problem: Problem, found: Found, phi):
     nodes_S = jax.lax.population_count(found.nodes_W).astype(jnp.int32).sum(-1)
     size_S = nodes_S * found.rows_M.sum(-1, dtype=jnp.int32)
     some_S = jnp.maximum(size_S, 1).astype(jnp.float32)
-    score_S = phi(found.n_alpha.astype(jnp.float32), some_S, problem.alphas_A[found.level])
+    score_S = phi(found.n_alpha.astype(jnp.float32), some_S, problem.alphas_A[found.rank])
     score_S = jnp.where(size_S > 0, score_S, 0.0)
-    return jnp.where(found.first_level < 0, -1.0, score_S)
+    return jnp.where(found.first_rank < 0, -1.0, score_S)
 
 
 def best_rows(problem: Problem, found: Found, phi):
@@ -137,7 +139,7 @@ def best_rows(problem: Problem, found: Found, phi):
 def is_confirmed(problem: Problem, found: Found, batch, phi):
     """Whether enough starts, from enough alphas, have reached the best."""
     score_S = scores_of(problem, found, phi)
-    best_S = (score_S >= score_S.max() * (1 - SAME)) & (found.first_level >= 0)
-    hit_A = jnp.zeros(problem.alphas_A.size, bool).at[found.first_level].max(best_S)
+    best_S = (score_S >= score_S.max() * (1 - SAME)) & (found.first_rank >= 0)
+    hit_A = jnp.zeros(problem.alphas_A.size, bool).at[found.first_rank].max(best_S)
     enough = (best_S.sum() >= STARTS_NEEDED) & (hit_A.sum() >= ALPHAS_NEEDED)
     return enough & (batch >= BATCHES_NEEDED)

@@ -21,19 +21,19 @@ NODES_AT_ONCE = 256  # a block of nodes stays in the cache while it is sorted or
 CELLS_AT_ONCE = 2**19  # rows x nodes of a block, where rows are many
 
 
-class Ranks(NamedTuple):
-    """The one sort of a pool."""
+class PoolOrder(NamedTuple):
+    """The order of a pool's values at every node."""
 
     order_ND: np.ndarray  # row numbers of each node in ascending order of value
     below_ND: np.ndarray  # pool values less than this one
     upto_ND: np.ndarray  # pool values less than or equal to this one
 
 
-def rank_pool(pool_ND: np.ndarray) -> Ranks:
+def order_pool(pool_ND: np.ndarray) -> PoolOrder:
     """Sort every node of the pool, given as `order_keys`, in blocks of nodes over threads."""
     rows, nodes = pool_ND.shape
-    kind = place_kind(rows)
-    ranks = Ranks(*(np.empty((rows, nodes), kind) for _ in range(3)))
+    kind = index_kind(rows)
+    order = PoolOrder(*(np.empty((rows, nodes), kind) for _ in range(3)))
 
     def sort_block(first: int) -> None:
         block = slice(first, first + NODES_AT_ONCE)
@@ -41,22 +41,22 @@ def rank_pool(pool_ND: np.ndarray) -> Ranks:
         order_DN = np.argsort(values_DN, axis=1)
         sorted_DN = np.take_along_axis(values_DN, order_DN, axis=1)
         below_DN, upto_DN = tie_bounds(sorted_DN, kind)
-        ranks.order_ND[:, block] = order_DN.T
-        for bounds_DN, ranked_ND in ((below_DN, ranks.below_ND), (upto_DN, ranks.upto_ND)):
+        order.order_ND[:, block] = order_DN.T
+        for bounds_DN, bound_ND in ((below_DN, order.below_ND), (upto_DN, order.upto_ND)):
             by_row_DN = np.empty_like(bounds_DN)
             np.put_along_axis(by_row_DN, order_DN, bounds_DN, axis=1)
-            ranked_ND[:, block] = by_row_DN.T
+            bound_ND[:, block] = by_row_DN.T
 
     over_blocks(sort_block, nodes)
-    return ranks
+    return order
 
 
 def tie_bounds(sorted_DN, kind) -> tuple[np.ndarray, np.ndarray]:
     """Where the run of equal values around each sorted place begins, and where it ends."""
     rows = sorted_DN.shape[1]
-    place_N = np.arange(rows, dtype=kind)
+    index_N = np.arange(rows, dtype=kind)
     rises_DN = sorted_DN[:, 1:] != sorted_DN[:, :-1]
-    below_DN = np.broadcast_to(place_N, sorted_DN.shape).copy()
+    below_DN = np.broadcast_to(index_N, sorted_DN.shape).copy()
     upto_DN = below_DN + kind(1)
     if not rises_DN.all():
         below_DN[:, 1:][~rises_DN] = 0
@@ -90,9 +90,9 @@ def block_width(nodes: int, rows: int) -> int:
     return min(nodes, NODES_AT_ONCE, max(16, CELLS_AT_ONCE // rows // 16 * 16))
 
 
-def count_background(ranks: Ranks, background_N, rows_M) -> tuple[jax.Array, jax.Array]:
+def count_background(order: PoolOrder, background_N, rows_M) -> tuple[jax.Array, jax.Array]:
     """How many background values lie below and above the rows `rows_M`: two [M, D] int32."""
-    members_ND = background_N.at[ranks.order_ND].get(mode="promise_in_bounds")
+    members_ND = background_N.at[order.order_ND].get(mode="promise_in_bounds")
 
     kind = jnp.int16 if len(members_ND) < 2**15 else jnp.int32
 
@@ -104,7 +104,7 @@ def count_background(ranks: Ranks, background_N, rows_M) -> tuple[jax.Array, jax
     node_1D = jnp.arange(running_ND.shape[1])[None]
     below_MD, upto_MD = (
         running_ND.at[bound_ND[rows_M], node_1D].get(mode="promise_in_bounds").astype(jnp.int32)
-        for bound_ND in (ranks.below_ND, ranks.upto_ND)
+        for bound_ND in (order.below_ND, order.upto_ND)
     )
     return below_MD, total_D.astype(jnp.int32)[None] - upto_MD
 
@@ -120,7 +120,7 @@ def add_up_rows(members_ND):
 
 
 def add_up_together(members_ND):
-    """The same numbers in a few steps over all rows."""
+    """Returns the same numbers, computed in a few steps over all rows."""
     return jnp.cumsum(members_ND, axis=0, dtype=jnp.int32).astype(members_ND.dtype)
 
 
@@ -134,10 +134,10 @@ class SortedBackground(NamedTuple):
 def sort_nodes(values_DB) -> SortedBackground:
     """Sort every node of one block."""
     values_DB = np.sort(np.ascontiguousarray(values_DB), axis=1)
-    return SortedBackground(values_DB, tie_bounds(values_DB, place_kind(values_DB.shape[1]))[1])
+    return SortedBackground(values_DB, tie_bounds(values_DB, index_kind(values_DB.shape[1]))[1])
 
 
-def place_kind(rows: int):
+def index_kind(rows: int):
     """Whole numbers that hold every place among so many rows."""
     return np.uint16 if rows < 2**16 else np.int32
 
@@ -153,7 +153,7 @@ def count_sorted(background: SortedBackground, values_DE) -> tuple[jax.Array, ja
     is_tie = look(below_DE) == values_DE
 
     def past_ties():
-        ends = filled_up(background.ends_DB.astype(jnp.int32), 0)
+        ends = pad_to_power_of_two(background.ends_DB.astype(jnp.int32), 0)
         return jnp.where(is_tie, look(below_DE, ends), below_DE)
 
     upto_DE = jax.lax.cond(is_tie.any(), past_ties, lambda: below_DE)
@@ -167,7 +167,7 @@ def bisect(sorted_DJ, values_DE):
     """
     nodes, size = sorted_DJ.shape
     reach = 1 << size.bit_length()
-    filled = filled_up(sorted_DJ, LARGEST)
+    filled = pad_to_power_of_two(sorted_DJ, LARGEST)
     first_D1 = (jnp.arange(nodes, dtype=jnp.int32) * reach)[:, None]
 
     def look(place_DE, table=filled):
@@ -185,7 +185,7 @@ def bisect(sorted_DJ, values_DE):
     return below_DE, look
 
 
-def filled_up(table_DJ, value):
+def pad_to_power_of_two(table_DJ, value):
     """One flat table, filled up to a power of two, so that no step of a bisection looks outside."""
     size = table_DJ.shape[1]
     spare = ((0, 0), (0, (1 << size.bit_length()) - size))
@@ -215,10 +215,10 @@ def order_keys(values: np.ndarray) -> np.ndarray:
             narrow = values.astype(np.float32)
         if (bits_in_order(narrow.astype(np.float64)) == exact).all():
             return bits_in_order(narrow)
-    ranks = np.empty(values.shape, np.int32)
+    order = np.empty(values.shape, np.int32)
     for node in range(values.shape[1]):
-        ranks[:, node] = np.unique(exact[:, node], return_inverse=True)[1]
-    return ranks
+        order[:, node] = np.unique(exact[:, node], return_inverse=True)[1]
+    return order
 
 
 def bits_in_order(values: np.ndarray) -> np.ndarray:

@@ -16,19 +16,19 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from personascan.scan.ascent import ascend
 from personascan.scan.batches import ascend_in_batches, own_share, start_limits
 from personascan.scan.counts import (
-    Ranks,
+    PoolOrder,
     count_background,
     look_up,
     order_keys,
-    rank_pool,
+    order_pool,
 )
-from personascan.scan.levels import LevelTables
 from personascan.scan.options import ScanOptions
 from personascan.scan.planes import pack_mask, pack_planes, pad_nodes, word_count
 from personascan.scan.problem import Found, Problem
+from personascan.scan.ranks import RankTables
 from personascan.scan.starts import BATCH, starting_points
 from personascan.scan.tails import Tail
-from personascan.scan.thresholds import tail_levels
+from personascan.scan.thresholds import tail_ranks
 
 SEARCHES_AT_ONCE = 100
 # Under one vmap on an accelerator. More would keep it busier, and hold as many times the planes;
@@ -46,26 +46,26 @@ class Searches(NamedTuple):
 
 
 class SharedBackground(NamedTuple):
-    """One background for all searches: the levels of every evaluated row, found once a layer."""
+    """One background for all searches: the ranks of every evaluated row, found once a layer."""
 
-    levels_EX: jax.Array  # columns padded to words
+    ranks_EX: jax.Array  # columns padded to words
     right_EW: jax.Array | None  # two-sided, packed
-    place_N: np.ndarray  # pool row -> place among the evaluated rows
+    index_N: np.ndarray  # pool row -> place among the evaluated rows
 
 
 class OwnBackgrounds(NamedTuple):
     """A background for each search, over one sort of the pool."""
 
-    ranks: Ranks
+    order: PoolOrder
     background_RN: np.ndarray  # bool
     group_N: np.ndarray  # background group of each pool row
-    below_RGB: np.ndarray  # level tables
+    below_RGB: np.ndarray  # rank tables
     above_RGB: np.ndarray
 
 
 @dataclass(frozen=True)
-class SearchPlan:
-    """How a search is laid out: all static, so that equal plans share one compilation."""
+class SearchLayout:
+    """How a search is laid out: all static, so that equal layouts share one compilation."""
 
     n_nodes: int
     sides: Tail
@@ -87,10 +87,10 @@ class SearchPlan:
         return self.sides.columns(self.n_nodes)
 
 
-def plan_search(
-    searches: Searches, tables: LevelTables, options: ScanOptions, n_nodes: int, evaluated: int,
+def search_layout(
+    searches: Searches, tables: RankTables, options: ScanOptions, n_nodes: int, evaluated: int,
     shared: bool,
-) -> SearchPlan:  # fmt: skip
+) -> SearchLayout:  # fmt: skip
     """Choose what is held in memory and how devices share the work."""
     runs, rows = searches.rows_RM.shape
     sides, given = options.sides, searches.starts_RSM is not None
@@ -100,7 +100,7 @@ def plan_search(
     starts = 0 if given else options.number
     if options.starts_vary:
         starts = int(start_limits(searches, tables, sides.columns(n_nodes)).max())
-    return SearchPlan(
+    return SearchLayout(
         n_nodes=n_nodes,
         sides=sides,
         n_alphas=tables.n_alphas,
@@ -120,40 +120,40 @@ def plan_search(
 
 
 def share_background(
-    layer_ND, background_N, evaluated_N, tables: LevelTables, sides: Tail
+    layer_ND, background_N, evaluated_N, tables: RankTables, sides: Tail
 ) -> SharedBackground:
-    """Levels of every evaluated row against the one background of all searches."""
+    """Ranks of every evaluated row against the one background of all searches."""
     by_count = tables.below_RGB[0, 0], tables.above_RGB[0, 0]
-    tails_DE = tail_levels(layer_ND, background_N, evaluated_N, *by_count)
-    levels_EX, right_EW = finish_shared(*tails_DE, n_alphas=tables.n_alphas, sides=sides)
+    tails_DE = tail_ranks(layer_ND, background_N, evaluated_N, *by_count)
+    ranks_EX, right_EW = finish_shared(*tails_DE, n_alphas=tables.n_alphas, sides=sides)
     # Rows outside the evaluated ones are never asked for; the last place is the padding row.
-    place_N = np.where(evaluated_N, np.cumsum(evaluated_N) - 1, evaluated_N.sum()).astype(np.int32)
-    return SharedBackground(levels_EX, right_EW, place_N)
+    index_N = np.where(evaluated_N, np.cumsum(evaluated_N) - 1, evaluated_N.sum()).astype(np.int32)
+    return SharedBackground(ranks_EX, right_EW, index_N)
 
 
 @partial(jax.jit, static_argnames=("n_alphas", "sides"))
 def finish_shared(right_DE, left_DE, *, n_alphas: int, sides: Tail):
-    """Levels and right tails of the evaluated rows and of one row that is never significant."""
-    return finish_levels(right_DE.T, left_DE.T, n_alphas, sides, spare_rows=1)
+    """Ranks and right tails of the evaluated rows and of one row that is never significant."""
+    return finish_ranks(right_DE.T, left_DE.T, n_alphas, sides, spare_rows=1)
 
 
-def finish_levels(right_MD, left_MD, n_alphas: int, sides: Tail, spare_rows: int = 0):
-    """Padded levels and, two-sided, the packed mask of elements more extreme in the right tail."""
+def finish_ranks(right_MD, left_MD, n_alphas: int, sides: Tail, spare_rows: int = 0):
+    """Padded ranks and, two-sided, the packed mask of elements more extreme in the right tail."""
     spare = ((0, spare_rows), (0, 0))
-    levels_MC = jnp.pad(sides.join(right_MD, left_MD), spare, constant_values=n_alphas)
+    ranks_MC = jnp.pad(sides.join(right_MD, left_MD), spare, constant_values=n_alphas)
     right_MW = None
     if sides.mixed:
         right_MW = pack_mask(pad_nodes(jnp.pad(right_MD <= left_MD, spare), False))
-    return pad_nodes(levels_MC, n_alphas), right_MW
+    return pad_nodes(ranks_MC, n_alphas), right_MW
 
 
-def own_levels(source: OwnBackgrounds, searched: tuple, rows_M, valid_M, plan: SearchPlan):
-    """Levels and right tails of the rows of one search, from its own background."""
+def own_ranks(source: OwnBackgrounds, searched: tuple, rows_M, valid_M, layout: SearchLayout):
+    """Ranks and right tails of the rows of one search, from its own background."""
     background_N, below_GB, above_GB = searched
 
     def of_group(group):
         members_N = background_N & (source.group_N == group)
-        below_MD, above_MD = count_background(source.ranks, members_N, rows_M)
+        below_MD, above_MD = count_background(source.order, members_N, rows_M)
         return look_up(below_MD, above_MD, below_GB[group], above_GB[group])
 
     right_MD, left_MD = of_group(0)
@@ -163,36 +163,38 @@ def own_levels(source: OwnBackgrounds, searched: tuple, rows_M, valid_M, plan: S
             jnp.where(inside_M1, new, old)
             for new, old in zip(of_group(group), (right_MD, left_MD), strict=True)
         )
-    never = jnp.asarray(plan.n_alphas, right_MD.dtype)
+    never = jnp.asarray(layout.n_alphas, right_MD.dtype)
     right_MD, left_MD = (jnp.where(valid_M[:, None], x, never) for x in (right_MD, left_MD))
-    return finish_levels(right_MD, left_MD, plan.n_alphas, plan.sides)
+    return finish_ranks(right_MD, left_MD, layout.n_alphas, layout.sides)
 
 
-def run_search(source, searches: Searches, tables: LevelTables, keys_R, plan: SearchPlan) -> Found:
+def run_search(
+    source, searches: Searches, tables: RankTables, keys_R, layout: SearchLayout
+) -> Found:
     """Every start of every search: Found with leading axes [R, S].
 
     Many searches are made in parts of one size, so that scans of any number share a compilation.
     """
     runs = len(searches.rows_RM)
     if runs <= SEARCHES_AT_ONCE:
-        found = search(*search_inputs(source, searches, tables, keys_R, plan), plan=plan)
+        found = search(*search_inputs(source, searches, tables, keys_R, layout), layout=layout)
         return jax.tree.map(lambda field: np.asarray(field[:runs]), found)
-    source, parts = put_ranks(source, plan), []
+    source, parts = put_order(source, layout), []
     for first in range(0, runs, SEARCHES_AT_ONCE):
         part = np.minimum(np.arange(first, first + SEARCHES_AT_ONCE), runs - 1)
-        parts.append(run_search(*some_searches(part, source, searches, tables, keys_R), plan))
+        parts.append(run_search(*some_searches(part, source, searches, tables, keys_R), layout))
     return jax.tree.map(lambda *fields: np.concatenate(fields)[:runs], *parts)
 
 
-def put_ranks(source, plan: SearchPlan):
+def put_order(source, layout: SearchLayout):
     """The sort of the pool on every device, where it would else be copied there for each part."""
     if not isinstance(source, OwnBackgrounds):
         return source
-    alike = NamedSharding(Mesh(np.array(plan.devices), "devices"), PartitionSpec())
-    return source._replace(ranks=jax.device_put(source.ranks, alike))
+    alike = NamedSharding(Mesh(np.array(layout.devices), "devices"), PartitionSpec())
+    return source._replace(order=jax.device_put(source.order, alike))
 
 
-def some_searches(chosen, source, searches: Searches, tables: LevelTables, keys_R):
+def some_searches(chosen, source, searches: Searches, tables: RankTables, keys_R):
     """The inputs of some searches."""
     if isinstance(source, OwnBackgrounds):
         own = ("background_RN", "below_RGB", "above_RGB")
@@ -203,12 +205,12 @@ def some_searches(chosen, source, searches: Searches, tables: LevelTables, keys_
     return source, searches, tables, keys_R[chosen]
 
 
-def search_inputs(source, searches: Searches, tables: LevelTables, keys_R, plan: SearchPlan):
+def search_inputs(source, searches: Searches, tables: RankTables, keys_R, layout: SearchLayout):
     """The arrays of `search`: what all searches share, and what each has for itself."""
-    runs, devices = len(searches.rows_RM), len(plan.devices)
-    spare = 0 if plan.over_starts else -runs % devices
+    runs, devices = len(searches.rows_RM), len(layout.devices)
+    spare = 0 if layout.over_starts else -runs % devices
     per_search = (searches, tables.alphas_RA.astype(np.float32), keys_R)
-    per_search += (start_limits(searches, tables, plan.columns),)
+    per_search += (start_limits(searches, tables, layout.columns),)
     if isinstance(source, OwnBackgrounds):
         own = (source.background_RN, source.below_RGB, source.above_RGB)
         source = source._replace(background_RN=None, below_RGB=None, above_RGB=None)
@@ -218,76 +220,80 @@ def search_inputs(source, searches: Searches, tables: LevelTables, keys_R, plan:
     return source, per_search
 
 
-@partial(jax.jit, static_argnames="plan")
-def search(source, per_search, *, plan: SearchPlan) -> Found:
+@partial(jax.jit, static_argnames="layout")
+def search(source, per_search, *, layout: SearchLayout) -> Found:
     """The compiled part of `run_search`: searches, or starts, shared out over the devices."""
-    mesh = Mesh(np.array(plan.devices), "devices")
+    mesh = Mesh(np.array(layout.devices), "devices")
     across, alike = PartitionSpec("devices"), PartitionSpec()
-    if plan.over_starts:
-        specs, out = (alike, alike), alike if plan.batch else PartitionSpec(None, "devices")
+    if layout.over_starts:
+        specs, out = (alike, alike), alike if layout.batch else PartitionSpec(None, "devices")
     else:
         specs, out = (alike, across), across
     found = jax.shard_map(
-        partial(search_part, plan=plan), mesh=mesh, in_specs=specs, out_specs=out, check_vma=False
+        partial(search_part, layout=layout),
+        mesh=mesh,
+        in_specs=specs,
+        out_specs=out,
+        check_vma=False,
     )(source, per_search)
-    if plan.over_starts and not plan.batch:
+    if layout.over_starts and not layout.batch:
         given = per_search[0].starts_RSM
-        starts = plan.starts or given.shape[1]
+        starts = layout.starts or given.shape[1]
         found = jax.tree.map(lambda field: field[:, :starts], found)
     return found
 
 
-def search_part(source, per_search, *, plan: SearchPlan) -> Found:
+def search_part(source, per_search, *, layout: SearchLayout) -> Found:
     """The searches, or the starts, of one device."""
-    whole_AEW = pack_planes(source.levels_EX, 0, plan.n_alphas) if plan.whole else None
+    whole_AEW = pack_planes(source.ranks_EX, 0, layout.n_alphas) if layout.whole else None
 
     def one(problem):
         searches, alphas_A, key, limit, *own = problem
         rows_M, valid_M = searches.rows_RM, searches.valid_RM
         if isinstance(source, SharedBackground):
-            spare = source.levels_EX.shape[0] - 1
-            place_M = jnp.where(valid_M, source.place_N[rows_M], spare)
-            levels_MX = source.levels_EX[place_M]
-            right_MW = None if source.right_EW is None else source.right_EW[place_M]
+            spare = source.ranks_EX.shape[0] - 1
+            index_M = jnp.where(valid_M, source.index_N[rows_M], spare)
+            ranks_MX = source.ranks_EX[index_M]
+            right_MW = None if source.right_EW is None else source.right_EW[index_M]
         else:
-            levels_MX, right_MW = own_levels(source, own[0], rows_M, valid_M, plan)
+            ranks_MX, right_MW = own_ranks(source, own[0], rows_M, valid_M, layout)
         planes_AMW = None
-        if plan.held:
+        if layout.held:
             planes_AMW = (
-                whole_AEW[:, place_M] if plan.whole else pack_planes(levels_MX, 0, plan.n_alphas)
+                whole_AEW[:, index_M] if layout.whole else pack_planes(ranks_MX, 0, layout.n_alphas)
             )
-        problem = Problem(levels_MX, right_MW, alphas_A, planes_AMW)
-        if plan.batch:
-            return ascend_in_batches(problem, key, valid_M, limit, plan)
+        problem = Problem(ranks_MX, right_MW, alphas_A, planes_AMW)
+        if layout.batch:
+            return ascend_in_batches(problem, key, valid_M, limit, layout)
         if searches.starts_RSM is None:
             points = starting_points(
-                problem, key, valid_M, plan.columns, plan.starts, plan.chunk, plan.phi
+                problem, key, valid_M, layout.columns, layout.starts, layout.chunk, layout.phi
             )
         else:
             points = searches.starts_RSM, jnp.full(len(searches.starts_RSM), -1)
-        if not plan.climb:
+        if not layout.climb:
             points = points[0], jnp.full_like(points[1], -1)
-        if plan.over_starts:
-            points = own_share(points, len(plan.devices))
+        if layout.over_starts:
+            points = own_share(points, len(layout.devices))
 
         def climb(point):
-            return ascend(problem, *point, chunk=plan.chunk, phi=plan.phi, climb=plan.climb)
+            return ascend(problem, *point, chunk=layout.chunk, phi=layout.phi, climb=layout.climb)
 
-        return jax.vmap(climb)(points) if plan.side_by_side else jax.lax.map(climb, points)
+        return jax.vmap(climb)(points) if layout.side_by_side else jax.lax.map(climb, points)
 
-    together = plan.searches_side_by_side
+    together = layout.searches_side_by_side
     return jax.lax.map(one, per_search, batch_size=together if together > 1 else None)
 
 
-def open_source(layer_ND, background_RN, evaluated_N, tables: LevelTables, group_N, sides: Tail):
-    """The layer's source of levels: one background if all searches share it, else ranks."""
+def open_source(layer_ND, background_RN, evaluated_N, tables: RankTables, group_N, sides: Tail):
+    """Returns the source of a layer's ranks: one background that all share, or the pool's order."""
     if is_shared(background_RN, tables):
         return share_background(layer_ND, background_RN[0], evaluated_N, tables, sides)
     return OwnBackgrounds(
-        rank_pool(order_keys(layer_ND)), background_RN, group_N, tables.below_RGB, tables.above_RGB
+        order_pool(order_keys(layer_ND)), background_RN, group_N, tables.below_RGB, tables.above_RGB
     )
 
 
-def is_shared(background_RN, tables: LevelTables) -> bool:
+def is_shared(background_RN, tables: RankTables) -> bool:
     """All searches have one background, without groups."""
     return tables.below_RGB.shape[1] == 1 and (background_RN == background_RN[0]).all()

@@ -90,7 +90,7 @@ def scan_fractional(layer_ND, background_RN, searches, label_N, rngs, options: S
     """Every start of every search of one layer.
 
     Args:
-      searches: as in `search.py`; label_N: the background group of each pool row.
+      searches: a `devices.Searches`; label_N: the background group of each pool row.
       rngs: one generator for each search.
 
     Returns:

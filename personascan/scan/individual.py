@@ -1,7 +1,7 @@
 """The exact scan of one row alone, for all rows at once.
 
-Levels come from blocks of nodes, scores from blocks of rows, both over the host's threads: beyond
-the inputs and the levels of all rows, only a few blocks are ever held.
+Ranks come from blocks of nodes, scores from blocks of rows, both over the host's threads: beyond
+the inputs and the ranks of all rows, only a few blocks are ever held.
 """
 
 import numpy as np
@@ -9,12 +9,12 @@ import numpy.typing as npt
 
 from personascan.errors import InputError
 from personascan.scan.counts import over_blocks, over_even_blocks
-from personascan.scan.levels import LevelTables, level_tables
 from personascan.scan.memory import individual_memory, refuse_individual, rows_at_once
 from personascan.scan.options import ScanOptions
 from personascan.scan.pvalues import block_keys, check_pair, split_by_group
+from personascan.scan.ranks import RankTables, rank_tables
 from personascan.scan.result import IndividualScan
-from personascan.scan.thresholds import step_levels, tail_steps
+from personascan.scan.thresholds import step_ranks, tail_steps
 
 
 def individual_scan(
@@ -67,9 +67,9 @@ def scan_alone(
     background_BD, evaluation_ND = check_pair(background_BD, evaluation_ND)
     parts = split_by_group(background_BD, evaluation_ND, background_groups)
     sizes_G = np.array([len(np.arange(len(background_BD))[members]) for members, _ in parts])
-    tables = level_tables(sizes_G[None], options)
+    tables = rank_tables(sizes_G[None], options)
     refuse_individual(individual_memory(background_BD, evaluation_ND, tables))
-    high_ND, low_ND = both_levels(background_BD, evaluation_ND, parts, sizes_G, tables)
+    high_ND, low_ND = both_ranks(background_BD, evaluation_ND, parts, sizes_G, tables)
     if not options.sides.high:  # published p-values of the left tail stand in the other table
         np.minimum(high_ND, low_ND, out=low_ND)
         high_ND[:] = tables.n_alphas
@@ -80,17 +80,17 @@ def scan_alone(
         score=score_N,
         alpha=np.where(some_N, alphas_A[best_N], np.nan),
         size=np.where(some_N, size_N, 0),
-        high_level_ND=high_ND,
-        low_level_ND=low_ND,
-        best_level_N=np.where(some_N, best_N, -1).astype(np.int32),
+        high_rank_ND=high_ND,
+        low_rank_ND=low_ND,
+        best_rank_N=np.where(some_N, best_N, -1).astype(np.int32),
         note=options.unattainable(sizes_G),
     )
 
 
-def both_levels(background_BD, evaluation_ND, parts, sizes_G, tables: LevelTables):
-    """Levels of every row in the right tail and in the left: two [N, D]."""
+def both_ranks(background_BD, evaluation_ND, parts, sizes_G, tables: RankTables):
+    """Ranks of every row in the right tail and in the left: two [N, D]."""
     kind = tables.below_RGB.dtype
-    levels = tuple(np.empty(evaluation_ND.shape, kind) for _ in range(2))
+    ranks = tuple(np.empty(evaluation_ND.shape, kind) for _ in range(2))
     steps_G = [
         tail_steps(below_B[: n + 1], above_B[: n + 1])
         for below_B, above_B, n in zip(*(t[0] for t in tables[1:3]), sizes_G, strict=True)
@@ -101,11 +101,11 @@ def both_levels(background_BD, evaluation_ND, parts, sizes_G, tables: LevelTable
         for (members, rows), tails in zip(parts, steps_G, strict=True):
             sorted_DB = np.sort(keys_DB[:, members], axis=1)
             values_DE = np.ascontiguousarray(keys_DN[:, rows])
-            for level_ND, steps in zip(levels, tails, strict=True):
-                level_ND[rows, block] = step_levels(sorted_DB, values_DE, steps, kind).T
+            for rank_ND, steps in zip(ranks, tails, strict=True):
+                rank_ND[rows, block] = step_ranks(sorted_DB, values_DE, steps, kind).T
 
     over_even_blocks(fill, evaluation_ND.shape[1], len(background_BD) + len(evaluation_ND))
-    return levels
+    return ranks
 
 
 def best_of_rows(high_ND, low_ND, alphas_A, options: ScanOptions):
@@ -120,7 +120,7 @@ def best_of_rows(high_ND, low_ND, alphas_A, options: ScanOptions):
         block = slice(first, first + at_once)
         high_ED, low_ED = high_ND[block], low_ND[block]
         columns = (high_ED, low_ED) if apart else (np.minimum(high_ED, low_ED),)
-        sizes_EA = sum(level_sizes(levels_ED, n_alphas) for levels_ED in columns)
+        sizes_EA = sum(rank_sizes(ranks_ED, n_alphas) for ranks_ED in columns)
         scores_EA = options.phi(sizes_EA, sizes_EA, alphas_A, xp=np)
         best_N[block] = scores_EA.argmax(1)
         best = (np.arange(len(scores_EA)), best_N[block])
@@ -130,10 +130,10 @@ def best_of_rows(high_ND, low_ND, alphas_A, options: ScanOptions):
     return score_N, best_N, size_N
 
 
-def level_sizes(levels_ED, n_alphas: int) -> np.ndarray:
+def rank_sizes(ranks_ED, n_alphas: int) -> np.ndarray:
     """How many columns of each row are significant at each alpha: [E, A]."""
-    rows, bins = len(levels_ED), n_alphas + 1
+    rows, bins = len(ranks_ED), n_alphas + 1
     # One histogram of all rows, each with bins of its own.
-    bins_ED = np.add(levels_ED, bins * np.arange(rows)[:, None], dtype=np.intp)
+    bins_ED = np.add(ranks_ED, bins * np.arange(rows)[:, None], dtype=np.intp)
     counts_EX = np.bincount(bins_ED.ravel(), minlength=rows * bins).reshape(rows, bins)
     return counts_EX[:, :n_alphas].cumsum(1)

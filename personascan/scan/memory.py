@@ -18,8 +18,8 @@ class ScanMemory:
 
     activations: int  # one layer of the pool, float32
     planes: int  # packed threshold planes of every row that is scanned
-    working: int  # what the devices hold: planes, levels, ranks and the counts of a step
-    sorting: int  # what the host holds while it ranks the layer
+    working: int  # what the devices hold: planes, ranks, orders and the counts of a step
+    sorting: int  # what the host holds while it orders the layer
     results: int  # subsets of every start of the layer, and of every run of all layers
 
     @property
@@ -35,30 +35,30 @@ class ScanMemory:
         )
 
 
-def scan_memory(plan, searches, tables, evaluated: int, n_pool: int, shared: bool, layers: int):
-    """ScanMemory of searches as laid out by `plan_search`."""
+def scan_memory(layout, searches, tables, evaluated: int, n_pool: int, shared: bool, layers: int):
+    """ScanMemory of searches as laid out by `search_layout`."""
     runs, rows = searches.rows_RM.shape
-    row_bytes = 4 * word_count(plan.columns)
-    level_bytes = 8 * row_bytes * tables.below_RGB.itemsize  # a level for each bit of a word
-    alphas = plan.n_alphas if plan.held else plan.chunk
+    row_bytes = 4 * word_count(layout.columns)
+    rank_bytes = 8 * row_bytes * tables.below_RGB.itemsize  # a rank for each bit of a word
+    alphas = layout.n_alphas if layout.held else layout.chunk
     step = (2 * rows.bit_length() + 8) * alphas * row_bytes
-    one_search = alphas * rows * row_bytes + rows * level_bytes + step
+    one_search = alphas * rows * row_bytes + rows * rank_bytes + step
     if shared:
-        once = (evaluated + 1) * (level_bytes + plan.whole * plan.n_alphas * row_bytes)
-        # Blocks of nodes, and the levels of either tail before they are joined.
-        sorting = block_bytes(n_pool - evaluated, evaluated, plan.n_nodes, plan.n_alphas)
-        sorting += 2 * evaluated * plan.n_nodes * tables.below_RGB.itemsize
+        once = (evaluated + 1) * (rank_bytes + layout.whole * layout.n_alphas * row_bytes)
+        # Blocks of nodes, and the ranks of either tail before they are joined.
+        sorting = block_bytes(n_pool - evaluated, evaluated, layout.n_nodes, layout.n_alphas)
+        sorting += 2 * evaluated * layout.n_nodes * tables.below_RGB.itemsize
     else:
-        # Ranks, and the running counts of one background.
-        once = n_pool * plan.n_nodes * (3 * (2 if n_pool < 2**16 else 4) + 4)
-        sorting = 2 * 4 * n_pool * plan.n_nodes  # keys, and what makes them
-    starts = plan.starts or searches.starts_RSM.shape[1]
+        # The pool's order, and the running counts of one background.
+        once = n_pool * layout.n_nodes * (3 * (2 if n_pool < 2**16 else 4) + 4)
+        sorting = 2 * 4 * n_pool * layout.n_nodes  # keys, and what makes them
+    starts = layout.starts or searches.starts_RSM.shape[1]
     found = runs * starts * (rows + 3 * row_bytes)
-    kept = layers * runs * (n_pool + 2 * plan.n_nodes)
+    kept = layers * runs * (n_pool + 2 * layout.n_nodes)
     return ScanMemory(
-        activations=4 * n_pool * plan.n_nodes,
-        planes=plan.n_alphas * (evaluated if shared else rows) * row_bytes,
-        working=len(plan.devices) * (once + one_search),
+        activations=4 * n_pool * layout.n_nodes,
+        planes=layout.n_alphas * (evaluated if shared else rows) * row_bytes,
+        working=len(layout.devices) * (once + one_search),
         sorting=sorting,
         results=2 * found + kept,
     )
@@ -76,18 +76,18 @@ class IndividualMemory:
     """Bytes that individual scans hold."""
 
     inputs: int  # background and evaluation rows, held before the scan begins
-    levels: int  # of every row and node, in either tail: they are returned
+    ranks: int  # of every row and node, in either tail: they are returned
     blocks: int  # of nodes while they are sorted and compared: one for each thread of the host
     scores: int  # sizes and scores of some rows at every alpha, for each thread
 
     @property
     def added(self) -> int:
         """What the scan needs beyond its inputs; what blocks held may be kept for the next."""
-        return self.levels + self.blocks + self.scores + COMPILED
+        return self.ranks + self.blocks + self.scores + COMPILED
 
     def summary(self) -> str:
-        parts = (self.inputs, self.levels, self.blocks, self.scores, self.added)
-        return "inputs {}, levels {}, blocks {}, scores {}: {} beyond the inputs".format(
+        parts = (self.inputs, self.ranks, self.blocks, self.scores, self.added)
+        return "inputs {}, ranks {}, blocks {}, scores {}: {} beyond the inputs".format(
             *map(human_bytes, parts)
         )
 
@@ -98,7 +98,7 @@ def individual_memory(background_BD, evaluation_ND, tables) -> IndividualMemory:
     at_once = rows_at_once(n_alphas)
     return IndividualMemory(
         inputs=background_BD.nbytes + evaluation_ND.nbytes,
-        levels=2 * rows * nodes * tables.below_RGB.itemsize,
+        ranks=2 * rows * nodes * tables.below_RGB.itemsize,
         blocks=block_bytes(len(background_BD), rows, nodes, n_alphas),
         scores=min(os.cpu_count(), -(-rows // at_once)) * at_once * (80 * n_alphas + 16 * nodes),
     )

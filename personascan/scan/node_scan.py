@@ -14,7 +14,7 @@ from personascan.scan.options import ScanOptions
 from personascan.scan.pvalues import check_pair, empirical_pvalues
 from personascan.scan.result import NodeScan
 
-LEVELS = 24  # alphas of a labelled statistic, in geometric steps
+LABELLED_ALPHAS = 24  # alphas of a labelled statistic, in geometric steps
 
 
 def node_scan(
@@ -94,7 +94,7 @@ def labelled_scores(place_ND, labels_TN, score: str = "bj", tail: str = "signed"
     options = ScanOptions(score=score, tail=tail)
     rows = len(place_ND)
     p_NC = pooled_p(place_ND, tail)
-    alphas_A = np.unique(np.geomspace(options.smallest(rows), 0.5, LEVELS))
+    alphas_A = np.unique(np.geomspace(options.smallest(rows), 0.5, LABELLED_ALPHAS))
     labels_NT = labels_TN.T.astype(np.float32)
     h1_T = labels_TN.sum(1)
     found_AT = np.zeros((len(alphas_A), len(labels_TN)))
@@ -111,7 +111,7 @@ def labelled_scores(place_ND, labels_TN, score: str = "bj", tail: str = "signed"
 
 
 def pooled_p(place_ND, tail: str) -> np.ndarray:
-    """Of each value the share of all rows at least as far out, itself among them: [N, C]."""
+    """Returns, for each value, the share of all rows at least as far out, itself too: [N, C]."""
     rows = len(place_ND)
     ordered_ND = np.sort(place_ND, axis=0)
     above_ND, below_ND = (np.empty(place_ND.shape) for _ in range(2))

@@ -13,7 +13,7 @@ from personascan.scan.alphas import (
     attained_alphas,
     check_alphas,
     check_range,
-    floor_rank,
+    floor_count,
     grid_alphas,
     log_alphas,
 )
@@ -60,7 +60,7 @@ class ScanOptions:
             )
 
     def keywords(self) -> dict[str, Any]:
-        """As the keywords of `scan_runs` and `group_scan`."""
+        """Returns the keywords of `scan_runs` and `group_scan`."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @property
@@ -100,7 +100,7 @@ class ScanOptions:
         """
         n, sides = int(np.max(n_RG)), self.sides
         alphas_A = self.alphas_for([n])
-        if self.compat or (len(alphas_A) and floor_rank(alphas_A[-1], n) >= sides.step):
+        if self.compat or (len(alphas_A) and floor_count(alphas_A[-1], n) >= sides.step):
             return ""
         named = isinstance(self.alphas, str) and self.alphas != "grid"
         searched = (

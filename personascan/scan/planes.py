@@ -26,20 +26,20 @@ def word_count(n_nodes: int) -> int:
     return -(-words // lanes) * lanes
 
 
-def pad_nodes(levels_MD, never: int):
-    """Levels with nodes added that no alpha reaches, to whole lanes."""
-    spare = 32 * word_count(levels_MD.shape[1]) - levels_MD.shape[1]
-    return jnp.pad(levels_MD, ((0, 0), (0, spare)), constant_values=never)
+def pad_nodes(ranks_MD, never: int):
+    """Ranks with nodes added that no alpha reaches, to whole lanes."""
+    spare = 32 * word_count(ranks_MD.shape[1]) - ranks_MD.shape[1]
+    return jnp.pad(ranks_MD, ((0, 0), (0, spare)), constant_values=never)
 
 
-def pack_planes(levels_MD, first, n_alphas: int):
-    """Planes [A, M, W] of the levels first..first+A-1; nodes already padded."""
-    rows, nodes = levels_MD.shape
-    level_A = (jnp.arange(n_alphas) + first).astype(levels_MD.dtype)
-    level_MJW = levels_MD.reshape(rows, 32, nodes // 32)
+def pack_planes(ranks_MD, first, n_alphas: int):
+    """Planes [A, M, W] of the ranks first..first+A-1; nodes already padded."""
+    rows, nodes = ranks_MD.shape
+    rank_A = (jnp.arange(n_alphas) + first).astype(ranks_MD.dtype)
+    rank_MJW = ranks_MD.reshape(rows, 32, nodes // 32)
     planes_AMW = jnp.zeros((n_alphas, rows, nodes // 32), jnp.uint32)
     for bit in range(32):
-        planes_AMW |= (level_MJW[None, :, bit] <= level_A[:, None, None]).astype(jnp.uint32) << bit
+        planes_AMW |= (rank_MJW[None, :, bit] <= rank_A[:, None, None]).astype(jnp.uint32) << bit
     return planes_AMW
 
 
@@ -50,9 +50,9 @@ def pack_mask(mask_MD):
 
 def unpack_nodes(nodes_W, n_nodes: int):
     """The bool mask [..., D] of packed nodes."""
-    place_J1 = jnp.arange(32, dtype=jnp.uint32)[:, None]
-    place_J1 = place_J1.reshape((1,) * (nodes_W.ndim - 1) + (32, 1))
-    bits = (nodes_W[..., None, :] >> place_J1) & 1
+    index_J1 = jnp.arange(32, dtype=jnp.uint32)[:, None]
+    index_J1 = index_J1.reshape((1,) * (nodes_W.ndim - 1) + (32, 1))
+    bits = (nodes_W[..., None, :] >> index_J1) & 1
     return bits.astype(bool).reshape(*nodes_W.shape[:-1], -1)[..., :n_nodes]
 
 
@@ -169,11 +169,11 @@ def at_least(bits_KW, count):
 
 def node_sums(words_MW):
     """Set bits of every node over the rows, by place in the word and word: [32, W] int32."""
-    place_J = jnp.arange(32, dtype=jnp.uint32)
-    return ((words_MW[:, None] >> place_J[None, :, None]) & 1).astype(jnp.int32).sum(0)
+    index_J = jnp.arange(32, dtype=jnp.uint32)
+    return ((words_MW[:, None] >> index_J[None, :, None]) & 1).astype(jnp.int32).sum(0)
 
 
 def pack_bits(mask_JW):
     """Words [W] of a mask by place in the word and word."""
-    place_J = jnp.arange(32, dtype=jnp.uint32)
-    return (mask_JW.astype(jnp.uint32) << place_J[:, None]).sum(0, dtype=jnp.uint32)
+    index_J = jnp.arange(32, dtype=jnp.uint32)
+    return (mask_JW.astype(jnp.uint32) << index_J[:, None]).sum(0, dtype=jnp.uint32)

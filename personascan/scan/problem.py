@@ -12,9 +12,9 @@ from personascan.scan.planes import pack_planes
 
 
 class Problem(NamedTuple):
-    """One search. Planes are held when they fit, else packed from the levels chunk by chunk."""
+    """One search. Planes are held when they fit, else packed from the ranks chunk by chunk."""
 
-    levels_MD: jax.Array  # first alpha at which each element is significant; nodes padded to words
+    ranks_MD: jax.Array  # first alpha at which each element is significant; nodes padded to words
     right_MW: jax.Array | None  # two-sided, packed: the right tail is at least as extreme
     alphas_A: jax.Array  # float32
     planes_AMW: jax.Array | None
@@ -25,7 +25,7 @@ class Subset(NamedTuple):
 
     rows_M: jax.Array  # bool
     nodes_W: jax.Array  # packed
-    level: jax.Array  # int32: index of the alpha
+    rank: jax.Array  # int32: index of the alpha
     score: jax.Array  # float32
 
 
@@ -34,9 +34,9 @@ class Found(NamedTuple):
 
     rows_M: jax.Array
     nodes_W: jax.Array
-    level: jax.Array
+    rank: jax.Array
     n_alpha: jax.Array  # int32: significant elements of the subset
-    first_level: jax.Array  # int32: the alpha it started at, -1 where a start was never made
+    first_rank: jax.Array  # int32: the alpha it started at, -1 where a start was never made
     high_W: jax.Array | None  # two-sided: packed nodes mostly significant in the right tail
     low_W: jax.Array | None  # and in the left tail
 
@@ -50,7 +50,7 @@ def over_chunks(problem: Problem, chunk: int, of_chunk):
 
     def of_first(first):
         alphas_A = jax.lax.dynamic_slice_in_dim(problem.alphas_A, first, chunk)
-        return of_chunk(pack_planes(problem.levels_MD, first, chunk), alphas_A)
+        return of_chunk(pack_planes(problem.ranks_MD, first, chunk), alphas_A)
 
     return jax.lax.map(of_first, chunk_firsts(problem, chunk))
 
@@ -63,8 +63,8 @@ def chunk_firsts(problem: Problem, chunk: int):
     return jnp.minimum(jnp.arange(0, alphas, chunk), alphas - chunk)
 
 
-def plane_at(problem: Problem, level):
+def plane_at(problem: Problem, rank):
     """The plane of one alpha: [1, M, W]."""
     if problem.planes_AMW is not None:
-        return jax.lax.dynamic_slice_in_dim(problem.planes_AMW, level, 1)
-    return pack_planes(problem.levels_MD, level, 1)
+        return jax.lax.dynamic_slice_in_dim(problem.planes_AMW, rank, 1)
+    return pack_planes(problem.ranks_MD, rank, 1)

@@ -1,5 +1,6 @@
-"""What the scans return: frozen records of NumPy arrays. Letters as in design: L R S N D.
+"""What the scans return: frozen records of NumPy arrays.
 
+Letters: L layers, R runs, S starts, N rows, D nodes;
 C counts the columns that were scanned: D nodes, or with signed tails D upper and D lower halves.
 """
 
@@ -31,12 +32,12 @@ class SignedNodes:
 
     @property
     def tails(self) -> np.ndarray:
-        """Of each of `nodes` "right" (high values), "left" (low values) or "both"."""
+        """Returns "right" (high values), "left" (low values) or "both" for each of `nodes`."""
         high, low = np.isin(self.nodes, self.high), np.isin(self.nodes, self.low)
         return np.array(["both", "right", "left"])[high.astype(int) - low]
 
     def halves(self, nodes: int) -> np.ndarray:
-        """The same as a mask of half-nodes: bool [2 D], D upper halves, then D lower ones.
+        """Returns a mask of half-nodes: bool [2 D], D upper halves, then D lower ones.
 
         Args:
           nodes: D, of the place.
@@ -67,16 +68,16 @@ class IndividualScan:
     alpha: np.ndarray  # [N] float64, NaN where no node is significant at any alpha
     size: np.ndarray  # [N] int64: number of nodes returned (signed: of half-nodes)
     # unsigned: first alpha index at which a node's high value is significant
-    high_level_ND: np.ndarray
-    low_level_ND: np.ndarray  # and its low value; the number of alphas where it never is
-    best_level_N: np.ndarray  # [N] int32, -1 for an empty subset
+    high_rank_ND: np.ndarray
+    low_rank_ND: np.ndarray  # and its low value; the number of alphas where it never is
+    best_rank_N: np.ndarray  # [N] int32, -1 for an empty subset
     note: str = ""  # why nothing can be found, whatever the data are
 
     def row(self, index: int) -> NodeScan:
         """The node set of one row: its score and alpha, `nodes`, `high` and `low`."""
         high, low = (
-            np.flatnonzero(level_ND[index] <= self.best_level_N[index])
-            for level_ND in (self.high_level_ND, self.low_level_ND)
+            np.flatnonzero(rank_ND[index] <= self.best_rank_N[index])
+            for rank_ND in (self.high_rank_ND, self.low_rank_ND)
         )
         size = int(self.size[index])
         return NodeScan(high, low, float(self.score[index]), float(self.alpha[index]), size, size)

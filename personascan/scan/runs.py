@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from personascan.errors import InputError
-from personascan.scan.devices import SearchPlan, is_shared, open_source, plan_search, run_search
+from personascan.scan.devices import SearchLayout, is_shared, open_source, run_search, search_layout
 from personascan.scan.fractional import scan_fractional
-from personascan.scan.levels import level_tables
 from personascan.scan.masks import (
     background_sizes,
     check_masks,
@@ -22,8 +21,9 @@ from personascan.scan.masks import (
 from personascan.scan.memory import ScanMemory, refuse_too_large, scan_memory
 from personascan.scan.options import DEFAULT_STARTS, ScanOptions, as_row_sets
 from personascan.scan.pvalues import as_matrix, stack_pool
+from personascan.scan.ranks import rank_tables
 from personascan.scan.result import RunScans, ScanResult
-from personascan.scan.splits import check_seed, run_keys
+from personascan.scan.samples import check_seed, run_keys
 from personascan.scan.winners import Task, best_fractional, keep_best, stack_layers
 
 K = TypeVar("K")
@@ -203,7 +203,7 @@ def make_task(
         inside_GN = label_N == np.arange(len(held_to))[:, None]
         background_RN, n_RG = (np.repeat(a, len(inside_GN), axis=0) for a in (background_RN, n_RG))
         evaluation_RN = (evaluation_RN[:, None] & inside_GN).reshape(-1, n_pool)
-    tables = level_tables(n_RG, options)
+    tables = rank_tables(n_RG, options)
     searches = plan_searches(evaluation_RN, options.starts)
     return Task(
         options=options,
@@ -222,24 +222,24 @@ def make_task(
 def scan_layer(layer_ND, task: Task) -> RunScans:
     """All runs of one layer, on the devices."""
     n_pool, n_nodes = layer_ND.shape
-    plan, memory = laid_out(task, n_pool, n_nodes)
+    layout, memory = layout_of(task, n_pool, n_nodes)
     refuse_too_large(memory)
     source = open_source(
         layer_ND, task.background_RN, task.evaluated_N, task.tables, task.group_N,
         task.options.sides,
     )  # fmt: skip
     keys_R = run_keys(jax.random.key(task.seed), len(task.background_RN))
-    found = run_search(source, task.searches, task.tables, keys_R, plan)
+    found = run_search(source, task.searches, task.tables, keys_R, layout)
     return keep_best(found, task, n_pool, n_nodes)
 
 
-def laid_out(task: Task, n_pool: int, n_nodes: int) -> tuple[SearchPlan, ScanMemory]:
+def layout_of(task: Task, n_pool: int, n_nodes: int) -> tuple[SearchLayout, ScanMemory]:
     """How the search of a layer is laid out, and what it will hold."""
     evaluated = int(task.evaluated_N.sum())
     shared = is_shared(task.background_RN, task.tables)
-    plan = plan_search(task.searches, task.tables, task.options, n_nodes, evaluated, shared)
-    memory = scan_memory(plan, task.searches, task.tables, evaluated, n_pool, shared, task.layers)
-    return plan, memory
+    layout = search_layout(task.searches, task.tables, task.options, n_nodes, evaluated, shared)
+    memory = scan_memory(layout, task.searches, task.tables, evaluated, n_pool, shared, task.layers)
+    return layout, memory
 
 
 def scan_layer_fractional(layer_ND, task: Task) -> RunScans:

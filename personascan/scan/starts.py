@@ -50,33 +50,33 @@ def starting_points(problem: Problem, key, valid_M, n_nodes: int, starts: int, c
     """
     chosen = [(valid_M, jnp.int32(-1))]
     if starts > 1:
-        _, level, rows_M = row_step(problem, all_nodes(n_nodes), chunk, phi)
-        chosen.append((rows_M, level))
+        _, rank, rows_M = row_step(problem, all_nodes(n_nodes), chunk, phi)
+        chosen.append((rows_M, rank))
     mix = MIX[: max(starts - 2, 0)]
     kinds = {kind for kind, _ in mix}
     orders = {}
     if "top" in kinds:
         orders["top"] = individual_scores(problem, n_nodes, chunk, phi)
     if kinds & {"axis", "against"}:
-        axis_M, level = leading_axis(problem, valid_M, n_nodes)
-        orders["axis"], orders["against"] = (axis_M, level), (-axis_M, level)
+        axis_M, rank = leading_axis(problem, valid_M, n_nodes)
+        orders["axis"], orders["against"] = (axis_M, rank), (-axis_M, rank)
     for kind, share in mix:
-        value_M, level = orders[kind]
-        chosen.append((highest(value_M, valid_M, share), level))
-    rows_SM, level_S = (jnp.stack(part) for part in zip(*chosen, strict=True))
+        value_M, rank = orders[kind]
+        chosen.append((highest(value_M, valid_M, share), rank))
+    rows_SM, rank_S = (jnp.stack(part) for part in zip(*chosen, strict=True))
     if starts == len(chosen):
-        return rows_SM, level_S
+        return rows_SM, rank_S
     random_SM = random_rows(key, valid_M, starts - len(chosen))
-    level_S = jnp.pad(level_S, (0, len(random_SM)), constant_values=-1)
-    return jnp.concatenate([rows_SM, random_SM]), level_S
+    rank_S = jnp.pad(rank_S, (0, len(random_SM)), constant_values=-1)
+    return jnp.concatenate([rows_SM, random_SM]), rank_S
 
 
 def highest(value_M, valid_M, share: float):
     """The given share of the valid rows, at least one, with the highest values."""
     wanted = jnp.maximum(1, jnp.round(share * valid_M.sum(dtype=jnp.float32))).astype(jnp.int32)
     value_M = jnp.where(valid_M, value_M, -jnp.inf)
-    place_M = jnp.argsort(jnp.argsort(-value_M))
-    return (place_M < wanted) & valid_M
+    index_M = jnp.argsort(jnp.argsort(-value_M))
+    return (index_M < wanted) & valid_M
 
 
 def individual_scores(problem: Problem, n_nodes: int, chunk: int, phi):
@@ -88,10 +88,10 @@ def individual_scores(problem: Problem, n_nodes: int, chunk: int, phi):
         score_AM = jnp.where(count_AM > 0, phi(count_AM, count_AM, alphas_A[:, None]), 0.0)
         return score_AM.max(0), score_AM.max(1).argmax(), score_AM.max()
 
-    score_CM, level_C, best_C = over_chunks(problem, chunk, of_chunk)
+    score_CM, rank_C, best_C = over_chunks(problem, chunk, of_chunk)
     best = best_C.argmax()
-    level = (level_C[best] + chunk_firsts(problem, chunk)[best]).astype(jnp.int32)
-    return score_CM.max(0), level
+    rank = (rank_C[best] + chunk_firsts(problem, chunk)[best]).astype(jnp.int32)
+    return score_CM.max(0), rank
 
 
 def leading_axis(problem: Problem, valid_M, n_nodes: int):
@@ -100,10 +100,10 @@ def leading_axis(problem: Problem, valid_M, n_nodes: int):
     By power iteration on the Gram matrix, whose entries are popcounts; the sign is that of the rows
     with most significant elements. Also the alpha it is taken at.
     """
-    level = jnp.int32(int(AXIS_ALPHA * problem.alphas_A.size))
-    alpha = problem.alphas_A[level]
+    rank = jnp.int32(int(AXIS_ALPHA * problem.alphas_A.size))
+    alpha = problem.alphas_A[rank]
     some_W = all_nodes(n_nodes)[:AXIS_WORDS]
-    plane_MW = plane_at(problem, level)[0, :, :AXIS_WORDS] & some_W[None]
+    plane_MW = plane_at(problem, rank)[0, :, :AXIS_WORDS] & some_W[None]
     size = jax.lax.population_count(some_W).astype(jnp.float32).sum()
     gram_MM = jax.lax.map(lambda row_W: popcounts(plane_MW & row_W[None]), plane_MW).astype(
         jnp.float32
@@ -120,7 +120,7 @@ def leading_axis(problem: Problem, valid_M, n_nodes: int):
     ramp_M = jnp.linspace(0.5, 1.0, valid_M.size)  # no start is orthogonal to the answer
     vector_M = jax.lax.fori_loop(0, POWER_STEPS, step, excess_M + ramp_M)
     sign = jnp.where(jnp.dot(vector_M, excess_M, precision="highest") < 0, -1.0, 1.0)
-    return sign * vector_M, level
+    return sign * vector_M, rank
 
 
 def random_rows(key, valid_M, starts: int):
@@ -132,38 +132,38 @@ def random_rows(key, valid_M, starts: int):
     return chosen_SM | (draw_SM == draw_SM.min(axis=1, keepdims=True))
 
 
-def first_points(problem: Problem, key, valid_M, plan):
+def first_points(problem: Problem, key, valid_M, layout):
     """A first batch: all rows, the best row alone, then alphas in geometric steps; as J row sets.
 
-    Returns row sets [S, J, M], how many of them count [S], and levels [S], -1 for the best alpha.
+    Returns row sets [S, J, M], how many of them count [S], and ranks [S], -1 for the best alpha.
     """
-    nodes_W = all_nodes(plan.columns)
-    alone_M, alone_level = individual_scores(problem, plan.columns, plan.chunk, plan.phi)
-    axis_M, _ = leading_axis(problem, valid_M, plan.columns)
+    nodes_W = all_nodes(layout.columns)
+    alone_M, alone_rank = individual_scores(problem, layout.columns, layout.chunk, layout.phi)
+    axis_M, _ = leading_axis(problem, valid_M, layout.columns)
     axis_JM = jnp.stack(
         [highest(end_M, valid_M, share) for end_M in (axis_M, -axis_M) for share in AXIS_SHARES]
     )
     top_M = highest(alone_M, valid_M, SCORE_SHARE)
-    level_S = spread_levels(problem, jnp.linspace(0.0, 1.0, BATCH - 2))
+    rank_S = spread_ranks(problem, jnp.linspace(0.0, 1.0, BATCH - 2))
 
     key = jax.random.fold_in(key, 0)
     row_SJ, share_SJ = neighbour_draws(key, valid_M, (BATCH - 2, NEIGHBOURS))
 
-    def of_level(point):
-        level, is_axis, row_J, share_J = point
-        plane_MW = plane_at(problem, level)[0]
+    def of_rank(point):
+        rank, is_axis, row_J, share_J = point
+        plane_MW = plane_at(problem, rank)[0]
         count_M = row_counts(plane_MW[None], nodes_W)[0].astype(jnp.float32)
         tops = [highest(count_M, valid_M, share) for share in COUNT_SHARES]
         near_JM = neighbours(plane_MW, valid_M, row_J, share_J)
         return jnp.concatenate([jnp.where(is_axis, axis_JM, jnp.stack([*tops, top_M])), near_JM])
 
     is_axis_S = jnp.arange(BATCH - 2) % 2 == 1
-    rows_SJM = jax.lax.map(of_level, (level_S, is_axis_S, row_SJ, share_SJ))
+    rows_SJM = jax.lax.map(of_rank, (rank_S, is_axis_S, row_SJ, share_SJ))
     ends_SM = jnp.stack([valid_M, highest(alone_M, valid_M, 0.0)])
     ends_SJM = jnp.broadcast_to(ends_SM[:, None], (2, *rows_SJM.shape[1:]))
-    levels = (jnp.full(1, -1, jnp.int32), alone_level[None], level_S)
+    ranks = (jnp.full(1, -1, jnp.int32), alone_rank[None], rank_S)
     sets_S = jnp.full(BATCH, rows_SJM.shape[1])
-    return jnp.concatenate([ends_SJM, rows_SJM]), sets_S, jnp.concatenate(levels)
+    return jnp.concatenate([ends_SJM, rows_SJM]), sets_S, jnp.concatenate(ranks)
 
 
 def neighbour_draws(key, valid_M, shape):
@@ -205,18 +205,18 @@ def later_points(problem: Problem, key, batch, valid_M, best_M):
     changed_SM = jnp.where(changed_SM.any(axis=1, keepdims=True), changed_SM, chosen_SM)
     rows_SM = jnp.where((kind_S < CHANGED)[:, None], changed_SM, chosen_SM)
     shift = (batch.astype(jnp.float32) * GOLDEN) % 1.0
-    level_S = spread_levels(problem, (jnp.arange(BATCH, dtype=jnp.float32) + shift) / BATCH)
+    rank_S = spread_ranks(problem, (jnp.arange(BATCH, dtype=jnp.float32) + shift) / BATCH)
     # The last start, a plain one, goes on from a neighbourhood.
     drawn = neighbour_draws(jax.random.fold_in(row_key, 1), valid_M, (1,))
-    near_JM = neighbours(plane_at(problem, level_S[-1])[0], valid_M, *drawn)
+    near_JM = neighbours(plane_at(problem, rank_S[-1])[0], valid_M, *drawn)
     rows_SJM = rows_SM.reshape(BATCH, sets, -1).at[-1, :1].set(near_JM)
     rows_SJM = jnp.pad(rows_SJM, ((0, 0), (0, FIRST_SETS - sets), (0, 0)))
-    return rows_SJM, jnp.full(BATCH, sets), jnp.where(plain_S, jnp.int32(-1), level_S)
+    return rows_SJM, jnp.full(BATCH, sets), jnp.where(plain_S, jnp.int32(-1), rank_S)
 
 
-def spread_levels(problem: Problem, share_S):
-    """Levels at these shares of the way, in geometric steps, from the least attained alpha."""
+def spread_ranks(problem: Problem, share_S):
+    """Ranks at these shares of the way, in geometric steps, from the least attained alpha."""
     log_A = jnp.log(problem.alphas_A)
-    least = jnp.minimum(problem.levels_MD.min().astype(jnp.int32), log_A.size - 1)
+    least = jnp.minimum(problem.ranks_MD.min().astype(jnp.int32), log_A.size - 1)
     target_S = log_A[least] + share_S * (log_A[-1] - log_A[least])
     return jnp.searchsorted(log_A, target_S - 1e-5).clip(max=log_A.size - 1).astype(jnp.int32)

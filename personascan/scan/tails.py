@@ -20,21 +20,21 @@ class Tail:
     high: bool  # values above the background are unusual
     low: bool  # and values below it
     halves: int = 1  # columns of a node: 2 where its upper and lower half are scanned apart
-    folds: bool = False  # one column, at the smaller of both tails' levels
+    folds: bool = False  # one column, at the smaller of both tails' ranks
     step: int = 1  # p-values are multiples of step/(n+1)
 
     def columns(self, nodes: int) -> int:
         """C: all upper halves, then all lower ones, where there are halves."""
         return self.halves * nodes
 
-    def ranks(self, n: int) -> tuple[np.ndarray, np.ndarray]:
+    def counts(self, n: int) -> tuple[np.ndarray, np.ndarray]:
         """(n+1) p_max by the number of background values below x, and by the number above it."""
         beaten = self.step * (np.arange(n, -1, -1) + 1)  # those that beat or tie x, and x itself
         never = np.full(n + 1, n + 2)  # above every alpha; so is what exceeds the cap of a p at 1
         return beaten if self.high else never, beaten if self.low else never
 
     def join(self, high_MD: jax.Array, low_MD: jax.Array) -> jax.Array:
-        """Levels of the columns [M, C] from those of both tails."""
+        """Ranks of the columns [M, C] from those of both tails."""
         if self.halves == 2:
             return jnp.concatenate([high_MD, low_MD], axis=-1)
         if self.folds:

@@ -1,6 +1,6 @@
-"""Levels by comparison with the few background values at which they change.
+"""Ranks by comparison with the few background values at which they change.
 
-A level depends on the number of background values below or above an element, and only ever falls
+A rank depends on the number of background values below or above an element, and only ever falls
 or only ever rises with it. So it is one bisection among the sorted background's values at its
 steps: no count, no look-up, and ties come out right by themselves.
 Letters: B background rows, E evaluated rows, J steps, D nodes.
@@ -16,51 +16,51 @@ from personascan.scan.counts import bisect, order_keys, over_even_blocks
 
 
 class Steps(NamedTuple):
-    """How a level changes along a node's sorted background."""
+    """How a rank changes along a node's sorted background."""
 
-    first: int  # the level below all background values
+    first: int  # the rank below all background values
     sign: int  # -1 where it falls with the value, 1 where it rises
-    place_J: np.ndarray  # places of the sorted background; where a level is skipped, repeated
-    beyond: bool  # a step is taken above its background value; else at it already
+    index_J: np.ndarray  # into the sorted background; repeated where a rank is skipped
+    strict: bool  # x > b counts as past a step at b; else x >= b does
 
 
 def tail_steps(below_B, above_B) -> tuple[Steps, Steps]:
-    """The steps of the right tail and of the left, from their tables of `level_tables`."""
+    """The steps of the right tail and of the left, from their tables of `rank_tables`."""
     # Values above x are the background less those up to x.
-    return steps_of(below_B, beyond=True), steps_of(above_B[::-1], beyond=False)
+    return steps_of(below_B, strict=True), steps_of(above_B[::-1], strict=False)
 
 
-def steps_of(levels_B, beyond: bool) -> Steps:
+def steps_of(ranks_B, strict: bool) -> Steps:
     """The steps of a table by the number of background values below x, or up to x."""
-    change_B = np.diff(levels_B.astype(np.int64))
-    place_J = np.repeat(np.arange(len(change_B)), abs(change_B))
-    return Steps(int(levels_B[0]), -1 if change_B.sum() < 0 else 1, place_J, beyond)
+    change_B = np.diff(ranks_B.astype(np.int64))
+    index_J = np.repeat(np.arange(len(change_B)), abs(change_B))
+    return Steps(int(ranks_B[0]), -1 if change_B.sum() < 0 else 1, index_J, strict)
 
 
-def step_levels(sorted_DB, values_DE, steps: Steps, kind) -> np.ndarray:
-    """The level of every value in one tail: [D, E]. Both come as whole numbers, node by node."""
-    if not len(steps.place_J):
+def step_ranks(sorted_DB, values_DE, steps: Steps, kind) -> np.ndarray:
+    """The rank of every value in one tail: [D, E]. Both come as whole numbers, node by node."""
+    if not len(steps.index_J):
         return np.full(values_DE.shape, steps.first, kind)
-    steps_DJ = sorted_DB[:, steps.place_J]
-    if not steps.beyond:
+    steps_DJ = sorted_DB[:, steps.index_J]
+    if not steps.strict:
         steps_DJ -= 1  # below x, where the background value is x or less
     return np.asarray(count_steps(steps_DJ, values_DE, np.int32(steps.first), steps.sign, kind))
 
 
 @partial(jax.jit, static_argnames=("sign", "kind"))
 def count_steps(steps_DJ, values_DE, first, sign: int, kind):
-    """`first`, and one level more or less for each step below the value."""
+    """`first`, and one rank more or less for each step below the value."""
     return (first + sign * bisect(steps_DJ, values_DE)[0]).astype(kind)
 
 
-def tail_levels(layer_ND, background_N, evaluated_N, below_B, above_B):
-    """Levels of the evaluated rows in the right tail and in the left: two [D, E].
+def tail_ranks(layer_ND, background_N, evaluated_N, below_B, above_B):
+    """Ranks of the evaluated rows in the right tail and in the left: two [D, E].
 
     Blocks of nodes are ordered, sorted and compared one by one, so that no sort of a layer is held.
     """
     both = tail_steps(below_B, above_B)
     shape = layer_ND.shape[1], int(evaluated_N.sum())
-    levels = tuple(np.empty(shape, below_B.dtype) for _ in both)
+    ranks = tuple(np.empty(shape, below_B.dtype) for _ in both)
 
     def fill(block: slice) -> None:
         keys_ND = order_keys(layer_ND[:, block])
@@ -68,8 +68,8 @@ def tail_levels(layer_ND, background_N, evaluated_N, below_B, above_B):
             np.ascontiguousarray(keys_ND[rows_N].T) for rows_N in (background_N, evaluated_N)
         )
         sorted_DB.sort(axis=1)
-        for level_DE, steps in zip(levels, both, strict=True):
-            level_DE[block] = step_levels(sorted_DB, values_DE, steps, below_B.dtype)
+        for rank_DE, steps in zip(ranks, both, strict=True):
+            rank_DE[block] = step_ranks(sorted_DB, values_DE, steps, below_B.dtype)
 
     over_even_blocks(fill, shape[0], len(layer_ND))
-    return levels
+    return ranks

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from personascan.scan.devices import Searches
-from personascan.scan.levels import LevelTables
 from personascan.scan.options import ScanOptions
 from personascan.scan.planes import unpack_nodes
 from personascan.scan.problem import Found
+from personascan.scan.ranks import RankTables
 from personascan.scan.result import ARRAYS, RunScans
 
 
@@ -21,7 +21,7 @@ class Task:
     evaluated_N: np.ndarray  # bool: scanned by some search
     group_N: np.ndarray  # background group of each pool row
     searches: Searches
-    tables: LevelTables
+    tables: RankTables
     runs: int
     seed: int
     layers: int
@@ -30,16 +30,16 @@ class Task:
 
 def keep_best(found: Found, task: Task, n_pool: int, n_nodes: int) -> RunScans:
     """Score every start again in float64, keep the best start, and of several groups the best."""
-    search_R = np.arange(len(found.level))
+    search_R = np.arange(len(found.rank))
     size_RS = found.rows_M.sum(-1) * np.bitwise_count(found.nodes_W).sum(-1, dtype=np.int64)
-    alpha_RS = task.tables.alphas_RA[search_R[:, None], found.level]
+    alpha_RS = task.tables.alphas_RA[search_R[:, None], found.rank]
     runs, sides = task.runs, task.options.sides
     scores_RS = task.options.phi(
         found.n_alpha.astype(np.float64), size_RS.astype(np.float64), alpha_RS, xp=np
     )
-    scores_RS = np.where(found.first_level < 0, np.nan, scores_RS)
+    scores_RS = np.where(found.first_rank < 0, np.nan, scores_RS)
     first_RS = np.where(
-        found.first_level < 0, np.nan, task.tables.alphas_RA[search_R[:, None], found.first_level]
+        found.first_rank < 0, np.nan, task.tables.alphas_RA[search_R[:, None], found.first_rank]
     )
     groups = len(search_R) // runs
     start_scores, start_alphas = best_of_groups(
@@ -68,12 +68,12 @@ def keep_best(found: Found, task: Task, n_pool: int, n_nodes: int) -> RunScans:
         low_LRD=low_RD,
         start_scores=start_scores,
         start_alphas=start_alphas,
-        at_smallest_alpha=some_R & (found.level[best] == 0),
+        at_smallest_alpha=some_R & (found.rank[best] == 0),
     )
 
 
 def best_of_groups(scores_RGS, alphas_RGS):
-    """Of each start the group it did best in: scores and alphas [R, S], NaN where none began."""
+    """Returns each start's best over the groups: scores and alphas [R, S], NaN if none began."""
     best_R1S = np.where(np.isnan(scores_RGS), -1.0, scores_RGS).argmax(1)[:, None]
     return (np.take_along_axis(x, best_R1S, 1)[:, 0] for x in (scores_RGS, alphas_RGS))
 

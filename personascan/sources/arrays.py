@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from personascan.errors import InputError
-from personascan.files import is_free, partial_of, put_folder, real_place, restore
+from personascan.files import is_free, partial_of, put_folder, real_path, restore
 from personascan.hashes import SEAL, damaged_files, folder_sha256, seal, sealed_files
 from personascan.places import Place, named_place
 from personascan.reading import real_array
-from personascan.sources.base import Example, Terms
+from personascan.sources.base import Row, Terms
 from personascan.sources.rows_record import RECORD, read_rows_record
 from personascan.sources.store import read_array
 
@@ -49,7 +49,7 @@ def write_rows(
       groups: of each row, or one for all: each group with rows of H1 is a comparison, against its
         own H0 rows or, where it has none, those of the groups that have no H1.
       ids: of the rows; None: their numbers.
-      entities: what a row is about: the rows of one entity are never both expected and scanned.
+      entities: what a row is about: the rows of one entity are never both background and scanned.
         "", None or NaN: the row is an entity of its own.
       conditions: a class of each row, within which p-values can be taken (`detection.conditional`).
       pairs: of each row, the same for rows of both sides that are compared with one another (one
@@ -97,26 +97,26 @@ def write_rows(
     for name, array in places.items():
         if str(name) in arrays:  # as 0 and "0"
             raise InputError(f"places names {str(name)!r} twice; give each layer its own name")
-        arrays[str(name)] = flattened(name, array, count)
-    place = own_place(out)
+        arrays[str(name)] = flatten_layer(name, array, count)
+    path = own_path(out)
     record = {"network": network, "rows": rows, "places": list(arrays)}
     record |= {"positive": positive_N.tolist(), **columns}
-    with partial_of(place, folder=True) as partial:
+    with partial_of(path, folder=True) as partial:
         for number, array_ND in enumerate(arrays.values()):
             np.save(partial / f"{number}.npy", array_ND)
         (partial / RECORD).write_text(json.dumps(record) + "\n", encoding="utf-8")
         seal(partial)
-        if is_as_sealed(place, folder_sha256(partial)):
+        if is_as_sealed(path, folder_sha256(partial)):
             return str(out)  # and what others map of it stays
-        put_folder(partial, place, True)
+        put_folder(partial, path, True)
     return str(out)
 
 
-def is_as_sealed(place: pathlib.Path, files: dict[str, str]) -> bool:
+def is_as_sealed(path: pathlib.Path, files: dict[str, str]) -> bool:
     """Whether a folder holds these files, whole: {name: hash}."""
     try:
-        there = (place / SEAL).exists()
-        return there and sealed_files(place) == files and not damaged_files(place)
+        there = (path / SEAL).exists()
+        return there and sealed_files(path) == files and not damaged_files(path)
     except InputError:
         return False  # a damaged seal: the rows are written again
 
@@ -148,7 +148,7 @@ def missing(entry) -> bool:
         return True
 
 
-def flattened(name, array, count: int) -> np.ndarray:
+def flatten_layer(name, array, count: int) -> np.ndarray:
     """A layer's activations as float32 [N, D]."""
     array = real_array(repr(name), array)
     if array.ndim < 2 or len(array) != count or not array.size:
@@ -184,13 +184,13 @@ def refuse_rounded(name, array_ND, narrow_ND) -> None:
         )
 
 
-def own_place(out) -> pathlib.Path:
+def own_path(out) -> pathlib.Path:
     """Where rows may be written: nothing is there, or rows that were written before, alone."""
-    place = real_place(out)
-    if not place.exists() or is_free(place):
-        return place
-    there = {path.name for path in place.iterdir()} if place.is_dir() else {place.name}
-    if there and not (place / RECORD).is_file():
+    path = real_path(out)
+    if not path.exists() or is_free(path):
+        return path
+    there = {one.name for one in path.iterdir()} if path.is_dir() else {path.name}
+    if there and not (path / RECORD).is_file():
         raise InputError(f"{out} holds something else; choose another folder")
     own = re.compile(rf"\d+\.npy|{re.escape(RECORD)}|{re.escape(SEAL)}")
     if others := sorted(name for name in there if not own.fullmatch(name)):
@@ -198,7 +198,7 @@ def own_place(out) -> pathlib.Path:
             f"{out} holds rows and other things besides ({', '.join(others[:3])}), which would be "
             "lost with them; choose another folder, or move them away"
         )
-    return place
+    return path
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,7 @@ class ArraySource:
 
     name: str
     folder: pathlib.Path
-    groups: dict[str, list[Example]]
+    groups: dict[str, list[Row]]
     rows_of: dict[str, list[int]]  # {group: its rows in the arrays}
     places: list[Place]
     widths: dict[Place, int]
@@ -228,7 +228,7 @@ class ArraySource:
         return len(self.places)
 
     def hashes(self) -> dict[str, str]:
-        """Of the folder's files."""
+        """Returns the hashes of the folder's files."""
         return {f"{self.folder.name}/{name}": sha256 for name, sha256 in self.files.items()}
 
     def shape(self, group: str, place: Place) -> tuple[int, int]:
@@ -256,13 +256,13 @@ class ArraySource:
 
 def open_rows(folder) -> ArraySource:
     """The rows of a folder. Raises InputError for one that is missing, damaged or not of rows."""
-    folder = real_place(folder)
+    folder = real_path(folder)
     restore(folder)
     record, files, nodes = read_rows_record(folder)
     groups, rows_of = {}, {}
     names = ("groups", "ids", "positive", "entities", "conditions", "pairs")
     for row, (group, *example) in enumerate(zip(*map(record.get, names), strict=True)):
-        groups.setdefault(group, []).append(Example(*example))
+        groups.setdefault(group, []).append(Row(*example))
         rows_of.setdefault(group, []).append(row)
     network, rows = record["network"], record["rows"]
     places = [Place(name, i, "", network) for i, name in enumerate(record["places"])]

@@ -19,12 +19,12 @@ class Terms:
 
 
 @dataclass(frozen=True)
-class Example:
-    """What a row is an example of."""
+class Row:
+    """What is known of a row beside its activations."""
 
     id: str
     positive: bool  # belongs to H1
-    entity: str = ""  # rows of one entity are never both expected and scanned; "": its own
+    entity: str = ""  # rows of one entity are never both background and scanned; "": its own
     condition: str = ""  # a class that p-values can be conditioned on
     pair: str = ""  # rows of one pair, on either side, are compared with one another; "": none
     text: str | None = None
@@ -41,10 +41,10 @@ class Baseline:
 
 
 class Source(Protocol):
-    """Groups of examples, and their activations at places."""
+    """Groups of rows, and their activations at places."""
 
     name: str  # as results are keyed
-    groups: Mapping[str, list]  # {group: examples: `Example` or whatever has its fields}
+    groups: Mapping[str, list]  # {group: rows: `Row` or whatever has its fields}
     places: list[Place]  # that are searched
     extra: list[Place]  # that are read and not searched: of baselines, and `embedding`
     embedding: Place | None  # what rows are before any layer; None where nothing is
@@ -87,17 +87,17 @@ class Source(Protocol):
         """
 
 
-def chosen(groups: Mapping[str, list], members) -> list:
-    """The examples of a pool's rows, in its order."""
+def pool_rows(groups: Mapping[str, list], members) -> list:
+    """Returns the rows of a pool, in its order."""
     return [groups[group][row] for group, rows in members for row in rows]
 
 
 def texts_of(groups: Mapping[str, list], members) -> tuple[str, ...] | None:
     """The texts of a pool's rows; None where rows are no texts."""
-    found = tuple(e.text for e in chosen(groups, members))
+    found = tuple(e.text for e in pool_rows(groups, members))
     return None if None in found else found
 
 
 def conditions_of(groups: Mapping[str, list], members) -> np.ndarray:
     """The condition of each of a pool's rows; "" where it has none."""
-    return np.array([e.condition for e in chosen(groups, members)])
+    return np.array([e.condition for e in pool_rows(groups, members)])

@@ -40,13 +40,13 @@ def read_rows(path, *, site: str = "", layer: str = "", position: str = "", ids:
             )
         return Rows(read_array(path), None)
     kept = Activations.load(path)
-    site = chosen("site", site, list(dict.fromkeys(s for s, _ in kept.stacks)), path)
+    site = choose_one("site", site, list(dict.fromkeys(s for s, _ in kept.stacks)), path)
     positions = [p for s, p in kept.stacks if s == site and p != "all"]
-    position = chosen("position", whole_number(position), positions, path)
+    position = choose_one("position", whole_number(position), positions, path)
     array_LND = kept.stacks[site, position]
     names = kept.layer_names.get(site) or [f"{site} {i}" for i in range(len(array_LND))]
     name = f"{site} {layer}" if layer.isdecimal() and site != "final_norm" else layer
-    layer_ND = array_LND[names.index(chosen("layer", name, names, path))]
+    layer_ND = array_LND[names.index(choose_one("layer", name, names, path))]
     if not ids:
         return Rows(np.asarray(layer_ND), kept.ids)
     wanted = listed_ids(ids)
@@ -59,7 +59,7 @@ def read_rows(path, *, site: str = "", layer: str = "", position: str = "", ids:
     return Rows(np.asarray(layer_ND[[numbers[id_] for id_ in wanted]]), wanted)
 
 
-def chosen(what: str, asked, there: list, path):
+def choose_one(what: str, asked, there: list, path):
     """What was asked for, or the only one there is."""
     if asked == "" and len(there) == 1:
         return there[0]

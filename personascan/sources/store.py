@@ -55,7 +55,7 @@ class Activations(Mapping[Place, np.ndarray]):
         if not isinstance(place, Place):
             raise UnknownPlace(f"{place!r} is no Place, nor the name of one")
         stack_LND = self.stack(place.site, place.position)
-        if place.line or not 0 <= place.layer < len(stack_LND):
+        if place.network or not 0 <= place.layer < len(stack_LND):
             raise UnknownPlace(
                 f"there is no {place}: {place.site} has the layers 0 to {len(stack_LND) - 1}"
             )
@@ -126,11 +126,11 @@ class Activations(Mapping[Place, np.ndarray]):
         offsets = content.pop("offsets", np.arange(len(ids) + 1))
         names = {k.split("/")[1]: v.tolist() for k, v in content.items() if "layer_names/" in k}
         arrays = {k: v for k, v in content.items() if "layer_names/" not in k}
-        return checked(cls(by_site(arrays), ids, names, offsets), path)
+        return check_rows(cls(by_site(arrays), ids, names, offsets), path)
 
 
 def unpacked_bytes(archive) -> int:
-    """Of all files of a zip archive, as it says itself."""
+    """Returns the unpacked bytes of all files of a zip archive, as it says itself."""
     return sum(entry.file_size for entry in archive.infolist())
 
 
@@ -159,7 +159,7 @@ def load_folder(folder: pathlib.Path) -> Activations:
     except Exception as error:
         # As above: a damaged file surfaces in many ways.
         raise InputError(f"{folder} is not a whole folder of activations ({error})") from error
-    return checked(found, folder)
+    return check_rows(found, folder)
 
 
 def mapped_array(path: pathlib.Path) -> np.ndarray:
@@ -181,7 +181,7 @@ def refuse_damaged(folder: pathlib.Path) -> None:
         )
 
 
-def checked(found: Activations, path) -> Activations:
+def check_rows(found: Activations, path) -> Activations:
     """Every array has a row for each statement, or for each of its tokens."""
     rising = np.shape(found.offsets) == (len(found.ids) + 1,) and (np.diff(found.offsets) > 0).all()
     tokens = int(found.offsets[-1]) if rising and not found.offsets[0] else -1
@@ -194,7 +194,7 @@ def checked(found: Activations, path) -> Activations:
 
 
 @contextlib.contextmanager
-def collecting(shapes: dict, ids: list[str], layer_names: dict, offsets, out=None):
+def arrays_to_fill(shapes: dict, ids: list[str], layer_names: dict, offsets, out=None):
     """{(site, position): array} to fill, in memory or in a folder that appears when it is whole."""
     if out is None:
         yield {key: np.empty(shape, np.float32) for key, shape in shapes.items()}

@@ -64,7 +64,7 @@ class Case:
     @property
     def halves(self) -> int:
         """Columns of a node: two where each half of a node is scanned apart."""
-        return self.config.localisation().options.sides.halves
+        return self.config.localisation().scan.sides.halves
 
     def rows(self, place: Place) -> StoredRows:
         return stored_rows(self.store, self.source, self.pool, place)

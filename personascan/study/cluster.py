@@ -6,7 +6,7 @@ import sys
 import joblib
 
 from personascan.errors import InputError
-from personascan.versions import in_same_versions, installed, refuse_other_versions
+from personascan.versions import in_same_versions, installed_versions, refuse_other_versions
 from personascan.visible import visible
 from personascan.workers import in_processes
 
@@ -35,7 +35,7 @@ def cluster(scheduler: str):
             f"no Dask scheduler answers at {scheduler} ({error}); start one, or leave scheduler out"
         ) from error
     with client:
-        check_workers(client.run(installed, on_error="return"))
+        check_workers(client.run(installed_versions, on_error="return"))
         yield
 
 
@@ -45,7 +45,7 @@ def check_workers(found: dict) -> None:
     found: {address: its `Installed`, or the exception in its place}. A worker that comes later is
     asked with each of its units.
     """
-    own = installed()
+    own = installed_versions()
     for address, theirs in found.items():
         who = f"the worker at {visible(address)}"
         if isinstance(theirs, BaseException):
@@ -64,7 +64,7 @@ def check_workers(found: dict) -> None:
 
 def by_cluster(function, calls: list[tuple], what: str, unit: str) -> None:
     """`function(*call)` of every call by the workers of the cluster that is connected."""
-    wanted = installed().versions
+    wanted = installed_versions().versions
     with joblib.parallel_config(backend=workers_backend()):
         asked = [(wanted, function, *call) for call in calls]
         in_processes(in_same_versions, asked, 0, what, unit)

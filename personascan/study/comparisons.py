@@ -1,4 +1,4 @@
-"""Which examples are compared: H1 and H0 pools, balanced over the personas they come from."""
+"""Which rows are compared: H1 and H0 pools, balanced over the personas they come from."""
 
 import hashlib
 import itertools
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from personascan.errors import InputError
-from personascan.study.pairs import drawn_pairs, pairs_of
+from personascan.study.pairs import draw_pairs, pairs_of
 
 Side = tuple[tuple[str, str], ...]  # (persona, "positive" or "negative")
 APART_LEAST = 10  # entities of a persona: as many as there are folds
@@ -41,7 +41,7 @@ class Pool:
     positive_N: np.ndarray  # bool: True where a row belongs to H1
     strata: tuple[str, ...]  # [N]: rows of one stratum are shared out evenly between halves
     members: tuple[tuple[str, np.ndarray], ...]  # (group, its rows), one after the other
-    # [N]: rows of one cluster stay together: permuted as one, never both expected and scanned.
+    # [N]: rows of one cluster stay together: permuted as one, never both background and scanned.
     clusters: np.ndarray | None = None  # None: every row is its own
     left_out: LeftOut = LeftOut()
     # [N]: rows of one pair are on both sides, and exchange their labels with one another alone.
@@ -65,7 +65,7 @@ def comparisons(level: int, groups: dict) -> list[Comparison]:
     the groups that have no positives. Level 1: against the positives of its topic's other personas.
     Level 0: a topic's positives against those of the other topics.
 
-    groups: {persona: examples}, in order. Raises InputError where a side would be empty.
+    groups: {persona: rows}, in order. Raises InputError where a side would be empty.
     """
     if level == 2:
         return own_comparisons(groups)
@@ -111,30 +111,30 @@ def own_comparisons(groups: dict) -> list[Comparison]:
         own = ((group, "negative"),) if "negative" in sides else expected
         if not own:
             raise InputError(
-                f"{group!r} has no negative examples, and no other group has negative ones alone; "
+                f"{group!r} has no negative rows, and no other group has negative ones alone; "
                 "there is nothing to compare it with"
             )
         found.append(Comparison(2, group, ((group, "positive"),), own))
     if not found:
-        raise InputError("no group has positive examples: there is nothing to look for")
+        raise InputError("no group has positive rows: there is nothing to look for")
     return found
 
 
 def draw_pool(groups: dict, comparison: Comparison, limit: int, seed: int) -> Pool:
     """The rows of a comparison.
 
-    A side takes equally many examples of each of its personas, all together at most `limit` (at
+    A side takes equally many rows of each of its personas, all together at most `limit` (at
     least one each), so that no persona stands for a side. Which ones is drawn by a hash of their
     ids, and does not change when others come or go. Of paired rows whole pairs are taken, drawn
     the same way, as many as the limit has room for on both sides.
 
     Args:
-      groups: {persona: examples with `id` and `positive`}.
-      limit: examples of a side.
+      groups: {persona: rows with `id` and `positive`}.
+      limit: rows of a side.
     """
-    paired = drawn_pairs(groups, comparison, limit, seed)
+    paired = draw_pairs(groups, comparison, limit, seed)
     ids, positive, strata, members = [], [], [], {}
-    elsewhere, shared, beyond = kept_elsewhere(groups, comparison, seed), [], []
+    elsewhere, shared, beyond = excluded_sides(groups, comparison, seed), [], []
     for side, is_h1 in ((comparison.h1, True), (comparison.h0, False)):
         known = {one: of_direction(groups, *one) for one in side}
         rows_of = {
@@ -190,17 +190,20 @@ def clusters_of(groups: dict, members) -> np.ndarray | None:
     return np.array([number[entity] for entity in entities])
 
 
-def entity_of(example) -> tuple[str, bool]:
-    """What the example is about (its name, True); where it names nothing itself (its id, False).
+def entity_of(row) -> tuple[str, bool]:
+    """What the row is about (its name, True); where it names nothing itself (its id, False).
 
     An entity may be called what a row is called: they are two things all the same.
     """
-    entity = example.entity
-    return (entity, True) if entity else (example.id, False)
+    entity = row.entity
+    return (entity, True) if entity else (row.id, False)
 
 
-def kept_elsewhere(groups: dict, comparison: Comparison, seed: int) -> dict[tuple, bool]:
-    """{entity: the side it has no rows on} of entities that both sides know: dealt out by hash."""
+def excluded_sides(groups: dict, comparison: Comparison, seed: int) -> dict[tuple, bool]:
+    """Returns, for each entity with rows on both sides, the side whose rows are dropped.
+
+    {entity: 0 or 1}, dealt out by hash.
+    """
     known = [
         {entity_of(groups[one[0]][i]) for one in side for i in of_direction(groups, *one)}
         for side in (comparison.h1, comparison.h0)
@@ -219,7 +222,9 @@ def entities_of(groups: dict, pool: Pool) -> list[tuple]:
     return [entity_of(groups[persona][i]) for persona, rows in pool.members for i in rows]
 
 
-def dealt_out(groups: dict, judged: Pool, others: list[Pool], seed: int) -> tuple[Pool, list[Pool]]:
+def deal_entities(
+    groups: dict, judged: Pool, others: list[Pool], seed: int
+) -> tuple[Pool, list[Pool]]:
     """A pool to judge and pools to train on, without an entity in common.
 
     What both know is dealt out by hash, every other entity to each side.
@@ -247,9 +252,9 @@ def without(groups: dict, pool: Pool, entities: set[tuple]) -> Pool:
 
 
 def draw_topics(groups: dict, limit: int, seed: int) -> list[Pool]:
-    """The positive examples of each topic's personas, at most `limit` of each: to tell apart.
+    """The positive rows of each topic's personas, at most `limit` of each: to tell apart.
 
-    Strata are the personas. A topic of one persona, or with too few examples, has none.
+    Strata are the personas. A topic of one persona, or with too few rows, has none.
     """
     topic_of = {persona: topic_of_group(found) for persona, found in groups.items()}
     pools = []

@@ -8,21 +8,21 @@ from typing import Any
 
 import pydantic
 
-from personascan.analysis.detection import DetectionPlan
-from personascan.analysis.localisation import LocalisationPlan
-from personascan.analysis.separation import SeparationPlan
-from personascan.analysis.validation import ValidationPlan, check_plan
+from personascan.analysis.detection import DetectionOptions
+from personascan.analysis.localisation import LocalisationOptions
+from personascan.analysis.separation import SeparationOptions
+from personascan.analysis.validation import ValidationOptions, check_validation
 from personascan.errors import InputError
-from personascan.interventions.plan import InterventionPlan, check_interventions
+from personascan.interventions.options import InterventionOptions, check_interventions
 from personascan.places import whole_number
 from personascan.scan.alphas import NAMED
 from personascan.scan.options import ScanOptions
-from personascan.scan.splits import SplitPlan
-from personascan.sources.images.plan import ImagePlan, check_images
+from personascan.scan.samples import SampleOptions
+from personascan.sources.images.options import ImageOptions, check_images
 from personascan.sources.language.positions import check_positions
 from personascan.sources.language.source import BASELINES
 from personascan.sources.language.templates import DATE, PromptOptions, parse_keywords
-from personascan.study.whereplan import WherePlan, check_where
+from personascan.study.where_options import WhereOptions, check_where
 
 CHOSEN = "chosen"
 EITHER = "either"  # the tail of which the higher score of right and left counts
@@ -47,7 +47,7 @@ class Mixture:
 
 
 @dataclass(frozen=True)
-class ScanPlan:
+class PlaceScanOptions:
     """Where and how runs are scanned; fields as the keywords of `scan_runs` and `calibrate`."""
 
     # Places such as "resid_post 7 last" or "resid_post 50% last", or "chosen": the place that one
@@ -94,7 +94,8 @@ class StudyConfig:
     models: tuple[str, ...] = ()  # sources of `load_model`
     statements: str = ""
     rows: tuple[str, ...] = ()  # instead of both: folders that `write_rows` has written
-    images: ImagePlan | None = None  # instead of statements: what `models` then names are networks
+    # Instead of statements: what `models` then names are networks.
+    images: ImageOptions | None = None
     personas: tuple[str, ...] = ()  # empty: every persona of the source
     dtype: str = "float32"
     min_confidence: float = 0.85
@@ -118,13 +119,13 @@ class StudyConfig:
     levels: tuple[int, ...] = (2,)
     transfer: bool = False  # also train probes on the other comparisons, at every place
     apart: int = 100  # statements of a persona that tell the personas of a topic apart; 0: none
-    separation: SeparationPlan = field(default_factory=SeparationPlan)
-    runs: SplitPlan = field(default_factory=lambda: SplitPlan(60, 20, 20))
-    where: WherePlan = field(default_factory=WherePlan)
-    scan: ScanPlan = field(default_factory=ScanPlan)
-    detection: DetectionPlan = field(default_factory=DetectionPlan)
-    validation: ValidationPlan = field(default_factory=ValidationPlan)
-    intervention: InterventionPlan = field(default_factory=InterventionPlan)
+    separation: SeparationOptions = field(default_factory=SeparationOptions)
+    runs: SampleOptions = field(default_factory=lambda: SampleOptions(60, 20, 20))
+    where: WhereOptions = field(default_factory=WhereOptions)
+    scan: PlaceScanOptions = field(default_factory=PlaceScanOptions)
+    detection: DetectionOptions = field(default_factory=DetectionOptions)
+    validation: ValidationOptions = field(default_factory=ValidationOptions)
+    intervention: InterventionOptions = field(default_factory=InterventionOptions)
     node_q: float = 0.05  # the node set: nodes with a q-value up to here
     threshold: float = 0.5  # without `where.permutations`: those selected in this share of runs
     tables: str = "csv"  # of runs and nodes: or "parquet", for large studies
@@ -134,7 +135,7 @@ class StudyConfig:
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> "StudyConfig":
         """From nested dicts. Raises InputError for a field that is unknown, missing or mistyped."""
-        config = validated(cls, raw)
+        config = validate_fields(cls, raw)
         check_source(config)
         if (
             not config.levels
@@ -179,7 +180,7 @@ class StudyConfig:
         if config.batch_tokens < 1:
             raise InputError(f"config.batch_tokens = {config.batch_tokens}; use at least 1")
         config.prompt_options()
-        check_plan(config.validation)
+        check_validation(config.validation)
         check_tails(config)
         check_interventions(config.intervention)
         check_intervened(config)
@@ -228,25 +229,25 @@ class StudyConfig:
         """The options of a tail: two of "either"."""
         return tuple(self.scan.options(single) for single in single_tails(tail))
 
-    def localisation(self, tail: str = "") -> LocalisationPlan:
+    def localisation(self, tail: str = "") -> LocalisationOptions:
         """How comparisons are scanned and calibrated, or with another tail."""
-        return LocalisationPlan(
-            runs=self.runs,
-            options=self.scan.options(tail),
+        return LocalisationOptions(
+            samples=self.runs,
+            scan=self.scan.options(tail),
             permutations=self.scan.permutations,
             statistic_runs=self.scan.statistic_runs,
             node_q=self.node_q,
             threshold=self.threshold,
         )
 
-    def mixed(self, mixture: Mixture) -> LocalisationPlan:
+    def mixed(self, mixture: Mixture) -> LocalisationOptions:
         """The same, with another share of H1 among as many scanned rows."""
-        plan, scanned = self.localisation(), self.runs.clean + self.runs.positive
+        options, scanned = self.localisation(), self.runs.clean + self.runs.positive
         positive = round(mixture.share * scanned)
         return dataclasses.replace(
-            plan,
-            runs=dataclasses.replace(self.runs, clean=scanned - positive, positive=positive),
-            options=dataclasses.replace(plan.options, alpha_max=mixture.alpha_max),
+            options,
+            samples=dataclasses.replace(self.runs, clean=scanned - positive, positive=positive),
+            scan=dataclasses.replace(options.scan, alpha_max=mixture.alpha_max),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -263,7 +264,7 @@ def recipe(**changes: Any) -> dict[str, Any]:
     A recipe so made says only what differs, and any field of it can be overridden by a flag.
 
     Args:
-      changes: fields by name; a dict changes the fields of one of the plans.
+      changes: fields by name; a dict changes the fields of one of the records of options.
 
     Raises:
       InputError: a source or out left out, an unknown field, a value at fault.
@@ -334,7 +335,7 @@ def check_tails(config: StudyConfig) -> None:
         raise InputError(f"config.detection.limit = {config.detection.limit}; use 0 or more")
 
 
-def validated(cls, raw: dict[str, Any]):
+def validate_fields(cls, raw: dict[str, Any]):
     """A frozen dataclass of strictly these fields and types. Raises InputError by dotted name."""
     try:
         # As JSON, which tells true from 1 and has lists alone: strict in all that matters.

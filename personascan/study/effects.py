@@ -7,14 +7,14 @@ import numpy as np
 from personascan.analysis.effects import (
     Effects,
     apart_weights,
+    bootstrap_effects,
     control_p,
     even_weights,
-    measured,
-    summed,
+    weighted_effect,
 )
-from personascan.calibration.family import family_p, studentised, tie_draws
+from personascan.calibration.family import family_p, studentise, tie_draws
 from personascan.interventions.design import FOUND
-from personascan.interventions.plan import CONTROLS, RANDOM, InterventionPlan
+from personascan.interventions.options import CONTROLS, RANDOM, InterventionOptions
 from personascan.study.intervened import Tested
 
 ANSWER, YES, MATCHING, LIKELIHOOD = "answer", "yes", "matching answers", "log-likelihood"
@@ -62,7 +62,7 @@ class TestedEffects:
     @property
     def perplexity(self) -> float:
         """Of the unedited model."""
-        return float(self.tested.perplexity_W[0]) if self.tested.ways else np.nan
+        return float(self.tested.perplexity_W[0]) if self.tested.edits else np.nan
 
 
 def same(strength: float):
@@ -87,27 +87,27 @@ def outcomes_of(tested: Tested) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     return found
 
 
-def grouped(tested: Tested) -> dict[tuple, list[int]]:
-    """{(method, action, strength, number): its ways}: several draws are one."""
+def edits_by_name(tested: Tested) -> dict[tuple, list[int]]:
+    """{(method, action, strength, number): its edits}: several draws are one."""
     found = {}
-    for w, way in enumerate(tested.ways):
-        if way.action:
-            key = way.method, way.action, same(way.strength), way.number
+    for w, edit in enumerate(tested.edits):
+        if edit.action:
+            key = edit.method, edit.action, same(edit.strength), edit.number
             found.setdefault(key, []).append(w)
     return found
 
 
-def effects_of(tested: Tested, plan: InterventionPlan, seed: int) -> list[Effect]:
+def effects_of(tested: Tested, options: InterventionOptions, seed: int) -> list[Effect]:
     """Every method and every kind of control, by action, strength and outcome."""
     found = []
-    if not tested.ways:
+    if not tested.edits:
         return found
-    groups = grouped(tested)
+    groups = edits_by_name(tested)
     for outcome, (value_WN, weights_N) in outcomes_of(tested).items():
         change_GN = np.stack([(value_WN[ws] - value_WN[0]).mean(0) for ws in groups.values()])
-        made = measured(
-            change_GN, weights_N, tested.positive_N, resamples=plan.bootstrap, level=plan.level,
-            rng=np.random.default_rng(seed), clusters_N=tested.clusters_N,
+        made = bootstrap_effects(
+            change_GN, weights_N, tested.positive_N, resamples=options.bootstrap,
+            confidence=options.level, rng=np.random.default_rng(seed), clusters_N=tested.clusters_N,
         )  # fmt: skip
         unedited = float(value_WN[0] @ weights_N)
         effects = dict(zip(groups, made.effect_W, strict=True))
@@ -122,11 +122,11 @@ def effects_of(tested: Tested, plan: InterventionPlan, seed: int) -> list[Effect
                 ])
                 for kind in CONTROLS
             }  # fmt: skip
-            way = groups[key][0]
+            edit = groups[key][0]
             found.append(
                 one_effect(
                     key, outcome, unedited, made, g, controls,
-                    (tested.divergence_W[way], tested.perplexity_W[way]),
+                    (tested.divergence_W[edit], tested.perplexity_W[edit]),
                 )
             )  # fmt: skip
     return found
@@ -149,7 +149,9 @@ def one_effect(key, outcome, unedited, made: Effects, g: int, controls, sides) -
     )  # fmt: skip
 
 
-def tested_effects(every: list[Tested], plan: InterventionPlan, seed: int) -> list[TestedEffects]:
+def tested_effects(
+    every: list[Tested], options: InterventionOptions, seed: int
+) -> list[TestedEffects]:
     """The effects of all node sets of a study, with p-values over the family of the sets.
 
     For each action, strength and outcome the found sets' absolute effects are studentised among
@@ -163,11 +165,11 @@ def tested_effects(every: list[Tested], plan: InterventionPlan, seed: int) -> li
     for key, members in families.items():
         names = [f"{every[n].name} {every[n].half} {every[n].place}" for n in members]
         draws = tie_draws(seed, names, len(next(iter(members.values()))))
-        found = family_p(studentised(np.stack(list(members.values()))), draws)
+        found = family_p(studentise(np.stack(list(members.values()))), draws)
         for number, p in zip(members, found, strict=True):
             p_family[number][key] = float(p)
     return [
-        TestedEffects(tested, effects_of(tested, plan, seed), p)
+        TestedEffects(tested, effects_of(tested, options, seed), p)
         for tested, p in zip(every, p_family, strict=True)
     ]
 
@@ -175,12 +177,14 @@ def tested_effects(every: list[Tested], plan: InterventionPlan, seed: int) -> li
 def found_beside_random(tested: Tested) -> dict[tuple, np.ndarray]:
     """{(action, strength, outcome): |effect| of the found set, then of each random set}."""
     found = {}
-    if not tested.ways:
+    if not tested.edits:
         return found
-    groups = grouped(tested)
+    groups = edits_by_name(tested)
     for outcome, (value_WN, weights_N) in outcomes_of(tested).items():
         change_GN = np.stack([value_WN[ws].mean(0) - value_WN[0] for ws in groups.values()])
-        moved = dict(zip(groups, np.abs(summed(change_GN, weights_N)).tolist(), strict=True))
+        moved = dict(
+            zip(groups, np.abs(weighted_effect(change_GN, weights_N)).tolist(), strict=True)
+        )
         for (method, action, strength, _), size in moved.items():
             if method != FOUND:
                 continue
@@ -205,19 +209,19 @@ class Crossed:
     high: float
 
 
-def crossed_effects(tested: Tested, plan: InterventionPlan, seed: int) -> list[Crossed]:
+def crossed_effects(tested: Tested, options: InterventionOptions, seed: int) -> list[Crossed]:
     """A row of the matrix: by the answers, one for every set and action."""
-    if len(tested.ways) < 2:
+    if len(tested.edits) < 2:
         return []
     change_WN = tested.margin_WN[1:] - tested.margin_WN[0]
-    made = measured(
-        change_WN, apart_weights(tested.positive_N), tested.positive_N, resamples=plan.bootstrap,
-        level=plan.level, rng=np.random.default_rng(seed), clusters_N=tested.clusters_N,
+    made = bootstrap_effects(
+        change_WN, apart_weights(tested.positive_N), tested.positive_N, resamples=options.bootstrap,
+        confidence=options.level, rng=np.random.default_rng(seed), clusters_N=tested.clusters_N,
     )  # fmt: skip
     return [
         Crossed(
-            tested.name, owner, tested.half, way.action, way.strength,
+            tested.name, owner, tested.half, edit.action, edit.strength,
             *map(float, (made.effect_W[w], made.low_W[w], made.high_W[w])),
         )
-        for w, (way, owner) in enumerate(zip(tested.ways[1:], tested.owners[1:], strict=True))
+        for w, (edit, owner) in enumerate(zip(tested.edits[1:], tested.owners[1:], strict=True))
     ]  # fmt: skip

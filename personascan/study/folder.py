@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterable
 
 from personascan.errors import InputError
-from personascan.files import PARTIAL, held, partial_of, real_place, sweep, unwritable
+from personascan.files import PARTIAL, held, partial_of, real_path, sweep, unwritable
 from personascan.hashes import (
     SEAL,
     damaged_files,
@@ -23,7 +23,7 @@ from personascan.hashes import (
     seal,
     sealed_files,
 )
-from personascan.placing import MOVING, merged, move, moving, unfinished
+from personascan.placing import MOVING, merge, move, moving, unfinished
 from personascan.reading import read_json
 from personascan.study.config import StudyConfig
 from personascan.study.results import Study
@@ -43,7 +43,7 @@ class Folder:
     """The output folder of a study, which this process alone writes."""
 
     def __init__(self, config: StudyConfig, partial: pathlib.Path):
-        self.out, self.partial = real_place(config.out), partial
+        self.out, self.partial = real_path(config.out), partial
         self.units = units_folder(config)
 
     @contextlib.contextmanager
@@ -62,7 +62,7 @@ class Folder:
 
 def units_folder(config: StudyConfig) -> pathlib.Path:
     """Where the finished units of a study are."""
-    return real_place(config.units) if config.units else real_place(config.out) / UNITS
+    return real_path(config.units) if config.units else real_path(config.out) / UNITS
 
 
 @contextlib.contextmanager
@@ -72,7 +72,7 @@ def study_folder(config: StudyConfig, replace: bool = False, writes: bool = True
     Raises InputError, before any work, for a place that cannot be written, that another process
     writes, or that holds something else.
     """
-    out = real_place(config.out)
+    out = real_path(config.out)
     advice = "choose another --config.out"
     refuse_other_study(config, replace=replace)
     with partial_of(out, folder=True, advice=advice) as partial:
@@ -111,7 +111,7 @@ def refuse_other_study(
 
     With `replace` it may hold another study, whose units are used where they are the same.
     """
-    out = real_place(config.out)
+    out = real_path(config.out)
     if not out.exists():
         return
     if not out.is_dir():
@@ -209,7 +209,7 @@ def put_in_place(partial: pathlib.Path, out: pathlib.Path, earlier: dict[str, li
         return
     sweep(out)
     new = folder_sha256(partial) | {SEAL: file_sha256(partial / SEAL)}
-    known = merged(earlier, {name: [sha256] for name, sha256 in new.items()})
+    known = merge(earlier, {name: [sha256] for name, sha256 in new.items()})
     with moving(partial, out, known) as staged:
         (out / SEAL).unlink(missing_ok=True)
         for name in sorted(new, key=lambda name: (name == SEAL, name != RECORD, name)):

@@ -11,13 +11,13 @@ from personascan.errors import InputError
 from personascan.hashes import RUN_AGAIN, file_sha256, text_sha256
 from personascan.interventions.answers import answers_to, of_words
 from personascan.interventions.design import Heads
-from personascan.interventions.directions import Ground, most_frequent, signed_set
+from personascan.interventions.directions import PlaceStatistics, most_frequent, signed_set
+from personascan.interventions.edits import NamedEdit
 from personascan.interventions.exchange import Direction, read_direction
 from personascan.interventions.judging import NEUTRAL, as_asked, judged
-from personascan.interventions.plan import InterventionPlan
-from personascan.interventions.ways import Way
+from personascan.interventions.options import InterventionOptions
 from personascan.places import Place
-from personascan.sources.base import chosen
+from personascan.sources.base import pool_rows
 from personascan.sources.language.source import LanguageSource, Reader
 from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import PromptOptions
@@ -27,7 +27,13 @@ from personascan.study.rows import StoredRows
 from personascan.study.store import Result, read_stored
 from personascan.study.units import Unit, canonical
 
-UNDECIDING = ("places", "comparisons", "bootstrap", "level", "directions")  # what is made with them
+NOT_IN_KEY = (
+    "places",
+    "comparisons",
+    "bootstrap",
+    "level",
+    "directions",
+)  # options that no stored outcome depends on
 OUTCOMES = ("margin_WN", "likelihood_WN", "divergence_W", "perplexity_W")
 
 
@@ -55,21 +61,21 @@ class NodeSet:
             "found": self.unit.key, "find": text_sha256(canonical(self.find.tolist())),
         }  # fmt: skip
 
-    def ground(self) -> Ground:
-        return Ground(self.rows.array()[self.find], self.positive_N[self.find])
+    def statistics(self) -> PlaceStatistics:
+        return PlaceStatistics(self.rows.array()[self.find], self.positive_N[self.find])
 
-    def signed(self, ground: Ground, most: int) -> np.ndarray:
+    def signed(self, statistics: PlaceStatistics, most: int) -> np.ndarray:
         """At most so many of its columns, as nodes with their directions."""
         frequency_C = read_stored(self.frequency_file)[0]
         columns_C = most_frequent(read_stored(self.file)[0], frequency_C, most)
-        return signed_set(columns_C, self.rows.shape[1], ground)
+        return signed_set(columns_C, self.rows.shape[1], statistics)
 
     def of_heads(self) -> Heads | None:
         if self.heads is None:
             return None
         place = Place("head_out", self.place.layer, self.place.position)
-        ground = Ground(self.heads.array()[self.find], self.positive_N[self.find])
-        return Heads(place, ground, self.head_width)
+        statistics = PlaceStatistics(self.heads.array()[self.find], self.positive_N[self.find])
+        return Heads(place, statistics, self.head_width)
 
 
 @dataclass(frozen=True)
@@ -88,9 +94,9 @@ class Jury:
 
 
 def jury_of(case, half: str) -> Jury:
-    """Statements of a half, so many of each direction as the plan says."""
+    """Statements of a half, so many of each direction as the options say."""
     rows, positive_N = case.chosen(half).rows, case.pool.positive_N
-    examples = chosen(case.source.groups, case.pool.members)
+    examples = pool_rows(case.source.groups, case.pool.members)
     most, taken = case.config.intervention.statements, []
     for side in (True, False):
         of_side = [r for r in rows if positive_N[r] == side]
@@ -109,14 +115,14 @@ class Tested:
     place: Place
     half: str  # that found the set; the other one judges
     nodes: int
-    ways: list[Way]  # without their changes
+    edits: list[NamedEdit]  # without their changes
     positive_N: np.ndarray
     clusters_N: np.ndarray | None
     margin_WN: np.ndarray = field(repr=False)
     likelihood_WN: np.ndarray = field(repr=False)
     divergence_W: np.ndarray = field(repr=False)
     perplexity_W: np.ndarray = field(repr=False)
-    owners: tuple[str, ...] = ()  # of each way: whose set it is, where there are several
+    owners: tuple[str, ...] = ()  # of each edit: whose set it is, where there are several
 
 
 def asked_identity(source: LanguageSource) -> dict:
@@ -169,9 +175,9 @@ def unchanged_direction(path: str, sha256: str, reader: Reader) -> Direction:
     return found
 
 
-def judged_plan(plan: InterventionPlan) -> dict:
-    """What of a plan decides the outcomes; intervals are made anew from them."""
-    return {k: v for k, v in asdict(plan).items() if k not in UNDECIDING}
+def judged_options(options: InterventionOptions) -> dict:
+    """What of the options decides the outcomes; intervals are made anew from them."""
+    return {k: v for k, v in asdict(options).items() if k not in NOT_IN_KEY}
 
 
 def jury_inputs(jury: Jury) -> dict:
@@ -181,26 +187,26 @@ def jury_inputs(jury: Jury) -> dict:
     return {"clusters": text_sha256(canonical(jury.clusters_N.tolist()))}
 
 
-def outcomes(reader: Reader, ways: list[Way], jury: Jury, tokens: str, **looked_at: bool):
+def outcomes(reader: Reader, edits: list[NamedEdit], jury: Jury, tokens: str, **looked_at: bool):
     found = judged(
-        reader.model(), list(jury.statements), ways, reader.options, tokens=tokens,
+        reader.model(), list(jury.statements), edits, reader.options, tokens=tokens,
         batch_tokens=reader.batch_tokens, **looked_at,
     )  # fmt: skip
-    named = [[w.method, w.action, float(w.strength), w.number, w.draw] for w in ways]
+    named = [[w.method, w.action, float(w.strength), w.number, w.draw] for w in edits]
     return {"ways": named}, {name: getattr(found, name) for name in OUTCOMES}
 
 
-def strongest(plan: InterventionPlan) -> list[float]:
+def strongest(options: InterventionOptions) -> list[float]:
     """The largest push, of those towards H1 if there are any."""
-    return sorted(plan.strengths, key=lambda c: (c > 0, abs(c)))[-1:]
+    return sorted(options.strengths, key=lambda c: (c > 0, abs(c)))[-1:]
 
 
 def read_tested(found: NodeSet, jury: Jury, result: Result, owners: tuple[str, ...] = ()) -> Tested:
     """What a unit of either kind holds."""
-    ways = [Way(*named[:2], named[2], *named[3:]) for named in result.values["ways"]]
+    edits = [NamedEdit(*named[:2], named[2], *named[3:]) for named in result.values["ways"]]
     empty = {"margin_WN": (0, 0), "likelihood_WN": (0, 0), "divergence_W": 0, "perplexity_W": 0}
     arrays = {name: result.arrays.get(name, np.empty(shape)) for name, shape in empty.items()}
     return Tested(
-        found.name, found.place, found.half, result.values["nodes"], ways, jury.positive_N,
+        found.name, found.place, found.half, result.values["nodes"], edits, jury.positive_N,
         jury.clusters_N, **arrays, owners=owners,
     )  # fmt: skip

@@ -8,16 +8,16 @@ import jax
 import numpy as np
 
 from personascan.analysis.detection import Labels, check_splits
-from personascan.analysis.localisation import LocalisationPlan
+from personascan.analysis.localisation import LocalisationOptions
 from personascan.analysis.separation import check_folds, sample_sizes
-from personascan.calibration.exchange import check_exchange, exchanged
+from personascan.calibration.exchange import check_exchange, exchange_labels
 from personascan.errors import InputError
 from personascan.hashes import RUN_AGAIN, file_sha256
 from personascan.interventions.exchange import read_direction
 from personascan.interventions.judging import answer_margin
 from personascan.models.load import identify
 from personascan.places import Place, chosen_places, lines_of
-from personascan.scan.splits import check_sizes, largest
+from personascan.scan.samples import check_sizes, largest
 from personascan.sources.arrays import open_rows
 from personascan.sources.base import Baseline, Source, conditions_of, texts_of
 from personascan.sources.images.source import image_sources
@@ -28,10 +28,10 @@ from personascan.study.comparisons import Comparison, Pool, comparisons, draw_po
 from personascan.study.config import CHOSEN, StudyConfig
 from personascan.study.counts import Counted
 from personascan.study.intervened import direction_sha256
-from personascan.study.parts import ALL, PARTS, part_clusters, part_plan, part_rows
+from personascan.study.parts import ALL, PARTS, part_clusters, part_options, part_rows
 from personascan.study.stages import where
 from personascan.study.store import Store
-from personascan.versions import installed
+from personascan.versions import installed_versions
 from personascan.visible import visible
 
 ID_SEPARATOR = ";"
@@ -68,7 +68,9 @@ class Opened:
                 conditions_of(source.groups, wide.members), named, config, store,
                 config.intervention.tests(number),
             )
-            for number, (comparison, pool, wide) in enumerate(drawn(config, source.groups, level))
+            for number, (comparison, pool, wide) in enumerate(
+                draw_comparisons(config, source.groups, level)
+            )
         ]  # fmt: skip
 
     def counted(self, source: Source) -> Counted:
@@ -110,7 +112,9 @@ def open_sources(config: StudyConfig) -> list[Source]:
     return sources
 
 
-def drawn(config: StudyConfig, groups, level: int) -> list[tuple[Comparison, Pool, Pool]]:
+def draw_comparisons(
+    config: StudyConfig, groups, level: int
+) -> list[tuple[Comparison, Pool, Pool]]:
     """Each comparison of a level, with its rows, and those that are scanned alone."""
     found = []
     for c in comparisons(level, groups):
@@ -126,7 +130,9 @@ def count(
     embedded: int,
 ) -> Counted:  # fmt: skip
     """What a source's units are counted from."""
-    levels = [[pool for _, pool, _ in drawn(config, groups, level)] for level in config.levels]
+    levels = [
+        [pool for _, pool, _ in draw_comparisons(config, groups, level)] for level in config.levels
+    ]
     largest = max((pool for level in levels for pool in level), key=lambda pool: len(pool.ids))
     topics = draw_topics(groups, config.apart, config.seed) if config.apart else []
     return Counted(
@@ -187,20 +193,20 @@ def named_places(config: StudyConfig, source: Source) -> tuple[Place, ...]:
 
 def refuse_unasked(config: StudyConfig, source: Source) -> None:
     """Interventions need a model that answers, and places of its own."""
-    plan = config.intervention
-    if plan.places and not source.answers:
+    options = config.intervention
+    if options.places and not source.answers:
         raise InputError(
             f"{source.name} predicts no next token, so interventions cannot be looked at; leave "
             "config.intervention.places empty"
         )
-    for text in plan.places:
+    for text in options.places:
         if text != CHOSEN:
             source.named(text)
-    for path in plan.directions:
+    for path in options.directions:
         direction_sha256(path)
-    if plan.places:
+    if options.places:
         answer_margin(source.identified, config.prompt_options())
-        for path in plan.directions:
+        for path in options.directions:
             read_direction(path, source.identified.config)
 
 
@@ -233,35 +239,37 @@ def chosen_statements(config: StudyConfig) -> list[Statement]:
 
 def refuse_impossible(config: StudyConfig, groups) -> None:
     """What can be known to fail fails before a model is loaded."""
-    plan = config.localisation()
-    halved = [plan.halved()] if CHOSEN in config.scan.places else []
+    options = config.localisation()
+    halved = [options.halved()] if CHOSEN in config.scan.places else []
     mixed = [config.mixed(mixture) for mixture in config.scan.mixtures]
-    searched = [(one.options, one.runs) for one in (plan, *halved, *mixed)]
+    searched = [(one.scan, one.samples) for one in (options, *halved, *mixed)]
     calibrated = [config.localisation(tail) for tail in config.calibrated_tails]
-    searched += [(one.statistic_options(), one.runs) for one in calibrated]
-    for options, runs in searched:
-        if note := options.unattainable(runs.background):
+    searched += [(one.statistic_options(), one.samples) for one in calibrated]
+    for scan, samples in searched:
+        if note := scan.unattainable(samples.background):
             raise InputError(note)
     for level in config.levels:
-        for number, (_, pool, wide) in enumerate(drawn(config, groups, level)):
-            refuse_small(config, pool, [plan, *mixed])
+        for number, (_, pool, wide) in enumerate(draw_comparisons(config, groups, level)):
+            refuse_small(config, pool, [options, *mixed])
             tested = config.intervention.places and config.intervention.tests(number)
-            refuse_parts(config, pool, plan, halves=bool(halved or tested))
+            refuse_parts(config, pool, options, halves=bool(halved or tested))
             refuse_alone(config, wide, conditions_of(groups, wide.members))
 
 
-def refuse_small(config: StudyConfig, pool: Pool, plans: list[LocalisationPlan]) -> None:
+def refuse_small(config: StudyConfig, pool: Pool, asked: list[LocalisationOptions]) -> None:
     """A pool that cannot give its samples."""
     h1, h0 = pool.sizes
     try:
-        for plan in plans:
-            check_sizes(h0, h1, plan.runs, largest(pool.clusters))
+        for options in asked:
+            check_sizes(h0, h1, options.samples, largest(pool.clusters))
         sample_sizes(h1, h0, config.separation)
     except InputError as error:
         raise InputError(f"{pool.name}: {error}") from error
 
 
-def refuse_parts(config: StudyConfig, pool: Pool, plan: LocalisationPlan, halves: bool) -> None:
+def refuse_parts(
+    config: StudyConfig, pool: Pool, options: LocalisationOptions, halves: bool
+) -> None:
     """A pool, or a half of it, whose rows or entities are too few or too large for what is asked.
 
     Of few or of large entities a half can be quite small.
@@ -270,24 +278,24 @@ def refuse_parts(config: StudyConfig, pool: Pool, plan: LocalisationPlan, halves
     try:
         check_folds(pool.positive_N, config.separation, pool.clusters)
         for part in PARTS if halves else PARTS[:1]:
-            check_part(config, pool, part_plan(plan, part), part, seed)
+            check_part(config, pool, part_options(options, part), part, seed)
     except InputError as error:
         raise InputError(f"{pool.name}: {error}") from error
 
 
-def check_part(config, pool: Pool, plan: LocalisationPlan, part: str, seed: int) -> None:
+def check_part(config, pool: Pool, options: LocalisationOptions, part: str, seed: int) -> None:
     """Raise InputError where the rows of a part cannot give its samples or labellings."""
     chosen = part_rows(pool, part, seed)
     positive_N, clusters_N = pool.positive_N[chosen], part_clusters(pool, chosen)
     h1 = int(positive_N.sum())
     try:
-        check_sizes(positive_N.size - h1, h1, plan.runs, largest(clusters_N))
+        check_sizes(positive_N.size - h1, h1, options.samples, largest(clusters_N))
         if config.where.permutations:
             where.exchange_in(where.chosen_rows(pool, chosen))
-        if plan.permutations and clusters_N is None:
-            check_exchange(positive_N, plan.runs, plan.permutations)
-        elif plan.permutations:
-            exchanged(positive_N, plan.runs, plan.permutations, seed, clusters_N)
+        if options.permutations and clusters_N is None:
+            check_exchange(positive_N, options.samples, options.permutations)
+        elif options.permutations:
+            exchange_labels(positive_N, options.samples, options.permutations, seed, clusters_N)
     except InputError as error:
         of = "" if part == ALL else f"of half {part} of the rows, which chooses a place, "
         raise InputError(f"{of}{error}") from error
@@ -302,19 +310,19 @@ def statements_sha256(config: StudyConfig) -> dict[str, str]:
 
 
 def refuse_alone(config: StudyConfig, wide: Pool, conditions: np.ndarray) -> None:
-    """Rows that cannot be scanned alone, in one of the ways that are asked for."""
-    plan, seed = config.detection, seed_of(config.seed, wide.name)
-    if plan.conditional and not any(conditions):
+    """Rows that cannot be scanned alone, by one of the detectors that are asked for."""
+    options, seed = config.detection, seed_of(config.seed, wide.name)
+    if options.conditional and not any(conditions):
         raise InputError(
             f"{wide.name}: config.detection.conditional compares each row with the background rows "
             "of its own condition, but the rows have none; give conditions (write_rows), or leave "
             "it out"
         )
-    options = [o for tail in (config.scan.tail, *plan.tails) for o in config.tail_options(tail)]
+    scans = [o for tail in (config.scan.tail, *options.tails) for o in config.tail_options(tail)]
     try:
-        for known in (None, conditions) if plan.conditional else (None,):
+        for known in (None, conditions) if options.conditional else (None,):
             labels = Labels(wide.positive_N, wide.clusters, known)
-            check_splits(labels, plan, tuple(options), seed)
+            check_splits(labels, options, tuple(scans), seed)
     except InputError as error:
         raise InputError(f"{wide.name}: of rows that are scanned alone, {error}") from error
 
@@ -334,7 +342,7 @@ def provenance(config: StudyConfig, sources: list[Source], statements: dict[str,
     hashes |= statements
     return {
         "seed": config.seed,
-        "versions": installed().versions,
+        "versions": installed_versions().versions,
         "platform": {
             "backend": jax.default_backend(),
             "devices": jax.device_count(),

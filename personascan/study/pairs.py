@@ -11,7 +11,7 @@ import numpy as np
 from personascan.errors import InputError
 
 
-def drawn_pairs(groups: dict, comparison, limit: int, seed: int) -> set[str] | None:
+def draw_pairs(groups: dict, comparison, limit: int, seed: int) -> set[str] | None:
     """The pairs that a comparison takes, at most `limit` rows of a side; None: rows are not paired.
 
     Rows are paired where the sides have pairs in common.

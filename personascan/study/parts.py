@@ -5,7 +5,7 @@ from dataclasses import asdict
 import numpy as np
 
 from personascan.analysis.detection import Labels
-from personascan.analysis.localisation import HALVES, LocalisationPlan, in_half
+from personascan.analysis.localisation import HALVES, LocalisationOptions, in_half
 from personascan.hashes import text_sha256
 from personascan.scan.options import ScanOptions
 from personascan.study.units import canonical
@@ -26,8 +26,8 @@ def part_clusters(pool, chosen) -> np.ndarray | None:
     return None if pool.clusters is None else pool.clusters[chosen]
 
 
-def part_plan(plan: LocalisationPlan, part: str) -> LocalisationPlan:
-    return plan if part == ALL else plan.halved()
+def part_options(options: LocalisationOptions, part: str) -> LocalisationOptions:
+    return options if part == ALL else options.halved()
 
 
 def part_seed(part: str, seed: int) -> int:
@@ -51,12 +51,12 @@ def pool_inputs(pool) -> dict:
     return label_inputs(Labels(pool.positive_N, pool.clusters))
 
 
-def drawn_inputs(pool) -> dict:
+def sample_inputs(pool) -> dict:
     """The same of units that draw samples and labellings, which clusters are dealt out for."""
     how = {} if pool.clusters is None else {"drawn": "rows of exchanged clusters"}
     return pool_inputs(pool) | how
 
 
-def scan_inputs(plan: LocalisationPlan, options: ScanOptions) -> dict:
-    """What of a plan decides scores."""
-    return {"splits": asdict(plan.runs), "options": asdict(options)}
+def scan_inputs(options: LocalisationOptions, scan: ScanOptions) -> dict:
+    """What of the options decides scores."""
+    return {"splits": asdict(options.samples), "options": asdict(scan)}

@@ -7,7 +7,7 @@ from one unit of it, done here on random numbers of its shape, with few permutat
 from dataclasses import dataclass
 
 from personascan.calibration.calibrate import calibration_bytes
-from personascan.interventions.design import count_ways
+from personascan.interventions.design import count_edits
 from personascan.memory import human_bytes
 from personascan.models.load import inspect_model
 from personascan.places import named_place
@@ -161,9 +161,10 @@ def plan_stages(counted: Counted) -> list[StagePlan]:
 
 def sizes_of(counted: Counted) -> Sizes:
     """Of the largest comparison at the widest place."""
-    plan, nodes, rows = counted.config.localisation(), max(counted.widths), len(counted.largest.ids)
+    options, nodes = counted.config.localisation(), max(counted.widths)
+    rows = len(counted.largest.ids)
     calibration = calibration_bytes(
-        (rows, nodes), plan.runs, plan.permutations, plan.statistic_runs, plan.options
+        (rows, nodes), options.samples, options.permutations, options.statistic_runs, options.scan
     )
     return Sizes(rows, nodes, calibration, counted)
 
@@ -178,20 +179,21 @@ def plan_interventions(
     counted: Counted, extraction: ExtractionPlan, processes: int
 ) -> list[StagePlan]:
     """Interventions, from the tokens that are read: those of half of the blocks, on average."""
-    plan = counted.config.intervention
+    options = counted.config.intervention
     each = extraction.seconds / extraction.statements / 2
     tested = max(len(level) for level in counted.levels)
-    crossed = 1 + tested * (1 + len(strongest(plan)))
+    crossed = 1 + tested * (1 + len(strongest(options)))
     found = []
-    for stage, ways, passes in (
-        (intervention.STAGE, count_ways(plan), 1 + plan.likelihood), (specificity.STAGE, crossed, 1)
+    for stage, edits, passes in (
+        (intervention.STAGE, count_edits(options), 1 + options.likelihood),
+        (specificity.STAGE, crossed, 1),
     ):  # fmt: skip
         number = stage.count(counted)
         if not number:
             continue
         # The model has all cores to itself, one unit after the other.
-        seconds = number * ways * passes * 2 * plan.statements * each * processes
-        disk = number * (RECORD_BYTES + 60 * ways + 8 * ways * (2 * plan.statements + 2))
+        seconds = number * edits * passes * 2 * options.statements * each * processes
+        disk = number * (RECORD_BYTES + 60 * edits + 8 * edits * (2 * options.statements + 2))
         memory = extraction.batch_bytes // processes
         found.append(StagePlan(stage.kind, number, seconds, disk, memory))
     return found

@@ -62,7 +62,7 @@ class Part:
         # Bag-of-words held-out accuracy, mean and deviation; NaN where rows are no texts.
         wording: dict[str, tuple[float, float]]
         separation: dict[str, dict[Place, Separation]]
-        # Of rows scanned alone, in each way; the first has the tail of all scans.
+        # Of rows scanned alone, by each detector; the first has the tail of all scans.
         alone: dict[str, dict[Detector, dict[Place, Detection]]]
         baselines: dict[str, dict[str, tuple[Place, Detection]]]  # by their names
         transfers: dict[str, dict[Place, Transfer]]  # probes of the other comparisons
@@ -107,7 +107,7 @@ class Part:
 
     @property
     def several_ways(self) -> bool:
-        """Whether rows are scanned alone in more than one way, or something simpler is beside."""
+        """Whether rows are scanned alone by several detectors, or something simpler is beside."""
         return any(len(found) > 1 for found in self.alone.values()) or any(self.baselines.values())
 
     @property
@@ -153,7 +153,7 @@ class Study:
     provenance: dict[str, Any]  # versions, platform, hashes of the inputs
 
     def differences(self) -> Iterator[tuple[Part, Part, str, Detector, Difference]]:
-        """Every later network of a level beside the first, on the same rows, in every way."""
+        """Every later network of a level beside the first, on the same rows, by every detector."""
         for level in self.config.levels:
             first, *others = (part for part in self.parts if part.level == level)
             for part in others:
@@ -194,7 +194,7 @@ def best_of_all(found: dict[str, dict], measure: Callable[[Any], float] = auroc_
 
 
 def differences_of(first: Part, part: Part, name: str, detector: Detector, places):
-    """Of one comparison and way of scanning; none where the rows or their labels are others."""
+    """Of one comparison and detector; none where the rows or their labels are others."""
     theirs = first.alone.get(name, {}).get(detector)
     if theirs is None or first.pool_ids[name] != part.pool_ids[name]:
         return

@@ -93,14 +93,14 @@ def extract_together(source, store: Store | None) -> None:
             wanted.setdefault(group, []).append(place)
     for group, places in wanted.items():
         if store is None:
-            source.fill(group, {place: Nowhere() for place in places}, lambda rows: None)
+            source.fill(group, {place: DiscardingArray() for place in places}, lambda rows: None)
         else:
             extract_group(store.folder, source, group, places)
             journal.info("%s: read %s", source.name, group)
 
 
-class Nowhere:
-    """An array of which another process writes the content."""
+class DiscardingArray:
+    """Takes the place of an array that another process writes, and discards what is set."""
 
     def __setitem__(self, rows, values) -> None:
         pass

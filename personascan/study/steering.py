@@ -9,8 +9,8 @@ import numpy as np
 from personascan.analysis.localisation import HALVES
 from personascan.errors import InputError
 from personascan.interventions.directions import of_norm
+from personascan.interventions.edits import site_layer
 from personascan.interventions.exchange import Direction
-from personascan.interventions.ways import site_layer
 from personascan.reading import read_json
 from personascan.sources.language.source import Reader
 from personascan.study.case import Case
@@ -64,18 +64,18 @@ def found_direction(
         raise InputError(f"half {half!r} is unknown; use A, B or all")
     where = named_place(case, part, place)
     found = node_set(case, part, where)
-    ground = found.ground()
+    statistics = found.statistics()
     most = case.config.intervention.nodes if nodes is None else nodes
-    signed_D = found.signed(ground, most)
+    signed_D = found.signed(statistics, most)
     if not signed_D.any():
         raise InputError(
             f"no nodes were found for {comparison!r} at {where} on {part}; name another --half or "
             "--place"
         )
-    push_D = ground.push(signed_D)
+    push_D = statistics.push(signed_D)
     if kind != "found":
         only_D = signed_D != 0 if kind == "found difference" else np.ones(signed_D.size, bool)
-        push_D = of_norm(np.where(only_D, ground.difference_D, 0), np.linalg.norm(push_D))
+        push_D = of_norm(np.where(only_D, statistics.difference_D, 0), np.linalg.norm(push_D))
     record = {
         "personascan": importlib.metadata.version("personascan"),
         "model": case.source.name, "model_sha256": case.source.identified.sha256,

@@ -57,7 +57,7 @@ class Store:
         """
         try:
             for name in self.record(unit)["arrays"]:
-                mapped(self.array_path(unit, name))
+                map_array(self.array_path(unit, name))
         except (InputError, OSError, ValueError, EOFError):
             return False
         return True
@@ -220,10 +220,10 @@ def read_mapped(path: pathlib.Path, sha256: str) -> np.ndarray:
     """An array of a file, mapped into memory once its hash was checked."""
     if file_sha256(path) != sha256:
         raise InputError(f"{path} is not as it was written (its hash differs); {AGAIN}")
-    return mapped(path)
+    return map_array(path)
 
 
-def mapped(path: pathlib.Path) -> np.ndarray:
+def map_array(path: pathlib.Path) -> np.ndarray:
     """An array of a file, mapped into memory; one without entries cannot be mapped, and is read.
 
     Raises OSError, ValueError or EOFError for a file that is none, or is cut short.

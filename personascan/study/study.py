@@ -61,16 +61,18 @@ def check_memory(cases: list[Case], workers: Workers, say: bool = False) -> None
     """
     if workers.scheduler:
         return  # other machines have their own
-    plan, processes = cases[0].config.localisation(), workers.processes()
+    options, processes = cases[0].config.localisation(), workers.processes()
     shapes = {case.rows(place).shape for case in cases for place in case.source.places}
     own = WORKER_BYTES * processes if processes > 1 else 0
     largest = max(rows * nodes for rows, nodes in shapes)
     fewer = "use fewer jobs or statements (limit)"
     refuse_too_much("separation", processes * largest * separation.BYTES + own, fewer, say)
-    if not plan.permutations:
+    if not options.permutations:
         return
     needed = max(
-        calibration_bytes(shape, plan.runs, plan.permutations, plan.statistic_runs, plan.options)
+        calibration_bytes(
+            shape, options.samples, options.permutations, options.statistic_runs, options.scan
+        )
         for shape in shapes
     )
     fewer = "use fewer jobs, scan.permutations, scan.statistic_runs or runs.runs"

@@ -30,7 +30,7 @@ class Trial:
 
     def __init__(self, counted: Counted, folder: str):
         self.config, self.counted, self.store = counted.config, counted, Store(folder)
-        self.plan, self.seed = self.config.localisation(), 0
+        self.options, self.seed = self.config.localisation(), 0
         self.rng = np.random.default_rng(0)
         self.positive_N = counted.largest.positive_N
         self.rows = self.random_rows("rows", self.positive_N.size)
@@ -38,7 +38,7 @@ class Trial:
     @property
     def halves(self) -> int:
         """Columns of a node."""
-        return self.plan.options.sides.halves
+        return self.options.scan.sides.halves
 
     def seed_of(self, pool) -> int:
         """As a comparison of that pool has it."""
@@ -63,11 +63,11 @@ class Trial:
 
     def of_labellings(self, function, *before) -> float:
         """Of all permutations, from two units of few: most of the work is in proportion."""
-        chosen, asked, seconds = np.arange(self.positive_N.size), self.plan.permutations, []
+        chosen, asked, seconds = np.arange(self.positive_N.size), self.options.permutations, []
         some = [min(asked, few) for few in TRIED]
         for few in some:
-            plan = replace(self.plan, permutations=few)
-            arguments = (self.rows, *before, chosen, self.positive_N, None, plan, self.seed)
+            options = replace(self.options, permutations=few)
+            arguments = (self.rows, *before, chosen, self.positive_N, None, options, self.seed)
             seconds.append(self.timed(function, *arguments))
         if some[0] == some[1]:
             return seconds[1]

@@ -24,9 +24,9 @@ def scan_your_own_activations() -> None:
 
 
 def beside_permuted_labels(places: Places, is_positive: npt.NDArray[np.bool_]) -> None:
-    plan = personascan.SplitPlan(background=60, clean=20, positive=20, runs=100)
+    samples = personascan.SampleOptions(background=60, clean=20, positive=20, runs=100)
     # places: {name: [N, D]} of any widths, or [L, N, D]; is_positive: bool [N]
-    found = personascan.calibrate(places, is_positive, plan, permutations=200, nodes="layer 16")
+    found = personascan.calibrate(places, is_positive, samples, permutations=200, nodes="layer 16")
     print(found.summary(), found.p_family, found.node_set(), found.q(), found.node_p_family())
 
 

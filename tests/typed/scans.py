@@ -40,10 +40,10 @@ def scans(background: Floats, evaluation: jax.Array, masks: npt.NDArray[np.bool_
 
 
 def permutations(places: Mapping[Place, Floats], positive: npt.NDArray[np.bool_]) -> None:
-    plan = personascan.SplitPlan(background=60, clean=20, positive=20, runs=100)
-    background, evaluation = personascan.draw_splits(positive, plan, seed=0)
+    samples = personascan.SampleOptions(background=60, clean=20, positive=20, runs=100)
+    background, evaluation = personascan.draw_samples(positive, samples, seed=0)
     print(background.shape, evaluation.any(1).tolist())
-    found = personascan.calibrate(places, positive, plan, permutations=200, nodes="resid_post 7")
+    found = personascan.calibrate(places, positive, samples, permutations=200, nodes="resid_post 7")
     assert_type(found, personascan.Calibration)
     print(found.z.tolist(), found.p_family.min(), found.keys[found.best], found.summary())
     chosen = found.node_set(0.05)
@@ -63,10 +63,12 @@ def analyses(rows: Floats, positive: npt.NDArray[np.bool_], texts: list[str]) ->
     assert_type(detection, personascan.Detection)
     print(detection.auroc, detection.tpr, detection.score_N.tolist())
     labels = personascan.Labels(positive, conditions_N=np.zeros(len(rows), int))
-    options = (personascan.ScanOptions(tail="right"), personascan.ScanOptions(tail="left"))
-    plan = personascan.DetectionPlan(splits=2)
-    print(personascan.detect(rows, labels, plan, options, seed=1).auroc_low)
-    separation = personascan.place_separation(rows, positive, personascan.SeparationPlan(seeds=2))
+    scans = (personascan.ScanOptions(tail="right"), personascan.ScanOptions(tail="left"))
+    options = personascan.DetectionOptions(splits=2)
+    print(personascan.detect(rows, labels, options, scans, seed=1).auroc_low)
+    separation = personascan.place_separation(
+        rows, positive, personascan.SeparationOptions(seeds=2)
+    )
     assert_type(separation, personascan.Separation)
     print(separation.mean["probe_auroc"], separation.constant)
     half = personascan.in_half(positive, 0)
@@ -74,10 +76,10 @@ def analyses(rows: Floats, positive: npt.NDArray[np.bool_], texts: list[str]) ->
     one, other = np.zeros((2, rows.shape[1]), bool)
     validation = personascan.validate(rows, positive, find, judge, one, seed=1)
     assert_type(validation, personascan.Validation)
-    judging = personascan.ValidationPlan(random_sets=5)
+    judging = personascan.ValidationOptions(random_sets=5)
     print(personascan.validate(rows, positive, find, judge, one, judging, seed=1).beaten)
     print(validation.judged["found nodes"].auroc, validation.p_random, validation.claim.low)
-    chance = personascan.split_sizes(rows, personascan.split_labels(len(rows), 0), 99, 0)
+    chance = personascan.halving_sizes(rows, personascan.halving_labels(len(rows), 0), 99, 0)
     print(personascan.sets_of_size(chance, 5, 0).shape)
     for overlap in personascan.overlaps({"a": one, "b": other}, {"a": chance, "b": chance}):
         assert_type(overlap, personascan.Overlap)

@@ -100,7 +100,7 @@ def read_config(raw: dict, where: str) -> DecoderConfig:
     except (TypeError, ZeroDivisionError) as error:
         raise InputError(f"{where} has a value of the wrong kind ({error})") from error
     settings.refuse_unread()
-    return checked(config, where)
+    return check_config(config, where)
 
 
 def text_config(raw: dict, where: str) -> dict:
@@ -142,7 +142,7 @@ FLAT_WRAPPERS = ("qwen2_vl", "qwen2_5_vl")  # older files have the text model's 
 NOT_CAUSAL = ("paligemma",)  # attention sees all of the prompt
 
 
-def checked(config: DecoderConfig, where: str) -> DecoderConfig:
+def check_config(config: DecoderConfig, where: str) -> DecoderConfig:
     """Refuse sizes that make no model."""
     for name, value in dataclasses.asdict(config).items():
         number = isinstance(value, int | float) and not isinstance(value, bool)

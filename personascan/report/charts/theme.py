@@ -6,7 +6,7 @@ written. Colours are those of Okabe and Ito, which survive colour blindness.
 
 import altair as alt
 
-from personascan.analysis.findings import LEVEL
+from personascan.analysis.findings import SIGNIFICANCE
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#B8A600")
 # Beside the colours, which begin again after the last: no two of 24 series look alike.
@@ -53,7 +53,7 @@ def diverging(scheme: str, middle: float) -> alt.Scale:
 
 def significant(column: str) -> str:
     """Returns the condition that a p-value is there and small; nothing would count as zero."""
-    return f"isValid(datum.{column}) && datum.{column} <= {LEVEL}"
+    return f"isValid(datum.{column}) && datum.{column} <= {SIGNIFICANCE}"
 
 
 def finished(chart, **colours: str) -> dict:

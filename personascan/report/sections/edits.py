@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from personascan.analysis.findings import LEVEL
+from personascan.analysis.findings import SIGNIFICANCE
 from personascan.interventions.design import (
     FOUND,
     METHODS,
@@ -10,7 +10,7 @@ from personascan.interventions.design import (
     STEER,
     ablation,
 )
-from personascan.interventions.plan import CONTROLS, MATCHED, RANDOM, RANDOM_DIRECTION
+from personascan.interventions.options import CONTROLS, MATCHED, RANDOM, RANDOM_DIRECTION
 from personascan.report.words import (
     Section,
     Shown,
@@ -52,29 +52,29 @@ def intervened_section(part: Part) -> Section | None:
 
 
 def what_text(part: Part) -> str:
-    plan, tokens = part.config.intervention, part.config.intervention.tokens
+    options, tokens = part.config.intervention, part.config.intervention.tokens
     at = {"all": "every token", "statement": "the statement's tokens", "last": "the last token"}
-    also = "".join(ALSO[kind] for kind in CONTROLS[1:] if kind in plan.against)
+    also = "".join(ALSO[kind] for kind in CONTROLS[1:] if kind in options.against)
     return (
         f"Node sets found on one half of the {rows_word(part)} are edited at their place, at "
         f"{at[tokens]}, while the model is asked whether {rows_word(part)} of the other half "
-        f"({plan.statements} of H1 and of H0) are something it would say. The answer is the logit "
-        "of Yes less that of No; an effect is how much further apart an edit moves the answers to "
-        f"H1 and to H0, with a {100 * plan.level:.4g}% interval over statements. Ablation sets the "
-        f"nodes to {SET_TO[plan.ablations[0]]}; steering pushes each node by so many deviations of "
-        "the background in the direction in which it was found. What found nodes do is held "
-        f"against {plan.controls} of each kind of control: random sets of their size, each node in "
-        f"the direction of its own mean difference, so that they know the labels as well{also}. p "
-        "is the share of controls with an effect at least as large, either way; the family is all "
-        "node sets. Divergence and perplexity are the edit's effect on neutral text. "
-        "`interventions.csv` has every action, outcome and control."
+        f"({options.statements} of H1 and of H0) are something it would say. The answer is the "
+        "logit of Yes less that of No; an effect is how much further apart an edit moves the "
+        f"answers to H1 and to H0, with a {100 * options.level:.4g}% interval over statements. "
+        f"Ablation sets the nodes to {SET_TO[options.ablations[0]]}; steering pushes each node by "
+        "so many deviations of the background in the direction in which it was found. What found "
+        f"nodes do is held against {options.controls} of each kind of control: random sets of "
+        "their size, each node in the direction of its own mean difference, so that they know the "
+        f"labels as well{also}. p is the share of controls with an effect at least as large, "
+        "either way; the family is all node sets. Divergence and perplexity are the edit's effect "
+        "on neutral text. `interventions.csv` has every action, outcome and control."
     )
 
 
 def main_keys(part: Part) -> list[tuple[str, float]]:
     """Returns the actions that are judged: the first ablation, and the strongest push to H1."""
-    plan = part.config.intervention
-    return [(ablation(plan.ablations[0]), np.nan), *((STEER, c) for c in strongest(plan))]
+    options = part.config.intervention
+    return [(ablation(options.ablations[0]), np.nan), *((STEER, c) for c in strongest(options))]
 
 
 def effect_at(tested: TestedEffects, method: str, action: str, strength, outcome=ANSWER):
@@ -99,7 +99,7 @@ def passing_sets(part: Part, action: str, strength: float) -> tuple[list[str], i
     passing = [
         f"{set_name(tested)} {e.effect:+.2f}"
         for tested, e in done
-        if tested.p_family.get(e.key, 1.0) <= LEVEL
+        if tested.p_family.get(e.key, 1.0) <= SIGNIFICANCE
     ]
     return passing, len(done)
 

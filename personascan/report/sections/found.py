@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from personascan.analysis.findings import LEVEL, Finding
+from personascan.analysis.findings import SIGNIFICANCE, Finding
 from personascan.places import lines_of
 from personascan.report.words import (
     NAMED,
@@ -82,9 +82,11 @@ def simpler_header(part: Part) -> list[str]:
 
 def statistic_text(part: Part) -> str:
     """Returns how places were tested."""
-    plan, tests = part.config.where, next(iter(part.calibrations.values()))
+    options, tests = part.config.where, next(iter(part.calibrations.values()))
     floor = max(c.floor for c in part.calibrations.values())
-    few = {name: c for name, c in part.calibrations.items() if c.permutations < plan.permutations}
+    few = {
+        name: c for name, c in part.calibrations.items() if c.permutations < options.permutations
+    }
     words = {
         "direction": "how well a ridge regression of the labels on the nodes of a place tells "
         "them (a shrunken Hotelling statistic: any direction of the means counts)",
@@ -94,20 +96,21 @@ def statistic_text(part: Part) -> str:
         "each ranked among the labellings (spread in few nodes counts)",
     }
     beyond = every = ""
-    if floor > LEVEL:
-        beyond = f" With {tests.permutations} labellings no p can reach {LEVEL:g}."
+    if floor > SIGNIFICANCE:
+        beyond = f" With {tests.permutations} labellings no p can reach {SIGNIFICANCE:g}."
     if few:
         numbers = joined(str(c.permutations + 1) for c in few.values())
         every = f" Of {listed(few)} there are no more than {numbers} labellings: all were used."
     return (
-        f"The labels are known, and nothing was scanned for: a place's statistic is "
-        f"{words[plan.statistic]}. The labels were permuted {plan.permutations} times, the same "
-        f"permutations at all places; z counts deviations from the permutations' mean, and the "
-        "family-wise p compares a place with the highest place of every permutation, so that the "
-        f"search over all places is paid for (no p can be below {floor:.3g}).{every}{beyond} The "
-        "largest |t| stands beside it: it finds few strong nodes, the statistic also directions "
-        "that no single node shows. q controls the false discovery rate over comparisons "
-        "(Benjamini-Hochberg). `places.csv` has every place, `findings.csv` this table."
+        "The labels are known, and nothing was scanned for: a place's statistic is "
+        f"{words[options.statistic]}. The labels were permuted {options.permutations} times, the "
+        "same permutations at all places; z counts deviations from the permutations' mean, and "
+        "the family-wise p compares a place with the highest place of every permutation, so that "
+        f"the search over all places is paid for (no p can be below {floor:.3g}).{every}{beyond} "
+        "The largest |t| stands beside it: it finds few strong nodes, the statistic also "
+        "directions that no single node shows. q controls the false discovery rate over "
+        "comparisons (Benjamini-Hochberg). `places.csv` has every place, `findings.csv` this "
+        "table."
     )
 
 
@@ -115,13 +118,13 @@ def beyond_text(part: Part) -> str:
     """Returns how held-out rows were told."""
     if not part.beyond:
         return ""
-    plan = part.config.where
+    options = part.config.where
     return (
-        f"Held-out AUROC: in each of {plan.folds} folds the place and its direction were chosen "
-        f"without the fold ({plan.fold_permutations} permutations) and told its statements. Word "
-        "counts (logistic regression on counts of words and pairs of words) told the same ones, "
-        "and so did the mean embedding of a statement's tokens (the same ridge regression, on the "
-        f"input of the first block). Differences have {part.config.validation.level:.0%} "
+        f"Held-out AUROC: in each of {options.folds} folds the place and its direction were chosen "
+        f"without the fold ({options.fold_permutations} permutations) and told its statements. "
+        "Word counts (logistic regression on counts of words and pairs of words) told the same "
+        "ones, and so did the mean embedding of a statement's tokens (the same ridge regression, "
+        f"on the input of the first block). Differences have {part.config.validation.level:.0%} "
         "intervals, paired over statements. What differs between the sides is found, words "
         "included: only differences above 0, from both, say that layers hold more."
     )
@@ -235,7 +238,7 @@ def tails_section(part: Part) -> Section | None:
     rows = [
         [
             safe(name), tail, c.keys[c.best], f"{c.z[c.best]:.1f}", f"{c.p_family[c.best]:.3f}",
-            f"{int((c.p_family <= LEVEL).sum())} of {len(c.keys)}",
+            f"{int((c.p_family <= SIGNIFICANCE).sum())} of {len(c.keys)}",
         ]
         for name, tails in part.tails.items()
         for tail, c in tails.items()

@@ -152,7 +152,7 @@ def kind_ends(part: Part, name: str, one) -> list[list]:
 
 def runs_section(part: Part) -> Section | None:
     """Returns which rows the runs of chosen and named places returned."""
-    called, plan, scan = rows_word(part), part.config.runs, part.config.scan
+    called, options, scan = rows_word(part), part.config.runs, part.config.scan
     scans = list(all_scans(part))
     if not scans:
         return None
@@ -180,14 +180,14 @@ def runs_section(part: Part) -> Section | None:
             f" Where a half of the {called} chose the place, the other half was scanned, with "
             "samples of half the size."
         )
-    background = "freshly drawn background" if plan.redraw else "background shared by all runs"
+    background = "freshly drawn background" if options.redraw else "background shared by all runs"
     header = ["", "place", called, "score", "median alpha", "precision", "of all", "recall",
               "AUROC", f"{called} returned", "nodes"]  # fmt: skip
     return Section(
         f"Which {called} diverge, by the published scan",
-        f"A scan is told no label. Each of {plan.runs} runs takes a {background} of "
-        f"{plan.background} H0 {called} and scans {plan.clean} other H0 {called} with "
-        f"{plan.positive} H1 {called} for the subset of "
+        f"A scan is told no label. Each of {options.runs} runs takes a {background} of "
+        f"{options.background} H0 {called} and scans {options.clean} other H0 {called} with "
+        f"{options.positive} H1 {called} for the subset of "
         f"{called} and nodes with the highest {scan.score} score ({scan.tail} tail, alphas "
         f"{alphas_searched(scan)}, {scan.starts} starts).{halves} Returning every one would give "
         f"{of_all(part)} and recall 1. AUROC: how well the share of "

@@ -95,10 +95,10 @@ def detection_blocks(part: Part) -> list:
         for kind, place in (("best", best_place(found)), ("furthest", part.furthest[name]))
         for d in (found[place],)
     ]  # fmt: skip
-    plan, called = part.config.detection, rows_word(part)
-    times = f"{plan.splits} times" if plan.splits > 1 else "once"
+    options, called = part.config.detection, rows_word(part)
+    times = f"{options.splits} times" if options.splits > 1 else "once"
     return [
-        f"{capital(called)} scanned alone, against {plan.background:.0%} of the H0 {called}, "
+        f"{capital(called)} scanned alone, against {options.background:.0%} of the H0 {called}, "
         f"{times}: how well their scores tell H1 from the other H0 {called} (AUROC, "
         "0.5 is chance, and the share of H1 found at 1% false positives; mean ± deviation). The "
         "best place is chosen on what it is judged by, which flatters it."
@@ -143,18 +143,18 @@ def validation_blocks(part: Part) -> list:
             [safe(name), *(interval(d["difference"], d["low"], d["high"], "+.3f")
                            for d in differences)]
         )  # fmt: skip
-    plan = part.config.validation
+    options = part.config.validation
     what = "A node set"
-    if plan.share:
-        what = f"The {plan.share:.0%} of the nodes that differ most,"
+    if options.share:
+        what = f"The {options.share:.0%} of the nodes that differ most,"
     header = ["", "nodes found by each half", *(METHODS[method] for method in methods),
               "k-means, precision / recall"]  # fmt: skip
     return [
         f"{what} found on one half of the {rows_word(part)}, at the place which that half chose, "
         "judged on the other half: held-out AUROC of a logistic probe on these nodes, beside "
-        f"{plan.random_sets} random sets of their size, the nodes of the largest mean difference, "
-        "one direction, all nodes, detectors that are told no labels, and controls; means over the "
-        "two halves. `validation.csv` has more.",
+        f"{options.random_sets} random sets of their size, the nodes of the largest mean "
+        "difference, one direction, all nodes, detectors that are told no labels, and controls; "
+        "means over the two halves. `validation.csv` has more.",
         Shown("validation"),
         Table(header, rows),
         "Held-out AUROC of the found nodes less that of all nodes, and less the mean of the "
@@ -189,8 +189,8 @@ def alone_section(part: Part) -> Section | None:
             ]
         for method, (place, d) in part.baselines[name].items():
             rows.append([safe(name), method, place, *cells(d)])
-    called, plan = rows_word(part), part.config.detection
-    how = "the first H0 rows in their order" if not plan.draw else "drawn"
+    called, options = rows_word(part), part.config.detection
+    how = "the first H0 rows in their order" if not options.draw else "drawn"
     return Section(
         f"{capital(called)} scanned alone, in every way",
         f"AUROC of H1 against held-out H0 {called} with its 95% interval (0.5 is chance; the "

@@ -62,7 +62,7 @@ def separation_section(part: Part) -> Section:
         )
     header = ["", *(["wording, accuracy"] if part.texts else []), "place of the best probe",
               *METRICS.values()]  # fmt: skip
-    plan, called, wording = part.config.separation, rows_word(part), ""
+    options, called, wording = part.config.separation, rows_word(part), ""
     if part.texts:
         words = [accuracy for accuracy, _ in part.wording.values()]
         wording = (
@@ -76,10 +76,10 @@ def separation_section(part: Part) -> Section:
         f"How far apart {sides} lie",
         f"A probe (logistic regression) is told the labels and held to new {called}: AUROC 0.5 is "
         f"chance.{wording} The cluster metrics describe the first "
-        f"{plan.components} principal components of both directions together, the hull distance "
-        f"the first {plan.hull_components}, in units of activation (of a place with fewer nodes "
+        f"{options.components} principal components of both directions together, the hull distance "
+        f"the first {options.hull_components}, in units of activation (of a place with fewer nodes "
         f"all that there are); mean ± deviation over "
-        f"{plan.seeds} seeds. `places.csv` has every place; these are the ones with the best "
+        f"{options.seeds} seeds. `places.csv` has every place; these are the ones with the best "
         "probe, which is chosen on what it is judged by:",
         Table(header, rows),
         f"The line whose places separate best is {safe(line_name(*best_line(part)[0]))}.",

@@ -7,7 +7,7 @@ import numpy as np
 
 from personascan.analysis.overlaps import exclusive_counts
 from personascan.interventions.design import FOUND, STEER
-from personascan.interventions.plan import CONTROLS
+from personascan.interventions.options import CONTROLS
 from personascan.report.charts.sets import SHAPES, middles, outline
 from personascan.report.sections.edits import action_name, main_keys
 from personascan.report.sheets.columns import Grouped, Sheet

@@ -58,8 +58,8 @@ def spots(part: Part) -> dict[Place, Spot]:
         q: Spot(
             visible(str(q)),
             visible(line_of[q]),
-            visible(q.site) if q.line or q.site in ONCE else str(q.layer),
-            i if q.line else last if q.site in ONCE else q.layer,
+            visible(q.site) if q.network or q.site in ONCE else str(q.layer),
+            i if q.network else last if q.site in ONCE else q.layer,
             depth_of[q],
         )
         for i, q in enumerate(part.places)

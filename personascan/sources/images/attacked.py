@@ -66,11 +66,11 @@ def predicted(logits_fn, pixels_NHW):
     return logits_fn(pixels_NHW).argmax(axis=1)
 
 
-def limited(pixels, clip: bool):
+def clip_pixels(pixels, clip: bool):
     return jnp.clip(pixels, 0.0, 1.0) if clip else pixels
 
 
-def checked(pixels_NHW, labels_N, target=None):
+def check_attack_inputs(pixels_NHW, labels_N, target=None):
     """(images float32, labels, targets or None), one of each for every image.
 
     Raises InputError for images of another shape, and for labels or targets of another number.

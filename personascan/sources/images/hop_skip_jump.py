@@ -15,9 +15,9 @@ import numpy as np
 from personascan.sources.images.attacked import (
     Attacked,
     attack_batches,
-    checked,
+    check_attack_inputs,
+    clip_pixels,
     judged,
-    limited,
     refuse_below,
 )
 
@@ -31,7 +31,7 @@ def hop_skip_jump(
     trials: int = 100, seed: int = 0, clip: bool = True, rounding: bool = False,
     batch: int = BATCH,
 ) -> Attacked:  # fmt: skip
-    """From noise of another class along the boundary towards each image (L2).
+    """Walks from noise of another class along the boundary towards each image (L2).
 
     Each iteration goes back to the boundary by bisection, estimates its normal from the predictions
     of `int(evaluations * sqrt(iteration))` neighbours, and steps along it, by at most the distance
@@ -52,7 +52,7 @@ def hop_skip_jump(
       InputError: images, labels or options that are not such.
     """
     refuse_below(1, iterations=iterations, evaluations=evaluations, trials=trials, batch=batch)
-    pixels_NHW, labels_N, _ = checked(pixels_NHW, labels_N)
+    pixels_NHW, labels_N, _ = check_attack_inputs(pixels_NHW, labels_N)
     attack = functools.partial(
         hop_batch, logits_fn, iterations, evaluations, trials, clip, jax.random.key(seed)
     )
@@ -75,7 +75,7 @@ def hop_batch(logits_fn, iterations, evaluations, trials, clip, key, pixels_NHW,
     def fooled(candidates):
         """[..., N] of candidates [..., N, H, W]."""
         shape = candidates.shape[:-2]
-        logits = logits_fn(limited(candidates, clip).reshape(-1, *image_shape))
+        logits = logits_fn(clip_pixels(candidates, clip).reshape(-1, *image_shape))
         return logits.argmax(axis=1).reshape(shape) != jnp.broadcast_to(before_N, shape)
 
     def normals(number):
@@ -87,21 +87,21 @@ def hop_batch(logits_fn, iterations, evaluations, trials, clip, key, pixels_NHW,
 
         return jax.vmap(draw, out_axes=1)(keys_N)
 
-    start_NHW, found_N = first_fooled(fooled, keys_N, pixels_NHW, trials)
+    start_NHW, found_N = first_misclassified(fooled, keys_N, pixels_NHW, trials)
     most = -(-int(counts_I[-1]) // ASKED)
 
     def hop(iteration, moved_NHW):
         # 0.01 of the distance before the bisection; the first distance says little.
         radius_N = jnp.where(iteration == 0, 0.1, 0.01 * distance(pixels_NHW, moved_NHW))
-        moved_NHW = bisected(fooled, pixels_NHW, moved_NHW, theta)
+        moved_NHW = bisect_boundary(fooled, pixels_NHW, moved_NHW, theta)
         normal_NHW = estimated_normal(
             fooled, lambda chunk: normals(iteration * most + chunk), moved_NHW, radius_N,
             jnp.asarray(counts_I)[iteration], clip,
         )  # fmt: skip
         longest_N = distance(pixels_NHW, moved_NHW) / jnp.asarray(roots_I, jnp.float32)[iteration]
-        return stepped(fooled, moved_NHW, normal_NHW, longest_N, ~found_N, clip)
+        return step_outward(fooled, moved_NHW, normal_NHW, longest_N, ~found_N, clip)
 
-    moved_NHW = bisected(fooled, pixels_NHW, start_NHW, 0.001)
+    moved_NHW = bisect_boundary(fooled, pixels_NHW, start_NHW, 0.001)
     moved_NHW = jax.lax.fori_loop(0, iterations, hop, moved_NHW)
     return jnp.where(across(found_N), moved_NHW, pixels_NHW)
 
@@ -116,7 +116,7 @@ def distance(a_NHW, b_NHW):
     return jnp.sqrt(((a_NHW - b_NHW) ** 2).sum(axis=(1, 2)))
 
 
-def first_fooled(fooled: Callable, keys_N, pixels_NHW, trials: int):
+def first_misclassified(fooled: Callable, keys_N, pixels_NHW, trials: int):
     """(the first uniform noise of another class, or the image itself, and whether there is one)."""
 
     def draw(state):
@@ -135,7 +135,7 @@ def first_fooled(fooled: Callable, keys_N, pixels_NHW, trials: int):
     return jax.lax.while_loop(goes_on, draw, (0, pixels_NHW, unfound_N))[1:]
 
 
-def bisected(fooled: Callable, pixels_NHW, moved_NHW, precision: float):
+def bisect_boundary(fooled: Callable, pixels_NHW, moved_NHW, precision: float):
     """The point nearest to each image on the line to it that fools, to a share of the line."""
 
     def between(share_N):
@@ -162,7 +162,7 @@ def estimated_normal(fooled: Callable, normals: Callable, moved_NHW, radius_N, c
     def ask(chunk, sums):
         noise = normals(chunk)
         noise = noise / across(jnp.sqrt((noise**2).sum(axis=(2, 3))))
-        neighbours = limited(moved_NHW[None] + across(radius_N[None]) * noise, clip)
+        neighbours = clip_pixels(moved_NHW[None] + across(radius_N[None]) * noise, clip)
         directions = (neighbours - moved_NHW[None]) / across(radius_N[None])
         weights_C = (chunk * ASKED + jnp.arange(ASKED) < count).astype(jnp.float32)
         signs_CN = jnp.where(fooled(neighbours), 1.0, -1.0) * weights_C[:, None]
@@ -183,12 +183,12 @@ def estimated_normal(fooled: Callable, normals: Callable, moved_NHW, radius_N, c
     return gradient_NHW / across(distance(gradient_NHW, zeros_NHW))
 
 
-def stepped(fooled: Callable, moved_NHW, normal_NHW, length_N, done_N, clip: bool):
+def step_outward(fooled: Callable, moved_NHW, normal_NHW, length_N, done_N, clip: bool):
     """A step along the normal, halved until it fools; none where it never does, or `done_N`."""
     still_N = done_N
 
     def after(length_N):
-        return limited(moved_NHW + across(length_N) * normal_NHW, clip)
+        return clip_pixels(moved_NHW + across(length_N) * normal_NHW, clip)
 
     def halve(state):
         number, length_N, done_N = state

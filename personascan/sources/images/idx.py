@@ -15,9 +15,9 @@ STEMS = {"train": "train", "test": "t10k"}
 AGAIN = "download it again"
 
 
-def idx_files(folder: pathlib.Path, part: str) -> tuple[pathlib.Path, pathlib.Path]:
-    """Images and labels of a part, compressed or not. Raises InputError where one is not there."""
-    stem = STEMS[part]
+def idx_files(folder: pathlib.Path, subset: str) -> tuple[pathlib.Path, pathlib.Path]:
+    """Images and labels of a subset, compressed or not. Raises InputError if one is missing."""
+    stem = STEMS[subset]
     return (
         one_of(folder, f"{stem}-images-idx3-ubyte"),
         one_of(folder, f"{stem}-labels-idx1-ubyte"),

@@ -9,61 +9,63 @@ from personascan.errors import InputError
 from personascan.hashes import RUN_AGAIN
 from personascan.models.autoencoder import Autoencoder
 from personascan.models.image import Classifier, logits_function
-from personascan.models.parameter_cache import kept_params
+from personascan.models.parameter_cache import cached_arrays
 from personascan.models.training import accuracy, train_autoencoder, train_classifier
 from personascan.sources.images.attacked import predictions
-from personascan.sources.images.attacks import AttackPlan
+from personascan.sources.images.attacks import Attack
 from personascan.sources.images.data import Images, image_files, load_images
-from personascan.sources.images.plan import CLASSIFIER, ImagePlan, Network, attack_named
+from personascan.sources.images.options import CLASSIFIER, ImageOptions, Network, attack_named
 
 BATCH = 256  # images that are attacked at once
 
 
 class Workshop:
-    """What one plan makes: everything is worked out when it is first asked for."""
+    """Makes what the options of an image study ask for, each thing when it is first asked for."""
 
-    def __init__(self, plan: ImagePlan):
-        self.plan = plan
-        self.files = image_files(plan.data)
+    def __init__(self, options: ImageOptions):
+        self.options = options
+        self.files = image_files(options.data)
 
     @functools.cached_property
     def train(self) -> Images:
         """The images that networks are trained on."""
-        found, count = self.images("train"), self.plan.train or None
+        found, count = self.images("train"), self.options.train or None
         return Images(found.pixels_NHW[:count], found.labels_N[:count])
 
     @functools.cached_property
     def test(self) -> Images:
         """The images that are scanned or attacked. Raises InputError where there are too few."""
         found = self.images("test")
-        needed = self.plan.clean + self.plan.attacked
+        needed = self.options.clean + self.options.attacked
         if len(found.labels_N) < needed:
             raise InputError(
-                f"{self.plan.data} has {len(found.labels_N)} test images, and images.clean + "
+                f"{self.options.data} has {len(found.labels_N)} test images, and images.clean + "
                 f"images.attacked ask for {needed}; lower them"
             )
         return found
 
-    def images(self, part: str) -> Images:
-        """The images of a part. Raises InputError where their files were changed since hashed."""
-        found = load_images(self.plan.data, part)
-        if image_files(self.plan.data) != self.files:
-            raise InputError(f"the images of {self.plan.data} have changed meanwhile; {RUN_AGAIN}")
+    def images(self, subset: str) -> Images:
+        """The images of a subset. Raises InputError where their files were changed since hashed."""
+        found = load_images(self.options.data, subset)
+        if image_files(self.options.data) != self.files:
+            raise InputError(
+                f"the images of {self.options.data} have changed meanwhile; {RUN_AGAIN}"
+            )
         return found
 
     @property
     def candidates(self) -> Images:
         """The images that are attacked."""
-        rows = slice(self.plan.clean, self.plan.clean + self.plan.attacked)
+        rows = slice(self.options.clean, self.options.clean + self.options.attacked)
         return Images(self.test.pixels_NHW[rows], self.test.labels_N[rows])
 
     def key(self, network: Network) -> dict:
         """What decides a network's parameters."""
-        plan = self.plan
-        decides = {"data": self.files, "train": plan.train, "seed": plan.seed}
+        options = self.options
+        decides = {"data": self.files, "train": options.train, "seed": options.seed}
         if network.kind == CLASSIFIER:
-            return decides | {"network": CLASSIFIER, "epochs": plan.epochs}
-        decides |= {"network": network.kind, "epochs": plan.autoencoder_epochs}
+            return decides | {"network": CLASSIFIER, "epochs": options.epochs}
+        decides |= {"network": network.kind, "epochs": options.autoencoder_epochs}
         if network.noised:
             decides |= {
                 "noised": network.noised, "attack": asdict(self.training_attack),
@@ -72,24 +74,24 @@ class Workshop:
         return decides
 
     @property
-    def training_attack(self) -> AttackPlan:
+    def training_attack(self) -> Attack:
         """The attack on the images that a network is trained on."""
-        return attack_named("bim", self.plan)
+        return attack_named("bim", self.options)
 
     def network(self, network: Network):
         """The Flax module."""
         return Classifier() if network.kind == CLASSIFIER else Autoencoder()
 
-    @functools.cache  # noqa: B019 - one for a plan, which lasts as long as its process
+    @functools.cache  # noqa: B019 - one for each options, which lasts as long as its process
     def params(self, network: Network) -> dict:
         """Its parameters, trained where none are kept."""
-        return kept_params(self.key(network), functools.partial(self.trained, network))
+        return cached_arrays(self.key(network), functools.partial(self.trained, network))
 
     def trained(self, network: Network) -> dict:
-        plan, images = self.plan, self.train
+        options, images = self.options, self.train
         if network.kind == CLASSIFIER:
             return train_classifier(
-                images.pixels_NHW, images.labels_N, epochs=plan.epochs, seed=plan.seed
+                images.pixels_NHW, images.labels_N, epochs=options.epochs, seed=options.seed
             )
         pixels_NHW = images.pixels_NHW
         if count := round(network.noised * len(pixels_NHW)):
@@ -97,7 +99,7 @@ class Workshop:
             last = Images(pixels_NHW[-count:], images.labels_N[-count:])
             attacked_NHW = self.training_attack.run(self.logits, *last).pixels_NHW
             pixels_NHW = np.concatenate([pixels_NHW[:-count], attacked_NHW])
-        return train_autoencoder(pixels_NHW, epochs=plan.autoencoder_epochs, seed=plan.seed)
+        return train_autoencoder(pixels_NHW, epochs=options.autoencoder_epochs, seed=options.seed)
 
     @functools.cached_property
     def logits(self):
@@ -106,35 +108,37 @@ class Workshop:
         return logits_function(self.network(network), self.params(network))
 
     def accuracy(self) -> float:
-        """Of the classifier on all test images."""
+        """Returns the classifier's accuracy on all test images."""
         network = Network(CLASSIFIER)
         return accuracy(self.network(network), self.params(network), *self.test)
 
     def attack_key(self, name: str) -> dict:
         """What decides the images of an attack."""
-        plan = self.plan
-        decides = {"attack": name.split()[0], **attack_named(name, plan).options()}
+        options = self.options
+        decides = {"attack": name.split()[0], **attack_named(name, options).options()}
         return decides | {
-            "classifier": self.key(Network(CLASSIFIER)), "first": plan.clean,
+            "classifier": self.key(Network(CLASSIFIER)), "first": options.clean,
             "images": self.tried(name),
         }  # fmt: skip
 
     def tried(self, name: str) -> int:
         """How many images an attack is tried on: fewer where thousands of queries are asked."""
-        queries = self.plan.query_images if name.startswith("hop-skip-jump") else 0
-        return min(self.plan.attacked, queries or self.plan.attacked)
+        queries = self.options.query_images if name.startswith("hop-skip-jump") else 0
+        return min(self.options.attacked, queries or self.options.attacked)
 
     @functools.cache  # noqa: B019
     def attacked(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """The images of an attack that succeeded [N, H, W], and their numbers among candidates."""
-        kept = kept_params(self.attack_key(name), functools.partial(self.attack, name))["attacked"]
+        kept = cached_arrays(self.attack_key(name), functools.partial(self.attack, name))[
+            "attacked"
+        ]
         return kept["pixels_NHW"], kept["rows_N"]
 
     def attack(self, name: str) -> dict:
         pixels_NHW, labels_N = (array[: self.tried(name)] for array in self.candidates)
         # What is wrong before an attack can be no success.
         right_N = np.flatnonzero(self.classes(pixels_NHW) == labels_N)
-        found = attack_named(name, self.plan).run(
+        found = attack_named(name, self.options).run(
             self.logits, pixels_NHW[right_N], labels_N[right_N]
         )
         rows_N = right_N[found.success_N].astype(np.int32)
@@ -146,6 +150,6 @@ class Workshop:
 
 
 @functools.lru_cache(maxsize=2)
-def workshop(plan: ImagePlan) -> Workshop:
-    """That of a plan in this process."""
-    return Workshop(plan)
+def workshop(options: ImageOptions) -> Workshop:
+    """Returns the workshop of these options in this process."""
+    return Workshop(options)

@@ -11,9 +11,9 @@ from personascan.hashes import text_sha256
 from personascan.models.autoencoder import AUTOENCODER_SITES
 from personascan.models.image import CLASSIFIER_SITES, activations, site_widths
 from personascan.places import Place, named_place
-from personascan.sources.base import Baseline, Example, Terms
+from personascan.sources.base import Baseline, Row, Terms
 from personascan.sources.images.made import Workshop, workshop
-from personascan.sources.images.plan import CLASSIFIER, ImagePlan, Network
+from personascan.sources.images.options import CLASSIFIER, ImageOptions, Network
 
 CLEAN, CONTROL, BEFORE = "clean", "not attacked", "before"
 ERROR = "error"  # the reconstruction error of every pixel, which is no layer
@@ -23,11 +23,11 @@ PIXELS = Place("pixels", 0, "", "input")
 
 @dataclass(frozen=True)
 class ImageSource:
-    """A network, and the images of a plan."""
+    """A network, and the images that options name."""
 
     name: str  # the network's
-    plan: ImagePlan
-    groups: dict[str, list[Example]]
+    options: ImageOptions
+    groups: dict[str, list[Row]]
     places: list[Place]
     accuracy: float  # of the attacked classifier
 
@@ -41,7 +41,7 @@ class ImageSource:
 
     @property
     def made(self) -> Workshop:
-        return workshop(self.plan)
+        return workshop(self.options)
 
     @property
     def network(self) -> Network:
@@ -54,17 +54,18 @@ class ImageSource:
     @property
     def about(self) -> str:
         """Which images, and how often each attack succeeded."""
-        plan = self.plan
+        options = self.options
         attacks = ", ".join(
             f"{name} {len(self.groups.get(name, []))} of {self.made.tried(name)}"
-            for name in plan.attacks
+            for name in options.attacks
         )
         return (
-            f"Clean images are the first {plan.clean} test images of {plan.data or 'the data'}; "
-            f"the {plan.attacked} that follow were attacked through a classifier (accuracy "
-            f"{self.accuracy:.3f}), and only successes are kept: {attacks}. Changes are at most "
-            f"{plan.eps:g} of a pixel's range where an attack bounds them. Group `{CONTROL}` holds "
-            f"the images before any attack, `NAME, {BEFORE}` those of them that attack NAME turned."
+            f"Clean images are the first {options.clean} test images of "
+            f"{options.data or 'the data'}; the {options.attacked} that follow were attacked "
+            f"through a classifier (accuracy {self.accuracy:.3f}), and only successes are kept: "
+            f"{attacks}. Changes are at most {options.eps:g} of a pixel's range where an attack "
+            f"bounds them. Group `{CONTROL}` holds the images before any attack, `NAME, {BEFORE}` "
+            "those of them that attack NAME turned."
         )
 
     @functools.cached_property
@@ -80,7 +81,7 @@ class ImageSource:
         return found
 
     def hashes(self) -> dict[str, str]:
-        """Of the images' files."""
+        """Returns the hashes of the images' files."""
         return dict(self.made.files)
 
     @functools.cached_property
@@ -95,10 +96,10 @@ class ImageSource:
 
     def identity(self, group: str, place: Place) -> dict[str, Any]:
         """The network and the images by what decides them: training is repeatable."""
-        plan, made = self.plan, self.made
-        images = {"group": group, "data": made.files, "clean": plan.clean}
+        options, made = self.options, self.made
+        images = {"group": group, "data": made.files, "clean": options.clean}
         if group in (CONTROL, CLEAN):
-            images |= {"attacked": plan.attacked}
+            images |= {"attacked": options.attacked}
         else:
             images |= made.attack_key(group.removesuffix(f", {BEFORE}"))
         ids = text_sha256("\n".join(e.id for e in self.groups[group]))
@@ -131,7 +132,7 @@ class ImageSource:
 def images_of(made: Workshop, group: str) -> np.ndarray:
     """The pixels [N, H, W] of a group."""
     if group == CLEAN:
-        return made.test.pixels_NHW[: made.plan.clean]
+        return made.test.pixels_NHW[: made.options.clean]
     if group == CONTROL:
         return made.candidates.pixels_NHW
     if group.endswith(f", {BEFORE}"):
@@ -142,36 +143,36 @@ def images_of(made: Workshop, group: str) -> np.ndarray:
 def numbers_of(made: Workshop, group: str) -> np.ndarray:
     """The number of each of a group's images among the test images."""
     if group == CLEAN:
-        return np.arange(made.plan.clean)
+        return np.arange(made.options.clean)
     if group == CONTROL:
-        return made.plan.clean + np.arange(made.plan.attacked)
-    return made.plan.clean + made.attacked(group.removesuffix(f", {BEFORE}"))[1]
+        return made.options.clean + np.arange(made.options.attacked)
+    return made.options.clean + made.attacked(group.removesuffix(f", {BEFORE}"))[1]
 
 
-def image_sources(plan: ImagePlan, networks: tuple[str, ...]) -> list[ImageSource]:
+def image_sources(options: ImageOptions, networks: tuple[str, ...]) -> list[ImageSource]:
     """A source for each network; what is to be attacked is attacked now, or was.
 
     Raises InputError as `load_images`; an attack that never succeeds.
     """
-    made = workshop(plan)
-    names = [CLEAN, *plan.attacks]
-    names += [CONTROL] if plan.control else []
-    names += [f"{name}, {BEFORE}" for name in plan.attacks] if plan.originals else []
+    made = workshop(options)
+    names = [CLEAN, *options.attacks]
+    names += [CONTROL] if options.control else []
+    names += [f"{name}, {BEFORE}" for name in options.attacks] if options.originals else []
     groups = {}
     for name in names:
         pixels_NHW, numbers = images_of(made, name), numbers_of(made, name)
         classes = made.classes(pixels_NHW) if len(pixels_NHW) else []
         before = "" if name == CLEAN else f"{name} "
         groups[name] = [
-            Example(f"{before}{number}", name != CLEAN, condition=str(seen))
+            Row(f"{before}{number}", name != CLEAN, condition=str(seen))
             for number, seen in zip(numbers, classes, strict=True)
         ]
-    for name in plan.attacks:
+    for name in options.attacks:
         if not groups[name]:
             print(f"note: {name} never succeeded: there is nothing to compare", file=sys.stderr)
     found = {name: examples for name, examples in groups.items() if examples}
     accuracy = made.accuracy()
-    return [ImageSource(name, plan, found, places_of(name), accuracy) for name in networks]
+    return [ImageSource(name, options, found, places_of(name), accuracy) for name in networks]
 
 
 def places_of(name: str) -> list[Place]:

@@ -14,10 +14,10 @@ TOKENS = ("all", "statement", "generated", "last")
 
 @dataclass(frozen=True)
 class Editing:
-    """E ways of editing, which stand side by side in one compiled pass, and who takes which."""
+    """E edits, which stand side by side in one compiled pass, and who takes which."""
 
     sites: dict[str, Edit]
-    way_N: np.ndarray  # [N] int: of each prompt
+    edit_N: np.ndarray  # [N] int: of each prompt
     tokens: str = "all"
 
     def __post_init__(self):
@@ -34,7 +34,7 @@ class Editing:
         tokens_BT = np.zeros(batch.tokens_BT.shape, bool)
         for row, number in enumerate(batch.rows):
             tokens_BT[row, edited_span(self.tokens, prompts[number])] = True
-        return Edits(self.sites, self.way_N[batch.rows].astype(np.int32), tokens_BT)
+        return Edits(self.sites, self.edit_N[batch.rows].astype(np.int32), tokens_BT)
 
 
 def edited_span(tokens: str, prompt: Prompt) -> slice:

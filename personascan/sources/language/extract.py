@@ -21,7 +21,7 @@ from personascan.sources.language.prompts import Batch, Prompt, plan_batches, pr
 from personascan.sources.language.sizes import refuse_too_large
 from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import DATE, PromptOptions
-from personascan.sources.store import Activations, collecting, load_folder
+from personascan.sources.store import Activations, arrays_to_fill, load_folder
 
 BATCH_TOKENS = 4096
 
@@ -99,7 +99,7 @@ def extract(
     writes = out is None or is_first()
     refuse_too_large(model, reading.batches, sites, positions, kept_bytes, say=progress)
     with (
-        collecting(
+        arrays_to_fill(
             shapes if writes else {}, ids, layer_names(shapes), offsets, out if writes else None
         ) as arrays,
         tqdm(total=len(ids), desc="activations", unit=" statements", disable=not progress) as bar,

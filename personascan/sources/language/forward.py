@@ -26,9 +26,9 @@ def run(model: LanguageModel, batches: list[Batch], prompts, sites, positions):
     for group in groups(batches, 1 if model.mesh is None else model.mesh.shape["data"]):
         following = group, start(model, params, group, prompts, sites, positions)
         if started:
-            yield from fetched(*started)
+            yield from fetch_results(*started)
         started = following
-    yield from fetched(*started)
+    yield from fetch_results(*started)
 
 
 def groups(batches: list[Batch], size: int) -> list[list[Batch]]:
@@ -40,7 +40,7 @@ def groups(batches: list[Batch], size: int) -> list[list[Batch]]:
     ]
 
 
-def fetched(group: list[Batch], kept: dict):
+def fetch_results(group: list[Batch], kept: dict):
     """The results of a started group on the host, batch by batch, without the padding rows."""
     kept = {site: np.asarray(a, np.float32) for site, a in kept.items()}
     for number, batch in enumerate(group):

@@ -18,7 +18,7 @@ from personascan.models.tap import Edits, Kept
 from personascan.reading import is_file, read_json
 from personascan.sources.language.editing import Editing
 from personascan.sources.language.extract import BATCH_TOKENS, memory_named
-from personascan.sources.language.penalties import penalised, repetition_penalty, tokens_seen
+from personascan.sources.language.penalties import penalise, repetition_penalty, tokens_seen
 from personascan.sources.language.prompts import Prompt, plan_batches
 
 NOTHING = -1  # where a row has ended
@@ -88,7 +88,7 @@ def generate(
     with memory_named(batches):
         for batch in batches:
             edits = None if editing is None else editing.of_batch(batch, prompts)
-            new_BG, finite_B = written(
+            new_BG, finite_B = generate_tokens(
                 params, batch.tokens_BT, batch.lengths_B, batch.rows.astype(np.int32), seed, ends,
                 edits, None if penalty == 1 else np.float32(penalty), decoder=model.decoder(),
                 writing=unseeded, edited=editing is not None and editing.generated,
@@ -106,7 +106,7 @@ def generate(
 
 
 @functools.partial(jax.jit, static_argnames=("decoder", "writing", "edited"))
-def written(
+def generate_tokens(
     params, tokens_BT, lengths_B, row_B, seed, stop_S, edits: Edits | None, penalty=None, *,
     decoder, writing, edited,
 ):  # fmt: skip
@@ -129,8 +129,8 @@ def written(
         logits_BV = decoder.apply(variables, hidden_BD[:, None], method="logits")[:, 0]
         finite_B = jnp.isfinite(logits_BV).all(axis=1)
         if penalty is None:
-            return chosen(logits_BV, row_B, step, seed, writing), finite_B, None
-        token_B = chosen(penalised(logits_BV, seen_BV, penalty), row_B, step, seed, writing)
+            return next_tokens(logits_BV, row_B, step, seed, writing), finite_B, None
+        token_B = next_tokens(penalise(logits_BV, seen_BV, penalty), row_B, step, seed, writing)
         return token_B, finite_B, seen_BV.at[jnp.arange(rows), token_B].set(True)
 
     slots = tokens_BT.shape[1] + writing.new_tokens
@@ -162,7 +162,7 @@ def written(
     return jax.lax.while_loop(unfinished, step_on, state)[-2:]
 
 
-def chosen(logits_BV, row_B, step, seed, writing: Writing):
+def next_tokens(logits_BV, row_B, step, seed, writing: Writing):
     """The next token of each row: the likeliest, or one that is drawn (nucleus: 1904.09751)."""
     if not writing.temperature:
         return jnp.argmax(logits_BV, axis=-1).astype(jnp.int32)

@@ -38,26 +38,26 @@ def log_likelihoods(
                 ),
                 float,
             )
-            for row, statement in enumerate(batch.rows[: batch.real]):
-                prompt = reading.prompts[statement]
+            for row, number in enumerate(batch.rows[: batch.real]):
+                prompt = reading.prompts[number]
                 own = token_BT[row, max(prompt.first - 1, 0) : prompt.last]
                 if not own.size:
                     raise InputError(
-                        f"statement {statements[statement].id} is a single token with nothing "
+                        f"statement {statements[number].id} is a single token with nothing "
                         "before it, and so has no likelihood; leave it out"
                     )
                 if not np.isfinite(own).all():
                     raise InputError(
-                        f"the likelihood of statement {statements[statement].id} is not finite; "
+                        f"the likelihood of statement {statements[number].id} is not finite; "
                         "use dtype float32 or another checkpoint"
                     )
-                found_N[statement] = own.mean()
+                found_N[number] = own.mean()
     return found_N
 
 
 @functools.partial(jax.jit, static_argnames="decoder")
 def next_token_log_probabilities(params, tokens_BT, lengths_B, *, decoder):
-    """Of each token but the first, given those before it: [B, T - 1] float32.
+    """Returns log probabilities of tokens given those before them: [B, T - 1] float32.
 
     Row by row: the logits of a whole batch would be larger than the model.
     """

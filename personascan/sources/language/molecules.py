@@ -57,7 +57,7 @@ def read_molecules(files: list[pathlib.Path]) -> list[Molecule]:
         ("hydration", of_hydration),
         ("approved", of_approval),
     ):
-        for positive, negative in length_matched(*apart(sides(file_of))):
+        for positive, negative in length_matched(*exclusive_molecules(sides(file_of))):
             found += [Molecule(positive, name, True), Molecule(negative, name, False)]
     return found
 
@@ -116,7 +116,7 @@ def sdf_items(path: pathlib.Path) -> list[dict[str, str]]:
     return found
 
 
-def apart(sides: tuple[list[str], list[str]]) -> tuple[set[str], set[str]]:
+def exclusive_molecules(sides: tuple[list[str], list[str]]) -> tuple[set[str], set[str]]:
     """Each SMILES once; those on both sides are left out."""
     positive, negative = map(set, sides)
     return positive - negative, negative - positive
@@ -130,7 +130,7 @@ def length_matched(positive, negative, caliper: int = CALIPER) -> list[tuple[str
     """
     of_length = [collections.defaultdict(list), collections.defaultdict(list)]
     for texts, lengths in zip((positive, negative), of_length, strict=True):
-        for text in sorted(texts, key=drawn):
+        for text in sorted(texts, key=draw_key):
             lengths[len(text)].append(text)
     pairs = []
     for gap in range(caliper + 1):
@@ -139,8 +139,8 @@ def length_matched(positive, negative, caliper: int = CALIPER) -> list[tuple[str
                 ours, theirs = of_length[0][length], of_length[1].get(other, [])
                 while ours and theirs:
                     pairs.append((ours.pop(), theirs.pop()))
-    return sorted(pairs, key=lambda pair: drawn(pair[0]))
+    return sorted(pairs, key=lambda pair: draw_key(pair[0]))
 
 
-def drawn(text: str) -> str:
+def draw_key(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()

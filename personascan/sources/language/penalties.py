@@ -65,7 +65,7 @@ def tokens_seen(tokens_BT, lengths_B, vocab_size: int):
     return jnp.zeros((len(tokens_BT), vocab_size), bool).at[row_B1, tokens_BT].max(real_BT)
 
 
-def penalised(logits_BV, seen_BV, penalty):
+def penalise(logits_BV, seen_BV, penalty):
     """Logits of tokens that have been seen, made less likely (Keskar et al. 2019, section 4.1)."""
     lower_BV = jnp.where(logits_BV < 0, logits_BV * penalty, logits_BV / penalty)
     return jnp.where(seen_BV, lower_BV, logits_BV)

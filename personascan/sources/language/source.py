@@ -90,7 +90,7 @@ class LanguageSource:
         return self.identified.revision
 
     def hashes(self) -> dict[str, str]:
-        """Of the model, its files and the template."""
+        """Returns the hashes of the model, its files and the template."""
         files = {f"model/{name}": sha for name, sha in self.identified.files.items()}
         return {"model": self.identified.sha256, **files, "chat template": self.template_sha256}
 
@@ -111,7 +111,7 @@ class LanguageSource:
 
     @property
     def role(self) -> str:
-        """As it is applied: none where there is no chat template."""
+        """The role as it is applied: none where there is no chat template."""
         return effective(self.identified.tokenizer, self.options).role
 
     @property
@@ -150,7 +150,7 @@ class LanguageSource:
 
     @functools.cached_property
     def template_sha256(self) -> str:
-        """Of the chat template that is applied; of nothing where there is none."""
+        """The hash of the chat template that is applied; that of "" where there is none."""
         tokenizer = self.identified.tokenizer
         options = effective(tokenizer, self.options)
         if options.role == "none":

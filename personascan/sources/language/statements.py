@@ -203,7 +203,7 @@ def read_evals(path: pathlib.Path) -> list[Statement]:
                 continue
             where = f"{path}, line {number}"
             try:
-                row = json.loads(line, object_pairs_hook=each_once)
+                row = json.loads(line, object_pairs_hook=reject_duplicate_keys)
             except KeyError as error:
                 raise InputError(f"{where} has the field {error} twice; keep one") from error
             except json.JSONDecodeError as error:
@@ -354,8 +354,8 @@ def record(
     return Statement(str(id_), text, persona, topic, positive, confidence, question, entity, pair)
 
 
-def each_once(pairs: list[tuple]) -> dict:
-    """A JSON object, none of whose fields is repeated: the last one would win in silence."""
+def reject_duplicate_keys(pairs: list[tuple]) -> dict:
+    """Returns a JSON object. Raises KeyError if a field is repeated, as the last one would win."""
     names = [name for name, _ in pairs]
     for name in names:
         if names.count(name) > 1:

@@ -1,6 +1,6 @@
 """A file for each kind of unit of a study; `order.STAGES` lists them.
 
 In every file `work` names a unit and all that decides it, `do` is its function, and `STAGE` is what
-running, status, plan, results and tables take of it. `case` is a `case.Case`, `level` a
+running, status, dry run, results and tables take of it. `case` is a `case.Case`, `level` a
 `case.Level`, `part` a `results.Part` (of tables) or the rows of a part ("all", "A", "B").
 """

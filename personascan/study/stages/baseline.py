@@ -3,7 +3,7 @@
 import numpy as np
 
 from personascan.analysis.baselines import detect_simply
-from personascan.analysis.detection import DetectionPlan, Labels
+from personascan.analysis.detection import DetectionOptions, Labels
 from personascan.study.parts import label_inputs
 from personascan.study.rows import StoredRows
 from personascan.study.stage import Phase, Stage
@@ -12,16 +12,16 @@ from personascan.study.units import Unit, Work
 
 
 def work(case, baseline) -> Work:
-    rows, plan, method = case.wide_rows(baseline.place), case.config.detection, baseline.method
+    rows, options, method = case.wide_rows(baseline.place), case.config.detection, baseline.method
     labels = Labels(case.wide.positive_N, case.wide.clusters)
     inputs = rows.inputs(labels.positive_N) | label_inputs(labels) | {
-        "plan": split_inputs(plan), "method": method, "seed": case.seed,
+        "plan": split_inputs(options), "method": method, "seed": case.seed,
     }  # fmt: skip
-    return Work(Unit("baseline", inputs), do, (rows, labels, method, plan, case.seed))
+    return Work(Unit("baseline", inputs), do, (rows, labels, method, options, case.seed))
 
 
-def do(rows: StoredRows, labels: Labels, method: str, plan: DetectionPlan, seed: int):
-    return as_result(detect_simply(rows.array(), labels, method, plan, seed))
+def do(rows: StoredRows, labels: Labels, method: str, options: DetectionOptions, seed: int):
+    return as_result(detect_simply(rows.array(), labels, method, options, seed))
 
 
 def read(level) -> dict:

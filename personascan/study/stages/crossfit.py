@@ -21,11 +21,11 @@ from personascan.study.units import Unit, Work
 
 def work(case, place) -> Work:
     """How far out a place is without each fold, and what its direction says of the fold's rows."""
-    rows, part, plan = case.rows(place), case.every_row, case.config.where
+    rows, part, options = case.rows(place), case.every_row, case.config.where
     inputs = rows.inputs(case.pool.positive_N) | part.inputs() | {
-        "folds": plan.folds, "permutations": plan.fold_permutations, "seed": case.seed,
+        "folds": options.folds, "permutations": options.fold_permutations, "seed": case.seed,
     }  # fmt: skip
-    arguments = (rows, part, plan.folds, plan.fold_permutations, case.seed)
+    arguments = (rows, part, options.folds, options.fold_permutations, case.seed)
     return Work(Unit("crossfit", inputs), do, arguments)
 
 
@@ -50,15 +50,15 @@ def at(case, place) -> Crossfit:
 
 def held_out_of(case, found: dict) -> HeldOut:
     """Rows told by the places that the other folds chose, beside what is simpler."""
-    simpler, plan, pool = {}, case.config.validation, case.pool
+    simpler, options, pool = {}, case.config.validation, case.pool
     if case.texts is not None:
         simpler[WORDS] = case.read(words.work(case)).arrays["score_N"]
     if case.source.embedding:
         simpler[EMBEDDED] = at(case, case.source.embedding).score_N
     fold_N = folds_of(pool.positive_N, case.config.where.folds, case.seed, pool.together)
     return held_out(
-        found, simpler, pool.positive_N, fold_N, resamples=plan.bootstrap, level=plan.level,
-        seed=case.seed, clusters_N=pool.together,
+        found, simpler, pool.positive_N, fold_N, resamples=options.bootstrap,
+        confidence=options.level, seed=case.seed, clusters_N=pool.together,
     )  # fmt: skip
 
 
@@ -85,8 +85,8 @@ def table_rows(part):
 
 
 def seconds(trial) -> float:
-    plan = trial.config.where
-    rest = plan.folds, plan.fold_permutations, trial.seed
+    options = trial.config.where
+    rest = options.folds, options.fold_permutations, trial.seed
     return trial.timed(do, trial.rows, trial.every_row(), *rest)
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from personascan.analysis.detection import Detection, DetectionPlan, Labels, detect
+from personascan.analysis.detection import Detection, DetectionOptions, Labels, detect
 from personascan.scan.options import ScanOptions
 from personascan.study.config import single_tails
 from personascan.study.parts import label_inputs
@@ -19,7 +19,7 @@ ALONE = (
 
 @dataclasses.dataclass(frozen=True)
 class Detector:
-    """A way of scanning rows alone."""
+    """How rows are scanned alone."""
 
     tail: str
     conditional: bool = False
@@ -29,39 +29,39 @@ class Detector:
 
 
 def detectors(config) -> list[Detector]:
-    """The ways in which rows are scanned alone; the first with the tail of all scans."""
-    plan = config.detection
+    """The detectors that scan rows alone; the first with the tail of all scans."""
+    options = config.detection
     return [
         Detector(tail, conditional)
-        for conditional in (False, *([True] if plan.conditional else []))
-        for tail in (config.scan.tail, *plan.tails)
+        for conditional in (False, *([True] if options.conditional else []))
+        for tail in (config.scan.tail, *options.tails)
     ]
 
 
-def split_inputs(plan: DetectionPlan) -> dict:
-    """What of a plan decides which rows are the background."""
-    return {"splits": plan.splits, "background": plan.background, "draw": plan.draw}
+def split_inputs(options: DetectionOptions) -> dict:
+    """What of the options decides which rows are the background."""
+    return {"splits": options.splits, "background": options.background, "draw": options.draw}
 
 
 def work(case, place, detector: Detector | None = None) -> Work:
-    """In one of the ways; None: the first."""
+    """By one of the detectors; None: the first."""
     detector = detectors(case.config)[0] if detector is None else detector
-    rows, plan, seed = case.wide_rows(place), case.config.detection, case.seed
+    rows, options, seed = case.wide_rows(place), case.config.detection, case.seed
     conditions = case.conditions if detector.conditional else None
     labels = Labels(case.wide.positive_N, case.wide.clusters, conditions)
-    options = case.config.tail_options(detector.tail)
+    scans = case.config.tail_options(detector.tail)
     inputs = rows.inputs(labels.positive_N) | label_inputs(labels) | {
-        "plan": split_inputs(plan), "options": [dataclasses.asdict(o) for o in options],
+        "plan": split_inputs(options), "options": [dataclasses.asdict(o) for o in scans],
         "seed": seed,
     }  # fmt: skip
-    return Work(Unit("detection", inputs), do, (rows, labels, plan, options, seed))
+    return Work(Unit("detection", inputs), do, (rows, labels, options, scans, seed))
 
 
 def do(
-    rows: StoredRows, labels: Labels, plan: DetectionPlan, options: tuple[ScanOptions, ...],
+    rows: StoredRows, labels: Labels, options: DetectionOptions, scans: tuple[ScanOptions, ...],
     seed: int,
 ):  # fmt: skip
-    return as_result(detect(rows.array(), labels, plan, options, seed))
+    return as_result(detect(rows.array(), labels, options, scans, seed))
 
 
 def as_result(found: Detection):
@@ -74,7 +74,7 @@ def of_result(result) -> Detection:
 
 
 def read(level) -> dict:
-    """In each way; the first has the tail of all scans."""
+    """By each detector; the first has the tail of all scans."""
     return {
         "alone": {
             case.name: {
@@ -90,7 +90,7 @@ def read(level) -> dict:
 
 
 def table_rows(part):
-    """Rows scanned alone, in every way, and what is simpler than a scan."""
+    """Rows scanned alone, by every detector, and what is simpler than a scan."""
     for name, found in part.alone.items():
         for detector, places in found.items():
             for place, d in places.items():
@@ -104,8 +104,8 @@ def values_of(found: Detection) -> tuple:
 
 
 def seconds(trial) -> float:
-    labels, plan = Labels(trial.positive_N), trial.config.detection
-    return trial.timed(do, trial.rows, labels, plan, (trial.plan.options,), trial.seed)
+    labels, options = Labels(trial.positive_N), trial.config.detection
+    return trial.timed(do, trial.rows, labels, options, (trial.options.scan,), trial.seed)
 
 
 STAGE = Stage(

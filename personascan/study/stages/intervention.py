@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from personascan.interventions.design import FOUND, designed
-from personascan.interventions.plan import CONTROLS, InterventionPlan
+from personascan.interventions.design import FOUND, all_edits
+from personascan.interventions.options import CONTROLS, InterventionOptions
 from personascan.sources.language.source import Reader
 from personascan.study.effects import TestedEffects, tested_effects
 from personascan.study.intervened import (
@@ -11,7 +11,7 @@ from personascan.study.intervened import (
     NodeSet,
     asked_identity,
     direction_sha256,
-    judged_plan,
+    judged_options,
     jury_inputs,
     jury_of,
     outcomes,
@@ -26,29 +26,29 @@ from personascan.study.units import Unit, Work
 
 def work(case, finder: str, judge: str, place) -> Work:
     found, jury = node_set(case, finder, place), jury_of(case, judge)
-    plan = case.config.intervention
+    options = case.config.intervention
     seed = set_seed(case.seed, found)
-    directions = {path: direction_sha256(path) for path in plan.directions}
+    directions = {path: direction_sha256(path) for path in options.directions}
     inputs = found.inputs() | jury.inputs() | asked_identity(case.source) | {
-        "plan": judged_plan(plan), "seed": seed, "directions": directions,
+        "plan": judged_options(options), "seed": seed, "directions": directions,
     } | jury_inputs(jury)  # fmt: skip
-    arguments = (case.source.reader, found, jury, plan, seed, directions)
+    arguments = (case.source.reader, found, jury, options, seed, directions)
     return Work(Unit("intervention", inputs), do, arguments)
 
 
 def do(
-    reader: Reader, found: NodeSet, jury: Jury, plan: InterventionPlan, seed: int,
+    reader: Reader, found: NodeSet, jury: Jury, options: InterventionOptions, seed: int,
     directions: dict[str, str],
 ):  # fmt: skip
-    ground = found.ground()
-    signed_D = found.signed(ground, plan.nodes)
+    statistics = found.statistics()
+    signed_D = found.signed(statistics, options.nodes)
     if not signed_D.any():
         return {"nodes": 0, "ways": []}, {}
     imported = tuple(
-        unchanged_direction(path, directions[path], reader) for path in plan.directions
+        unchanged_direction(path, directions[path], reader) for path in options.directions
     )
-    ways = designed(found.place, signed_D, ground, plan, seed, found.of_heads(), imported)
-    values, arrays = outcomes(reader, ways, jury, plan.tokens, likelihood=plan.likelihood)
+    edits = all_edits(found.place, signed_D, statistics, options, seed, found.of_heads(), imported)
+    values, arrays = outcomes(reader, edits, jury, options.tokens, likelihood=options.likelihood)
     return values | {"nodes": int(np.count_nonzero(signed_D))}, arrays
 
 

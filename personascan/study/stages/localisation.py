@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from personascan.analysis.localisation import LocalisationPlan, PlaceScan, scan_place
+from personascan.analysis.localisation import LocalisationOptions, PlaceScan, scan_place
 from personascan.scan.result import ARRAYS, RunScans
-from personascan.scan.splits import draw_splits
+from personascan.scan.samples import draw_samples
 from personascan.study.parts import (
     ALL,
-    drawn_inputs,
     part_clusters,
-    part_plan,
+    part_options,
     part_seed,
+    sample_inputs,
     scan_inputs,
     sha256_of,
 )
@@ -26,20 +26,22 @@ SCAN_ARRAYS = ("rows", "precision_R", "recall_R", "frequency_TC", "q_C", "p_C", 
 def work(case, part: str, place, mixture=None) -> Work:
     """The runs of a part's rows, or with another share of H1 among the scanned ones."""
     rows, pool = case.rows(place), case.pool
-    plan = case.config.mixed(mixture) if mixture else case.config.localisation()
-    chosen, plan, seed = case.chosen(part).rows, part_plan(plan, part), part_seed(part, case.seed)
-    inputs = rows.inputs(pool.positive_N) | scan_inputs(plan, plan.options) | {
+    options = case.config.mixed(mixture) if mixture else case.config.localisation()
+    chosen, options = case.chosen(part).rows, part_options(options, part)
+    seed = part_seed(part, case.seed)
+    inputs = rows.inputs(pool.positive_N) | scan_inputs(options, options.scan) | {
         "part": sha256_of(chosen.tolist()), "seed": seed,
-        "permutations": plan.permutations, "node_q": plan.node_q, "threshold": plan.threshold,
-    } | drawn_inputs(pool)  # fmt: skip
+        "permutations": options.permutations, "node_q": options.node_q,
+        "threshold": options.threshold,
+    } | sample_inputs(pool)  # fmt: skip
     clusters = part_clusters(pool, chosen)
-    arguments = (rows, place, chosen, pool.positive_N, clusters, plan, seed)
+    arguments = (rows, place, chosen, pool.positive_N, clusters, options, seed)
     return Work(Unit("localisation", inputs), do, arguments)
 
 
-def do(rows, place, chosen, positive_N, clusters_N, plan: LocalisationPlan, seed: int):
+def do(rows, place, chosen, positive_N, clusters_N, options: LocalisationOptions, seed: int):
     place_ND = rows.array()[chosen]
-    found = scan_place(place, place_ND, positive_N[chosen], chosen, plan, seed, clusters_N)
+    found = scan_place(place, place_ND, positive_N[chosen], chosen, options, seed, clusters_N)
     arrays = {name: getattr(found, name) for name in SCAN_ARRAYS}
     arrays |= {stored_as(name): getattr(found.runs, name) for name in ARRAYS}
     return {"auroc": found.auroc, "halves": found.halves, "note": found.runs.note}, arrays
@@ -65,14 +67,14 @@ def works(level) -> list[Work]:
 def scan_at(case, part: str, place, choice=None, mixture=None) -> PlaceScan:
     """From finished units: the runs, and the tests of the nodes of the same rows."""
     made = work(case, part, place, mixture)
-    result, plan = case.read(made), made.arguments[5]
+    result, options = case.read(made), made.arguments[5]
     arrays, values = result.arrays, result.values
     chosen, positive_N, clusters_N, _, seed = made.arguments[2:]
-    scanned_N = draw_splits(positive_N[chosen], plan.runs, seed, clusters_N)[1].sum(0)
+    scanned_N = draw_samples(positive_N[chosen], options.samples, seed, clusters_N)[1].sum(0)
     runs = RunScans(**{name: arrays[stored_as(name)] for name in ARRAYS}, note=values["note"])
     found = PlaceScan(
         place=place, runs=runs, auroc=values["auroc"], halves=values["halves"], choice=choice,
-        samples=plan.runs, mixture=str(mixture) if mixture else "", scanned_N=scanned_N,
+        samples=options.samples, mixture=str(mixture) if mixture else "", scanned_N=scanned_N,
         **{name: arrays[name] for name in SCAN_ARRAYS},
     )  # fmt: skip
     if not case.parts:
@@ -110,9 +112,9 @@ def mixed_and_named(counted) -> int:
 
 
 def disk(sizes: Sizes) -> int:
-    plan = sizes.counted.config.localisation()
-    columns = sizes.nodes * plan.options.sides.halves
-    kept = plan.runs.runs * (2 * sizes.nodes + sizes.rows)
+    options = sizes.counted.config.localisation()
+    columns = sizes.nodes * options.scan.sides.halves
+    kept = options.samples.runs * (2 * sizes.nodes + sizes.rows)
     return kept + 5 * sizes.scan_labellings * columns + 16 * columns
 
 

@@ -21,15 +21,15 @@ SCANNED = (*PLACE, "comparison", "statements_scanned")
 
 
 def work(case, part: str, place) -> Work:
-    rows, chosen, plan = case.rows(place), case.chosen(part), case.config.where
+    rows, chosen, options = case.rows(place), case.chosen(part), case.config.where
     node_q, halves, seed = case.config.node_q, case.halves, part_seed(part, case.seed)
     inputs = rows.inputs(case.pool.positive_N) | chosen.inputs() | {
-        "permutations": plan.permutations, "node_q": node_q, "halves": halves, "seed": seed,
+        "permutations": options.permutations, "node_q": node_q, "halves": halves, "seed": seed,
     }  # fmt: skip
     # Nodes of an attention head, where they are outputs of heads.
     width = case.source.head_width if place.site == "head_out" else 0
     inputs |= {"head_width": width} if width else {}
-    arguments = (rows, chosen, plan.permutations, node_q, halves, seed, width)
+    arguments = (rows, chosen, options.permutations, node_q, halves, seed, width)
     return Work(Unit("nodes", inputs), do, arguments)
 
 

@@ -11,40 +11,42 @@ from personascan.calibration.calibrate import Calibration, family_of
 from personascan.calibration.family import mean_statistic
 from personascan.calibration.labellings import Labellings, draw_labellings
 from personascan.calibration.null import null_scores
-from personascan.scan.splits import SplitPlan
+from personascan.scan.samples import SampleOptions
 from personascan.study.config import single_tails
-from personascan.study.parts import ALL, drawn_inputs, part_clusters, scan_inputs, sha256_of
+from personascan.study.parts import ALL, part_clusters, sample_inputs, scan_inputs, sha256_of
 from personascan.study.rows import StoredRows
 from personascan.study.stage import PLACE, Phase, Stage, Table, place_cells
 from personascan.study.units import Unit, Work
 
 
 def work(case, place, tail: str) -> Work:
-    rows, pool, plan = case.rows(place), case.pool, case.config.localisation(tail)
+    rows, pool, options = case.rows(place), case.pool, case.config.localisation(tail)
     chosen, seed = case.chosen(ALL).rows, case.seed
-    inputs = rows.inputs(pool.positive_N) | scan_inputs(plan, plan.statistic_options()) | {
+    inputs = rows.inputs(pool.positive_N) | scan_inputs(options, options.statistic_options()) | {
         "part": sha256_of(chosen.tolist()), "seed": seed,
-        "permutations": plan.permutations, "runs": plan.statistic_runs,
-    } | drawn_inputs(pool)  # fmt: skip
-    arguments = (rows, chosen, pool.positive_N, part_clusters(pool, chosen), plan, seed)
+        "permutations": options.permutations, "runs": options.statistic_runs,
+    } | sample_inputs(pool)  # fmt: skip
+    arguments = (rows, chosen, pool.positive_N, part_clusters(pool, chosen), options, seed)
     return Work(Unit("null", inputs), do, arguments)
 
 
-def do(rows: StoredRows, chosen, positive_N, clusters_N, plan, seed: int):
+def do(rows: StoredRows, chosen, positive_N, clusters_N, options, seed: int):
     together = b"" if clusters_N is None else np.asarray(clusters_N, np.int64).tobytes()
-    drawn = labellings(positive_N[chosen].tobytes(), together, plan.runs, plan.permutations, seed)
+    drawn = labellings(
+        positive_N[chosen].tobytes(), together, options.samples, options.permutations, seed
+    )
     place_ND = rows.array()[chosen]
-    scores_TR = null_scores(place_ND, drawn, plan.statistic_runs, plan.statistic_options())
+    scores_TR = null_scores(place_ND, drawn, options.statistic_runs, options.statistic_options())
     return {}, {"scores_TR": scores_TR}
 
 
 @functools.lru_cache(maxsize=4)
 def labellings(
-    positive: bytes, clusters: bytes, plan: SplitPlan, permutations: int, seed: int
+    positive: bytes, clusters: bytes, samples: SampleOptions, permutations: int, seed: int
 ) -> Labellings:
     """Those of a comparison: drawn once by a process, for all places."""
     clusters_N = np.frombuffer(clusters, np.int64) if clusters else None
-    return draw_labellings(np.frombuffer(positive, bool), plan, permutations, seed, clusters_N)
+    return draw_labellings(np.frombuffer(positive, bool), samples, permutations, seed, clusters_N)
 
 
 def scores(case, place, tail: str) -> np.ndarray:
@@ -55,9 +57,9 @@ def scores(case, place, tail: str) -> np.ndarray:
 
 def calibrated(case, tail: str) -> Calibration:
     """The family of all places by the scan's own score."""
-    places, plan = case.source.places, case.config.localisation(single_tails(tail)[0])
+    places, options = case.source.places, case.config.localisation(single_tails(tail)[0])
     found = mean_statistic([scores(case, place, tail) for place in places])
-    return family_of(tuple(places), found, plan.statistic_options(), plan.runs, case.seed)
+    return family_of(tuple(places), found, options.statistic_options(), options.samples, case.seed)
 
 
 def read(level) -> dict:

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from personascan.analysis.findings import LEVEL
+from personascan.analysis.findings import SIGNIFICANCE
 from personascan.analysis.profiles import Profile, last_third
 from personascan.places import depths, lines_of
 from personascan.study.parts import label_inputs
@@ -63,7 +63,7 @@ def table_rows(part):
                 numbers = [at[place] for place in line]
                 top = int(np.argmax(calibration.z[numbers]))
                 z, furthest = calibration.z[numbers][top], line[top].name
-                passing = int((calibration.p_family[numbers] <= LEVEL).sum())
+                passing = int((calibration.p_family[numbers] <= SIGNIFICANCE).sum())
             p = profiles[site, position]
             yield (
                 site, position, name, len(line), passing, furthest, z,

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from personascan.analysis.separation import (
     METRICS,
     Separation,
-    SeparationPlan,
+    SeparationOptions,
     place_separation,
 )
 from personascan.study.parts import pool_inputs
@@ -18,15 +18,15 @@ BYTES = 4 + 5 * 8
 
 
 def work(case, place) -> Work:
-    rows, pool, plan = case.rows(place), case.pool, case.config.separation
-    inputs = rows.inputs(pool.positive_N) | {"plan": asdict(plan), "seed": case.seed}
+    rows, pool, options = case.rows(place), case.pool, case.config.separation
+    inputs = rows.inputs(pool.positive_N) | {"plan": asdict(options), "seed": case.seed}
     inputs |= pool_inputs(pool)
-    arguments = (rows, pool.positive_N, pool.clusters, plan, case.seed)
+    arguments = (rows, pool.positive_N, pool.clusters, options, case.seed)
     return Work(Unit("separation", inputs), do, arguments)
 
 
-def do(rows: StoredRows, positive_N, clusters_N, plan: SeparationPlan, seed: int):
-    return asdict(place_separation(rows.array(), positive_N, plan, seed, clusters_N)), {}
+def do(rows: StoredRows, positive_N, clusters_N, options: SeparationOptions, seed: int):
+    return asdict(place_separation(rows.array(), positive_N, options, seed, clusters_N)), {}
 
 
 def at(case, place) -> Separation:

@@ -1,16 +1,22 @@
 """One comparison's statements under the node sets of all comparisons, half by half."""
 
 from personascan.analysis.localisation import HALVES
-from personascan.interventions.design import STEER, ablation, put_there
-from personascan.interventions.plan import InterventionPlan
-from personascan.interventions.ways import UNEDITED, Way, replaced, shifted, site_layer
+from personascan.interventions.design import STEER, ablation, replacement_rows
+from personascan.interventions.edits import (
+    UNEDITED,
+    NamedEdit,
+    add_vector,
+    replace_nodes,
+    site_layer,
+)
+from personascan.interventions.options import InterventionOptions
 from personascan.sources.language.source import Reader
 from personascan.study.effects import Crossed, crossed_effects
 from personascan.study.intervened import (
     Jury,
     NodeSet,
     asked_identity,
-    judged_plan,
+    judged_options,
     jury_of,
     outcomes,
     read_tested,
@@ -23,30 +29,34 @@ from personascan.study.units import Unit, Work
 
 def work(case, judge: str, sets: list[NodeSet]) -> Work:
     """This comparison's statements under the sets that a half of each comparison found."""
-    jury, plan, seed = jury_of(case, judge), case.config.intervention, case.seed
+    jury, options, seed = jury_of(case, judge), case.config.intervention, case.seed
     inputs = jury.inputs() | asked_identity(case.source) | {
-        "sets": [found.inputs() for found in sets], "plan": judged_plan(plan), "seed": seed,
+        "sets": [found.inputs() for found in sets], "plan": judged_options(options), "seed": seed,
     }  # fmt: skip
-    return Work(Unit("specificity", inputs), do, (case.source.reader, sets, jury, plan, seed))
+    return Work(Unit("specificity", inputs), do, (case.source.reader, sets, jury, options, seed))
 
 
-def do(reader: Reader, sets: list[NodeSet], jury: Jury, plan: InterventionPlan, seed: int):
-    ways, owners = [UNEDITED], [-1]
+def do(reader: Reader, sets: list[NodeSet], jury: Jury, options: InterventionOptions, seed: int):
+    edits, owners = [UNEDITED], [-1]
     for number, found in enumerate(sets):
-        ground = found.ground()
-        signed_D, at = found.signed(ground, plan.nodes), site_layer(found.place)
+        statistics = found.statistics()
+        signed_D, at = found.signed(statistics, options.nodes), site_layer(found.place)
         if not signed_D.any():
             continue
-        row_D = put_there(plan.ablations[0], ground, plan, seed)[0]
-        ways.append(
-            Way(found.name, ablation(plan.ablations[0]), changes={at: replaced(signed_D, row_D)})
+        row_D = replacement_rows(options.ablations[0], statistics, options, seed)[0]
+        edits.append(
+            NamedEdit(
+                found.name,
+                ablation(options.ablations[0]),
+                changes={at: replace_nodes(signed_D, row_D)},
+            )
         )
-        for strength in strongest(plan):
-            change = shifted(strength * ground.push(signed_D))
-            ways.append(Way(found.name, STEER, strength, changes={at: change}))
-        owners += [number] * (len(ways) - len(owners))
+        for strength in strongest(options):
+            change = add_vector(strength * statistics.push(signed_D))
+            edits.append(NamedEdit(found.name, STEER, strength, changes={at: change}))
+        owners += [number] * (len(edits) - len(owners))
     looked_at = {"likelihood": False, "side_effects": False}
-    values, arrays = outcomes(reader, ways, jury, plan.tokens, **looked_at)
+    values, arrays = outcomes(reader, edits, jury, options.tokens, **looked_at)
     return values | {"nodes": 0, "owners": owners}, arrays
 
 

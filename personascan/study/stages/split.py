@@ -1,8 +1,8 @@
-"""What chance gives overlaps of node sets: the H0 rows of every comparison, split at random."""
+"""What chance gives overlaps of node sets: the H0 rows of every comparison, halved at random."""
 
 import numpy as np
 
-from personascan.analysis.chance import can_split, split_labels, split_sizes
+from personascan.analysis.chance import can_halve, halving_labels, halving_sizes
 from personascan.analysis.overlaps import Overlap, overlaps, with_tests
 from personascan.study.parts import part_clusters, pool_inputs, sha256_of
 from personascan.study.rows import StoredRows
@@ -12,22 +12,22 @@ from personascan.study.units import Unit, Work
 
 
 def work(case, place) -> Work | None:
-    """Of one comparison at one place; None where H0 has too few rows, or entities, to be split."""
-    h0, splits = np.flatnonzero(~case.pool.positive_N), case.config.where.permutations
+    """Of one comparison at one place; None where H0 has too few rows, or entities, to be halved."""
+    h0, halvings = np.flatnonzero(~case.pool.positive_N), case.config.where.permutations
     clusters = part_clusters(case.pool, h0)
-    half_N = split_labels(len(h0), case.seed, clusters)
-    if not can_split(half_N, splits, clusters):
+    half_N = halving_labels(len(h0), case.seed, clusters)
+    if not can_halve(half_N, halvings, clusters):
         return None
     rows = case.rows(place)
     inputs = rows.inputs(case.pool.positive_N) | {
-        "part": sha256_of(h0.tolist()), "seed": case.seed, "splits": splits,
+        "part": sha256_of(h0.tolist()), "seed": case.seed, "splits": halvings,
         "of": "sizes of labelled tests",
     } | pool_inputs(case.pool)  # fmt: skip
-    return Work(Unit("split", inputs), do, (rows, h0, half_N, clusters, splits, case.seed))
+    return Work(Unit("split", inputs), do, (rows, h0, half_N, clusters, halvings, case.seed))
 
 
-def do(rows: StoredRows, h0, half_N, clusters_N, splits: int, seed: int):
-    return {}, {"size_TD": split_sizes(rows.array()[h0], half_N, splits, seed, clusters_N)}
+def do(rows: StoredRows, h0, half_N, clusters_N, halvings: int, seed: int):
+    return {}, {"size_TD": halving_sizes(rows.array()[h0], half_N, halvings, seed, clusters_N)}
 
 
 def works(level) -> list[Work]:
@@ -73,12 +73,12 @@ def table_rows(part):
 
 
 def seconds(trial) -> float:
-    """Of nothing where H0 has too few rows to be split."""
-    h0, splits = np.flatnonzero(~trial.positive_N), trial.config.where.permutations
-    half_N = split_labels(len(h0), trial.seed)
-    if not can_split(half_N, splits):
+    """Of nothing where H0 has too few rows to be halved."""
+    h0, halvings = np.flatnonzero(~trial.positive_N), trial.config.where.permutations
+    half_N = halving_labels(len(h0), trial.seed)
+    if not can_halve(half_N, halvings):
         return 0.0
-    return trial.timed(do, trial.rows, h0, half_N, None, splits, trial.seed)
+    return trial.timed(do, trial.rows, h0, half_N, None, halvings, trial.seed)
 
 
 STAGE = Stage(

@@ -5,7 +5,7 @@ from dataclasses import asdict
 import numpy as np
 
 from personascan.analysis.transfer import Transfer, transferred
-from personascan.study.comparisons import dealt_out
+from personascan.study.comparisons import deal_entities
 from personascan.study.parts import pool_inputs
 from personascan.study.rows import StoredRows, stored_rows
 from personascan.study.stage import PLACE, Phase, Stage, Table, place_cells
@@ -14,7 +14,7 @@ from personascan.study.units import Unit, Work
 
 def work(case, place, others: list) -> Work:
     pools = [other.pool for other in others]
-    judged, pools = dealt_out(case.source.groups, case.pool, pools, case.seed)
+    judged, pools = deal_entities(case.source.groups, case.pool, pools, case.seed)
     rows, *trained = (
         stored_rows(case.store, case.source, pool, place) for pool in (judged, *pools)
     )

@@ -7,7 +7,7 @@ import numpy as np
 from personascan.analysis.detection import Labels
 from personascan.analysis.localisation import HALVES
 from personascan.analysis.validation import (
-    ValidationPlan,
+    ValidationOptions,
     judge_scores,
     most_frequent,
     validate,
@@ -31,28 +31,28 @@ class Validated:
 
 
 def work(case, chooser: str, judge: str, place) -> Work:
-    rows, pool, plan, texts = case.rows(place), case.pool, case.config.validation, case.texts
-    unit, file = nodes.file_of(case, chooser, place, "size_1C" if plan.share else "set_1C")
+    rows, pool, options, texts = case.rows(place), case.pool, case.config.validation, case.texts
+    unit, file = nodes.file_of(case, chooser, place, "size_1C" if options.share else "set_1C")
     find, told = (part_rows(pool, part, case.seed) for part in (chooser, judge))
     inputs = rows.inputs(pool.positive_N) | {
-        "found": unit.key, "plan": asdict(plan), "seed": case.seed,
+        "found": unit.key, "plan": asdict(options), "seed": case.seed,
         "texts": sha256_of(None if texts is None else list(texts)),
         "halves": sha256_of([find.tolist(), told.tolist()]),
     } | pool_inputs(pool)  # fmt: skip
     labels = Labels(pool.positive_N, pool.clusters)
-    arguments = (rows, labels, texts, file, find, told, plan, case.seed)
+    arguments = (rows, labels, texts, file, find, told, options, case.seed)
     return Work(Unit("validation", inputs), do, arguments)
 
 
-def do(rows, labels, texts, file, find, judge, plan: ValidationPlan, seed: int):
+def do(rows, labels, texts, file, find, judge, options: ValidationOptions, seed: int):
     positive_N = labels.positive_N
     columns_C = read_stored(file)[0]
-    if plan.share:  # the file holds sizes of effects
-        columns_C = most_frequent(columns_C, plan.share, rows.shape[1])
+    if options.share:  # the file holds sizes of effects
+        columns_C = most_frequent(columns_C, options.share, rows.shape[1])
     known = {"clusters_N": labels.clusters_N}
     if texts is not None:
         known["length_N"] = np.array([len(text.split()) for text in texts])
-    found = validate(rows.array(), positive_N, find, judge, columns_C, plan, seed, **known)
+    found = validate(rows.array(), positive_N, find, judge, columns_C, options, seed, **known)
     lines = list(found.rows())
     if texts is not None:
         words_N = bag_of_words_scores(
@@ -82,13 +82,13 @@ def table_rows(part):
 
 
 def seconds(trial) -> float:
-    plan, pool = trial.config.validation, trial.counted.largest
+    options, pool = trial.config.validation, trial.counted.largest
     # Nodes by how far they differ or, where no share of them is asked for, a set.
     size_1C = trial.rng.random((1, trial.rows.shape[1] * trial.halves)).astype(np.float32)
-    file = trial.stored("set", size_1C if plan.share else size_1C < 0.05)
+    file = trial.stored("set", size_1C if options.share else size_1C < 0.05)
     find, judge = (part_rows(pool, half, trial.seed_of(pool)) for half in HALVES)
     return trial.timed(
-        do, trial.rows, Labels(trial.positive_N), trial.counted.texts, file, find, judge, plan,
+        do, trial.rows, Labels(trial.positive_N), trial.counted.texts, file, find, judge, options,
         trial.seed,
     )  # fmt: skip
 

@@ -60,7 +60,7 @@ def exchange_in(part: Chosen) -> Exchange:
 
 
 @functools.lru_cache(maxsize=8)
-def labelled_once(
+def cached_labellings(
     positive: bytes, entities: bytes, pairs: bytes, permutations: int, seed: int
 ) -> Labelled:
     """The labellings of a comparison: drawn once by a process, for all places."""
@@ -74,18 +74,18 @@ def labelled(part: Chosen, permutations: int, seed: int) -> Labelled:
         b"" if one is None else one.astype(np.int64).tobytes()
         for one in (part.entities_N, part.pairs_N)
     )
-    return labelled_once(part.positive_N.tobytes(), *groups, permutations, seed)
+    return cached_labellings(part.positive_N.tobytes(), *groups, permutations, seed)
 
 
 def work(case, part: str, place) -> Work:
     """Of the rows of a part."""
-    plan, seed = case.config.where, part_seed(part, case.seed)
+    options, seed = case.config.where, part_seed(part, case.seed)
     rows, chosen = case.rows(place), case.chosen(part)
-    asked = tuple(dict.fromkeys((*ALWAYS, plan.statistic)))
+    asked = tuple(dict.fromkeys((*ALWAYS, options.statistic)))
     inputs = rows.inputs(case.pool.positive_N) | chosen.inputs() | {
-        "statistics": list(asked), "permutations": plan.permutations, "seed": seed,
+        "statistics": list(asked), "permutations": options.permutations, "seed": seed,
     }  # fmt: skip
-    return Work(Unit("where", inputs), do, (rows, chosen, asked, plan.permutations, seed))
+    return Work(Unit("where", inputs), do, (rows, chosen, asked, options.permutations, seed))
 
 
 def do(rows: StoredRows, part: Chosen, asked, permutations: int, seed: int):
@@ -96,12 +96,12 @@ def do(rows: StoredRows, part: Chosen, asked, permutations: int, seed: int):
 
 def tests(case, part: str) -> PlaceTests:
     """The family of all places, from finished units."""
-    places, plan = case.source.places, case.config.where
+    places, options = case.source.places, case.config.where
     results = [case.read(work(case, part, place)) for place in places]
-    asked = dict.fromkeys((*ALWAYS, plan.statistic))
+    asked = dict.fromkeys((*ALWAYS, options.statistic))
     values = {name: np.stack([one.arrays[f"{name}_T"] for one in results]) for name in asked}
     exchange = exchange_in(case.chosen(part))
-    return PlaceTests(tuple(places), plan.statistic, values, exchange, plan.family)
+    return PlaceTests(tuple(places), options.statistic, values, exchange, options.family)
 
 
 def columns(part, name: str, place) -> tuple:
@@ -123,9 +123,9 @@ def memory(sizes: Sizes) -> int:
 
 
 def seconds(trial) -> float:
-    plan = trial.config.where
-    asked = (*ALWAYS, plan.statistic)
-    return trial.timed(do, trial.rows, trial.every_row(), asked, plan.permutations, trial.seed)
+    options = trial.config.where
+    asked = (*ALWAYS, options.statistic)
+    return trial.timed(do, trial.rows, trial.every_row(), asked, options.permutations, trial.seed)
 
 
 STAGE = Stage(

@@ -9,12 +9,12 @@ from personascan.study.units import Unit, Work
 
 
 def work(case) -> Work:
-    part, plan, texts = case.every_row, case.config.where, list(case.texts)
+    part, options, texts = case.every_row, case.config.where, list(case.texts)
     labels = case.pool.positive_N.astype(int).tolist()
     inputs = part.inputs() | {
-        "texts": sha256_of([texts, labels]), "folds": plan.folds, "seed": case.seed,
+        "texts": sha256_of([texts, labels]), "folds": options.folds, "seed": case.seed,
     }  # fmt: skip
-    return Work(Unit("words", inputs), do, (texts, part, plan.folds, case.seed))
+    return Work(Unit("words", inputs), do, (texts, part, options.folds, case.seed))
 
 
 def do(texts, part: Chosen, folds: int, seed: int):

@@ -6,13 +6,13 @@ import numpy as np
 
 from personascan.interventions.design import (
     Heads,
-    designed,
+    all_edits,
 )
 from personascan.interventions.directions import (
-    Ground,
+    PlaceStatistics,
 )
-from personascan.interventions.plan import (
-    InterventionPlan,
+from personascan.interventions.options import (
+    InterventionOptions,
 )
 from personascan.places import Place
 
@@ -21,7 +21,7 @@ POSITIVE = np.arange(ROWS) % 3 == 0
 PLACE, AT = Place("mlp_out", 2, "last"), ("mlp_out", 2)
 HEADS_AT = ("head_out", 2)
 FOUND_NODES = [3, 10, 17, 30]
-PLAN = InterventionPlan(controls=3, draws=4, strengths=(-2.0, 3.0))
+OPTIONS = InterventionOptions(controls=3, draws=4, strengths=(-2.0, 3.0))
 
 
 def rows(seed=0, nodes=NODES):
@@ -32,8 +32,8 @@ def rows(seed=0, nodes=NODES):
     return place.astype(np.float32)
 
 
-def ground(seed=0, nodes=NODES):
-    return Ground(rows(seed, nodes), POSITIVE)
+def statistics(seed=0, nodes=NODES):
+    return PlaceStatistics(rows(seed, nodes), POSITIVE)
 
 
 def found_set(nodes=NODES):
@@ -42,28 +42,28 @@ def found_set(nodes=NODES):
     return signed
 
 
-def ways_of(plan=PLAN, seed=5, signed=None, there=None, **more):
+def edits_of(options=OPTIONS, seed=5, signed=None, there=None, **more):
     signed = found_set() if signed is None else signed
-    return designed(PLACE, signed, there or ground(), plan, seed, **more)
+    return all_edits(PLACE, signed, there or statistics(), options, seed, **more)
 
 
 def heads():
-    return Heads(Place("head_out", 2, "last"), ground(7), WIDTH)
+    return Heads(Place("head_out", 2, "last"), statistics(7), WIDTH)
 
 
-def key(way):
-    return way.method, way.action, None if np.isnan(way.strength) else way.strength, way.number
+def key(edit):
+    return edit.method, edit.action, None if np.isnan(edit.strength) else edit.strength, edit.number
 
 
-def values(way):
-    """All that a way does, as comparable bytes."""
+def values(edit):
+    """All that a edit does, as comparable bytes."""
     return {
         at: tuple(None if a is None else a.tobytes() for a in dataclasses.astuple(change))
-        for at, change in way.changes.items()
+        for at, change in edit.changes.items()
     }
 
 
-def by_key(ways):
-    found = {(*key(way), way.draw): values(way) for way in ways}
-    assert len(found) == len(ways)  # no way twice
+def by_key(edits):
+    found = {(*key(edit), edit.draw): values(edit) for edit in edits}
+    assert len(found) == len(edits)  # no edit twice
     return found

@@ -1,24 +1,24 @@
-"""The level of every possible background count.
+"""The rank of every possible background count.
 
 A p-value is count/(n+1), so "p <= alpha" is a comparison of integers and exact on every backend. A
-*level* is the index of the first alpha of a search at which an element is significant; the whole
-search runs on levels. Letters: R searches, G background groups, B background rows, A alphas.
+*rank* is the index of the first alpha of a search at which an element is significant; the whole
+search runs on ranks. Letters: R searches, G background groups, B background rows, A alphas.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from personascan.scan.alphas import floor_rank
+from personascan.scan.alphas import floor_count
 from personascan.scan.options import ScanOptions
 
 
-class LevelTables(NamedTuple):
-    """For each search the alphas, and the level of every possible background count.
+class RankTables(NamedTuple):
+    """For each search the alphas, and the rank of every possible background count.
 
-    The levels of an element are those of its background group, at the number of its background
+    The ranks of an element are those of its background group, at the number of its background
     values below and above it. Searches with fewer alphas or background rows than others are padded:
-    with alphas that repeat the last, and with the level `n_alphas`, which no element is significant
+    with alphas that repeat the last, and with the rank `n_alphas`, which no element is significant
     at.
     """
 
@@ -28,7 +28,7 @@ class LevelTables(NamedTuple):
     n_alphas: int
 
 
-def level_tables(n_RG, options: ScanOptions) -> LevelTables:
+def rank_tables(n_RG, options: ScanOptions) -> RankTables:
     """The tables of searches whose groups have `n_RG` background rows.
 
     A search without background groups has G = 1. With several, "exact" searches every alpha that
@@ -48,12 +48,12 @@ def level_tables(n_RG, options: ScanOptions) -> LevelTables:
             if options.compat:
                 thresholds_A, by_count = alphas_A, published_pvalues(n, options.tail)
             else:
-                thresholds_A, by_count = floor_rank(alphas_A, n), options.sides.ranks(n)
+                thresholds_A, by_count = floor_count(alphas_A, n), options.sides.counts(n)
             for table, p in zip(tables, by_count, strict=True):
-                level = np.searchsorted(thresholds_A, p, side="left")
-                table[i, g, : n + 1] = np.where(level == len(alphas_A), n_alphas, level)
+                rank = np.searchsorted(thresholds_A, p, side="left")
+                table[i, g, : n + 1] = np.where(rank == len(alphas_A), n_alphas, rank)
     of_search = of_search.reshape(-1)
-    return LevelTables(alphas_RA[of_search], tables[0][of_search], tables[1][of_search], n_alphas)
+    return RankTables(alphas_RA[of_search], tables[0][of_search], tables[1][of_search], n_alphas)
 
 
 def published_pvalues(n: int, tail: str) -> tuple[np.ndarray, np.ndarray]:

@@ -13,8 +13,8 @@ ABLATIONS = ("mean", "zero", "resample", "patch")
 
 
 @dataclass(frozen=True)
-class InterventionPlan:
-    """Which node sets are tested, in which ways, beside how many controls."""
+class InterventionOptions:
+    """Which node sets are tested, by which edits, beside how many controls."""
 
     # "chosen": at the place that each half of the statements chose; or names of places.
     places: tuple[str, ...] = ()  # none: no interventions
@@ -32,42 +32,47 @@ class InterventionPlan:
     likelihood: bool = True  # of held-out statements, beside the answers
     directions: tuple[str, ...] = ()  # files of directions made elsewhere
     bootstrap: int = 1000  # resamples of the statements
-    level: float = 0.95  # of the intervals
+    level: float = 0.95  # confidence of the intervals; configurations and units spell it so
 
     def tests(self, number: int) -> bool:
         """Whether the comparison of that number, in its level, is tested."""
         return bool(self.places) and (not self.comparisons or number < self.comparisons)
 
 
-def check_interventions(plan: InterventionPlan) -> None:
+def check_interventions(options: InterventionOptions) -> None:
     """Raises InputError, by dotted name, for what cannot be done."""
     where = "config.intervention"
-    if plan.statements < 2 or plan.controls < 1 or plan.bootstrap < 1 or plan.draws < 1:
+    if options.statements < 2 or options.controls < 1 or options.bootstrap < 1 or options.draws < 1:
         raise InputError(
             f"{where}: use statements of at least 2, and controls, draws and bootstrap of at "
             "least 1"
         )
     for name in ("nodes", "comparisons"):
-        if getattr(plan, name) < 0:
-            raise InputError(f"{where}.{name} = {getattr(plan, name)}; use 0 or more")
-    if RANDOM not in plan.against or set(plan.against) - set(CONTROLS):
+        if getattr(options, name) < 0:
+            raise InputError(f"{where}.{name} = {getattr(options, name)}; use 0 or more")
+    if RANDOM not in options.against or set(options.against) - set(CONTROLS):
         raise InputError(
-            f"{where}.against = {plan.against}: use {RANDOM!r}, and besides some of "
+            f"{where}.against = {options.against}: use {RANDOM!r}, and besides some of "
             f"{', '.join(CONTROLS[1:])}"
         )
-    if not plan.ablations or len(set(plan.ablations)) < len(plan.ablations):
+    if not options.ablations or len(set(options.ablations)) < len(options.ablations):
         raise InputError(f"{where}.ablations must name each once, and at least one")
-    for ablation in plan.ablations:
+    for ablation in options.ablations:
         if ablation not in ABLATIONS:
             raise InputError(
                 f"{where}.ablations: {ablation!r} is unknown; use some of {', '.join(ABLATIONS)}"
             )
-    if len({0, *plan.strengths}) <= len(plan.strengths) or not np.isfinite(plan.strengths).all():
-        raise InputError(f"{where}.strengths = {plan.strengths}: name each once, finite and not 0")
-    if not 0 < plan.level < 1:
-        raise InputError(f"{where}.level = {plan.level} is outside (0, 1)")
-    if plan.tokens not in TOKENS or plan.tokens == "generated":
+    if (
+        len({0, *options.strengths}) <= len(options.strengths)
+        or not np.isfinite(options.strengths).all()
+    ):
         raise InputError(
-            f"{where}.tokens = {plan.tokens!r}; use one of all, statement, last (what is generated "
-            "comes behind the answer that is looked at)"
+            f"{where}.strengths = {options.strengths}: name each once, finite and not 0"
+        )
+    if not 0 < options.level < 1:
+        raise InputError(f"{where}.level = {options.level} is outside (0, 1)")
+    if options.tokens not in TOKENS or options.tokens == "generated":
+        raise InputError(
+            f"{where}.tokens = {options.tokens!r}; use one of all, statement, last (what is "
+            "generated comes behind the answer that is looked at)"
         )

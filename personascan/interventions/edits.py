@@ -1,6 +1,6 @@
 """Ways of editing a model: ablation, steering, patching, projection, and stacks of them.
 
-Letters: W ways, K layers, D nodes of a site.
+Letters: W edits, K layers, D nodes of a site.
 """
 
 from collections.abc import Iterable
@@ -24,8 +24,8 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Way:
-    """One way of editing, by name; no changes: the model as it is."""
+class NamedEdit:
+    """An edit by its names; without changes it leaves the model as it is."""
 
     method: str  # whose nodes or direction: "found nodes", "random nodes", ...
     action: str  # "ablate mean", "steer", ...; "" where nothing is edited
@@ -36,7 +36,7 @@ class Way:
     changes: dict[tuple[str, int], Change] = field(default_factory=dict, repr=False)
 
 
-UNEDITED = Way("unedited", "")
+UNEDITED = NamedEdit("unedited", "")
 
 
 def site_layer(place: Place) -> tuple[str, int]:
@@ -44,15 +44,15 @@ def site_layer(place: Place) -> tuple[str, int]:
     return place.site, place.layer
 
 
-def replaced(signed_D, row_D) -> Change:
-    """The nodes (where `signed_D` is not 0) take the values of a row: ablation, patching."""
+def replace_nodes(signed_D, row_D) -> Change:
+    """Returns the change that sets nodes (`signed_D` not 0) to a row: ablation, patching."""
     chosen_D = np.asarray(signed_D) != 0
     kept_D = (~chosen_D).astype(np.float32)
     return Change(kept_D, np.where(chosen_D, row_D, 0).astype(np.float32))
 
 
-def shifted(shift_D) -> Change:
-    """A vector is added: steering.
+def add_vector(shift_D) -> Change:
+    """Returns the change that adds a vector: steering.
 
     Raises InputError for one that is too large: a model's norms square it in float32, and where
     that is infinite they leave nothing of the activations.
@@ -68,34 +68,37 @@ def shifted(shift_D) -> Change:
     return Change(np.ones_like(shift_D), shift_D)
 
 
-def projected_out(direction_D, centre_D) -> Change:
-    """What lies along a direction becomes that of the centre (Arditi et al. 2024, eq. 4)."""
+def project_out(direction_D, centre_D) -> Change:
+    """Returns the change that sets the component along a direction to that of the centre.
+
+    Source: Arditi et al. 2024, equation 4.
+    """
     unit_D = direction_D / np.linalg.norm(direction_D)
     shift_D = (centre_D @ unit_D) * unit_D
     ones_D = np.ones(unit_D.size, np.float32)
     return Change(ones_D, *(a.astype(np.float32) for a in (shift_D, unit_D, -unit_D)))
 
 
-def stacked(ways: list[Way], widths: dict[str, int]) -> dict[str, Edit]:
-    """The ways side by side: an Edit of W ways for every site that any of them changes.
+def stack_edits(edits: list[NamedEdit], widths: dict[str, int]) -> dict[str, Edit]:
+    """Returns, for every site that any edit changes, one Edit that holds all W of them.
 
     widths: nodes of each site.
     """
-    where = sorted({place for way in ways for place in way.changes})
+    where = sorted({place for edit in edits for place in edit.changes})
     found = {}
     for site in dict.fromkeys(site for site, _ in where):
         layers = [layer for other, layer in where if other == site]
-        found[site] = stack(site, layers, ways, widths[site])
+        found[site] = stack(site, layers, edits, widths[site])
     return found
 
 
-def stack(site: str, layers: list[int], ways: list[Way], width: int) -> Edit:
-    shape = (len(layers), len(ways), width)
+def stack(site: str, layers: list[int], edits: list[NamedEdit], width: int) -> Edit:
+    shape = (len(layers), len(edits), width)
     scale, shift = np.ones(shape, np.float32), np.zeros(shape, np.float32)
     read, write = np.zeros((2, *shape), np.float32)
     for k, layer in enumerate(layers):
-        for w, way in enumerate(ways):
-            if change := way.changes.get((site, layer)):
+        for w, edit in enumerate(edits):
+            if change := edit.changes.get((site, layer)):
                 scale[k, w], shift[k, w] = change.scale_D, change.shift_D
                 if change.read_D is not None:
                     read[k, w], write[k, w] = change.read_D, change.write_D
@@ -103,7 +106,9 @@ def stack(site: str, layers: list[int], ways: list[Way], width: int) -> Edit:
     return Edit(np.array(layers, np.int32), scale, shift, *projects)
 
 
-def first_layer(ways: Iterable[Way], layers: int) -> int:
-    """The first block that any of the ways changes; the last one, if none of the blocks."""
-    changed = [layers - 1 if site in ONCE else layer for way in ways for site, layer in way.changes]
+def first_layer(edits: Iterable[NamedEdit], layers: int) -> int:
+    """The first block that any of the edits changes; the last one, if none of the blocks."""
+    changed = [
+        layers - 1 if site in ONCE else layer for edit in edits for site, layer in edit.changes
+    ]
     return min(changed, default=layers - 1)

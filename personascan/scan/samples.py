@@ -1,4 +1,4 @@
-"""How a pool of rows is dealt into background, clean and positive rows of each run."""
+"""How a pool of rows is dealt into background, negative and positive rows of each run."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -13,19 +13,19 @@ from personascan.reading import real_array
 
 
 @dataclass(frozen=True)
-class SplitPlan:
-    """Sizes of the samples of a run. Background and clean come from H0, positives from H1."""
+class SampleOptions:
+    """Sizes of the samples of a run: background and `clean` rows of H0, positive rows of H1."""
 
     background: int
-    clean: int
+    clean: int  # negative rows that are scanned; configurations and units spell it so
     positive: int
     runs: int = 100
     redraw: bool = True  # a new background each run; one shared by all runs looks stable by itself
 
 
-def draw_splits(
+def draw_samples(
     positive_N: npt.ArrayLike,
-    plan: SplitPlan,
+    samples: SampleOptions,
     seed: int,
     clusters_N: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -33,7 +33,7 @@ def draw_splits(
 
     Args:
       positive_N: bool, True where a pool row belongs to H1.
-      plan: sample sizes; background and clean rows of a run are disjoint.
+      samples: their sizes; background and negative rows of a run are disjoint.
       seed: each run draws from its own key.
       clusters_N: whole numbers; rows of one cluster are never both background and scanned. None:
         every row is its own.
@@ -44,9 +44,11 @@ def draw_splits(
     """
     check_seed(seed)
     positive_N = check_labels(positive_N)
-    check_sizes(int((~positive_N).sum()), int(positive_N.sum()), plan, largest(clusters_N))
-    labels_RN = np.broadcast_to(positive_N, (plan.runs, positive_N.size))
-    return split_masks(labels_RN, run_keys(jax.random.key(seed), plan.runs), plan, clusters_N)
+    check_sizes(int((~positive_N).sum()), int(positive_N.sum()), samples, largest(clusters_N))
+    labels_RN = np.broadcast_to(positive_N, (samples.runs, positive_N.size))
+    return sample_masks(
+        labels_RN, run_keys(jax.random.key(seed), samples.runs), samples, clusters_N
+    )
 
 
 def largest(clusters_N) -> int:
@@ -64,30 +66,32 @@ def fold_each(key, number_R):
     return jax.vmap(partial(jax.random.fold_in, key))(number_R)
 
 
-def split_masks(labels_RN, keys_R, plan: SplitPlan, clusters_N=None):
+def sample_masks(labels_RN, keys_R, samples: SampleOptions, clusters_N=None):
     """Background and evaluation masks of runs that each have their own labels and key.
 
-    Without redrawing, every `plan.runs` runs share the background of their first.
+    Without redrawing, every `samples.runs` runs share the background of their first.
     """
     if clusters_N is not None:
-        return cluster_masks(np.asarray(labels_RN), keys_R, plan, clusters_N)
-    rank_RN = np.asarray(deal(jnp.asarray(labels_RN), keys_R))
+        return cluster_masks(np.asarray(labels_RN), keys_R, samples, clusters_N)
+    turn_RN = np.asarray(deal(jnp.asarray(labels_RN), keys_R))
     h0_RN = ~labels_RN
-    background_RN = h0_RN & (rank_RN < plan.background)
-    clean_RN = h0_RN & ~background_RN & (rank_RN < plan.background + plan.clean)
-    if not plan.redraw:
-        background_RN = shared(background_RN, plan)
-        rest_RN = np.where(h0_RN & ~background_RN, rank_RN, labels_RN.shape[1])
-        clean_RN = rest_RN.argsort(1).argsort(1) < plan.clean
-    chosen_RN = labels_RN & (rank_RN - h0_RN.sum(1, keepdims=True) < plan.positive)
-    return background_RN, clean_RN | chosen_RN
+    background_RN = h0_RN & (turn_RN < samples.background)
+    negative_RN = h0_RN & ~background_RN & (turn_RN < samples.background + samples.clean)
+    if not samples.redraw:
+        background_RN = share_first(background_RN, samples)
+        rest_RN = np.where(h0_RN & ~background_RN, turn_RN, labels_RN.shape[1])
+        negative_RN = rest_RN.argsort(1).argsort(1) < samples.clean
+    chosen_RN = labels_RN & (turn_RN - h0_RN.sum(1, keepdims=True) < samples.positive)
+    return background_RN, negative_RN | chosen_RN
 
 
-def cluster_masks(labels_RN, keys_R, plan: SplitPlan, clusters_N) -> tuple[np.ndarray, np.ndarray]:
-    """The same where no cluster gives rows to the background and to the scanned rows.
+def cluster_masks(
+    labels_RN, keys_R, samples: SampleOptions, clusters_N
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the masks where no cluster gives rows to the background and to the scanned rows.
 
     The clusters of H0 are dealt out in a random order: first to the background, with a share of the
-    rows as near as can be to that which it has of its sample and the clean rows. Rows are then
+    rows as near as can be to that which it has of its sample and the negative rows. Rows are then
     drawn one by one, so that a sample is spread over many clusters.
     """
     _, first, own_N, sizes_C = np.unique(
@@ -98,24 +102,24 @@ def cluster_masks(labels_RN, keys_R, plan: SplitPlan, clusters_N) -> tuple[np.nd
     order_RC = np.where(h0_RC, draw_RC, 1 + draw_RC).argsort(1)
     rows_RC = np.take_along_axis(h0_RC * sizes_C, order_RC, 1).cumsum(1)
     all_R1 = rows_RC[:, -1:]
-    share = plan.background / (plan.background + plan.clean)
-    enough_RC = (rows_RC >= plan.background) & (all_R1 - rows_RC >= plan.clean)
+    share = samples.background / (samples.background + samples.clean)
+    enough_RC = (rows_RC >= samples.background) & (all_R1 - rows_RC >= samples.clean)
     last_R1 = np.where(enough_RC, np.abs(rows_RC - share * all_R1), np.inf).argmin(1)[:, None]
-    expected_RC = np.zeros_like(h0_RC)
-    np.put_along_axis(expected_RC, order_RC, np.arange(sizes_C.size) <= last_R1, 1)
-    expected_RN = expected_RC[:, own_N]
-    if not plan.redraw:
-        expected_RN = shared(expected_RN, plan)
-    background_RN = lowest(draw_RN, expected_RN, plan.background)
-    if not plan.redraw:
-        background_RN = shared(background_RN, plan)
-    clean_RN = lowest(draw_RN, ~labels_RN & ~expected_RN, plan.clean)
-    return background_RN, clean_RN | lowest(draw_RN, labels_RN, plan.positive)
+    told_RC = np.zeros_like(h0_RC)
+    np.put_along_axis(told_RC, order_RC, np.arange(sizes_C.size) <= last_R1, 1)
+    told_RN = told_RC[:, own_N]
+    if not samples.redraw:
+        told_RN = share_first(told_RN, samples)
+    background_RN = lowest(draw_RN, told_RN, samples.background)
+    if not samples.redraw:
+        background_RN = share_first(background_RN, samples)
+    negative_RN = lowest(draw_RN, ~labels_RN & ~told_RN, samples.clean)
+    return background_RN, negative_RN | lowest(draw_RN, labels_RN, samples.positive)
 
 
-def shared(masks_RN, plan: SplitPlan) -> np.ndarray:
-    """That of the first of every `plan.runs` runs, for all of them."""
-    return np.repeat(masks_RN[:: plan.runs], plan.runs, axis=0)
+def share_first(masks_RN, samples: SampleOptions) -> np.ndarray:
+    """Returns the mask of the first of every `samples.runs` runs, for all of them."""
+    return np.repeat(masks_RN[:: samples.runs], samples.runs, axis=0)
 
 
 def lowest(draw_RN, among_RN, count: int) -> np.ndarray:
@@ -133,8 +137,8 @@ def deal(labels_RN, keys_R):
     def one(labels_N, key):
         draw_N = jax.random.uniform(key, labels_N.shape)
         order_N = jnp.argsort(jnp.where(labels_N, draw_N + 1, draw_N))
-        place_N = jnp.arange(labels_N.size)
-        return jnp.zeros(labels_N.size, jnp.int32).at[order_N].set(place_N)
+        index_N = jnp.arange(labels_N.size)
+        return jnp.zeros(labels_N.size, jnp.int32).at[order_N].set(index_N)
 
     return jax.lax.map(lambda run: one(*run), (labels_RN, keys_R), batch_size=256)
 
@@ -166,32 +170,32 @@ def check_seed(seed) -> None:
         raise InputError(f"seed = {seed!r}; use a whole number from 0 to 2**32 - 1")
 
 
-def least_sides(plan: SplitPlan, cluster: int = 1) -> tuple[int, int]:
+def least_sides(samples: SampleOptions, cluster: int = 1) -> tuple[int, int]:
     """The fewest rows of H0 and of H1 that `check_sizes` lets pass."""
-    apart = max(cluster - 1, int(not plan.redraw))
-    return plan.background + plan.clean + apart, plan.positive + 1
+    apart = max(cluster - 1, int(not samples.redraw))
+    return samples.background + samples.clean + apart, samples.positive + 1
 
 
-def check_sizes(h0_size: int, h1_size: int, plan: SplitPlan, cluster: int = 1) -> None:
+def check_sizes(h0_size: int, h1_size: int, samples: SampleOptions, cluster: int = 1) -> None:
     """Refuse samples that the pools cannot give, with clusters of up to so many rows."""
     for name in ("background", "clean", "positive", "runs"):
-        if not isinstance(getattr(plan, name), int | np.integer):
-            raise InputError(f"{name} must be a whole number, got {getattr(plan, name)!r}")
-    if min(plan.background, plan.clean, plan.positive, plan.runs) < 1:
+        if not isinstance(getattr(samples, name), int | np.integer):
+            raise InputError(f"{name} must be a whole number, got {getattr(samples, name)!r}")
+    if min(samples.background, samples.clean, samples.positive, samples.runs) < 1:
         raise InputError("background, clean, positive and runs must each be at least 1")
-    if plan.background + plan.clean + cluster - 1 > h0_size:
+    if samples.background + samples.clean + cluster - 1 > h0_size:
         kept = f" (up to {cluster} of them stay together)" if cluster > 1 else ""
         raise InputError(
-            f"the {h0_size} H0 rows{kept} cannot give {plan.background} background and "
-            f"{plan.clean} clean ones; lower them or add rows"
+            f"the {h0_size} H0 rows{kept} cannot give {samples.background} background and "
+            f"{samples.clean} clean ones; lower them or add rows"
         )
-    if plan.background == h0_size - plan.clean and not plan.redraw:
+    if samples.background == h0_size - samples.clean and not samples.redraw:
         raise InputError(
-            f"with one background for all runs, all {plan.clean} remaining H0 rows would be "
+            f"with one background for all runs, all {samples.clean} remaining H0 rows would be "
             "drawn in every run; lower clean or background"
         )
-    if plan.positive >= h1_size:
+    if samples.positive >= h1_size:
         raise InputError(
-            f"a sample of {plan.positive} of {h1_size} H1 rows is the same in every run or does "
+            f"a sample of {samples.positive} of {h1_size} H1 rows is the same in every run or does "
             "not exist; lower positive or add rows"
         )

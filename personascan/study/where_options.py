@@ -9,7 +9,7 @@ from personascan.errors import InputError
 
 
 @dataclass(frozen=True)
-class WherePlan:
+class WhereOptions:
     """How places are tested; fields as the keywords of `locate`."""
 
     statistic: str = "direction"
@@ -19,18 +19,18 @@ class WherePlan:
     fold_permutations: int = 199  # that choose the place there
 
 
-def check_where(plan: WherePlan) -> None:
-    """Refuse a plan that cannot be. Raises InputError with the field's name."""
+def check_where(options: WhereOptions) -> None:
+    """Refuse options that cannot be. Raises InputError with the field's name."""
     for name, known in (("statistic", STATISTICS), ("family", FAMILIES)):
-        if getattr(plan, name) not in known:
+        if getattr(options, name) not in known:
             raise InputError(
-                f"config.where.{name} = {getattr(plan, name)!r}; use one of {', '.join(known)}"
+                f"config.where.{name} = {getattr(options, name)!r}; use one of {', '.join(known)}"
             )
     for name in ("permutations", "fold_permutations"):
-        number = getattr(plan, name)
+        number = getattr(options, name)
         if not (name == "permutations" and number == 0) and not LEAST <= number <= MOST:
             raise InputError(
                 f"config.where.{name} = {number}; use {LEAST} (fewer reach no p of 0.05) to {MOST}"
             )
-    if plan.folds < 2:
-        raise InputError(f"config.where.folds = {plan.folds}; use at least 2")
+    if options.folds < 2:
+        raise InputError(f"config.where.folds = {options.folds}; use at least 2")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from personascan.errors import InputError
-from personascan.sources.images.attacks import AttackPlan
+from personascan.sources.images.attacks import Attack
 
 CLASSIFIER, AUTOENCODER = "classifier", "autoencoder"
 UNCLIPPED, ROUNDED = "unclipped", "8-bit"
@@ -11,7 +11,7 @@ NOISED = "noised"
 
 
 @dataclass(frozen=True)
-class ImagePlan:
+class ImageOptions:
     """Images, how networks are trained on them, and how some of them are attacked.
 
     The splits are those of Cintas et al., IJCAI 2020: the first test images are clean (H0), those
@@ -44,7 +44,7 @@ class Network:
 
     @classmethod
     def named(cls, name: str) -> "Network":
-        """Raises InputError for a name that is none."""
+        """Returns the network of a name. Raises InputError if there is none."""
         kind, _, rest = name.partition(" ")
         share, _, word = rest.partition(" ")
         if kind in (CLASSIFIER, AUTOENCODER) and not rest:
@@ -59,12 +59,12 @@ class Network:
         )
 
 
-def attack_named(name: str, plan: ImagePlan) -> AttackPlan:
-    """The options of an attack. Raises InputError for a name that is none."""
+def attack_named(name: str, options: ImageOptions) -> Attack:
+    """Returns the attack of a name with these options. Raises InputError if there is none."""
     base, _, variant = name.partition(" ")
-    found = AttackPlan(base, eps=plan.eps, step=plan.step, seed=plan.seed)
+    found = Attack(base, eps=options.eps, step=options.step, seed=options.seed)
     if base.startswith("bim") or base == "deepfool":
-        found = replace(found, iterations=plan.iterations)
+        found = replace(found, iterations=options.iterations)
     if variant == UNCLIPPED:
         return replace(found, clip=False)
     if variant == ROUNDED:
@@ -76,19 +76,19 @@ def attack_named(name: str, plan: ImagePlan) -> AttackPlan:
     return found
 
 
-def check_images(plan: ImagePlan, networks: tuple[str, ...]) -> None:
+def check_images(options: ImageOptions, networks: tuple[str, ...]) -> None:
     """Refuse plans that make no study."""
     for name in networks:
         Network.named(name)
-    for name in plan.attacks:
-        attack_named(name, plan)
-    if not plan.attacks or len(set(plan.attacks)) < len(plan.attacks):
-        raise InputError(f"config.images.attacks = {plan.attacks}; name each attack once")
+    for name in options.attacks:
+        attack_named(name, options)
+    if not options.attacks or len(set(options.attacks)) < len(options.attacks):
+        raise InputError(f"config.images.attacks = {options.attacks}; name each attack once")
     for name in ("train", "iterations", "query_images"):
-        if getattr(plan, name) < 0:
-            raise InputError(f"config.images.{name} = {getattr(plan, name)}; use 0 or more")
+        if getattr(options, name) < 0:
+            raise InputError(f"config.images.{name} = {getattr(options, name)}; use 0 or more")
     for name in ("epochs", "autoencoder_epochs", "clean", "attacked"):
-        if getattr(plan, name) < 1:
-            raise InputError(f"config.images.{name} = {getattr(plan, name)}; use 1 or more")
-    if not (plan.eps > 0 and plan.step > 0):
+        if getattr(options, name) < 1:
+            raise InputError(f"config.images.{name} = {getattr(options, name)}; use 1 or more")
+    if not (options.eps > 0 and options.step > 0):
         raise InputError("config.images.eps and step are sizes of changes; use numbers above 0")
