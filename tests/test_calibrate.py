@@ -67,7 +67,7 @@ def test_pools_may_be_mappings_of_any_widths():
     stream = calibrate(layer for layer in layers)
     np.testing.assert_array_equal(stream.statistic_PT[1], found.statistic_PT[1])
     with pytest.raises(
-        personascan.InputError, match="'deep' is no place of the pool: narrow, wide"
+        personascan.InputError, match="'deep' is no place of the pool: narrow; wide"
     ):
         calibrate(mixed, nodes="deep")
 
@@ -202,7 +202,7 @@ def test_calibration_finds_what_the_raw_maximum_hides(without_signal):
         (dict(permutations=2.5), "whole number"),
         (dict(runs=0), "runs must be a whole number of at least 1"),
         (dict(statistic="median"), "unknown"),
-        (dict(nodes=9), "9 is no place of the pool: 0, 1"),
+        (dict(nodes=9), "9 is no place of the pool: 0; 1"),
         (dict(tail="up"), "tail 'up' is unknown"),
         (dict(alphas=[0.01]), "no p-value lies at the alphas searched"),
         (dict(seed=-1), "whole number"),

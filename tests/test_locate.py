@@ -232,7 +232,7 @@ def test_a_result_shows_itself(found):
     assert "2 places" in repr(found)
     frame = found.to_frame()
     assert list(frame["place"]) == ["wide", "narrow"]
-    with pytest.raises(personascan.InputError, match="no place of the pool: wide, narrow"):
+    with pytest.raises(personascan.InputError, match="no place of the pool: wide; narrow"):
         found.nodes("nowhere")
     with pytest.raises(personascan.InputError, match="was not computed"):
         found.by("mean")

@@ -10,7 +10,7 @@ from personascan.calibration.exchangeable import exchange_by
 from personascan.sources.arrays import open_rows
 from personascan.sources.base import Row
 from personascan.study.comparisons import Comparison, LeftOut, draw_pool
-from personascan.study.parts import HALVES, part_rows
+from personascan.study.portions import HALVES, portion_rows
 from personascan.study.stages import where
 
 OWN = Comparison(2, "p", (("p", "positive"),), (("p", "negative"),))
@@ -78,7 +78,7 @@ def test_pairs_that_cannot_be_are_refused(change, limit, message):
 
 def test_pairs_stay_together_in_halves_and_folds():
     pool = draw_pool(paired(), OWN, 99, seed=0)
-    halves = [part_rows(pool, half, 3) for half in HALVES]
+    halves = [portion_rows(pool, half, 3) for half in HALVES]
     assert not set(pool.pairs[halves[0]]) & set(pool.pairs[halves[1]])
     assert [pool.positive_N[half].sum() for half in halves] == [12, 12]
     fold_N = folds_of(pool.positive_N, 4, 0, pool.pairs)
@@ -98,8 +98,8 @@ def test_labels_are_exchanged_inside_pairs_and_within_larger_groups():
 def p_of(rows_ND, pool, paired: bool) -> float:
     part = where.chosen_rows(pool, np.arange(len(pool.ids)))
     if not paired:
-        part = where.Chosen(part.rows, part.positive_N, None)
-    labels = where.labelled(part, 99, seed=0)
+        part = where.LabelledRows(part.rows, part.positive_N, None)
+    labels = where.labellings_of(part, 99, seed=0)
     values_T = where.place_statistics("a place", rows_ND, labels, ("direction",))["direction"]
     return float((values_T >= values_T[0]).mean())
 
@@ -122,7 +122,7 @@ def test_units_know_pairs_and_those_without_keep_their_keys():
     pool = draw_pool(paired(), OWN, 99, seed=0)
     part = where.chosen_rows(pool, np.arange(2 * PAIRS))
     assert set(part.inputs()) == {"part", "pairs"}
-    assert set(where.Chosen(part.rows, part.positive_N, None).inputs()) == {"part"}
+    assert set(where.LabelledRows(part.rows, part.positive_N, None).inputs()) == {"part"}
 
 
 def test_held_out_rows_are_scored_without_their_partner():

@@ -270,7 +270,7 @@ def key_of(places, key):
 
 def key_list(places) -> str:
     keys = list(map(str, places))
-    return ", ".join(keys if len(keys) <= 8 else [*keys[:7], f"... {keys[-1]}"])
+    return "; ".join(keys if len(keys) <= 8 else [*keys[:7], f"... {keys[-1]}"])
 
 
 def min_alpha(places, labellings: Labellings, runs: int, options: ScanOptions) -> np.ndarray:

@@ -25,14 +25,19 @@ from personascan.scan.runs import Pool
 if TYPE_CHECKING:
     import pandas
 
-ALWAYS = ("direction", "nodes")  # they share their products
+ALWAYS = ("direction", "nodes")  # computed together, so that both are there
 FAMILIES = ("studentised", "min_p")
 SIGNIFICANCE = 0.05
 
 
 @dataclass(frozen=True)
 class PlaceTests:
-    """A family of places, each beside all labellings of a comparison."""
+    """A family of places, each beside all labellings of a comparison.
+
+    keys: the places, in the pool's order, as every array [P] here has them. statistic: the one
+    whose `p`, `z` and `score` these are. values: {statistic: [P, T + 1]}, the observed value first.
+    exchange: how labels may be exchanged. family: how places are made comparable.
+    """
 
     keys: tuple[Any, ...]  # of the places, in the pool's order
     statistic: str  # whose p and z these are
@@ -57,7 +62,7 @@ class PlaceTests:
 
     @functools.cached_property
     def p(self) -> np.ndarray:
-        """The permutation p of each place by itself, ties beaten: [P]."""
+        """The permutation p of each place by itself; a tie counts against the labels: [P]."""
         return (self.values_PT >= lowest_equal(self.values_PT)).mean(1)
 
     @functools.cached_property
@@ -67,7 +72,7 @@ class PlaceTests:
 
     @functools.cached_property
     def p_step_down(self) -> np.ndarray:
-        """The same, step-down: a place is compared with those that are not yet passed: [P]."""
+        """The same, step-down: a place is compared only with those not yet rejected: [P]."""
         return step_down_places(self.values_PT, self.family)
 
     @functools.cached_property
@@ -77,13 +82,18 @@ class PlaceTests:
 
     @property
     def z(self) -> np.ndarray:
-        """The observed values in these: [P]."""
+        """The observed z of each place: [P]."""
         return self.z_PT[:, 0]
 
     @property
     def best(self) -> int:
-        """The number of the place furthest above its permutations; the first of equals."""
+        """The index of the place furthest above its permutations; its key is `best_key`."""
         return int(self.z.argmax())
+
+    @property
+    def best_key(self) -> Any:
+        """The key of that place, as `nodes` takes it."""
+        return self.keys[self.best]
 
     @property
     def permutations(self) -> int:
@@ -101,7 +111,7 @@ class PlaceTests:
         return tuple(k for k, p in zip(self.keys, self.p_family, strict=True) if p <= SIGNIFICANCE)
 
     def detectable(self, power: float = 0.8) -> float:
-        """The difference of one node's means, in deviations, that is found so often.
+        """The difference of one node's means, in deviations, that is found with this probability.
 
         From the permutations: the |correlation| that a node must reach at a typical place to pass
         5% over all places, and how far correlations scatter around their mean (Fisher's z).
@@ -123,10 +133,11 @@ class PlaceTests:
     def summary(self) -> str:
         at = self.best
         return (
-            f"{len(self.keys)} places, {self.exchange}, {self.permutations} permutations, "
-            f"statistic {self.statistic}: highest at {self.keys[at]} (z {self.z[at]:.1f}, "
+            f"{counted(len(self.keys), 'place')}, {self.exchange}, {self.permutations} "
+            f"permutations, statistic {self.statistic}: "
+            f"highest at {self.keys[at]} (z {self.z[at]:.1f}, "
             f"family-wise p {self.p_family[at]:.3g}, least possible {self.floor:.2g}); "
-            f"{len(self.found)} places with family-wise p <= {SIGNIFICANCE:g}"
+            f"{counted(len(self.found), 'place')} with family-wise p <= {SIGNIFICANCE:g}"
         )
 
     def to_frame(self) -> "pandas.DataFrame":
@@ -135,14 +146,17 @@ class PlaceTests:
 
         return pandas.DataFrame(
             {"place": list(map(str, self.keys)), "z": self.z, "p": self.p,
-             "p_family": self.p_family}
+             "p_family": self.p_family, "p_step_down": self.p_step_down}
             | {name: values_PT[:, 0] for name, values_PT in self.values.items()}
         )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Located(PlaceTests):
-    """The same with the activations at hand: the nodes of any place as well."""
+    """What `locate` returns: the tests of all places (`PlaceTests`), and the nodes of any of them.
+
+    places: the pool; labels: its labellings.
+    """
 
     places: Mapping[Any, Any] = field(repr=False, kw_only=True)
     labels: Labelled = field(repr=False, kw_only=True)
@@ -150,7 +164,8 @@ class Located(PlaceTests):
     def nodes(self, key: Any = None) -> Nodes:
         """The nodes of a place, by default of the best.
 
-        A `Place` may be named by text, such as "resid_post 7 last". Raises InputError for no place.
+        A `Place` may be named by text, such as "resid_post 7 last". Raises InputError if there is
+        no such place.
         """
         key = self.keys[self.best] if key is None else key_of(self.keys, key)
         return node_tests(f"place {key} of the pool", self.places[key], self.labels)
@@ -185,7 +200,8 @@ def locate(
         direction), "nodes" (the largest |t| of a node: few strong nodes), "distribution" (energy
         distance: also differences of spread) or "node scan" (the best nodes over every alpha:
         spread in few nodes). The first two are always there (`by`).
-      permutations: labellings; all there are where these are fewer, and the least p says so.
+      permutations: number of labellings beside the observed one; if fewer exist, all of them are
+        used, and `floor` is the least p that they give.
       family: how places are made comparable: "studentised" (each by its own T + 1 values) or
         "min_p" (each by its rank among them, which wants 499 permutations or more).
       seed: of the labellings.
@@ -230,12 +246,12 @@ def statistics_at(places: Mapping, key, labelled: Labelled, statistics) -> dict[
 
 
 def lowest_equal(values_PT) -> np.ndarray:
-    """The observed values, less what single precision may have rounded: [P, 1]."""
+    """The observed values, less a tolerance for rounding to single precision: [P, 1]."""
     return values_PT[:, :1] - TIE * np.abs(values_PT).max(1, keepdims=True)
 
 
 def family_p(values_PT, family: str) -> np.ndarray:
-    """Family-wise p of every place [P]: single step, ties beaten."""
+    """Family-wise p of every place [P]: single step, ties count against the labels."""
     made_PT, slack_P1 = comparable(values_PT, family)
     return (made_PT.max(0) >= made_PT[:, :1] - slack_P1).mean(1)
 
@@ -252,7 +268,7 @@ def step_down_places(values_PT, family: str) -> np.ndarray:
 
 
 def comparable(values_PT, family: str) -> tuple[np.ndarray, np.ndarray]:
-    """The values on a scale that places share, and how far apart equal ones may lie [P, 1]."""
+    """The values on a scale that places share, and within what tolerance they are equal [P, 1]."""
     if family == "min_p":
         return ranks(values_PT), np.zeros((len(values_PT), 1))
     deviation_P1 = values_PT.std(1, keepdims=True)
@@ -264,7 +280,7 @@ def comparable(values_PT, family: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def ranks(values_PT) -> np.ndarray:
-    """How many labellings each value beats or equals not: minus the number that reach it."""
+    """How many values of its place lie clearly below each one: [P, T + 1]."""
     step_P1 = TIE * np.abs(values_PT).max(1, keepdims=True)
     ordered_PT = np.sort(values_PT, axis=1)
     return np.stack([
@@ -279,3 +295,8 @@ def by_permutations(values_PT) -> np.ndarray:
     deviation_P1 = values_PT[:, 1:].std(1, keepdims=True)
     equal_P1 = deviation_P1 <= 1e-12 * np.abs(values_PT).max(1, keepdims=True)
     return np.where(equal_P1, 0.0, (values_PT - mean_P1) / np.where(equal_P1, 1.0, deviation_P1))
+
+
+def counted(number: int, name: str) -> str:
+    """A number of things, in words."""
+    return f"{number} {name}" if number == 1 else f"{number} {name}s"

@@ -24,7 +24,12 @@ LEAST = 1e-100  # below it the quantiles of the beta distribution are wrong, or 
 
 @dataclass(frozen=True)
 class Nodes:
-    """The nodes of one place, each beside all labellings."""
+    """The nodes of one place, each beside all labellings.
+
+    More nodes may differ than can be named: `at_least` bounds their number from below, and may lie
+    above the number of nodes with a small `q` or `p_family`. Rows of the place times `readout`
+    (rows @ readout) tell other rows: the higher, the more like H1.
+    """
 
     effect: np.ndarray  # [D]: Cohen's d, H1 less H0 in deviations within a side; 0: constant
     p: np.ndarray  # [D]: Student's, two-sided, before any search

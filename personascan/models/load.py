@@ -68,6 +68,13 @@ class LanguageModel:
     files: dict[str, str] = dataclasses.field(default_factory=dict)
     stops: tuple[int, ...] = ()  # of a GGUF file: the tokens that end a text or a turn
 
+    def __repr__(self) -> str:
+        c = self.config
+        return (
+            f"LanguageModel({self.source}: {c.layers} blocks x {c.width}, {self.dtype}"
+            f"{f', revision {self.revision}' if self.revision else ''})"
+        )
+
     def decoder(self, unroll: int = 1) -> Decoder:
         """The Linen module that takes `params`."""
         dtype = jnp.dtype(parameter_dtype(self.dtype))

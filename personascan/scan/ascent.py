@@ -4,10 +4,12 @@ For fixed rows and alpha the best node set is a prefix of the nodes ordered by t
 significant rows (linear-time subset scanning: Neill 2012; FGSS, JMLR 14:1533, section 3.4), with
 nodes of equal count in or out together; the same holds for rows given nodes. A round of the ascent
 takes the best (alpha, nodes) for the rows, climbs at that alpha alone, where a step is a fraction
-of the work, then takes the best (alpha, rows) for the nodes; it ends when neither rises. So every
-result is a local maximum over all alphas, at less than half the passes of plain alternation.
-The kernels are written for one search and lifted by `devices.py`.
-Letters: A alphas, M evaluation rows, D nodes, W words of packed nodes, C counts 1..M.
+of the work, then takes the best (alpha, rows) for the nodes; it ends when neither rises. Both of
+these last steps look at all alphas, so that every result is a local maximum over them, at less than
+half the passes of plain alternation.
+The kernels are written for one search; `devices.py` maps them over searches and starts.
+Letters: A alphas, M evaluation rows, D nodes, W words of packed nodes, J their 32 bits, C counts
+1..M, X cuts of a table.
 """
 
 import jax
@@ -34,7 +36,7 @@ def best_over_alphas(problem: Problem, chunk: int, best_of):
 
 
 def best_node_cut(planes_AMW, alphas_A, rows_M, phi):
-    """The best alpha and least count of a node for these rows: (score, rank, count, bits)."""
+    """The best alpha, and the least count that includes a node: (score, rank, count, bits)."""
     bits_KAW = count_bits(planes_AMW, rows_M)
     found_AC = nodes_with_count(bits_KAW, rows_M.size).astype(jnp.float32)
     count_C = jnp.arange(1, rows_M.size + 1, dtype=jnp.float32)
@@ -52,7 +54,7 @@ def best_row_cut(planes_AMW, alphas_A, nodes_W, phi):
     counts_AM = row_counts(planes_AMW, nodes_W)
     ordered_AM = -jnp.sort(-counts_AM, axis=1)
     following_AM = jnp.pad(ordered_AM[:, 1:], ((0, 0), (0, 1)), constant_values=-1)
-    # A prefix that ends inside a tie, or holds members that count nothing, is never the best.
+    # A prefix that ends inside a tie, or holds members whose count is 0, is never the best.
     is_cut_AM = (ordered_AM > following_AM) & (ordered_AM > 0)
     index_M = jnp.arange(1, counts_AM.shape[1] + 1, dtype=jnp.float32)
     n_nodes = jax.lax.population_count(nodes_W).astype(jnp.int32).sum().astype(jnp.float32)
@@ -128,12 +130,12 @@ def ascend(problem: Problem, rows_M, rank, *, chunk: int, phi, climb: bool) -> F
             lambda: (jnp.float32(jnp.inf), rank),
         )
         found = jax.lax.cond(
-            score > best.score, lambda: finish_round(best, best_rank), lambda: best
+            score > best.score, lambda: climb_and_row_step(best, best_rank), lambda: best
         )
         first_rank = jnp.where(first_rank < 0, best_rank, first_rank)
         return found, jnp.int32(-1), first_rank, found.score > best.score
 
-    def finish_round(best, rank):
+    def climb_and_row_step(best, rank):
         best = climb_at_alpha(problem, best, rank, phi, climb)
         score, rank, rows_M = row_step(problem, best.nodes_W, chunk, phi)
         return higher(Subset(rows_M, best.nodes_W, rank, score), best)
@@ -146,11 +148,11 @@ def ascend(problem: Problem, rows_M, rank, *, chunk: int, phi, climb: bool) -> F
 
 
 def describe(problem: Problem, best: Subset, first_rank) -> Found:
-    """The integers of a subset, and the tail of each of its nodes."""
-    some = best.score > 0
-    rows_M = best.rows_M & some
+    """Returns the subset as integers and masks, with the tail of each of its nodes."""
+    has_score = best.score > 0
+    rows_M = best.rows_M & has_score
     plane_1MW = plane_at(problem, best.rank)
-    nodes_W = jnp.where(some, best.nodes_W, jnp.uint32(0))
+    nodes_W = jnp.where(has_score, best.nodes_W, jnp.uint32(0))
     high_W = low_W = None
     if problem.right_MW is not None:
         significant_MW = jnp.where(rows_M[:, None], plane_1MW[0], jnp.uint32(0))

@@ -119,6 +119,9 @@ class ScanResult(SignedNodes):
         at_best_S = np.isclose(self.start_scores, self.score, rtol=1e-6)
         return len(np.unique(self.start_alphas[at_best_S]))  # NaN, of an empty subset, is one
 
+    def __repr__(self) -> str:
+        return f"ScanResult({self.summary()})"
+
     def record(self) -> dict[str, Any]:
         """The subset as JSON holds it."""
         return {
@@ -141,7 +144,8 @@ class ScanResult(SignedNodes):
         return (
             f"score {self.score:.4f} at alpha {self.alpha:.4f}{edge}: {len(self.rows)} rows x "
             f"{len(self.nodes)} nodes; {self.starts_at_best} of {len(self.start_scores)} starts"
-            f", from {self.alphas_at_best} alphas, reached it"
+            f", from {self.alphas_at_best} {'alpha' if self.alphas_at_best == 1 else 'alphas'}"
+            ", reached it"
         )
 
 

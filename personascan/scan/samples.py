@@ -157,9 +157,11 @@ def cluster_draws(keys_R, rows: int, clusters: int):
 def check_labels(positive_N) -> np.ndarray:
     """H1 labels as bool [N], or an InputError."""
     labels_N = real_array("positive_N", positive_N)
-    if labels_N.ndim != 1 or labels_N.dtype.kind not in "bui" or (labels_N > 1).any():
+    known = labels_N.dtype.kind in "bui" and bool(((labels_N == 0) | (labels_N == 1)).all())
+    if labels_N.ndim != 1 or not known:
         raise InputError(
-            f"positive_N needs one bool for each row, got {labels_N.dtype} {labels_N.shape}"
+            "positive_N needs one label for each row, True or 1 for H1 and False or 0 for H0, got "
+            f"{labels_N.dtype} {labels_N.shape}"
         )
     return labels_N.astype(bool)
 

@@ -13,7 +13,7 @@ from personascan.calibration.locate import PlaceTests
 from personascan.places import Place, lines_of
 from personascan.study.comparisons import Comparison, Pool
 from personascan.study.config import CHOSEN, StudyConfig
-from personascan.study.parts import ALL, PARTS, part_rows
+from personascan.study.portions import ALL, PORTIONS, portion_rows
 from personascan.study.rows import StoredRows, stored_rows
 from personascan.study.stages import localisation, separation, where
 from personascan.study.store import Result, Store
@@ -21,7 +21,7 @@ from personascan.study.units import Work
 
 
 def seed_of(seed: int, name: str) -> int:
-    """A seed for each comparison, which does not change when others come or go."""
+    """Returns a comparison's own seed, unchanged when other comparisons are added or removed."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:4]) >> 1
 
 
@@ -51,7 +51,7 @@ class Case:
     named: tuple[Place, ...]  # that the configuration names
     config: StudyConfig
     store: Store
-    edited: bool = False  # its node sets are tested by intervention
+    edited: bool = False  # whether edits of the model test its node sets
 
     @property
     def name(self) -> str:
@@ -62,7 +62,7 @@ class Case:
         return seed_of(self.config.seed, self.name)
 
     @property
-    def halves(self) -> int:
+    def columns_per_node(self) -> int:
         """Columns of a node: two where each half of a node is scanned apart."""
         return self.config.localisation().scan.sides.halves
 
@@ -84,7 +84,7 @@ class Case:
 
     @property
     def halves_N(self) -> np.ndarray:
-        """The half of each of these rows."""
+        """The half of each of the rows that are scanned alone."""
         return in_half(self.wide.strata, self.seed, self.wide.together)
 
     @property
@@ -93,41 +93,41 @@ class Case:
         return lines_of(self.source.places)
 
     @property
-    def chooses(self) -> bool:
+    def halves_choose(self) -> bool:
         """Whether halves choose places."""
         return CHOSEN in self.config.scan.places
 
     @property
-    def parts(self) -> tuple[str, ...]:
+    def portions(self) -> tuple[str, ...]:
         """Parts of the rows whose places are set beside permutations."""
         if not self.config.where.permutations:
             return ()
-        return PARTS if self.chooses else PARTS[:1]
+        return PORTIONS if self.halves_choose else PORTIONS[:1]
 
-    def chosen(self, part: str) -> where.Chosen:
+    def chosen(self, portion: str) -> where.LabelledRows:
         """The rows of a part."""
-        return where.chosen_rows(self.pool, part_rows(self.pool, part, self.seed))
+        return where.chosen_rows(self.pool, portion_rows(self.pool, portion, self.seed))
 
     @property
-    def every_row(self) -> where.Chosen:
+    def every_row(self) -> where.LabelledRows:
         return self.chosen(ALL)
 
     @functools.cached_property
     def holds_out(self) -> bool:
         """Whether rows are told by places that they did not choose."""
         pool, folds = self.pool, self.config.where.folds
-        return bool(self.parts) and can_hold_out(
+        return bool(self.portions) and can_hold_out(
             pool.positive_N, folds, self.seed, pool.clusters, pool.pairs
         )
 
     @functools.cached_property
     def calibrations(self) -> dict[str, PlaceTests]:
-        """{part: its family of places}, from finished units."""
-        return {part: where.tests(self, part) for part in self.parts}
+        """{portion: its tests of all places}, from finished units."""
+        return {portion: where.tests(self, portion) for portion in self.portions}
 
     def choices(self) -> list[tuple[str, str, Place, Choice]]:
         """(half that chose, half that judges, place, how) both ways round."""
-        if not self.chooses:
+        if not self.halves_choose:
             return []
         found = []
         for chooser, judge in (HALVES, HALVES[::-1]):
@@ -153,7 +153,7 @@ class Case:
         return list(dict.fromkeys(found))
 
     def furthest(self) -> Place:
-        """The place furthest above its permutations; without, of the best probe."""
+        """The place furthest above its permutations; without these, that of the best probe."""
         if ALL in self.calibrations:
             found = self.calibrations[ALL]
             return found.keys[found.best]

@@ -51,7 +51,7 @@ TABLES = {
             "difference_high",
         ),
         difference_rows,
-        whole=True,
+        of_study=True,
     ),
 }  # fmt: skip
 ALIASES = {"layers": "places"}
@@ -59,7 +59,7 @@ ALIASES = {"layers": "places"}
 
 def rows_of(table: Table, study) -> Iterator[tuple]:
     """The rows of all parts, with model and level."""
-    if table.whole:
+    if table.of_study:
         yield from table.rows(study)
         return
     for part in study.parts:

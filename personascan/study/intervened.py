@@ -22,7 +22,7 @@ from personascan.sources.language.source import LanguageSource, Reader
 from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import PromptOptions
 from personascan.study.comparisons import first_by_hash
-from personascan.study.parts import part_clusters
+from personascan.study.portions import portion_clusters
 from personascan.study.rows import StoredRows
 from personascan.study.store import Result, read_stored
 from personascan.study.units import Unit, canonical
@@ -103,7 +103,7 @@ def jury_of(case, half: str) -> Jury:
         taken += first_by_hash(of_side, examples, most, case.seed)
     taken = np.sort(taken)
     return Jury(
-        tuple(examples[i] for i in taken), positive_N[taken], part_clusters(case.pool, taken)
+        tuple(examples[i] for i in taken), positive_N[taken], portion_clusters(case.pool, taken)
     )
 
 

@@ -28,7 +28,13 @@ from personascan.study.comparisons import Comparison, Pool, comparisons, draw_po
 from personascan.study.config import CHOSEN, StudyConfig
 from personascan.study.counts import Counted
 from personascan.study.intervened import direction_sha256
-from personascan.study.parts import ALL, PARTS, part_clusters, part_options, part_rows
+from personascan.study.portions import (
+    ALL,
+    PORTIONS,
+    portion_clusters,
+    portion_options,
+    portion_rows,
+)
 from personascan.study.stages import where
 from personascan.study.store import Store
 from personascan.versions import installed_versions
@@ -277,16 +283,16 @@ def refuse_parts(
     seed = seed_of(config.seed, pool.name)
     try:
         check_folds(pool.positive_N, config.separation, pool.clusters)
-        for part in PARTS if halves else PARTS[:1]:
-            check_part(config, pool, part_options(options, part), part, seed)
+        for portion in PORTIONS if halves else PORTIONS[:1]:
+            check_part(config, pool, portion_options(options, portion), portion, seed)
     except InputError as error:
         raise InputError(f"{pool.name}: {error}") from error
 
 
-def check_part(config, pool: Pool, options: LocalisationOptions, part: str, seed: int) -> None:
+def check_part(config, pool: Pool, options: LocalisationOptions, portion: str, seed: int) -> None:
     """Raise InputError where the rows of a part cannot give its samples or labellings."""
-    chosen = part_rows(pool, part, seed)
-    positive_N, clusters_N = pool.positive_N[chosen], part_clusters(pool, chosen)
+    chosen = portion_rows(pool, portion, seed)
+    positive_N, clusters_N = pool.positive_N[chosen], portion_clusters(pool, chosen)
     h1 = int(positive_N.sum())
     try:
         check_sizes(positive_N.size - h1, h1, options.samples, largest(clusters_N))
@@ -297,7 +303,7 @@ def check_part(config, pool: Pool, options: LocalisationOptions, part: str, seed
         elif options.permutations:
             exchange_labels(positive_N, options.samples, options.permutations, seed, clusters_N)
     except InputError as error:
-        of = "" if part == ALL else f"of half {part} of the rows, which chooses a place, "
+        of = "" if portion == ALL else f"of half {portion} of the rows, which chooses a place, "
         raise InputError(f"{of}{error}") from error
 
 

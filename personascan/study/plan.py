@@ -149,7 +149,7 @@ def plan_stages(counted: Counted) -> list[StagePlan]:
         number = numbers[stage.kind]
         if not number or stage.phase in (Phase.ASKED, Phase.CROSSED):
             continue  # what a model does is planned by itself
-        seconds = stage.whole(counted, number) * timed.get(stage.kind, 0.0)
+        seconds = stage.timed_units(counted, number) * timed.get(stage.kind, 0.0)
         found.append(
             StagePlan(
                 stage.kind, number, seconds * (share if stage.everywhere else 1),

@@ -1,6 +1,6 @@
 """What a stage of a study is: one kind of unit, from how many there are to the columns they fill.
 
-A stage is one file in `stages/` and one entry of the list there. Running a study, its status, its
+A stage is one file in `stages/` and one entry of `order.STAGES`. Running a study, its status, its
 plan, its results, its tables and its page walk that list. A unit's function takes arrays by path
 and gives (values, arrays) for the store; all that decides a result is in the inputs of its unit.
 """
@@ -20,23 +20,23 @@ RECORD_BYTES = 2000  # of a unit's JSON file, about
 
 
 class Phase(enum.Enum):
-    """What has to be finished before the units of a stage are known: each needs those before."""
+    """What must be finished before a stage's units can be listed; each needs all earlier ones."""
 
     EVERYWHERE = "places"  # activations
     CHOSEN = "chosen places"  # what was found at every place, which chooses some
     JUDGED = "validation"  # the node sets of these
-    ASKED = "interventions"  # the same, by the model itself: one unit after the other
+    ASKED = "interventions"  # node sets that edits of the model test; one unit at a time
     CROSSED = "specificity"
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of a study: its columns behind model and level, and how a part gives its rows."""
+    """A table of a study: the columns behind model and level, and how a part gives its rows."""
 
     columns: tuple[str, ...]
     rows: Callable[[Any], Iterator[tuple]]  # of a part; of the whole study, with model and level
-    whole: bool = False
-    always: bool = False  # written without a row as well
+    of_study: bool = False
+    always: bool = False  # written even without a row
 
 
 @dataclass(frozen=True)
@@ -82,20 +82,20 @@ class Stage:
 
     kind: str
     phase: Phase
-    works: Callable[["Level"], list]  # of one source at one level; its units are there to be known
+    works: Callable[["Level"], list]  # names all units of the stage, of one source at one level
     count: Callable[["Counted"], int]  # how many there will be, at most
     # {name of a result of a part: what the finished units say}.
     read: Callable[["Level"], dict[str, Any]] = field(default=lambda level: {})
     columns: Columns | None = None  # of the table of places
-    # Of a section of the page, which shows these columns; no title: none. Inline Markdown.
+    # Title of the section of the page that shows these columns; "": no section. Inline Markdown.
     title: str = ""
     about: str = ""  # what the columns are, in sentences
     tables: dict[str, Table] = field(default_factory=dict)
     # Seconds of one unit on rows made up; None: it reads a model, or takes no time.
     seconds: Callable[["Trial"], float] | None = None
     everywhere: bool = False  # a unit a place, whose time goes with the place's nodes
-    # As how many of the timed unit `count` units count: (counted, count) -> number.
-    whole: Callable[["Counted", int], float] = lambda counted, count: count
+    # How many of the timed units the `count` units are worth: (counted, count) -> number.
+    timed_units: Callable[["Counted", int], float] = lambda counted, count: count
     disk: Callable[[Sizes], int] = nothing  # bytes that a unit leaves beside its record
     memory: Callable[[Sizes], int] = nothing  # bytes of a unit while it is done
 

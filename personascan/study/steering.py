@@ -17,7 +17,7 @@ from personascan.study.case import Case
 from personascan.study.config import StudyConfig
 from personascan.study.folder import RECORD, UNITS
 from personascan.study.opening import open_study
-from personascan.study.parts import ALL
+from personascan.study.portions import ALL
 from personascan.study.stages.nodes import node_set
 from personascan.study.store import Store
 
@@ -59,7 +59,7 @@ def found_direction(
     if kind not in KINDS:
         raise InputError(f"direction kind {kind!r} is unknown; use one of {', '.join(KINDS)}")
     case = named_case(pathlib.Path(study), comparison, model, level, units)
-    part = half or (HALVES[0] if case.chooses else ALL)
+    part = half or (HALVES[0] if case.halves_choose else ALL)
     if part not in (*HALVES, ALL):
         raise InputError(f"half {half!r} is unknown; use A, B or all")
     where = named_place(case, part, place)
@@ -128,19 +128,19 @@ def named_case(folder: pathlib.Path, comparison: str, model: str, level, units: 
     return named[0]
 
 
-def named_place(case: Case, part: str, text: str):
+def named_place(case: Case, portion: str, text: str):
     """The place of that name, or the one that a half chose."""
-    chosen = [place for finder, _, place, _ in case.choices() if finder == part]
-    known = [*chosen, *(place for one, _, place in case.intervened if one == part)]
-    known += case.named if part == ALL else ()
+    chosen = [place for finder, _, place, _ in case.choices() if finder == portion]
+    known = [*chosen, *(place for one, _, place in case.intervened if one == portion)]
+    known += case.named if portion == ALL else ()
     if not known:
-        raise InputError(f"{case.name}: {part} found no nodes at any place; name another half")
+        raise InputError(f"{case.name}: {portion} found no nodes at any place; name another half")
     if not text:
         return known[0]
     place = case.source.named(text)
     if place not in known:
         raise InputError(
-            f"{case.name}: {part} looked for nodes at {'; '.join(map(str, dict.fromkeys(known)))}, "
-            f"not at {place}"
+            f"{case.name}: {portion} looked for nodes at "
+            f"{'; '.join(map(str, dict.fromkeys(known)))}, not at {place}"
         )
     return place

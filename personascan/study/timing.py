@@ -44,8 +44,8 @@ class Trial:
         """As a comparison of that pool has it."""
         return seed_of(self.config.seed, pool.name)
 
-    def every_row(self) -> where.Chosen:
-        return where.Chosen(np.arange(self.positive_N.size), self.positive_N, None)
+    def every_row(self) -> where.LabelledRows:
+        return where.LabelledRows(np.arange(self.positive_N.size), self.positive_N, None)
 
     def stored(self, name: str, array) -> str:
         """The file of an array, as that of a finished unit."""

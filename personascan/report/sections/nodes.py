@@ -112,7 +112,7 @@ def kinds_section(part: Part) -> Section | None:
         return None
     called = rows_word(part)
     rows = [
-        [safe(name), one.place, one.part, one.nodes, f"{one.kinds.share:.0%}",
+        [safe(name), one.place, one.portion, one.nodes, f"{one.kinds.share:.0%}",
          number(one.kinds.agreement)]
         for name, one in orders
     ]  # fmt: skip

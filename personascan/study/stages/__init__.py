@@ -2,5 +2,6 @@
 
 In every file `work` names a unit and all that decides it, `do` is its function, and `STAGE` is what
 running, status, dry run, results and tables take of it. `case` is a `case.Case`, `level` a
-`case.Level`, `part` a `results.Part` (of tables) or the rows of a part ("all", "A", "B").
+`case.Level`, `part` a `results.Part`; `portion` is "all", "A" or "B": all rows of a comparison, or
+one of its halves.
 """

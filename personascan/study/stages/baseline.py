@@ -4,7 +4,7 @@ import numpy as np
 
 from personascan.analysis.baselines import detect_simply
 from personascan.analysis.detection import DetectionOptions, Labels
-from personascan.study.parts import label_inputs
+from personascan.study.portions import label_inputs
 from personascan.study.rows import StoredRows
 from personascan.study.stage import Phase, Stage
 from personascan.study.stages.detection import as_result, of_result, split_inputs

@@ -15,7 +15,7 @@ from personascan.analysis.crossfit import (
 from personascan.study.rows import StoredRows
 from personascan.study.stage import Columns, Phase, Stage, Table
 from personascan.study.stages import where, words
-from personascan.study.stages.where import Chosen
+from personascan.study.stages.where import LabelledRows
 from personascan.study.units import Unit, Work
 
 
@@ -29,10 +29,16 @@ def work(case, place) -> Work:
     return Work(Unit("crossfit", inputs), do, arguments)
 
 
-def do(rows: StoredRows, part: Chosen, folds: int, permutations: int, seed: int):
+def do(rows: StoredRows, chosen: LabelledRows, folds: int, permutations: int, seed: int):
     found = crossfit_place(
-        rows.array(), part.positive_N, folds, permutations, seed, part.entities_N, part.pairs_N
-    )
+        rows.array(),
+        chosen.positive_N,
+        folds,
+        permutations,
+        seed,
+        chosen.entities_N,
+        chosen.pairs_N,
+    )  # fmt: skip
     return {}, {"z_K": found.z_K, "score_N": found.score_N}
 
 

@@ -5,7 +5,7 @@ import dataclasses
 from personascan.analysis.detection import Detection, DetectionOptions, Labels, detect
 from personascan.scan.options import ScanOptions
 from personascan.study.config import single_tails
-from personascan.study.parts import label_inputs
+from personascan.study.portions import label_inputs
 from personascan.study.rows import StoredRows
 from personascan.study.stage import PLACE, Columns, Phase, Stage, Table, place_cells
 from personascan.study.units import Unit, Work
@@ -132,7 +132,7 @@ STAGE = Stage(
     seconds=seconds,
     everywhere=True,
     # "either" is two tails.
-    whole=lambda counted, count: counted.everywhere * sum(
+    timed_units=lambda counted, count: counted.everywhere * sum(
         len(single_tails(d.tail)) for d in detectors(counted.config)
     ),
     disk=lambda sizes: 8 * sizes.rows,

@@ -7,7 +7,7 @@ import numpy as np
 from personascan.analysis.kinds import Kinds, kinds
 from personascan.analysis.localisation import HALVES
 from personascan.places import Place
-from personascan.study.parts import ALL, part_rows, sha256_of
+from personascan.study.portions import ALL, portion_rows, sha256_of
 from personascan.study.rows import StoredRows
 from personascan.study.stage import PLACE, Phase, Stage, Table, place_cells
 from personascan.study.stages import nodes
@@ -20,34 +20,34 @@ class OrderedRows:
     """H1 rows in the order of their kinds, at one place."""
 
     place: Place
-    part: str  # whose nodes and component these are
+    portion: str  # whose nodes and component these are
     rows: np.ndarray  # into the comparison's pool
     nodes: int  # of the set
     kinds: Kinds
 
 
-def work(case, part: str, place) -> Work:
+def work(case, portion: str, place) -> Work:
     """The H1 rows of one half by the nodes and the component of the other; or of all rows."""
     rows, pool = case.rows(place), case.pool
-    unit, file = nodes.file_of(case, part, place)
-    fit, ordered, others = sides(pool, part, case.seed)
+    unit, file = nodes.file_of(case, portion, place)
+    fit, ordered, others = sides(pool, portion, case.seed)
     inputs = rows.inputs(pool.positive_N) | {
         "found": unit.key, "rows": sha256_of([one.tolist() for one in (fit, ordered, others)]),
     }  # fmt: skip
     return Work(Unit("kinds", inputs), do, (rows, file, fit, ordered, others))
 
 
-def sides(pool, part: str, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def sides(pool, portion: str, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """H1 rows that make the component, those it orders, and those that make another one."""
 
     def of(name: str) -> np.ndarray:
-        rows = part_rows(pool, name, seed)
+        rows = portion_rows(pool, name, seed)
         return rows[pool.positive_N[rows]]
 
-    if part == ALL:
+    if portion == ALL:
         return of(HALVES[0]), of(ALL), of(HALVES[1])
-    other = HALVES[1 - HALVES.index(part)]
-    return of(part), of(other), of(other)
+    other = HALVES[1 - HALVES.index(portion)]
+    return of(portion), of(other), of(other)
 
 
 def do(rows: StoredRows, file, fit, ordered, others):
@@ -59,18 +59,18 @@ def do(rows: StoredRows, file, fit, ordered, others):
 
 def sets(case) -> list[tuple[str, Place]]:
     """(part, place) of the node sets that order rows of H1."""
-    if not case.parts:
+    if not case.portions:
         return []
     found = [(chooser, place) for chooser, _, place, _ in case.choices()]
     return found + [(ALL, place) for place in case.named]
 
 
-def ordered_rows(case, part: str, place) -> OrderedRows:
+def ordered_rows(case, portion: str, place) -> OrderedRows:
     """From a finished unit."""
-    result = case.read(work(case, part, place))
+    result = case.read(work(case, portion, place))
     values, arrays = result.values, result.arrays
     found = Kinds(arrays["score_N"], values["share"], values["agreement"])
-    return OrderedRows(place, part, arrays["rows"], values["nodes"], found)
+    return OrderedRows(place, portion, arrays["rows"], values["nodes"], found)
 
 
 def table_rows(part):
@@ -78,7 +78,7 @@ def table_rows(part):
     for name, found in part.kinds.items():
         for one in found:
             for row, score in zip(one.rows, one.kinds.score_N, strict=True):
-                yield *place_cells(one.place), name, one.part, part.pool_ids[name][row], score
+                yield *place_cells(one.place), name, one.portion, part.pool_ids[name][row], score
 
 
 def seconds(trial) -> float:
@@ -97,7 +97,7 @@ STAGE = Stage(
     read=lambda level: {
         "kinds": {
             case.name: [ordered_rows(case, *one) for one in sets(case)]
-            for case in level.cases if case.parts
+            for case in level.cases if case.portions
         }
     },
     tables={"kinds": Table((*PLACE, "comparison", "nodes_of", "id", "component"), table_rows)},

@@ -7,11 +7,11 @@ import numpy as np
 from personascan.analysis.localisation import LocalisationOptions, PlaceScan, scan_place
 from personascan.scan.result import ARRAYS, RunScans
 from personascan.scan.samples import draw_samples
-from personascan.study.parts import (
+from personascan.study.portions import (
     ALL,
-    part_clusters,
-    part_options,
-    part_seed,
+    portion_clusters,
+    portion_options,
+    portion_seed,
     sample_inputs,
     scan_inputs,
     sha256_of,
@@ -23,18 +23,18 @@ from personascan.study.units import Unit, Work
 SCAN_ARRAYS = ("rows", "precision_R", "recall_R", "frequency_TC", "q_C", "p_C", "set_TC")
 
 
-def work(case, part: str, place, mixture=None) -> Work:
-    """The runs of a part's rows, or with another share of H1 among the scanned ones."""
+def work(case, portion: str, place, mixture=None) -> Work:
+    """The runs of a portion's rows, or with another share of H1 among the scanned ones."""
     rows, pool = case.rows(place), case.pool
     options = case.config.mixed(mixture) if mixture else case.config.localisation()
-    chosen, options = case.chosen(part).rows, part_options(options, part)
-    seed = part_seed(part, case.seed)
+    chosen, options = case.chosen(portion).rows, portion_options(options, portion)
+    seed = portion_seed(portion, case.seed)
     inputs = rows.inputs(pool.positive_N) | scan_inputs(options, options.scan) | {
         "part": sha256_of(chosen.tolist()), "seed": seed,
         "permutations": options.permutations, "node_q": options.node_q,
         "threshold": options.threshold,
     } | sample_inputs(pool)  # fmt: skip
-    clusters = part_clusters(pool, chosen)
+    clusters = portion_clusters(pool, chosen)
     arguments = (rows, place, chosen, pool.positive_N, clusters, options, seed)
     return Work(Unit("localisation", inputs), do, arguments)
 
@@ -64,9 +64,9 @@ def works(level) -> list[Work]:
     ]
 
 
-def scan_at(case, part: str, place, choice=None, mixture=None) -> PlaceScan:
+def scan_at(case, portion: str, place, choice=None, mixture=None) -> PlaceScan:
     """From finished units: the runs, and the tests of the nodes of the same rows."""
-    made = work(case, part, place, mixture)
+    made = work(case, portion, place, mixture)
     result, options = case.read(made), made.arguments[5]
     arrays, values = result.arrays, result.values
     chosen, positive_N, clusters_N, _, seed = made.arguments[2:]
@@ -77,9 +77,9 @@ def scan_at(case, part: str, place, choice=None, mixture=None) -> PlaceScan:
         samples=options.samples, mixture=str(mixture) if mixture else "", scanned_N=scanned_N,
         **{name: arrays[name] for name in SCAN_ARRAYS},
     )  # fmt: skip
-    if not case.parts:
+    if not case.portions:
         return found
-    tested, heads = nodes.tests_at(case, part, place)
+    tested, heads = nodes.tests_at(case, portion, place)
     return replace(found.with_tests(tested, case.config.node_q), heads=heads)
 
 
@@ -136,7 +136,7 @@ STAGE = Stage(
     },
     seconds=lambda trial: trial.of_labellings(do, None),
     # Halves are half as large.
-    whole=lambda counted, number: (
+    timed_units=lambda counted, number: (
         mixed_and_named(counted) + (number - mixed_and_named(counted)) / 2
     ),
     disk=disk,

@@ -8,10 +8,10 @@ from personascan.calibration.node_tests import Nodes, node_tests
 from personascan.places import ONCE, Place
 from personascan.study.config import CHOSEN
 from personascan.study.intervened import NodeSet
-from personascan.study.parts import ALL, part_seed
+from personascan.study.portions import ALL, portion_seed
 from personascan.study.rows import StoredRows
 from personascan.study.stage import PLACE, Phase, Sizes, Stage, Table, place_cells
-from personascan.study.stages.where import Chosen, labelled
+from personascan.study.stages.where import LabelledRows, labellings_of
 from personascan.study.units import Unit, Work
 
 HEADS = ("r2", "null_mean", "p_family")
@@ -20,9 +20,10 @@ DIRECTIONS = {1: "high", -1: "low", 0: ""}
 SCANNED = (*PLACE, "comparison", "statements_scanned")
 
 
-def work(case, part: str, place) -> Work:
-    rows, chosen, options = case.rows(place), case.chosen(part), case.config.where
-    node_q, halves, seed = case.config.node_q, case.halves, part_seed(part, case.seed)
+def work(case, portion: str, place) -> Work:
+    rows, chosen, options = case.rows(place), case.chosen(portion), case.config.where
+    node_q, halves = case.config.node_q, case.columns_per_node
+    seed = portion_seed(portion, case.seed)
     inputs = rows.inputs(case.pool.positive_N) | chosen.inputs() | {
         "permutations": options.permutations, "node_q": node_q, "halves": halves, "seed": seed,
     }  # fmt: skip
@@ -34,10 +35,10 @@ def work(case, part: str, place) -> Work:
 
 
 def do(
-    rows: StoredRows, part: Chosen, permutations: int, node_q: float, halves: int, seed: int,
-    head_width: int = 0,
+    rows: StoredRows, chosen: LabelledRows, permutations: int, node_q: float, halves: int,
+    seed: int, head_width: int = 0,
 ):  # fmt: skip
-    place_ND, labels = rows.array()[part.rows], labelled(part, permutations, seed)
+    place_ND, labels = rows.array()[chosen.rows], labellings_of(chosen, permutations, seed)
     found = node_tests("a place", place_ND, labels)
     arrays = {f"{name}_D": getattr(found, name) for name in NODES}
     arrays["set_1C"] = as_columns(found.q <= node_q, found.effect, halves)[None]
@@ -50,7 +51,7 @@ def do(
 
 def sets(case) -> list[tuple]:
     """(part, place) of every set of nodes that is found."""
-    if not case.parts:
+    if not case.portions:
         return []
     found = [(part, place) for *_, place, _ in case.choices() for part in HALVES]
     found += [(finder, place) for finder, _, place in case.intervened]
@@ -58,9 +59,9 @@ def sets(case) -> list[tuple]:
     return list(dict.fromkeys(found))
 
 
-def file_of(case, part: str, place, name: str = "set_1C") -> tuple[Unit, str]:
+def file_of(case, portion: str, place, name: str = "set_1C") -> tuple[Unit, str]:
     """The unit of a set, and the file of one of its arrays."""
-    unit = work(case, part, place).unit
+    unit = work(case, portion, place).unit
     return unit, str(case.store.array_path(unit, name))
 
 
@@ -76,9 +77,9 @@ def node_set(case, half: str, place: Place) -> NodeSet:
     )  # fmt: skip
 
 
-def tests_at(case, part: str, place) -> tuple[Nodes, Heads | None]:
+def tests_at(case, portion: str, place) -> tuple[Nodes, Heads | None]:
     """From a finished unit; heads where the place's nodes are their outputs."""
-    arrays = case.read(work(case, part, place)).arrays
+    arrays = case.read(work(case, portion, place)).arrays
     found = Nodes(**{name: arrays[f"{name}_D"] for name in NODES})
     if "head_r2_H" not in arrays:
         return found, None
@@ -92,7 +93,7 @@ def count(counted) -> int:
     return (counted.comparisons * each + 2 * asked * counted.edited) * counted.permuted
 
 
-def whole(counted, number: int) -> float:
+def timed_units(counted, number: int) -> float:
     """Halves are half as large."""
     of_all = counted.comparisons * counted.named
     return of_all + (number - of_all) / 2
@@ -166,7 +167,7 @@ STAGE = Stage(
         ),
     },
     seconds=seconds,
-    whole=whole,
+    timed_units=timed_units,
     disk=lambda sizes: 80 * sizes.nodes,
     memory=memory,
 )  # fmt: skip

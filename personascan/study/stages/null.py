@@ -13,7 +13,7 @@ from personascan.calibration.labellings import Labellings, draw_labellings
 from personascan.calibration.null import null_scores
 from personascan.scan.samples import SampleOptions
 from personascan.study.config import single_tails
-from personascan.study.parts import ALL, part_clusters, sample_inputs, scan_inputs, sha256_of
+from personascan.study.portions import ALL, portion_clusters, sample_inputs, scan_inputs, sha256_of
 from personascan.study.rows import StoredRows
 from personascan.study.stage import PLACE, Phase, Stage, Table, place_cells
 from personascan.study.units import Unit, Work
@@ -26,7 +26,7 @@ def work(case, place, tail: str) -> Work:
         "part": sha256_of(chosen.tolist()), "seed": seed,
         "permutations": options.permutations, "runs": options.statistic_runs,
     } | sample_inputs(pool)  # fmt: skip
-    arguments = (rows, chosen, pool.positive_N, part_clusters(pool, chosen), options, seed)
+    arguments = (rows, chosen, pool.positive_N, portion_clusters(pool, chosen), options, seed)
     return Work(Unit("null", inputs), do, arguments)
 
 

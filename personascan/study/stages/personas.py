@@ -5,7 +5,7 @@ from dataclasses import asdict
 import numpy as np
 
 from personascan.analysis.personas import PersonaSeparation, persona_separation
-from personascan.study.parts import pool_inputs
+from personascan.study.portions import pool_inputs
 from personascan.study.rows import StoredRows
 from personascan.study.stage import PLACE, Phase, Stage, Table, place_cells
 from personascan.study.units import Unit, Work

@@ -7,7 +7,7 @@ import numpy as np
 from personascan.analysis.findings import SIGNIFICANCE
 from personascan.analysis.profiles import Profile, last_third
 from personascan.places import depths, lines_of
-from personascan.study.parts import label_inputs
+from personascan.study.portions import label_inputs
 from personascan.study.stage import Phase, Stage, Table
 from personascan.study.stages import detection
 from personascan.study.store import read_stored

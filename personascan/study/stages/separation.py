@@ -8,7 +8,7 @@ from personascan.analysis.separation import (
     SeparationOptions,
     place_separation,
 )
-from personascan.study.parts import pool_inputs
+from personascan.study.portions import pool_inputs
 from personascan.study.rows import StoredRows
 from personascan.study.stage import Columns, Phase, Stage
 from personascan.study.units import Unit, Work

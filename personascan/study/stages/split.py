@@ -4,7 +4,7 @@ import numpy as np
 
 from personascan.analysis.chance import can_halve, halving_labels, halving_sizes
 from personascan.analysis.overlaps import Overlap, overlaps, with_tests
-from personascan.study.parts import part_clusters, pool_inputs, sha256_of
+from personascan.study.portions import pool_inputs, portion_clusters, sha256_of
 from personascan.study.rows import StoredRows
 from personascan.study.stage import PLACE, Phase, Stage, Table, place_cells
 from personascan.study.stages import nodes
@@ -14,7 +14,7 @@ from personascan.study.units import Unit, Work
 def work(case, place) -> Work | None:
     """Of one comparison at one place; None where H0 has too few rows, or entities, to be halved."""
     h0, halvings = np.flatnonzero(~case.pool.positive_N), case.config.where.permutations
-    clusters = part_clusters(case.pool, h0)
+    clusters = portion_clusters(case.pool, h0)
     half_N = halving_labels(len(h0), case.seed, clusters)
     if not can_halve(half_N, halvings, clusters):
         return None
@@ -32,7 +32,7 @@ def do(rows: StoredRows, h0, half_N, clusters_N, halvings: int, seed: int):
 
 def works(level) -> list[Work]:
     """At the named places, where there are sets to overlap."""
-    if len(level.cases) < 2 or not level.cases[0].parts:
+    if len(level.cases) < 2 or not level.cases[0].portions:
         return []
     found = [work(case, place) for case in level.cases for place in case.named]
     return [one for one in found if one is not None]
@@ -40,7 +40,7 @@ def works(level) -> list[Work]:
 
 def chance_sizes(level, place) -> dict[str, np.ndarray] | None:
     """What was found so, by comparison: [T, D]; None unless it is there of all."""
-    if len(level.cases) < 2 or not level.cases[0].parts:
+    if len(level.cases) < 2 or not level.cases[0].portions:
         return None
     made = {case: work(case, place) for case in level.cases}
     if None in made.values():

@@ -6,7 +6,7 @@ import numpy as np
 
 from personascan.analysis.transfer import Transfer, transferred
 from personascan.study.comparisons import deal_entities
-from personascan.study.parts import pool_inputs
+from personascan.study.portions import pool_inputs
 from personascan.study.rows import StoredRows, stored_rows
 from personascan.study.stage import PLACE, Phase, Stage, Table, place_cells
 from personascan.study.units import Unit, Work

@@ -14,7 +14,7 @@ from personascan.analysis.validation import (
 )
 from personascan.analysis.wording import bag_of_words_scores
 from personascan.places import Place
-from personascan.study.parts import part_rows, pool_inputs, sha256_of
+from personascan.study.portions import pool_inputs, portion_rows, sha256_of
 from personascan.study.stage import PLACE, Phase, Stage, Table, place_cells
 from personascan.study.stages import nodes
 from personascan.study.store import read_stored
@@ -33,7 +33,7 @@ class Validated:
 def work(case, chooser: str, judge: str, place) -> Work:
     rows, pool, options, texts = case.rows(place), case.pool, case.config.validation, case.texts
     unit, file = nodes.file_of(case, chooser, place, "size_1C" if options.share else "set_1C")
-    find, told = (part_rows(pool, part, case.seed) for part in (chooser, judge))
+    find, told = (portion_rows(pool, part, case.seed) for part in (chooser, judge))
     inputs = rows.inputs(pool.positive_N) | {
         "found": unit.key, "plan": asdict(options), "seed": case.seed,
         "texts": sha256_of(None if texts is None else list(texts)),
@@ -86,7 +86,7 @@ def seconds(trial) -> float:
     # Nodes by how far they differ or, where no share of them is asked for, a set.
     size_1C = trial.rng.random((1, trial.rows.shape[1] * trial.halves)).astype(np.float32)
     file = trial.stored("set", size_1C if options.share else size_1C < 0.05)
-    find, judge = (part_rows(pool, half, trial.seed_of(pool)) for half in HALVES)
+    find, judge = (portion_rows(pool, half, trial.seed_of(pool)) for half in HALVES)
     return trial.timed(
         do, trial.rows, Labels(trial.positive_N), trial.counted.texts, file, find, judge, options,
         trial.seed,

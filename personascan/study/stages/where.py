@@ -11,7 +11,7 @@ import numpy as np
 from personascan.calibration.exchangeable import Exchange, draw_exchanges, exchange_by
 from personascan.calibration.locate import ALWAYS, PlaceTests
 from personascan.calibration.statistics import AT_ONCE, Labelled, place_statistics
-from personascan.study.parts import ALL, part_seed, sha256_of
+from personascan.study.portions import ALL, portion_seed, sha256_of
 from personascan.study.rows import StoredRows
 from personascan.study.stage import Columns, Phase, Sizes, Stage
 from personascan.study.units import Unit, Work
@@ -23,7 +23,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Chosen:
+class LabelledRows:
     """Some rows of a pool with their labels, and who may be exchanged with whom."""
 
     rows: np.ndarray  # numbers into the pool
@@ -32,7 +32,7 @@ class Chosen:
     pairs_N: np.ndarray | None = None
 
     def inputs(self) -> dict:
-        """What of them decides a result, beside the rows of the whole pool."""
+        """Returns the inputs that identify these rows, beside those of the whole pool."""
         together = [] if self.entities_N is None else np.asarray(self.entities_N).tolist()
         found = {"part": sha256_of([self.rows.tolist(), together])}
         if self.pairs_N is not None:
@@ -45,18 +45,18 @@ class Chosen:
         return self.entities_N if self.pairs_N is None else self.pairs_N
 
 
-def chosen_rows(pool, rows) -> Chosen:
+def chosen_rows(pool, rows) -> LabelledRows:
     entities_N, pairs_N = (
         None if one is None else one[rows] for one in (pool.clusters, pool.pairs)
     )
     if pairs_N is not None:
         entities_N = None
-    return Chosen(rows, pool.positive_N[rows], entities_N, pairs_N)
+    return LabelledRows(rows, pool.positive_N[rows], entities_N, pairs_N)
 
 
-def exchange_in(part: Chosen) -> Exchange:
+def exchange_in(chosen: LabelledRows) -> Exchange:
     """How labels of these rows may be exchanged. Raises InputError where they cannot be."""
-    return exchange_by(part.positive_N, part.entities_N, part.pairs_N)
+    return exchange_by(chosen.positive_N, chosen.entities_N, chosen.pairs_N)
 
 
 @functools.lru_cache(maxsize=8)
@@ -69,18 +69,18 @@ def cached_labellings(
     return Labelled(exchange, draw_exchanges(exchange, permutations, seed))
 
 
-def labelled(part: Chosen, permutations: int, seed: int) -> Labelled:
+def labellings_of(chosen: LabelledRows, permutations: int, seed: int) -> Labelled:
     groups = (
         b"" if one is None else one.astype(np.int64).tobytes()
-        for one in (part.entities_N, part.pairs_N)
+        for one in (chosen.entities_N, chosen.pairs_N)
     )
-    return cached_labellings(part.positive_N.tobytes(), *groups, permutations, seed)
+    return cached_labellings(chosen.positive_N.tobytes(), *groups, permutations, seed)
 
 
-def work(case, part: str, place) -> Work:
-    """Of the rows of a part."""
-    options, seed = case.config.where, part_seed(part, case.seed)
-    rows, chosen = case.rows(place), case.chosen(part)
+def work(case, portion: str, place) -> Work:
+    """Returns the unit of one place and one portion."""
+    options, seed = case.config.where, portion_seed(portion, case.seed)
+    rows, chosen = case.rows(place), case.chosen(portion)
     asked = tuple(dict.fromkeys((*ALWAYS, options.statistic)))
     inputs = rows.inputs(case.pool.positive_N) | chosen.inputs() | {
         "statistics": list(asked), "permutations": options.permutations, "seed": seed,
@@ -88,36 +88,36 @@ def work(case, part: str, place) -> Work:
     return Work(Unit("where", inputs), do, (rows, chosen, asked, options.permutations, seed))
 
 
-def do(rows: StoredRows, part: Chosen, asked, permutations: int, seed: int):
-    labels = labelled(part, permutations, seed)
-    found = place_statistics("a place", rows.array()[part.rows], labels, asked)
+def do(rows: StoredRows, chosen: LabelledRows, asked, permutations: int, seed: int):
+    labels = labellings_of(chosen, permutations, seed)
+    found = place_statistics("a place", rows.array()[chosen.rows], labels, asked)
     return {}, {f"{name}_T": values_T for name, values_T in found.items()}
 
 
-def tests(case, part: str) -> PlaceTests:
+def tests(case, portion: str) -> PlaceTests:
     """The family of all places, from finished units."""
     places, options = case.source.places, case.config.where
-    results = [case.read(work(case, part, place)) for place in places]
+    results = [case.read(work(case, portion, place)) for place in places]
     asked = dict.fromkeys((*ALWAYS, options.statistic))
     values = {name: np.stack([one.arrays[f"{name}_T"] for one in results]) for name in asked}
-    exchange = exchange_in(case.chosen(part))
+    exchange = exchange_in(case.chosen(portion))
     return PlaceTests(tuple(places), options.statistic, values, exchange, options.family)
 
 
 def columns(part, name: str, place) -> tuple:
-    c = part.calibrations.get(name)
-    if c is None:
+    tests = part.calibrations.get(name)
+    if tests is None:
         return (np.nan,) * len(COLUMNS)
-    k, nodes = c.keys.index(place), c.by("nodes")
-    null_T = c.null[k]
+    k, nodes = tests.keys.index(place), tests.by("nodes")
+    null_T = tests.null[k]
     return (
-        c.score[k], null_T.mean(), null_T.std(), c.z[k], c.p[k], c.p_family[k], c.p_step_down[k],
-        nodes.z[k], nodes.p_family[k],
+        tests.score[k], null_T.mean(), null_T.std(), tests.z[k], tests.p[k], tests.p_family[k],
+        tests.p_step_down[k], nodes.z[k], nodes.p_family[k],
     )  # fmt: skip
 
 
 def memory(sizes: Sizes) -> int:
-    """Of a unit of labelled rows."""
+    """Returns the bytes that one unit needs."""
     some = 4 * (sizes.rows + sizes.nodes) * min(sizes.labellings, AT_ONCE)
     return 3 * sizes.place + some + 12 * min(sizes.rows, sizes.nodes) ** 2
 
@@ -132,8 +132,8 @@ STAGE = Stage(
     "where",
     Phase.EVERYWHERE,
     works=lambda level: [
-        work(case, part, place)
-        for case in level.cases for place in case.source.places for part in case.parts
+        work(case, portion, place)
+        for case in level.cases for place in case.source.places for portion in case.portions
     ],
     count=lambda counted: counted.everywhere * (3 if counted.chooses else 1) * counted.permuted,
     read=lambda level: {
@@ -146,7 +146,7 @@ STAGE = Stage(
     seconds=seconds,
     everywhere=True,
     # Halves are half as large.
-    whole=lambda counted, count: counted.everywhere * (1 + counted.chooses),
+    timed_units=lambda counted, count: counted.everywhere * (1 + counted.chooses),
     disk=lambda sizes: 16 * sizes.labellings,
     memory=memory,
 )  # fmt: skip

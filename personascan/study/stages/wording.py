@@ -3,7 +3,7 @@
 import numpy as np
 
 from personascan.analysis.wording import bag_of_words_accuracy
-from personascan.study.parts import pool_inputs, sha256_of
+from personascan.study.portions import pool_inputs, sha256_of
 from personascan.study.stage import Columns, Phase, Stage
 from personascan.study.units import Unit, Work
 

@@ -2,9 +2,9 @@
 
 from personascan.analysis.crossfit import folds_of
 from personascan.analysis.wording import held_out_wording
-from personascan.study.parts import sha256_of
+from personascan.study.portions import sha256_of
 from personascan.study.stage import Phase, Stage
-from personascan.study.stages.where import Chosen
+from personascan.study.stages.where import LabelledRows
 from personascan.study.units import Unit, Work
 
 
@@ -17,9 +17,9 @@ def work(case) -> Work:
     return Work(Unit("words", inputs), do, (texts, part, options.folds, case.seed))
 
 
-def do(texts, part: Chosen, folds: int, seed: int):
-    fold_N = folds_of(part.positive_N, folds, seed, part.together_N)
-    return {}, {"score_N": held_out_wording(texts, part.positive_N, fold_N)}
+def do(texts, chosen: LabelledRows, folds: int, seed: int):
+    fold_N = folds_of(chosen.positive_N, folds, seed, chosen.together_N)
+    return {}, {"score_N": held_out_wording(texts, chosen.positive_N, fold_N)}
 
 
 STAGE = Stage(

@@ -1,4 +1,4 @@
-"""The rows of a part of a comparison, and what of labels and plans decides a unit."""
+"""A comparison's rows, all or a half, and what of labels and options decides a unit."""
 
 from dataclasses import asdict
 
@@ -10,29 +10,29 @@ from personascan.hashes import text_sha256
 from personascan.scan.options import ScanOptions
 from personascan.study.units import canonical
 
-ALL = "all"  # the rows of a part: all of them, or half A or B
-PARTS = (ALL, *HALVES)
+ALL = "all"  # all rows of a comparison; the others are its halves A and B
+PORTIONS = (ALL, *HALVES)
 
 
-def part_rows(pool, part: str, seed: int) -> np.ndarray:
-    """The rows of a pool that belong to a part: all, or a half."""
-    if part == ALL:
+def portion_rows(pool, portion: str, seed: int) -> np.ndarray:
+    """Returns the rows of a pool that belong to a portion."""
+    if portion == ALL:
         return np.arange(len(pool.ids))
-    return np.flatnonzero(in_half(pool.strata, seed, pool.together) == HALVES.index(part))
+    return np.flatnonzero(in_half(pool.strata, seed, pool.together) == HALVES.index(portion))
 
 
-def part_clusters(pool, chosen) -> np.ndarray | None:
+def portion_clusters(pool, chosen) -> np.ndarray | None:
     """The clusters of chosen rows."""
     return None if pool.clusters is None else pool.clusters[chosen]
 
 
-def part_options(options: LocalisationOptions, part: str) -> LocalisationOptions:
-    return options if part == ALL else options.halved()
+def portion_options(options: LocalisationOptions, portion: str) -> LocalisationOptions:
+    return options if portion == ALL else options.halved()
 
 
-def part_seed(part: str, seed: int) -> int:
+def portion_seed(portion: str, seed: int) -> int:
     """Halves have seeds of their own; the draw of the halves has the comparison's."""
-    return (seed + PARTS.index(part)) % 2**32
+    return (seed + PORTIONS.index(portion)) % 2**32
 
 
 def sha256_of(content) -> str:
