@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from personascan.errors import InputError, silence_interrupts_in_callbacks
 
+TRACKERS = ("multiprocessing.resource_tracker", "joblib.externals.loky.backend.resource_tracker")
 WORKER_BYTES = 450 * 2**20  # what a worker imports and compiles
 
 
@@ -33,7 +34,7 @@ def in_processes(function, calls: list[tuple], processes: int, what: str, unit: 
         joblib.delayed(called)(number, parent, compiled, function, *call)
         for number, call in enumerate(calls)
     )
-    with ignore_interrupts() if processes else contextlib.nullcontext():
+    with quiet_trackers(), ignore_interrupts() if processes else contextlib.nullcontext():
         # In the order in which they end, so that what fails ends the rest at once.
         done = joblib.Parallel(processes or -1, return_as="generator_unordered")(work)
     try:
@@ -47,6 +48,23 @@ def in_processes(function, calls: list[tuple], processes: int, what: str, unit: 
 
 
 @contextlib.contextmanager
+def quiet_trackers():
+    """Lets trackers of shared resources that are started inside clean up without a warning.
+
+    They outlive an interrupted run, and would have the last word behind its line.
+    """
+    known = os.environ.get("PYTHONWARNINGS")
+    quiet = ",".join(f"ignore::UserWarning:{module}" for module in TRACKERS)
+    os.environ["PYTHONWARNINGS"] = f"{known},{quiet}" if known else quiet
+    try:
+        yield
+    finally:
+        del os.environ["PYTHONWARNINGS"]
+        if known:
+            os.environ["PYTHONWARNINGS"] = known
+
+
+@contextlib.contextmanager
 def ignore_interrupts():
     """Processes that are started inside never see an interrupt: a terminal sends it to all.
 
@@ -55,7 +73,8 @@ def ignore_interrupts():
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    resource_tracker.ensure_running()  # its start would let interrupts through again
+    with quiet_trackers():
+        resource_tracker.ensure_running()  # its start would let interrupts through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
