@@ -44,7 +44,7 @@ def main(_) -> None:
     strengths = parse_strengths(STRENGTH.value)
     reader, direction = personascan.found_direction(
         STUDY.value, COMPARISON.value, kind=KIND.value, half=HALF.value, place=PLACE.value,
-        nodes=NODES.value, model=MODEL.value, confidence=LEVEL.value, units=UNITS.value,
+        nodes=NODES.value, model=MODEL.value, level=LEVEL.value, units=UNITS.value,
     )  # fmt: skip
     model = reader.model()
     if DIRECTION.value:
