@@ -130,12 +130,12 @@ def test_the_neutral_colour_is_in_the_middle_also_of_one_side(measure, values):
         {"layer": str(i), measure: value, "z": value, "cell": i} for i, value in enumerate(values)
     ]
     row = {"line": "net", "comparison": "a", "p_family": None, "kept": 0}
-    chart = map_of_places(lines, 1, measure)
+    chart = map_of_places(lines, 1, {measure: measure})
     middle, some, most = tile_colours(rows, chart, "cells", **row)
     assert is_neutral(middle)
     assert some[0] > some[2] + 50
     assert most[0] > most[2] + 50
-    without = tile_colours(rows[1:], map_of_places(lines, 1, measure), "cells", **row)
+    without = tile_colours(rows[1:], map_of_places(lines, 1, {measure: measure}), "cells", **row)
     assert without == [some, most]
 
 

@@ -230,7 +230,7 @@ def test_a_unit_that_ends_the_study_ends_no_other_unit(
     assert files_of(tmp_path / "out") == expected
 
 
-def test_a_status_writes_nothing(place):
+def test_a_status_writes_nothing(finished, place):
     config = recipe(place, out="never", units="")
     status = personascan.study_status(config, jobs=1)
     counts = {kind: (p.done, p.total) for kind, p in status.kinds.items()}
@@ -238,5 +238,5 @@ def test_a_status_writes_nothing(place):
     assert counts.items() >= expected.items()
     assert "no finished unit tells yet" in status.summary()
     assert not (place / "never").exists()
-    whole = personascan.study_status(recipe(place, out="first", units=""), jobs=1)
+    whole = personascan.study_status(finished[0], jobs=1)
     assert whole.summary().endswith("everything is done")

@@ -226,15 +226,17 @@ def map_picture(sheets: Sheets, part: int) -> Picture:
     panels = [{"line": line, "layers": [row["layer"] for row in lines[line]]} for line in order]
     sites = len({row["site"] for row in rows if row["layer"].isdecimal()})
     cells, ends = sheets.columns("cells"), slice(*sheets.ends("cells", part))
-    shown = [name for name in places.MAPPED if not np.isnan(cells[name][ends]).all()]
+    shown = {
+        name: across.MEASURES[name]
+        for name in places.MAPPED
+        if not np.isnan(cells[name][ends]).all()
+    }
     columns = min(len(order), sites if 1 < sites < 5 else 3 if len(order) > 4 else len(order))
     return Picture(
         f"map-{part}", "Where each comparison shows",
-        lambda: places.map_of_places(panels, columns, shown[0]), {"cells": Feed("cells")},
+        lambda: places.map_of_places(panels, columns, shown), {"cells": Feed("cells")},
         columns=MEASURED,
-        choices=(
-            Choice("shown", "Colour", tuple((name, across.MEASURES[name]) for name in shown)),
-        ),
+        choices=(Choice("shown", "Colour", tuple(shown.items())),),
         hint="Point at a tile to read it; a click opens the place below. Of those in thin frames "
         "the rows and nodes that scans returned are kept.",
     )  # fmt: skip

@@ -25,7 +25,7 @@ from personascan.study.comparisons import first_by_hash
 from personascan.study.portions import portion_clusters
 from personascan.study.rows import StoredRows
 from personascan.study.store import Result, read_stored
-from personascan.study.units import Unit, canonical
+from personascan.study.units import Unit, canonical, sha256_of
 
 NOT_IN_KEY = (
     "places",
@@ -58,7 +58,7 @@ class NodeSet:
         heads = {} if self.heads is None else {"heads": list(self.heads.keys)}
         return self.rows.inputs(self.positive_N) | heads | {
             "place": [self.place.site, self.place.layer, self.place.position],
-            "found": self.unit.key, "find": text_sha256(canonical(self.find.tolist())),
+            "found": self.unit.key, "find": sha256_of(self.find.tolist()),
         }  # fmt: skip
 
     def statistics(self) -> PlaceStatistics:
@@ -89,7 +89,7 @@ class Jury:
     def inputs(self) -> dict:
         asked = [(s.id, s.text, s.question) for s in self.statements]
         labels = self.positive_N.astype(int).tolist()
-        found = {"judge": text_sha256(canonical([asked, labels]))}
+        found = {"judge": sha256_of([asked, labels])}
         return found | {"neutral": file_sha256(NEUTRAL)}
 
 
@@ -184,7 +184,7 @@ def jury_inputs(jury: Jury) -> dict:
     """What of its rows decides an outcome, where they have entities."""
     if jury.clusters_N is None:
         return {}
-    return {"clusters": text_sha256(canonical(jury.clusters_N.tolist()))}
+    return {"clusters": sha256_of(jury.clusters_N.tolist())}
 
 
 def outcomes(reader: Reader, edits: list[NamedEdit], jury: Jury, tokens: str, **looked_at: bool):

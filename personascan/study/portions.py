@@ -6,9 +6,8 @@ import numpy as np
 
 from personascan.analysis.detection import Labels
 from personascan.analysis.localisation import HALVES, LocalisationOptions, in_half
-from personascan.hashes import text_sha256
 from personascan.scan.options import ScanOptions
-from personascan.study.units import canonical
+from personascan.study.units import sha256_of
 
 ALL = "all"  # all rows of a comparison; the others are its halves A and B
 PORTIONS = (ALL, *HALVES)
@@ -33,11 +32,6 @@ def portion_options(options: LocalisationOptions, portion: str) -> LocalisationO
 def portion_seed(portion: str, seed: int) -> int:
     """Halves have seeds of their own; the draw of the halves has the comparison's."""
     return (seed + PORTIONS.index(portion)) % 2**32
-
-
-def sha256_of(content) -> str:
-    """The hash of what JSON holds."""
-    return text_sha256(canonical(content))
 
 
 def label_inputs(labels: Labels) -> dict:

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from personascan.hashes import text_sha256
 from personascan.study.comparisons import Pool
 from personascan.study.store import Store, read_stored
-from personascan.study.units import Unit, canonical
+from personascan.study.units import Unit, sha256_of
 
 
 def activations_unit(source, group: str, place) -> Unit:
@@ -31,7 +30,7 @@ class StoredRows:
         """What decides a result of these rows, as JSON holds it."""
         rows = [np.asarray(rows).tolist() for _, rows in self.parts]
         labels = np.asarray(positive_N, int).tolist()
-        return {"activations": list(self.keys), "rows": text_sha256(canonical([rows, labels]))}
+        return {"activations": list(self.keys), "rows": sha256_of([rows, labels])}
 
 
 def stored_rows(store: Store, source, pool: Pool, place) -> StoredRows:

@@ -17,9 +17,9 @@ import numpy as np
 from personascan.copies import discard
 from personascan.errors import InputError
 from personascan.files import FULL, reserve
-from personascan.hashes import file_sha256, text_sha256
+from personascan.hashes import file_sha256
 from personascan.memory import human_bytes
-from personascan.study.units import Unit, canonical
+from personascan.study.units import Unit, sha256_of
 
 MARK = ".partial-"  # in the name of what is being written
 AGAIN = "run the study's command again, which computes it anew"
@@ -178,7 +178,7 @@ class Draft:
         record = {
             "unit": self.unit.record(), "values": values, "arrays": hashes, "seconds": seconds,
         }  # fmt: skip
-        record["sha256"] = text_sha256(canonical(record))
+        record["sha256"] = sha256_of(record)
         path = self.path("json")
         path.write_text(json.dumps(record), encoding="utf-8")
         os.replace(path, self.store.record_path(self.unit))
@@ -195,7 +195,7 @@ def read_record(path: pathlib.Path) -> dict:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         sha256 = record.pop("sha256")
-        whole = sha256 == text_sha256(canonical(record)) and {"unit", "arrays"} <= record.keys()
+        whole = sha256 == sha256_of(record) and {"unit", "arrays"} <= record.keys()
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         whole = False
     if not whole:

@@ -15,6 +15,11 @@ def canonical(content) -> str:
     return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
+def sha256_of(content) -> str:
+    """The hash of what JSON holds."""
+    return text_sha256(canonical(content))
+
+
 @dataclass(frozen=True)
 class Unit:
     """What is to be known: its kind, and everything that decides it.
@@ -28,7 +33,7 @@ class Unit:
     @functools.cached_property
     def key(self) -> str:
         """The hash of kind, inputs and layout."""
-        return text_sha256(canonical(self.record()))
+        return sha256_of(self.record())
 
     def record(self) -> dict:
         """The unit as its file has it."""

@@ -1,5 +1,7 @@
 """Charts of one place of a comparison, and the map of all places."""
 
+import json
+
 import altair as alt
 
 from personascan.report.charts.theme import (
@@ -23,10 +25,10 @@ NEUTRAL = "(indexof(shown, 'auroc') < 0 ? 0 : 0.5)"
 Z = "z, in deviations of permuted labels"
 
 
-def map_of_places(lines: list[dict], columns: int, measure: str = "z") -> alt.Chart:
+def map_of_places(lines: list[dict], columns: int, measures: dict[str, str]) -> alt.Chart:
     """Draws places by comparisons, coloured by a measure, with a dot where z is significant.
 
-    measure: the one that is shown first, of `MAPPED`.
+    measures: {name: in words} of those of `MAPPED` that have numbers; the first is shown at first.
     lines: {"line": what it is called, "layers": their names in order} of every site and position.
     """
     most = max(len(line["layers"]) for line in lines)
@@ -35,10 +37,13 @@ def map_of_places(lines: list[dict], columns: int, measure: str = "z") -> alt.Ch
         one_map(line["line"], line["layers"], step, i % columns == 0)
         for i, line in enumerate(lines)
     ]
+    shown = alt.param(name="shown", value=next(iter(measures)))
+    said = alt.ExprRef(f"({json.dumps(measures)})[shown]")  # what the colours are, in a picture too
     return (
         alt.concat(*panels, columns=columns, spacing=14)
+        .properties(title=alt.Title(said, anchor="start", fontSize=11, fontWeight="normal"))
         .resolve_scale(color="shared")
-        .add_params(alt.param(name="here", value=-1), alt.param(name="shown", value=measure))
+        .add_params(alt.param(name="here", value=-1), shown)
     )
 
 

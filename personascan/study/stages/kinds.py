@@ -7,12 +7,12 @@ import numpy as np
 from personascan.analysis.kinds import Kinds, kinds
 from personascan.analysis.localisation import HALVES
 from personascan.places import Place
-from personascan.study.portions import ALL, portion_rows, sha256_of
+from personascan.study.portions import ALL, portion_rows
 from personascan.study.rows import StoredRows
 from personascan.study.stage import PLACE, Phase, Stage, Table, place_cells
 from personascan.study.stages import nodes
 from personascan.study.store import read_stored
-from personascan.study.units import Unit, Work
+from personascan.study.units import Unit, Work, sha256_of
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def do(rows: StoredRows, file, fit, ordered, others):
 
 
 def sets(case) -> list[tuple[str, Place]]:
-    """(part, place) of the node sets that order rows of H1."""
+    """(portion, place) of the node sets that order rows of H1."""
     if not case.portions:
         return []
     found = [(chooser, place) for chooser, _, place, _ in case.choices()]

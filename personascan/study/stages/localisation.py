@@ -14,11 +14,10 @@ from personascan.study.portions import (
     portion_seed,
     sample_inputs,
     scan_inputs,
-    sha256_of,
 )
 from personascan.study.stage import Phase, Sizes, Stage, Table, place_cells
 from personascan.study.stages import nodes
-from personascan.study.units import Unit, Work
+from personascan.study.units import Unit, Work, sha256_of
 
 SCAN_ARRAYS = ("rows", "precision_R", "recall_R", "frequency_TC", "q_C", "p_C", "set_TC")
 

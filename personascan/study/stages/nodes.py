@@ -50,7 +50,7 @@ def do(
 
 
 def sets(case) -> list[tuple]:
-    """(part, place) of every set of nodes that is found."""
+    """(portion, place) of every set of nodes that is found."""
     if not case.portions:
         return []
     found = [(part, place) for *_, place, _ in case.choices() for part in HALVES]

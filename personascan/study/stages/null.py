@@ -13,10 +13,10 @@ from personascan.calibration.labellings import Labellings, draw_labellings
 from personascan.calibration.null import null_scores
 from personascan.scan.samples import SampleOptions
 from personascan.study.config import single_tails
-from personascan.study.portions import ALL, portion_clusters, sample_inputs, scan_inputs, sha256_of
+from personascan.study.portions import ALL, portion_clusters, sample_inputs, scan_inputs
 from personascan.study.rows import StoredRows
 from personascan.study.stage import PLACE, Phase, Stage, Table, place_cells
-from personascan.study.units import Unit, Work
+from personascan.study.units import Unit, Work, sha256_of
 
 
 def work(case, place, tail: str) -> Work:

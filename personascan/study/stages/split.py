@@ -4,11 +4,11 @@ import numpy as np
 
 from personascan.analysis.chance import can_halve, halving_labels, halving_sizes
 from personascan.analysis.overlaps import Overlap, overlaps, with_tests
-from personascan.study.portions import pool_inputs, portion_clusters, sha256_of
+from personascan.study.portions import pool_inputs, portion_clusters
 from personascan.study.rows import StoredRows
 from personascan.study.stage import PLACE, Phase, Stage, Table, place_cells
 from personascan.study.stages import nodes
-from personascan.study.units import Unit, Work
+from personascan.study.units import Unit, Work, sha256_of
 
 
 def work(case, place) -> Work | None:

@@ -14,11 +14,11 @@ from personascan.analysis.validation import (
 )
 from personascan.analysis.wording import bag_of_words_scores
 from personascan.places import Place
-from personascan.study.portions import pool_inputs, portion_rows, sha256_of
+from personascan.study.portions import pool_inputs, portion_rows
 from personascan.study.stage import PLACE, Phase, Stage, Table, place_cells
 from personascan.study.stages import nodes
 from personascan.study.store import read_stored
-from personascan.study.units import Unit, Work
+from personascan.study.units import Unit, Work, sha256_of
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ import numpy as np
 from personascan.calibration.exchangeable import Exchange, draw_exchanges, exchange_by
 from personascan.calibration.locate import ALWAYS, PlaceTests
 from personascan.calibration.statistics import AT_ONCE, Labelled, place_statistics
-from personascan.study.portions import ALL, portion_seed, sha256_of
+from personascan.study.portions import ALL, portion_seed
 from personascan.study.rows import StoredRows
 from personascan.study.stage import Columns, Phase, Sizes, Stage
-from personascan.study.units import Unit, Work
+from personascan.study.units import Unit, Work, sha256_of
 
 COLUMNS = (
     "statistic", "null_mean", "null_deviation", "z", "p", "p_family", "p_step_down", "z_nodes",

@@ -3,9 +3,9 @@
 import numpy as np
 
 from personascan.analysis.wording import bag_of_words_accuracy
-from personascan.study.portions import pool_inputs, sha256_of
+from personascan.study.portions import pool_inputs
 from personascan.study.stage import Columns, Phase, Stage
-from personascan.study.units import Unit, Work
+from personascan.study.units import Unit, Work, sha256_of
 
 
 def work(case) -> Work:

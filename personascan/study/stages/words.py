@@ -2,10 +2,9 @@
 
 from personascan.analysis.crossfit import folds_of
 from personascan.analysis.wording import held_out_wording
-from personascan.study.portions import sha256_of
 from personascan.study.stage import Phase, Stage
 from personascan.study.stages.where import LabelledRows
-from personascan.study.units import Unit, Work
+from personascan.study.units import Unit, Work, sha256_of
 
 
 def work(case) -> Work:
