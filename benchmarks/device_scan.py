@@ -12,14 +12,16 @@ from benchmarks import numpy_scan
 from benchmarks.device_peak import median_seconds
 from benchmarks.speed import benchmark_pool
 from personascan.calibration.calibrate import STATISTIC_RUNS, calibrate
-from personascan.calibration.exchangeable import draw_exchanges, exchange_of
+from personascan.calibration.label_exchange import draw_exchanges, exchange_of
 from personascan.calibration.statistics import STATISTICS, Labelled, place_statistics
 from personascan.errors import InputError
 from personascan.ridge import SHRINKAGE
-from personascan.scan.devices import open_source, run_search
+from personascan.scan.backgrounds import open_source
+from personascan.scan.devices import run_search
 from personascan.scan.options import ScanOptions
-from personascan.scan.runs import layout_of, make_task, scan_pool
+from personascan.scan.runs import scan_pool
 from personascan.scan.samples import SampleOptions, run_keys
+from personascan.scan.task import layout_of, make_task
 
 BACKGROUND, CLEAN, POSITIVE = 250, 25, 25
 REPEATS = 3

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmarks.device_shapes import SHAPES
-from personascan.calibration.exchangeable import draw_exchanges, exchange_of
+from personascan.calibration.label_exchange import draw_exchanges, exchange_of
 from personascan.calibration.locate import ALWAYS
 from personascan.calibration.statistics import Labelled, place_statistics
 from personascan.models.config import DecoderConfig, Rope

@@ -10,7 +10,7 @@ from personascan.analysis.localisation import Choice, PlaceScan
 from personascan.analysis.overlaps import overlaps
 from personascan.analysis.profiles import Profile
 from personascan.analysis.separation import METRICS, Separation
-from personascan.calibration.exchangeable import exchange_of
+from personascan.calibration.label_exchange import exchange_of
 from personascan.calibration.locate import ALWAYS, PlaceTests
 from personascan.calibration.node_tests import Nodes
 from personascan.interventions.design import FOUND, STEER, ablation

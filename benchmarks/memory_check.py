@@ -3,13 +3,8 @@
 import jax
 import numpy as np
 
-from personascan.scan.devices import (
-    is_shared,
-    open_source,
-    search,
-    search_inputs,
-    search_layout,
-)
+from personascan.scan.backgrounds import is_shared, open_source
+from personascan.scan.devices import search, search_inputs, search_layout
 from personascan.scan.masks import plan_searches
 from personascan.scan.memory import scan_memory
 from personascan.scan.options import ScanOptions

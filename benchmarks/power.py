@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.simulate import noise, planted
-from personascan.calibration.calibrate import separate_alphas
+from personascan.calibration.null import separate_alphas
 from personascan.scan.options import ScanOptions
 from personascan.scan.pvalues import empirical_pvalues
 from personascan.scan.runs import scan_runs

@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 
 from benchmarks.simulate import KINDS, digits_problem, problem
 from benchmarks.speed import benchmark_pool
+from personascan.scan.group_scan import group_scan
 from personascan.scan.options import FIXED_STARTS
-from personascan.scan.runs import group_scan, scan_runs
+from personascan.scan.runs import scan_runs
 from personascan.scan.starts import MIX
 
 SHAPES = ((20, 40), (40, 576), (50, 300), (100, 1000), (200, 600), (50, 4096))  # rows, nodes

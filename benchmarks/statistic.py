@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from personascan.analysis.detection import precision_recall
 from personascan.calibration import nodes
 from personascan.calibration.family import family_p, studentise, tie_draws
-from personascan.calibration.labellings import draw_labellings
 from personascan.calibration.null import null_frequencies, null_scores
+from personascan.calibration.scan_labellings import draw_labellings
 from personascan.models.load import load_model
 from personascan.places import Place, chosen_places
 from personascan.scan.options import ScanOptions

@@ -53,7 +53,7 @@ HOME = {
     "extract": "sources.language.extract",
     "found_direction": "study.steering",
     "generate": "sources.language.generate",
-    "group_scan": "scan.runs",
+    "group_scan": "scan.group_scan",
     "halving_labels": "analysis.chance",
     "halving_sizes": "analysis.chance",
     "in_half": "analysis.localisation",
@@ -125,6 +125,7 @@ if TYPE_CHECKING:  # the same for editors and type checkers, which run nothing
     from personascan.processes import join as join
     from personascan.report.redraw import compare_studies as compare_studies
     from personascan.report.redraw import write_report as write_report
+    from personascan.scan.group_scan import group_scan as group_scan
     from personascan.scan.individual import individual_scan as individual_scan
     from personascan.scan.node_scan import node_scan as node_scan
     from personascan.scan.options import ScanOptions as ScanOptions
@@ -135,7 +136,6 @@ if TYPE_CHECKING:  # the same for editors and type checkers, which run nothing
     from personascan.scan.result import RunScans as RunScans
     from personascan.scan.result import ScanResult as ScanResult
     from personascan.scan.result import SignedNodes as SignedNodes
-    from personascan.scan.runs import group_scan as group_scan
     from personascan.scan.runs import scan_runs as scan_runs
     from personascan.scan.samples import SampleOptions as SampleOptions
     from personascan.scan.samples import draw_samples as draw_samples

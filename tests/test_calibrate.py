@@ -5,7 +5,7 @@ import personascan
 from benchmarks import power
 from benchmarks.validity import Signal, calibrate_problems
 from personascan.calibration import family, nodes
-from personascan.calibration.labellings import draw_labellings
+from personascan.calibration.scan_labellings import draw_labellings
 from personascan.scan.options import ScanOptions
 
 SAMPLES = personascan.SampleOptions(background=14, clean=8, positive=8, runs=6)

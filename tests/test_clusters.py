@@ -11,8 +11,8 @@ from personascan.analysis.localisation import in_half
 from personascan.analysis.personas import persona_separation
 from personascan.analysis.separation import SeparationOptions, place_separation
 from personascan.analysis.wording import bag_of_words_accuracy
-from personascan.calibration.exchange import check_exchange, count_labellings
-from personascan.calibration.labellings import draw_labellings
+from personascan.calibration.cluster_labellings import check_exchange, count_labellings
+from personascan.calibration.scan_labellings import draw_labellings
 from personascan.scan.options import ScanOptions
 from personascan.scan.samples import SampleOptions, draw_samples
 

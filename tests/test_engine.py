@@ -14,6 +14,7 @@ from test_scan import oracle_pvalues, planted
 import personascan
 from benchmarks.starts import measure_starts
 from personascan.memory import human_bytes
+from personascan.scan import backgrounds
 from personascan.scan import devices as search
 from personascan.scan.masks import plan_searches
 from personascan.scan.options import FIXED_STARTS, ScanOptions
@@ -152,7 +153,9 @@ def problem_of_a_search(tail):
     searches = plan_searches(masks[1], 4)
     layout = search.search_layout(searches, tables, options, 20, 12, False)
     group_N = np.zeros(len(pool), np.int32)
-    source = search.open_source(pool, masks[0], masks[1].any(0), tables, group_N, options.sides)
+    source = backgrounds.open_source(
+        pool, masks[0], masks[1].any(0), tables, group_N, options.sides
+    )
     return source, searches, tables, run_keys(jax.random.key(0), 3), layout
 
 
@@ -221,12 +224,14 @@ def test_ranks_lower_for_accelerators(platform):
     arrays = counts.sort_nodes(background.T), evaluation.T
     for kernel, inputs in (
         (counts.count_sorted, arrays),
-        (search.finish_shared, None),
+        (backgrounds.finish_shared, None),
     ):
         if inputs is None:
             ranks = np.zeros((20, 12), np.uint8)
             exported = jax.export.export(
-                jax.jit(lambda a, b: search.finish_shared(a, b, n_alphas=9, sides=TAILS["two"])),
+                jax.jit(
+                    lambda a, b: backgrounds.finish_shared(a, b, n_alphas=9, sides=TAILS["two"])
+                ),
                 platforms=[platform],
             )(ranks, ranks)
         else:

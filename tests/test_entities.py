@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import personascan
-from personascan.calibration.exchangeable import exchange_of
+from personascan.calibration.label_exchange import exchange_of
 from personascan.report.page import left_out_sentence
 from personascan.report.sections.found import exchanged_sentence
 from personascan.sources.base import Terms

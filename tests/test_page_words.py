@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from personascan.calibration.exchangeable import exchange_of
+from personascan.calibration.label_exchange import exchange_of
 from personascan.calibration.locate import PlaceTests
 from personascan.calibration.node_tests import Nodes
 from personascan.calibration.statistics import STATISTICS

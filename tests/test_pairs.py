@@ -6,7 +6,7 @@ import pytest
 import personascan
 from personascan.analysis.claims import bootstrap_aurocs, compare_aurocs, sizes
 from personascan.analysis.crossfit import can_hold_out, crossfit_place, folds_of
-from personascan.calibration.exchangeable import exchange_by
+from personascan.calibration.label_exchange import exchange_by
 from personascan.sources.arrays import open_rows
 from personascan.sources.base import Row
 from personascan.study.comparisons import Comparison, LeftOut, draw_pool

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from personascan.analysis.localisation import in_half
-from personascan.calibration.exchangeable import draw_exchanges, exchange_of
+from personascan.calibration.label_exchange import draw_exchanges, exchange_of
 from personascan.calibration.statistics import Labelled, standardise
 from personascan.errors import InputError
 

@@ -11,8 +11,8 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from personascan.analysis.claims import Claim, auroc, auroc_limits, compare_aurocs, sizes
-from personascan.calibration.exchangeable import Exchange, draw_exchanges, exchange_by
-from personascan.calibration.locate import by_permutations
+from personascan.calibration.family import permutation_z
+from personascan.calibration.label_exchange import Exchange, draw_exchanges, exchange_by
 from personascan.calibration.statistics import Labelled, place_statistics, standardise
 from personascan.errors import InputError
 from personascan.ridge import readout
@@ -89,7 +89,7 @@ def crossfit_place(
         exchange = exchange_without(~train, positive_N, entities, pairs)
         labels = Labelled(exchange, draw_exchanges(exchange, permutations, seed))
         found = place_statistics("a place", place_ND[train], labels, ("direction",))
-        z_K[number] = by_permutations(found["direction"][None])[0, 0]
+        z_K[number] = permutation_z(found["direction"][None])[0, 0]
         rows = standardise("a place", place_ND[train], exchange.group_N)
         direction_D = readout(rows.z_ND, rows.length_D, labels.contrasts_NT[:, 0])
         score_N[~train] = (place_ND[~train] - place_ND[train].mean(0)) @ direction_D

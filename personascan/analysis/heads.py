@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from personascan.calibration.locate import family_p
+from personascan.calibration.family import conservative_family_p
 from personascan.calibration.statistics import Labelled, standardise
 
 
@@ -27,7 +27,7 @@ def head_tests(place_ND, labelled: Labelled, head_width: int) -> Heads:
     rows = standardise("a place of heads", place_ND, labelled.exchange.group_N)
     square_TD = (labelled.contrasts_NT.T @ rows.z_ND).astype(np.float64) ** 2
     r2_TH = square_TD.reshape(len(square_TD), -1, head_width).mean(-1)
-    return Heads(r2_TH[0], r2_TH[1:].mean(0), family_p(r2_TH.T, "studentised"))
+    return Heads(r2_TH[0], r2_TH[1:].mean(0), conservative_family_p(r2_TH.T, "studentised"))
 
 
 def selected_share(frequency_C, halves: int, head_width: int) -> np.ndarray:

@@ -15,9 +15,9 @@ from sklearn.metrics import roc_auc_score
 from personascan.analysis.detection import precision_recall
 from personascan.analysis.heads import Heads
 from personascan.calibration import nodes as node_rates
-from personascan.calibration.labellings import draw_labellings
 from personascan.calibration.node_tests import Nodes
 from personascan.calibration.null import column_masks, null_frequencies
+from personascan.calibration.scan_labellings import draw_labellings
 from personascan.scan.options import ScanOptions
 from personascan.scan.result import RunScans
 from personascan.scan.runs import scan_pool

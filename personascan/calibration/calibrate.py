@@ -6,7 +6,6 @@ Letters: P places, T permutations (index 0 of T + 1 is observed), R runs, N rows
 (nodes or half-nodes).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,25 +16,22 @@ from personascan.calibration import nodes as node_rates
 from personascan.calibration.family import (
     family_p,
     mean_statistic,
-    min_alpha_statistic,
     place_p,
     step_down_p,
     studentise,
     tie_draws,
 )
-from personascan.calibration.labellings import Labellings, draw_labellings
-from personascan.calibration.null import null_bytes, null_frequencies, null_scores
+from personascan.calibration.null import min_alpha, null_bytes, null_frequencies, null_scores
+from personascan.calibration.pool import as_places, matrix_at, place_key
+from personascan.calibration.scan_labellings import draw_labellings
 from personascan.errors import InputError
-from personascan.places import Place, named_place
 from personascan.scan.options import ScanOptions
-from personascan.scan.pvalues import as_matrix
 from personascan.scan.result import SignedNodes
-from personascan.scan.runs import Pool, refuse_no_places
+from personascan.scan.runs import Pool
 from personascan.scan.samples import SampleOptions
 
 STATISTICS = ("mean", "min_alpha")
 STATISTIC_RUNS = 10
-ALPHAS_APART = 8  # alphas scanned one by one for the "min_alpha" statistic
 NODE_Q = 0.1
 
 
@@ -185,7 +181,7 @@ def calibrate(
         raise InputError(note)
     places = as_places(pool)
     if nodes is not None:
-        nodes = key_of(places, nodes)
+        nodes = place_key(places, nodes)
     labellings = draw_labellings(positive_N, samples, permutations, seed)
     if statistic == "mean":
         scores = [null_scores(matrix_at(places, key), labellings, runs, options) for key in places]
@@ -218,84 +214,6 @@ def family_of(
         options=options,
         samples=samples,
     )
-
-
-def as_places(pool) -> Mapping:
-    """The pool as a mapping from keys, numbers where it has none; read place by place."""
-    refuse_no_places(pool)
-    if isinstance(pool, Mapping):
-        places = pool
-    elif getattr(pool, "ndim", 3) == 2:
-        places = {0: pool}
-    elif hasattr(pool, "__len__"):
-        places = Numbered(pool)
-    else:
-        places = dict(enumerate(pool))
-    if not len(places):
-        raise InputError("the pool has no places")
-    return places
-
-
-def matrix_at(places: Mapping, key) -> np.ndarray:
-    """The rows of a place, checked. Raises InputError for what is no array [rows, nodes]."""
-    return as_matrix(f"place {key} of the pool", places[key])
-
-
-class Numbered(Mapping):
-    """A sequence as a mapping from its indices, without reading it."""
-
-    def __init__(self, sequence):
-        self.sequence = sequence
-
-    def __getitem__(self, index):
-        return self.sequence[index]
-
-    def __iter__(self):
-        return iter(range(len(self.sequence)))
-
-    def __len__(self):
-        return len(self.sequence)
-
-
-def key_of(places, key):
-    """The key that names a place; a `Place` may be named by text. Raises InputError for none."""
-    keys = list(places)
-    if key in keys:
-        return key
-    if isinstance(key, str) and all(isinstance(known, Place) for known in keys):
-        layers = 1 + max(place.layer for place in keys)
-        return named_place(key, keys, layers, of="the pool")
-    raise InputError(f"{key!r} is no place of the pool: {key_list(keys)}")
-
-
-def key_list(places) -> str:
-    keys = list(map(str, places))
-    return "; ".join(keys if len(keys) <= 8 else [*keys[:7], f"... {keys[-1]}"])
-
-
-def min_alpha(places, labellings: Labellings, runs: int, options: ScanOptions) -> np.ndarray:
-    """The "min_alpha" statistic of every place: [P, T + 1]."""
-    found = []
-    for key in places:
-        # Only breaks ties; from the place's key, so that its numbers do not hang on its company.
-        rng = np.random.default_rng([labellings.seed, 1, *str(key).encode()])
-        place_ND = matrix_at(places, key)
-        scores_AT = [
-            null_scores(place_ND, labellings, runs, one).mean(1)
-            for one in separate_alphas(options, labellings.samples.background)
-        ]
-        found.append(min_alpha_statistic(np.array(scores_AT)[:, None], rng)[0])
-    return np.array(found)
-
-
-def separate_alphas(options: ScanOptions, background: int) -> list[ScanOptions]:
-    """A search at each alpha of the "min_alpha" statistic, none below the least attained."""
-    alphas = options.alphas
-    if isinstance(alphas, str):
-        least = options.smallest(background)
-        first = max(options.alpha_min, min(max(0.01, least), options.alpha_max))
-        alphas = np.geomspace(first, options.alpha_max, ALPHAS_APART).tolist()
-    return [replace(options, alphas=(a,), alpha_max=a, alpha_min=0.0) for a in alphas]
 
 
 def calibration_bytes(

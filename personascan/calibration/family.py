@@ -7,6 +7,9 @@ permutations (index 0 of T + 1 is observed), R runs, A alphas.
 
 import numpy as np
 
+FAMILIES = ("studentised", "min_p")  # how `locate` makes places comparable
+TIE = 1e-5  # values so near to each other are equal: single precision gives no more
+
 
 def mean_statistic(scores_PTR) -> np.ndarray:
     """The mean score over the runs of a labelling: [P, T + 1]."""
@@ -89,3 +92,55 @@ def tie_draws(seed: int, keys, labellings: int) -> np.ndarray:
     return np.stack(
         [np.random.default_rng([seed, *str(key).encode()]).random(labellings) for key in keys]
     )
+
+
+def least_tied(values_PT) -> np.ndarray:
+    """The observed values, less a tolerance for rounding to single precision: [P, 1]."""
+    return values_PT[:, :1] - TIE * np.abs(values_PT).max(1, keepdims=True)
+
+
+def conservative_family_p(values_PT, family: str) -> np.ndarray:
+    """Family-wise p of every place [P]: single step, ties count against the labels."""
+    made_PT, slack_P1 = on_one_scale(values_PT, family)
+    return (made_PT.max(0) >= made_PT[:, :1] - slack_P1).mean(1)
+
+
+def conservative_step_down_p(values_PT, family: str) -> np.ndarray:
+    """The same, step-down [P]; never above (Westfall and Young 1993, algorithm 2.8)."""
+    made_PT, slack_P1 = on_one_scale(values_PT, family)
+    order_P = np.argsort(-made_PT[:, 0], kind="stable")
+    highest_PT = np.maximum.accumulate(made_PT[order_P[::-1]], axis=0)[::-1]
+    reached_PT = highest_PT >= made_PT[order_P, :1] - slack_P1[order_P]
+    p_P = np.empty(order_P.size)
+    p_P[order_P] = np.maximum.accumulate(reached_PT.mean(1))
+    return p_P
+
+
+def on_one_scale(values_PT, family: str) -> tuple[np.ndarray, np.ndarray]:
+    """The values on a scale that places share, and within what tolerance they are equal [P, 1]."""
+    if family == "min_p":
+        return clear_ranks(values_PT), np.zeros((len(values_PT), 1))
+    deviation_P1 = values_PT.std(1, keepdims=True)
+    some_P1 = deviation_P1 > 1e-12 * np.abs(values_PT).max(1, keepdims=True)
+    slack_P1 = values_PT[:, :1] - least_tied(values_PT)
+    return studentise(values_PT), np.where(
+        some_P1, slack_P1 / np.where(some_P1, deviation_P1, 1), 0
+    )
+
+
+def clear_ranks(values_PT) -> np.ndarray:
+    """How many values of its place lie clearly below each one: [P, T + 1]."""
+    step_P1 = TIE * np.abs(values_PT).max(1, keepdims=True)
+    ordered_PT = np.sort(values_PT, axis=1)
+    return np.stack([
+        np.searchsorted(ordered_T, values_T - step, "left")
+        for ordered_T, values_T, step in zip(ordered_PT, values_PT, step_P1[:, 0], strict=True)
+    ])  # fmt: skip
+
+
+def permutation_z(values_PT) -> np.ndarray:
+    """In deviations of the permutations from their mean; 0 where they are equal: [P, T + 1]."""
+    mean_P1 = values_PT[:, 1:].mean(1, keepdims=True)
+    deviation_P1 = values_PT[:, 1:].std(1, keepdims=True)
+    equal_P1 = deviation_P1 <= 1e-12 * np.abs(values_PT).max(1, keepdims=True)
+    return np.where(equal_P1, 0.0, (values_PT - mean_P1) / np.where(equal_P1, 1.0, deviation_P1))

@@ -14,10 +14,17 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
-from personascan.calibration.calibrate import as_places, key_of
-from personascan.calibration.exchangeable import Exchange, draw_exchanges, exchange_of
-from personascan.calibration.family import studentise
-from personascan.calibration.node_tests import TIE, Nodes, effect_of, node_tests
+from personascan.calibration.family import (
+    FAMILIES,
+    conservative_family_p,
+    conservative_step_down_p,
+    least_tied,
+    on_one_scale,
+    permutation_z,
+)
+from personascan.calibration.label_exchange import Exchange, draw_exchanges, exchange_of
+from personascan.calibration.node_tests import Nodes, effect_of, node_tests
+from personascan.calibration.pool import as_places, place_key
 from personascan.calibration.statistics import STATISTICS, Labelled, place_statistics
 from personascan.errors import InputError
 from personascan.scan.runs import Pool
@@ -26,7 +33,6 @@ if TYPE_CHECKING:
     import pandas
 
 ALWAYS = ("direction", "nodes")  # computed together, so that both are there
-FAMILIES = ("studentised", "min_p")
 SIGNIFICANCE = 0.05
 
 
@@ -63,22 +69,22 @@ class PlaceTests:
     @functools.cached_property
     def p(self) -> np.ndarray:
         """The permutation p of each place by itself; a tie counts against the labels: [P]."""
-        return (self.values_PT >= lowest_equal(self.values_PT)).mean(1)
+        return (self.values_PT >= least_tied(self.values_PT)).mean(1)
 
     @functools.cached_property
     def p_family(self) -> np.ndarray:
         """The same over the search among all places, single step: [P]."""
-        return family_p(self.values_PT, self.family)
+        return conservative_family_p(self.values_PT, self.family)
 
     @functools.cached_property
     def p_step_down(self) -> np.ndarray:
         """The same, step-down: a place is compared only with those not yet rejected: [P]."""
-        return step_down_places(self.values_PT, self.family)
+        return conservative_step_down_p(self.values_PT, self.family)
 
     @functools.cached_property
     def z_PT(self) -> np.ndarray:
         """All values in deviations of the permutations from their mean: [P, T + 1]."""
-        return by_permutations(self.values_PT)
+        return permutation_z(self.values_PT)
 
     @property
     def z(self) -> np.ndarray:
@@ -117,7 +123,7 @@ class PlaceTests:
         5% over all places, and how far correlations scatter around their mean (Fisher's z).
         """
         nodes, rows = self.by("nodes"), self.exchange.positive_N.size
-        z_PT, _ = comparable(nodes.values_PT, "studentised")
+        z_PT, _ = on_one_scale(nodes.values_PT, "studentised")
         limit = np.quantile(z_PT[:, 1:].max(0), 1 - SIGNIFICANCE, method="higher")
         values_PT = nodes.values_PT
         r = np.median(values_PT.mean(1) + limit * values_PT.std(1))
@@ -167,7 +173,7 @@ class Located(PlaceTests):
         A `Place` may be named by text, such as "resid_post 7 last". Raises InputError if there is
         no such place.
         """
-        key = self.keys[self.best] if key is None else key_of(self.keys, key)
+        key = self.keys[self.best] if key is None else place_key(self.keys, key)
         return node_tests(f"place {key} of the pool", self.places[key], self.labels)
 
     def __repr__(self) -> str:
@@ -243,58 +249,6 @@ def statistics_at(places: Mapping, key, labelled: Labelled, statistics) -> dict[
         given = f"{shape[0]} rows" if shape else "no rows"
         raise InputError(f"{name} has {given} and there are {rows} labels")
     return place_statistics(name, place_ND, labelled, statistics)
-
-
-def lowest_equal(values_PT) -> np.ndarray:
-    """The observed values, less a tolerance for rounding to single precision: [P, 1]."""
-    return values_PT[:, :1] - TIE * np.abs(values_PT).max(1, keepdims=True)
-
-
-def family_p(values_PT, family: str) -> np.ndarray:
-    """Family-wise p of every place [P]: single step, ties count against the labels."""
-    made_PT, slack_P1 = comparable(values_PT, family)
-    return (made_PT.max(0) >= made_PT[:, :1] - slack_P1).mean(1)
-
-
-def step_down_places(values_PT, family: str) -> np.ndarray:
-    """The same, step-down [P]; never above (Westfall and Young 1993, algorithm 2.8)."""
-    made_PT, slack_P1 = comparable(values_PT, family)
-    order_P = np.argsort(-made_PT[:, 0], kind="stable")
-    highest_PT = np.maximum.accumulate(made_PT[order_P[::-1]], axis=0)[::-1]
-    reached_PT = highest_PT >= made_PT[order_P, :1] - slack_P1[order_P]
-    p_P = np.empty(order_P.size)
-    p_P[order_P] = np.maximum.accumulate(reached_PT.mean(1))
-    return p_P
-
-
-def comparable(values_PT, family: str) -> tuple[np.ndarray, np.ndarray]:
-    """The values on a scale that places share, and within what tolerance they are equal [P, 1]."""
-    if family == "min_p":
-        return ranks(values_PT), np.zeros((len(values_PT), 1))
-    deviation_P1 = values_PT.std(1, keepdims=True)
-    some_P1 = deviation_P1 > 1e-12 * np.abs(values_PT).max(1, keepdims=True)
-    slack_P1 = values_PT[:, :1] - lowest_equal(values_PT)
-    return studentise(values_PT), np.where(
-        some_P1, slack_P1 / np.where(some_P1, deviation_P1, 1), 0
-    )
-
-
-def ranks(values_PT) -> np.ndarray:
-    """How many values of its place lie clearly below each one: [P, T + 1]."""
-    step_P1 = TIE * np.abs(values_PT).max(1, keepdims=True)
-    ordered_PT = np.sort(values_PT, axis=1)
-    return np.stack([
-        np.searchsorted(ordered_T, values_T - step, "left")
-        for ordered_T, values_T, step in zip(ordered_PT, values_PT, step_P1[:, 0], strict=True)
-    ])  # fmt: skip
-
-
-def by_permutations(values_PT) -> np.ndarray:
-    """In deviations of the permutations from their mean; 0 where they are equal: [P, T + 1]."""
-    mean_P1 = values_PT[:, 1:].mean(1, keepdims=True)
-    deviation_P1 = values_PT[:, 1:].std(1, keepdims=True)
-    equal_P1 = deviation_P1 <= 1e-12 * np.abs(values_PT).max(1, keepdims=True)
-    return np.where(equal_P1, 0.0, (values_PT - mean_P1) / np.where(equal_P1, 1.0, deviation_P1))
 
 
 def counted(number: int, name: str) -> str:

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import betainc, betaincinv, stdtr
 
-from personascan.calibration.exchangeable import Exchange
+from personascan.calibration.family import TIE
+from personascan.calibration.label_exchange import Exchange
 from personascan.calibration.statistics import Labelled, centre, standardise
 from personascan.ridge import readout
 
-TIE = 1e-5  # values so near to each other are equal: single precision gives no more
 ALPHA = 0.05  # of the simultaneous bound
 # Of the balanced template's lambda: where p is far above uniform under every labelling it would
 # come near 1, and to 1 in floating point, where every node lies below the threshold.

@@ -3,15 +3,20 @@
 A column is a node or, with signed tails, its upper or lower half; all upper halves come first.
 """
 
-import dataclasses
+from dataclasses import replace
 
 import numpy as np
 
-from personascan.calibration.labellings import Labellings
+from personascan.calibration.family import min_alpha_statistic
+from personascan.calibration.pool import matrix_at
+from personascan.calibration.scan_labellings import Labellings
 from personascan.scan.options import ScanOptions
 from personascan.scan.result import RunScans
-from personascan.scan.runs import layout_of, make_task, scan_pool
+from personascan.scan.runs import scan_pool
 from personascan.scan.samples import SampleOptions
+from personascan.scan.task import layout_of, make_task
+
+ALPHAS_APART = 8  # alphas scanned one by one for the "min_alpha" statistic
 
 
 def null_scores(place_ND, labellings: Labellings, runs: int, options: ScanOptions) -> np.ndarray:
@@ -26,7 +31,7 @@ def null_frequencies(place_ND, labellings: Labellings, options: ScanOptions) -> 
     The runs have one start each and are runs of one scan, so that the place is sorted once.
     """
     runs = labellings.samples.runs
-    one = dataclasses.replace(options, starts=1)
+    one = replace(options, starts=1)
     found = scan_pool(place_ND, *labellings.masks(runs), one, seed=labellings.seed)
     columns_XC = column_masks(found, options)[0]
     return columns_XC.reshape(len(labellings.labels_TN), runs, -1).mean(1, dtype=np.float32)
@@ -37,6 +42,31 @@ def column_masks(found: RunScans, options: ScanOptions) -> np.ndarray:
     if options.sides.halves == 2:
         return np.concatenate([found.high_LRD, found.low_LRD], axis=-1)
     return found.nodes
+
+
+def min_alpha(places, labellings: Labellings, runs: int, options: ScanOptions) -> np.ndarray:
+    """The "min_alpha" statistic of every place: [P, T + 1]."""
+    found = []
+    for key in places:
+        # Only breaks ties; from the place's key, so that its numbers do not hang on its company.
+        rng = np.random.default_rng([labellings.seed, 1, *str(key).encode()])
+        place_ND = matrix_at(places, key)
+        scores_AT = [
+            null_scores(place_ND, labellings, runs, one).mean(1)
+            for one in separate_alphas(options, labellings.samples.background)
+        ]
+        found.append(min_alpha_statistic(np.array(scores_AT)[:, None], rng)[0])
+    return np.array(found)
+
+
+def separate_alphas(options: ScanOptions, background: int) -> list[ScanOptions]:
+    """A search at each alpha of the "min_alpha" statistic, none below the least attained."""
+    alphas = options.alphas
+    if isinstance(alphas, str):
+        least = options.smallest(background)
+        first = max(options.alpha_min, min(max(0.01, least), options.alpha_max))
+        alphas = np.geomspace(first, options.alpha_max, ALPHAS_APART).tolist()
+    return [replace(options, alphas=(a,), alpha_max=a, alpha_min=0.0) for a in alphas]
 
 
 def null_bytes(

@@ -22,7 +22,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from personascan.calibration.exchangeable import Exchange, contrasts
+from personascan.calibration.label_exchange import Exchange, contrasts
 from personascan.memory import refuse_too_much
 from personascan.ridge import CONSTANT, SHRINKAGE
 from personascan.scan.node_scan import calibrated_scores, labelled_scores

@@ -1,4 +1,4 @@
-"""Group scans of many runs and layers over one pool, and the single scan as their special case."""
+"""Group scans of many runs and layers over one pool."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,22 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from personascan.errors import InputError
-from personascan.scan.devices import SearchLayout, is_shared, open_source, run_search, search_layout
+from personascan.scan.backgrounds import open_source
+from personascan.scan.devices import run_search
 from personascan.scan.fractional import scan_fractional
-from personascan.scan.masks import (
-    background_sizes,
-    check_masks,
-    number_labels,
-    pair_labels,
-    plan_searches,
-)
-from personascan.scan.memory import ScanMemory, refuse_too_large, scan_memory
-from personascan.scan.options import DEFAULT_STARTS, ScanOptions, as_row_sets
-from personascan.scan.pvalues import as_matrix, stack_pool
-from personascan.scan.ranks import rank_tables
-from personascan.scan.result import RunScans, ScanResult
-from personascan.scan.samples import check_seed, run_keys
-from personascan.scan.winners import Task, best_fractional, keep_best, stack_layers
+from personascan.scan.memory import refuse_too_large
+from personascan.scan.options import DEFAULT_STARTS, ScanOptions
+from personascan.scan.pvalues import as_matrix
+from personascan.scan.result import RunScans
+from personascan.scan.samples import run_keys
+from personascan.scan.task import Task, layout_of, make_task
+from personascan.scan.winners import best_fractional, keep_best, stack_layers
 
 K = TypeVar("K")
 # Activations of several places: [L, N, D], its layers one by one, or places by key.
@@ -177,48 +171,6 @@ def refuse_no_places(pool) -> None:
         ) from error
 
 
-def make_task(
-    background_RN,
-    evaluation_RN,
-    options: ScanOptions,
-    *,
-    layers: int,
-    groups=None,
-    background_groups=None,
-    seed: int = 0,
-) -> Task:
-    """What `scan_runs` was asked for, checked."""
-    check_seed(seed)
-    background_RN, evaluation_RN = check_masks(background_RN, evaluation_RN)
-    runs, n_pool = background_RN.shape
-    group_N, labels = number_labels(
-        "background_groups",
-        np.zeros(n_pool, int) if background_groups is None else background_groups,
-        n_pool,
-    )
-    n_RG = background_sizes(background_RN, evaluation_RN, group_N, labels)
-    if groups is not None:
-        # A scan held to one group is a scan of that group's rows; the best group is kept.
-        label_N, held_to = number_labels("groups", groups, n_pool)
-        inside_GN = label_N == np.arange(len(held_to))[:, None]
-        background_RN, n_RG = (np.repeat(a, len(inside_GN), axis=0) for a in (background_RN, n_RG))
-        evaluation_RN = (evaluation_RN[:, None] & inside_GN).reshape(-1, n_pool)
-    tables = rank_tables(n_RG, options)
-    searches = plan_searches(evaluation_RN, options.starts)
-    return Task(
-        options=options,
-        background_RN=background_RN,
-        evaluated_N=evaluation_RN.any(0),
-        group_N=group_N,
-        searches=searches,
-        tables=tables,
-        runs=runs,
-        seed=seed,
-        layers=layers,
-        note=options.unattainable(n_RG),
-    )
-
-
 def scan_layer(layer_ND, task: Task) -> RunScans:
     """All runs of one layer, on the devices."""
     n_pool, n_nodes = layer_ND.shape
@@ -233,15 +185,6 @@ def scan_layer(layer_ND, task: Task) -> RunScans:
     return keep_best(found, task, n_pool, n_nodes)
 
 
-def layout_of(task: Task, n_pool: int, n_nodes: int) -> tuple[SearchLayout, ScanMemory]:
-    """How the search of a layer is laid out, and what it will hold."""
-    evaluated = int(task.evaluated_N.sum())
-    shared = is_shared(task.background_RN, task.tables)
-    layout = search_layout(task.searches, task.tables, task.options, n_nodes, evaluated, shared)
-    memory = scan_memory(layout, task.searches, task.tables, evaluated, n_pool, shared, task.layers)
-    return layout, memory
-
-
 def scan_layer_fractional(layer_ND, task: Task) -> RunScans:
     """All runs of one layer with ties counted in part, on the host."""
     rngs = [np.random.default_rng([task.seed, r]) for r in range(len(task.background_RN))]
@@ -249,56 +192,3 @@ def scan_layer_fractional(layer_ND, task: Task) -> RunScans:
         layer_ND, task.background_RN, task.searches, task.group_N, rngs, task.options
     )
     return best_fractional(found, task.searches, task.runs, len(layer_ND))
-
-
-def group_scan(
-    background_BD: npt.ArrayLike,
-    evaluation_ND: npt.ArrayLike,
-    *,
-    score: str = "bj",
-    tail: str = "signed",
-    alpha_max: float = 0.5,
-    alpha_min: float = 0.0,
-    alphas: str | npt.ArrayLike = "exact",
-    starts: int | str | npt.ArrayLike = DEFAULT_STARTS,
-    groups: npt.ArrayLike | None = None,
-    background_groups: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
-    ties: str = "whole",
-    seed: int = 0,
-    compat: bool = False,
-) -> ScanResult:
-    """The evaluation rows and nodes that together diverge most from the background.
-
-    `scan_runs` with one layer and one run; see there for the keywords. Here a `starts` array is
-    [S, N], `groups` has N labels, both over the evaluation rows; `background_groups` is a pair of
-    label sequences, for the background rows and for the evaluation rows.
-
-    Args:
-      background_BD, evaluation_ND: activations, NumPy or JAX, with the same D nodes.
-
-    Returns:
-      ScanResult: score, alpha, rows and nodes (sorted ints), `high` and `low` (the nodes returned
-      for high and for low values), start_scores, starts_at_best, at_smallest_alpha.
-
-    Raises:
-      InputError: as `scan_runs`, and for differing widths.
-    """
-    pool_ND, background_N = stack_pool(background_BD, evaluation_ND)
-    n = int(background_N.sum())
-    if not isinstance(starts, int | np.integer | str) or isinstance(starts, bool):
-        starts = np.pad(as_row_sets(starts), ((0, 0), (n, 0)))
-    if groups is not None:
-        _, distinct = number_labels("groups", groups, len(pool_ND) - n)
-        groups = [distinct[0]] * n + list(groups)
-    if background_groups is not None:
-        background_groups = pair_labels(background_groups, n, len(pool_ND) - n)
-    options = ScanOptions(
-        score=score, tail=tail, alpha_max=alpha_max, alpha_min=alpha_min, alphas=alphas,
-        starts=starts, ties=ties, compat=compat,
-    )  # fmt: skip
-    found = scan_pool(
-        pool_ND, background_N[None], ~background_N[None], options,
-        groups=groups, background_groups=background_groups, seed=seed,
-    )  # fmt: skip
-    best = found.run(0, 0)
-    return dataclasses.replace(best, rows=best.rows - n)

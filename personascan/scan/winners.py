@@ -1,31 +1,12 @@
 """Of every run the best start, scored in float64 from its integers."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from personascan.scan.devices import Searches
-from personascan.scan.options import ScanOptions
 from personascan.scan.planes import unpack_nodes
 from personascan.scan.problem import Found
-from personascan.scan.ranks import RankTables
 from personascan.scan.result import ARRAYS, RunScans
-
-
-@dataclass(frozen=True)
-class Task:
-    """What is the same in every layer. With groups, a run is a search in each group."""
-
-    options: ScanOptions
-    background_RN: np.ndarray  # bool, one row for each search
-    evaluated_N: np.ndarray  # bool: scanned by some search
-    group_N: np.ndarray  # background group of each pool row
-    searches: Searches
-    tables: RankTables
-    runs: int
-    seed: int
-    layers: int
-    note: str = ""  # why nothing can be found, whatever the data are
+from personascan.scan.task import Task
 
 
 def keep_best(found: Found, task: Task, n_pool: int, n_nodes: int) -> RunScans:

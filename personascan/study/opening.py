@@ -10,7 +10,7 @@ import numpy as np
 from personascan.analysis.detection import Labels, check_splits
 from personascan.analysis.localisation import LocalisationOptions
 from personascan.analysis.separation import check_folds, sample_sizes
-from personascan.calibration.exchange import check_exchange, exchange_labels
+from personascan.calibration.cluster_labellings import check_exchange, exchange_labels
 from personascan.errors import InputError
 from personascan.hashes import RUN_AGAIN, file_sha256
 from personascan.interventions.exchange import read_direction

@@ -9,7 +9,7 @@ import numpy as np
 from personascan.analysis.detection import Labels
 from personascan.analysis.differences import Difference, compare_networks
 from personascan.analysis.findings import Finding, findings
-from personascan.calibration.exchangeable import Exchange
+from personascan.calibration.label_exchange import Exchange
 from personascan.places import Place
 from personascan.sources.base import Source, Terms
 from personascan.study.case import Case, Level

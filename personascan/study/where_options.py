@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from personascan.calibration.exchangeable import LEAST, MOST
-from personascan.calibration.locate import FAMILIES
+from personascan.calibration.family import FAMILIES
+from personascan.calibration.label_exchange import LEAST, MOST
 from personascan.calibration.statistics import STATISTICS
 from personascan.errors import InputError
 

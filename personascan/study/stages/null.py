@@ -9,8 +9,8 @@ import numpy as np
 
 from personascan.calibration.calibrate import Calibration, family_of
 from personascan.calibration.family import mean_statistic
-from personascan.calibration.labellings import Labellings, draw_labellings
 from personascan.calibration.null import null_scores
+from personascan.calibration.scan_labellings import Labellings, draw_labellings
 from personascan.scan.samples import SampleOptions
 from personascan.study.config import single_tails
 from personascan.study.portions import ALL, portion_clusters, sample_inputs, scan_inputs

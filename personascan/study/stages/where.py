@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from personascan.calibration.exchangeable import Exchange, draw_exchanges, exchange_by
+from personascan.calibration.label_exchange import Exchange, draw_exchanges, exchange_by
 from personascan.calibration.locate import ALWAYS, PlaceTests
 from personascan.calibration.statistics import AT_ONCE, Labelled, place_statistics
 from personascan.study.portions import ALL, portion_seed

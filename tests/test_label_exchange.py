@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import personascan
-from personascan.calibration.exchangeable import contrasts, draw_exchanges, exchange_of
+from personascan.calibration.label_exchange import contrasts, draw_exchanges, exchange_of
 
 SIX = np.array([1, 1, 1, 0, 0, 0], bool)
 

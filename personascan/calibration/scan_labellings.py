@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from personascan.calibration.exchange import check_exchange, exchange_labels
+from personascan.calibration.cluster_labellings import check_exchange, exchange_labels
 from personascan.errors import InputError
 from personascan.scan.samples import (
     SampleOptions,
@@ -52,7 +52,7 @@ def draw_labellings(
     """The labels and T permutations of them.
 
     With clusters, whose rows have one label each, the labels of whole clusters are exchanged
-    (`calibration.exchange`): rows that belong together are not exchangeable one by one.
+    (`calibration.cluster_labellings`): rows that belong together are not exchangeable one by one.
 
     Raises:
       InputError: labels that are no bools, samples that the rows cannot give, a number of
