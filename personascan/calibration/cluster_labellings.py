@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from personascan.errors import InputError
-from personascan.scan.samples import SampleOptions, largest, least_sides
+from personascan.scan.samples import SampleOptions, largest_cluster, least_sides
 
 MANY = 10**6  # labellings are counted up to here
 COUNTED = 40  # clusters of a side between which labellings are counted
@@ -52,7 +52,7 @@ def clusters_of(positive_N, samples: SampleOptions, clusters_N) -> Clusters:
     label_C = positive_N[first]
     if (label_C[own_N] != positive_N).any():
         raise InputError("the rows of a cluster have both labels; they cannot be permuted as one")
-    h0, h1 = least_sides(samples, largest(clusters_N))
+    h0, h1 = least_sides(samples, largest_cluster(clusters_N))
     return Clusters(label_C, sizes_C, own_N, h1, positive_N.size - h0)
 
 

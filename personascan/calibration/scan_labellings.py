@@ -19,7 +19,7 @@ from personascan.scan.samples import (
     check_seed,
     check_sizes,
     fold_each,
-    largest,
+    largest_cluster,
     run_keys,
     sample_masks,
 )
@@ -68,7 +68,7 @@ def draw_labellings(
         )
     positive_N = check_labels(positive_N)
     h1 = int(positive_N.sum())
-    check_sizes(positive_N.size - h1, h1, samples, largest(clusters_N))
+    check_sizes(positive_N.size - h1, h1, samples, largest_cluster(clusters_N))
     if clusters_N is None:
         check_exchange(positive_N, samples, permutations)
         keys = run_keys(keys_of(seed)[0], permutations)

@@ -1,4 +1,4 @@
-"""Which alphas a search tries: every one attained, a grid, a geometric series, or given ones."""
+"""The alphas that a search tries: all attained ones, a grid, a geometric series, or given ones."""
 
 import numpy as np
 
@@ -12,6 +12,7 @@ NAMED = ("exact", "grid", "log")
 
 
 def check_range(alpha_max, alpha_min) -> None:
+    """Raises InputError unless both are numbers inside (0, 1), in order; alpha_min may be 0."""
     for name, alpha in (("alpha_max", alpha_max), ("alpha_min", alpha_min or alpha_max)):
         if not np.isscalar(alpha) or not np.isreal(alpha) or isinstance(alpha, str):
             raise InputError(f"{name} must be a number, got {alpha!r}")
@@ -22,7 +23,10 @@ def check_range(alpha_max, alpha_min) -> None:
 
 
 def check_alphas(alphas, alpha_max: float, alpha_min: float):
-    """One of NAMED, or the caller's alphas as a tuple of floats."""
+    """Returns a name of NAMED, or the caller's alphas as a tuple of floats.
+
+    Raises InputError if they are neither, not ascending, or outside alpha_min and alpha_max.
+    """
     if isinstance(alphas, str):
         if alphas not in NAMED:
             names = ", ".join(f'"{name}"' for name in NAMED)
@@ -45,28 +49,28 @@ def check_alphas(alphas, alpha_max: float, alpha_min: float):
 
 
 def floor_count(alpha, n: int):
-    """The largest integer k with k/(n+1) <= alpha, safe where alpha is a rounded k/(n+1)."""
+    """Returns the largest integer k with k/(n+1) <= alpha, even if alpha is a rounded k/(n+1)."""
     return np.floor(np.asarray(alpha) * (n + 1) + 1e-9).astype(np.int64)
 
 
 def attained_alphas(n: int, tail: Tail, alpha_min: float, alpha_max: float) -> np.ndarray:
-    """Every p = k/(n+1) that occurs and lies in [alpha_min, alpha_max] (FGSS, Theorem 7)."""
+    """Returns every p = k/(n+1) that occurs in [alpha_min, alpha_max] (FGSS, Theorem 7)."""
     counts = np.arange(tail.step, n + 1, tail.step)
     least, most = np.ceil(alpha_min * (n + 1) - 1e-9), floor_count(alpha_max, n)
     return counts[(counts >= least) & (counts <= most)] / (n + 1)
 
 
 def log_alphas(n: int, tail: Tail, alpha_min: float, alpha_max: float) -> np.ndarray:
-    """The attained alphas nearest above a geometric series from the smallest to alpha_max."""
+    """Returns the attained alphas nearest above a geometric series from the least to alpha_max."""
     attained_A = attained_alphas(n, tail, alpha_min, alpha_max)
     if len(attained_A) <= LOG_STEPS:
         return attained_A
     series_A = np.geomspace(attained_A[0], attained_A[-1], LOG_STEPS)
-    place_A = np.searchsorted(attained_A, series_A * (1 - 1e-12)).clip(max=len(attained_A) - 1)
-    return attained_A[np.unique(place_A)]
+    index_A = np.searchsorted(attained_A, series_A * (1 - 1e-12)).clip(max=len(attained_A) - 1)
+    return attained_A[np.unique(index_A)]
 
 
 def grid_alphas(alpha_min: float, alpha_max: float) -> np.ndarray:
-    """50 equal steps up to alpha_max, as in the published code."""
+    """Returns 50 equal steps up to alpha_max, as in the published code."""
     grid_A = np.linspace(alpha_max / GRID_STEPS, alpha_max, GRID_STEPS)
     return grid_A[grid_A >= alpha_min]

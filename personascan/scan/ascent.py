@@ -1,12 +1,13 @@
-"""Group scan: the rows and nodes that together diverge most, by alternating ascent.
+"""The search of a group scan: the rows and nodes that diverge most, by alternating ascent.
 
 For fixed rows and alpha the best node set is a prefix of the nodes ordered by their count of
 significant rows (linear-time subset scanning: Neill 2012; FGSS, JMLR 14:1533, section 3.4), with
 nodes of equal count in or out together; the same holds for rows given nodes. A round of the ascent
 takes the best (alpha, nodes) for the rows, climbs at that alpha alone, where a step is a fraction
-of the work, then takes the best (alpha, rows) for the nodes; it ends when neither rises. Both of
-these last steps look at all alphas, so that every result is a local maximum over them, at less than
-half the passes of plain alternation.
+of the work, then takes the best (alpha, rows) for the nodes; the ascent ends when a round does not
+raise the score. All alphas are searched before and after a climb, so that every result is a local
+maximum over them, at less than half the passes of plain alternation. `phi` is a score function,
+such as `scores.py: berk_jones`.
 The kernels are written for one search; `devices.py` maps them over searches and starts.
 Letters: A alphas, M evaluation rows, D nodes, W words of packed nodes, J their 32 bits, C counts
 1..M, X cuts of a table.
@@ -24,11 +25,11 @@ from personascan.scan.planes import (
     row_counts,
     word_count,
 )
-from personascan.scan.problem import Found, Problem, Subset, chunk_firsts, over_chunks, plane_at
+from personascan.scan.problem import Ascent, Problem, Subset, chunk_firsts, over_chunks, plane_at
 
 
 def best_over_alphas(problem: Problem, chunk: int, best_of):
-    """`best_of(planes, alphas)` -> (score, rank, ...): the best over all alphas."""
+    """Returns the best (score, rank, ...) of `best_of(planes, alphas)` over all alphas."""
     score_C, rank_C, *rest = over_chunks(problem, chunk, best_of)
     best = score_C.argmax()
     rank = rank_C[best] + chunk_firsts(problem, chunk)[best]
@@ -36,21 +37,21 @@ def best_over_alphas(problem: Problem, chunk: int, best_of):
 
 
 def best_node_cut(planes_AMW, alphas_A, rows_M, phi):
-    """The best alpha, and the least count that includes a node: (score, rank, count, bits)."""
+    """Returns the best alpha for rows, and its nodes' least count: (score, rank, count, bits)."""
     bits_KAW = count_bits(planes_AMW, rows_M)
-    found_AC = nodes_with_count(bits_KAW, rows_M.size).astype(jnp.float32)
+    nodes_AC = nodes_with_count(bits_KAW, rows_M.size).astype(jnp.float32)
     count_C = jnp.arange(1, rows_M.size + 1, dtype=jnp.float32)
     # For each least count: how many nodes reach it, and their counts added up.
     reaches_CC = (count_C[:, None] >= count_C[None]).astype(jnp.float32)
     sums_CX = jnp.concatenate([reaches_CC, reaches_CC * count_C[:, None]], axis=1)
-    sums_AX = jnp.dot(found_AC, sums_CX, precision="highest")
+    sums_AX = jnp.dot(nodes_AC, sums_CX, precision="highest")
     size_AC, total_AC = jnp.split(sums_AX, 2, axis=1)
     score, rank, cut = best_cell(total_AC, size_AC * rows_M.sum(dtype=jnp.float32), alphas_A, phi)
     return score, rank, cut + 1, bits_KAW[:, rank]
 
 
 def best_row_cut(planes_AMW, alphas_A, nodes_W, phi):
-    """The best alpha and rows for these nodes: (score, rank, rows)."""
+    """Returns the best alpha and rows for nodes among these alphas: (score, rank, rows)."""
     counts_AM = row_counts(planes_AMW, nodes_W)
     ordered_AM = -jnp.sort(-counts_AM, axis=1)
     following_AM = jnp.pad(ordered_AM[:, 1:], ((0, 0), (0, 1)), constant_values=-1)
@@ -66,7 +67,7 @@ def best_row_cut(planes_AMW, alphas_A, nodes_W, phi):
 
 
 def best_cell(total_AX, n_AX, alphas_A, phi):
-    """The highest score of a table of cuts: (score, rank, cut)."""
+    """Returns the highest score of a table of cuts: (score, rank, cut)."""
     score_AX = jnp.where(n_AX > 0, phi(total_AX, n_AX, alphas_A[:, None]), 0.0)
     flat = jnp.argmax(score_AX).astype(jnp.int32)
     rank, cut = flat // score_AX.shape[1], flat % score_AX.shape[1]
@@ -74,7 +75,7 @@ def best_cell(total_AX, n_AX, alphas_A, phi):
 
 
 def node_step(problem: Problem, rows_M, chunk: int, phi):
-    """The best score over all alphas and node sets for these rows, and its rank."""
+    """Returns the best score over all alphas and node sets for rows, and its rank."""
 
     def best_of(planes_AMW, alphas_A):
         return best_node_cut(planes_AMW, alphas_A, rows_M, phi)[:2]
@@ -83,7 +84,7 @@ def node_step(problem: Problem, rows_M, chunk: int, phi):
 
 
 def row_step(problem: Problem, nodes_W, chunk: int, phi):
-    """The best (alpha, rows) for these nodes: (score, rank, rows)."""
+    """Returns the best rows over all alphas for nodes: (score, rank, rows)."""
 
     def best_of(planes_AMW, alphas_A):
         return best_row_cut(planes_AMW, alphas_A, nodes_W, phi)
@@ -92,34 +93,37 @@ def row_step(problem: Problem, nodes_W, chunk: int, phi):
 
 
 def climb_at_alpha(problem: Problem, start: Subset, rank, phi, climb: bool) -> Subset:
-    """Alternate node and row steps at one alpha while they rise; one node step if not `climb`."""
+    """Alternates node and row steps at one alpha while the score rises.
+
+    Without `climb` it takes one node step.
+    """
     plane_1MW = plane_at(problem, rank)
     alpha_1 = jax.lax.dynamic_slice_in_dim(problem.alphas_A, rank, 1)
 
     def step(state):
         best, _ = state
         score, _, count, bits_KW = best_node_cut(plane_1MW, alpha_1, best.rows_M, phi)
-        found = Subset(best.rows_M, at_least(bits_KW, count), rank, score)
-        best = higher(found, best)
+        best = higher(Subset(best.rows_M, at_least(bits_KW, count), rank, score), best)
         if not climb:
             return best, jnp.bool_(False)
         score, _, rows_M = best_row_cut(plane_1MW, alpha_1, best.nodes_W, phi)
-        found = Subset(rows_M, best.nodes_W, best.rank, score)
-        return higher(found, best), score > best.score
+        risen = Subset(rows_M, best.nodes_W, best.rank, score)
+        return higher(risen, best), score > best.score
 
     return jax.lax.while_loop(lambda state: state[1], step, (start, jnp.bool_(True)))[0]
 
 
-def higher(found: Subset, best: Subset) -> Subset:
-    """The new subset if it scores more."""
-    rises = found.score > best.score
-    return jax.tree.map(lambda new, old: jnp.where(rises, new, old), found, best)
+def higher(candidate: Subset, best: Subset) -> Subset:
+    """Returns the candidate if it scores more, else the best so far."""
+    rises = candidate.score > best.score
+    return jax.tree.map(lambda new, old: jnp.where(rises, new, old), candidate, best)
 
 
-def ascend(problem: Problem, rows_M, rank, *, chunk: int, phi, climb: bool) -> Found:
-    """Rounds of the ascent from `rows_M`; without `climb`, plain alternation over all alphas.
+def ascend(problem: Problem, rows_M, rank, *, chunk: int, phi, climb: bool) -> Ascent:
+    """Searches from `rows_M` for the highest score, in rounds until none raises it.
 
-    The first round starts at the alpha `rank`, or at the best one where that is -1.
+    The first round starts at the alpha `rank`, or at the best one if that is -1. Without `climb`
+    rows and nodes alternate over all alphas.
     """
 
     def go_round(state):
@@ -129,11 +133,11 @@ def ascend(problem: Problem, rows_M, rank, *, chunk: int, phi, climb: bool) -> F
             lambda: node_step(problem, best.rows_M, chunk, phi),
             lambda: (jnp.float32(jnp.inf), rank),
         )
-        found = jax.lax.cond(
+        reached = jax.lax.cond(
             score > best.score, lambda: climb_and_row_step(best, best_rank), lambda: best
         )
         first_rank = jnp.where(first_rank < 0, best_rank, first_rank)
-        return found, jnp.int32(-1), first_rank, found.score > best.score
+        return reached, jnp.int32(-1), first_rank, reached.score > best.score
 
     def climb_and_row_step(best, rank):
         best = climb_at_alpha(problem, best, rank, phi, climb)
@@ -147,7 +151,7 @@ def ascend(problem: Problem, rows_M, rank, *, chunk: int, phi, climb: bool) -> F
     return describe(problem, best, first_rank)
 
 
-def describe(problem: Problem, best: Subset, first_rank) -> Found:
+def describe(problem: Problem, best: Subset, first_rank) -> Ascent:
     """Returns the subset as integers and masks, with the tail of each of its nodes."""
     has_score = best.score > 0
     rows_M = best.rows_M & has_score
@@ -161,12 +165,12 @@ def describe(problem: Problem, best: Subset, first_rank) -> Found:
         high_W = nodes_W & pack_bits(high_JW > low_JW)
         low_W = nodes_W & pack_bits(low_JW > high_JW)
     n_alpha = jnp.where(rows_M, row_counts(plane_1MW, nodes_W)[0], 0).sum()
-    return Found(rows_M, nodes_W, best.rank, n_alpha, first_rank, high_W, low_W)
+    return Ascent(rows_M, nodes_W, best.rank, n_alpha, first_rank, high_W, low_W)
 
 
 def all_nodes(n_nodes: int):
-    """Every node, packed, without the padding."""
+    """Returns the packed mask of every node, without the padding."""
     words = word_count(n_nodes)
-    place = jnp.arange(32)[:, None] * words + jnp.arange(words)[None]
+    node = jnp.arange(32)[:, None] * words + jnp.arange(words)[None]
     bit = jnp.left_shift(jnp.uint32(1), jnp.arange(32, dtype=jnp.uint32))[:, None]
-    return jnp.where(place < n_nodes, bit, jnp.uint32(0)).sum(0, dtype=jnp.uint32)
+    return jnp.where(node < n_nodes, bit, jnp.uint32(0)).sum(0, dtype=jnp.uint32)

@@ -25,11 +25,11 @@ from personascan.scan.thresholds import tail_ranks
 
 
 class SharedBackground(NamedTuple):
-    """One background for all searches: the ranks of every evaluated row, found once a layer."""
+    """One background for all searches: the ranks of every evaluated row, computed once a layer."""
 
     ranks_EX: jax.Array  # columns padded to words
     right_EW: jax.Array | None  # two-sided, packed
-    index_N: np.ndarray  # pool row -> place among the evaluated rows
+    index_N: np.ndarray  # pool row -> index among the evaluated rows
 
 
 class OwnBackgrounds(NamedTuple):
@@ -43,7 +43,7 @@ class OwnBackgrounds(NamedTuple):
 
 
 def open_source(layer_ND, background_RN, evaluated_N, tables: RankTables, group_N, sides: Tail):
-    """Returns the source of a layer's ranks: one background that all share, or the pool's order."""
+    """Returns the source of a layer's ranks: one shared background, or the pool's order."""
     if is_shared(background_RN, tables):
         return share_background(layer_ND, background_RN[0], evaluated_N, tables, sides)
     return OwnBackgrounds(
@@ -52,30 +52,30 @@ def open_source(layer_ND, background_RN, evaluated_N, tables: RankTables, group_
 
 
 def is_shared(background_RN, tables: RankTables) -> bool:
-    """All searches have one background, without groups."""
+    """Tells whether all searches have one background, without groups."""
     return tables.below_RGB.shape[1] == 1 and (background_RN == background_RN[0]).all()
 
 
 def share_background(
     layer_ND, background_N, evaluated_N, tables: RankTables, sides: Tail
 ) -> SharedBackground:
-    """Ranks of every evaluated row against the one background of all searches."""
+    """Ranks every evaluated row against the one background of all searches."""
     by_count = tables.below_RGB[0, 0], tables.above_RGB[0, 0]
     tails_DE = tail_ranks(layer_ND, background_N, evaluated_N, *by_count)
     ranks_EX, right_EW = finish_shared(*tails_DE, n_alphas=tables.n_alphas, sides=sides)
-    # Rows outside the evaluated ones are never asked for; the last place is the padding row.
+    # Other rows are never looked up; the last index is that of the padding row.
     index_N = np.where(evaluated_N, np.cumsum(evaluated_N) - 1, evaluated_N.sum()).astype(np.int32)
     return SharedBackground(ranks_EX, right_EW, index_N)
 
 
 @partial(jax.jit, static_argnames=("n_alphas", "sides"))
 def finish_shared(right_DE, left_DE, *, n_alphas: int, sides: Tail):
-    """Ranks and right tails of the evaluated rows and of one row that is never significant."""
+    """Returns ranks and right tails of the evaluated rows and of one that is never significant."""
     return finish_ranks(right_DE.T, left_DE.T, n_alphas, sides, spare_rows=1)
 
 
 def finish_ranks(right_MD, left_MD, n_alphas: int, sides: Tail, spare_rows: int = 0):
-    """Padded ranks and, two-sided, the packed mask of elements more extreme in the right tail."""
+    """Returns padded ranks and, two-sided, a packed mask of elements further in the right tail."""
     spare = ((0, spare_rows), (0, 0))
     ranks_MC = jnp.pad(sides.join(right_MD, left_MD), spare, constant_values=n_alphas)
     right_MW = None
@@ -85,7 +85,7 @@ def finish_ranks(right_MD, left_MD, n_alphas: int, sides: Tail, spare_rows: int 
 
 
 def own_ranks(source: OwnBackgrounds, searched: tuple, rows_M, valid_M, n_alphas: int, sides: Tail):
-    """Ranks and right tails of the rows of one search, from its own background."""
+    """Returns ranks and right tails of the rows of one search, from its own background."""
     background_N, below_GB, above_GB = searched
 
     def of_group(group):

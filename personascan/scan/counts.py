@@ -1,8 +1,8 @@
-"""How many background values lie below and above each value: two ways, both from one sort.
+"""How many background values lie below and above each value, counted in two ways from one sort.
 
-One background for all runs: its values are sorted and every row finds its place by bisection.
-Several backgrounds: the pool is sorted once, and a background is a mask whose running sum along the
-sorted order counts it. Values are compared by their `order_keys`.
+If all runs share one background, its values are sorted and each row is looked up by bisection.
+If there are several, the pool is sorted once, and a background is a mask whose running sum along
+the sorted order counts it. Values are compared by their `order_keys`.
 Letters: N pool rows, E and M evaluated rows, B background rows, J sorted values, D nodes.
 """
 
@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 PIVOT_HALVINGS = 4
-FEW = 64  # as many sorted values are all compared with
+FEW = 64  # up to so many sorted values are all compared
 LARGEST = np.int32(2**31 - 1)  # above the key of every finite value
 NODES_AT_ONCE = 256  # a block of nodes stays in the cache while it is sorted or searched
 CELLS_AT_ONCE = 2**19  # rows x nodes of a block, where rows are many
@@ -30,7 +30,7 @@ class PoolOrder(NamedTuple):
 
 
 def order_pool(pool_ND: np.ndarray) -> PoolOrder:
-    """Sort every node of the pool, given as `order_keys`, in blocks of nodes over threads."""
+    """Sorts every node of the pool, given as `order_keys`, in blocks of nodes over threads."""
     rows, nodes = pool_ND.shape
     kind = index_kind(rows)
     order = PoolOrder(*(np.empty((rows, nodes), kind) for _ in range(3)))
@@ -52,7 +52,7 @@ def order_pool(pool_ND: np.ndarray) -> PoolOrder:
 
 
 def tie_bounds(sorted_DN, kind) -> tuple[np.ndarray, np.ndarray]:
-    """Where the run of equal values around each sorted place begins, and where it ends."""
+    """Returns where the run of equal values around each sorted value begins, and where it ends."""
     rows = sorted_DN.shape[1]
     index_N = np.arange(rows, dtype=kind)
     rises_DN = sorted_DN[:, 1:] != sorted_DN[:, :-1]
@@ -67,15 +67,15 @@ def tie_bounds(sorted_DN, kind) -> tuple[np.ndarray, np.ndarray]:
 
 
 def over_blocks(work, nodes: int, width: int = NODES_AT_ONCE) -> None:
-    """`work(first node)` for every block of nodes, over the host's threads."""
+    """Calls `work(first node)` for every block of nodes, over the host's threads."""
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         list(threads.map(work, range(0, nodes, width)))
 
 
 def over_even_blocks(work, nodes: int, rows: int) -> None:
-    """`work(nodes as a slice)` over the host's threads, for blocks that hold few enough cells.
+    """Calls `work(nodes as a slice)` for blocks of few enough cells, over the host's threads.
 
-    All have one width, so that one compilation does for all: the last overlaps the one before it.
+    All have one width, so that one compilation serves all: the last overlaps the one before it.
     """
     width = block_width(nodes, rows)
     over_blocks(
@@ -86,12 +86,12 @@ def over_even_blocks(work, nodes: int, rows: int) -> None:
 
 
 def block_width(nodes: int, rows: int) -> int:
-    """Nodes of a block of `over_even_blocks`: whole lines of the cache, 16 at least."""
+    """Returns the nodes in a block of `over_even_blocks`: whole cache lines, at least 16."""
     return min(nodes, NODES_AT_ONCE, max(16, CELLS_AT_ONCE // rows // 16 * 16))
 
 
 def count_background(order: PoolOrder, background_N, rows_M) -> tuple[jax.Array, jax.Array]:
-    """How many background values lie below and above the rows `rows_M`: two [M, D] int32."""
+    """Counts the background values below and above the rows `rows_M`: two [M, D] int32."""
     members_ND = background_N.at[order.order_ND].get(mode="promise_in_bounds")
 
     kind = jnp.int16 if len(members_ND) < 2**15 else jnp.int32
@@ -110,7 +110,7 @@ def count_background(order: PoolOrder, background_N, rows_M) -> tuple[jax.Array,
 
 
 def add_up_rows(members_ND):
-    """Running sums, row after row: on a CPU the quickest; an accelerator would wait for each."""
+    """Returns running sums, row after row: fastest on a CPU; an accelerator would wait for each."""
 
     def add_row(total_D, member_D):
         total_D += member_D
@@ -132,19 +132,19 @@ class SortedBackground(NamedTuple):
 
 
 def sort_nodes(values_DB) -> SortedBackground:
-    """Sort every node of one block."""
+    """Sorts every node of one block."""
     values_DB = np.sort(np.ascontiguousarray(values_DB), axis=1)
     return SortedBackground(values_DB, tie_bounds(values_DB, index_kind(values_DB.shape[1]))[1])
 
 
 def index_kind(rows: int):
-    """Whole numbers that hold every place among so many rows."""
+    """Returns the integer type that holds every row number."""
     return np.uint16 if rows < 2**16 else np.int32
 
 
 @jax.jit
 def count_sorted(background: SortedBackground, values_DE) -> tuple[jax.Array, jax.Array]:
-    """How many background values lie below and above each value: two [D, E] int32.
+    """Counts the background values below and above each value: two [D, E] int32.
 
     Values come node by node, in memory too: a node's background then stays in the cache.
     """
@@ -161,17 +161,18 @@ def count_sorted(background: SortedBackground, values_DE) -> tuple[jax.Array, ja
 
 
 def bisect(sorted_DJ, values_DE):
-    """How many of its node's sorted values lie below each value, [D, E] int32.
+    """Counts the sorted values of its node below each value: [D, E] int32.
 
-    And `look(place_DE)`, the sorted values at such places, or what another such table holds there.
+    Also returns `look(index_DE)`, which gives the sorted values, or those of another such table, at
+    these indices.
     """
     nodes, size = sorted_DJ.shape
     reach = 1 << size.bit_length()
     filled = pad_to_power_of_two(sorted_DJ, LARGEST)
     first_D1 = (jnp.arange(nodes, dtype=jnp.int32) * reach)[:, None]
 
-    def look(place_DE, table=filled):
-        return table.at[first_D1 + place_DE].get(mode="promise_in_bounds")
+    def look(index_DE, table=filled):
+        return table.at[first_D1 + index_DE].get(mode="promise_in_bounds")
 
     # The first halvings compare every value with a few pivots, which vectorises; the rest look up.
     step = 1 if size < FEW else reach // 2**PIVOT_HALVINGS
@@ -186,7 +187,7 @@ def bisect(sorted_DJ, values_DE):
 
 
 def pad_to_power_of_two(table_DJ, value):
-    """One flat table, filled up to a power of two, so that no step of a bisection looks outside."""
+    """Returns a flat table, padded to a power of two so that no bisection step looks outside."""
     size = table_DJ.shape[1]
     spare = ((0, 0), (0, (1 << size.bit_length()) - size))
     filled = jnp.pad(table_DJ, spare, constant_values=value).ravel()
@@ -195,7 +196,7 @@ def pad_to_power_of_two(table_DJ, value):
 
 @jax.jit
 def look_up(below_DE, above_DE, below_B, above_B):
-    """Two tables, at every count."""
+    """Returns the entries of two tables at every count."""
     return (
         below_B.at[below_DE].get(mode="promise_in_bounds"),
         above_B.at[above_DE].get(mode="promise_in_bounds"),
@@ -203,9 +204,9 @@ def look_up(below_DE, above_DE, below_B, above_B):
 
 
 def order_keys(values: np.ndarray) -> np.ndarray:
-    """int32 in the order of the values of each node, equal where they are equal (-0.0 and 0.0 too).
+    """Returns int32 keys in the order of each node's values; equal values (-0.0 and 0.0) share one.
 
-    Whole numbers compare alike on every backend; XLA on a CPU takes subnormal floats for zero.
+    Integers compare alike on every backend; XLA on a CPU takes subnormal floats for zero.
     """
     if values.dtype == np.float32:
         return bits_in_order(values)
@@ -222,7 +223,7 @@ def order_keys(values: np.ndarray) -> np.ndarray:
 
 
 def bits_in_order(values: np.ndarray) -> np.ndarray:
-    """float32 or float64 as whole numbers of the same size: the size of a value with its sign."""
+    """Returns floats as integers of the same width: the bits of a value's size with its sign."""
     kind = np.int32 if values.dtype == np.float32 else np.int64
     bits = np.ascontiguousarray(values).view(kind)
     negative = bits >> (8 * bits.itemsize - 1)  # -1 or 0

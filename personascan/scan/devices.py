@@ -1,5 +1,7 @@
 """The compiled search: every start of every run of one layer, spread over the devices.
 
+Each start is a call of `ascent.py: ascend`; scores are those of `scores.py`.
+
 Letters: R searches, S starts, N pool rows, E rows evaluated by any search, M rows of one search, D
 nodes, W words of packed nodes, A alphas, G background groups.
 """
@@ -18,7 +20,7 @@ from personascan.scan.backgrounds import OwnBackgrounds, SharedBackground, own_r
 from personascan.scan.batches import ascend_in_batches, own_share, start_limits
 from personascan.scan.options import ScanOptions
 from personascan.scan.planes import pack_planes, word_count
-from personascan.scan.problem import Found, Problem
+from personascan.scan.problem import Ascent, Problem
 from personascan.scan.ranks import RankTables
 from personascan.scan.starts import BATCH, starting_points
 from personascan.scan.tails import Tail
@@ -31,7 +33,7 @@ PLANES_BYTES = 2**28  # planes are held up to here, and packed in chunks of alph
 
 
 class Searches(NamedTuple):
-    """What each search scans: M rows, padded where other searches have more."""
+    """The M rows that each search scans, padded where other searches have more."""
 
     rows_RM: np.ndarray  # int32 row numbers of the pool
     valid_RM: np.ndarray  # bool, False at padding
@@ -40,7 +42,7 @@ class Searches(NamedTuple):
 
 @dataclass(frozen=True)
 class SearchLayout:
-    """How a search is laid out: all static, so that equal layouts share one compilation."""
+    """How a search is laid out; all static, so that equal layouts share one compilation."""
 
     n_nodes: int
     sides: Tail
@@ -53,7 +55,7 @@ class SearchLayout:
     whole: bool  # the planes of all evaluated rows fit, and searches share them
     chunk: int  # alphas packed at a time where planes are not held
     side_by_side: bool  # starts of a search under vmap, else one after the other
-    searches_side_by_side: int  # and so many searches; 1: one after the other
+    searches_side_by_side: int  # searches under one vmap; 1: one after the other
     devices: tuple
     over_starts: bool  # devices share out the starts instead of the searches
 
@@ -66,13 +68,13 @@ def search_layout(
     searches: Searches, tables: RankTables, options: ScanOptions, n_nodes: int, evaluated: int,
     shared: bool,
 ) -> SearchLayout:  # fmt: skip
-    """Choose what is held in memory and how devices share the work."""
+    """Chooses what is held in memory and how devices share the work."""
     runs, rows = searches.rows_RM.shape
-    sides, given = options.sides, searches.starts_RSM is not None
+    sides, has_row_sets = options.sides, searches.starts_RSM is not None
     row_bytes = 4 * word_count(sides.columns(n_nodes))
     one, all_rows = (tables.n_alphas * n * row_bytes for n in (rows, evaluated + 1))
     devices = tuple(jax.local_devices())
-    starts = 0 if given else options.number
+    starts = 0 if has_row_sets else options.number
     if options.starts_vary:
         starts = int(start_limits(searches, tables, sides.columns(n_nodes)).max())
     return SearchLayout(
@@ -96,15 +98,15 @@ def search_layout(
 
 def run_search(
     source, searches: Searches, tables: RankTables, keys_R, layout: SearchLayout
-) -> Found:
-    """Every start of every search: Found with leading axes [R, S].
+) -> Ascent:
+    """Runs every start of every search: Ascent with leading axes [R, S].
 
-    Many searches are made in parts of one size, so that scans of any number share a compilation.
+    Many searches are run in parts of one size, so that scans of any number share a compilation.
     """
     runs = len(searches.rows_RM)
     if runs <= SEARCHES_AT_ONCE:
-        found = search(*search_inputs(source, searches, tables, keys_R, layout), layout=layout)
-        return jax.tree.map(lambda field: np.asarray(field[:runs]), found)
+        ascents = search(*search_inputs(source, searches, tables, keys_R, layout), layout=layout)
+        return jax.tree.map(lambda field: np.asarray(field[:runs]), ascents)
     source, parts = put_order(source, layout), []
     for first in range(0, runs, SEARCHES_AT_ONCE):
         part = np.minimum(np.arange(first, first + SEARCHES_AT_ONCE), runs - 1)
@@ -113,7 +115,7 @@ def run_search(
 
 
 def put_order(source, layout: SearchLayout):
-    """The sort of the pool on every device, where it would else be copied there for each part."""
+    """Puts the order of the pool on every device, which would else get a copy for each part."""
     if not isinstance(source, OwnBackgrounds):
         return source
     alike = NamedSharding(Mesh(np.array(layout.devices), "devices"), PartitionSpec())
@@ -121,7 +123,7 @@ def put_order(source, layout: SearchLayout):
 
 
 def some_searches(chosen, source, searches: Searches, tables: RankTables, keys_R):
-    """The inputs of some searches."""
+    """Returns the inputs of the chosen searches."""
     if isinstance(source, OwnBackgrounds):
         own = ("background_RN", "below_RGB", "above_RGB")
         source = source._replace(**{name: getattr(source, name)[chosen] for name in own})
@@ -132,7 +134,7 @@ def some_searches(chosen, source, searches: Searches, tables: RankTables, keys_R
 
 
 def search_inputs(source, searches: Searches, tables: RankTables, keys_R, layout: SearchLayout):
-    """The arrays of `search`: what all searches share, and what each has for itself."""
+    """Returns the arguments of `search`: arrays that all searches share, and those of each."""
     runs, devices = len(searches.rows_RM), len(layout.devices)
     spare = 0 if layout.over_starts else -runs % devices
     per_search = (searches, tables.alphas_RA.astype(np.float32), keys_R)
@@ -147,15 +149,15 @@ def search_inputs(source, searches: Searches, tables: RankTables, keys_R, layout
 
 
 @partial(jax.jit, static_argnames="layout")
-def search(source, per_search, *, layout: SearchLayout) -> Found:
-    """The compiled part of `run_search`: searches, or starts, shared out over the devices."""
+def search(source, per_search, *, layout: SearchLayout) -> Ascent:
+    """Shares searches, or starts, out over the devices: the compiled part of `run_search`."""
     mesh = Mesh(np.array(layout.devices), "devices")
     across, alike = PartitionSpec("devices"), PartitionSpec()
     if layout.over_starts:
         specs, out = (alike, alike), alike if layout.batch else PartitionSpec(None, "devices")
     else:
         specs, out = (alike, across), across
-    found = jax.shard_map(
+    ascents = jax.shard_map(
         partial(search_part, layout=layout),
         mesh=mesh,
         in_specs=specs,
@@ -163,18 +165,17 @@ def search(source, per_search, *, layout: SearchLayout) -> Found:
         check_vma=False,
     )(source, per_search)
     if layout.over_starts and not layout.batch:
-        given = per_search[0].starts_RSM
-        starts = layout.starts or given.shape[1]
-        found = jax.tree.map(lambda field: field[:, :starts], found)
-    return found
+        starts = layout.starts or per_search[0].starts_RSM.shape[1]
+        ascents = jax.tree.map(lambda field: field[:, :starts], ascents)
+    return ascents
 
 
-def search_part(source, per_search, *, layout: SearchLayout) -> Found:
-    """The searches, or the starts, of one device."""
+def search_part(source, per_search, *, layout: SearchLayout) -> Ascent:
+    """Makes the searches, or the starts, of one device."""
     whole_AEW = pack_planes(source.ranks_EX, 0, layout.n_alphas) if layout.whole else None
 
-    def one(problem):
-        searches, alphas_A, key, limit, *own = problem
+    def search_one(inputs):
+        searches, alphas_A, key, limit, *own = inputs
         rows_M, valid_M = searches.rows_RM, searches.valid_RM
         if isinstance(source, SharedBackground):
             spare = source.ranks_EX.shape[0] - 1
@@ -210,4 +211,4 @@ def search_part(source, per_search, *, layout: SearchLayout) -> Found:
         return jax.vmap(climb)(points) if layout.side_by_side else jax.lax.map(climb, points)
 
     together = layout.searches_side_by_side
-    return jax.lax.map(one, per_search, batch_size=together if together > 1 else None)
+    return jax.lax.map(search_one, per_search, batch_size=together if together > 1 else None)

@@ -1,7 +1,7 @@
-"""Ties counted in part: the p-value ranges of FGSS, in float64 on the host.
+"""Scans that count ties in part: the p-value ranges of FGSS, in float64 on the host.
 
-An element whose p-value range reaches across alpha counts by the share of the range below it
-(FGSS, JMLR 14:1533, section 3.2), not all or nothing by p_max.
+An element whose p-value range contains alpha counts by the share of the range below it (FGSS, JMLR
+14:1533, section 3.2), not all or nothing by p_max.
 Letters: A alphas, M evaluation rows, D nodes.
 """
 
@@ -17,7 +17,7 @@ RISE = 1 + 1e-12  # less is rounding
 
 
 def fractions(p_min, p_max, alpha: float, tail: str):
-    """The share of each p-value range that is significant at alpha.
+    """Returns the share of each p-value range that is significant at alpha.
 
     One-sided: the share of [p_min, p_max] below alpha. Two-sided: the share of the right tail's
     range inside [0, alpha/2] or [1 - alpha/2, 1]; p_min and p_max are then the right tail's.
@@ -31,16 +31,16 @@ def fractions(p_min, p_max, alpha: float, tail: str):
 
 
 def fractional_alphas(sizes, options: ScanOptions) -> np.ndarray:
-    """Alphas searched: the ends of the ranges and alpha_max (FGSS, Theorem 7), or those given.
+    """Returns the ends of the ranges and alpha_max (FGSS, Theorem 7), or the alphas that are given.
 
-    Between two ends the count rises linearly with alpha, so that alpha_max can be best by itself.
+    Between two ends the count rises linearly with alpha, so that alpha_max itself can be best.
     """
     alphas_A = options.alphas_for(sizes)
     return np.union1d(alphas_A, [options.alpha_max]) if options.alphas == "exact" else alphas_A
 
 
 def shares_of(ranges, alphas_A, tail: str):
-    """A function of an alpha's index: the share of every range, the latest kept."""
+    """Returns a function from an alpha's index to the share of each range; it caches the latest."""
 
     @lru_cache(max(1, CELLS_AT_ONCE // ranges.p_min.size))
     def shares(a: int):
@@ -50,9 +50,9 @@ def shares_of(ranges, alphas_A, tail: str):
 
 
 def ascend(shares, alphas_A, rows_M, phi):
-    """Plain alternation over all alphas from one row set: (score, alpha, rows, nodes, first alpha).
+    """Alternates over all alphas from one row set: (score, alpha, rows, nodes, first alpha).
 
-    The first alpha is the best for that row set.
+    The first alpha is the best one for that row set.
     """
     best, first = (0.0, np.nan, np.zeros_like(rows_M), np.zeros(shares(0).shape[1], bool)), None
     while rows_M.any():
@@ -70,7 +70,7 @@ def ascend(shares, alphas_A, rows_M, phi):
 
 
 def best_prefix(counts, others, alphas_A, phi):
-    """The best alpha and the best prefix of the members by count: (score, alpha, members)."""
+    """Returns the best alpha and prefix of the members by count: (score, alpha, members)."""
     best = (0.0, np.nan, None)
     for alpha, count_X in zip(alphas_A, counts, strict=True):
         order_X = np.argsort(-count_X, kind="stable")
@@ -87,7 +87,7 @@ def best_prefix(counts, others, alphas_A, phi):
 
 
 def scan_fractional(layer_ND, background_RN, searches, label_N, rngs, options: ScanOptions) -> list:
-    """Every start of every search of one layer.
+    """Makes every start of every search of one layer.
 
     Args:
       searches: a `devices.Searches`; label_N: the background group of each pool row.
@@ -97,7 +97,7 @@ def scan_fractional(layer_ND, background_RN, searches, label_N, rngs, options: S
       For each search (score [S], alpha [S], rows [S, M], high [S, D], low [S, D], first alpha
       [S], least alpha).
     """
-    tail, phi, found = options.tail, options.phi, []
+    tail, phi, results = options.tail, options.phi, []
     for r, (background_N, rng) in enumerate(zip(background_RN, rngs, strict=True)):
         rows = searches.rows_RM[r][searches.valid_RM[r]]
         background = np.flatnonzero(background_N)
@@ -123,12 +123,12 @@ def scan_fractional(layer_ND, background_RN, searches, label_N, rngs, options: S
             sign_SD = np.array([node_signs(end, shares, alphas_A, is_high_MD) for end in ends])
             mostly = [sign_SD > 0, sign_SD < 0]
         high_SD, low_SD = options.sides.split(columns_SC, *mostly)
-        found.append((score_S, alpha_S, rows_SM, high_SD, low_SD, first_S, alphas_A[0]))
-    return found
+        results.append((score_S, alpha_S, rows_SM, high_SD, low_SD, first_S, alphas_A[0]))
+    return results
 
 
 def node_signs(end, shares, alphas_A, is_high_MD) -> np.ndarray:
-    """1 where most of a node's significant share is high, -1 where it is low, else 0: [D]."""
+    """Returns 1 where most of a node's significant share is high, -1 where low, else 0: [D]."""
     score, alpha, rows_M, nodes_D, _ = end
     if score == 0:
         return np.zeros(len(nodes_D))
@@ -138,7 +138,7 @@ def node_signs(end, shares, alphas_A, is_high_MD) -> np.ndarray:
 
 
 def row_sets(rng, shares, alphas_A, starts: int, phi) -> np.ndarray:
-    """Row sets [S, M] in the order all rows, all nodes, random subsets."""
+    """Returns row sets [S, M] in the order all rows, all nodes, random subsets."""
     rows, nodes = shares(0).shape
     chosen_SM = rng.random((starts, rows)) < rng.random((starts, 1))
     chosen_SM[np.arange(starts), rng.integers(rows, size=starts)] = True

@@ -1,4 +1,4 @@
-"""One group scan of evaluation rows against a background: one run of `scan_runs`."""
+"""One group scan of evaluation rows against a background: a single run of `scan_runs`."""
 
 import dataclasses
 
@@ -28,8 +28,9 @@ def group_scan(
     seed: int = 0,
     compat: bool = False,
 ) -> ScanResult:
-    """The evaluation rows and nodes that together diverge most from the background.
+    """Finds the evaluation rows and nodes that together diverge most from the background.
 
+    The search is `ascent.py: ascend`, the score `scores.py: berk_jones` (or the named one). This is
     `scan_runs` with one layer and one run; see there for the keywords. Here a `starts` array is
     [S, N], `groups` has N labels, both over the evaluation rows; `background_groups` is a pair of
     label sequences, for the background rows and for the evaluation rows.
@@ -57,9 +58,9 @@ def group_scan(
         score=score, tail=tail, alpha_max=alpha_max, alpha_min=alpha_min, alphas=alphas,
         starts=starts, ties=ties, compat=compat,
     )  # fmt: skip
-    found = scan_pool(
+    scans = scan_pool(
         pool_ND, background_N[None], ~background_N[None], options,
         groups=groups, background_groups=background_groups, seed=seed,
     )  # fmt: skip
-    best = found.run(0, 0)
+    best = scans.run(0, 0)
     return dataclasses.replace(best, rows=best.rows - n)

@@ -1,7 +1,7 @@
 """The exact scan of one row alone, for all rows at once.
 
-Ranks come from blocks of nodes, scores from blocks of rows, both over the host's threads: beyond
-the inputs and the ranks of all rows, only a few blocks are ever held.
+Ranks are computed in blocks of nodes, scores in blocks of rows, both over the host's threads. Only
+a few blocks are held at a time, besides the inputs and the ranks of all rows.
 """
 
 import numpy as np
@@ -29,7 +29,7 @@ def individual_scan(
     background_groups: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
     compat: bool = False,
 ) -> IndividualScan:
-    """The best node set of every evaluation row, exactly.
+    """Finds the best node set of every evaluation row, exactly.
 
     For one row and one alpha the best set is the k nodes with p <= alpha, where N_alpha = N = k:
     Berk-Jones k ln(1/a), Higher Criticism sqrt(k (1-a)/a), Kolmogorov-Smirnov sqrt(k) (1-a)
@@ -61,7 +61,7 @@ def individual_scan(
 def scan_alone(
     background_BD, evaluation_ND, options: ScanOptions, *, background_groups=None
 ) -> IndividualScan:
-    """`individual_scan` with its options as a record, whose starts mean nothing here."""
+    """Runs `individual_scan` with its options as a record, whose starts are not used."""
     if options.ties != "whole":
         raise InputError(f'a row alone counts ties whole, not {options.ties}; use ties="whole"')
     background_BD, evaluation_ND = check_pair(background_BD, evaluation_ND)
@@ -70,7 +70,7 @@ def scan_alone(
     tables = rank_tables(sizes_G[None], options)
     refuse_individual(individual_memory(background_BD, evaluation_ND, tables))
     high_ND, low_ND = both_ranks(background_BD, evaluation_ND, parts, sizes_G, tables)
-    if not options.sides.high:  # published p-values of the left tail stand in the other table
+    if not options.sides.high:  # published p-values of the left tail are in the other table
         np.minimum(high_ND, low_ND, out=low_ND)
         high_ND[:] = tables.n_alphas
     alphas_A = tables.alphas_RA[0]
@@ -88,7 +88,7 @@ def scan_alone(
 
 
 def both_ranks(background_BD, evaluation_ND, parts, sizes_G, tables: RankTables):
-    """Ranks of every row in the right tail and in the left: two [N, D]."""
+    """Returns the ranks of every row in the right tail and in the left: two [N, D]."""
     kind = tables.below_RGB.dtype
     ranks = tuple(np.empty(evaluation_ND.shape, kind) for _ in range(2))
     steps_G = [
@@ -109,17 +109,17 @@ def both_ranks(background_BD, evaluation_ND, parts, sizes_G, tables: RankTables)
 
 
 def best_of_rows(high_ND, low_ND, alphas_A, options: ScanOptions):
-    """Every row's best score, its alpha's index and its size: three [N]."""
+    """Returns the best score of every row, its alpha's index and its size: three [N]."""
     rows, n_alphas = len(high_ND), len(alphas_A)
     score_N, best_N, size_N = (np.zeros(rows, kind) for kind in (float, int, int))
     at_once = rows_at_once(n_alphas)
     # Two p-values of a node add up to more than 1: up to one half only one of them is significant.
-    apart = options.sides.halves == 2 and alphas_A[-1] > 0.5
+    both_halves = options.sides.halves == 2 and alphas_A[-1] > 0.5
 
     def score(first: int) -> None:
         block = slice(first, first + at_once)
         high_ED, low_ED = high_ND[block], low_ND[block]
-        columns = (high_ED, low_ED) if apart else (np.minimum(high_ED, low_ED),)
+        columns = (high_ED, low_ED) if both_halves else (np.minimum(high_ED, low_ED),)
         sizes_EA = sum(rank_sizes(ranks_ED, n_alphas) for ranks_ED in columns)
         scores_EA = options.phi(sizes_EA, sizes_EA, alphas_A, xp=np)
         best_N[block] = scores_EA.argmax(1)
@@ -131,7 +131,7 @@ def best_of_rows(high_ND, low_ND, alphas_A, options: ScanOptions):
 
 
 def rank_sizes(ranks_ED, n_alphas: int) -> np.ndarray:
-    """How many columns of each row are significant at each alpha: [E, A]."""
+    """Counts the columns of each row that are significant at each alpha: [E, A]."""
     rows, bins = len(ranks_ED), n_alphas + 1
     # One histogram of all rows, each with bins of its own.
     bins_ED = np.add(ranks_ED, bins * np.arange(rows)[:, None], dtype=np.intp)

@@ -1,4 +1,4 @@
-"""What a caller may give for masks, labels and starts, checked and turned into row numbers."""
+"""Checks of the masks, labels and starts that a caller gives; searches as row numbers."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from personascan.scan.options import as_row_sets
 
 
 def check_masks(background_RN, evaluation_RN) -> tuple[np.ndarray, np.ndarray]:
-    """Both masks as [R, N] bool, or an InputError."""
+    """Returns both masks as [R, N] bool. Raises InputError if they are no masks or overlap."""
     masks = [
         real_array("the background mask", background_RN),
         real_array("the evaluation mask", evaluation_RN),
@@ -30,7 +30,7 @@ def check_masks(background_RN, evaluation_RN) -> tuple[np.ndarray, np.ndarray]:
 
 
 def number_labels(name: str, labels, rows: int) -> tuple[np.ndarray, list]:
-    """Labels as numbers [N], and the distinct labels in order of appearance."""
+    """Returns labels as numbers [N], and the distinct labels in order of appearance."""
     try:
         labels = labels.tolist() if isinstance(labels, np.ndarray) else list(labels)
         distinct = {label: i for i, label in enumerate(dict.fromkeys(labels))}
@@ -42,7 +42,10 @@ def number_labels(name: str, labels, rows: int) -> tuple[np.ndarray, list]:
 
 
 def background_sizes(background_RN, evaluation_RN, group_N, labels) -> np.ndarray:
-    """Background rows of each run and background group [R, G], none missing where rows need it."""
+    """Counts the background rows of each run and background group: [R, G].
+
+    Raises InputError if a run scans rows of a group that has none.
+    """
     inside_GN = group_N == np.arange(len(labels))[:, None]
     n_RG = background_RN.astype(np.int64) @ inside_GN.T
     missing_RG = ((evaluation_RN.astype(np.int64) @ inside_GN.T) > 0) & (n_RG == 0)
@@ -56,7 +59,7 @@ def background_sizes(background_RN, evaluation_RN, group_N, labels) -> np.ndarra
 
 
 def plan_searches(evaluation_RN, starts) -> Searches:
-    """Row numbers instead of masks, so that a search holds only the rows it scans."""
+    """Turns masks into row numbers, so that a search holds only the rows that it scans."""
     sizes_R = evaluation_RN.sum(1)
     rows_RM = np.argsort(~evaluation_RN, axis=1, kind="stable")[:, : sizes_R.max()].astype(np.int32)
     valid_RM = np.arange(rows_RM.shape[1]) < sizes_R[:, None]
@@ -72,7 +75,7 @@ def plan_searches(evaluation_RN, starts) -> Searches:
 
 
 def pair_labels(labels, background: int, evaluation: int) -> list:
-    """Labels of background rows and of evaluation rows, in the order of the stacked pool."""
+    """Returns labels of background rows, then of evaluation rows, as in the stacked pool."""
     if not isinstance(labels, tuple | list) or len(labels) != 2:
         raise InputError(
             "background_groups must be a pair: labels of the background rows, labels of the rows"

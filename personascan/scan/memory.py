@@ -1,4 +1,4 @@
-"""What a scan will hold in memory, worked out before it starts."""
+"""The memory that a scan will hold, computed before it starts."""
 
 import os
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from personascan.scan.planes import word_count
 
 SCORES_AT_ONCE = 2**16  # rows x alphas that a thread scores together
 ROWS_AT_ONCE = 64
-COMPILED = 2**24  # what compiling leaves behind
+COMPILED = 2**24  # bytes that stay held after compiling
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class ScanMemory:
 
     activations: int  # one layer of the pool, float32
     planes: int  # packed threshold planes of every row that is scanned
-    working: int  # what the devices hold: planes, ranks, orders and the counts of a step
-    sorting: int  # what the host holds while it orders the layer
+    working: int  # on the devices: planes, ranks, orders and the counts of a step
+    sorting: int  # on the host, while it orders the layer
     results: int  # subsets of every start of the layer, and of every run of all layers
 
     @property
@@ -36,7 +36,7 @@ class ScanMemory:
 
 
 def scan_memory(layout, searches, tables, evaluated: int, n_pool: int, shared: bool, layers: int):
-    """ScanMemory of searches as laid out by `search_layout`."""
+    """Returns the ScanMemory of searches as `search_layout` lays them out."""
     runs, rows = searches.rows_RM.shape
     row_bytes = 4 * word_count(layout.columns)
     rank_bytes = 8 * row_bytes * tables.below_RGB.itemsize  # a rank for each bit of a word
@@ -51,21 +51,21 @@ def scan_memory(layout, searches, tables, evaluated: int, n_pool: int, shared: b
     else:
         # The pool's order, and the running counts of one background.
         once = n_pool * layout.n_nodes * (3 * (2 if n_pool < 2**16 else 4) + 4)
-        sorting = 2 * 4 * n_pool * layout.n_nodes  # keys, and what makes them
+        sorting = 2 * 4 * n_pool * layout.n_nodes  # keys, and the values they are made from
     starts = layout.starts or searches.starts_RSM.shape[1]
-    found = runs * starts * (rows + 3 * row_bytes)
-    kept = layers * runs * (n_pool + 2 * layout.n_nodes)
+    ascents = runs * starts * (rows + 3 * row_bytes)
+    scans = layers * runs * (n_pool + 2 * layout.n_nodes)
     return ScanMemory(
         activations=4 * n_pool * layout.n_nodes,
         planes=layout.n_alphas * (evaluated if shared else rows) * row_bytes,
         working=len(layout.devices) * (once + one_search),
         sorting=sorting,
-        results=2 * found + kept,
+        results=2 * ascents + scans,
     )
 
 
 def refuse_too_large(memory: ScanMemory) -> None:
-    """Raise InputError where the scan would not fit into what is free now."""
+    """Raises InputError if the scan needs more memory than is free now."""
     refuse_too_much(
         "the scan", memory.total, f"({memory.summary()}) scan fewer runs, starts or rows at a time"
     )
@@ -82,7 +82,7 @@ class IndividualMemory:
 
     @property
     def added(self) -> int:
-        """What the scan needs beyond its inputs; what blocks held may be kept for the next."""
+        """Bytes beyond the inputs; those of one block may be reused by the next."""
         return self.ranks + self.blocks + self.scores + COMPILED
 
     def summary(self) -> str:
@@ -93,7 +93,7 @@ class IndividualMemory:
 
 
 def individual_memory(background_BD, evaluation_ND, tables) -> IndividualMemory:
-    """IndividualMemory of checked rows."""
+    """Returns the IndividualMemory of checked rows."""
     (rows, nodes), n_alphas = evaluation_ND.shape, tables.n_alphas
     at_once = rows_at_once(n_alphas)
     return IndividualMemory(
@@ -105,20 +105,20 @@ def individual_memory(background_BD, evaluation_ND, tables) -> IndividualMemory:
 
 
 def block_bytes(background: int, rows: int, nodes: int, n_alphas: int) -> int:
-    """What all threads hold while blocks of nodes are sorted and compared."""
+    """Returns the bytes that all threads hold while blocks of nodes are sorted and compared."""
     width = block_width(nodes, background + rows)
-    # Values, what makes their keys, keys by node; the sort; a tail's steps, filled up; its counts.
+    # Values and their keys, on the way and by node; the sort; a tail's steps, padded; its counts.
     of_node = 4 * (5 * (background + rows) + background + 3 * n_alphas + 2 * rows)
     return min(os.cpu_count(), -(-nodes // width)) * width * of_node
 
 
 def rows_at_once(n_alphas: int) -> int:
-    """Rows that a thread scores together."""
+    """Returns the number of rows that a thread scores together."""
     return max(1, min(ROWS_AT_ONCE, SCORES_AT_ONCE // n_alphas))
 
 
 def refuse_individual(memory: IndividualMemory) -> None:
-    """Raise InputError where individual scans would not fit into what is free now."""
+    """Raises InputError if individual scans need more memory than is free now."""
     refuse_too_much(
         "the scan", memory.added, f"({memory.summary()}) scan fewer rows or nodes at a time"
     )

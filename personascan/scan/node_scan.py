@@ -1,8 +1,8 @@
-"""The nodes that labelled rows diverge in most: the half of a group scan in which rows are fixed.
+"""The nodes in which labelled rows diverge most: a group scan whose rows are fixed.
 
 For given rows and an alpha the best node set is a prefix of the nodes ordered by their count of
-significant rows (linear-time subset scanning; Neill 2012, FGSS section 3.4), nodes of equal count
-in or out together. So the search is exact: every attainable alpha, no starts.
+significant rows (linear-time subset scanning; Neill 2012, FGSS section 3.4), with nodes of equal
+count in or out together. So the search is exact over every attainable alpha and needs no starts.
 Letters: N rows, M evaluation rows, C columns (nodes, or upper and then lower halves), A alphas, T
 labellings.
 """
@@ -14,7 +14,7 @@ from personascan.scan.options import ScanOptions
 from personascan.scan.pvalues import check_pair, empirical_pvalues
 from personascan.scan.result import NodeScan
 
-LABELLED_ALPHAS = 24  # alphas of a labelled statistic, in geometric steps
+LABELLED_ALPHAS = 24  # alphas of `labelled_scores`, in geometric steps
 
 
 def node_scan(
@@ -27,18 +27,18 @@ def node_scan(
     alpha_min: float = 0.0,
     alphas: str | npt.ArrayLike = "exact",
 ) -> NodeScan:
-    """The best nodes for given rows: exact, over every alpha that the background attains.
+    """Finds the best nodes for given rows, exactly, over every alpha that the background attains.
 
     Args:
-      background: activations [B, D] that say what is usual.
-      evaluation: activations [M, D], all of which count.
+      background: activations [B, D] that give each node's expected distribution.
+      evaluation: activations [M, D] of the rows, all of which count.
       score, tail, alpha_max, alpha_min, alphas: as in `group_scan`.
 
     Returns:
-      NodeScan. Of equal scores the smallest alpha, and there the larger set.
+      NodeScan: of equal scores that with the smallest alpha, and there the larger set.
 
     Raises:
-      InputError: as `empirical_pvalues`; options at fault.
+      InputError: as `empirical_pvalues`, and for unknown options or alphas outside (0, 1).
     """
     options = ScanOptions(
         score=score, tail=tail, alpha_max=alpha_max, alpha_min=alpha_min, alphas=alphas
@@ -61,7 +61,7 @@ def node_scan(
 
 
 def split_columns(chosen_C, options: ScanOptions) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes returned for high and for low values."""
+    """Returns the nodes chosen for high and for low values."""
     if options.sides.halves == 2:
         return tuple(map(np.flatnonzero, np.split(chosen_C, 2)))
     nodes, none = np.flatnonzero(chosen_C), np.array([], int)
@@ -69,7 +69,7 @@ def split_columns(chosen_C, options: ScanOptions) -> tuple[np.ndarray, np.ndarra
 
 
 def best_cut(count_TC, rows: int, alpha: float, phi) -> tuple[np.ndarray, np.ndarray]:
-    """The best score over sets of whole ties, and the least count in it: [T] each."""
+    """Returns the best score over sets of whole ties, and the least count in it: [T] each."""
     labellings = len(count_TC)
     flat_X = (count_TC + (rows + 1) * np.arange(labellings)[:, None]).ravel()
     number_TK = np.bincount(flat_X, minlength=labellings * (rows + 1)).reshape(labellings, rows + 1)
@@ -85,11 +85,11 @@ def best_cut(count_TC, rows: int, alpha: float, phi) -> tuple[np.ndarray, np.nda
 
 
 def labelled_scores(place_ND, labels_TN, score: str = "bj", tail: str = "signed") -> np.ndarray:
-    """The node scan's score of labellings at each alpha, rows compared with all rows: [A, T].
+    """Returns the node scan's score of labellings at each alpha: [A, T].
 
     Thresholds come from the rows of both sides together, so that they are the same for every
-    labelling, and a share alpha of all rows lies beyond each (ties whole). Both sides are scored,
-    the better one counts: a side that is spread wider has more values far out.
+    labelling, and a share alpha of all rows lies beyond each (ties whole). Both sides are scored
+    and the better one counts: a side that is spread wider has more values far out.
     """
     options = ScanOptions(score=score, tail=tail)
     rows = len(place_ND)
@@ -97,7 +97,7 @@ def labelled_scores(place_ND, labels_TN, score: str = "bj", tail: str = "signed"
     alphas_A = np.unique(np.geomspace(options.smallest(rows), 0.5, LABELLED_ALPHAS))
     labels_NT = labels_TN.T.astype(np.float32)
     h1_T = labels_TN.sum(1)
-    found_AT = np.zeros((len(alphas_A), len(labels_TN)))
+    best_AT = np.zeros((len(alphas_A), len(labels_TN)))
     for number, alpha in enumerate(alphas_A):
         beyond_CN = (p_NC <= alpha * (1 + 1e-12)).T.astype(np.float32)
         in_h1_CT = (beyond_CN @ labels_NT).astype(np.int64)
@@ -106,12 +106,12 @@ def labelled_scores(place_ND, labels_TN, score: str = "bj", tail: str = "signed"
             for size in np.unique(size_T):
                 of_size = size_T == size
                 value_T, _ = best_cut(count_CT[:, of_size].T, int(size), alpha, options.phi)
-                found_AT[number, of_size] = np.maximum(found_AT[number, of_size], value_T)
-    return found_AT
+                best_AT[number, of_size] = np.maximum(best_AT[number, of_size], value_T)
+    return best_AT
 
 
 def pooled_p(place_ND, tail: str) -> np.ndarray:
-    """Returns, for each value, the share of all rows at least as far out, itself too: [N, C]."""
+    """Returns for each value the share of all rows, its own too, at least as far out: [N, C]."""
     rows = len(place_ND)
     ordered_ND = np.sort(place_ND, axis=0)
     above_ND, below_ND = (np.empty(place_ND.shape) for _ in range(2))
@@ -127,11 +127,11 @@ def pooled_p(place_ND, tail: str) -> np.ndarray:
 
 
 def calibrated_scores(score_AT) -> np.ndarray:
-    """The best alpha of every labelling, each alpha being ranked among all labellings: [T].
+    """Scores each labelling by its best alpha, each alpha ranked among all labellings: [T].
 
-    Minus the logarithm of the least share of labellings that reach the score of an alpha (arXiv
-    2206.12786). Of alphas without number some labelling is the first at each, so that equal shares
-    are many: these go by the score in deviations of the alpha's labellings.
+    The score is minus the logarithm of the least share of labellings that reach the score of an
+    alpha (arXiv 2206.12786). With many alphas many labellings are first at one of them; equal
+    shares are ordered by the score in deviations of the alpha's labellings.
     """
     labellings = score_AT.shape[1]
     ordered_AT = np.sort(score_AT, axis=1)

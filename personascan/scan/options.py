@@ -1,4 +1,4 @@
-"""How a scan searches: one frozen record, checked once, that every function below passes on."""
+"""The options of a scan: one frozen record, checked once, that all functions below it take."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
@@ -70,22 +70,22 @@ class ScanOptions:
 
     @property
     def sides(self) -> Tail:
-        """What the tail decides. Published p-values stand in either table, so they are folded."""
+        """The record of the tail. Published p-values are in either table, so they are folded."""
         tail = tail_named(self.tail)
         return replace(tail, folds=True) if self.compat else tail
 
     @property
     def starts_vary(self) -> bool:
-        """Every search takes as many starts as pay."""
+        """Whether every search takes as many starts as pay."""
         return isinstance(self.starts, str)
 
     @property
     def number(self) -> int:
-        """The starts where they do not vary and are not given."""
+        """The number of starts, where they do not vary and no row sets are given."""
         return FIXED_STARTS if self.starts_vary else int(self.starts)
 
     def alphas_for(self, sizes: npt.ArrayLike) -> np.ndarray:
-        """The alphas of a search whose background groups have these sizes, ascending; or none."""
+        """Returns the alphas, ascending, of a search with background groups of these sizes."""
         if self.alphas == "grid":
             return grid_alphas(self.alpha_min, self.alpha_max)
         if not isinstance(self.alphas, str):
@@ -95,8 +95,9 @@ class ScanOptions:
         return np.unique(np.concatenate([kind(int(n), *bounds) for n in np.unique(sizes)]))
 
     def unattainable(self, n_RG: npt.ArrayLike) -> str:
-        """What is wrong with alphas that no p-value of any search reaches: they find nothing,
-        whatever the data are. "" where some p-value may, and where published p-values are tested.
+        """Says what is wrong with alphas that no p-value of any search reaches.
+
+        Returns "" where some p-value may reach one, and where published p-values are tested.
         """
         n, sides = int(np.max(n_RG)), self.sides
         alphas_A = self.alphas_for([n])
@@ -115,12 +116,12 @@ class ScanOptions:
         )
 
     def smallest(self, n: int) -> float:
-        """The smallest p-value against n background rows."""
+        """Returns the smallest p-value against n background rows."""
         return self.sides.step / (n + 1)
 
 
 def check_starts(starts) -> None:
-    """Refuse what is neither "auto" nor a positive number nor row sets."""
+    """Raises InputError unless starts are "auto", a positive number or row sets."""
     if isinstance(starts, str):
         if starts != "auto":
             raise InputError(f'starts = {starts!r} is unknown; use "auto", a number or row sets')
@@ -132,12 +133,12 @@ def check_starts(starts) -> None:
 
 
 def as_row_sets(starts) -> np.ndarray:
-    """Row sets to start from as bool [S, N], or an InputError."""
-    wanted = 'starts must be "auto", a number or a bool array [row sets, rows]'
+    """Returns row sets to start from as bool [S, N]. Raises InputError if they are none."""
+    expected = 'starts must be "auto", a number or a bool array [row sets, rows]'
     try:
         starts_SN = real_array("starts", starts)
     except InputError as error:
-        raise InputError(wanted) from error
+        raise InputError(expected) from error
     if starts_SN.dtype != bool or starts_SN.ndim != 2 or not len(starts_SN):
-        raise InputError(wanted)
+        raise InputError(expected)
     return starts_SN

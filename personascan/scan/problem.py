@@ -1,4 +1,4 @@
-"""One search and what is known of it: the records that every kernel takes and gives.
+"""The records of one search: its problem, a subset of it, and the end of an ascent.
 
 Letters: A alphas, M evaluation rows, D nodes, W words of packed nodes.
 """
@@ -21,7 +21,7 @@ class Problem(NamedTuple):
 
 
 class Subset(NamedTuple):
-    """State of one ascent. `score` is float32 and only chooses; the integers are what counts."""
+    """The state of one ascent. `score` is float32 and only chooses: the host scores again."""
 
     rows_M: jax.Array  # bool
     nodes_W: jax.Array  # packed
@@ -29,8 +29,8 @@ class Subset(NamedTuple):
     score: jax.Array  # float32
 
 
-class Found(NamedTuple):
-    """Where an ascent ended."""
+class Ascent(NamedTuple):
+    """The subset at which an ascent ended."""
 
     rows_M: jax.Array
     nodes_W: jax.Array
@@ -42,7 +42,10 @@ class Found(NamedTuple):
 
 
 def over_chunks(problem: Problem, chunk: int, of_chunk):
-    """`of_chunk(planes, alphas)` for every chunk of alphas, stacked; planes held are one."""
+    """Returns `of_chunk(planes, alphas)` of every chunk of alphas, stacked.
+
+    Planes that are held make one chunk.
+    """
     if problem.planes_AMW is not None:
         return jax.tree.map(
             lambda field: field[None], of_chunk(problem.planes_AMW, problem.alphas_A)
@@ -56,7 +59,7 @@ def over_chunks(problem: Problem, chunk: int, of_chunk):
 
 
 def chunk_firsts(problem: Problem, chunk: int):
-    """The first alpha of every chunk; the last chunk starts early enough to be whole."""
+    """Returns the first rank of every chunk; the last chunk starts early enough to be whole."""
     alphas = problem.alphas_A.size
     if problem.planes_AMW is not None:
         return jnp.zeros(1, jnp.int32)
@@ -64,7 +67,7 @@ def chunk_firsts(problem: Problem, chunk: int):
 
 
 def plane_at(problem: Problem, rank):
-    """The plane of one alpha: [1, M, W]."""
+    """Returns the plane of one alpha: [1, M, W]."""
     if problem.planes_AMW is not None:
         return jax.lax.dynamic_slice_in_dim(problem.planes_AMW, rank, 1)
     return pack_planes(problem.ranks_MD, rank, 1)

@@ -17,12 +17,15 @@ from personascan.scan.masks import background_sizes, number_labels, pair_labels
 from personascan.scan.result import PValueRange
 from personascan.scan.tails import tail_named
 
-EXACT_INTEGERS = 2**53
-CELLS_AT_ONCE = 2**18  # checked at once: they stay in the cache
+EXACT_INTEGERS = 2**53  # beyond, float64 skips whole numbers
+CELLS_AT_ONCE = 2**18  # checked together: they stay in the cache
 
 
 def as_matrix(name: str, values) -> np.ndarray:
-    """`values` as a finite float [rows, nodes] array, or an InputError that says where not."""
+    """Returns `values` as a float array [rows, nodes].
+
+    Raises InputError, with the row and node of a value that is not finite.
+    """
     array = real_array(name, values)
     if array.dtype.kind in "iu" and array.size and array.dtype.itemsize == 8:
         largest = max(abs(int(array.max())), abs(int(array.min())))
@@ -59,7 +62,7 @@ def empirical_pvalues(
     background_groups: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
     compat: bool = False,
 ) -> PValueRange:
-    """The range of the empirical p-value of every evaluation value at every node.
+    """Returns the range of the empirical p-value of every evaluation value at every node.
 
     For the right tail p_min = #{b > x}/(n+1) and p_max = (#{b >= x} + 1)/(n+1), with n background
     rows (FGSS, section 3.1); the left tail mirrors it; "two" is twice the smaller, capped at 1;
@@ -78,8 +81,8 @@ def empirical_pvalues(
       PValueRange with p_min and p_max, [N, D] float64; signed: [N, 2 D], the right tail's first.
 
     Raises:
-      InputError: NaN or Inf (names row and node), differing widths, nothing in an array, bad tail,
-        a label without background.
+      InputError: NaN or Inf (names row and node), differing widths, an empty array, an unknown
+        tail, a label without background.
     """
     del compat
     sides = tail_named(tail)
@@ -105,7 +108,7 @@ def empirical_pvalues(
 
 @partial(jax.jit, static_argnames=("n", "tail"))
 def pvalue_counts(below_DE, above_DE, *, n: int, tail: str):
-    """(n+1) p_min and (n+1) p_max of every value: [C, E] int32."""
+    """Returns (n+1) p_min and (n+1) p_max of every value: [C, E] int32."""
     right, left = (above_DE, n - below_DE + 1), (below_DE, n - above_DE + 1)
     if tail == "signed":
         return tuple(jnp.concatenate(pair) for pair in zip(right, left, strict=True))
@@ -116,7 +119,7 @@ def pvalue_counts(below_DE, above_DE, *, n: int, tail: str):
 
 
 def split_by_group(background_BD, evaluation_ND, background_groups):
-    """For each background group with rows to compare: (its background rows, those rows)."""
+    """Returns (background rows, evaluation rows) of each background group with rows to compare."""
     if background_groups is None:
         return [(slice(None), slice(None))]
     n, rows = len(background_BD), len(evaluation_ND)
@@ -132,13 +135,14 @@ def split_by_group(background_BD, evaluation_ND, background_groups):
 
 
 def block_keys(background_BD, evaluation_ND, block: slice) -> tuple[np.ndarray, np.ndarray]:
-    """Some nodes of both as int32 in their common order, node by node: [D, B] and [D, N]."""
+    """Returns keys of some nodes in the common order of both, by node: int32 [D, B] and [D, N]."""
     keys_XD = order_keys(np.concatenate([background_BD[:, block], evaluation_ND[:, block]]))
     n = len(background_BD)
     return np.ascontiguousarray(keys_XD[:n].T), np.ascontiguousarray(keys_XD[n:].T)
 
 
 def check_widths(background_BD, evaluation_ND) -> None:
+    """Raises InputError unless both have as many nodes."""
     if background_BD.shape[1] != evaluation_ND.shape[1]:
         raise InputError(
             f"background has {background_BD.shape[1]} nodes but evaluation has "
@@ -147,7 +151,7 @@ def check_widths(background_BD, evaluation_ND) -> None:
 
 
 def check_pair(background_BD, evaluation_ND) -> tuple[np.ndarray, np.ndarray]:
-    """Background and evaluation rows, checked."""
+    """Returns background and evaluation rows, checked as by `as_matrix`, with as many nodes."""
     background_BD = as_matrix("background", background_BD)
     evaluation_ND = as_matrix("evaluation", evaluation_ND)
     check_widths(background_BD, evaluation_ND)
@@ -155,7 +159,7 @@ def check_pair(background_BD, evaluation_ND) -> tuple[np.ndarray, np.ndarray]:
 
 
 def stack_pool(background_BD, evaluation_ND) -> tuple[np.ndarray, np.ndarray]:
-    """Background and evaluation rows as one checked pool, and the mask of its background."""
+    """Returns background and evaluation rows as one checked pool, and the background's mask."""
     background_BD, evaluation_ND = check_pair(background_BD, evaluation_ND)
     pool_ND = np.concatenate([background_BD, evaluation_ND])
     return pool_ND, np.arange(len(pool_ND)) < len(background_BD)

@@ -1,4 +1,4 @@
-"""The rank of every possible background count.
+"""Tables of ranks: the rank of every possible background count.
 
 A p-value is count/(n+1), so "p <= alpha" is a comparison of integers and exact on every backend. A
 *rank* is the index of the first alpha of a search at which an element is significant; the whole
@@ -18,8 +18,8 @@ class RankTables(NamedTuple):
 
     The ranks of an element are those of its background group, at the number of its background
     values below and above it. Searches with fewer alphas or background rows than others are padded:
-    with alphas that repeat the last, and with the rank `n_alphas`, which no element is significant
-    at.
+    with alphas that repeat the last, and with the rank `n_alphas`, at which no element is
+    significant.
     """
 
     alphas_RA: np.ndarray  # float64, ascending
@@ -29,7 +29,7 @@ class RankTables(NamedTuple):
 
 
 def rank_tables(n_RG, options: ScanOptions) -> RankTables:
-    """The tables of searches whose groups have `n_RG` background rows.
+    """Returns the tables of searches whose groups have `n_RG` background rows.
 
     A search without background groups has G = 1. With several, "exact" searches every alpha that
     any of them attains.
@@ -57,7 +57,7 @@ def rank_tables(n_RG, options: ScanOptions) -> RankTables:
 
 
 def published_pvalues(n: int, tail: str) -> tuple[np.ndarray, np.ndarray]:
-    """The p-values that the published code tests, in its order of float64 operations.
+    """Returns the p-values that the published code tests, in its order of float64 operations.
 
     Left: 1 - p_max of the right tail. Two-sided, from the right-tail range: 2 p_max below one
     half, 2 (1 - p_min) above it, otherwise 1, which no alpha reaches.

@@ -1,4 +1,4 @@
-"""What the scans return: frozen records of NumPy arrays.
+"""The results of the scans: frozen records of NumPy arrays.
 
 Letters: L layers, R runs, S starts, N rows, D nodes;
 C counts the columns that were scanned: D nodes, or with signed tails D upper and D lower halves.
@@ -12,7 +12,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class PValueRange:
-    """The range of empirical p-values; p_max is the valid one, and the one the scans test."""
+    """The range of empirical p-values; p_max is the valid one, which the scans test."""
 
     p_min: np.ndarray  # [N, C] float64; signed: of the right tail, then of the left
     p_max: np.ndarray  # [N, C] float64
@@ -27,12 +27,12 @@ class SignedNodes:
 
     @property
     def nodes(self) -> np.ndarray:
-        """All of them, sorted ints."""
+        """All nodes of either direction, sorted ints."""
         return np.union1d(self.high, self.low).astype(int)
 
     @property
     def tails(self) -> np.ndarray:
-        """Returns "right" (high values), "left" (low values) or "both" for each of `nodes`."""
+        """For each of `nodes` "right" (high values), "left" (low values) or "both"."""
         high, low = np.isin(self.nodes, self.high), np.isin(self.nodes, self.low)
         return np.array(["both", "right", "left"])[high.astype(int) - low]
 
@@ -40,7 +40,7 @@ class SignedNodes:
         """Returns a mask of half-nodes: bool [2 D], D upper halves, then D lower ones.
 
         Args:
-          nodes: D, of the place.
+          nodes: D, the number of nodes of the place.
         """
         numbers = np.concatenate([self.high, nodes + self.low])
         return np.isin(np.arange(2 * nodes), numbers)
@@ -52,11 +52,11 @@ class NodeScan(SignedNodes):
 
     score: float
     alpha: float  # NaN where no set scores
-    n_alpha: int  # p-values of these at most alpha
-    size: int  # p-values: rows times columns
+    n_alpha: int  # p-values of the set at or below alpha
+    size: int  # all p-values of the set: rows times columns
 
     def summary(self) -> str:
-        """One line: score, alpha and number of nodes."""
+        """Returns one line: score, alpha and number of nodes."""
         return f"score {self.score:.4f} at alpha {self.alpha:.4f}: {len(self.nodes)} nodes"
 
 
@@ -67,14 +67,13 @@ class IndividualScan:
     score: np.ndarray  # [N] float64
     alpha: np.ndarray  # [N] float64, NaN where no node is significant at any alpha
     size: np.ndarray  # [N] int64: number of nodes returned (signed: of half-nodes)
-    # unsigned: first alpha index at which a node's high value is significant
-    high_rank_ND: np.ndarray
+    high_rank_ND: np.ndarray  # unsigned: first alpha index at which a high value is significant
     low_rank_ND: np.ndarray  # and its low value; the number of alphas where it never is
     best_rank_N: np.ndarray  # [N] int32, -1 for an empty subset
-    note: str = ""  # why nothing can be found, whatever the data are
+    note: str = ""  # why no subset can score, whatever the data are
 
     def row(self, index: int) -> NodeScan:
-        """The node set of one row: its score and alpha, `nodes`, `high` and `low`."""
+        """Returns the node set of one row: its score and alpha, `nodes`, `high` and `low`."""
         high, low = (
             np.flatnonzero(rank_ND[index] <= self.best_rank_N[index])
             for rank_ND in (self.high_rank_ND, self.low_rank_ND)
@@ -83,7 +82,7 @@ class IndividualScan:
         return NodeScan(high, low, float(self.score[index]), float(self.alpha[index]), size, size)
 
     def summary(self) -> str:
-        """One line: mean and highest score."""
+        """Returns one line: mean and highest score."""
         if self.note:
             return self.note
         top = int(np.argmax(self.score))
@@ -95,7 +94,7 @@ class IndividualScan:
 
 @dataclass(frozen=True)
 class ScanResult(SignedNodes):
-    """The subset of rows and nodes with the highest score found.
+    """The subset of rows and nodes with the highest score that the search reached.
 
     Two-sided, a node is high or low as most of its significant values are.
     """
@@ -103,19 +102,19 @@ class ScanResult(SignedNodes):
     score: float
     alpha: float  # NaN for an empty subset
     rows: np.ndarray  # sorted ints into the evaluation rows
-    start_scores: np.ndarray  # [S] float64: what each start of the ascent reached
+    start_scores: np.ndarray  # [S] float64: the score that each start of the ascent reached
     start_alphas: np.ndarray  # [S] float64: the alpha at which it began
     at_smallest_alpha: bool  # the optimum is the smallest alpha searched: alpha_min may matter
-    note: str = ""  # why nothing can be found, whatever the data are
+    note: str = ""  # why no subset can score, whatever the data are
 
     @property
     def starts_at_best(self) -> int:
-        """How many starts reached the best score."""
+        """Number of starts that reached the best score."""
         return int(np.isclose(self.start_scores, self.score, rtol=1e-6).sum())
 
     @property
     def alphas_at_best(self) -> int:
-        """From how many different alphas they began: starts of one alpha may share a basin."""
+        """Number of alphas at which these began: starts at one alpha may share a basin."""
         at_best_S = np.isclose(self.start_scores, self.score, rtol=1e-6)
         return len(np.unique(self.start_alphas[at_best_S]))  # NaN, of an empty subset, is one
 
@@ -123,7 +122,7 @@ class ScanResult(SignedNodes):
         return f"ScanResult({self.summary()})"
 
     def record(self) -> dict[str, Any]:
-        """The subset as JSON holds it."""
+        """Returns the subset as values of JSON."""
         return {
             "score": self.score,
             "alpha": None if np.isnan(self.alpha) else self.alpha,
@@ -156,16 +155,16 @@ class RunScans:
     score: np.ndarray  # [L, R] float64
     alpha: np.ndarray  # [L, R] float64, NaN for an empty subset
     rows: np.ndarray  # [L, R, N] bool over the pool
-    high_LRD: np.ndarray  # bool: nodes returned for high values
-    low_LRD: np.ndarray  # bool: and for low ones; two-sided: what most of a node's are
+    high_LRD: np.ndarray  # bool: nodes returned for high values; two-sided: mostly high ones
+    low_LRD: np.ndarray  # bool: and for low ones
     start_scores: np.ndarray  # [L, R, S] float64, NaN where a run made fewer starts than others
     start_alphas: np.ndarray  # [L, R, S] float64: the alpha at which each began
     at_smallest_alpha: np.ndarray  # [L, R] bool
-    note: str = ""  # why nothing can be found, whatever the data are
+    note: str = ""  # why no subset can score, whatever the data are
 
     @property
     def nodes(self) -> np.ndarray:
-        """The nodes returned: [L, R, D] bool."""
+        """Returned nodes: [L, R, D] bool."""
         return self.high_LRD | self.low_LRD
 
     @property
@@ -175,24 +174,24 @@ class RunScans:
 
     @property
     def starts_at_best(self) -> np.ndarray:
-        """How many starts reached the best score: [L, R]."""
+        """Number of starts that reached the best score: [L, R]."""
         return np.isclose(self.start_scores, self.score[..., None], rtol=1e-6).sum(-1)
 
     @property
     def alphas_at_best(self) -> np.ndarray:
-        """From how many different alphas they began: [L, R]."""
+        """Number of different alphas at which these began: [L, R]."""
         at_best_LRS = np.isclose(self.start_scores, self.score[..., None], rtol=1e-6)
         first_LRS = np.sort(np.where(at_best_LRS, self.start_alphas, np.inf), axis=-1)
         changes_LRS = np.diff(first_LRS, axis=-1, prepend=-1.0) > 0
         return (changes_LRS & np.isfinite(first_LRS)).sum(-1)
 
     def layer(self, index: int) -> "RunScans":
-        """One layer, as a record with L = 1."""
+        """Returns one layer, as a record with L = 1."""
         arrays = {name: getattr(self, name)[index : index + 1] for name in ARRAYS}
         return RunScans(**arrays, note=self.note)
 
     def run(self, layer: int, run: int) -> ScanResult:
-        """One run of one layer; its `rows` are numbers of rows of the pool."""
+        """Returns one run of one layer; its `rows` are row numbers of the pool."""
         at = layer, run
         made_S = ~np.isnan(self.start_scores[at])
         return ScanResult(

@@ -21,7 +21,7 @@ from personascan.scan.task import Task, layout_of, make_task
 from personascan.scan.winners import best_fractional, keep_best, stack_layers
 
 K = TypeVar("K")
-# Activations of several places: [L, N, D], its layers one by one, or places by key.
+# Activations of several places: an array [L, N, D], a sequence of its layers, or a mapping by key.
 Pool = npt.ArrayLike | Iterable[npt.ArrayLike] | Mapping[Any, npt.ArrayLike]
 
 
@@ -82,10 +82,11 @@ def scan_runs(
     seed: int = 0,
     compat: bool = False,
 ) -> RunScans | dict[Any, RunScans]:
-    """One group scan for every layer and run; each layer is sorted once.
+    """Runs one group scan for every layer and run; each layer is sorted once.
 
     The score of a subset is F(S) = max over alpha of phi(alpha, N_alpha(S), N(S)) (FGSS, JMLR
-    14:1533, eq. 4), maximised by alternating ascent from several starts.
+    14:1533, eq. 4), maximised by alternating ascent from several starts. The search is
+    `ascent.py: ascend`, mapped over starts and runs in `devices.py`; phi, `scores.py: berk_jones`.
 
     Args:
       pool: activations [L, N, D], or [N, D] for one layer, or a sequence of [N, D] arrays that is
@@ -94,14 +95,15 @@ def scan_runs(
       background_RN, evaluation_RN: bool masks over the pool: the background rows and the scanned
         rows of each run. They must not overlap within a run.
       score: "bj", "hc" or "ks".
-      tail: "signed" (every node is an upper and a lower half, chosen apart, so that the rows agree
-        on its direction), "right" (unusually high), "left", or "two" (either, row by row).
+      tail: "signed" (every node is an upper and a lower half, each chosen by itself, so that the
+        rows agree on its direction), "right" (unusually high), "left", or "two" (either, by row).
       alpha_max, alpha_min: the range of alphas searched, inside (0, 1); alpha_min 0 is no bound.
       alphas: "exact" (every attainable p in the range), "grid" (50 equal steps up to alpha_max),
         "log" (60 attained ones in geometric steps) or an ascending sequence (one value: a fixed
         alpha).
-      starts: how many starts of the ascent, in the order all rows, all nodes, eight from the exact
-        individual scan and the leading singular vector, random; or a bool array [S, N] of row sets.
+      starts: number of starts of the ascent, in the order all rows, all nodes, eight from the exact
+        individual scan and the leading singular vector, random; "auto" (as many as pay); or a bool
+        array [S, N] of row sets.
       groups: one label for each pool row; the returned rows then all carry one label.
       background_groups: one label for each pool row; a row is then compared with the background
         rows of its own label alone (conditional p-values).
@@ -113,12 +115,12 @@ def scan_runs(
 
     Returns:
       RunScans: score and alpha [L, R], rows [L, R, N] and nodes [L, R, D] as bool masks, the tail
-      of each node, and what every start reached; of a mapping {key: RunScans}, with L = 1.
+      of each node, and the score of every start; for a mapping {key: RunScans}, each with L = 1.
 
     Raises:
-      InputError: NaN or Inf in a layer (with its place), masks of the wrong shape, overlapping or
-        empty, alphas outside (0, 1), unknown names, a background group that a row needs and a run
-        lacks, more memory than there is.
+      InputError: NaN or Inf in a layer (names row and node), masks of the wrong shape, overlapping
+        or empty, alphas outside (0, 1), unknown names, a background group that a row needs and a
+        run lacks, more memory than there is.
     """
     options = ScanOptions(
         score=score, tail=tail, alpha_max=alpha_max, alpha_min=alpha_min, alphas=alphas,
@@ -131,7 +133,7 @@ def scan_runs(
 
 
 def scan_pool(pool, background_RN, evaluation_RN, options: ScanOptions, **chosen):
-    """`scan_runs` with its options as a record; `chosen` holds the keywords that are none."""
+    """Runs `scan_runs` with its options as a record; `chosen` holds its other keywords."""
     keyed = isinstance(pool, Mapping)
     layers = [pool] if getattr(pool, "ndim", 3) == 2 else pool
     refuse_no_places(layers)
@@ -154,14 +156,14 @@ def scan_pool(pool, background_RN, evaluation_RN, options: ScanOptions, **chosen
         raise InputError("the pool has no layers")
     if keyed:
         return {
-            key: dataclasses.replace(stack_layers([found]), note=task.note)
-            for key, found in results.items()
+            key: dataclasses.replace(stack_layers([scans]), note=task.note)
+            for key, scans in results.items()
         }
     return dataclasses.replace(stack_layers(list(results.values())), note=task.note)
 
 
 def refuse_no_places(pool) -> None:
-    """Refuse what holds no arrays, such as None or a number."""
+    """Raises InputError for a pool that holds no arrays, such as None or a number."""
     try:
         iter(pool)
     except TypeError as error:
@@ -172,7 +174,7 @@ def refuse_no_places(pool) -> None:
 
 
 def scan_layer(layer_ND, task: Task) -> RunScans:
-    """All runs of one layer, on the devices."""
+    """Makes all runs of one layer, on the devices."""
     n_pool, n_nodes = layer_ND.shape
     layout, memory = layout_of(task, n_pool, n_nodes)
     refuse_too_large(memory)
@@ -181,14 +183,14 @@ def scan_layer(layer_ND, task: Task) -> RunScans:
         task.options.sides,
     )  # fmt: skip
     keys_R = run_keys(jax.random.key(task.seed), len(task.background_RN))
-    found = run_search(source, task.searches, task.tables, keys_R, layout)
-    return keep_best(found, task, n_pool, n_nodes)
+    ascents = run_search(source, task.searches, task.tables, keys_R, layout)
+    return keep_best(ascents, task, n_pool, n_nodes)
 
 
 def scan_layer_fractional(layer_ND, task: Task) -> RunScans:
-    """All runs of one layer with ties counted in part, on the host."""
+    """Makes all runs of one layer with ties counted in part, on the host."""
     rngs = [np.random.default_rng([task.seed, r]) for r in range(len(task.background_RN))]
-    found = scan_fractional(
+    results = scan_fractional(
         layer_ND, task.background_RN, task.searches, task.group_N, rngs, task.options
     )
-    return best_fractional(found, task.searches, task.runs, len(layer_ND))
+    return best_fractional(results, task.searches, task.runs, len(layer_ND))

@@ -1,4 +1,4 @@
-"""How a pool of rows is dealt into background, negative and positive rows of each run."""
+"""Samples: the background, negative and positive rows that each run draws from a pool."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +20,7 @@ class SampleOptions:
     clean: int  # negative rows that are scanned; configurations and units spell it so
     positive: int
     runs: int = 100
-    redraw: bool = True  # a new background each run; one shared by all runs looks stable by itself
+    redraw: bool = True  # a new background each run; one for all makes results look stable
 
 
 def draw_samples(
@@ -29,35 +29,37 @@ def draw_samples(
     seed: int,
     clusters_N: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The background and evaluation rows of every run, as two bool masks [R, N].
+    """Draws the background and evaluation rows of every run: two bool masks [R, N].
 
     Args:
       positive_N: bool, True where a pool row belongs to H1.
-      samples: their sizes; background and negative rows of a run are disjoint.
-      seed: each run draws from its own key.
+      samples: sizes of the samples; background and negative rows of a run are disjoint.
+      seed: seed of the draws; each run has its own key.
       clusters_N: whole numbers; rows of one cluster are never both background and scanned. None:
         every row is its own.
 
     Raises:
-      InputError: a pool too small for its samples, or a sample as large as its pool, which every
-        run would draw alike.
+      InputError: a pool too small for its samples, or a sample as large as its pool, which would be
+        the same in every run.
     """
     check_seed(seed)
     positive_N = check_labels(positive_N)
-    check_sizes(int((~positive_N).sum()), int(positive_N.sum()), samples, largest(clusters_N))
+    check_sizes(
+        int((~positive_N).sum()), int(positive_N.sum()), samples, largest_cluster(clusters_N)
+    )
     labels_RN = np.broadcast_to(positive_N, (samples.runs, positive_N.size))
     return sample_masks(
         labels_RN, run_keys(jax.random.key(seed), samples.runs), samples, clusters_N
     )
 
 
-def largest(clusters_N) -> int:
-    """Rows of the largest cluster."""
+def largest_cluster(clusters_N) -> int:
+    """Returns the number of rows of the largest cluster; 1 without clusters."""
     return 1 if clusters_N is None else int(np.bincount(clusters_N).max())
 
 
 def run_keys(key, runs: int):
-    """One key for each run."""
+    """Returns one key for each run."""
     return fold_each(key, jnp.arange(runs))
 
 
@@ -67,7 +69,7 @@ def fold_each(key, number_R):
 
 
 def sample_masks(labels_RN, keys_R, samples: SampleOptions, clusters_N=None):
-    """Background and evaluation masks of runs that each have their own labels and key.
+    """Draws background and evaluation masks of runs that each have their own labels and key.
 
     Without redrawing, every `samples.runs` runs share the background of their first.
     """
@@ -88,11 +90,11 @@ def sample_masks(labels_RN, keys_R, samples: SampleOptions, clusters_N=None):
 def cluster_masks(
     labels_RN, keys_R, samples: SampleOptions, clusters_N
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the masks where no cluster gives rows to the background and to the scanned rows.
+    """Draws masks in which no cluster has both background rows and scanned rows.
 
-    The clusters of H0 are dealt out in a random order: first to the background, with a share of the
-    rows as near as can be to that which it has of its sample and the negative rows. Rows are then
-    drawn one by one, so that a sample is spread over many clusters.
+    The clusters of H0 are dealt out in a random order, first to the background. Its share of their
+    rows comes as near as possible to its share of background and negative rows together. Rows are
+    then drawn one by one, so that a sample is spread over many clusters.
     """
     _, first, own_N, sizes_C = np.unique(
         clusters_N, return_index=True, return_inverse=True, return_counts=True
@@ -105,34 +107,34 @@ def cluster_masks(
     share = samples.background / (samples.background + samples.clean)
     enough_RC = (rows_RC >= samples.background) & (all_R1 - rows_RC >= samples.clean)
     last_R1 = np.where(enough_RC, np.abs(rows_RC - share * all_R1), np.inf).argmin(1)[:, None]
-    told_RC = np.zeros_like(h0_RC)
-    np.put_along_axis(told_RC, order_RC, np.arange(sizes_C.size) <= last_R1, 1)
-    told_RN = told_RC[:, own_N]
+    dealt_RC = np.zeros_like(h0_RC)
+    np.put_along_axis(dealt_RC, order_RC, np.arange(sizes_C.size) <= last_R1, 1)
+    dealt_RN = dealt_RC[:, own_N]
     if not samples.redraw:
-        told_RN = share_first(told_RN, samples)
-    background_RN = lowest(draw_RN, told_RN, samples.background)
+        dealt_RN = share_first(dealt_RN, samples)
+    background_RN = lowest(draw_RN, dealt_RN, samples.background)
     if not samples.redraw:
         background_RN = share_first(background_RN, samples)
-    negative_RN = lowest(draw_RN, ~labels_RN & ~told_RN, samples.clean)
+    negative_RN = lowest(draw_RN, ~labels_RN & ~dealt_RN, samples.clean)
     return background_RN, negative_RN | lowest(draw_RN, labels_RN, samples.positive)
 
 
 def share_first(masks_RN, samples: SampleOptions) -> np.ndarray:
-    """Returns the mask of the first of every `samples.runs` runs, for all of them."""
+    """Repeats the mask of the first of every `samples.runs` runs for all of them."""
     return np.repeat(masks_RN[:: samples.runs], samples.runs, axis=0)
 
 
 def lowest(draw_RN, among_RN, count: int) -> np.ndarray:
-    """The rows of a mask with the lowest draws, so many in each run: bool [R, N]."""
-    found_RN = np.zeros(draw_RN.shape, bool)
+    """Returns the `count` rows of a mask with the lowest draws in each run: bool [R, N]."""
+    chosen_RN = np.zeros(draw_RN.shape, bool)
     order_RN = np.argpartition(np.where(among_RN, draw_RN, 1 + draw_RN), count - 1, axis=1)
-    np.put_along_axis(found_RN, order_RN[:, :count], True, axis=1)
-    return found_RN
+    np.put_along_axis(chosen_RN, order_RN[:, :count], True, axis=1)
+    return chosen_RN
 
 
 @jax.jit
 def deal(labels_RN, keys_R):
-    """The place of each row in a random order of its run, H0 rows first: [R, N]."""
+    """Returns the index of each row in a random order of its run, H0 rows first: [R, N]."""
 
     def one(labels_N, key):
         draw_N = jax.random.uniform(key, labels_N.shape)
@@ -145,7 +147,7 @@ def deal(labels_RN, keys_R):
 
 @partial(jax.jit, static_argnums=(1, 2))
 def cluster_draws(keys_R, rows: int, clusters: int):
-    """Uniform draws of each run: of its rows [R, N] and of its clusters [R, C]."""
+    """Returns uniform draws of each run: of its rows [R, N] and of its clusters [R, C]."""
 
     def one(key):
         row_key, cluster_key = jax.random.split(key)
@@ -155,7 +157,7 @@ def cluster_draws(keys_R, rows: int, clusters: int):
 
 
 def check_labels(positive_N) -> np.ndarray:
-    """H1 labels as bool [N], or an InputError."""
+    """Returns H1 labels as bool [N]. Raises InputError if they are none."""
     labels_N = real_array("positive_N", positive_N)
     known = labels_N.dtype.kind in "bui" and bool(((labels_N == 0) | (labels_N == 1)).all())
     if labels_N.ndim != 1 or not known:
@@ -167,28 +169,28 @@ def check_labels(positive_N) -> np.ndarray:
 
 
 def check_seed(seed) -> None:
-    """Seeds outside 32 bits would repeat others."""
+    """Raises InputError for a seed outside 32 bits, which would repeat another."""
     if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
         raise InputError(f"seed = {seed!r}; use a whole number from 0 to 2**32 - 1")
 
 
 def least_sides(samples: SampleOptions, cluster: int = 1) -> tuple[int, int]:
-    """The fewest rows of H0 and of H1 that `check_sizes` lets pass."""
-    apart = max(cluster - 1, int(not samples.redraw))
-    return samples.background + samples.clean + apart, samples.positive + 1
+    """Returns the fewest rows of H0 and of H1 that `check_sizes` accepts."""
+    spare = max(cluster - 1, int(not samples.redraw))
+    return samples.background + samples.clean + spare, samples.positive + 1
 
 
 def check_sizes(h0_size: int, h1_size: int, samples: SampleOptions, cluster: int = 1) -> None:
-    """Refuse samples that the pools cannot give, with clusters of up to so many rows."""
+    """Raises InputError for samples that the pools cannot give, with clusters of so many rows."""
     for name in ("background", "clean", "positive", "runs"):
         if not isinstance(getattr(samples, name), int | np.integer):
             raise InputError(f"{name} must be a whole number, got {getattr(samples, name)!r}")
     if min(samples.background, samples.clean, samples.positive, samples.runs) < 1:
         raise InputError("background, clean, positive and runs must each be at least 1")
     if samples.background + samples.clean + cluster - 1 > h0_size:
-        kept = f" (up to {cluster} of them stay together)" if cluster > 1 else ""
+        clusters = f" (up to {cluster} of them stay together)" if cluster > 1 else ""
         raise InputError(
-            f"the {h0_size} H0 rows{kept} cannot give {samples.background} background and "
+            f"the {h0_size} H0 rows{clusters} cannot give {samples.background} background and "
             f"{samples.clean} clean ones; lower them or add rows"
         )
     if samples.background == h0_size - samples.clean and not samples.redraw:

@@ -1,7 +1,7 @@
-"""Where ascents start: a fixed order of row sets, or batches that each spread over the alphas.
+"""The starts of ascents: row sets in a fixed order, or batches that each spread over the alphas.
 
-Measured over 136 scans (`docs/scan.md`): the first three reach on average what 50 random starts
-reach, the ten fixed ones 0.998 of what 200 do.
+Over 136 scans (`docs/scan.md`) the first three starts reach on average the score of 50 random ones,
+and the ten fixed ones 0.998 of the score of 200.
 Letters: S starts, J row sets of one start, M rows, D nodes, W words, A alphas.
 """
 
@@ -12,7 +12,7 @@ from personascan.scan.ascent import all_nodes, row_step
 from personascan.scan.planes import popcounts, row_counts
 from personascan.scan.problem import Problem, chunk_firsts, over_chunks, plane_at
 
-# What follows all rows and all nodes: (kind, share of the rows). "top" takes the rows with the
+# The starts after all rows and all nodes: (kind, share of the rows). "top" takes the rows with the
 # highest exact individual scores; "axis" and "against" the rows at either end of the leading
 # singular vector of the significant elements.
 MIX = (
@@ -25,28 +25,28 @@ MIX = (
     ("axis", 0.5),
     ("against", 0.5),
 )
-AXIS_ALPHA = 0.3  # the singular vector is taken at this share of the way through the alphas
+AXIS_ALPHA = 0.3  # the singular vector is that of the alpha at this share of all alphas
 AXIS_WORDS = 64  # from the nodes of this many words: 2048, evenly spread
 POWER_STEPS = 24
 BATCH = 10
 # A start of a first batch tries top rows (shares by count at its alpha, then by individual score)
-# or both ends of the axis, by turns: were all offered to each, alphas would agree too easily.
+# or both ends of the axis, by turns: if each tried all of them, alphas would agree too easily.
 COUNT_SHARES, SCORE_SHARE, AXIS_SHARES = (0.0, 0.1, 0.4), 0.2, (0.2, 0.5)
 # Both kinds also try neighbourhoods: the rows that share most significant nodes with a random row.
-# Broad sets fall into one basin at every alpha; these lead to the others, where rows cluster.
-NEIGHBOURS, LARGEST = 8, 0.5  # of at most this share of the rows, most of them far smaller
+# Broad sets fall into one basin at every alpha; if rows cluster, these lead to the other basins.
+NEIGHBOURS, LARGEST = 8, 0.5  # at most this share of the rows; most are far smaller
 # By turns a start of a later batch tries changes of the best rows, random sets and small ones at
-# an alpha, or goes on from one random set, small one or neighbourhood at its best alpha: the sets
-# of an alpha outdo one another, and basins that only a weaker one leads to would be missed.
+# an alpha, or goes on from one random set, small set or neighbourhood at its best alpha. Of the
+# sets of an alpha only the best goes on, so that basins to which a weaker one leads are missed.
 CHANGED, RANDOM, SMALL = 2, 2, 2
 FIRST_SETS = len(COUNT_SHARES) + 1 + NEIGHBOURS
 GOLDEN = 0.618034  # each batch shifts its alphas by this share of a step
 
 
 def starting_points(problem: Problem, key, valid_M, n_nodes: int, starts: int, chunk: int, phi):
-    """Row sets [S, M] in the order all rows, all nodes, the mix, random subsets; and alphas [S].
+    """Returns row sets [S, M] in the order all rows, all nodes, MIX, random ones; and ranks [S].
 
-    A start is an alpha's index too, where the row set comes from one, else -1 for the best alpha.
+    The rank is that of the alpha a row set comes from, or -1 for the best alpha.
     """
     chosen = [(valid_M, jnp.int32(-1))]
     if starts > 1:
@@ -72,15 +72,15 @@ def starting_points(problem: Problem, key, valid_M, n_nodes: int, starts: int, c
 
 
 def highest(value_M, valid_M, share: float):
-    """The given share of the valid rows, at least one, with the highest values."""
-    wanted = jnp.maximum(1, jnp.round(share * valid_M.sum(dtype=jnp.float32))).astype(jnp.int32)
+    """Returns the given share of the valid rows, at least one, with the highest values."""
+    count = jnp.maximum(1, jnp.round(share * valid_M.sum(dtype=jnp.float32))).astype(jnp.int32)
     value_M = jnp.where(valid_M, value_M, -jnp.inf)
     index_M = jnp.argsort(jnp.argsort(-value_M))
-    return (index_M < wanted) & valid_M
+    return (index_M < count) & valid_M
 
 
 def individual_scores(problem: Problem, n_nodes: int, chunk: int, phi):
-    """The exact score of every row scanned alone [M], and the alpha of the best."""
+    """Returns the exact score of every row scanned alone [M], and the rank of the best."""
     nodes_W = all_nodes(n_nodes)
 
     def of_chunk(planes_AMW, alphas_A):
@@ -95,10 +95,11 @@ def individual_scores(problem: Problem, n_nodes: int, chunk: int, phi):
 
 
 def leading_axis(problem: Problem, valid_M, n_nodes: int):
-    """Leading left singular vector [M] of the significant elements less their expectation.
+    """Returns the leading left singular vector of a plane [M], and the plane's rank.
 
-    By power iteration on the Gram matrix, whose entries are popcounts; the sign is that of the rows
-    with most significant elements. Also the alpha it is taken at.
+    Significant elements are taken less their expectation. Power iteration runs on its
+    Gram matrix, whose entries are popcounts; the sign is that of the rows with most significant
+    elements.
     """
     rank = jnp.int32(int(AXIS_ALPHA * problem.alphas_A.size))
     alpha = problem.alphas_A[rank]
@@ -124,7 +125,7 @@ def leading_axis(problem: Problem, valid_M, n_nodes: int):
 
 
 def random_rows(key, valid_M, starts: int):
-    """Random non-empty row sets [S, M]: a density for each, then every row on its own."""
+    """Draws random non-empty row sets [S, M]: a density for each, then each row by itself."""
     density_key, row_key = jax.random.split(key)
     density_S = jax.random.uniform(density_key, (starts, 1))
     draw_SM = jnp.where(valid_M[None], jax.random.uniform(row_key, (starts, valid_M.size)), 2.0)
@@ -133,9 +134,10 @@ def random_rows(key, valid_M, starts: int):
 
 
 def first_points(problem: Problem, key, valid_M, layout):
-    """A first batch: all rows, the best row alone, then alphas in geometric steps; as J row sets.
+    """Returns a first batch: all rows, the best row alone, then alphas in geometric steps.
 
-    Returns row sets [S, J, M], how many of them count [S], and ranks [S], -1 for the best alpha.
+    These are row sets [S, J, M], the number of them that count [S], and ranks [S], -1 for the best
+    alpha.
     """
     nodes_W = all_nodes(layout.columns)
     alone_M, alone_rank = individual_scores(problem, layout.columns, layout.chunk, layout.phi)
@@ -167,16 +169,16 @@ def first_points(problem: Problem, key, valid_M, layout):
 
 
 def neighbour_draws(key, valid_M, shape):
-    """A random valid row and a share of the rows, for each place of `shape`."""
+    """Draws a valid row and a share of the rows for each entry of `shape`."""
     row_key, share_key = jax.random.split(key)
-    # Rows in front: what a row draws does not depend on how far others pad this search.
+    # Rows in front: the draw of a row does not depend on the padding of this search.
     draw_MX = jax.random.uniform(row_key, (valid_M.size, *shape))
     draw_MX = jnp.where(valid_M.reshape(-1, *(1,) * len(shape)), draw_MX, 2.0)
     return draw_MX.argmin(0), LARGEST * jax.random.uniform(share_key, shape) ** 2
 
 
 def neighbours(plane_MW, valid_M, row_J, share_J):
-    """For each given row the share of the rows that are significant where it is [J, M]."""
+    """Returns for each row the share of rows with most of its significant nodes: [J, M]."""
 
     def of_row(drawn):
         row, share = drawn
@@ -187,7 +189,7 @@ def neighbours(plane_MW, valid_M, row_J, share_J):
 
 
 def later_points(problem: Problem, key, batch, valid_M, best_M):
-    """A later batch, from changes of the best rows so far and from random ones; as the first."""
+    """Returns a later batch, as `first_points`: changes of the best rows so far, random rows."""
     sets = CHANGED + RANDOM + SMALL
     kind_S = jnp.arange(BATCH * sets) % sets
     density_key, row_key = jax.random.split(jax.random.fold_in(key, batch))
@@ -215,7 +217,7 @@ def later_points(problem: Problem, key, batch, valid_M, best_M):
 
 
 def spread_ranks(problem: Problem, share_S):
-    """Ranks at these shares of the way, in geometric steps, from the least attained alpha."""
+    """Returns ranks at shares of the way, in geometric steps, from the least attained alpha."""
     log_A = jnp.log(problem.alphas_A)
     least = jnp.minimum(problem.ranks_MD.min().astype(jnp.int32), log_A.size - 1)
     target_S = log_A[least] + share_S * (log_A[-1] - log_A[least])

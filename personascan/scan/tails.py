@@ -1,4 +1,4 @@
-"""The tails of a p-value: what each decides, in one record.
+"""The tails of a p-value, each as one record.
 
 Letters: M rows, D nodes, C columns that are scanned: a node, or its upper and its lower half.
 """
@@ -14,27 +14,27 @@ from personascan.errors import InputError
 
 @dataclass(frozen=True)
 class Tail:
-    """How values far up and far down count."""
+    """How values far above and far below the background count."""
 
     name: str
     high: bool  # values above the background are unusual
     low: bool  # and values below it
-    halves: int = 1  # columns of a node: 2 where its upper and lower half are scanned apart
+    halves: int = 1  # columns of a node: 2 where its upper and lower half are columns of their own
     folds: bool = False  # one column, at the smaller of both tails' ranks
     step: int = 1  # p-values are multiples of step/(n+1)
 
     def columns(self, nodes: int) -> int:
-        """C: all upper halves, then all lower ones, where there are halves."""
+        """Returns C: one column a node, or all upper halves and then all lower ones."""
         return self.halves * nodes
 
     def counts(self, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """(n+1) p_max by the number of background values below x, and by the number above it."""
-        beaten = self.step * (np.arange(n, -1, -1) + 1)  # those that beat or tie x, and x itself
-        never = np.full(n + 1, n + 2)  # above every alpha; so is what exceeds the cap of a p at 1
-        return beaten if self.high else never, beaten if self.low else never
+        """Returns (n+1) p_max by the number of background values below x, and by that above it."""
+        reached = self.step * (np.arange(n, -1, -1) + 1)  # values that reach x, and x itself
+        never = np.full(n + 1, n + 2)  # above every alpha, as is every p beyond its cap at 1
+        return reached if self.high else never, reached if self.low else never
 
     def join(self, high_MD: jax.Array, low_MD: jax.Array) -> jax.Array:
-        """Ranks of the columns [M, C] from those of both tails."""
+        """Returns ranks of the columns [M, C] from those of both tails."""
         if self.halves == 2:
             return jnp.concatenate([high_MD, low_MD], axis=-1)
         if self.folds:
@@ -43,7 +43,7 @@ class Tail:
 
     @property
     def mixed(self) -> bool:
-        """A column can be significant at either end, so that which it is must be counted."""
+        """Whether a column can be significant in either tail, so that its rows must be counted."""
         return self.folds and self.high and self.low
 
     def split(
@@ -52,9 +52,9 @@ class Tail:
         mostly_high_XC: np.ndarray | None = None,
         mostly_low_XC: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Nodes returned for their high and for their low values: two bool [..., D].
+        """Returns the nodes chosen for their high and for their low values: two bool [..., D].
 
-        Two-sided, a node is what most of its significant values are, and both where they are equal.
+        Two-sided, a node is high or low as most of its significant values are, and both at a tie.
         """
         if self.halves == 2:
             nodes = columns_XC.shape[-1] // 2
@@ -77,7 +77,7 @@ TAILS = {
 
 
 def tail_named(tail: str) -> Tail:
-    """The tail of that name, or an InputError."""
+    """Returns the tail of that name. Raises InputError if there is none."""
     if not isinstance(tail, str) or tail not in TAILS:
         raise InputError(f"tail {tail!r} is unknown; use one of {', '.join(TAILS)}")
     return TAILS[tail]

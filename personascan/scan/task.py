@@ -1,4 +1,4 @@
-"""What a scan was asked for, checked and in arrays: the same for every layer."""
+"""The task of a scan, checked and in arrays: the same for every layer."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from personascan.scan.samples import check_seed
 
 @dataclass(frozen=True)
 class Task:
-    """What is the same in every layer. With groups, a run is a search in each group."""
+    """The part of a scan that all layers share. With groups, a run is a search in each group."""
 
     options: ScanOptions
     background_RN: np.ndarray  # bool, one row for each search
@@ -26,7 +26,7 @@ class Task:
     runs: int
     seed: int
     layers: int
-    note: str = ""  # why nothing can be found, whatever the data are
+    note: str = ""  # why no subset can score, whatever the data are
 
 
 def make_task(
@@ -39,7 +39,7 @@ def make_task(
     background_groups=None,
     seed: int = 0,
 ) -> Task:
-    """What `scan_runs` was asked for, checked."""
+    """Checks the arguments of `scan_runs` and returns them as a Task."""
     check_seed(seed)
     background_RN, evaluation_RN = check_masks(background_RN, evaluation_RN)
     runs, n_pool = background_RN.shape
@@ -50,9 +50,9 @@ def make_task(
     )
     n_RG = background_sizes(background_RN, evaluation_RN, group_N, labels)
     if groups is not None:
-        # A scan held to one group is a scan of that group's rows; the best group is kept.
-        label_N, held_to = number_labels("groups", groups, n_pool)
-        inside_GN = label_N == np.arange(len(held_to))[:, None]
+        # A scan limited to one group is a scan of that group's rows; the best group is returned.
+        label_N, distinct = number_labels("groups", groups, n_pool)
+        inside_GN = label_N == np.arange(len(distinct))[:, None]
         background_RN, n_RG = (np.repeat(a, len(inside_GN), axis=0) for a in (background_RN, n_RG))
         evaluation_RN = (evaluation_RN[:, None] & inside_GN).reshape(-1, n_pool)
     tables = rank_tables(n_RG, options)
@@ -72,7 +72,7 @@ def make_task(
 
 
 def layout_of(task: Task, n_pool: int, n_nodes: int) -> tuple[SearchLayout, ScanMemory]:
-    """How the search of a layer is laid out, and what it will hold."""
+    """Returns the layout of the search of a layer, and the memory that it will hold."""
     evaluated = int(task.evaluated_N.sum())
     shared = is_shared(task.background_RN, task.tables)
     layout = search_layout(task.searches, task.tables, task.options, n_nodes, evaluated, shared)

@@ -17,7 +17,7 @@ from personascan.interventions.exchange import read_direction
 from personascan.interventions.judging import answer_margin
 from personascan.models.load import identify
 from personascan.places import Place, chosen_places, lines_of
-from personascan.scan.samples import check_sizes, largest
+from personascan.scan.samples import check_sizes, largest_cluster
 from personascan.sources.arrays import open_rows
 from personascan.sources.base import Baseline, Source, conditions_of, texts_of
 from personascan.sources.images.source import image_sources
@@ -267,7 +267,7 @@ def refuse_small(config: StudyConfig, pool: Pool, asked: list[LocalisationOption
     h1, h0 = pool.sizes
     try:
         for options in asked:
-            check_sizes(h0, h1, options.samples, largest(pool.clusters))
+            check_sizes(h0, h1, options.samples, largest_cluster(pool.clusters))
         sample_sizes(h1, h0, config.separation)
     except InputError as error:
         raise InputError(f"{pool.name}: {error}") from error
@@ -295,7 +295,7 @@ def check_part(config, pool: Pool, options: LocalisationOptions, portion: str, s
     positive_N, clusters_N = pool.positive_N[chosen], portion_clusters(pool, chosen)
     h1 = int(positive_N.sum())
     try:
-        check_sizes(positive_N.size - h1, h1, options.samples, largest(clusters_N))
+        check_sizes(positive_N.size - h1, h1, options.samples, largest_cluster(clusters_N))
         if config.where.permutations:
             where.exchange_in(where.chosen_rows(pool, chosen))
         if options.permutations and clusters_N is None:
