@@ -13,7 +13,7 @@ from benchmarks.device_peak import median_seconds
 from benchmarks.speed import benchmark_pool
 from personascan.calibration.calibrate import STATISTIC_RUNS, calibrate
 from personascan.calibration.label_exchange import draw_exchanges, exchange_of
-from personascan.calibration.statistics import STATISTICS, Labelled, place_statistics
+from personascan.calibration.statistics import STATISTICS, LabelContrasts, place_statistics
 from personascan.errors import InputError
 from personascan.ridge import SHRINKAGE
 from personascan.scan.backgrounds import open_source
@@ -116,7 +116,7 @@ def measure_labelled(size: Size) -> dict:
 
     def work(places):
         exchange = exchange_of(labels_N)
-        labels = Labelled(exchange, draw_exchanges(exchange, PERMUTATIONS, 0))
+        labels = LabelContrasts(exchange, draw_exchanges(exchange, PERMUTATIONS, 0))
         return [place_statistics("a place", one, labels, STATISTICS[:2]) for one in places]
 
     began = time.perf_counter()

@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.device_shapes import SHAPES
 from personascan.calibration.label_exchange import draw_exchanges, exchange_of
 from personascan.calibration.locate import ALWAYS
-from personascan.calibration.statistics import Labelled, place_statistics
+from personascan.calibration.statistics import LabelContrasts, place_statistics
 from personascan.models.config import DecoderConfig, Rope
 from personascan.scan.options import ScanOptions
 from personascan.scan.runs import scan_pool
@@ -101,7 +101,7 @@ def core_seconds(width: int, labellings: int = PERMUTATIONS) -> tuple[float, flo
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(STATEMENTS, width)).astype(np.float32)
     positive_N, cores = np.arange(STATEMENTS) % 2 == 0, os.cpu_count()
-    labels = Labelled(
+    labels = LabelContrasts(
         exchange_of(positive_N), draw_exchanges(exchange_of(positive_N), labellings, 0)
     )
     tested = timed(lambda: place_statistics("rows", rows, labels, ALWAYS))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import personascan
-from personascan.calibration.label_exchange import contrasts, draw_exchanges, exchange_of
+from personascan.calibration.label_exchange import draw_exchanges, exchange_of, label_contrasts
 
 SIX = np.array([1, 1, 1, 0, 0, 0], bool)
 
@@ -100,7 +100,7 @@ def test_too_few_permutations_are_refused(permutations):
 def test_contrasts_are_centred_within_groups_and_of_length_one():
     group = np.repeat([0, 1, 2], 5)
     labels_TN = draw_exchanges(exchange_of(np.arange(15) % 2 == 0, within=group), 30, 0)
-    found_NT = contrasts(labels_TN, group)
+    found_NT = label_contrasts(labels_TN, group)
     np.testing.assert_allclose((found_NT**2).sum(0), 1)
     for number in range(3):
         np.testing.assert_allclose(found_NT[group == number].sum(0), 0, atol=1e-12)

@@ -6,7 +6,7 @@ import pytest
 import personascan
 from personascan.analysis.claims import bootstrap_aurocs, compare_aurocs, sizes
 from personascan.analysis.crossfit import can_hold_out, crossfit_place, folds_of
-from personascan.calibration.label_exchange import exchange_by
+from personascan.calibration.label_exchange import comparison_exchange
 from personascan.sources.arrays import open_rows
 from personascan.sources.base import Row
 from personascan.study.comparisons import Comparison, LeftOut, draw_pool
@@ -91,7 +91,7 @@ def test_labels_are_exchanged_inside_pairs_and_within_larger_groups():
     found = where.exchange_in(where.chosen_rows(pool, np.arange(2 * PAIRS)))
     assert (found.kind, found.distinct) == ("pairs", 2**PAIRS)
     pool = draw_pool(paired(4, each=2), OWN, 99, seed=0)
-    found = exchange_by(pool.positive_N, pairs_N=pool.pairs)
+    found = comparison_exchange(pool.positive_N, pairs_N=pool.pairs)
     assert (found.kind, found.distinct) == ("rows within groups", 6**4)
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from personascan.analysis.localisation import in_half
 from personascan.calibration.label_exchange import draw_exchanges, exchange_of
-from personascan.calibration.statistics import Labelled, standardise
+from personascan.calibration.statistics import LabelContrasts, standardise
 from personascan.errors import InputError
 
 
@@ -58,7 +58,7 @@ def halving_sizes(
       InputError: as `locate`: halves of fewer than two rows, NaN or Inf.
     """
     exchange = exchange_of(half_N, entities=clusters_N)
-    labels = Labelled(exchange, draw_exchanges(exchange, halvings, seed))
+    labels = LabelContrasts(exchange, draw_exchanges(exchange, halvings, seed))
     rows = standardise("H0", h0_ND, exchange.group_N)
     return np.abs(labels.contrasts_NT[:, 1:].T @ rows.z_ND)
 

@@ -12,8 +12,8 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from personascan.analysis.claims import Claim, auroc, auroc_limits, compare_aurocs, sizes
 from personascan.calibration.family import permutation_z
-from personascan.calibration.label_exchange import Exchange, draw_exchanges, exchange_by
-from personascan.calibration.statistics import Labelled, place_statistics, standardise
+from personascan.calibration.label_exchange import Exchange, comparison_exchange, draw_exchanges
+from personascan.calibration.statistics import LabelContrasts, place_statistics, standardise
 from personascan.errors import InputError
 from personascan.ridge import readout
 
@@ -66,7 +66,7 @@ def can_hold_out(positive_N, folds: int, seed: int, entities=None, pairs=None) -
 def exchange_without(held_N, positive_N, entities=None, pairs=None) -> Exchange:
     """How the labels of the other rows may be exchanged. Raises InputError as `exchange_of`."""
     groups = (None if one is None else one[~held_N] for one in (entities, pairs))
-    return exchange_by(positive_N[~held_N], *groups)
+    return comparison_exchange(positive_N[~held_N], *groups)
 
 
 def crossfit_place(
@@ -87,7 +87,7 @@ def crossfit_place(
     for number in range(z_K.size):
         train = fold_N != number
         exchange = exchange_without(~train, positive_N, entities, pairs)
-        labels = Labelled(exchange, draw_exchanges(exchange, permutations, seed))
+        labels = LabelContrasts(exchange, draw_exchanges(exchange, permutations, seed))
         found = place_statistics("a place", place_ND[train], labels, ("direction",))
         z_K[number] = permutation_z(found["direction"][None])[0, 0]
         rows = standardise("a place", place_ND[train], exchange.group_N)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from personascan.calibration.family import conservative_family_p
-from personascan.calibration.statistics import Labelled, standardise
+from personascan.calibration.statistics import LabelContrasts, standardise
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ def head_of(node: int, head_width: int) -> int:
     return node // head_width
 
 
-def head_tests(place_ND, labelled: Labelled, head_width: int) -> Heads:
+def head_tests(place_ND, labelled: LabelContrasts, head_width: int) -> Heads:
     """The heads of a place from the correlations of their nodes under every labelling."""
     rows = standardise("a place of heads", place_ND, labelled.exchange.group_N)
     square_TD = (labelled.contrasts_NT.T @ rows.z_ND).astype(np.float64) ** 2

@@ -1,7 +1,7 @@
-"""Calibration: a comparison's scores at every place beside those under permuted labels.
+"""Calibration: the scores of a comparison at every place, beside those under permuted labels.
 
 The labels are permuted T times, and every permutation goes through the same function as the
-observed labels: the same split sizes, runs, starts, alphas and distribution of keys.
+observed labels, with the same sample sizes, runs, starts, alphas and distribution of keys.
 Letters: P places, T permutations (index 0 of T + 1 is observed), R runs, N rows, D nodes, C columns
 (nodes or half-nodes).
 """
@@ -37,7 +37,7 @@ NODE_Q = 0.1
 
 @dataclass(frozen=True)
 class Calibration:
-    """A comparison beside its permutations, at every place of a family."""
+    """The scores of a comparison and of its permutations at every place of a family."""
 
     keys: tuple[Any, ...]  # of the places, in the pool's order
     statistic_PT: np.ndarray  # [P, T + 1]: of the observed labels, then of every permutation
@@ -52,22 +52,22 @@ class Calibration:
 
     @property
     def score(self) -> np.ndarray:
-        """The observed statistic of each place: [P]."""
+        """Observed statistic of each place: [P]."""
         return self.statistic_PT[:, 0]
 
     @property
     def null(self) -> np.ndarray:
-        """The statistic under permuted labels: [P, T]."""
+        """Statistic under permuted labels: [P, T]."""
         return self.statistic_PT[:, 1:]
 
     @property
     def z(self) -> np.ndarray:
-        """The observed statistic in deviations from its permutation mean: [P]."""
+        """Observed statistic in deviations from its mean over all labellings: [P]."""
         return self.z_PT[:, 0]
 
     @property
     def best(self) -> int:
-        """The place furthest above its own permutations; the first of equals."""
+        """Index of the place furthest above its own permutations; the first of equals."""
         return int(self.z.argmax())
 
     @property
@@ -77,19 +77,19 @@ class Calibration:
 
     @property
     def null_frequency(self) -> np.ndarray:
-        """The selection frequencies under permuted labels: [T, C]."""
+        """Selection frequencies under permuted labels: [T, C]."""
         return self.frequency_TC[1:]
 
     def q(self) -> np.ndarray:
-        """For each column, the least false discovery rate of a set that keeps it: [C]."""
+        """Returns for each column the least false discovery rate of a set that holds it: [C]."""
         return node_rates.q_values(self.frequency_TC)
 
     def node_p_family(self) -> np.ndarray:
-        """Family-wise p of each column over all columns of its place: [C]."""
+        """Returns the family-wise p of each column over all columns of its place: [C]."""
         return node_rates.family_p(self.frequency_TC, self.samples.runs)
 
     def node_set(self, q: float = NODE_Q) -> SignedNodes:
-        """The nodes with q-value <= q, each in its direction (both, where the tail is "two").
+        """Returns the nodes with q-value <= q, each in its direction (both if the tail is "two").
 
         Its `high` and `low` are sorted ints; `q()` has the values of all columns.
         """
@@ -98,22 +98,22 @@ class Calibration:
         return SignedNodes(*map(np.flatnonzero, sides.split(chosen_C, *both_C)))
 
     def expected_false(self, threshold: float = 0.5) -> float:
-        """Mean number of columns at or above the frequency under permuted labels."""
+        """Returns the mean number of columns at or above the frequency under permuted labels."""
         return node_rates.expected_false(self.frequency_TC, threshold)
 
     def summary(self) -> str:
         best = self.best
         kind = "half-nodes" if self.options.sides.halves == 2 else "nodes"
-        found = (
+        places = (
             f"{len(self.p)} places, {self.null.shape[1]} permutations: highest at "
             f"{self.keys[best]} (mean score {self.score[best]:.1f}, z {self.z[best]:.1f}, "
             f"family-wise p {self.p_family[best]:.3f}); {(self.p_family <= 0.05).sum()} places "
             "with family-wise p <= 0.05"
         )
         if self.node_key is None:
-            return found
+            return places
         return (
-            f"{found}; at {self.node_key} {(self.q() <= NODE_Q).sum()} {kind} with q <= {NODE_Q:g}"
+            f"{places}; at {self.node_key} {(self.q() <= NODE_Q).sum()} {kind} with q <= {NODE_Q:g}"
         )
 
 
@@ -135,32 +135,32 @@ def calibrate(
     starts: int | str | npt.ArrayLike = 1,
     ties: str = "whole",
 ) -> Calibration:
-    """The scan's own score beside permuted labels; where labels are known, use `locate` instead.
+    """Compares the scan's own score with permuted labels; for known labels use `locate` instead.
 
-    A scan is told no label, which costs it nearly all power against labels that are known: this is
-    for rows that must be found (noise, hallucinations), and for the published method as it is.
+    A scan is told no label, which costs it nearly all power where labels are known. It serves rows
+    that must be searched for (noise, hallucinations), and the published method as it is.
 
     The statistic of a labelling at a place is the mean score over R runs, each with a new
     background and sample. Each place's T + 1 statistics are studentised by their own mean and
     deviation, and the family-wise p compares a place with the maximum over places inside each
-    permutation (Westfall and Young 1993), so that places whose nulls differ weigh alike.
+    permutation (Westfall and Young 1993), so that places whose nulls differ count equally.
 
     Args:
       pool: activations [P, N, D], [N, D], a sequence of [N, D], or a mapping {key: [N, D]} of any
         widths, such as what `extract` returns: the places of the family.
       positive_N: bool, True where a row belongs to H1.
-      samples: their sizes; `samples.runs` runs of one start for the selection frequency.
+      samples: sizes of the samples; the selection frequency has `samples.runs` runs of one start.
       permutations: T; the smallest p is 1/(T + 1).
-      runs: R, of the statistic.
+      runs: R, the runs of the statistic.
       statistic: "mean" (of the scores), or "min_alpha": every alpha is scanned alone, its mean
-        score ranked among all T + 1 labellings, and the least of these p-values is the statistic
-        (arXiv 2206.12786). Its alphas are `alphas` where that is a sequence, else eight between
-        0.01 (or the least attainable) and alpha_max in geometric steps.
-      nodes: the key (or index) of the place whose nodes are counted too, a `Place` also by its
-        name ("resid_post 7 last"); None: no nodes.
-      seed: of the permutations, splits and random starts; ties are broken by it and the key.
+        score is ranked among all T + 1 labellings, and the least of these p-values is the statistic
+        (arXiv 2206.12786). Its alphas are `alphas` if that is a sequence, else eight between 0.01
+        (or the least attainable) and alpha_max in geometric steps.
+      nodes: the key (or index) of the place whose nodes are counted too; a `Place` may be given by
+        its name ("resid_post 7 last"); None: no nodes.
+      seed: seed of permutations, samples and random starts; with the key it also breaks ties.
       score, tail, alpha_max, alpha_min, alphas, starts, ties: as in `scan_runs`; geometric alphas
-        give the z of every attained one at half of the time (docs/scan.md).
+        give the same z as all attained ones in half the time (docs/scan.md).
 
     Returns:
       Calibration.
@@ -191,14 +191,14 @@ def calibrate(
     frequency_TC = np.zeros((permutations + 1, 0), np.float32)
     if nodes is not None:
         frequency_TC = null_frequencies(matrix_at(places, nodes), labellings, options)
-    found = family_of(tuple(places), statistic_PT, options, samples, seed)
-    return replace(found, node_key=nodes, frequency_TC=frequency_TC)
+    calibration = family_of(tuple(places), statistic_PT, options, samples, seed)
+    return replace(calibration, node_key=nodes, frequency_TC=frequency_TC)
 
 
 def family_of(
     keys: tuple, statistic_PT, options: ScanOptions, samples: SampleOptions, seed: int
 ) -> Calibration:
-    """The reduce: p-values of places and of their family from stored statistics [P, T + 1]."""
+    """Returns the Calibration of stored statistics [P, T + 1], without nodes."""
     statistic_PT = np.asarray(statistic_PT)
     draws_PT = tie_draws(seed, keys, statistic_PT.shape[1])
     z_PT = studentise(statistic_PT)
@@ -219,7 +219,7 @@ def family_of(
 def calibration_bytes(
     shape_ND, samples: SampleOptions, permutations: int, runs: int, options: ScanOptions
 ) -> int:
-    """What `calibrate` holds at its peak for a place of that shape, nodes included."""
+    """Returns the bytes that `calibrate` holds at its peak for a place, nodes included."""
     return max(
         null_bytes(shape_ND, samples, permutations, runs, options),
         null_bytes(shape_ND, samples, permutations, samples.runs, replace(options, starts=1)),

@@ -1,23 +1,25 @@
-"""The reduce over places: p-values of stored scores, pure functions of arrays.
+"""P-values of places and their family-wise correction: pure functions of stored statistics.
 
 Under exchangeable labels the T + 1 values of a place are exchangeable, and so is any statistic that
-treats all of them alike, such as a value less their mean over their deviation. Letters: P places, T
-permutations (index 0 of T + 1 is observed), R runs, A alphas.
+treats all of them alike, such as a value less their mean over their deviation. Scores of scans have
+many ties, which draws break; statistics of labelled rows have few, and a tie counts against the
+labels (`conservative_family_p`). Letters: P places, T permutations (index 0 of T + 1 is observed),
+R runs, A alphas.
 """
 
 import numpy as np
 
 FAMILIES = ("studentised", "min_p")  # how `locate` makes places comparable
-TIE = 1e-5  # values so near to each other are equal: single precision gives no more
+TIE = 1e-5  # values that differ by this share are equal, as far as single precision can tell
 
 
 def mean_statistic(scores_PTR) -> np.ndarray:
-    """The mean score over the runs of a labelling: [P, T + 1]."""
+    """Returns the mean score over the runs of a labelling: [P, T + 1]."""
     return np.asarray(scores_PTR, np.float64).mean(-1)
 
 
 def min_alpha_statistic(scores_APT, rng) -> np.ndarray:
-    """Minus the least p over alphas, each alpha's scores ranked among all T + 1: [P, T + 1].
+    """Returns minus the least p over alphas, each alpha ranked among all T + 1: [P, T + 1].
 
     Ties within an alpha are broken at random (arXiv 2206.12786).
     """
@@ -27,7 +29,7 @@ def min_alpha_statistic(scores_APT, rng) -> np.ndarray:
 
 
 def studentise(statistic_PT) -> np.ndarray:
-    """Each place in deviations of its own T + 1 values from their mean; 0 where they are equal."""
+    """Returns values less their place's mean, in its deviations; 0 if all are equal: [P, T + 1]."""
     centred_PT = statistic_PT - statistic_PT.mean(1, keepdims=True)
     deviation_P1 = statistic_PT.std(1, keepdims=True)
     equal = deviation_P1 <= 1e-12 * np.abs(statistic_PT).max(1, keepdims=True)
@@ -35,25 +37,25 @@ def studentise(statistic_PT) -> np.ndarray:
 
 
 def permutation_p(observed, null_XT, draws_X, draws_XT) -> np.ndarray:
-    """(beaten + 1) / (T + 1): permutations that reach the observed value, ties broken at random.
+    """Returns (b + 1) / (T + 1), b being the permutations that reach the observed value.
 
-    The draws decide ties; a permutation reaches an equal value if its draw is smaller
-    (Phipson and Smyth 2010, with random ranks among equals).
+    The draws break ties: a permutation reaches an equal value if its draw is smaller (Phipson and
+    Smyth 2010, with random ranks among equals).
     """
     observed_X1, draws_X1 = np.asarray(observed)[:, None], np.asarray(draws_X)[:, None]
-    beaten_X = ((null_XT > observed_X1) | ((null_XT == observed_X1) & (draws_XT < draws_X1))).sum(1)
-    return (beaten_X + 1) / (null_XT.shape[1] + 1)
+    reached_XT = (null_XT > observed_X1) | ((null_XT == observed_X1) & (draws_XT < draws_X1))
+    return (reached_XT.sum(1) + 1) / (null_XT.shape[1] + 1)
 
 
 def place_p(statistic_PT, draws_PT) -> np.ndarray:
-    """The permutation p of every place by itself: [P]."""
+    """Returns the permutation p of every place by itself: [P]."""
     return permutation_p(statistic_PT[:, 0], statistic_PT[:, 1:], draws_PT[:, 0], draws_PT[:, 1:])
 
 
 def family_p(z_PT, draws_PT) -> np.ndarray:
-    """Family-wise p of every place: the maximum over places inside each permutation [P].
+    """Returns the family-wise p of every place, from the maximum of each permutation: [P].
 
-    Valid however the places depend on one another (Westfall and Young 1993, single step).
+    It is valid for any dependence of the places (Westfall and Young 1993, single step).
     """
     highest_T, draw_T = highest(z_PT[:, 1:], draws_PT[:, 1:])
     shape = (len(z_PT), len(highest_T))
@@ -66,9 +68,10 @@ def family_p(z_PT, draws_PT) -> np.ndarray:
 
 
 def step_down_p(z_PT, draws_PT) -> np.ndarray:
-    """The same, step-down: a place is compared with the maximum over those not yet passed [P].
+    """Returns the step-down family-wise p of every place: [P].
 
-    Never above `family_p` (Westfall and Young 1993, algorithm 2.8).
+    A place is compared with the maximum over itself and the places below it, so that p is never
+    above that of `family_p` (Westfall and Young 1993, algorithm 2.8).
     """
     order_P = np.lexsort((draws_PT[:, 0], -z_PT[:, 0]))
     p_P, largest = np.empty(len(z_PT)), 0.0
@@ -82,54 +85,60 @@ def step_down_p(z_PT, draws_PT) -> np.ndarray:
 
 
 def highest(z_PT, draws_PT) -> tuple[np.ndarray, np.ndarray]:
-    """The highest value of each permutation and, among equals, the smallest draw: [T] each."""
+    """Returns the highest value of each permutation and, of equals, the smallest draw: [T] each."""
     highest_T = z_PT.max(0)
     return highest_T, np.where(z_PT == highest_T, draws_PT, np.inf).min(0)
 
 
 def tie_draws(seed: int, keys, labellings: int) -> np.ndarray:
-    """Uniform draws [P, T + 1] that break ties, from the seed and each place's key alone."""
+    """Returns uniform draws that break ties, from seed and key of each place: [P, T + 1]."""
     return np.stack(
         [np.random.default_rng([seed, *str(key).encode()]).random(labellings) for key in keys]
     )
 
 
-def least_tied(values_PT) -> np.ndarray:
-    """The observed values, less a tolerance for rounding to single precision: [P, 1]."""
+def tie_limit(values_PT) -> np.ndarray:
+    """Returns the observed values less a tolerance for single precision: [P, 1]."""
     return values_PT[:, :1] - TIE * np.abs(values_PT).max(1, keepdims=True)
 
 
 def conservative_family_p(values_PT, family: str) -> np.ndarray:
-    """Family-wise p of every place [P]: single step, ties count against the labels."""
-    made_PT, slack_P1 = on_one_scale(values_PT, family)
-    return (made_PT.max(0) >= made_PT[:, :1] - slack_P1).mean(1)
+    """Returns the single-step family-wise p of every place, ties counted against the labels: [P].
+
+    family: one of FAMILIES.
+    """
+    scaled_PT, slack_P1 = common_scale(values_PT, family)
+    return (scaled_PT.max(0) >= scaled_PT[:, :1] - slack_P1).mean(1)
 
 
 def conservative_step_down_p(values_PT, family: str) -> np.ndarray:
-    """The same, step-down [P]; never above (Westfall and Young 1993, algorithm 2.8)."""
-    made_PT, slack_P1 = on_one_scale(values_PT, family)
-    order_P = np.argsort(-made_PT[:, 0], kind="stable")
-    highest_PT = np.maximum.accumulate(made_PT[order_P[::-1]], axis=0)[::-1]
-    reached_PT = highest_PT >= made_PT[order_P, :1] - slack_P1[order_P]
+    """Returns the step-down p, never above `conservative_family_p`: [P].
+
+    Westfall and Young 1993, algorithm 2.8.
+    """
+    scaled_PT, slack_P1 = common_scale(values_PT, family)
+    order_P = np.argsort(-scaled_PT[:, 0], kind="stable")
+    highest_PT = np.maximum.accumulate(scaled_PT[order_P[::-1]], axis=0)[::-1]
+    reached_PT = highest_PT >= scaled_PT[order_P, :1] - slack_P1[order_P]
     p_P = np.empty(order_P.size)
     p_P[order_P] = np.maximum.accumulate(reached_PT.mean(1))
     return p_P
 
 
-def on_one_scale(values_PT, family: str) -> tuple[np.ndarray, np.ndarray]:
-    """The values on a scale that places share, and within what tolerance they are equal [P, 1]."""
+def common_scale(values_PT, family: str) -> tuple[np.ndarray, np.ndarray]:
+    """Returns values on a scale that places share, and the tolerance of ties there: [P, 1]."""
     if family == "min_p":
         return clear_ranks(values_PT), np.zeros((len(values_PT), 1))
     deviation_P1 = values_PT.std(1, keepdims=True)
     some_P1 = deviation_P1 > 1e-12 * np.abs(values_PT).max(1, keepdims=True)
-    slack_P1 = values_PT[:, :1] - least_tied(values_PT)
+    slack_P1 = values_PT[:, :1] - tie_limit(values_PT)
     return studentise(values_PT), np.where(
         some_P1, slack_P1 / np.where(some_P1, deviation_P1, 1), 0
     )
 
 
 def clear_ranks(values_PT) -> np.ndarray:
-    """How many values of its place lie clearly below each one: [P, T + 1]."""
+    """Counts the values of its place that lie below each one by more than TIE: [P, T + 1]."""
     step_P1 = TIE * np.abs(values_PT).max(1, keepdims=True)
     ordered_PT = np.sort(values_PT, axis=1)
     return np.stack([
@@ -139,7 +148,7 @@ def clear_ranks(values_PT) -> np.ndarray:
 
 
 def permutation_z(values_PT) -> np.ndarray:
-    """In deviations of the permutations from their mean; 0 where they are equal: [P, T + 1]."""
+    """Returns values in deviations from the mean of permutations, 0 if equal: [P, T + 1]."""
     mean_P1 = values_PT[:, 1:].mean(1, keepdims=True)
     deviation_P1 = values_PT[:, 1:].std(1, keepdims=True)
     equal_P1 = deviation_P1 <= 1e-12 * np.abs(values_PT).max(1, keepdims=True)

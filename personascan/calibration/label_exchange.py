@@ -1,8 +1,8 @@
-"""Whose labels may be exchanged with whose: rows, pairs, whole entities, rows within groups.
+"""Which labels may be exchanged: those of rows, pairs, whole entities, or rows within groups.
 
-Labels are permuted as they could have come out had they meant nothing. Rows of one unit keep one
-label between them (an entity that is on one side with all of its rows), and labels move within a
-group alone (the two rows of a pair; an entity that is on both sides).
+Under H0 labels mean nothing, and any exchange that keeps the design is equally likely. The rows of
+a unit share one label (an entity whose rows are all on one side), and labels are exchanged only
+within a group (the two rows of a pair; an entity that is on both sides).
 Letters: N rows, U units, T labellings (index 0 of T + 1 is observed).
 """
 
@@ -18,7 +18,7 @@ from personascan.scan.samples import check_labels, check_seed
 
 LEAST = 19  # permutations: with fewer no p-value reaches 0.05
 MOST = 10**5
-BLOCK = 1024  # labellings that are drawn at once
+BLOCK = 1024  # labellings drawn together
 
 
 @dataclass(frozen=True)
@@ -38,29 +38,29 @@ class Exchange:
 
     @functools.cached_property
     def distinct(self) -> int:
-        """The number of distinct labellings, the observed one among them."""
+        """Number of distinct labellings, including the observed one."""
         return math.prod(math.comb(size, h1) for size, h1 in self.sizes)
 
     @property
     def sizes(self) -> list[tuple[int, int]]:
-        """Units, and those of H1, of each group."""
+        """Number of units, and of units of H1, in each group."""
         label_U, group_U = self.units
         size_G, h1_G = np.bincount(group_U), np.bincount(group_U, label_U).astype(int)
         return list(zip(size_G.tolist(), h1_G.tolist(), strict=True))
 
     @property
     def mirrored(self) -> bool:
-        """Whether H1 and H0 may change places as a whole, which no two-sided statistic sees."""
+        """Whether H1 and H0 may be swapped as a whole, to which two-sided statistics are blind."""
         return all(2 * h1 == size for size, h1 in self.sizes)
 
     def floor(self, permutations: int) -> float:
-        """The least p-value of a two-sided statistic among so many labellings beside the first."""
+        """Returns the least p-value of a two-sided statistic with so many permutations."""
         least = (2 if self.mirrored else 1) / self.distinct
         return max(1 / (permutations + 1), least)
 
     @property
     def many(self) -> str:
-        """The number of labellings in words."""
+        """Number of distinct labellings as text."""
         return f"{self.distinct:,}" if self.distinct < 10**9 else "over a billion"
 
     def __str__(self) -> str:
@@ -68,48 +68,48 @@ class Exchange:
 
 
 def exchange_of(positive_N, *, pairs=None, entities=None, within=None) -> Exchange:
-    """The exchange that a comparison allows.
+    """Returns the exchange that a design allows.
 
     Args:
       positive_N: bool [N], True where a row belongs to H1.
-      pairs: a label a row; the two rows of a pair, one of H1 and one of H0, swap their labels.
-      entities: a label a row; each entity has one label, and its rows keep it together.
-      within: a label a row; rows exchange labels with those of the same group only.
+      pairs: a name for each row; the two rows of a pair, one of H1 and one of H0, swap labels.
+      entities: a name for each row; each entity has one label, which all its rows share.
+      within: a name for each row; rows exchange labels only with rows of the same group.
 
     Raises:
       InputError: labels that are no bools, fewer than two rows of a side, a sequence of another
-        length, a pair that is not one row of each side, an entity on both sides, groups of which
-        none has both sides, pairs beside one of the others.
+        length, a pair that is not one row of each side, an entity on both sides, no group with
+        both sides, pairs together with entities or within.
     """
     positive_N = check_positive(positive_N)
     rows = positive_N.size
     if pairs is not None:
         if entities is not None or within is not None:
             raise InputError("pairs stand alone: leave out entities and within")
-        pair_N = numbered("pairs", pairs, rows)
+        pair_N = name_numbers("pairs", pairs, rows)
         check_pairs(pair_N, pairs, positive_N)
         return Exchange(positive_N, np.arange(rows), pair_N, "pairs")
     kind, unit_N, group_N = "rows", np.arange(rows), np.zeros(rows, int)
     if within is not None:
-        kind, group_N = "rows within groups", numbered("within", within, rows)
+        kind, group_N = "rows within groups", name_numbers("within", within, rows)
     if entities is not None:
-        unit_N = numbered("entities", entities, rows)
+        unit_N = name_numbers("entities", entities, rows)
         check_units(unit_N, entities, positive_N, group_N)
         if unit_N.max() + 1 < rows:
             kind = kind.replace("rows", "entities")
         else:
             unit_N = np.arange(rows)  # every row its own
-    found = Exchange(positive_N, unit_N, group_N, kind)
-    if found.distinct == 1:
+    exchange = Exchange(positive_N, unit_N, group_N, kind)
+    if exchange.distinct == 1:
         raise InputError(
             f"no other labelling of these {kind} exists, so that nothing can be tested; give more "
             "than one unit on each side, and groups that have both sides"
         )
-    return found
+    return exchange
 
 
-def exchange_by(positive_N, entities_N=None, pairs_N=None) -> Exchange:
-    """The exchange of rows in pairs of any sizes, of whole entities, or of single rows."""
+def comparison_exchange(positive_N, entities_N=None, pairs_N=None) -> Exchange:
+    """Returns the exchange of a comparison: in pairs of any size, by entities, or by rows."""
     if pairs_N is None:
         return exchange_of(positive_N, entities=entities_N)
     both_P2 = np.stack([np.bincount(pairs_N, ~positive_N), np.bincount(pairs_N, positive_N)], 1)
@@ -119,11 +119,11 @@ def exchange_by(positive_N, entities_N=None, pairs_N=None) -> Exchange:
 
 
 def check_positive(positive_N) -> np.ndarray:
-    """Labels as bool [N] with at least two rows of each side."""
-    given = np.asarray(positive_N)
-    if given.dtype.kind == "f" and given.ndim == 1 and given.size:
+    """Returns labels as bool [N]. Raises InputError unless each side has two rows."""
+    values = np.asarray(positive_N)
+    if values.dtype.kind == "f" and values.ndim == 1 and values.size:
         raise InputError(
-            f"positive_N holds floats ({given.dtype}); give bools, for example probability > 0.5"
+            f"positive_N holds floats ({values.dtype}); give bools, for example probability > 0.5"
         )
     labels_N = check_labels(positive_N)
     h1 = int(labels_N.sum())
@@ -133,8 +133,8 @@ def check_positive(positive_N) -> np.ndarray:
     return labels_N
 
 
-def numbered(name: str, labels, rows: int) -> np.ndarray:
-    """Labels of rows as numbers from 0: [N]."""
+def name_numbers(name: str, labels, rows: int) -> np.ndarray:
+    """Returns the names of rows as numbers from 0: [N]. Raises InputError for missing ones."""
     labels = np.asarray(labels)
     if labels.ndim != 1 or labels.size != rows:
         raise InputError(f"{name} needs one label for each of {rows} rows, got {labels.shape}")
@@ -148,6 +148,7 @@ def numbered(name: str, labels, rows: int) -> np.ndarray:
 
 
 def check_pairs(pair_N, pairs, positive_N) -> None:
+    """Raises InputError unless each pair is one row of H1 and one of H0."""
     both_P2 = np.stack([np.bincount(pair_N, ~positive_N), np.bincount(pair_N, positive_N)], 1)
     wrong = np.flatnonzero((both_P2 != 1).any(1))
     if wrong.size:
@@ -160,8 +161,8 @@ def check_pairs(pair_N, pairs, positive_N) -> None:
 
 
 def check_units(unit_N, entities, positive_N, group_N) -> None:
-    """Units have one label and one group each."""
-    for values_N, said in (
+    """Raises InputError unless each unit has one label and one group."""
+    for values_N, fault in (
         (positive_N, "is on both sides; give it as `within`, so that labels move inside it"),
         (group_N, "is in several groups of `within`; an entity stays in one"),
     ):
@@ -171,17 +172,17 @@ def check_units(unit_N, entities, positive_N, group_N) -> None:
         wrong = np.flatnonzero(low_U != high_U)
         if wrong.size:
             name = np.asarray(entities)[np.flatnonzero(unit_N == wrong[0])[0]]
-            raise InputError(f"entity {name!s} {said} ({wrong.size} such entities)")
+            raise InputError(f"entity {name!s} {fault} ({wrong.size} such entities)")
 
 
 def draw_exchanges(exchange: Exchange, permutations: int, seed: int) -> np.ndarray:
-    """The labels and distinct labellings beside them: bool [T + 1, N].
+    """Draws distinct labellings, the observed labels first: bool [T + 1, N].
 
-    All labellings there are where these are no more than `permutations` + 1, so that T may be
-    smaller; else so many, drawn at random. Fewer are the first of more.
+    If no more than `permutations` + 1 exist, all of them are returned and T may be smaller. With
+    fewer permutations the result is the first part of that with more.
 
     Raises:
-      InputError: permutations or a seed that is none.
+      InputError: permutations or a seed that is no such number.
     """
     check_seed(seed)
     if isinstance(permutations, bool) or not isinstance(permutations, int | np.integer):
@@ -199,7 +200,7 @@ def draw_exchanges(exchange: Exchange, permutations: int, seed: int) -> np.ndarr
 
 
 def all_labellings(label_U, group_U) -> np.ndarray:
-    """Every labelling of the units, the observed first."""
+    """Returns every labelling of the units, the observed one first: bool [T + 1, U]."""
     members = [np.flatnonzero(group_U == group) for group in range(group_U.max() + 1)]
     ways = [itertools.combinations(units, int(label_U[units].sum())) for units in members]
     chosen = [np.concatenate(way).astype(int) for way in itertools.product(*ways)]
@@ -211,27 +212,27 @@ def all_labellings(label_U, group_U) -> np.ndarray:
 
 
 def distinct_labellings(label_U, group_U, permutations: int, seed: int) -> np.ndarray:
-    """The observed labelling and so many others, no two of them equal."""
+    """Draws so many labellings, no two equal, after the observed one: bool [T + 1, U]."""
     rng = np.random.default_rng([seed, label_U.size])
     ordered_U = label_U[np.argsort(group_U, kind="stable")]
-    seen, found = {np.packbits(label_U).tobytes()}, [label_U]
-    while len(found) <= permutations:
-        # Sorted by group and, within it, by chance: whoever comes n-th gets the n-th label.
-        block = min(BLOCK, permutations + 1 - len(found))
+    seen, labellings = {np.packbits(label_U).tobytes()}, [label_U]
+    while len(labellings) <= permutations:
+        # Units are ordered by group, and at random within it: the n-th unit gets the n-th label.
+        block = min(BLOCK, permutations + 1 - len(labellings))
         order_BU = (group_U + rng.random((block, label_U.size))).argsort(1)
         label_BU = np.empty(order_BU.shape, bool)
         np.put_along_axis(label_BU, order_BU, np.broadcast_to(ordered_U, order_BU.shape), 1)
         for drawn_U, key in zip(label_BU, np.packbits(label_BU, axis=1), strict=True):
             if key.tobytes() not in seen:
                 seen.add(key.tobytes())
-                found.append(drawn_U)
-    return np.array(found)
+                labellings.append(drawn_U)
+    return np.array(labellings)
 
 
-def contrasts(labels_TN, group_N) -> np.ndarray:
-    """Labels less their mean in each group, of length 1: [N, T + 1] float64.
+def label_contrasts(labels_TN, group_N) -> np.ndarray:
+    """Returns labels less their mean in each group, of length 1: [N, T + 1] float64.
 
-    Their product with standardised rows is sqrt(N) times a correlation of nodes and labels.
+    Their product with rows of `standardise` is a correlation of nodes and labels.
     """
     size_G = np.bincount(group_N)
     by_group_NT = labels_TN.T.astype(np.float64)

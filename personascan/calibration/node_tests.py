@@ -1,6 +1,6 @@
-"""Which nodes of a place differ between labelled sides: family-wise p, q, and how many at least.
+"""Tests of the nodes of a place: family-wise p, q, and a lower bound of how many differ.
 
-Everything is from the correlations of all nodes with all labellings, in which nodes keep their
+All follow from the correlations of all nodes with all labellings, in which nodes keep their
 dependence. Letters: N rows, D nodes, T labellings (index 0 of T + 1 is observed).
 """
 
@@ -12,23 +12,23 @@ from scipy.special import betainc, betaincinv, stdtr
 
 from personascan.calibration.family import TIE
 from personascan.calibration.label_exchange import Exchange
-from personascan.calibration.statistics import Labelled, centre, standardise
+from personascan.calibration.statistics import LabelContrasts, centre, standardise
 from personascan.ridge import readout
 
 ALPHA = 0.05  # of the simultaneous bound
-# Of the balanced template's lambda: where p is far above uniform under every labelling it would
-# come near 1, and to 1 in floating point, where every node lies below the threshold.
+# The most lambda of the balanced template: if p is far above uniform under every labelling, lambda
+# nears 1, in floating point it reaches 1, and every node lies below the threshold.
 MOST = 0.5
 LEAST = 1e-100  # below it the quantiles of the beta distribution are wrong, or no numbers
 
 
 @dataclass(frozen=True)
 class Nodes:
-    """The nodes of one place, each beside all labellings.
+    """Tests of the nodes of one place under all labellings.
 
     More nodes may differ than can be named: `at_least` bounds their number from below, and may lie
-    above the number of nodes with a small `q` or `p_family`. Rows of the place times `readout`
-    (rows @ readout) tell other rows: the higher, the more like H1.
+    above the number of nodes with a small `q` or `p_family`. New rows of the place are scored by
+    rows @ readout: the higher, the more like H1.
     """
 
     effect: np.ndarray  # [D]: Cohen's d, H1 less H0 in deviations within a side; 0: constant
@@ -36,23 +36,23 @@ class Nodes:
     p_family: np.ndarray  # [D]: over all nodes of the place, step-down maximum
     q: np.ndarray  # [D]: false discovery rate (Benjamini and Hochberg 1995) under permutations
     mean_difference: np.ndarray = field(repr=False)  # [D]: H1 less H0, in the activations' units
-    readout: np.ndarray = field(repr=False)  # [D]: the direction of H: rows @ readout tells sides
+    readout: np.ndarray = field(repr=False)  # [D]: the direction of H; rows @ readout scores rows
     template: np.ndarray = field(repr=False)  # [D]: thresholds t_k of the bound
 
     @property
     def direction(self) -> np.ndarray:
-        """The sign of each node's effect: [D]."""
+        """Sign of each node's effect: [D]."""
         return np.sign(self.effect).astype(int)
 
     def at_least(self, nodes: npt.ArrayLike | None = None) -> int:
-        """How many of any set of nodes differ, at least: simultaneously right with 95%.
+        """Returns a 95% lower bound of how many nodes of a set differ, valid for all sets at once.
 
-        V(S) = max_k #{p_i < t_k, i in S} - k + 1 (Blanchard, Neuvial and Roquain 2020), whose
-        template is the wider of Simes' and a balanced one, both calibrated by the labellings. The
-        set may be chosen after a look at the data.
+        The bound is V(S) = max_k #{p_i < t_k, i in S} - k + 1 (Blanchard, Neuvial and Roquain
+        2020). Its template t is the wider of Simes' and a balanced one, both calibrated by the
+        labellings. The set may be chosen after a look at the data.
 
         Args:
-          nodes: numbers or a mask of nodes; None: all of the place.
+          nodes: numbers or a mask of nodes; None: all nodes of the place.
         """
         return at_least(self.p[slice(None) if nodes is None else np.asarray(nodes)], self.template)
 
@@ -64,52 +64,52 @@ class Nodes:
         )
 
 
-def node_tests(name: str, place_ND, labelled: Labelled) -> Nodes:
-    """The tests of every node of a place. Raises InputError as `standardise`."""
-    exchange, rows = labelled.exchange, standardise(name, place_ND, labelled.exchange.group_N)
-    r_TD = labelled.contrasts_NT.T @ rows.z_ND
-    freedom = free_of(exchange)
+def node_tests(name: str, place_ND, labels: LabelContrasts) -> Nodes:
+    """Tests every node of a place. Raises InputError as `standardise`."""
+    exchange, rows = labels.exchange, standardise(name, place_ND, labels.exchange.group_N)
+    r_TD = labels.contrasts_NT.T @ rows.z_ND
+    freedom = degrees_of_freedom(exchange)
     p_TD = student_p(r_TD, freedom)
     size_TD = np.abs(r_TD)
     return Nodes(
         effect=effect_of(r_TD[0].astype(np.float64), exchange),
         p=p_TD[0],
         p_family=step_down(size_TD),
-        q=permuted_q(size_TD),
+        q=permutation_q(size_TD),
         mean_difference=r_TD[0] * rows.length_D / contrast_length(exchange),
-        readout=readout(rows.z_ND, rows.length_D, labelled.contrasts_NT[:, 0]),
+        readout=readout(rows.z_ND, rows.length_D, labels.contrasts_NT[:, 0]),
         template=template(p_TD, ALPHA),
     )
 
 
-def free_of(exchange: Exchange) -> int:
-    """Degrees of freedom: rows less groups less one."""
+def degrees_of_freedom(exchange: Exchange) -> int:
+    """Returns the number of rows less groups less one."""
     return max(1, exchange.positive_N.size - int(exchange.group_N.max()) - 2)
 
 
 def student_p(r, freedom: int) -> np.ndarray:
-    """Two-sided p of correlations."""
+    """Returns Student's two-sided p of correlations."""
     r = np.minimum(np.abs(r.astype(np.float64)), 1 - 1e-15)
     return 2 * stdtr(freedom, -r * np.sqrt(freedom / (1 - r * r)))
 
 
 def effect_of(r, exchange: Exchange):
-    """Cohen's d of correlations with the labels."""
-    freedom = free_of(exchange)
+    """Returns Cohen's d of correlations with the labels."""
+    freedom = degrees_of_freedom(exchange)
     r = np.clip(r, -1 + 1e-15, 1 - 1e-15)
     return r * np.sqrt(freedom / (1 - r * r)) / contrast_length(exchange)
 
 
 def contrast_length(exchange: Exchange) -> float:
-    """The length of the labels less their mean in each group."""
+    """Returns the length of the labels less their mean in each group."""
     labels_N1 = exchange.positive_N.astype(np.float64)[:, None]
     return float(np.linalg.norm(centre(labels_N1, exchange.group_N)))
 
 
 def step_down(size_TD) -> np.ndarray:
-    """Family-wise p of each node: the maximum over nodes that are not yet passed [D].
+    """Returns the step-down family-wise p of each node: [D].
 
-    Westfall and Young 1993, algorithm 2.8; equal values count as beaten.
+    Westfall and Young 1993, algorithm 2.8; an equal value counts as reached.
     """
     order_D = np.argsort(-size_TD[0], kind="stable")
     highest_TD = np.maximum.accumulate(size_TD[:, order_D[::-1]], axis=1)[:, ::-1]
@@ -119,20 +119,20 @@ def step_down(size_TD) -> np.ndarray:
     return p_D
 
 
-def permuted_q(size_TD) -> np.ndarray:
-    """q of each node: p under all labellings and nodes together, then Benjamini and Hochberg."""
+def permutation_q(size_TD) -> np.ndarray:
+    """Returns q of each node: p among all labellings and nodes, then Benjamini and Hochberg."""
     pooled = np.sort(size_TD, axis=None)
-    beaten_D = pooled.size - np.searchsorted(pooled, size_TD[0] * (1 - TIE), "left")
+    reached_D = pooled.size - np.searchsorted(pooled, size_TD[0] * (1 - TIE), "left")
     from scipy.stats import false_discovery_control  # not before: a second to import
 
-    return false_discovery_control(beaten_D / pooled.size)
+    return false_discovery_control(reached_D / pooled.size)
 
 
 def template(p_TD, alpha: float) -> np.ndarray:
-    """The thresholds t_k [D] that hold for all k in all but alpha of the labellings.
+    """Returns thresholds t_k that hold for all k in all but a share alpha of labellings: [D].
 
-    The larger of lambda_1 k/D (Simes) and the lambda_2 quantile of a uniform order statistic, each
-    at alpha/2; lambda is the (j + 1)-th smallest pivotal value, j = floor(alpha/2 (T + 1)).
+    t_k is the larger of lambda_1 k/D (Simes) and the lambda_2 quantile of a uniform order
+    statistic, each at alpha/2; lambda is the (j + 1)-th smallest pivotal value, j = floor(alpha/2 (T + 1)).
     """
     labellings, nodes = p_TD.shape
     k = np.arange(1, nodes + 1)
@@ -150,7 +150,7 @@ def template(p_TD, alpha: float) -> np.ndarray:
 
 
 def at_least(p_S, template_D) -> int:
-    """max_k #{p < t_k} - k + 1 of a set, at least 0."""
+    """Returns max_k #{p < t_k} - k + 1 of a set, at least 0."""
     p_S = np.sort(np.asarray(p_S))
     if not p_S.size:
         return 0

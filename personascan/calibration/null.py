@@ -1,6 +1,7 @@
-"""The map: what one place gives under every labelling. Letters: T permutations, R runs, C columns.
+"""Scans of one place under every labelling: scores, frequencies of columns, the bytes they take.
 
-A column is a node or, with signed tails, its upper or lower half; all upper halves come first.
+Letters: T permutations (index 0 of T + 1 is observed), P places, R runs, A alphas, C columns
+(nodes or, with signed tails, upper halves and then lower ones).
 """
 
 from dataclasses import replace
@@ -20,47 +21,47 @@ ALPHAS_APART = 8  # alphas scanned one by one for the "min_alpha" statistic
 
 
 def null_scores(place_ND, labellings: Labellings, runs: int, options: ScanOptions) -> np.ndarray:
-    """The score of every run of every labelling: [T + 1, R]."""
-    found = scan_pool(place_ND, *labellings.masks(runs), options, seed=labellings.seed)
-    return found.score[0].reshape(-1, runs)
+    """Returns the score of every run of every labelling: [T + 1, R]."""
+    scans = scan_pool(place_ND, *labellings.masks(runs), options, seed=labellings.seed)
+    return scans.score[0].reshape(-1, runs)
 
 
 def null_frequencies(place_ND, labellings: Labellings, options: ScanOptions) -> np.ndarray:
-    """The share of `samples.runs` runs that return each column, of every labelling: [T + 1, C].
+    """Returns the share of `samples.runs` runs that return each column: [T + 1, C].
 
-    The runs have one start each and are runs of one scan, so that the place is sorted once.
+    Each run has one start, and all belong to one scan, so that the place is sorted once.
     """
     runs = labellings.samples.runs
     one = replace(options, starts=1)
-    found = scan_pool(place_ND, *labellings.masks(runs), one, seed=labellings.seed)
-    columns_XC = column_masks(found, options)[0]
+    scans = scan_pool(place_ND, *labellings.masks(runs), one, seed=labellings.seed)
+    columns_XC = column_masks(scans, options)[0]
     return columns_XC.reshape(len(labellings.labels_TN), runs, -1).mean(1, dtype=np.float32)
 
 
-def column_masks(found: RunScans, options: ScanOptions) -> np.ndarray:
-    """The columns returned [L, R, C]: halves with signed tails, else nodes."""
+def column_masks(scans: RunScans, options: ScanOptions) -> np.ndarray:
+    """Returns the columns of scans: bool [L, R, C], halves with signed tails, else nodes."""
     if options.sides.halves == 2:
-        return np.concatenate([found.high_LRD, found.low_LRD], axis=-1)
-    return found.nodes
+        return np.concatenate([scans.high_LRD, scans.low_LRD], axis=-1)
+    return scans.nodes
 
 
 def min_alpha(places, labellings: Labellings, runs: int, options: ScanOptions) -> np.ndarray:
-    """The "min_alpha" statistic of every place: [P, T + 1]."""
-    found = []
+    """Returns the "min_alpha" statistic of every place: [P, T + 1]."""
+    statistics = []
     for key in places:
-        # Only breaks ties; from the place's key, so that its numbers do not hang on its company.
+        # Only breaks ties; seeded by the place's key, so that other places do not matter.
         rng = np.random.default_rng([labellings.seed, 1, *str(key).encode()])
         place_ND = matrix_at(places, key)
         scores_AT = [
             null_scores(place_ND, labellings, runs, one).mean(1)
             for one in separate_alphas(options, labellings.samples.background)
         ]
-        found.append(min_alpha_statistic(np.array(scores_AT)[:, None], rng)[0])
-    return np.array(found)
+        statistics.append(min_alpha_statistic(np.array(scores_AT)[:, None], rng)[0])
+    return np.array(statistics)
 
 
 def separate_alphas(options: ScanOptions, background: int) -> list[ScanOptions]:
-    """A search at each alpha of the "min_alpha" statistic, none below the least attained."""
+    """Returns options for each alpha of "min_alpha", none below the least attained one."""
     alphas = options.alphas
     if isinstance(alphas, str):
         least = options.smallest(background)
@@ -72,7 +73,7 @@ def separate_alphas(options: ScanOptions, background: int) -> list[ScanOptions]:
 def null_bytes(
     shape_ND, samples: SampleOptions, permutations: int, runs: int, options: ScanOptions
 ):
-    """What the scans of a place of that shape hold at their peak, under all labellings."""
+    """Returns the bytes that the scans of a place hold at their peak, under all labellings."""
     rows, nodes = shape_ND
     total = runs * (permutations + 1)
     masks = np.zeros((2, total, rows), bool)

@@ -1,4 +1,4 @@
-"""The places of a pool, whatever it was given as: a mapping that is read one place at a time."""
+"""The places of a pool as a mapping, read one place at a time, however the pool is given."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,10 @@ from personascan.scan.runs import refuse_no_places
 
 
 def as_places(pool) -> Mapping:
-    """The pool as a mapping from keys, numbers where it has none; read place by place."""
+    """Returns a pool as a mapping by key, or by index if it has no keys.
+
+    Raises InputError if it holds no arrays.
+    """
     refuse_no_places(pool)
     if isinstance(pool, Mapping):
         places = pool
@@ -27,12 +30,12 @@ def as_places(pool) -> Mapping:
 
 
 def matrix_at(places: Mapping, key) -> np.ndarray:
-    """The rows of a place, checked. Raises InputError for what is no array [rows, nodes]."""
+    """Returns the checked rows of a place. Raises InputError if they are no array [rows, nodes]."""
     return as_matrix(f"place {key} of the pool", places[key])
 
 
 class IndexedPlaces(Mapping):
-    """A sequence as a mapping from its indices, without reading it."""
+    """A sequence of places as a mapping by index; nothing is read before it is looked up."""
 
     def __init__(self, sequence):
         self.sequence = sequence
@@ -48,7 +51,10 @@ class IndexedPlaces(Mapping):
 
 
 def place_key(places, key):
-    """The key that names a place; a `Place` may be named by text. Raises InputError for none."""
+    """Returns the key of a place, which for a `Place` may be given as its name.
+
+    Raises InputError if the pool has no such place.
+    """
     keys = list(places)
     if key in keys:
         return key
@@ -59,5 +65,6 @@ def place_key(places, key):
 
 
 def key_list(places) -> str:
+    """Returns the keys as text, shortened if there are many."""
     keys = list(map(str, places))
     return "; ".join(keys if len(keys) <= 8 else [*keys[:7], f"... {keys[-1]}"])

@@ -1,7 +1,7 @@
-"""The labels of a comparison and their permutations, and the splits of every run of each.
+"""Labellings of a scan: labels and their permutations, with the samples of every run of each.
 
-They belong to the comparison, never to a place: all places see the same permutations and the same
-splits, or the maximum over places would not be one of exchangeable values.
+They belong to the comparison and not to a place: all places share permutations and samples, or the
+maximum over places would not be one of exchangeable values.
 Letters: T permutations (index 0 of T + 1 is the labels themselves), R runs, N rows.
 """
 
@@ -24,23 +24,23 @@ from personascan.scan.samples import (
     sample_masks,
 )
 
-RUNS_APART = 2**16  # run numbers of one labelling, so that fewer runs are the first of more
+RUN_NUMBERS = 2**16  # of one labelling: fewer runs are the first of more
 EXCHANGE = 2  # the stream of draws that exchanges the labels of clusters
 
 
 @dataclass(frozen=True)
 class Labellings:
-    """Labels, permuted labels, and what every run of each is drawn from."""
+    """Labels and permuted labels, with the options and seed of the samples of every run."""
 
     labels_TN: np.ndarray  # bool [T + 1, N]; the first are the labels themselves
     samples: SampleOptions
     seed: int
-    clusters_N: np.ndarray | None = None  # of rows that are permuted and drawn together
+    clusters_N: np.ndarray | None = None  # the cluster of each row, permuted and drawn as one
 
     def masks(self, runs: int) -> tuple[np.ndarray, np.ndarray]:
-        """Background and evaluation masks [(T + 1) R, N], the runs of a labelling together."""
+        """Returns background and evaluation masks, labelling by labelling: [(T + 1) R, N]."""
         labellings = len(self.labels_TN)
-        number_TR = np.arange(labellings)[:, None] * RUNS_APART + np.arange(runs)
+        number_TR = np.arange(labellings)[:, None] * RUN_NUMBERS + np.arange(runs)
         keys = fold_each(keys_of(self.seed)[1], jnp.asarray(number_TR.ravel(), jnp.uint32))
         labels_XN = np.repeat(self.labels_TN, runs, axis=0)
         return sample_masks(labels_XN, keys, replace(self.samples, runs=runs), self.clusters_N)
@@ -49,22 +49,22 @@ class Labellings:
 def draw_labellings(
     positive_N, samples: SampleOptions, permutations: int, seed: int, clusters_N=None
 ) -> Labellings:
-    """The labels and T permutations of them.
+    """Draws the labels and T permutations of them.
 
-    With clusters, whose rows have one label each, the labels of whole clusters are exchanged
-    (`calibration.cluster_labellings`): rows that belong together are not exchangeable one by one.
+    The rows of a cluster share one label and are not exchangeable one by one, so that the labels of
+    whole clusters are exchanged (`cluster_labellings.py`).
 
     Raises:
-      InputError: labels that are no bools, samples that the rows cannot give, a number of
-        permutations or a seed that is none, fewer distinct labellings than permutations ask for.
+      InputError: labels that are no bools, samples that the rows cannot give, permutations or a
+        seed that is no such number, fewer distinct labellings than permutations.
     """
     check_seed(seed)
     if isinstance(permutations, bool) or not isinstance(permutations, int | np.integer):
         raise InputError(f"permutations must be a whole number, got {permutations!r}")
-    if not 1 <= permutations < RUNS_APART:
+    if not 1 <= permutations < RUN_NUMBERS:
         raise InputError(
             f"permutations = {permutations}; a p-value needs at least one, and less than "
-            f"{RUNS_APART}"
+            f"{RUN_NUMBERS}"
         )
     positive_N = check_labels(positive_N)
     h1 = int(positive_N.sum())
@@ -81,10 +81,11 @@ def draw_labellings(
 
 
 def keys_of(seed: int):
-    """Keys of the permutations and of the splits."""
+    """Returns the keys of the permutations and of the samples."""
     return jax.random.split(jax.random.key(seed))
 
 
 @jax.jit
 def shuffle(keys_T, positive_N):
+    """Returns one permutation of the labels for each key: bool [T, N]."""
     return jax.lax.map(lambda key: jax.random.permutation(key, positive_N), keys_T)

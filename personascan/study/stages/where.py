@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from personascan.calibration.label_exchange import Exchange, draw_exchanges, exchange_by
+from personascan.calibration.label_exchange import Exchange, comparison_exchange, draw_exchanges
 from personascan.calibration.locate import ALWAYS, PlaceTests
-from personascan.calibration.statistics import AT_ONCE, Labelled, place_statistics
+from personascan.calibration.statistics import AT_ONCE, LabelContrasts, place_statistics
 from personascan.study.portions import ALL, portion_seed
 from personascan.study.rows import StoredRows
 from personascan.study.stage import Columns, Phase, Sizes, Stage
@@ -56,20 +56,20 @@ def chosen_rows(pool, rows) -> LabelledRows:
 
 def exchange_in(chosen: LabelledRows) -> Exchange:
     """How labels of these rows may be exchanged. Raises InputError where they cannot be."""
-    return exchange_by(chosen.positive_N, chosen.entities_N, chosen.pairs_N)
+    return comparison_exchange(chosen.positive_N, chosen.entities_N, chosen.pairs_N)
 
 
 @functools.lru_cache(maxsize=8)
 def cached_labellings(
     positive: bytes, entities: bytes, pairs: bytes, permutations: int, seed: int
-) -> Labelled:
+) -> LabelContrasts:
     """The labellings of a comparison: drawn once by a process, for all places."""
     groups = (np.frombuffer(one, np.int64) if one else None for one in (entities, pairs))
-    exchange = exchange_by(np.frombuffer(positive, bool), *groups)
-    return Labelled(exchange, draw_exchanges(exchange, permutations, seed))
+    exchange = comparison_exchange(np.frombuffer(positive, bool), *groups)
+    return LabelContrasts(exchange, draw_exchanges(exchange, permutations, seed))
 
 
-def labellings_of(chosen: LabelledRows, permutations: int, seed: int) -> Labelled:
+def labellings_of(chosen: LabelledRows, permutations: int, seed: int) -> LabelContrasts:
     groups = (
         b"" if one is None else one.astype(np.int64).tobytes()
         for one in (chosen.entities_N, chosen.pairs_N)
