@@ -1,7 +1,7 @@
-"""Running a script: what is wrong with the input is one clear line, and so is an interrupt.
+"""How a script is run: a fault of the input or an interrupt ends it with one clear line.
 
 Scripts import this before anything else: from then on a signal ends them in one line, with nothing
-left behind. That is why everything heavy is imported inside functions here.
+left behind. So everything that takes long to import is imported inside functions here.
 """
 
 import contextlib
@@ -20,8 +20,8 @@ SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
 ENDED = "interrupted: nothing was written"
-AGAIN_SECONDS = 2  # an interrupt that some library swallows is raised again after this long
-# What a run will need, imported while a signal can still end the process at once.
+AGAIN_SECONDS = 2  # an interrupt that some library swallows is raised again after so long
+# Modules that a run needs, imported while a signal can still end the process at once.
 HEAVY = ("jax", "personascan.studies", "transformers")
 
 
@@ -30,13 +30,13 @@ class Interrupted(KeyboardInterrupt):
 
 
 def end_at_once(number, _frame) -> None:
-    """While modules are imported: some swallow an exception, and nothing is there to clean up."""
+    """Ends the process during imports: some swallow exceptions, and nothing needs cleaning up."""
     os.write(2, f"{ENDED}\n".encode())
     os._exit(128 + number)
 
 
 def unwind(number, _frame) -> None:
-    """While a script works: up through everything that has something to clean up."""
+    """Raises Interrupted while a script works, so that everything can clean up."""
     if hasattr(signal, "setitimer"):
         signal.signal(signal.SIGALRM, lambda *_: unwind(number, None))
         signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
@@ -44,16 +44,17 @@ def unwind(number, _frame) -> None:
 
 
 def on_signals(handler) -> None:
+    """Sets the handler of every signal of SIGNALS that is not ignored."""
     for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
             signal.signal(number, handler)
 
 
 def run(main, interrupted: str = ENDED, heavy=HEAVY, arguments: bool = False) -> None:
-    """absl's app.run for `main(argv)`, with InputError as one line on standard error.
+    """Runs `main(argv)` by absl's app.run, with InputError as one line on standard error.
 
-    interrupted: what an interrupt says once the work has begun; heavy: the modules that a run will
-    need; arguments: whether there may be others than flags.
+    interrupted: the line for an interrupt once the work has begun; heavy: modules that a run needs;
+    arguments: whether there may be arguments that are no flags.
     """
     from absl import app, flags, logging
 
@@ -83,10 +84,10 @@ def run(main, interrupted: str = ENDED, heavy=HEAVY, arguments: bool = False) ->
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.flush()
             sys.stderr.flush()
-        # Everything is cleaned up; the usual end would crash where a device is still computing.
+        # Everything is cleaned up; a normal exit would crash while a device is still computing.
         os._exit(128 + number)
     except BrokenPipeError:
-        # Whoever read the output has gone: nothing is left to be said.
+        # The reader of the output has gone, so that nobody would read an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except (InputError, OSError) as error:  # a recipe that cannot be read is an OSError
@@ -99,17 +100,17 @@ def run(main, interrupted: str = ENDED, heavy=HEAVY, arguments: bool = False) ->
         sys.exit(f"error: memory ran out ({one_line(error)[:160]}); {LESS}")
 
 
-LEAST_ADDRESSES = 3 * 2**30  # what jax reserves, with little that it uses
+LEAST_ADDRESSES = 3 * 2**30  # bytes that JAX reserves, most of them unused
 LESS = "use smaller batch_tokens for a model, or fewer runs, starts or rows for a scan"
 
 
 def is_exhausted(error: Exception) -> bool:
-    """Whether XLA, or the system for another thread, found no memory."""
+    """Tells whether XLA, or the system for another thread, had no memory left."""
     return "RESOURCE_EXHAUSTED" in str(error) or "can't start new thread" in str(error)
 
 
 def refuse_narrow() -> None:
-    """Refuse a limit of addresses under which threads and compilations crash instead of failing."""
+    """Raises InputError for a limit of addresses at which threads and compilations would crash."""
     with contextlib.suppress(ImportError):
         import resource
 
@@ -122,7 +123,7 @@ def refuse_narrow() -> None:
 
 
 def prepare(heavy) -> None:
-    """Import what takes long, one device a core, and keep what is compiled."""
+    """Imports the heavy modules, sets one device a core, and turns on the cache of compilations."""
     refuse_narrow()
     for module in heavy:
         importlib.import_module(module)
@@ -137,7 +138,7 @@ def prepare(heavy) -> None:
 
 
 def define_processes() -> None:
-    """Flags of a script that several processes may run together; `run` joins them."""
+    """Defines the flags of a script that several processes may run together; `run` joins them."""
     from absl import flags
 
     flags.DEFINE_bool("distributed", False, "Join the processes of the cluster that JAX detects.")
@@ -151,25 +152,25 @@ def define_processes() -> None:
 
 
 @contextlib.contextmanager
-def several_processes(given):
-    """Join others where the flags of `define_processes` ask for it, and end with them."""
-    if "distributed" not in given:
+def several_processes(values):
+    """Joins other processes if the flags of `define_processes` say so, and ends with them."""
+    if "distributed" not in values:
         yield
         return
-    numbers = given.coordinator, given.processes, given.process
-    if not given.distributed and not any((numbers[0], *(n is not None for n in numbers[1:]))):
+    numbers = values.coordinator, values.processes, values.process
+    if not values.distributed and not any((numbers[0], *(n is not None for n in numbers[1:]))):
         yield
         return
     from personascan.processes import end_all_on_error, join
 
-    join(*numbers, timeout=given.join_seconds, heartbeat=given.heartbeat_seconds)
-    with end_all_on_error(given.heartbeat_seconds):
+    join(*numbers, timeout=values.join_seconds, heartbeat=values.heartbeat_seconds)
+    with end_all_on_error(values.heartbeat_seconds):
         yield
 
 
 @contextlib.contextmanager
 def needs_extra(extra: str):
-    """Wraps an import: a package that is missing becomes one line that names the extra."""
+    """Wraps an import: raises InputError, which names the extra, if a package is missing."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -177,7 +178,7 @@ def needs_extra(extra: str):
 
 
 def parse(argv):
-    """Parse flags; what a configuration file or an override raises becomes one line too."""
+    """Parses flags; an error of a configuration file or an override becomes one line too."""
     from absl import flags
 
     try:
@@ -186,7 +187,7 @@ def parse(argv):
                 refuse_special(pathlib.Path(argument.removeprefix("--config=")))
         return flags.FLAGS(argv)
     except SystemExit:
-        sys.exit(0)  # help was asked for, and given
+        sys.exit(0)  # help was asked for and printed
     except BrokenPipeError:
         raise
     except flags.Error as error:
@@ -198,11 +199,13 @@ def parse(argv):
 
 
 def fail(error: Exception) -> None:
+    """Ends the process with an error of usage."""
     print(f"error: {one_line(error)}; see --help", file=sys.stderr)
     sys.exit(USAGE_ERROR)
 
 
 def one_line(error: Exception) -> str:
+    """Returns the message of an error as one visible line."""
     return visible(" ".join(str(error).split()))
 
 

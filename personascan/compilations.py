@@ -1,4 +1,4 @@
-"""What XLA compiles is kept between runs, each entry with a hash, which JAX's own cache lacks."""
+"""The cache of compilations between runs, with a hash of each entry, which JAX's own lacks."""
 
 import atexit
 import contextlib
@@ -17,10 +17,10 @@ MAPS_SHARE = 0.25  # of the limit; one unit of work adds far less than the rest
 
 
 def keep_compilations() -> None:
-    """Keep compilations in the cache folder; JAX_COMPILATION_CACHE_DIR names another path.
+    """Turns on the cache of compilations, unless JAX_COMPILATION_CACHE_DIR names another path.
 
     Entries that are damaged, or whose process was killed before it could note their hashes, are
-    removed and so compiled anew. A folder that cannot be used is done without.
+    removed and so compiled again. If the folder cannot be used, there is no cache.
     """
     import jax
 
@@ -28,11 +28,11 @@ def keep_compilations() -> None:
         return
     folder, hashes = cache_folder() / "compiled", cache_folder() / "compiled-hashes"
     try:
-        for place in (folder, hashes):
-            place.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=place):
+        for path in (folder, hashes):
+            path.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=path):
                 pass
-        alone = announce(hashes)
+        alone = join_users(hashes)
         damaged = remove_damaged(folder, hashes, alone)
     except OSError:
         return
@@ -43,15 +43,15 @@ def keep_compilations() -> None:
 
 
 def keep_in(folder: str) -> None:
-    """Use a folder of compilations, whose hashes somebody else notes."""
+    """Uses a folder of compilations whose hashes another process notes."""
     import jax
 
     jax.config.update("jax_compilation_cache_dir", folder)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
-def announce(hashes: pathlib.Path) -> bool:
-    """Hold a lock that all users share, until the end; whether nobody else held it."""
+def join_users(hashes: pathlib.Path) -> bool:
+    """Joins the users' shared lock until the process ends; returns whether it is the only one."""
     try:
         import fcntl
     except ImportError:
@@ -69,9 +69,10 @@ def announce(hashes: pathlib.Path) -> bool:
 
 
 def remove_damaged(folder: pathlib.Path, hashes: pathlib.Path, alone: bool) -> int:
-    """How many entries differ from their hashes; they are gone, and so are those without one.
+    """Removes entries that differ from their hashes, and returns their number.
 
-    The latter only where nobody else is at work, who may have just written them.
+    Entries without a hash are removed only if no other process is running, which may just have
+    written them.
     """
     damaged = 0
     for entry in folder.glob(ENTRIES):
@@ -87,7 +88,7 @@ def remove_damaged(folder: pathlib.Path, hashes: pathlib.Path, alone: bool) -> i
 
 
 def note_hashes(folder: pathlib.Path, hashes: pathlib.Path) -> None:
-    """Note the hashes of entries that have none."""
+    """Notes the hashes of entries that have none."""
     with contextlib.suppress(OSError):
         for entry in folder.glob(ENTRIES):
             if not (hashes / entry.name).exists():
@@ -95,10 +96,10 @@ def note_hashes(folder: pathlib.Path, hashes: pathlib.Path) -> None:
 
 
 def make_room() -> bool:
-    """Forget what is compiled once it holds many of the memory maps that a process may have.
+    """Frees compilations once they hold many of the memory maps that a process may have.
 
     XLA ends a process that reaches the system's limit (Linux: 65,530) with a segmentation fault,
-    after some thousands of compilations. Whether they were forgotten; what is on disk stays.
+    after some thousands of compilations. Returns whether they were freed; those on disk stay.
     """
     import jax
 

@@ -1,7 +1,7 @@
-"""Copies of what can be made again: folders that are whole, or are made anew with a note.
+"""Copies that can be made again: folders that are whole, or are made anew with a note.
 
-A copy is named after everything that decides its content, and appears at its path at once. What is
-damaged is named, removed and made anew by whoever needs it first; others wait for it meanwhile.
+A copy is named after everything that decides its content, and appears at its path at once. A
+damaged copy is reported, removed and made anew by the first process that needs it; others wait.
 """
 
 import os
@@ -20,12 +20,12 @@ ROOM = 1.5  # free bytes for each byte that a copy takes, where its size is know
 
 
 def is_whole(folder: pathlib.Path, hashes: dict[str, str] | None = None, anew: str = ANEW) -> bool:
-    """Whether a copy is there, every file with its hash; a damaged one is named and removed.
+    """Tells whether a copy is there and each file has its hash; removes a damaged one with a note.
 
     Args:
       folder: its path.
       hashes: {name: sha256} of its files; None: those that it was sealed with.
-      anew: what a note says of a damaged one.
+      anew: words of the note on how a damaged copy is replaced.
     """
     try:
         if not folder.is_dir():
@@ -39,7 +39,7 @@ def is_whole(folder: pathlib.Path, hashes: dict[str, str] | None = None, anew: s
 
 
 def discard(path: pathlib.Path, why: str, anew: str = ANEW) -> None:
-    """Remove a damaged file or folder, with a note: whatever it was made from is still there."""
+    """Removes a damaged file or folder, with a note; its source is still there."""
     note = f"note: {path} is damaged ({' '.join(why.split())[:160]}); {anew}"
     print(visible(note), file=sys.stderr)
     remove(path)
@@ -53,10 +53,10 @@ def make_copy(
     anew: str = ANEW,
     advice: str = ELSEWHERE,
 ) -> pathlib.Path:
-    """`folder`, which `fill(partial)` has filled unless it is there whole.
+    """Returns `folder`, filled by `fill(partial)` unless it is there whole.
 
-    hashes, anew: as of `is_whole`; without hashes the copy is sealed with its own. Raises OSError
-    or InputError, which ends with `advice`, where it cannot be written.
+    hashes, anew: as in `is_whole`; without hashes the copy is sealed with its own. Raises OSError,
+    or InputError that ends with `advice`, if it cannot be written.
     """
     if is_whole(folder, hashes, anew):
         return folder
@@ -71,11 +71,11 @@ def make_copy(
 
 
 def keep_copy(
-    folder: pathlib.Path, fill: Callable[[pathlib.Path], None], what: str, size: int = 0
+    folder: pathlib.Path, fill: Callable[[pathlib.Path], None], content: str, size: int = 0
 ) -> None:
-    """`make_copy` of what is at hand all the same: where it cannot be kept, a note says why.
+    """Makes a copy of data that the caller has anyway: if it cannot be kept, a note says why.
 
-    what: the copy's content in the note, a plural; size: bytes that it takes.
+    content: the plural noun of the note; size: bytes that the copy takes.
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -84,7 +84,7 @@ def keep_copy(
         make_copy(folder, fill)
     except (OSError, ValueError) as error:
         print(
-            f"note: {what} are not kept ({error}); set PERSONASCAN_CACHE to a folder with more "
+            f"note: {content} are not kept ({error}); set PERSONASCAN_CACHE to a folder with more "
             "room",
             file=sys.stderr,
         )

@@ -1,4 +1,4 @@
-"""The one exception that means: the input is at fault, and the message says what to do."""
+"""InputError, which says what is wrong with the input and what to do, and JAX's interrupts."""
 
 import sys
 
@@ -6,9 +6,9 @@ from personascan.visible import visible
 
 
 class InputError(ValueError):
-    """Something the caller gave is wrong. The message is one line: what is wrong, what to do.
+    """An input is wrong. The message is one line that says what is wrong and what to do.
 
-    What it quotes of the input is shown, not acted on: it holds no control characters.
+    Text that it quotes from the input is made visible: it holds no control characters.
     """
 
     def __str__(self) -> str:
@@ -24,5 +24,6 @@ def silence_interrupts_in_callbacks() -> None:
 
 
 def report_unless_interrupt(unraisable) -> None:
+    """Reports an exception that cannot be raised, unless it is an interrupt."""
     if not issubclass(unraisable.exc_type, KeyboardInterrupt):
         sys.__unraisablehook__(unraisable)

@@ -1,7 +1,7 @@
-"""JAX's reports of a process that is lost, pages of C++ each, as one line.
+"""A filter that turns JAX's report of a lost process, pages of C++, into one line.
 
-JAX's runtime ends a process by itself when another is lost, and leaves no code of that process to
-say why. So a second process reads what native code prints: `processes.join` starts this file.
+JAX's runtime ends a process by itself when another is lost, and that process can no longer say why.
+So a second process reads the output of native code: `processes.join` starts this file.
 """
 
 import os
@@ -9,7 +9,7 @@ import re
 import signal
 import sys
 
-JOINED = "\0joined"  # followed by the number of processes: said by `join` once it is done
+JOINED = "\0joined"  # followed by the number of processes: written by `join` once it is done
 RECORD = re.compile(r"(?P<severity>[IWEF])\d{4} [\d:.]+ +\d+ (?P<file>[\w./-]+):\d+\] ")
 RUNTIME = (
     "client.h",
@@ -25,27 +25,27 @@ AGAIN = "start all of them again"
 
 
 def read(lines, say, coordinator: str, seconds: str) -> None:
-    """Pass lines on to `say`, but for those of JAX's distributed runtime; say the cause at last."""
-    total, report, ours = "", "", False
+    """Passes lines on to `say`, except those of JAX's distributed runtime; then says the cause."""
+    total, report, of_runtime = "", "", False
     for line in lines:
         if line.startswith(JOINED):
             total = line.split()[1]
             continue
         if record := RECORD.match(line):
-            ours = record["file"].startswith(RUNTIME)
-            if ours and record["severity"] == "F" and not report:
+            of_runtime = record["file"].startswith(RUNTIME)
+            if of_runtime and record["severity"] == "F" and not report:
                 report = line
                 continue
-        if report and ours:
+        if report and of_runtime:
             report += line
-        elif not ours and not CONNECTED.match(line):
+        elif not of_runtime and not CONNECTED.match(line):
             say(line)
     if report:
         say(f"error: {cause(report, total, coordinator, seconds)}\n")
 
 
 def cause(report: str, total: str, coordinator: str, seconds: str) -> str:
-    """What a fatal report means, and what to do."""
+    """Returns the meaning of a fatal report, and what to do."""
     if not total:
         return (
             f"the processes did not all reach {coordinator} within {seconds} s; start each of them "
@@ -53,7 +53,7 @@ def cause(report: str, total: str, coordinator: str, seconds: str) -> str:
         )
     lost = LOST.findall(report.partition("*** Check failure")[0])
     if not lost and "coordination service" in report.partition("absl::Status:")[2]:
-        lost = ["0"]  # which is the service
+        lost = ["0"]  # which runs the service
     if not lost:
         first = " ".join(report.partition("absl::Status:")[2].split())[:160]
         return f"the {total} processes lost each other ({first}); {AGAIN}"
@@ -62,8 +62,9 @@ def cause(report: str, total: str, coordinator: str, seconds: str) -> str:
 
 
 def main() -> None:
+    """Filters standard input to standard error until it ends."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # it ends with what it reads
+        signal.signal(number, signal.SIG_IGN)  # it ends when its input ends
     sys.stdin.reconfigure(errors="backslashreplace")
     read(sys.stdin, lambda line: os.write(2, line.encode()), *sys.argv[1:])
 

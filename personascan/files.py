@@ -1,8 +1,8 @@
 """Files and folders that appear whole, one writer at a time.
 
-What is being written lies beside its path as `.NAME.personascan-XXXXXXXX`, and meanwhile
-`.NAME.personascan-lock` is held; what a killed process leaves of either is removed by the next
-writer in that folder, which also puts back what was about to be replaced (`placing`).
+A file or folder is written under the name `.NAME.personascan-XXXXXXXX` next to its path, while
+`.NAME.personascan-lock` is held. What a killed process leaves of either is removed by the next
+writer in that folder, which also puts back a folder that was about to be replaced (`placing.py`).
 """
 
 import contextlib
@@ -16,7 +16,15 @@ from collections.abc import Iterator
 
 from personascan.errors import InputError
 from personascan.hashes import seal
-from personascan.placing import EARLIER, MOVING, beside, put_back, put_folder, remove, unfinished
+from personascan.placing import (
+    EARLIER,
+    MOVING,
+    put_back,
+    put_folder,
+    remove,
+    sibling,
+    unfinished_files,
+)
 
 PARTIAL = re.compile(rf"\.(?P<name>.+)\.personascan-(?P<mark>[0-9a-f]{{8}}|{EARLIER})")
 ELSEWHERE = "choose another path"
@@ -24,8 +32,11 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 
 @contextlib.contextmanager
-def held(path: pathlib.Path, wait: bool = False) -> Iterator[None]:
-    """The lock of a path, which ends with its holder. Raises InputError where another has it."""
+def hold(path: pathlib.Path, wait: bool = False) -> Iterator[None]:
+    """Holds the lock of a path, which ends with the process.
+
+    Raises InputError if another process holds it, unless it is to wait.
+    """
     from filelock import Timeout
 
     lock = lock_of(path)
@@ -47,7 +58,7 @@ def held(path: pathlib.Path, wait: bool = False) -> Iterator[None]:
 
 
 def lock_of(path: pathlib.Path):
-    """The lock of a path: one for each thread, which may hold it several times."""
+    """Returns the lock of a path: one for each thread, which may hold it several times."""
     from filelock import FileLock
 
     return FileLock(
@@ -56,22 +67,22 @@ def lock_of(path: pathlib.Path):
 
 
 def sweep(folder: pathlib.Path) -> None:
-    """Remove what killed processes left in a folder; what somebody still writes is let be."""
-    for found in list(folder.iterdir()):
-        named = PARTIAL.fullmatch(found.name)
-        if not named or lock_of(folder / named["name"]).is_locked:  # this thread is writing it
+    """Removes what killed processes left in a folder, but nothing that is still being written."""
+    for path in list(folder.iterdir()):
+        match = PARTIAL.fullmatch(path.name)
+        if not match or lock_of(folder / match["name"]).is_locked:  # this thread is writing it
             continue
-        with contextlib.suppress(InputError, OSError), held(folder / named["name"]):
-            if named["mark"] == EARLIER:
-                put_back(folder / named["name"])
+        with contextlib.suppress(InputError, OSError), hold(folder / match["name"]):
+            if match["mark"] == EARLIER:
+                put_back(folder / match["name"])
             else:
-                remove(found)
+                remove(path)
 
 
 def restore(path: pathlib.Path) -> None:
-    """Put a folder back that a killed writer was about to replace, if nobody writes it now."""
-    if not path.exists() and beside(path, EARLIER).is_dir():
-        with contextlib.suppress(InputError, OSError), held(path):
+    """Puts a folder back that a killed writer was about to replace, unless it is being written."""
+    if not path.exists() and sibling(path, EARLIER).is_dir():
+        with contextlib.suppress(InputError, OSError), hold(path):
             put_back(path)
 
 
@@ -79,31 +90,31 @@ def restore(path: pathlib.Path) -> None:
 def partial_of(
     path: pathlib.Path, *, folder: bool, wait: bool = False, advice: str = ELSEWHERE
 ) -> Iterator[pathlib.Path]:
-    """An empty file or folder beside `path` to write, held, and gone when the block ends.
+    """Yields an empty file or folder next to `path` to write; it is gone when the block ends.
 
-    Raises InputError before anything is done where the path cannot be written, and for a disk that
-    fills up meanwhile.
+    The path is held. Raises InputError at once if it cannot be written, and if the disk fills up
+    meanwhile.
     """
-    made = missing_parents(path)
+    new_parents = missing_parents(path)
     with contextlib.ExitStack() as stack:
-        stack.callback(remove_empty, made)
+        stack.callback(remove_empty, new_parents)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             sweep(path.parent)
-            stack.enter_context(held(path, wait))
+            stack.enter_context(hold(path, wait))
             partial = new_partial(path, folder)
         except (OSError, ValueError) as error:
-            raise unwritable(path, error, advice) from error
+            raise write_error(path, error, advice) from error
         stack.callback(remove, partial)
         try:
             yield partial
         except OSError as error:
             if error.errno in FULL:
-                raise unwritable(path, error, advice) from error
+                raise write_error(path, error, advice) from error
             raise
 
 
-def unwritable(path, error: Exception, advice: str = ELSEWHERE) -> InputError:
+def write_error(path, error: Exception, advice: str = ELSEWHERE) -> InputError:
     """Returns the InputError for a path that cannot be written; an InputError is passed on."""
     if isinstance(error, InputError):
         return error
@@ -113,14 +124,14 @@ def unwritable(path, error: Exception, advice: str = ELSEWHERE) -> InputError:
 
 def new_partial(path: pathlib.Path, folder: bool) -> pathlib.Path:
     """Makes the partial file or folder, under a name of its own, with the user's permissions."""
-    partial = beside(path)
+    partial = sibling(path)
     if folder:
         partial.mkdir()
     else:
         partial.touch(exist_ok=False)
     if path.is_dir():
         with tempfile.TemporaryFile(dir=path):
-            pass  # it can be written, on whatever disk it is
+            pass  # the folder can be written, whatever disk it is on
     return partial
 
 
@@ -132,7 +143,7 @@ def missing_parents(path: pathlib.Path) -> list[pathlib.Path]:
 
 
 def real_path(path) -> pathlib.Path:
-    """Where a path leads, links followed. Raises InputError for what is no name of a file."""
+    """Returns a path with links followed. Raises InputError if it is no name of a file."""
     try:
         real = pathlib.Path(os.path.realpath(pathlib.Path(path).expanduser()))
         real.exists()
@@ -144,7 +155,7 @@ def real_path(path) -> pathlib.Path:
 
 
 def remove_empty(folders: list[pathlib.Path]) -> None:
-    """Folders that were made for something that then was not written."""
+    """Removes those of the folders that are empty."""
     for folder in folders:
         with contextlib.suppress(OSError):
             folder.rmdir()
@@ -152,11 +163,11 @@ def remove_empty(folders: list[pathlib.Path]) -> None:
 
 @contextlib.contextmanager
 def whole_file(path, *, overwrite: bool = False):
-    """A binary file to write, put at `path` only once the block has ended well.
+    """Yields a binary file to write, which is put at `path` only if the block ends well.
 
     Open it before the work whose result it takes: the path is tried and held from then on. Raises
-    InputError where it cannot be written, is being written by another process, or, unless
-    `overwrite`, where a file is there already.
+    InputError if it cannot be written, is being written by another process, or, unless `overwrite`,
+    exists already.
     """
     real = real_path(path)
     if real.exists() and not real.is_file():
@@ -174,9 +185,10 @@ def whole_file(path, *, overwrite: bool = False):
 
 @contextlib.contextmanager
 def whole_folder(out):
-    """A folder to fill, put at `out` once the block has ended well, sealed with its hashes.
+    """Yields a folder to fill, which is sealed and put at `out` if the block ends well.
 
-    Raises InputError where `out` holds anything, or cannot be written, or another writes it.
+    Raises InputError if `out` holds anything, cannot be written, or is being written by another
+    process.
     """
     path = new_path(out)
     with partial_of(path, folder=True) as partial:
@@ -187,14 +199,14 @@ def whole_folder(out):
 
 @contextlib.contextmanager
 def hold_folder(out):
-    """Try and hold a path that `whole_folder` will fill later in the block; errors as there."""
+    """Tries and holds a path that `whole_folder` fills later in the block; errors as there."""
     with partial_of(new_path(out), folder=True) as trial:
         trial.rmdir()
         yield
 
 
 def new_path(out) -> pathlib.Path:
-    """A path for a folder that is not there yet, or empty."""
+    """Returns the path of a folder. Raises InputError if it holds anything."""
     path = real_path(out)
     if path.exists() and not is_free(path):
         raise InputError(f"{out} exists already; choose another path or delete it")
@@ -202,17 +214,17 @@ def new_path(out) -> pathlib.Path:
 
 
 def is_free(path: pathlib.Path) -> bool:
-    """Whether a path is a folder that holds nothing but what a writer that was ended put there."""
+    """Tells whether a path is a folder that holds nothing but the files of a killed writer."""
     if not path.is_dir():
         return False
-    known = {MOVING, *(name.split("/")[0] for name in unfinished(path))}
+    known = {MOVING, *(name.split("/")[0] for name in unfinished_files(path))}
     return all(p.name in known or PARTIAL.fullmatch(p.name) for p in path.iterdir())
 
 
 def reserve(path: pathlib.Path) -> None:
-    """Room on the disk for all of a file that is written through memory.
+    """Reserves room on the disk for all of a file that is written through memory.
 
-    Else a disk that is full kills the process that writes. Raises OSError where there is none.
+    Without it a full disk would kill the writer. Raises OSError if there is no room.
     """
     if hasattr(os, "posix_fallocate"):
         with path.open("r+b") as file:

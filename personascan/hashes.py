@@ -1,4 +1,4 @@
-"""Hashes of files and folders: what is stored is sealed with them, and checked on reading."""
+"""Hashes of files and folders: stored folders are sealed with them and checked on reading."""
 
 import contextlib
 import hashlib
@@ -13,11 +13,11 @@ from personascan.reading import is_file, read_json
 
 SEAL = "sha256.json"
 RUN_AGAIN = "nothing of it was stored: run the same command again"  # after an input was changed
-SETTLED_SECONDS = 2  # a file changed less long ago may change again within a tick of its clock
+SETTLED_SECONDS = 2  # a file that changed more recently may change again within a clock tick
 
 
 def cache_folder() -> pathlib.Path:
-    """PERSONASCAN_CACHE, or personascan in the user's cache folder."""
+    """Returns PERSONASCAN_CACHE, or personascan in the user's cache folder."""
     if chosen := os.environ.get("PERSONASCAN_CACHE"):
         return pathlib.Path(chosen).expanduser()
     base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
@@ -34,7 +34,7 @@ def text_sha256(text: str) -> str:
 
 
 def folder_sha256(folder: pathlib.Path) -> dict[str, str]:
-    """{name: hash} of every file in a folder, but for its seal."""
+    """Returns {name: hash} of every file in a folder except its seal."""
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / SEAL)
     with ThreadPoolExecutor() as threads:
         hashes = list(threads.map(file_sha256, files))
@@ -42,12 +42,12 @@ def folder_sha256(folder: pathlib.Path) -> dict[str, str]:
 
 
 def seal(folder: pathlib.Path) -> None:
-    """Write the hashes of a folder's files into it."""
+    """Writes the hashes of a folder's files into it."""
     write_seal(folder, folder_sha256(folder))
 
 
 def write_seal(folder: pathlib.Path, files: dict[str, str]) -> None:
-    """Write the hashes of these files, whole."""
+    """Writes the seal of these hashes, whole."""
     record = {"files": files, "sha256": text_sha256(json.dumps(files, sort_keys=True))}
     partial = folder / f".{SEAL}.new"
     partial.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
@@ -55,14 +55,14 @@ def write_seal(folder: pathlib.Path, files: dict[str, str]) -> None:
 
 
 def seal_again(folder: pathlib.Path, names: list[str]) -> None:
-    """Take files of a sealed folder as they are now; the others stay as they were sealed."""
+    """Seals the named files of a sealed folder as they are now; the others stay as sealed."""
     if not (folder / SEAL).exists():
         return
     write_seal(folder, sealed_files(folder) | {name: file_sha256(folder / name) for name in names})
 
 
 def sealed_files(folder: pathlib.Path) -> dict[str, str]:
-    """{name: hash} as the seal of a folder has them. Raises InputError for a damaged one."""
+    """Returns {name: hash} of a folder's seal. Raises InputError if the seal is damaged."""
     record = read_json(folder / SEAL)
     files = record.get("files")
     whole = isinstance(files, dict) and record.get("sha256") == text_sha256(
@@ -74,14 +74,15 @@ def sealed_files(folder: pathlib.Path) -> dict[str, str]:
 
 
 def is_inside(name: str) -> bool:
-    """Whether a name that a file gives leads to nothing outside its folder."""
+    """Tells whether a name read from a file stays inside its folder."""
     return not pathlib.PurePath(name).is_absolute() and ".." not in pathlib.PurePath(name).parts
 
 
 def damaged_files(folder: pathlib.Path, files: dict[str, str] | None = None) -> list[str]:
-    """Files of a folder that are gone or differ. Raises InputError for a damaged seal.
+    """Returns the files of a folder that are gone or differ.
 
-    files: {name: hash} as they should be; None: as the folder is sealed.
+    files: {name: hash} as they should be; None: as the folder is sealed. Raises InputError if the
+    seal is damaged.
     """
     files = sealed_files(folder) if files is None else files
 
@@ -99,8 +100,8 @@ def damaged_files(folder: pathlib.Path, files: dict[str, str] | None = None) -> 
 def cached_sha256(path: pathlib.Path) -> tuple[str, bool]:
     """Returns the hash of a file, and whether it comes from the cache.
 
-    It is computed again if the size, path, inode or a time of the file has changed; one of these is
-    the time of its last change of any kind, which no program can set.
+    It is computed again if the size, path, inode or a time of the file has changed. One time is
+    that of its last change of any kind, which no program can set.
     """
     seen = path.resolve().stat()
     identity = (

@@ -1,4 +1,4 @@
-"""How much memory there is, and refusing, before it starts, what would not fit."""
+"""The memory that is free, and errors for work that would not fit, before it starts."""
 
 import contextlib
 import pathlib
@@ -6,7 +6,7 @@ import sys
 
 from personascan.errors import InputError
 
-# What a control group allows its processes and what they use, in the new layout and the old.
+# Files with the limit and the use of a control group, in the new layout and the old.
 GROUP_FILES = (
     ("/sys/fs/cgroup", "memory.max", "memory.current"),
     ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
@@ -14,7 +14,10 @@ GROUP_FILES = (
 
 
 def free_bytes() -> int:
-    """Memory that this process can have without swapping: of the machine, its group, its limit."""
+    """Returns the bytes that this process can have without swapping.
+
+    They are the least left by the machine, the control group and the process's own limit.
+    """
     free = [available_bytes()]
     for folder, limit, used in GROUP_FILES:
         with contextlib.suppress(OSError, ValueError):
@@ -31,7 +34,7 @@ def free_bytes() -> int:
 
 
 def available_bytes() -> int:
-    """Memory of the machine that is free or can be freed; Linux says so without psutil too."""
+    """Returns the bytes of the machine that are free or can be freed; Linux needs no psutil."""
     try:
         import psutil
     except ModuleNotFoundError:
@@ -42,25 +45,26 @@ def available_bytes() -> int:
 
 
 def group_free(folder: pathlib.Path, limit: str, used: str) -> int:
-    """What a control group has left; copies of files that the system would give up are free."""
-    allowed, taken = (int((folder / name).read_text(encoding="ascii")) for name in (limit, used))
+    """Returns the bytes that a control group has left; copies of files that can go are free."""
+    allowed, in_use = (int((folder / name).read_text(encoding="ascii")) for name in (limit, used))
     lines = (folder / "memory.stat").read_text(encoding="ascii").splitlines()
     stat = dict(line.split() for line in lines)
     copies = int(stat.get("total_inactive_file", stat.get("inactive_file", 0)))
-    return allowed - taken + copies
+    return allowed - in_use + copies
 
 
-def refuse_too_much(what: str, needed: int, instead: str, say: bool = False) -> None:
-    """Raise InputError where `what` needs more than is free now; or, if asked, say how much."""
+def refuse_too_much(subject: str, needed: int, advice: str, say: bool = False) -> None:
+    """Raises InputError if the subject needs more bytes than are free; prints the need if asked."""
     free = free_bytes()
-    need = f"{what} needs about {human_bytes(needed)}"
+    need = f"{subject} needs about {human_bytes(needed)}"
     if needed > free:
-        raise InputError(f"{need} but {human_bytes(free)} are free; {instead}")
+        raise InputError(f"{need} but {human_bytes(free)} are free; {advice}")
     if say:
         print(f"{need} of memory, {human_bytes(free)} are free", file=sys.stderr)
 
 
 def human_bytes(count: int) -> str:
+    """Returns a number of bytes as text, in GiB, MiB or KiB."""
     for unit, size in (("GiB", 2**30), ("MiB", 2**20)):
         if count >= size:
             return f"{count / size:.1f} {unit}"

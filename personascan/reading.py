@@ -1,4 +1,4 @@
-"""Foreign files and arrays: regular files, objects in JSON, real numbers, or one clear line."""
+"""Checked reading of foreign files and arrays: regular files, JSON objects, real numbers."""
 
 import json
 import pathlib
@@ -10,7 +10,7 @@ from personascan.errors import InputError
 
 
 def is_file(path: pathlib.Path) -> bool:
-    """Whether a regular file is there; a pipe is none, nor is a name that no file can have."""
+    """Tells whether a path is a regular file: no pipe, and no name that a file cannot have."""
     try:
         return path.is_file()
     except (OSError, ValueError):
@@ -18,17 +18,17 @@ def is_file(path: pathlib.Path) -> bool:
 
 
 def refuse_special(path: pathlib.Path) -> None:
-    """Refuse a pipe, socket or device, which could keep a reader waiting for ever."""
+    """Raises InputError for a pipe, socket or device, for which a reader could wait for ever."""
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError):
-        return  # whoever opens it says what is wrong
+        return  # the reader that opens it says what is wrong
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise InputError(f"{path} is not a regular file; give the file itself")
 
 
 def read_json(path: pathlib.Path) -> dict:
-    """The object in a JSON file. Raises InputError for everything else."""
+    """Returns the object in a JSON file. Raises InputError if there is none."""
     refuse_special(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -44,9 +44,9 @@ def read_json(path: pathlib.Path) -> dict:
 
 
 def real_array(name: str, values) -> np.ndarray:
-    """`values` as an array of real numbers: of NumPy or JAX, or a tensor of torch, wherever it is.
+    """Returns a NumPy or JAX array, or a torch tensor on any device, as a NumPy array.
 
-    Raises InputError, with the name, for what is none, and for a masked array.
+    Raises InputError, with the name, unless it holds real numbers, and for a masked array.
     """
     if isinstance(values, np.ma.MaskedArray):
         raise InputError(f"{name} is a masked array; fill or drop its masked values first")
@@ -57,7 +57,7 @@ def real_array(name: str, values) -> np.ndarray:
         array = np.asarray(values)
     except (ValueError, TypeError, RuntimeError) as error:
         raise InputError(f"{name} is not an array of numbers ({error})") from error
-    # Of the kind V are bfloat16 and its like, and what holds no numbers.
+    # Kind V is that of bfloat16 and the like, but also that of records and raw bytes.
     if array.dtype.kind not in "biufV" or array.dtype.names or array.dtype.type is np.void:
         raise InputError(f"{name} must hold real numbers, got {array.dtype}")
     return array

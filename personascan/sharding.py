@@ -1,4 +1,4 @@
-"""How arrays are spread over devices: a mesh of (data, model), and one rule for each parameter."""
+"""How arrays are split over devices: a mesh of (data, model), and a rule for each parameter."""
 
 import gc
 import math
@@ -13,7 +13,7 @@ from personascan.errors import InputError
 AXES = ("data", "model")
 # (pattern of a parameter's path, its axis that is split over "model", counted from the end).
 # Heads and MLP columns are split, so that each block needs one sum over devices after attention
-# and one after the MLP; what no pattern names is kept whole on every device.
+# and one after the MLP; a parameter that no pattern names is whole on every device.
 RULES = (
     (r"/(q|k|v)(_norm)?(_bias)?$", 2),
     (r"/o$", 3),
@@ -24,10 +24,10 @@ RULES = (
 
 
 def device_mesh(data: int = 1, model: int = 1) -> Mesh:
-    """A mesh of data x model devices: batches go over `data`, parameters are split over `model`.
+    """Returns a mesh of data x model devices, which split batches and parameters respectively.
 
-    Each of several processes has as many of them, those of one process side by side. Raises
-    InputError where there are not as many devices, or they cannot be shared evenly.
+    Each of several processes gives equally many, adjacent in the mesh. Raises InputError if there
+    are not as many devices, or they cannot be shared evenly.
     """
     total, devices = data * model, jax.devices()
     if data < 1 or model < 1 or total > len(devices):
@@ -35,12 +35,12 @@ def device_mesh(data: int = 1, model: int = 1) -> Mesh:
             f"a mesh of {data} x {model} devices needs {total}; there are {len(devices)}"
         )
     if jax.process_count() > 1:
-        devices = evenly(devices, total)
+        devices = even_devices(devices, total)
     return Mesh(np.array(devices[:total]).reshape(data, model), AXES)
 
 
-def evenly(devices: list, total: int) -> list:
-    """Returns as many devices of each process, in the order of processes."""
+def even_devices(devices: list, total: int) -> list:
+    """Returns equally many devices of each process, in the order of processes."""
     processes = jax.process_count()
     each = [[d for d in devices if d.process_index == p] for p in range(processes)]
     if total % processes or total // processes > min(map(len, each)):
@@ -52,7 +52,10 @@ def evenly(devices: list, total: int) -> list:
 
 
 def parse_mesh(text: str) -> Mesh | None:
-    """A mesh from "DATAxMODEL", such as 2x4; None for an empty text, if there is one process."""
+    """Returns the mesh of "DATAxMODEL", such as 2x4; None for "" in a single process.
+
+    Raises InputError for another text, and for "" in one of several processes.
+    """
     if not text and jax.distributed.is_initialized() and jax.process_count() > 1:
         raise InputError(
             f"{jax.process_count()} processes with {jax.device_count()} devices in all need a mesh "
@@ -68,7 +71,7 @@ def parse_mesh(text: str) -> Mesh | None:
 
 
 def parameter_sharding(path: str, shape: tuple[int, ...], mesh: Mesh | None):
-    """Where a parameter goes; an axis that does not divide evenly is kept whole."""
+    """Returns the sharding of a parameter; an axis that does not divide evenly stays whole."""
     if mesh is None:
         return jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     spec = [None] * len(shape)
@@ -81,28 +84,28 @@ def parameter_sharding(path: str, shape: tuple[int, ...], mesh: Mesh | None):
 
 
 def own_share(path: str, shape: tuple[int, ...], mesh: Mesh | None) -> int:
-    """How many numbers of a parameter the devices of this process hold, copies included."""
+    """Returns the numbers of a parameter that this process's devices hold, copies included."""
     sharding = parameter_sharding(path, shape, mesh)
     return len(sharding.addressable_devices) * math.prod(sharding.shard_shape(shape))
 
 
 def batch_sharding(mesh: Mesh) -> NamedSharding:
-    """Rows over `data`."""
+    """Returns the sharding of rows over `data`."""
     return NamedSharding(mesh, PartitionSpec("data"))
 
 
 def put(array: np.ndarray, sharding) -> jax.Array:
-    """A host array on its devices, each of which takes its own part."""
+    """Puts a host array on its devices, each of which takes its own part."""
     if sharding.is_fully_addressable:
         return jax.device_put(array, sharding).block_until_ready()
     return jax.make_array_from_callback(array.shape, sharding, array.__getitem__)
 
 
 def put_parts(shape: tuple[int, ...], sharding, part) -> jax.Array:
-    """An array whose `part(index)` is made on the host for one device of this process at a time."""
+    """Returns an array whose `part(index)` is made on the host for one device at a time."""
     return jax.make_array_from_callback(shape, sharding, part).block_until_ready()
 
 
 def free_host_arrays() -> None:
-    """Free the host arrays that were put: JAX keeps them until Python next collects garbage."""
+    """Frees host arrays that were put, which JAX holds until Python next collects garbage."""
     gc.collect(0)

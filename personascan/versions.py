@@ -1,4 +1,4 @@
-"""What a study's numbers were made with: the versions of Python and of the packages that count."""
+"""The versions of Python and of the packages that a study's numbers depend on."""
 
 import functools
 import importlib.metadata
@@ -24,28 +24,28 @@ class Installed(NamedTuple):
 
 @functools.cache
 def installed_versions() -> Installed:
-    """What this process runs."""
+    """Returns the versions that this process runs."""
     versions = {"python": platform.python_version()}
     versions |= {name: importlib.metadata.version(name) for name in PACKAGES}
     files = sorted(pathlib.Path(__file__).parent.rglob("*.py"))
     return Installed(versions, text_sha256("".join(map(file_sha256, files))))
 
 
-def refuse_other_versions(who: str, theirs: dict[str, str], wanted: dict[str, str]) -> None:
-    """Refuse a process whose versions are not those that study.json names."""
+def refuse_other_versions(process: str, theirs: dict[str, str], ours: dict[str, str]) -> None:
+    """Raises InputError for a process whose versions are not those of study.json."""
     differing = [
-        f"{name} {theirs.get(name, 'unknown')} (here {wanted.get(name, 'unknown')})"
-        for name in sorted(theirs.keys() | wanted.keys())
-        if theirs.get(name) != wanted.get(name)
+        f"{name} {theirs.get(name, 'unknown')} (here {ours.get(name, 'unknown')})"
+        for name in sorted(theirs.keys() | ours.keys())
+        if theirs.get(name) != ours.get(name)
     ]
     if differing:
         raise InputError(
-            f"{who} has other versions: {', '.join(differing)}; results would depend on who made "
-            "them: install the same versions everywhere"
+            f"{process} has other versions: {', '.join(differing)}; results would depend on who "
+            "made them: install the same versions everywhere"
         )
 
 
-def in_same_versions(wanted: dict[str, str], function, *arguments):
-    """`function(*arguments)`. Raises InputError in a process of other versions than `wanted`."""
-    refuse_other_versions("a worker", installed_versions().versions, wanted)
+def in_same_versions(versions: dict[str, str], function, *arguments):
+    """Returns `function(*arguments)`. Raises InputError in a process of other versions."""
+    refuse_other_versions("a worker", installed_versions().versions, versions)
     return function(*arguments)

@@ -1,31 +1,32 @@
-"""Names and texts from files, as they may go to a terminal, a table or a page."""
+"""Names and texts from files made safe for a terminal, a table or a page."""
 
 import unicodedata
 
 # Control and format characters (escape sequences, NUL, direction marks), halves of characters, and
-# the separators that end a line; of the format characters, these two only join letters.
+# the separators that end a line. Of the format characters two only join letters (JOINERS).
 HIDDEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 JOINERS = "\u200c\u200d"
 FORMULA = ("=", "+", "-", "@", "'", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # fullwidth ones too
 
 
 def visible(text: str) -> str:
-    """The text with every character that acts instead of being shown spelled out."""
+    """Returns a text in which control characters and the like are written as escapes."""
     return "".join(escape(c) for c in str(text))
 
 
 def escape(character: str) -> str:
+    """Returns a character, or its escape if it is one of HIDDEN."""
     if unicodedata.category(character) not in HIDDEN or character in JOINERS:
         return character
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 def is_shown(text: str) -> bool:
-    """Whether anything of a text is more than space and characters that act."""
+    """Tells whether a text holds anything but space and characters of HIDDEN."""
     return any(unicodedata.category(c) not in HIDDEN and not c.isspace() for c in text)
 
 
 def cell(text: str) -> str:
-    """A cell of a table: shown, and no formula; one quote in front of what could be one."""
+    """Returns the visible cell of a table, with a quote in front of what could be a formula."""
     shown = visible(text)
     return f"'{shown}" if shown.startswith(FORMULA) else shown

@@ -1,4 +1,4 @@
-"""Work in several processes, which end with their parent; one that is ended is one clear line."""
+"""Work in several processes, which end with their parent; a lost one raises one clear error."""
 
 import contextlib
 import functools
@@ -15,14 +15,14 @@ from tqdm import tqdm
 from personascan.errors import InputError, silence_interrupts_in_callbacks
 
 TRACKERS = ("multiprocessing.resource_tracker", "joblib.externals.loky.backend.resource_tracker")
-WORKER_BYTES = 450 * 2**20  # what a worker imports and compiles
+WORKER_BYTES = 450 * 2**20  # of the modules and compilations of a worker
 
 
-def in_processes(function, calls: list[tuple], processes: int, what: str, unit: str) -> list:
-    """`function(*arguments)` of every call, in their order, with a bar of those that are done.
+def in_processes(function, calls: list[tuple], processes: int, title: str, unit: str) -> list:
+    """Returns `function(*arguments)` of every call, in order, with a bar of finished ones.
 
     0 processes: those of the joblib backend that is set, such as a Dask cluster's workers. Raises
-    InputError where a worker was ended from outside.
+    InputError if a worker was ended from outside.
     """
     compiled = None
     with contextlib.suppress(ImportError):
@@ -31,19 +31,19 @@ def in_processes(function, calls: list[tuple], processes: int, what: str, unit: 
         compiled = jax.config.jax_compilation_cache_dir
     parent = os.getpid() if processes else 0
     work = (
-        joblib.delayed(called)(number, parent, compiled, function, *call)
+        joblib.delayed(call_in_worker)(number, parent, compiled, function, *call)
         for number, call in enumerate(calls)
     )
     with quiet_trackers(), ignore_interrupts() if processes else contextlib.nullcontext():
-        # In the order in which they end, so that what fails ends the rest at once.
+        # Results come as calls end, so that one that fails ends the rest at once.
         done = joblib.Parallel(processes or -1, return_as="generator_unordered")(work)
     try:
-        found = dict(tqdm(done, desc=what, total=len(calls), unit=f" {unit}", miniters=1))
-        return [found[number] for number in range(len(calls))]
+        results = dict(tqdm(done, desc=title, total=len(calls), unit=f" {unit}", miniters=1))
+        return [results[number] for number in range(len(calls))]
     except BrokenProcessPool as error:
         raise InputError(
-            f"one of the {processes} worker processes of {what} was ended from outside, most often "
-            "since memory ran out; free some, use fewer jobs, or fewer statements (limit)"
+            f"one of the {processes} worker processes of {title} was ended from outside, most "
+            "often since memory ran out; free some, use fewer jobs, or fewer statements (limit)"
         ) from error
 
 
@@ -51,7 +51,7 @@ def in_processes(function, calls: list[tuple], processes: int, what: str, unit: 
 def quiet_trackers():
     """Lets trackers of shared resources that are started inside clean up without a warning.
 
-    They outlive an interrupted run, and would have the last word behind its line.
+    They outlive an interrupted run, and would print after its line.
     """
     known = os.environ.get("PYTHONWARNINGS")
     quiet = ",".join(f"ignore::UserWarning:{module}" for module in TRACKERS)
@@ -82,8 +82,8 @@ def ignore_interrupts():
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def called(number: int, parent: int, compiled: str | None, function, *arguments) -> tuple:
-    """(number, what the call gives), in a process that ends with its parent, and stays warm."""
+def call_in_worker(number: int, parent: int, compiled: str | None, function, *arguments) -> tuple:
+    """Returns (number, result of the call); its process ends with its parent."""
     if parent and os.getpid() != parent:
         end_with(parent)
         silence_interrupts_in_callbacks()
@@ -93,7 +93,7 @@ def called(number: int, parent: int, compiled: str | None, function, *arguments)
 
 @functools.cache
 def end_with(parent: int) -> None:
-    """End this worker once its parent is gone, however that ended."""
+    """Ends this worker once its parent has ended in any way."""
 
     def watch():
         while os.getppid() == parent:
@@ -118,5 +118,5 @@ def limit_to_one_core(compiled: str | None) -> None:
     with contextlib.suppress(ImportError):
         from joblib.externals.loky import process_executor
 
-        # What JAX compiles grows a process past what loky takes for a leak, and replaces for it.
+        # Compilations grow a process past what loky takes for a leak, for which it replaces it.
         process_executor._MAX_MEMORY_LEAK_SIZE = float("inf")

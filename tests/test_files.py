@@ -15,7 +15,7 @@ import pytest
 from tiny_models import save_tiny_llama, write_tiny_gguf
 
 import personascan
-from personascan.files import held, hold_folder, partial_of, sweep, whole_file, whole_folder
+from personascan.files import hold, hold_folder, partial_of, sweep, whole_file, whole_folder
 from personascan.hashes import SEAL, cached_sha256, damaged_files, file_sha256, seal
 from personascan.models import parameter_cache
 
@@ -292,9 +292,9 @@ def test_files_that_are_gone_or_differ_are_named(tmp_path):
 
 
 def test_a_lock_is_given_back(tmp_path):
-    with held(tmp_path / "x"):
+    with hold(tmp_path / "x"):
         assert names(tmp_path) == [".x.personascan-lock"]
-    with held(tmp_path / "x"), partial_of(tmp_path / "y", folder=False):
+    with hold(tmp_path / "x"), partial_of(tmp_path / "y", folder=False):
         pass
     assert names(tmp_path) == []
 

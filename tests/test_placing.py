@@ -59,7 +59,7 @@ def run(out, number: int, replace=False):
     config = SimpleNamespace(out=str(out), to_dict=lambda: {"seed": number})
     refuse_other_study(config, replace=replace)
     out.mkdir(exist_ok=True)
-    partial = made(placing.beside(out), study(number))
+    partial = made(placing.sibling(out), study(number))
     try:
         seal(partial)
         put_in_place(partial, out, earlier_run(out))

@@ -132,7 +132,8 @@ def template(p_TD, alpha: float) -> np.ndarray:
     """Returns thresholds t_k that hold for all k in all but a share alpha of labellings: [D].
 
     t_k is the larger of lambda_1 k/D (Simes) and the lambda_2 quantile of a uniform order
-    statistic, each at alpha/2; lambda is the (j + 1)-th smallest pivotal value, j = floor(alpha/2 (T + 1)).
+    statistic, each at alpha/2; lambda is the (j + 1)-th smallest pivotal value, j being
+    floor(alpha/2 (T + 1)).
     """
     labellings, nodes = p_TD.shape
     k = np.arange(1, nodes + 1)

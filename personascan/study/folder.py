@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterable
 
 from personascan.errors import InputError
-from personascan.files import PARTIAL, held, partial_of, real_path, sweep, unwritable
+from personascan.files import PARTIAL, hold, partial_of, real_path, sweep, write_error
 from personascan.hashes import (
     SEAL,
     damaged_files,
@@ -23,7 +23,7 @@ from personascan.hashes import (
     seal,
     sealed_files,
 )
-from personascan.placing import MOVING, merge, move, moving, unfinished
+from personascan.placing import MOVING, merge, move, stage_files, unfinished_files
 from personascan.reading import read_json
 from personascan.study.config import StudyConfig
 from personascan.study.results import Study
@@ -53,8 +53,8 @@ class Folder:
             self.out.mkdir(parents=True, exist_ok=True)
             self.units.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise unwritable(self.units, error, "choose another --config.units") from error
-        with held(self.units / UNITS), journal_in(self.out / JOURNAL):
+            raise write_error(self.units, error, "choose another --config.units") from error
+        with hold(self.units / UNITS), journal_in(self.out / JOURNAL):
             store = Store(self.units)
             store.sweep()
             yield store
@@ -139,7 +139,9 @@ def refuse_other_study(
 def holds_others_files(out: pathlib.Path) -> bool:
     """Whether a folder without study.json is somebody else's: no study was ever written into it."""
     with contextlib.suppress(InputError):
-        if RECORD in unfinished(out) or ((out / SEAL).exists() and RECORD in sealed_files(out)):
+        if RECORD in unfinished_files(out) or (
+            (out / SEAL).exists() and RECORD in sealed_files(out)
+        ):
             return False
     known = (UNITS, JOURNAL, MOVING)
     return any(p.name not in known and not PARTIAL.fullmatch(p.name) for p in out.iterdir())
@@ -150,7 +152,7 @@ def earlier_run(out: pathlib.Path) -> dict[str, list[str]]:
 
     Raises InputError if a result was changed since.
     """
-    if known := unfinished(out):
+    if known := unfinished_files(out):
         return known
     if not (out / SEAL).exists():
         return {}
@@ -195,14 +197,14 @@ def write_study(study: Study, folder: pathlib.Path, views: Iterable[View] = ()) 
                 (folder / name).parent.mkdir(exist_ok=True)
                 (folder / name).write_bytes(content)
     except OSError as error:
-        raise unwritable(study.config.out, error, "choose another --config.out") from error
+        raise write_error(study.config.out, error, "choose another --config.out") from error
 
 
 def put_in_place(partial: pathlib.Path, out: pathlib.Path, earlier: dict[str, list[str]]) -> None:
     """Rename the new folder to `out`, or move its files into an earlier one, the seal last.
 
     A process that is ended in between leaves a list of the study's files and of what they may hold
-    (`moving`), by which the next run completes it: whatever differs from that is the user's.
+    (`stage_files`), by which the next run completes it: whatever differs from that is the user's.
     """
     if not out.exists():
         os.replace(partial, out)
@@ -210,7 +212,7 @@ def put_in_place(partial: pathlib.Path, out: pathlib.Path, earlier: dict[str, li
     sweep(out)
     new = folder_sha256(partial) | {SEAL: file_sha256(partial / SEAL)}
     known = merge(earlier, {name: [sha256] for name, sha256 in new.items()})
-    with moving(partial, out, known) as staged:
+    with stage_files(partial, out, known) as staged:
         (out / SEAL).unlink(missing_ok=True)
         for name in sorted(new, key=lambda name: (name == SEAL, name != RECORD, name)):
             target = out / name
