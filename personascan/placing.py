@@ -110,8 +110,8 @@ def stage_files(
 ) -> Iterator[pathlib.Path]:
     """Yields the folder, on the disk of `path`, from which the block moves the files of `partial`.
 
-    known: {file: hashes that it may have} of all files that are moved or replaced; a file in
-    `path` holds it until the block ends well. Room on the disk is taken before anything is replaced.
+    known: {file: hashes that it may have} of all files that are moved or replaced; a file in `path`
+    holds it until the block ends well. Room on the disk is taken before anything is replaced.
     """
     staged = partial
     if not on_one_disk(partial, path):

@@ -43,7 +43,7 @@ def in_processes(function, calls: list[tuple], processes: int, title: str, unit:
     except BrokenProcessPool as error:
         raise InputError(
             f"one of the {processes} worker processes of {title} was ended from outside, most "
-            "often since memory ran out; free some, use fewer jobs, or fewer statements (limit)"
+            "often because memory ran out; free some, use fewer jobs, or fewer statements (limit)"
         ) from error
 
 

@@ -69,8 +69,8 @@ def test_alphas_in_chunks_give_the_same_bits_of_one_background(monkeypatch):
     tables = rank_tables(np.array([[24]]), options)
     searches = plan_searches(np.ones((1, 12), bool), 4)
     layout = search.search_layout(searches, tables, options, 20, 12, True)
-    assert not layout.held
-    assert not layout.whole
+    assert not layout.holds_planes
+    assert not layout.shares_planes
     assert layout.chunk < layout.n_alphas
     same(held, personascan.group_scan(background, evaluation, starts=4))
 
@@ -184,9 +184,9 @@ def test_every_way_of_making_a_search_gives_the_same_bits(one_by_one, way, monke
         "starts side by side": dict(side_by_side=True),
         "searches side by side": dict(side_by_side=True, searches_side_by_side=2),
         "in parts": {},
-        "alphas in chunks": dict(held=False, chunk=4),
+        "alphas in chunks": dict(holds_planes=False, chunk=4),
     }[way]
-    assert layout.held
+    assert layout.holds_planes
     assert layout.chunk > 4
     found = search.run_search(*inputs, dataclasses.replace(layout, **changes))
     jax.tree.map(np.testing.assert_array_equal, expected, found)

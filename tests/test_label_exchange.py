@@ -76,7 +76,7 @@ def test_many_labellings_are_drawn_evenly_and_none_twice():
         (np.arange(6) < 1, {}, r"H1 \(True\) has 1 of 6 rows"),
         (SIX, dict(pairs=list("aabbcc")), "pair a has 2 rows of H1 and 0 of H0"),
         (SIX, dict(pairs=list("abcabd")), "pair c has 1 rows of H1 and 0 of H0"),
-        (SIX, dict(pairs=list("abcabc"), within=SIX), "pairs stand alone"),
+        (SIX, dict(pairs=list("abcabc"), within=SIX), "pairs cannot be combined"),
         (SIX, dict(entities=list("abcadd")), "entity a is on both sides; give it as `within`"),
         (SIX, dict(entities=list("aabbcc"), within=[0, 1, 0, 0, 0, 0]), "entity b is on both"),
         (SIX, dict(entities=list("aabccc"), within=[0, 1, 0, 0, 0, 0]), "is in several groups"),

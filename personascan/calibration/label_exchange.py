@@ -85,7 +85,7 @@ def exchange_of(positive_N, *, pairs=None, entities=None, within=None) -> Exchan
     rows = positive_N.size
     if pairs is not None:
         if entities is not None or within is not None:
-            raise InputError("pairs stand alone: leave out entities and within")
+            raise InputError("pairs cannot be combined with entities or within; give pairs alone")
         pair_N = name_numbers("pairs", pairs, rows)
         check_pairs(pair_N, pairs, positive_N)
         return Exchange(positive_N, np.arange(rows), pair_N, "pairs")

@@ -71,14 +71,14 @@ def ascend_in_batches(problem: Problem, key, valid_M, limit, layout) -> Ascent:
 
 def make_starts(problem: Problem, points, layout) -> Ascent:
     """Returns the ascents of one batch."""
-    if layout.over_starts:
+    if layout.splits_starts:
         points = own_share(points, len(layout.devices))
 
     def make(point):
         return make_start(problem, point, layout)
 
     ascents = jax.vmap(make)(points) if layout.side_by_side else jax.lax.map(make, points)
-    if not layout.over_starts:
+    if not layout.splits_starts:
         return ascents
     return jax.tree.map(
         lambda field: jax.lax.all_gather(field, "devices", tiled=True)[:BATCH], ascents

@@ -51,13 +51,13 @@ class SearchLayout:
     batch: int  # starts made at a time until the best is confirmed; 0: all at once
     phi: Any
     climb: bool
-    held: bool  # the planes of one search fit
-    whole: bool  # the planes of all evaluated rows fit, and searches share them
+    holds_planes: bool  # the planes of one search fit
+    shares_planes: bool  # the planes of all evaluated rows fit, and searches share them
     chunk: int  # alphas packed at a time where planes are not held
     side_by_side: bool  # starts of a search under vmap, else one after the other
     searches_side_by_side: int  # searches under one vmap; 1: one after the other
     devices: tuple
-    over_starts: bool  # devices share out the starts instead of the searches
+    splits_starts: bool  # devices share out the starts instead of the searches
 
     @property
     def columns(self) -> int:
@@ -85,14 +85,14 @@ def search_layout(
         batch=BATCH if options.starts_vary else 0,
         phi=options.phi,
         climb=not options.compat,
-        held=one <= PLANES_BYTES,
-        whole=shared and all_rows <= PLANES_BYTES,
+        holds_planes=one <= PLANES_BYTES,
+        shares_planes=shared and all_rows <= PLANES_BYTES,
         chunk=min(tables.n_alphas, max(1, PLANES_BYTES // (4 * rows * row_bytes))),
         # On a CPU the slowest of the lanes would hold up the others.
         side_by_side=devices[0].platform != "cpu",
         searches_side_by_side=SEARCHES_SIDE_BY_SIDE if devices[0].platform != "cpu" else 1,
         devices=devices,
-        over_starts=runs < len(devices),
+        splits_starts=runs < len(devices),
     )
 
 
@@ -136,7 +136,7 @@ def some_searches(chosen, source, searches: Searches, tables: RankTables, keys_R
 def search_inputs(source, searches: Searches, tables: RankTables, keys_R, layout: SearchLayout):
     """Returns the arguments of `search`: arrays that all searches share, and those of each."""
     runs, devices = len(searches.rows_RM), len(layout.devices)
-    spare = 0 if layout.over_starts else -runs % devices
+    spare = 0 if layout.splits_starts else -runs % devices
     per_search = (searches, tables.alphas_RA.astype(np.float32), keys_R)
     per_search += (start_limits(searches, tables, layout.columns),)
     if isinstance(source, OwnBackgrounds):
@@ -153,7 +153,7 @@ def search(source, per_search, *, layout: SearchLayout) -> Ascent:
     """Shares searches, or starts, out over the devices: the compiled part of `run_search`."""
     mesh = Mesh(np.array(layout.devices), "devices")
     across, alike = PartitionSpec("devices"), PartitionSpec()
-    if layout.over_starts:
+    if layout.splits_starts:
         specs, out = (alike, alike), alike if layout.batch else PartitionSpec(None, "devices")
     else:
         specs, out = (alike, across), across
@@ -164,34 +164,42 @@ def search(source, per_search, *, layout: SearchLayout) -> Ascent:
         out_specs=out,
         check_vma=False,
     )(source, per_search)
-    if layout.over_starts and not layout.batch:
+    if layout.splits_starts and not layout.batch:
         starts = layout.starts or per_search[0].starts_RSM.shape[1]
         ascents = jax.tree.map(lambda field: field[:, :starts], ascents)
     return ascents
 
 
+def search_problem(
+    source, planes_AEW, searches: Searches, alphas_A, own: list, layout: SearchLayout
+) -> Problem:
+    """Returns the ranks and planes of one search, which `own` gives a background of its own."""
+    rows_M, valid_M = searches.rows_RM, searches.valid_RM
+    if isinstance(source, SharedBackground):
+        spare = source.ranks_EX.shape[0] - 1
+        index_M = jnp.where(valid_M, source.index_N[rows_M], spare)
+        ranks_MX = source.ranks_EX[index_M]
+        right_MW = None if source.right_EW is None else source.right_EW[index_M]
+    else:
+        ranks_MX, right_MW = own_ranks(
+            source, own[0], rows_M, valid_M, layout.n_alphas, layout.sides
+        )
+    planes_AMW = None
+    if layout.holds_planes and layout.shares_planes:
+        planes_AMW = planes_AEW[:, index_M]
+    elif layout.holds_planes:
+        planes_AMW = pack_planes(ranks_MX, 0, layout.n_alphas)
+    return Problem(ranks_MX, right_MW, alphas_A, planes_AMW)
+
+
 def search_part(source, per_search, *, layout: SearchLayout) -> Ascent:
     """Makes the searches, or the starts, of one device."""
-    whole_AEW = pack_planes(source.ranks_EX, 0, layout.n_alphas) if layout.whole else None
+    planes_AEW = pack_planes(source.ranks_EX, 0, layout.n_alphas) if layout.shares_planes else None
 
     def search_one(inputs):
         searches, alphas_A, key, limit, *own = inputs
-        rows_M, valid_M = searches.rows_RM, searches.valid_RM
-        if isinstance(source, SharedBackground):
-            spare = source.ranks_EX.shape[0] - 1
-            index_M = jnp.where(valid_M, source.index_N[rows_M], spare)
-            ranks_MX = source.ranks_EX[index_M]
-            right_MW = None if source.right_EW is None else source.right_EW[index_M]
-        else:
-            ranks_MX, right_MW = own_ranks(
-                source, own[0], rows_M, valid_M, layout.n_alphas, layout.sides
-            )
-        planes_AMW = None
-        if layout.held:
-            planes_AMW = (
-                whole_AEW[:, index_M] if layout.whole else pack_planes(ranks_MX, 0, layout.n_alphas)
-            )
-        problem = Problem(ranks_MX, right_MW, alphas_A, planes_AMW)
+        valid_M = searches.valid_RM
+        problem = search_problem(source, planes_AEW, searches, alphas_A, own, layout)
         if layout.batch:
             return ascend_in_batches(problem, key, valid_M, limit, layout)
         if searches.starts_RSM is None:
@@ -202,7 +210,7 @@ def search_part(source, per_search, *, layout: SearchLayout) -> Ascent:
             points = searches.starts_RSM, jnp.full(len(searches.starts_RSM), -1)
         if not layout.climb:
             points = points[0], jnp.full_like(points[1], -1)
-        if layout.over_starts:
+        if layout.splits_starts:
             points = own_share(points, len(layout.devices))
 
         def climb(point):

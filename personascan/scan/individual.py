@@ -63,7 +63,9 @@ def scan_alone(
 ) -> IndividualScan:
     """Runs `individual_scan` with its options as a record, whose starts are not used."""
     if options.ties != "whole":
-        raise InputError(f'a row alone counts ties whole, not {options.ties}; use ties="whole"')
+        raise InputError(
+            f'an individual scan counts ties whole, not {options.ties}; use ties="whole"'
+        )
     background_BD, evaluation_ND = check_pair(background_BD, evaluation_ND)
     parts = split_by_group(background_BD, evaluation_ND, background_groups)
     sizes_G = np.array([len(np.arange(len(background_BD))[members]) for members, _ in parts])

@@ -40,11 +40,11 @@ def scan_memory(layout, searches, tables, evaluated: int, n_pool: int, shared: b
     runs, rows = searches.rows_RM.shape
     row_bytes = 4 * word_count(layout.columns)
     rank_bytes = 8 * row_bytes * tables.below_RGB.itemsize  # a rank for each bit of a word
-    alphas = layout.n_alphas if layout.held else layout.chunk
+    alphas = layout.n_alphas if layout.holds_planes else layout.chunk
     step = (2 * rows.bit_length() + 8) * alphas * row_bytes
     one_search = alphas * rows * row_bytes + rows * rank_bytes + step
     if shared:
-        once = (evaluated + 1) * (rank_bytes + layout.whole * layout.n_alphas * row_bytes)
+        once = (evaluated + 1) * (rank_bytes + layout.shares_planes * layout.n_alphas * row_bytes)
         # Blocks of nodes, and the ranks of either tail before they are joined.
         sorting = block_bytes(n_pool - evaluated, evaluated, layout.n_nodes, layout.n_alphas)
         sorting += 2 * evaluated * layout.n_nodes * tables.below_RGB.itemsize
