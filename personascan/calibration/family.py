@@ -138,7 +138,7 @@ def common_scale(values_PT, family: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def clear_ranks(values_PT) -> np.ndarray:
-    """Counts the values of its place that lie below each one by more than TIE: [P, T + 1]."""
+    """Counts for each value those of its place that lie below it by more than TIE: [P, T + 1]."""
     step_P1 = TIE * np.abs(values_PT).max(1, keepdims=True)
     ordered_PT = np.sort(values_PT, axis=1)
     return np.stack([

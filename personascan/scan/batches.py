@@ -72,7 +72,7 @@ def ascend_in_batches(problem: Problem, key, valid_M, limit, layout) -> Ascent:
 def make_starts(problem: Problem, points, layout) -> Ascent:
     """Returns the ascents of one batch."""
     if layout.splits_starts:
-        points = own_share(points, len(layout.devices))
+        points = device_starts(points, len(layout.devices))
 
     def make(point):
         return make_start(problem, point, layout)
@@ -110,7 +110,7 @@ def best_at_alpha(problem: Problem, rows_JM, sets, rank, phi):
     return jax.lax.fori_loop(0, sets, climb_next, nothing).rows_M
 
 
-def own_share(points, devices: int):
+def device_starts(points, devices: int):
     """Returns the starts of this device; the last ones are padded with copies."""
 
     def of_field(field_SX):

@@ -17,7 +17,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from personascan.scan.ascent import ascend
 from personascan.scan.backgrounds import OwnBackgrounds, SharedBackground, own_ranks
-from personascan.scan.batches import ascend_in_batches, own_share, start_limits
+from personascan.scan.batches import ascend_in_batches, device_starts, start_limits
 from personascan.scan.options import ScanOptions
 from personascan.scan.planes import pack_planes, word_count
 from personascan.scan.problem import Ascent, Problem
@@ -211,7 +211,7 @@ def search_part(source, per_search, *, layout: SearchLayout) -> Ascent:
         if not layout.climb:
             points = points[0], jnp.full_like(points[1], -1)
         if layout.splits_starts:
-            points = own_share(points, len(layout.devices))
+            points = device_starts(points, len(layout.devices))
 
         def climb(point):
             return ascend(problem, *point, chunk=layout.chunk, phi=layout.phi, climb=layout.climb)
