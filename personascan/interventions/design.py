@@ -24,7 +24,6 @@ from personascan.interventions.edits import (
     replace_nodes,
     site_layer,
 )
-from personascan.interventions.exchange import Direction
 from personascan.interventions.options import (
     CONTROLS,
     MATCHED,
@@ -32,6 +31,7 @@ from personascan.interventions.options import (
     RANDOM_DIRECTION,
     InterventionOptions,
 )
+from personascan.interventions.steering_direction import Direction
 from personascan.places import Place
 
 FOUND = "found nodes"

@@ -12,7 +12,8 @@ from personascan.interventions.answers import Answers, answers_to
 from personascan.interventions.edits import NamedEdit
 from personascan.interventions.outcomes import Likelihood, Margin, SideEffects
 from personascan.interventions.passes import edited_passes
-from personascan.models.load import Identity, LanguageModel
+from personascan.models.identity import Identity
+from personascan.models.load import LanguageModel
 from personascan.sources.language import prompts
 from personascan.sources.language.prompts import Prompt, effective
 from personascan.sources.language.statements import Statement

@@ -8,6 +8,7 @@ Letters: W edits, C edits at once, N texts, T tokens of a text behind the P that
 import dataclasses
 import functools
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,8 +17,9 @@ import numpy as np
 from personascan.errors import InputError
 from personascan.interventions.edits import NamedEdit, first_layer, stack_edits
 from personascan.interventions.outcomes import Rows
-from personascan.models.decoder import Cache, Decoder, as_bits
+from personascan.models.decoder import Cache, Decoder
 from personascan.models.load import LanguageModel
+from personascan.models.parameters import as_bits
 from personascan.models.tap import Edit, Edits, Kept
 from personascan.sources.language.editing import edited_span
 from personascan.sources.language.extract import BATCH_TOKENS, memory_named
@@ -27,8 +29,7 @@ MOST_COPIED = 4 * 2**30  # bytes of upper blocks that are copied to leave the lo
 MOST_BUCKETS = 2  # of texts by length: each is compiled
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """Texts of like length behind a common beginning, as they are below the first edited block."""
 
     numbers: np.ndarray  # [N] of the texts
@@ -110,25 +111,20 @@ def outcomes_of_edits(
         for begin in range(0, edits, at_once):
             # The last ones again, so that all are of one shape.
             numbers = np.minimum(np.arange(begin, begin + at_once), edits - 1)
+            edit_C = np.array([*beside, *numbers], np.int32)
             made = read_edits(
-                above.params, reading.stream_PD, reading.stream_NTD, sites,
-                np.array([*beside, *numbers], np.int32), reading.edited_P, reading.edited_NT,
-                reading.lengths_N, reading.tokens_NT, reading.own_NT, decoder=above.decoder,
-                outcome=outcome,
-            )  # fmt: skip
+                above.params, reading, sites, edit_C, decoder=above.decoder, outcome=outcome
+            )
             found.append(np.asarray(made, np.float64)[len(beside) :])
     return np.concatenate(found)[:edits]
 
 
 @functools.partial(jax.jit, static_argnames=("decoder", "outcome"))
-def read_edits(
-    params, stream_PD, stream_NTD, sites: dict[str, Edit], edit_C, edited_P, edited_NT, lengths_N,
-    tokens_NT, own_NT, *, decoder, outcome,
-):  # fmt: skip
-    """What the outcome makes of C edits by N texts: [C, N, ...]."""
+def read_edits(params, reading: Reading, sites: dict[str, Edit], edit_C, *, decoder, outcome):
+    """Returns the outcome of N texts under each of C edits: [C, N, ...]."""
     variables = {"params": params}
-    number, (texts, length) = len(edit_C), tokens_NT.shape
-    begun = len(stream_PD)
+    number, (texts, length) = len(edit_C), reading.tokens_NT.shape
+    begun = len(reading.stream_PD)
 
     def go_on(x_BTD, starts, cache, edits, lengths_B):
         rows = len(x_BTD)
@@ -140,8 +136,8 @@ def read_edits(
 
     cache = decoder.apply(variables, number, begun + length, method="empty_cache")
     if begun:
-        x_CPD = jnp.broadcast_to(stream_PD[None], (number, *stream_PD.shape))
-        edited_CP = jnp.broadcast_to(edited_P[None], (number, begun))
+        x_CPD = jnp.broadcast_to(reading.stream_PD[None], (number, *reading.stream_PD.shape))
+        edited_CP = jnp.broadcast_to(reading.edited_P[None], (number, begun))
         _, cache = go_on(x_CPD, 0, cache, Edits(sites, edit_C, edited_CP), None)
     # Edit by edit, and under each of them text by text.
     repeat = functools.partial(jnp.repeat, repeats=texts)
@@ -150,9 +146,10 @@ def read_edits(
         return jnp.tile(array, (number, *[1] * (array.ndim - 1)))
 
     cache = Cache(*(repeat(a, axis=1) for a in cache))
-    edits = Edits(sites, repeat(edit_C), tile(edited_NT))
-    hidden_XTD, _ = go_on(tile(stream_NTD), begun, cache, edits, tile(lengths_N))
-    rows = Rows(hidden_XTD, tile(tokens_NT), tile(lengths_N) - begun, tile(own_NT), texts)
+    edits = Edits(sites, repeat(edit_C), tile(reading.edited_NT))
+    lengths_X = tile(reading.lengths_N)
+    hidden_XTD, _ = go_on(tile(reading.stream_NTD), begun, cache, edits, lengths_X)
+    rows = Rows(hidden_XTD, tile(reading.tokens_NT), lengths_X - begun, tile(reading.own_NT), texts)
     made_X = outcome(decoder, variables, rows)
     return made_X.reshape(number, texts, *made_X.shape[1:])
 

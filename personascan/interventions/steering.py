@@ -9,8 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from personascan.errors import InputError
+from personascan.interventions.direction_files import write_gguf, write_safetensors
 from personascan.interventions.edits import UNEDITED, NamedEdit, add_vector, stack_edits
-from personascan.interventions.exchange import Direction, write_gguf, write_safetensors
+from personascan.interventions.steering_direction import Direction
 from personascan.models.folder import read_folder_config
 from personascan.models.gguf_file import open_gguf
 from personascan.models.load import LanguageModel

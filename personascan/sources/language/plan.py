@@ -15,8 +15,9 @@ import numpy as np
 from personascan.errors import InputError
 from personascan.models.checkpoint import by_path, parameter_shapes
 from personascan.models.config import DecoderConfig
+from personascan.models.dtypes import DTYPES, FAST, parameter_dtype
+from personascan.models.identity import inspect_model
 from personascan.models.layers import project
-from personascan.models.load import DTYPES, FAST, inspect_model, parameter_dtype
 from personascan.sources.language.extract import BATCH_TOKENS, check_request
 from personascan.sources.language.positions import check_numbers
 from personascan.sources.language.prompts import plan_batches, prompts_of

@@ -1,9 +1,9 @@
 """Directions and node sets as files: safetensors, and the control vectors of llama.cpp.
 
 llama.cpp adds the tensor direction.N to what block N leaves in the residual stream, at every token,
-for N from 1 to the last block. It reads no metadata, and refuses a file with any other tensor, or
-with one that is not float32 (common_control_vector_load_one in common/common.cpp,
-llama_adapter_cvec::apply in src/llama-adapter.cpp, build_cvec in src/models).
+for N from 1 to the last block (llama_adapter_cvec::apply in src/llama-adapter.cpp, build_cvec in
+src/models). It reads no metadata, and refuses a file with any other tensor, or with one that is
+not float32 (common_control_vector_load_one in common/common.cpp).
 """
 
 import hashlib
@@ -12,14 +12,18 @@ import os
 import pathlib
 import re
 import sys
-from dataclasses import dataclass, field
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from personascan.errors import InputError
 from personascan.files import whole_file
+from personascan.interventions.control_vectors import control_vectors
+from personascan.interventions.steering_direction import (
+    Direction,
+    refuse_misfit,
+    refuse_unusable,
+)
 from personascan.models.checkpoint import mapped_tensors
 from personascan.models.config import DecoderConfig
 from personascan.models.decoder import SITES
@@ -40,25 +44,6 @@ OTHER_FILES = {
     **dict.fromkeys((".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle"), PICKLED),
     **dict.fromkeys((".npz", ".npy"), f"its arrays name no layers; {ARRAYS} and give that"),
 }
-NOT_IN_STREAM = {
-    "attn_out": "the block's MLP has read attn_out by then",
-    "head_out": "head_out is projected before it gets there",
-    "mlp_hidden": "mlp_hidden is projected before it gets there",
-    "mlp_out": "a norm stands between mlp_out and there in this model",
-    "final_norm": "final_norm comes after the last of them",
-}
-INSTEAD = "write .safetensors, or find a direction at resid_post of layer 1 or above"
-
-
-@dataclass(frozen=True, eq=False)
-class Direction:
-    """What steering adds to a model, and the node set that goes with it. Keys: (site, layer)."""
-
-    name: str
-    shift: dict[tuple[str, int], np.ndarray]  # float32 [D]: what strength 1 adds
-    # int8 [D]: 1 where an upper half was found, -1 where a lower one was, 0 elsewhere.
-    nodes: dict[tuple[str, int], np.ndarray] = field(default_factory=dict)
-    record: dict[str, Any] = field(default_factory=dict)  # of what made them: plain JSON
 
 
 def write_safetensors(path, direction: Direction, *, overwrite: bool = False) -> None:
@@ -120,40 +105,6 @@ def write_gguf(
             writer.write_tensors_to_file()
         finally:
             writer.close()
-
-
-def control_vectors(direction: Direction, config: DecoderConfig) -> Direction:
-    """The direction at resid_post alone, with the same effect; vectors of one block are summed.
-
-    Raises InputError where there is none that llama.cpp adds.
-    """
-    if not config.causal:
-        raise InputError("llama.cpp adds no control vectors to encoders; write .safetensors")
-    shift = {}
-    for (site, layer), x_D in direction.shift.items():
-        where = STREAM, block_of(site, layer, config)
-        with np.errstate(over="ignore"):
-            shift[where] = shift[where] + x_D if where in shift else x_D
-    found = Direction(direction.name, shift, record=direction.record)
-    refuse_unusable("the sum of vectors of one block", found)
-    return found
-
-
-def block_of(site: str, layer: int, config: DecoderConfig) -> int:
-    """The block to whose output the same is added as at a place, the effect being the same."""
-    bare = "mlp_add_norm" not in config.norms
-    block = layer - (site == "resid_pre")
-    ends = site == "mlp_out" or (site == "attn_out" and config.parallel)
-    if site not in (STREAM, "resid_pre") and not (ends and bare):
-        raise InputError(
-            f"{site} {layer}: llama.cpp adds to what blocks leave in the residual stream, and "
-            f"{NOT_IN_STREAM[site]}; {INSTEAD}"
-        )
-    if block < 1:
-        raise InputError(
-            f"{site} {layer}: llama.cpp adds nothing before block 1 has ended; {INSTEAD}"
-        )
-    return block
 
 
 def read_direction(
@@ -319,50 +270,3 @@ def content_sha256(note: dict, tensors: dict) -> str:
 def refuse_suffix(path, suffix: str) -> None:
     if pathlib.Path(path).suffix.lower() != suffix:
         raise InputError(f"{path} does not end in {suffix}, by which it is read; name it so")
-
-
-def refuse_unusable(where, direction: Direction) -> None:
-    """Refuse what no model can be steered by."""
-    name = direction.name
-    if not (isinstance(name, str) and name.strip() and name.isprintable()):
-        raise InputError(f"{where} has the name {name!r}; give it one of characters that show")
-    if not direction.shift:
-        raise InputError(f"{where} has no vector; a node set alone is no direction")
-    kinds = (direction.shift, np.float32), (direction.nodes, np.int8)
-    for (site, layer), x_D, dtype in ((*item, d) for of, d in kinds for item in of.items()):
-        if site not in SITES or layer < 0 or (site in ONCE and layer):
-            raise InputError(f"{where}: {site!r} {layer} is no place; sites are {', '.join(SITES)}")
-        if not isinstance(x_D, np.ndarray) or isinstance(x_D, np.ma.MaskedArray):
-            raise InputError(
-                f"{where}: {site} {layer} is a {type(x_D).__name__}; give {np.dtype(dtype)} [D] "
-                "as a NumPy array"
-            )
-        if x_D.dtype != dtype or x_D.ndim != 1:
-            raise InputError(
-                f"{where}: {site} {layer} is {x_D.dtype} of shape {x_D.shape}; give "
-                f"{np.dtype(dtype)} [D]"
-            )
-        if dtype == np.int8 and not np.isin(x_D, (-1, 0, 1)).all():
-            raise InputError(f"{where}: nodes of {site} {layer} are not all 1, -1 or 0; make them")
-        if not np.isfinite(x_D).all():
-            raise InputError(
-                f"{where}: {site} {layer} is not finite as float32; leave it out, or scale it down"
-            )
-    if not any(x_D.any() for x_D in direction.shift.values()):
-        raise InputError(f"{where} is 0 everywhere, and so changes nothing; give another")
-
-
-def refuse_misfit(where, direction: Direction, config: DecoderConfig) -> None:
-    """Refuse what is not of this model's shape."""
-    for (site, layer), x_D in (*direction.shift.items(), *direction.nodes.items()):
-        layers, width = config.site_shape(site)
-        if not 0 <= layer < layers:
-            raise InputError(
-                f"{where}: {site} {layer} is none of this model's, whose layers of {site} are 0 to "
-                f"{layers - 1}; use the model it was made for"
-            )
-        if x_D.shape != (width,):
-            raise InputError(
-                f"{where}: {site} {layer} has the shape {x_D.shape}, and this model's {site} has "
-                f"{width} nodes; use the model it was made for"
-            )
