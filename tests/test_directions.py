@@ -12,9 +12,9 @@ from personascan.interventions.directions import (
     largest_set,
     matched_set,
     most_frequent,
-    of_norm,
     random_direction,
     random_set,
+    scale_to_norm,
     signed_set,
 )
 
@@ -160,7 +160,7 @@ def test_the_heads_that_are_apart_are_whole(size, count):
 
 def test_a_direction_has_the_length_that_was_asked():
     direction = np.array([3.0, -4.0])
-    np.testing.assert_allclose(of_norm(direction, 10), [6, -8])
+    np.testing.assert_allclose(scale_to_norm(direction, 10), [6, -8])
     rng = np.random.default_rng(0)
     drawn = np.array([random_direction(2.5, 3, rng) for _ in range(2000)])
     np.testing.assert_allclose(np.linalg.norm(drawn, axis=1), 2.5)
@@ -169,7 +169,7 @@ def test_a_direction_has_the_length_that_was_asked():
     assert chisquare(counts).pvalue > 0.001
     for bad in (np.zeros(2), np.array([1, np.nan]), np.array([1, np.inf])):
         with pytest.raises(personascan.InputError, match="a direction has no length"):
-            of_norm(bad, 1.0)
+            scale_to_norm(bad, 1.0)
 
 
 def test_the_ridge_direction_is_that_of_locate_and_tells_other_rows():

@@ -21,9 +21,9 @@ INSTEAD = "write .safetensors, or find a direction at resid_post of layer 1 or a
 
 
 def control_vectors(direction: Direction, config: DecoderConfig) -> Direction:
-    """The direction at resid_post alone, with the same effect; vectors of one block are summed.
+    """Returns a direction at resid_post alone that has the same effect.
 
-    Raises InputError where there is none that llama.cpp adds.
+    Vectors of one block are summed. Raises InputError if llama.cpp cannot add the direction.
     """
     if not config.causal:
         raise InputError("llama.cpp adds no control vectors to encoders; write .safetensors")
@@ -32,13 +32,13 @@ def control_vectors(direction: Direction, config: DecoderConfig) -> Direction:
         where = STREAM, block_of(site, layer, config)
         with np.errstate(over="ignore"):
             shift[where] = shift[where] + x_D if where in shift else x_D
-    found = Direction(direction.name, shift, record=direction.record)
-    refuse_unusable("the sum of vectors of one block", found)
-    return found
+    summed = Direction(direction.name, shift, record=direction.record)
+    refuse_unusable("the sum of vectors of one block", summed)
+    return summed
 
 
 def block_of(site: str, layer: int, config: DecoderConfig) -> int:
-    """The block to whose output the same is added as at a place, the effect being the same."""
+    """Returns the block to whose output a vector is added with the same effect as at a site."""
     bare = "mlp_add_norm" not in config.norms
     block = layer - (site == "resid_pre")
     ends = site == "mlp_out" or (site == "attn_out" and config.parallel)

@@ -47,7 +47,7 @@ OTHER_FILES = {
 
 
 def write_safetensors(path, direction: Direction, *, overwrite: bool = False) -> None:
-    """The tensors direction.SITE.LAYER and nodes.SITE.LAYER, name and record in the metadata.
+    """Writes tensors direction.SITE.LAYER and nodes.SITE.LAYER; name and record are metadata.
 
     Raises InputError, and leaves no file, for a direction that cannot be used (no vector, one that
     is not finite or has another type, all of them 0), a record that is not plain JSON, another
@@ -62,7 +62,7 @@ def write_safetensors(path, direction: Direction, *, overwrite: bool = False) ->
         for kind, of_place in (("direction", direction.shift), ("nodes", direction.nodes))
         for (site, layer), x_D in of_place.items()
     }
-    note = note_with_hash(direction, tensors)
+    note = note_text(direction, tensors)
     with whole_file(path, overwrite=overwrite) as file:
         file.write(save(tensors, {RECORD: note}))
 
@@ -70,17 +70,17 @@ def write_safetensors(path, direction: Direction, *, overwrite: bool = False) ->
 def write_gguf(
     path, direction: Direction, config: DecoderConfig, architecture: str, *, overwrite: bool = False
 ) -> None:
-    """A control vector for llama.cpp, of strength 1: its --control-vector adds the shift.
+    """Writes a control vector for llama.cpp, whose --control-vector adds the shift at strength 1.
 
-    The node set is left out, for which the format has no room. What has the same effect from
-    elsewhere (`control_vectors`) becomes resid_post.
+    The node set is left out, since the format has no room for it. Shifts elsewhere that have the
+    same effect become resid_post (`control_vectors`).
 
     Args:
       architecture: the model's general.architecture in GGUF, such as "llama"; a hint to readers.
 
     Raises:
-      InputError: as `write_safetensors`; and for what llama.cpp could not add, or adds to no layer
-        of this model.
+      InputError: as `write_safetensors`; and for a shift that llama.cpp could not add, or adds to
+        no layer of this model.
     """
     from gguf import GGUFWriter
 
@@ -91,7 +91,7 @@ def write_gguf(
     refuse_misfit("the direction", direction, config)
     vectors = control_vectors(direction, config)
     tensors = {f"direction.{layer}": x_D for (_, layer), x_D in sorted(vectors.shift.items())}
-    note = note_with_hash(vectors, tensors)
+    note = note_text(vectors, tensors)
     with whole_file(path, overwrite=overwrite) as file:
         writer = GGUFWriter(file.name, CONTROL_VECTOR)
         try:
@@ -110,20 +110,20 @@ def write_gguf(
 def read_direction(
     path: str | os.PathLike[str], config: DecoderConfig, *, at: str = "", model_sha256: str = ""
 ) -> Direction:
-    """The direction in a .safetensors or .gguf file, of our own writing or not, for this model.
+    """Reads a direction for this model from a .safetensors or .gguf file of any program.
 
     Tensors are named as `write_safetensors` does, or direction.N, which is resid_post of layer N.
-    Floating types become float32. A foreign file has no record, and is named by its file. Where a
-    record names another model a note says so: a model of the same shape takes its vectors, and its
-    nodes may mean something else.
+    Floating types become float32. A foreign file has no record, and its name becomes the
+    direction's. If a record names another model, a note is printed: a model of the same shape takes
+    its vectors, and its nodes may mean something else.
 
     Args:
-      at: where the one vector of a file is added that names no place, such as "resid_post 16".
+      at: the place of a vector whose file names none, such as "resid_post 16".
       model_sha256: `LanguageModel.sha256` of this model; "": not known.
 
     Raises:
-      InputError: a file that is missing, damaged, or of another kind; vectors that the model has
-        no room for, are not finite, or all 0.
+      InputError: a file that is missing, damaged, or of another kind; vectors that do not fit the
+        model, are not finite, or all 0.
     """
     path = pathlib.Path(path)
     suffix = path.suffix.lower()
@@ -134,21 +134,21 @@ def read_direction(
     if not is_file(path):
         raise InputError(f"{path} does not exist, or is not a file")
     tensors, note = (gguf_content if suffix == ".gguf" else safetensors_content)(path)
-    name, record = (path.stem, {}) if note is None else opened_note(path, note, tensors)
-    found = Direction(name, {}, record=record)
+    name, record = (path.stem, {}) if note is None else read_note(path, note, tensors)
+    direction = Direction(name, {}, record=record)
     for tensor, (kind, *place) in named_places(path, tensors, config, at).items():
         if kind == "direction":
-            found.shift[tuple(place)] = as_float32(f"{path}: {tensor}", tensors[tensor])
+            direction.shift[tuple(place)] = as_float32(f"{path}: {tensor}", tensors[tensor])
         else:
-            found.nodes[tuple(place)] = np.array(tensors[tensor])
-    refuse_unusable(path, found)
-    refuse_misfit(path, found, config)
+            direction.nodes[tuple(place)] = np.array(tensors[tensor])
+    refuse_unusable(path, direction)
+    refuse_misfit(path, direction, config)
     say_other_model(path, record, model_sha256)
-    return found
+    return direction
 
 
 def say_other_model(path, record: dict, model_sha256: str) -> None:
-    """A note where a direction's record names a model that is not, or may not be, this one."""
+    """Prints a note if a direction's record names a model that is not, or may not be, this one."""
     named = record.get("model_sha256")
     if not named or named == model_sha256:
         return
@@ -162,7 +162,7 @@ def say_other_model(path, record: dict, model_sha256: str) -> None:
 
 
 def safetensors_content(path: pathlib.Path) -> tuple[dict, str | None]:
-    """(tensors, note) as they are stored."""
+    """Returns (tensors as they are stored, note or None) of a safetensors file."""
     from safetensors import safe_open
 
     views = mapped_tensors(path)
@@ -172,7 +172,7 @@ def safetensors_content(path: pathlib.Path) -> tuple[dict, str | None]:
 
 
 def gguf_content(path: pathlib.Path) -> tuple[dict, str | None]:
-    """(tensors, note); bfloat16 is stored as bytes, and comes as float32."""
+    """Returns (tensors, note or None) of a GGUF file; bfloat16 becomes float32."""
     from gguf import GGMLQuantizationType, dequantize
 
     fields, stored = read_gguf(path)
@@ -193,7 +193,7 @@ def gguf_content(path: pathlib.Path) -> tuple[dict, str | None]:
 
 
 def named_places(path, tensors: dict, config: DecoderConfig, at: str) -> dict[str, tuple]:
-    """{tensor: (direction or nodes, site, layer)}."""
+    """Returns {tensor: (direction or nodes, site, layer)}."""
     named = {name: TENSOR.fullmatch(name) for name in tensors}
     if len(named) == 1 and not all(named.values()):
         if not at:
@@ -217,7 +217,7 @@ def named_places(path, tensors: dict, config: DecoderConfig, at: str) -> dict[st
 
 
 def place_at(text: str, config: DecoderConfig) -> tuple[str, int]:
-    """(site, layer) of "resid_post 16", "resid_post 50%" or "final_norm"."""
+    """Returns (site, layer) of "resid_post 16", "resid_post 50%" or "final_norm"."""
     site, *layer = text.split() or [""]
     if site not in SITES or len(layer) != (site not in ONCE):
         raise InputError(
@@ -234,8 +234,8 @@ def as_float32(where: str, x_D) -> np.ndarray:
         return np.array(x_D, np.float32)  # a value too large is infinite, and refused as such
 
 
-def note_with_hash(direction: Direction, tensors: dict) -> str:
-    """Name and record as JSON, with a hash of them and of the tensors."""
+def note_text(direction: Direction, tensors: dict) -> str:
+    """Returns name and record as JSON, with a hash of them and of the tensors."""
     try:
         text = json.dumps(direction.record, allow_nan=False)
         plain = isinstance(direction.record, dict) and json.loads(text) == direction.record
@@ -247,8 +247,8 @@ def note_with_hash(direction: Direction, tensors: dict) -> str:
     return json.dumps(note | {"sha256": content_sha256(note, tensors)})
 
 
-def opened_note(path, text, tensors: dict) -> tuple[str, dict]:
-    """(name, record), checked by their hash."""
+def read_note(path, text, tensors: dict) -> tuple[str, dict]:
+    """Returns (name, record) of a note. Raises InputError if their hash differs."""
     try:
         note = json.loads(text)
         sha256 = note.pop("sha256")

@@ -23,7 +23,7 @@ class Direction:
 
 
 def refuse_unusable(where, direction: Direction) -> None:
-    """Refuse what no model can be steered by."""
+    """Raises InputError if no model can be steered by the direction."""
     name = direction.name
     if not (isinstance(name, str) and name.strip() and name.isprintable()):
         raise InputError(f"{where} has the name {name!r}; give it one of characters that show")
@@ -54,7 +54,7 @@ def refuse_unusable(where, direction: Direction) -> None:
 
 
 def refuse_misfit(where, direction: Direction, config: DecoderConfig) -> None:
-    """Refuse what is not of this model's shape."""
+    """Raises InputError if a vector does not have this model's shape."""
     for (site, layer), x_D in (*direction.shift.items(), *direction.nodes.items()):
         layers, width = config.site_shape(site)
         if not 0 <= layer < layers:

@@ -1,4 +1,4 @@
-"""What a model is made of: frozen records, no I/O."""
+"""The configuration of a model: frozen records, no I/O."""
 
 from dataclasses import dataclass
 
@@ -79,7 +79,7 @@ class DecoderConfig:
     logit_softcap: float = 0.0
 
     def site_shape(self, site: str) -> tuple[int, int]:
-        """Layers and nodes (L, D) of a site; InputError for mlp_hidden where there are experts."""
+        """Returns layers and nodes (L, D) of a site; InputError for mlp_hidden with experts."""
         if site == "head_out":
             return self.layers, self.heads * self.head_dim
         if site == "mlp_hidden":
@@ -93,7 +93,7 @@ class DecoderConfig:
         return 1 if site == "final_norm" else self.layers, self.width
 
     def block_shapes(self) -> dict[str, tuple[int, ...]]:
-        """The parameters of one block and their shapes."""
+        """Returns the parameters of one block and their shapes."""
         width, mlp = self.width, self.mlp_width
         q, kv = (self.heads, self.head_dim), (self.kv_heads, self.head_dim)
         shapes = dict.fromkeys(self.norms, (width,))
@@ -116,7 +116,7 @@ class DecoderConfig:
         return shapes
 
     def top_shapes(self) -> dict[str, tuple[int, ...]]:
-        """The parameters outside the blocks and their shapes."""
+        """Returns the parameters outside the blocks and their shapes."""
         embed = self.embed_width or self.width
         shapes = {"embedding": (self.vocab_size, embed)}
         if self.embed_width:

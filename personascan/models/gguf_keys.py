@@ -1,4 +1,4 @@
-"""Fields of GGUF files: the keys of a config.json that say the same, and what may be there."""
+"""Fields of GGUF files: the keys of a config.json with the same meaning, and the allowed values."""
 
 # general.architecture -> model_type.
 MODEL_TYPES = {

@@ -1,4 +1,4 @@
-"""A source string -> LanguageModel."""
+"""A source string -> LanguageModel: loading of folders and GGUF files."""
 
 import dataclasses
 import os
@@ -16,7 +16,7 @@ from personascan.errors import InputError
 from personascan.memory import refuse_too_much
 from personascan.models.checkpoint import (
     Tensors,
-    by_path,
+    leaves_by_path,
     open_safetensors,
     parameter_shapes,
     stack_params,
@@ -26,24 +26,24 @@ from personascan.models.decoder import Decoder
 from personascan.models.dtypes import DTYPES, FAST, parameter_dtype
 from personascan.models.families import family_of, read_config, text_config
 from personascan.models.file_hashes import (
-    by_name,
     folder_hashes,
     gguf_hashes,
     hash_files,
     refuse_changed,
+    sha256_by_name,
 )
 from personascan.models.folder import read_folder_config, weights_of
 from personascan.models.gguf_file import ROPE_TENSORS, gguf_config, open_gguf
 from personascan.models.gguf_tokenizer import gguf_tokenizer, stop_ids
 from personascan.models.identity import resolve
-from personascan.models.naming import by_table, table_of
+from personascan.models.naming import rename_tensors, table_of
 from personascan.models.parameter_cache import (
     RECORD,
     TOKENIZER,
     entry_folder,
     keep_params,
-    keeps,
     restore_params,
+    uses_cache,
 )
 from personascan.models.tokenizer import folder_tokenizer, tokenizer_files
 from personascan.reading import read_json
@@ -76,7 +76,7 @@ class LanguageModel:
         )
 
     def decoder(self, unroll: int = 1) -> Decoder:
-        """The Linen module that takes `params`."""
+        """Returns the Linen module that takes `params`."""
         dtype = jnp.dtype(parameter_dtype(self.dtype))
         return Decoder(self.config, dtype, unroll, exact=not self.dtype.endswith(FAST))
 
@@ -88,7 +88,7 @@ def load_model(
     mesh: Mesh | None = None,
     cache: bool = True,
 ) -> LanguageModel:
-    """Load a pretrained decoder or encoder.
+    """Loads a pretrained decoder or encoder.
 
     Args:
       source: a local Hugging Face folder (config.json, one or many safetensors files, tokenizer
@@ -122,24 +122,24 @@ def load_model(
 
 
 def load_folder(folder: pathlib.Path, dtype: str, mesh, cache: bool) -> LanguageModel:
-    """A model from a local Hugging Face folder."""
+    """Loads a model from a local Hugging Face folder."""
     where = str(folder / "config.json")
     raw = text_config(read_folder_config(folder), where)
     config = read_config(raw, where)
     weights = weights_of(folder)
     hashes, sha256 = folder_hashes(folder, cache)
     tokenizer = folder_tokenizer(folder)
-    files = by_name(hashes | hash_files(tokenizer_files(folder), cache))
+    files = sha256_by_name(hashes | hash_files(tokenizer_files(folder), cache))
     entry = entry_folder(sha256, dtype)
-    made = cached_model(entry, config, dtype, mesh) if keeps(cache) else None
+    made = cached_model(entry, config, dtype, mesh) if uses_cache(cache) else None
     if made is None:
         refuse_changed(hashes)
         table = table_of(family_of(raw["model_type"], where).HF_TENSORS, config)
         refuse_too_large(config, dtype, mesh)
-        named = by_table(open_safetensors(*weights), table, config, str(folder))
+        named = rename_tensors(open_safetensors(*weights), table, config, str(folder))
         params = stack_params(named.tensors, table, named.config, dtype, str(folder), mesh)
         made = Made(named.config, params, named.notes)
-        if keeps(cache):
+        if uses_cache(cache):
             keep_params(entry, params, made.record(config))
     for note in made.notes:
         print(f"note: {visible(folder)}: {visible(note)}", file=sys.stderr)
@@ -149,30 +149,33 @@ def load_folder(folder: pathlib.Path, dtype: str, mesh, cache: bool) -> Language
 
 
 def refuse_too_large(config: DecoderConfig, dtype: str, mesh) -> None:
-    """Refuse parameters that memory cannot hold; other devices have their own."""
+    """Raises InputError for parameters that the host cannot hold.
+
+    Devices other than CPUs have memory of their own.
+    """
     if jax.default_backend() != "cpu":
         return
-    shapes, _ = by_path(parameter_shapes(config, dtype))
+    shapes, _ = leaves_by_path(parameter_shapes(config, dtype))
     needed = sum(own_share(p, s.shape, mesh) * s.dtype.itemsize for p, s in shapes.items())
     refuse_too_much("the model", needed, 'use dtype="bfloat16", or a smaller model')
 
 
 class Made(NamedTuple):
-    """Parameters, and what their checkpoint settled beyond its configuration."""
+    """Parameters, with the configuration and notes that their checkpoint led to."""
 
     config: DecoderConfig
     params: dict
     notes: tuple[str, ...]
 
     def record(self, read: DecoderConfig) -> dict:
-        """What a kept entry remembers: how the configuration differs from the one that was read."""
+        """Returns the record of a cached copy: how the configuration differs from `read`."""
         own, other = (dataclasses.asdict(c) for c in (self.config, read))
         settled = {k: v for k, v in own.items() if v != other[k]}
         return {"settled": settled, "notes": list(self.notes)}
 
 
 def cached_model(entry: pathlib.Path, config: DecoderConfig, dtype: str, mesh) -> Made | None:
-    """What was kept of an earlier conversion, if it is whole."""
+    """Returns the parameters of an earlier conversion if they are whole, else None."""
     if not is_whole(entry):
         return None
     record = read_json(entry / RECORD)
@@ -182,12 +185,12 @@ def cached_model(entry: pathlib.Path, config: DecoderConfig, dtype: str, mesh) -
 
 
 def load_gguf(path: pathlib.Path, dtype: str, mesh, cache: bool) -> LanguageModel:
-    """A model from a GGUF file."""
+    """Loads a model from a GGUF file."""
     where = str(path)
     hashes, sha256 = gguf_hashes(path, cache)
-    files = by_name(hashes)
+    files = sha256_by_name(hashes)
     entry = entry_folder(sha256, dtype)
-    if keeps(cache) and is_whole(entry):
+    if uses_cache(cache) and is_whole(entry):
         # Reading the file's metadata alone takes longer than restoring the parameters.
         raw = read_json(entry / RECORD)
         config = read_config(raw, where)
@@ -208,7 +211,7 @@ def load_gguf(path: pathlib.Path, dtype: str, mesh, cache: bool) -> LanguageMode
     table = table_of(family_of(raw["model_type"], where).GGUF_TENSORS, config)
     tensors = Tensors(tensors.names - ROPE_TENSORS, tensors.read)
     params = stack_params(tensors, table, config, dtype, where, mesh)
-    if keeps(cache):
+    if uses_cache(cache):
         keep_params(entry, params, raw, tokenizer)
     return LanguageModel(
         "", path, config, params, tokenizer, sha256, dtype, mesh, files=files,

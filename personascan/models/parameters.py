@@ -1,24 +1,24 @@
-"""The parameters of a module of the decoder: how they are declared, initialised and handed over."""
+"""How the decoder declares its parameters, initialises them, and takes them as bits on a CPU."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 
-def parameters(module, shapes: dict, dtype) -> dict[str, jax.Array]:
-    """The parameters of a module; norms are kept in float32, in which they are applied."""
-    found = {
-        name: module.param(name, initial, shape, jnp.float32 if "norm" in name else dtype)
+def declare_parameters(module, shapes: dict, dtype) -> dict[str, jax.Array]:
+    """Declares the parameters of a Linen module; norms are float32, in which they are applied."""
+    stored = {
+        name: module.param(name, initial_values, shape, jnp.float32 if "norm" in name else dtype)
         for name, shape in shapes.items()
     }
     return {
         name: jax.lax.bitcast_convert_type(w, dtype) if w.dtype == jnp.uint16 else w
-        for name, w in found.items()
+        for name, w in stored.items()
     }
 
 
 def as_bits(params: dict) -> dict:
-    """bfloat16 parameters as their bits, in the same memory; the decoder takes them as well.
+    """Returns bfloat16 parameters as their bits, in the same memory; the decoder takes both.
 
     XLA on a CPU slices no bfloat16: it widens all layers to float32 before the loop over them and
     narrows each in it again, which takes a tenth of the time and twice the memory.
@@ -34,8 +34,8 @@ def as_bits(params: dict) -> dict:
     return jax.tree.map(bits, params)
 
 
-def initial(key, shape, dtype):
-    """Random weights for tests and dry runs: ones for norms, else a small normal."""
+def initial_values(key, shape, dtype):
+    """Returns random weights for tests and dry runs: ones for norms, else a small normal."""
     return (
         jnp.ones(shape, dtype) if len(shape) == 1 else 0.02 * jax.random.normal(key, shape, dtype)
     )

@@ -9,7 +9,7 @@ NORMS = ("attn_norm", "attn_post_norm", "mlp_norm", "mlp_post_norm")
 
 
 def capped(s: Settings) -> dict:
-    """What Gemma 2 and 3 share."""
+    """Returns the fields that Gemma 2 and 3 share."""
     s.ignore("hidden_act")
     s.only("sliding_window_size", s.sliding_window)
     return gemma_base(s) | dict(

@@ -1,7 +1,7 @@
-"""Reading a foreign configuration strictly: what is not handled is refused by name.
+"""A foreign configuration, read strictly: a key that is not handled is refused by name.
 
-The Transformers class of the model_type supplies the defaults and brings old spellings into the
-new one. What a family reads of it is handled; every other key of the file must be neutral.
+The Transformers class of the model_type supplies the defaults and turns old spellings into the
+new one. A key that a family reads is handled; every other key of the file must be neutral.
 """
 
 import copy
@@ -11,7 +11,7 @@ import warnings
 from contextlib import contextmanager
 
 from personascan.errors import InputError
-from personascan.models.families.training import only_of_training
+from personascan.models.families.training import is_training_key
 
 # What no forward pass of ours reads, beside what training.py lists: settings of files and of
 # other programs.
@@ -76,7 +76,7 @@ class Settings:
             raise InputError(f"{self.where}: the key {key!r} is missing") from error
 
     def _was_turned(self, old: str) -> bool:
-        """Whether the Transformers class of this family knows an old spelling, and used it."""
+        """Returns whether the Transformers class of this family knows and used an old spelling."""
         declared = old in {field.name for field in dataclasses.fields(self._hf)}
         if old == "sliding_window_pattern" and not declared and old in self._raw:
             kinds = enumerate(self._hf.layer_types, 1)
@@ -86,12 +86,15 @@ class Settings:
         return declared or old in kept or not hasattr(self._hf, old)
 
     def optional(self, key: str):
-        """The value of a key that the family may lack; then None."""
+        """Returns the value of a key, or None if the family lacks it."""
         self._read.add(key)
         return getattr(self._hf, key, None)
 
     def size(self, key: str, required: bool = True) -> int:
-        """A positive whole number, which the file must have unless a default is as good."""
+        """Returns a positive whole number, which the file must have if `required`.
+
+        Raises InputError if it is missing, or is no such number.
+        """
         if required and key not in self._raw and self._alias.get(key, key) not in self._raw:
             raise InputError(f"{self.where}: the key {key!r} is missing; the file is not complete")
         value = getattr(self, key)
@@ -100,7 +103,7 @@ class Settings:
         return value
 
     def only(self, key: str, *allowed) -> None:
-        """A key that may be absent, or must have one of these values."""
+        """Raises InputError if a key has a value, and it is none of those that are allowed."""
         value = self._raw.get(key)
         self._read.add(key)
         if value is not None and value not in allowed:
@@ -111,7 +114,7 @@ class Settings:
             )
 
     def activation_of(self, key: str) -> str:
-        """An activation by our name."""
+        """Returns our name of an activation. Raises InputError for one that is not supported."""
         value = self.__getattr__(key)
         if value not in ACTIVATIONS:
             raise InputError(
@@ -121,11 +124,11 @@ class Settings:
         return ACTIVATIONS[value]
 
     def ignore(self, *keys: str) -> None:
-        """Keys that this family's forward pass does not use."""
+        """Marks keys that this family's forward pass does not use as read."""
         self._read |= set(keys)
 
     def refuse_unread(self) -> None:
-        """Every key of the file was read, or is neutral; else an InputError that names it."""
+        """Raises InputError that names a key of the file that is neither read nor neutral."""
         for key, value in self._raw.items():
             if key not in self._read and not self._is_neutral(key, value):
                 raise InputError(
@@ -133,8 +136,8 @@ class Settings:
                 )
 
     def _is_neutral(self, key: str, value) -> bool:
-        """Whether a key cannot reach the forward pass, or is as if it were not there."""
-        if value is None or (key in OTHER_NETWORK and not value) or only_of_training(key):
+        """Returns whether a key cannot reach the forward pass, or has no effect on it."""
+        if value is None or (key in OTHER_NETWORK and not value) or is_training_key(key):
             return True
         if key in OTHER_NETWORK:
             return False
@@ -148,7 +151,7 @@ class Settings:
 
 @functools.cache
 def general_keys() -> frozenset[str]:
-    """What every configuration of Transformers may have, and what belongs to generation."""
+    """Returns the keys of every configuration of Transformers, and those of generation."""
     from transformers import GenerationConfig, PreTrainedConfig
 
     return frozenset(PreTrainedConfig().to_dict()) | frozenset(GenerationConfig().to_dict())
@@ -156,13 +159,13 @@ def general_keys() -> frozenset[str]:
 
 @functools.cache
 def class_defaults(cls) -> dict:
-    """The keys that a configuration class declares, at their defaults."""
+    """Returns the keys that a configuration class declares, with their defaults."""
     with silent_transformers():
         return cls().to_dict()
 
 
 def config_class_keys(model_type: str) -> set[str]:
-    """The keys that the configuration class of a model_type declares, and other names of them."""
+    """Returns the keys, and other names of them, of a model_type's configuration class."""
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
     cls = CONFIG_MAPPING[model_type]
@@ -170,7 +173,7 @@ def config_class_keys(model_type: str) -> set[str]:
 
 
 def transformers_config(raw: dict, where: str):
-    """The Transformers configuration of a parsed config.json, without a word of warning."""
+    """Returns the Transformers configuration of a parsed config.json, without any warning."""
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
     try:
@@ -184,7 +187,7 @@ def transformers_config(raw: dict, where: str):
 
 @contextmanager
 def silent_transformers():
-    """Transformers gives advice on keys that we check ourselves, by its log and by warnings."""
+    """Silences the advice that Transformers logs, and warns of, on keys that we check ourselves."""
     from transformers.utils import logging
 
     level = logging.get_verbosity()

@@ -27,6 +27,6 @@ TRAINING = re.compile(
 OTHER_OUTPUTS = re.compile(r"output_(attentions|hidden_states|router_logits)|summary_.*")
 
 
-def only_of_training(key: str) -> bool:
-    """Whether no hidden state depends on a key, whatever its value."""
+def is_training_key(key: str) -> bool:
+    """Returns whether no hidden state depends on a key, whatever its value."""
     return any(names.fullmatch(key) for names in (TRAINING, OTHER_OUTPUTS))
