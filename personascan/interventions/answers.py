@@ -14,8 +14,8 @@ from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import SENTINEL, PromptOptions, render_all
 
 ANSWERS = "Yes", "No"
-SPACES = " \n▁Ġ"  # as tokenizers without a decoder spell them, too
-ANYTHING = "I like it."  # the statement of a question whose end is that of all questions
+SPACES = " \n▁Ġ"  # also as tokenizers without a decoder spell them
+ANYTHING = "I like it."  # a statement for a sample question, which ends as all questions do
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Answers:
     """The first tokens of the answers, and how to extend a question's tokens up to them."""
 
     margin: Margin
-    dropped: int = 0  # tokens at the end of a question that go on otherwise before an answer
-    opening: tuple[int, ...] = ()  # tokens that are in their place
+    dropped: int = 0  # tokens at the end of a question that differ once an answer follows
+    opening: tuple[int, ...] = ()  # tokens that take their place
 
     @property
     def extra_tokens(self) -> int:
@@ -92,15 +92,15 @@ def bare_answers(tokenizer, asked: PromptOptions) -> Answers | None:
 def differing_answers(tokenizer, question: Prompt, yes_ids: list, no_ids: list) -> Answers | None:
     """Returns the answers if two texts differ in these alone, else None."""
     shared = shared_prefix(yes_ids, no_ids)
-    kept = shared_prefix(question.ids, yes_ids[:shared])
-    if kept <= question.last or shared == min(len(yes_ids), len(no_ids)):
+    same = shared_prefix(question.ids, yes_ids[:shared])
+    if same <= question.last or shared == min(len(yes_ids), len(no_ids)):
         return None  # another text, or the same tokens
     firsts = yes_ids[shared], no_ids[shared]
     for token, answer in zip(firsts, ANSWERS, strict=True):
-        written = tokenizer.decode([token]).strip(SPACES)
-        if not written or not answer.casefold().startswith(written.casefold()):
+        text = tokenizer.decode([token]).strip(SPACES)
+        if not text or not answer.casefold().startswith(text.casefold()):
             return None
-    return Answers(Margin(*firsts), len(question.ids) - kept, tuple(yes_ids[kept:shared]))
+    return Answers(Margin(*firsts), len(question.ids) - same, tuple(yes_ids[same:shared]))
 
 
 def shared_prefix(a: list, b: list) -> int:

@@ -40,12 +40,12 @@ FOUND_DIFFERENCE = "mean difference on found nodes"
 DIFFERENCE, READOUT = "mean difference", "ridge direction"
 METHODS = (*CONTROLS, FOUND, TOP, COHEN, HEADS, FOUND_DIFFERENCE, DIFFERENCE, READOUT)
 STEER, PROJECT = "steer", "project out"
-SETS, LIKE, DIRECTIONS, ROWS = range(4)  # streams of draws
+SETS, LIKE, DIRECTIONS, ROWS = range(4)  # random streams
 
 
 @dataclass(frozen=True)
 class Heads:
-    """The heads of the place's layer, as another site has them."""
+    """The heads of a place's layer, whose outputs are another site."""
 
     place: Place
     statistics: PlaceStatistics

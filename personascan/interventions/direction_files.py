@@ -32,7 +32,7 @@ from personascan.places import ONCE, STREAM, layer_number
 from personascan.reading import is_file
 from personascan.visible import visible
 
-RECORD = "personascan.record"  # key of the metadata; only one, as safetensors writes them unordered
+RECORD = "personascan.record"  # the only key of the metadata, since safetensors does not order keys
 CONTROL_VECTOR = "controlvector"  # general.architecture
 TENSOR = re.compile(r"(direction|nodes)\.(?:([a-z_]+)\.)?(0|[1-9][0-9]{0,8})")
 PICKLED = (
@@ -130,7 +130,9 @@ def read_direction(
     if suffix in OTHER_FILES:
         raise InputError(f"{path} is not opened: {OTHER_FILES[suffix]}")
     if suffix not in (".safetensors", ".gguf"):
-        raise InputError(f"{path} holds no direction by its name; give a .safetensors or .gguf")
+        raise InputError(
+            f"{path} is no file of directions by its name; give a .safetensors or .gguf"
+        )
     if not is_file(path):
         raise InputError(f"{path} does not exist, or is not a file")
     tensors, note = (gguf_content if suffix == ".gguf" else safetensors_content)(path)
@@ -198,7 +200,7 @@ def named_places(path, tensors: dict, config: DecoderConfig, at: str) -> dict[st
     if len(named) == 1 and not all(named.values()):
         if not at:
             raise InputError(
-                f'{path} holds one vector and not where it is added; say so: at="resid_post 16"'
+                f'{path} does not say where its vector is added; say so: at="resid_post 16"'
             )
         return {name: ("direction", *place_at(at, config)) for name in named}
     others = [name for name, match in named.items() if not match]
@@ -209,7 +211,7 @@ def named_places(path, tensors: dict, config: DecoderConfig, at: str) -> dict[st
             "direction.SITE.LAYER, and no others"
         )
     if at:
-        raise InputError(f"{path} says itself where its vectors are added; leave at = {at!r} out")
+        raise InputError(f"{path} says where its vectors are added; leave at = {at!r} out")
     places = {name: (m[1], m[2] or STREAM, int(m[3])) for name, m in named.items()}
     if len(set(places.values())) < len(places):
         raise InputError(f"{path} has two vectors for one place; keep one of them")
@@ -229,7 +231,7 @@ def place_at(text: str, config: DecoderConfig) -> tuple[str, int]:
 
 def as_float32(where: str, x_D) -> np.ndarray:
     if not jnp.issubdtype(x_D.dtype, jnp.floating):
-        raise InputError(f"{where} is of type {x_D.dtype}, not of a floating one; save it as one")
+        raise InputError(f"{where} is of type {x_D.dtype}, not a floating type; save it as float32")
     with np.errstate(over="ignore"):
         return np.array(x_D, np.float32)  # a value too large is infinite, and refused as such
 
@@ -269,4 +271,6 @@ def content_sha256(note: dict, tensors: dict) -> str:
 
 def refuse_suffix(path, suffix: str) -> None:
     if pathlib.Path(path).suffix.lower() != suffix:
-        raise InputError(f"{path} does not end in {suffix}, by which it is read; name it so")
+        raise InputError(
+            f"{path} does not end in {suffix}, by which it will be recognised; rename it"
+        )

@@ -12,8 +12,8 @@ import numpy as np
 from personascan.errors import InputError
 from personascan.ridge import readout_of
 
-NEAREST = 0.02  # of the nodes, to each side in the order of their deviations: of like variance
-FEWEST = 5  # of them at least
+NEAREST = 0.02  # nodes of like variance: this share of all on each side, by deviation
+FEWEST = 5  # and at least so many on each side
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class PlaceStatistics:
         sizes = len(self.positive_ND) - 1, len(self.background_BD) - 1
         variances = self.positive_ND.var(0, ddof=1), self.background_BD.var(0, ddof=1)
         pooled_D = np.sqrt(np.average(variances, axis=0, weights=sizes))
-        # Sums of equal numbers are rounded: what is constant on both sides goes by its values.
+        # Rounded sums give constant nodes a small variance: these are recognised by their values.
         sides = self.positive_ND, self.background_BD
         pooled_D[sum(np.ptp(side_ND, axis=0) for side_ND in sides) == 0] = 0
         return np.divide(
@@ -119,18 +119,18 @@ def matched_set(signed_D, statistics: PlaceStatistics, rng) -> np.ndarray:
     members = rng.permutation(np.flatnonzero(signed_D))
     free = np.asarray(signed_D)[order] == 0  # by rank
     reach = max(FEWEST, round(NEAREST * order.size))
-    taken = []
+    partners = []
     for node in members:
         open_ranks = np.flatnonzero(free)
         if not open_ranks.size:
-            taken += members[len(taken) :].tolist()
+            partners += members[len(partners) :].tolist()
             break
-        apart = np.abs(open_ranks - rank_D[node])
-        near = open_ranks[apart <= max(reach, apart.min())]
+        distance = np.abs(open_ranks - rank_D[node])
+        near = open_ranks[distance <= max(reach, distance.min())]
         chosen = rng.choice(near)
         free[chosen] = False
-        taken.append(order[chosen])
-    return statistics.signed(np.array(taken, int))
+        partners.append(order[chosen])
+    return statistics.signed(np.array(partners, int))
 
 
 def largest_set(size: int, value_D, statistics: PlaceStatistics) -> np.ndarray:

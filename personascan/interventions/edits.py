@@ -25,7 +25,7 @@ class Change:
 
 @dataclass(frozen=True)
 class NamedEdit:
-    """An edit by its names; without changes it leaves the model as it is."""
+    """An edit with its names; without changes it leaves the model as it is."""
 
     method: str  # whose nodes or direction: "found nodes", "random nodes", ...
     action: str  # "ablate mean", "steer", ...; "" where nothing is edited

@@ -20,7 +20,7 @@ from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import PromptOptions
 
 QUESTION = 'Is the following statement something you would say?\n"', '"'
-CUE = "\nAnswer:"  # behind it, where no chat template asks for an answer
+CUE = "\nAnswer:"  # follows the question where no chat template asks for an answer
 NEUTRAL = pathlib.Path(__file__).with_name("neutral.txt")
 
 
@@ -62,12 +62,12 @@ def judge(
     likelihood_WN = np.full(margin_WN.shape, np.nan)
     if likelihood:
         likelihood_WN = passes(statement_prompts(model, statements, options), edits, Likelihood())
-    looked = [w for w, edit in enumerate(edits) if side_effects and edit.number == edit.draw == 0]
+    chosen = [w for w, edit in enumerate(edits) if side_effects and edit.number == edit.draw == 0]
     side_W2 = np.full((len(edits), 2), np.nan)
-    if looked:
-        passed_WM2 = passes(neutral_prompts(model), [edits[w] for w in looked], SideEffects())
-        side_W2[looked] = passed_WM2.mean(1)
-    for name, values in (("answers", margin_WN), ("side effects", side_W2[looked])):
+    if chosen:
+        effects_WM2 = passes(neutral_prompts(model), [edits[w] for w in chosen], SideEffects())
+        side_W2[chosen] = effects_WM2.mean(1)
+    for name, values in (("answers", margin_WN), ("side effects", side_W2[chosen])):
         if not np.isfinite(values).all():
             raise InputError(f"{name} of the edited model are not finite; use smaller strengths")
     return Judgements(margin_WN, likelihood_WN, side_W2[:, 0], np.exp(side_W2[:, 1]))

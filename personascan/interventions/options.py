@@ -74,5 +74,5 @@ def check_interventions(options: InterventionOptions) -> None:
     if options.tokens not in TOKENS or options.tokens == "generated":
         raise InputError(
             f"{where}.tokens = {options.tokens!r}; use one of all, statement, last (what is "
-            "generated comes behind the answer that is looked at)"
+            "generated follows the answer that is measured)"
         )

@@ -68,17 +68,19 @@ class SideEffects:
             hidden_WTD, tokens_T, own_T = text
             first_TV = next_token_log(decoder, variables, hidden_WTD[0])
 
-            def of_way(hidden_TD):
+            def of_edit(hidden_TD):
                 log_TV = next_token_log(decoder, variables, hidden_TD)
-                apart_T = jnp.sum(jnp.exp(first_TV) * (first_TV - log_TV), axis=-1)
-                there_T = true_token_log(log_TV, tokens_T)
-                return jnp.stack([mean_over(own_T, apart_T), -mean_over(own_T, there_T)])
+                divergence_T = jnp.sum(jnp.exp(first_TV) * (first_TV - log_TV), axis=-1)
+                true_T = true_token_log(log_TV, tokens_T)
+                return jnp.stack([mean_over(own_T, divergence_T), -mean_over(own_T, true_T)])
 
-            return jax.lax.map(of_way, hidden_WTD)
+            return jax.lax.map(of_edit, hidden_WTD)
 
         hidden_NWTD = rows.hidden_XTD.reshape(-1, texts, *rows.hidden_XTD.shape[1:]).swapaxes(0, 1)
-        found_NW2 = jax.lax.map(of_text, (hidden_NWTD, rows.tokens_XT[:texts], rows.own_XT[:texts]))
-        return found_NW2.swapaxes(0, 1).reshape(-1, 2)
+        effects_NW2 = jax.lax.map(
+            of_text, (hidden_NWTD, rows.tokens_XT[:texts], rows.own_XT[:texts])
+        )
+        return effects_NW2.swapaxes(0, 1).reshape(-1, 2)
 
 
 def next_token_log(decoder, variables, hidden_TD):

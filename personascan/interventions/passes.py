@@ -25,7 +25,7 @@ from personascan.sources.language.editing import edited_span
 from personascan.sources.language.extract import BATCH_TOKENS, memory_named
 from personascan.sources.language.prompts import Batch, Prompt, buckets
 
-MOST_COPIED = 4 * 2**30  # bytes of upper blocks that are copied to leave the lower ones out
+MOST_COPIED = 4 * 2**30  # bytes of upper blocks, copied to leave the lower ones out
 MOST_BUCKETS = 2  # of texts by length: each is compiled
 
 
@@ -39,7 +39,7 @@ class Reading(NamedTuple):
     stream_NTD: jax.Array
     edited_P: np.ndarray  # bool: tokens that edits change
     edited_NT: np.ndarray
-    own_NT: np.ndarray  # bool: the statement's own tokens, but one that nothing stands before
+    own_NT: np.ndarray  # bool: the statement's own tokens, except the first of a text
 
 
 def edited_passes(
@@ -61,10 +61,13 @@ def edited_passes(
 
     Raises:
       InputError: an encoder, a model without an unembedding, memory that runs out, an outcome
-        that is not finite (but of a text without tokens of its own that something stands before).
+        that is not finite, except for a text that has no own tokens after its first.
     """
     if not model.config.causal or not model.config.has_head:
-        raise InputError(f"{model.source} predicts no next token: its answers cannot be looked at")
+        raise InputError(
+            f"{model.source} predicts no next token, and so gives no answers; use a causal model "
+            "with an lm_head"
+        )
     widths = {site: model.config.site_shape(site)[1] for edit in edits for site, _ in edit.changes}
     first = first_layer(edits, model.config.layers)
     start = first if copies_blocks(model) else 0
@@ -75,25 +78,25 @@ def edited_passes(
     sites = jax.tree.map(jnp.asarray, sites)
     outcomes = None
     for reading in readings(model, prompts, below, tokens, batch_tokens):
-        made_WN = outcomes_of_edits(above, sites, reading, len(edits), outcome, batch_tokens)
-        refuse_not_finite(made_WN, reading, edits)
+        outcome_WN = outcomes_of_edits(above, sites, reading, len(edits), outcome, batch_tokens)
+        refuse_not_finite(outcome_WN, reading, edits)
         if outcomes is None:
-            outcomes = np.full((len(edits), len(prompts), *made_WN.shape[2:]), np.nan)
-        outcomes[:, reading.numbers] = made_WN
+            outcomes = np.full((len(edits), len(prompts), *outcome_WN.shape[2:]), np.nan)
+        outcomes[:, reading.numbers] = outcome_WN
     return outcomes
 
 
-def refuse_not_finite(made_WN, reading: Reading, edits: list[NamedEdit]) -> None:
+def refuse_not_finite(outcome_WN, reading: Reading, edits: list[NamedEdit]) -> None:
     """Raises InputError with the first edit and text whose outcome is NaN or infinite."""
     own_N = reading.own_NT.any(axis=1)
-    finite_WN = np.isfinite(made_WN).reshape(*made_WN.shape[:2], -1).all(-1)
+    finite_WN = np.isfinite(outcome_WN).reshape(*outcome_WN.shape[:2], -1).all(-1)
     if (finite_WN | ~own_N).all():
         return
     w, n = np.argwhere(~finite_WN & own_N)[0]
     what = "the model" if not edits[w].changes else f"{edits[w].method}, {edits[w].action}"
     weaker = "a smaller strength, " if edits[w].changes else ""
     raise InputError(
-        f"what comes of text {reading.numbers[n]} is not finite ({what}); "
+        f"the outcome of text {reading.numbers[n]} is not finite ({what}); "
         f"use {weaker}dtype float32 or another checkpoint"
     )
 
@@ -109,13 +112,13 @@ def outcomes_of_edits(
     outcomes = []
     with memory_named([batch]):
         for begin in range(0, edits, at_once):
-            # The last ones again, so that all are of one shape.
+            # The last edit is repeated, so that all calls have one shape.
             numbers = np.minimum(np.arange(begin, begin + at_once), edits - 1)
             edit_C = np.array([*unedited, *numbers], np.int32)
-            made = read_edits(
+            outcome_CN = read_edits(
                 above.params, reading, sites, edit_C, decoder=above.decoder, outcome=outcome
             )
-            outcomes.append(np.asarray(made, np.float64)[len(unedited) :])
+            outcomes.append(np.asarray(outcome_CN, np.float64)[len(unedited) :])
     return np.concatenate(outcomes)[:edits]
 
 
@@ -152,8 +155,8 @@ def read_edits(params, reading: Reading, sites: dict[str, Edit], edit_C, *, deco
     rows = Rows(
         hidden_XTD, tile(reading.tokens_NT), lengths_X - shared, tile(reading.own_NT), texts
     )
-    made_X = outcome(decoder, variables, rows)
-    return made_X.reshape(number, texts, *made_X.shape[1:])
+    outcome_X = outcome(decoder, variables, rows)
+    return outcome_X.reshape(number, texts, *outcome_X.shape[1:])
 
 
 @dataclass(frozen=True)

@@ -54,22 +54,22 @@ def steered_texts(
     statements = [
         Statement(f"prompt {i + 1}", text, "", "", True, 1.0, "") for i, text in enumerate(prompts)
     ]
-    each_prompt = prompts_of(
+    tokenized = prompts_of(
         model.tokenizer, statements, options, model.config.max_positions, model.config.vocab_size
     )
     if options.role == "none":
-        each_prompt = [drop_end_tokens(model.tokenizer, prompt) for prompt in each_prompt]
+        tokenized = [drop_end_tokens(model.tokenizer, prompt) for prompt in tokenized]
     edits = [steering_edit(direction, strength) for strength in strengths]
     widths = {site: model.config.site_shape(site)[1] for site, _ in direction.shift}
-    each = [prompt for prompt in each_prompt for _ in strengths]
-    edit_N = np.tile(np.arange(len(strengths)), len(each_prompt))
+    each = [prompt for prompt in tokenized for _ in strengths]
+    edit_N = np.tile(np.arange(len(strengths)), len(tokenized))
     editing = None
     if any(edit.changes for edit in edits):
         editing = Editing(stack_edits(edits, widths), edit_N, tokens)
-    written = generate(model, each, writing, editing=editing)
+    continuations = generate(model, each, writing, editing=editing)
     texts = [
         continuation_text(model.tokenizer, prompt.ids, ids)
-        for prompt, ids in zip(each, written, strict=True)
+        for prompt, ids in zip(each, continuations, strict=True)
     ]
     return [texts[i : i + len(strengths)] for i in range(0, len(texts), len(strengths))]
 
@@ -97,7 +97,7 @@ def steering_edit(direction: Direction, strength: float) -> NamedEdit:
         return UNEDITED
     changes = {}
     for at, shift_D in direction.shift.items():
-        try:  # in float64: a product beyond float32 is refused, not warned of
+        try:  # in float64, so that a product beyond float32 is refused without a warning
             changes[at] = add_vector(strength * np.asarray(shift_D, np.float64))
         except InputError as error:
             raise InputError(f"strength {strength:g}: {error}") from error

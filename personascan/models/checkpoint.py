@@ -24,7 +24,7 @@ from personascan.models.tap import Kept
 from personascan.reading import refuse_special
 from personascan.sharding import free_host_arrays, parameter_sharding, put, put_parts
 
-# Derived from the configuration, in checkpoints of old versions.
+# Tensors derived from the configuration, in checkpoints of old versions.
 DERIVED = (
     ".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias", ".attention.bias",
     ".attention.masked_bias", ".embeddings.position_ids", ".embeddings.token_type_ids",
@@ -49,20 +49,20 @@ def open_safetensors(files: list[pathlib.Path], of_tensor: dict[str, str] | None
     of_tensor: {tensor: name of its file}, from an index. Raises InputError for a corrupt or
     truncated file, and for a tensor that is in two files, or not in the one the index names.
     """
-    views, stands_in = {}, {}
+    views, file_of = {}, {}
     for file in files:
         mapped = mapped_tensors(file)
         twice = sorted(views.keys() & mapped.keys())
         if twice:
             raise InputError(
-                f"{twice[0]} is in {stands_in[twice[0]]} and in {file.name}: shards of two "
+                f"{twice[0]} is in {file_of[twice[0]]} and in {file.name}: shards of two "
                 "checkpoints are mixed; keep those of one"
             )
         views |= mapped
-        stands_in |= dict.fromkeys(mapped, file.name)
+        file_of |= dict.fromkeys(mapped, file.name)
     for name, file in (of_tensor or {}).items():
-        if stands_in.get(name) != file:
-            where = f"in {stands_in[name]}" if name in stands_in else "in none of its files"
+        if file_of.get(name) != file:
+            where = f"in {file_of[name]}" if name in file_of else "in none of its files"
             raise InputError(
                 f"the index names {file} for {name}, which is {where}: index and shards are of two "
                 "checkpoints; keep those of one"
@@ -77,7 +77,7 @@ def mapped_tensors(file: pathlib.Path) -> dict[str, Callable[[], np.ndarray]]:
     refuse_special(file)
     try:
         with safe_open(file, framework="numpy"):
-            pass  # its header, types and extents have been checked
+            pass  # this checks the header, types and extents
         with file.open("rb") as raw:
             mapped = mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ)
     except (SafetensorError, OSError, ValueError) as error:
@@ -122,7 +122,7 @@ def stack_params(
     wanted, structure = leaves_by_path(parameter_shapes(config, dtype))
     names = all_tensor_names(tensors, table, config, where)
 
-    def stacked(path: str, shape, part: tuple[slice, ...]) -> np.ndarray:
+    def stack_part(path: str, shape, part: tuple[slice, ...]) -> np.ndarray:
         """Returns a parameter, or the part of it that a device needs."""
         transform = table[path][1]
         counts = stack_counts(table[path][0], path, config)
@@ -130,10 +130,10 @@ def stack_params(
         numbers = np.arange(len(names[path])).reshape(counts)[part[: len(counts)]]
         sizes = [len(range(n)[s]) for n, s in zip(one, of_one, strict=True)]
         try:
-            made = np.empty((numbers.size, *sizes), shape.dtype)
+            array = np.empty((numbers.size, *sizes), shape.dtype)
         except (MemoryError, ValueError) as error:
             raise InputError(f"{where}: {path} {shape.shape} is larger than memory") from error
-        for row, number in zip(made, numbers.ravel(), strict=True):
+        for row, number in zip(array, numbers.ravel(), strict=True):
             name = names[path][number]
             read = tensors.read(name)
             try:
@@ -147,16 +147,16 @@ def stack_params(
             with np.errstate(over="ignore"):
                 row[...] = arranged[of_one]
             refuse_overflow(row, arranged[of_one], where, name)
-        return made.reshape(*numbers.shape, *sizes)
+        return array.reshape(*numbers.shape, *sizes)
 
     def load(path: str, shape) -> jax.Array:
         sharding = parameter_sharding(path, shape.shape, mesh)
         if sharding.is_fully_addressable:
-            made = put(stacked(path, shape, (slice(None),) * len(shape.shape)), sharding)
+            array = put(stack_part(path, shape, (slice(None),) * len(shape.shape)), sharding)
         else:  # of a model larger than this host
-            made = put_parts(shape.shape, sharding, functools.partial(stacked, path, shape))
+            array = put_parts(shape.shape, sharding, functools.partial(stack_part, path, shape))
         free_host_arrays()
-        return made
+        return array
 
     return structure.unflatten([load(path, shape) for path, shape in wanted.items()])
 
@@ -197,7 +197,7 @@ def tensor_names(template: str, path: str, config: DecoderConfig) -> list[str]:
 def refuse_overflow(cast: np.ndarray, original: np.ndarray, where: str, name: str) -> None:
     """Raises InputError for whole numbers, and for finite values that became infinite."""
     if not jnp.issubdtype(original.dtype, jnp.floating):
-        raise InputError(f"{where}: {name} is of type {original.dtype}, not of a floating one")
+        raise InputError(f"{where}: {name} is of type {original.dtype}, not a floating type")
     if jnp.finfo(cast.dtype).max >= jnp.finfo(original.dtype).max:
         return
     for extreme in (original.max(), original.min()):  # without a copy of the tensor

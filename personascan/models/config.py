@@ -37,7 +37,7 @@ class DecoderConfig:
     mlp_width: int  # of one expert where there are experts
     max_positions: int  # longest input in tokens
     tie_embeddings: bool = False  # the unembedding is the transposed embedding
-    has_head: bool = True  # an unembedding is there, or the embedding serves; else no logits
+    has_head: bool = True  # an unembedding, or the embedding in its place; else no logits
     embed_width: int = 0  # of the embedding, where it is projected to `width`; 0: the same
     project_last: bool = False  # after positions, token types and norm were applied at embed_width
     token_types: int = 0  # rows of a table whose row 0 is added to every embedding
@@ -60,7 +60,7 @@ class DecoderConfig:
     rope_of_layer: tuple[int, ...] = ()  # [L] index into ropes
     learned_positions: bool = False
     position_offset: int = 0  # row of the first position in the learned table
-    padding_token: int | None = None  # in the text it has the row before that, and counts for none
+    padding_token: int | None = None  # it has the row before that, and takes no position
     alibi: bool = False  # logits fall linearly with distance
 
     windows: tuple[int, ...] = ()  # [L] tokens that attention reaches back, 0: all; (): all

@@ -22,7 +22,7 @@ from personascan.models.tap import Edits, Kept, slots, tap
 
 BLOCK_SITES = ("resid_pre", "head_out", "attn_out", "mlp_hidden", "mlp_out", "resid_post")
 SITES = (*BLOCK_SITES, "final_norm")
-# A collection that nn.scan is not told of is dropped without a word: one constant serves both.
+# nn.scan silently drops a collection that it is not told of: one constant serves both.
 COLLECTIONS = {"params": 0, **dict.fromkeys(BLOCK_SITES, 0)}
 
 
@@ -56,9 +56,10 @@ class Shared(NamedTuple):
 class Block(nn.Module):
     """Attention and MLP, each added to the residual stream (float32) as the config has it.
 
-    attn_out and mlp_out are what is added: after a norm or multiplier that follows the sublayer.
-    head_out and mlp_hidden are what the projections before them read: the heads' outputs side by
-    side (node // head_dim is the head), and the MLP's neurons.
+    The sites attn_out and mlp_out are added to the stream: they come after a norm or multiplier
+    that
+    follows the sublayer. head_out and mlp_hidden are the inputs of the sublayers' last projections:
+    the heads' outputs side by side (node // head_dim is the head), and the MLP's neurons.
     """
 
     config: DecoderConfig
@@ -128,7 +129,7 @@ class Block(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Tokens to the final norm; `logits` is separate, since activations do not need it.
+    """A transformer up to its final norm; `logits` is separate, since activations need none.
 
     unroll: how many blocks the compiled loop runs in a row (all of them: no loop).
     exact: whether products of float32 are float32 on every device (`layers.product`).
@@ -187,9 +188,8 @@ class Decoder(nn.Module):
     def run_blocks(self, x_BTD, kept, edits, lengths_B, cache=None, position_BT=None):
         """Runs all blocks and the final norm: returns (x, the cache with the new tokens)."""
         c, tokens = self.config, x_BTD.shape[1]
-        for site in (
-            edits.sites if edits else ()
-        ):  # where there is no such site nothing would change
+        # An edit of an unknown site would silently change nothing.
+        for site in edits.sites if edits else ():
             if site not in SITES:
                 raise InputError(f"edits names {site!r}; sites are {', '.join(SITES)}")
             c.site_shape(site)

@@ -10,7 +10,7 @@ from personascan.models.folder import PICKLED_SINGLE, SINGLE
 from personascan.packages import Package, packaged
 from personascan.reading import is_file
 
-CONVERSION = 1  # raised when a pickled model would be converted otherwise
+CONVERSION = 1  # to be increased when the conversion of pickled models changes
 
 
 def fetch_embedded(source: str) -> pathlib.Path:

@@ -31,7 +31,7 @@ def is_description_file(name: str) -> bool:
 
 
 def read_folder_config(folder: pathlib.Path) -> dict:
-    """Returns config.json of a folder. Raises InputError, for an adapter with what to do."""
+    """Returns config.json of a folder. Raises InputError, with advice for an adapter."""
     if not is_file(folder / "config.json") and is_file(folder / "adapter_config.json"):
         raise InputError(
             f"{folder} holds an adapter (LoRA), not a model; merge it into its base first: "

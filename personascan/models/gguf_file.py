@@ -21,19 +21,19 @@ from personascan.models.gguf_keys import (
 )
 from personascan.reading import is_file
 
-PART = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")
-# Tensors that the configuration was made of.
+SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")
+# Tensors from which the configuration is made.
 ROPE_TENSORS = {"rope_freqs.weight", "rope_factors_short.weight", "rope_factors_long.weight"}
 
 
 def gguf_shards(path: pathlib.Path) -> list[pathlib.Path]:
     """Returns the files that a name of the form NAME-00001-of-00003.gguf means, in their order."""
-    named = PART.fullmatch(path.name)
-    if not named:
+    match = SHARD.fullmatch(path.name)
+    if not match:
         return [path]
-    count = int(named["count"])
+    count = int(match["count"])
     return [
-        path.with_name(f"{named['stem']}-{i + 1:05d}-of-{count:05d}.gguf") for i in range(count)
+        path.with_name(f"{match['stem']}-{i + 1:05d}-of-{count:05d}.gguf") for i in range(count)
     ]
 
 
@@ -82,7 +82,7 @@ def read_gguf(path: pathlib.Path) -> tuple[dict, dict]:
         fields = {name: field.contents() for name, field in reader.fields.items()}
         tensors = {tensor.name: tensor for tensor in reader.tensors}
     except Exception as error:
-        # The reader meets a bad file with whatever its arithmetic raises first.
+        # On a bad file the reader raises whatever its arithmetic fails with first.
         raise InputError(f"{path} is corrupt or truncated ({error}); download it again") from error
     if reader.endianess == GGUFEndian.BIG:
         raise InputError(
@@ -226,7 +226,7 @@ def special_cases(raw: dict, own: dict, names: set[str]) -> dict:
             "parallel_attn": "blk.0.ffn_norm.weight" not in names,
         }
     if kind in ("gemma2", "gemma3_text"):
-        # The 27B models alone divide by width / heads instead of the size of a head.
+        # Only the 27B models divide by width / heads instead of the size of a head.
         wide = raw.get("num_hidden_layers") == (46 if kind == "gemma2" else 62)
         head = own.get("attention.key_length", 256)
         return {"query_pre_attn_scalar": raw["hidden_size"] // heads if wide else head}

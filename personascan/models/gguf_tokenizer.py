@@ -18,9 +18,9 @@ CASED = (
     rf"[^\r\n\p{{L}}\p{{N}}]?{UPPER}*{LOWER}+%s|[^\r\n\p{{L}}\p{{N}}]?{UPPER}+{LOWER}*%s|\p{{N}}%s"
     r"| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-# tokenizer.ggml.pre -> the pattern of its words, as the tokenizers of these models split; "" is
-# GPT-2's, "digits" GPT-2's behind single digits, "threes" GPT-2's between punctuation and with
-# digits by threes.
+# tokenizer.ggml.pre -> the pattern by which these models' tokenizers split words: "" is GPT-2's,
+# "digits" GPT-2's after digits are split one by one, "threes" GPT-2's after punctuation is split
+# off, with digits by threes.
 PATTERNS = {
     **dict.fromkeys(("gpt-2", "gpt2", "phi-2", "olmo", "mpt"), ""),
     **dict.fromkeys(("smollm", "starcoder", "refact", "command-r"), "digits"),
@@ -33,23 +33,21 @@ PATTERNS = {
     "tekken": CASED % ("", "", ""),
     "falcon": "threes",
 }
-# Normalised to composed characters first; the tokenizer of GPT-NeoX goes by two of these names.
+# These compose characters first; GPT-NeoX's tokenizer has two of these names.
 COMPOSED = ("qwen2", "command-r", "deepseek-r1-qwen", "olmo", "mpt")
-# A word in the vocabulary stays whole, and a text has a first token, unless the file denies it.
+# Here a word of the vocabulary stays whole, and a text has a first token unless the file denies it.
 WHOLE_WORDS = ("llama-bpe", "llama3", "llama-v3", "falcon3", "tekken")
-
-
-# The fields `tokenizer.*` that are read here,
+# The fields `tokenizer.*` that are read here.
 READ = re.compile(
     r"ggml\.(model|pre|tokens|token_type|scores|merges|add_(bos|eos)_token|add_space_prefix"
     r"|(bos|eos|eot|eom|unknown|padding)_token_id|eos_token_ids)|chat_templates?(\..+)?"
 )
-# those that change no token of a text,
+# Fields that change no token of a text.
 NEUTRAL = re.compile(
     r"ggml\.(token_type_count|(sep\w+|mask|cls|fim_\w+|prefix|suffix|middle)_token_id)"
     r"|huggingface\.json"
 )
-# and those that change none while they are false or empty; every other one is refused.
+# Fields that change none while they are false or empty; all others are refused.
 OFF = re.compile(r"ggml\.(add_\w+_token|remove_extra_whitespaces|precompiled_charsmap)")
 ENDS = "eos_token_id", "eot_token_id", "eom_token_id", "eos_token_ids"
 
@@ -92,14 +90,14 @@ def gguf_tokenizer(fields: dict, where: str):
     tokenizer.add_tokens([token for token in added if not token.special])
     starts = kind == "llama" or pre in WHOLE_WORDS
     add_end_tokens(tokenizer, fields, starts and "bos_token" in special, where)
-    made = PreTrainedTokenizerFast(
+    built = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         chat_template=chat_templates(fields),
         clean_up_tokenization_spaces=False,
         **special,
     )
-    refuse_empty(made, where)
-    return made
+    refuse_empty(built, where)
+    return built
 
 
 def refuse_unread(fields: dict, where: str) -> None:

@@ -91,11 +91,11 @@ def site_widths(network: nn.Module, image_shape: tuple[int, int]) -> dict[str, i
     """Returns {site: nodes} of a network for images of that shape; nothing is run."""
     image = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
 
-    def kept(key, pixels_NHW):
+    def sown(key, pixels_NHW):
         params = network.init(key, pixels_NHW)["params"]
         return network.apply({"params": params}, pixels_NHW, mutable=network.sites)[1]
 
-    shapes = jax.eval_shape(kept, jax.random.key(0), image)
+    shapes = jax.eval_shape(sown, jax.random.key(0), image)
     return {site: shapes[site]["kept"].shape[1] for site in network.sites}
 
 
@@ -110,16 +110,16 @@ def activations(network: nn.Module, params: dict, pixels_NHW, sites, batch: int 
         if site not in network.sites:
             raise InputError(f"site {site!r} is unknown; known: {', '.join(network.sites)}")
     widths = site_widths(network, pixels_NHW.shape[1:])
-    of_site = {site: np.empty((len(pixels_NHW), widths[site]), np.float32) for site in sites}
+    arrays = {site: np.empty((len(pixels_NHW), widths[site]), np.float32) for site in sites}
     for rows, padded_NHW in padded_batches(pixels_NHW, batch):
-        kept = sown_sites(network, params, padded_NHW, sites)
+        sown = sown_sites(network, params, padded_NHW, sites)
         for site in sites:
-            of_site[site][rows] = kept[site]["kept"][: rows.stop - rows.start]
-            if not np.isfinite(of_site[site][rows]).all():
+            arrays[site][rows] = sown[site]["kept"][: rows.stop - rows.start]
+            if not np.isfinite(arrays[site][rows]).all():
                 raise InputError(
                     f"an activation at {site} is not finite; check the images and the parameters"
                 )
-    return of_site
+    return arrays
 
 
 @functools.partial(jax.jit, static_argnames=("network", "sites"))

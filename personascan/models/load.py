@@ -131,20 +131,20 @@ def load_folder(folder: pathlib.Path, dtype: str, mesh, cache: bool) -> Language
     tokenizer = folder_tokenizer(folder)
     files = sha256_by_name(hashes | hash_files(tokenizer_files(folder), cache))
     entry = entry_folder(sha256, dtype)
-    made = cached_model(entry, config, dtype, mesh) if uses_cache(cache) else None
-    if made is None:
+    loaded = cached_model(entry, config, dtype, mesh) if uses_cache(cache) else None
+    if loaded is None:
         refuse_changed(hashes)
         table = table_of(family_of(raw["model_type"], where).HF_TENSORS, config)
         refuse_too_large(config, dtype, mesh)
         named = rename_tensors(open_safetensors(*weights), table, config, str(folder))
         params = stack_params(named.tensors, table, named.config, dtype, str(folder), mesh)
-        made = Made(named.config, params, named.notes)
+        loaded = Parameters(named.config, params, named.notes)
         if uses_cache(cache):
-            keep_params(entry, params, made.record(config))
-    for note in made.notes:
+            keep_params(entry, params, loaded.record(config))
+    for note in loaded.notes:
         print(f"note: {visible(folder)}: {visible(note)}", file=sys.stderr)
     return LanguageModel(
-        "", folder, made.config, made.params, tokenizer, sha256, dtype, mesh, files=files
+        "", folder, loaded.config, loaded.params, tokenizer, sha256, dtype, mesh, files=files
     )
 
 
@@ -160,7 +160,7 @@ def refuse_too_large(config: DecoderConfig, dtype: str, mesh) -> None:
     refuse_too_much("the model", needed, 'use dtype="bfloat16", or a smaller model')
 
 
-class Made(NamedTuple):
+class Parameters(NamedTuple):
     """Parameters, with the configuration and notes that their checkpoint led to."""
 
     config: DecoderConfig
@@ -174,14 +174,14 @@ class Made(NamedTuple):
         return {"settled": settled, "notes": list(self.notes)}
 
 
-def cached_model(entry: pathlib.Path, config: DecoderConfig, dtype: str, mesh) -> Made | None:
+def cached_model(entry: pathlib.Path, config: DecoderConfig, dtype: str, mesh) -> Parameters | None:
     """Returns the parameters of an earlier conversion if they are whole, else None."""
     if not is_whole(entry):
         return None
     record = read_json(entry / RECORD)
     config = dataclasses.replace(config, **record["settled"])
     params = restore_params(entry, config, dtype, mesh)
-    return None if params is None else Made(config, params, tuple(record["notes"]))
+    return None if params is None else Parameters(config, params, tuple(record["notes"]))
 
 
 def load_gguf(path: pathlib.Path, dtype: str, mesh, cache: bool) -> LanguageModel:
@@ -206,7 +206,7 @@ def load_gguf(path: pathlib.Path, dtype: str, mesh, cache: bool) -> LanguageMode
     raw = gguf_config(fields, tensors, where)
     config = read_config(raw, where)
     tokenizer = gguf_tokenizer(fields, where)
-    raw["eos_token_id"] = stop_ids(fields, where)  # for the kept entry
+    raw["eos_token_id"] = stop_ids(fields, where)  # for the cached entry
     refuse_too_large(config, dtype, mesh)
     table = table_of(family_of(raw["model_type"], where).GGUF_TENSORS, config)
     tensors = Tensors(tensors.names - ROPE_TENSORS, tensors.read)

@@ -13,14 +13,14 @@ from personascan.models.checkpoint import Tensors, tensor_names
 from personascan.models.config import DecoderConfig
 from personascan.models.stacked import unstack
 
-# Beside a bare model; under a prefix, whatever has another one is left out.
+# Heads beside a bare model; under a prefix, tensors without it are left out.
 HEADS = ("lm_head", "embed_out", "score", "classifier", "v_head", "qa_outputs", "value_head", "cls")
 POOLER = "pooler"  # of an encoder, and under its prefix
-# Of norms, in checkpoints of old versions.
+# Norms in checkpoints of old versions.
 OLD_NAMES = {".LayerNorm.gamma": ".LayerNorm.weight", ".LayerNorm.beta": ".LayerNorm.bias"}
-SEEING = ("vision", "visual", "audio")
+TOWERS = ("vision", "visual", "audio")  # in the prefixes of other models beside the text's
 ADAPTER = "lora_"
-HEAD = "lm_head.weight"  # of every family in the memory of Transformers
+HEAD = "lm_head.weight"  # Transformers' name in memory, for every family
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,8 +28,8 @@ class RenamedCheckpoint:
     """A checkpoint under the names of a table."""
 
     tensors: Tensors
-    config: DecoderConfig  # with the unembedding that is there
-    notes: tuple[str, ...]  # what a user should know
+    config: DecoderConfig  # with the unembedding that the checkpoint has
+    notes: tuple[str, ...]  # for the user
 
 
 def table_of(table, config: DecoderConfig) -> dict:
@@ -104,8 +104,8 @@ def model_prefix(names: set[str], table: dict, config: DecoderConfig, root: str,
     prefixes = sorted(
         name.removesuffix(block) for name in names if name == block or name.endswith(f".{block}")
     )
-    seeing = [p for p in prefixes if any(word in p for word in SEEING)]
-    prefixes = [p for p in prefixes if p not in seeing]
+    towers = [p for p in prefixes if any(word in p for word in TOWERS)]
+    prefixes = [p for p in prefixes if p not in towers]
     if len(prefixes) > 1:
         wanted = {name.removeprefix(root) for name in attention_names(table, config)}
         whole = [p for p in prefixes if wanted <= own_names(names, p)]

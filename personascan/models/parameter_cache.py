@@ -20,7 +20,7 @@ from personascan.reading import read_json
 from personascan.sharding import parameter_sharding
 
 PARAMS, RECORD, TOKENIZER = "params", "config.json", "tokenizer"
-LAYOUT = 3  # raised when a stored parameter, configuration or tokenizer would be made otherwise
+LAYOUT = 3  # to be increased when stored parameters, records or tokenizers change
 
 
 def uses_cache(cache: bool = True) -> bool:

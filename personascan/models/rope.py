@@ -68,8 +68,8 @@ def yarn(rope: Rope) -> np.ndarray:
     pair = np.arange(rope.dim // 2, dtype=F32)
     ramp = np.clip((pair - F32(low)) / F32(high - low), F32(0), F32(1))
     power = powers(rope.theta, rope.dim)
-    kept = F32(1) - ramp
-    return F32(1) / (F32(rope.factor) * power) * (F32(1) - kept) + F32(1) / power * kept
+    keep = F32(1) - ramp
+    return F32(1) / (F32(rope.factor) * power) * (F32(1) - keep) + F32(1) / power * keep
 
 
 def angles(

@@ -7,8 +7,7 @@ from typing import Any
 from personascan.errors import InputError
 from personascan.reading import is_file, read_json, refuse_special
 
-# Every file by which a folder says its token ids and prompts. Whoever looks for such files, on the
-# hub, for a hash or to copy them, asks here.
+# All files that decide a folder's token ids and prompts: the list for fetching, hashing, copying.
 FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
     "chat_template.jinja", "chat_template.json",
@@ -70,7 +69,7 @@ def folder_tokenizer(folder: pathlib.Path) -> Any:
         backend.model.dropout = None  # of training: other ids at every call
     special, more = special_tokens(settings, backend)
     try:
-        made = PreTrainedTokenizerFast(
+        tokenizer = PreTrainedTokenizerFast(
             tokenizer_object=backend,
             chat_template=chat_templates(folder, settings),
             clean_up_tokenization_spaces=False,
@@ -79,9 +78,9 @@ def folder_tokenizer(folder: pathlib.Path) -> Any:
         )
     except Exception as error:
         raise unreadable_error(folder, error) from error
-    refuse_empty(made, str(folder))
-    made._tokenizer = backend  # it was copied, and special tokens were added to the copy
-    return made
+    refuse_empty(tokenizer, str(folder))
+    tokenizer._tokenizer = backend  # it was copied, and special tokens were added to the copy
+    return tokenizer
 
 
 def special_tokens(settings: dict, backend) -> tuple[dict[str, str], dict[str, str]]:
@@ -122,17 +121,17 @@ def build_with_transformers(folder: pathlib.Path, files: set[str]) -> Any:
 
     try:
         with silent_transformers():
-            made = AutoTokenizer.from_pretrained(
+            tokenizer = AutoTokenizer.from_pretrained(
                 folder, local_files_only=True, trust_remote_code=False
             )
     except Exception as error:
         raise unreadable_error(folder, error) from error
-    named = set(made.vocab_files_names.values()) - {"tokenizer.json"}
+    named = set(tokenizer.vocab_files_names.values()) - {"tokenizer.json"}
     if not files & ANY_CLASS and not (named and named <= files):
         missing = ", ".join(sorted(named - files)) or "tokenizer.model"
-        raise unreadable_error(folder, f"{type(made).__name__} misses {missing}")
-    refuse_empty(made, str(folder))
-    return made
+        raise unreadable_error(folder, f"{type(tokenizer).__name__} misses {missing}")
+    refuse_empty(tokenizer, str(folder))
+    return tokenizer
 
 
 def refuse_empty(tokenizer, where: str) -> None:
@@ -190,5 +189,5 @@ def chat_templates(folder: pathlib.Path, settings: dict) -> str | dict[str, str]
             )
         return dict(named)
     if template is not None and not isinstance(template, str):
-        raise InputError(f"{folder}: chat_template is no text; correct tokenizer_config.json")
+        raise InputError(f"{folder}: chat_template is not text; correct tokenizer_config.json")
     return template

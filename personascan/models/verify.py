@@ -16,15 +16,15 @@ from personascan.models.load import LanguageModel
 from personascan.models.tap import Kept
 from personascan.reading import read_json
 
-# Where Transformers keeps its blocks, and what of a block adds to the stream: a norm that follows
-# attention or MLP, if our configuration has it, else the sublayer itself.
+# The paths of Transformers' blocks, and the modules of a block that add to the stream: a norm that
+# follows attention or MLP, if our configuration has it, else the sublayer itself.
 BLOCKS = (
     "model.layers", "transformer.h", "gpt_neox.layers", "model.decoder.layers", "encoder.layer",
     "transformer.layer", "encoder.albert_layer_groups.0.albert_layers",
     # Of the text model in a vision-language model.
     "model.language_model.layers", "model.text_model.layers", "language_model.model.layers",
 )  # fmt: skip
-# The first that a block has; BERT and ALBERT norm the sum inside the sublayer.
+# The first module that a block has; BERT and ALBERT norm the sum inside the sublayer.
 ADDS = {
     "attn_out": (
         "attention.output.dense", "attention.dense", "self_attn", "self_attention", "attention",
@@ -32,7 +32,7 @@ ADDS = {
     ),
     "mlp_out": ("output.dense", "ffn_output", "ffn", "mlp", "block_sparse_moe", "fc2"),
 }  # fmt: skip
-# What reads the inner sites inside the sublayer's module, unless that is but a projection.
+# The modules that read the inner sites, unless the sublayer is itself a projection.
 READS = {
     "head_out": ("attn_out", ("o_proj", "dense", "c_proj", "out_proj", "out_lin")),
     "mlp_hidden": ("mlp_out", ("down_proj", "c_proj", "dense_4h_to_h", "fc2", "lin2")),
@@ -68,7 +68,7 @@ def torch_model(path, dtype: str = "float32"):
             folder, dtype=getattr(torch, dtype), **gguf
         )
     except Exception as error:
-        # What it does not know it meets with an error of any kind.
+        # Transformers raises errors of any kind for models that it does not know.
         reason = " ".join(str(error).split())[:160]
         instead = "; verify the folder that the file was made from instead" if gguf else ""
         raise InputError(
@@ -96,16 +96,16 @@ def torch_states(theirs, config, tokens_BT, lengths_B=None) -> tuple[list, dict,
     there are no logits of an encoder.
     """
     sites = our_sites(config)
-    caught = {site: [] for site in (*ADDS, *READS) if site in sites}
+    hooked = {site: [] for site in (*ADDS, *READS) if site in sites}
     hooks = []
     for block in torch_blocks(theirs):
-        for site in caught:
+        for site in hooked:
 
             def keep(_module, inputs, out, site=site):
                 x = inputs if site in READS else out
                 x = x[0] if isinstance(x, tuple) else x
-                # A copy: some blocks go on adding into this very tensor.
-                caught[site].append(to_numpy(x).reshape(*tokens_BT.shape, -1).copy())
+                # A copy, since some blocks add into this tensor later.
+                hooked[site].append(to_numpy(x).reshape(*tokens_BT.shape, -1).copy())
 
             hooks.append(hooked_module(block, site, config).register_forward_hook(keep))
     tokens = torch.tensor(np.asarray(tokens_BT), dtype=torch.long)
@@ -120,8 +120,8 @@ def torch_states(theirs, config, tokens_BT, lengths_B=None) -> tuple[list, dict,
         hook.remove()
     states = [to_numpy(h) for h in out.hidden_states]
     scale = np.float32(config.residual_scale)
-    caught = {s: np.stack(a) * (scale if s in ADDS else np.float32(1)) for s, a in caught.items()}
-    return states, caught, to_numpy(out.logits) if config.causal else None
+    hooked = {s: np.stack(a) * (scale if s in ADDS else np.float32(1)) for s, a in hooked.items()}
+    return states, hooked, to_numpy(out.logits) if config.causal else None
 
 
 def to_numpy(tensor) -> np.ndarray:
@@ -229,7 +229,7 @@ def relative_error(difference, size):
         return np.where(difference == 0, 0.0, difference / size)
 
 
-def agreements(model: LanguageModel, ours: dict, states: list, caught: dict) -> list[Agreement]:
+def agreements(model: LanguageModel, ours: dict, states: list, hooked: dict) -> list[Agreement]:
     """Compares every site at every layer with Transformers.
 
     hidden_states[k] is the input of block k; the last one is after the final norm, so that the
@@ -239,10 +239,10 @@ def agreements(model: LanguageModel, ours: dict, states: list, caught: dict) -> 
     rows = []
     for k in range(layers):
         rows.append(("resid_pre", k, f"hidden_states[{k}]", ours["resid_pre"][k], states[k]))
-    for site in caught:
+    for site in hooked:
         at = "a hook's input" if site in READS else "a forward hook"
         for k in range(layers):
-            rows.append((site, k, at, ours[site][k], caught[site][k]))
+            rows.append((site, k, at, ours[site][k], hooked[site][k]))
     for k in range(layers - 1):
         at = f"hidden_states[{k + 1}]"
         rows.append(("resid_post", k, at, ours["resid_post"][k], states[k + 1]))
@@ -251,9 +251,9 @@ def agreements(model: LanguageModel, ours: dict, states: list, caught: dict) -> 
     rows.append(("final_norm", 0, last, final, states[layers]))
     return [
         Agreement(
-            site, k, at, (layer_error if site in caught else token_error)(ours, np.asarray(theirs))
+            site, k, at, (layer_error if site in hooked else token_error)(x, np.asarray(expected))
         )
-        for site, k, at, ours, theirs in rows
+        for site, k, at, x, expected in rows
     ]
 
 
@@ -262,7 +262,9 @@ def refuse_not_finite(states: dict) -> None:
     for site, x_LBTD in states.items():
         if not np.isfinite(x_LBTD).all():
             layer = "" if site == "final_norm" else f" {np.argwhere(~np.isfinite(x_LBTD))[0][0]}"
-            raise InputError(f"{site}{layer} of the model is not finite; nothing can agree with it")
+            raise InputError(
+                f"{site}{layer} of the model is not finite; use dtype float32 or another checkpoint"
+            )
 
 
 def verify(model: LanguageModel, tokens_BT) -> list[Agreement]:
@@ -275,7 +277,7 @@ def verify(model: LanguageModel, tokens_BT) -> list[Agreement]:
     ours = our_states(model, tokens_BT)
     refuse_not_finite(ours)
     theirs = torch_model(model.path)
-    states, caught, _ = torch_states(theirs, model.config, tokens_BT)
-    compared = agreements(model, ours, states, caught)
+    states, hooked, _ = torch_states(theirs, model.config, tokens_BT)
+    compared = agreements(model, ours, states, hooked)
     order = {site: i for i, site in enumerate((*BLOCK_SITES, "final_norm"))}
     return sorted(compared, key=lambda a: (a.site == "final_norm", a.layer, order[a.site]))

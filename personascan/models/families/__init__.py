@@ -128,7 +128,7 @@ def text_config(raw: dict, where: str) -> dict:
         )
     for rope in (inner.get("rope_parameters"), inner.get("rope_scaling")):
         if isinstance(rope, dict):
-            # Sections of the head for time, height and width, which are one and the same in text.
+            # The head's sections for time, height and width; their positions are equal in text.
             rope.pop("mrope_section", None)
     tied = getattr(hf, "tie_word_embeddings", None)
     if tied is not None:
@@ -136,10 +136,10 @@ def text_config(raw: dict, where: str) -> dict:
     return inner | {"model_type": kind}
 
 
-# The text models of these have a type of their own, and are those of a family in all but name.
+# These types of text models are those of a family in all but name.
 TEXT_TYPES = {"qwen2_vl_text": "qwen2", "qwen2_5_vl_text": "qwen2"}
-FLAT_WRAPPERS = ("qwen2_vl", "qwen2_5_vl")  # older files have the text model's keys outside
-NOT_CAUSAL = ("paligemma",)  # attention sees all of the prompt
+FLAT_WRAPPERS = ("qwen2_vl", "qwen2_5_vl")  # older files have the text model's keys at the top
+NOT_CAUSAL = ("paligemma",)  # attention sees the whole prompt
 
 
 def check_config(config: DecoderConfig, where: str) -> DecoderConfig:

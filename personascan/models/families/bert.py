@@ -5,7 +5,7 @@ from personascan.models.families.llama import base
 from personascan.models.families.tensors import table
 
 NORMS = ("attn_add_norm", "mlp_add_norm")
-# Of the pooler, which no hidden state needs.
+# Keys of the pooler, which no hidden state needs.
 POOLER = tuple(
     f"pooler_{key}"
     for key in ("fc_size", "num_attention_heads", "num_fc_layers", "size_per_head", "type")

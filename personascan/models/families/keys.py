@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from personascan.errors import InputError
 from personascan.models.families.training import is_training_key
 
-# What no forward pass of ours reads, beside what training.py lists: settings of files and of
+# Keys that no forward pass of ours reads, besides those of training.py: settings of files and of
 # other programs.
 NEUTRAL = {
     "_attn_implementation_autoset", "bos_token_id", "classifier_activation", "eos_token_id",
@@ -21,13 +21,13 @@ NEUTRAL = {
     "num_labels", "pad_token_id", "prefix", "sep_token_id", "task_specific_params",
     "tokenizer_class", "torch_dtype", "transformers.js_config", "unk_token_id", "unsloth_fixed",
     "unsloth_version", "use_cache",
-    # How products are sliced, not what they are.
+    # Products are sliced, and stay the same.
     "pretraining_tp",
-    # Of the base class in earlier versions of Transformers.
+    # Keys of the base class in earlier versions of Transformers.
     "is_decoder", "tf_legacy_loss", "torchscript", "use_bfloat16", "tie_encoder_decoder",
     "cross_attention_hidden_size", "output_past", "eos_token_ids",
 }  # fmt: skip
-# Of the base class, and yet another network unless empty.
+# Keys of the base class that mean another network unless they are empty.
 OTHER_NETWORK = {
     "is_encoder_decoder", "add_cross_attention", "pruned_heads", "quantization_config",
     "transformers_weights", "auto_map", "tie_word_embeddings",
@@ -61,7 +61,7 @@ class Settings:
     def __init__(self, raw: dict, where: str):
         self.where, self._raw, self._read = where, raw, set()
         for key in ("num_hidden_layers", "n_layer", "n_layers"):
-            # Before anything is made for every layer.
+            # Checked before anything is made for every layer.
             if isinstance(raw.get(key), int) and raw[key] > MOST_LAYERS:
                 raise InputError(f"{where}: {key} = {raw[key]} is more than {MOST_LAYERS} layers")
         self._hf = transformers_config(raw, where)
@@ -69,19 +69,19 @@ class Settings:
 
     def __getattr__(self, key: str):
         self._read |= {key, self._alias.get(key, key)}
-        self._read |= {old for old in SPELLINGS.get(key, ()) if self._was_turned(old)}
+        self._read |= {old for old in SPELLINGS.get(key, ()) if self._was_converted(old)}
         try:
             return getattr(self._hf, key)
         except AttributeError as error:
             raise InputError(f"{self.where}: the key {key!r} is missing") from error
 
-    def _was_turned(self, old: str) -> bool:
+    def _was_converted(self, old: str) -> bool:
         """Returns whether the Transformers class of this family knows and used an old spelling."""
         declared = old in {field.name for field in dataclasses.fields(self._hf)}
         if old == "sliding_window_pattern" and not declared and old in self._raw:
             kinds = enumerate(self._hf.layer_types, 1)
             return all((k == "full_attention") == (i % self._raw[old] == 0) for i, k in kinds)
-        # Used, though still there; the last is an echo beside layer_types.
+        # Used, though still an attribute; the last only repeats layer_types.
         kept = ("partial_rotary_factor", "rope_scaling", "_sliding_window_pattern")
         return declared or old in kept or not hasattr(self._hf, old)
 
@@ -141,7 +141,7 @@ class Settings:
             return True
         if key in OTHER_NETWORK:
             return False
-        # At its default a key that no family reads is what the families were verified with.
+        # The families were verified with the defaults of the keys that they do not read.
         defaults = class_defaults(type(self._hf))
         if key in defaults:
             return key in NEUTRAL | general_keys() or value == defaults[key]
@@ -180,7 +180,7 @@ def transformers_config(raw: dict, where: str):
         with silent_transformers():
             return CONFIG_MAPPING[raw["model_type"]].from_dict(copy.deepcopy(raw))
     except Exception as error:
-        # Its strict classes raise a kind of their own for each way of being wrong.
+        # Its strict classes raise a different exception for each mistake.
         reason = " ".join(str(error).split())
         raise InputError(f"{where} is not a valid configuration ({reason})") from error
 

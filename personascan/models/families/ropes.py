@@ -102,11 +102,11 @@ def attention_factor(kind: str, p: dict, factor: float) -> float:
         trained = p.get("original_max_position_embeddings") or 0
         return math.sqrt(1 + math.log(factor) / math.log(trained)) if trained > 1 else 1.0
     if kind == "yarn":
-        grown = [
+        scales = [
             0.1 * p.get(name, 0) * math.log(factor) + 1 for name in ("mscale", "mscale_all_dim")
         ]
         both = p.get("mscale") and p.get("mscale_all_dim")
-        return grown[0] / grown[1] if both else 0.1 * math.log(factor) + 1
+        return scales[0] / scales[1] if both else 0.1 * math.log(factor) + 1
     return 1.0
 
 
@@ -114,11 +114,11 @@ def without_rotation(rope: dict, layers_without: list[bool]) -> dict:
     """Returns the fields of `ropes`, with no rotation at the marked layers."""
     if not any(layers_without):
         return rope
-    still = Rope(dim=rope["ropes"][0].dim, theta=1.0, kind="none")
+    unrotated = Rope(dim=rope["ropes"][0].dim, theta=1.0, kind="none")
     numbers = zip(rope["rope_of_layer"], layers_without, strict=True)
     count = len(rope["ropes"])
     return {
-        "ropes": (*rope["ropes"], still),
+        "ropes": (*rope["ropes"], unrotated),
         "rope_of_layer": tuple(count if without else n for n, without in numbers),
     }
 

@@ -22,7 +22,7 @@ def plus_one(w, config):
     return w.astype(np.float32) + np.float32(1)
 
 
-def transposed(w_OI, config):
+def transpose(w_OI, config):
     return w_OI.swapaxes(-1, -2)
 
 
@@ -101,7 +101,7 @@ def half(which: int):
 
     def take(w, config):
         rows = w.shape[-2] // 2
-        return transposed(w[..., which * rows : (which + 1) * rows, :], config)
+        return transpose(w[..., which * rows : (which + 1) * rows, :], config)
 
     return take
 
@@ -121,8 +121,8 @@ def untransposed_heads_in(w_IO, config):
 
 LAYOUT = {
     "q": heads_out, "k": heads_out, "v": heads_out, "o": heads_in,
-    "gate": transposed, "up": transposed, "down": transposed, "router": transposed,
-    "lm_head": transposed, "embed_in": transposed, "embed_out": transposed,
+    "gate": transpose, "up": transpose, "down": transpose, "router": transpose,
+    "lm_head": transpose, "embed_in": transpose, "embed_out": transpose,
 }  # fmt: skip
 
 
