@@ -70,7 +70,7 @@ class PlaceStatistics:
         """The direction in which H1 differs: 1 or -1."""
         return np.where(self.difference_D >= 0, 1, -1)
 
-    def signed(self, nodes) -> np.ndarray:
+    def signed_nodes(self, nodes) -> np.ndarray:
         """Returns a set of these nodes, each in the direction in which H1 differs."""
         signed_D = np.zeros(self.sign_D.size, np.int8)
         signed_D[nodes] = self.sign_D[nodes]
@@ -88,7 +88,7 @@ def signed_set(columns_C, nodes: int, statistics: PlaceStatistics) -> np.ndarray
     """
     columns_C = np.asarray(columns_C, bool)
     if columns_C.size == nodes:
-        return statistics.signed(np.flatnonzero(columns_C))
+        return statistics.signed_nodes(np.flatnonzero(columns_C))
     high_D, low_D = columns_C[:nodes], columns_C[nodes:]
     found_D = high_D.astype(np.int8) - low_D.astype(np.int8)
     return np.where(high_D & low_D, statistics.sign_D, found_D).astype(np.int8)
@@ -105,7 +105,7 @@ def most_frequent(columns_C, frequency_C, most: int) -> np.ndarray:
 
 def random_set(size: int, statistics: PlaceStatistics, rng) -> np.ndarray:
     """Returns a set of `size` nodes, drawn uniformly from all."""
-    return statistics.signed(rng.choice(statistics.sign_D.size, size, replace=False))
+    return statistics.signed_nodes(rng.choice(statistics.sign_D.size, size, replace=False))
 
 
 def matched_set(signed_D, statistics: PlaceStatistics, rng) -> np.ndarray:
@@ -130,19 +130,19 @@ def matched_set(signed_D, statistics: PlaceStatistics, rng) -> np.ndarray:
         chosen = rng.choice(near)
         free[chosen] = False
         partners.append(order[chosen])
-    return statistics.signed(np.array(partners, int))
+    return statistics.signed_nodes(np.array(partners, int))
 
 
 def largest_set(size: int, value_D, statistics: PlaceStatistics) -> np.ndarray:
     """Returns the set of the nodes with the largest absolute values."""
-    return statistics.signed(np.argsort(-np.abs(value_D), kind="stable")[:size])
+    return statistics.signed_nodes(np.argsort(-np.abs(value_D), kind="stable")[:size])
 
 
 def head_set(size: int, statistics: PlaceStatistics, head_width: int) -> np.ndarray:
     """Returns the whole heads of the largest mean |d| that hold `size` nodes (2603.13249)."""
     strength_H = np.abs(statistics.cohen_D).reshape(-1, head_width).mean(1)
     heads = np.argsort(-strength_H, kind="stable")[: -(-size // head_width)]
-    return statistics.signed(
+    return statistics.signed_nodes(
         np.flatnonzero(np.isin(np.arange(statistics.cohen_D.size) // head_width, heads))
     )
 
