@@ -176,11 +176,11 @@ def unique_names(names: list[str]) -> list[str]:
 
     Outcomes of equal names would be averaged as draws of one edit.
     """
-    taken, unique = set(METHODS), []
+    used, unique = set(METHODS), []
     for name in names:
         same = (f"{name} ({number})" for number in itertools.count(2))
-        unique.append(next(one for one in itertools.chain([name], same) if one not in taken))
-        taken.add(unique[-1])
+        unique.append(next(one for one in itertools.chain([name], same) if one not in used))
+        used.add(unique[-1])
     return unique
 
 

@@ -1,4 +1,4 @@
-"""How edited models answer about statements, how likely they find them, and other text."""
+"""How edited models answer about statements, and how likely statements and other text become."""
 
 import dataclasses
 import functools
@@ -92,10 +92,7 @@ def answer_margin(model: LanguageModel | Identity, options: PromptOptions) -> Ma
 
 
 def question_options(tokenizer, options: PromptOptions, wording=QUESTION) -> PromptOptions:
-    """Returns the options of a question's prompt.
-
-    It is a user's message, or without a chat template a text before a cue.
-    """
+    """Returns the options of a question: a user's message, or a text before a cue."""
     before, after = wording
     asked = dataclasses.replace(options, role="user", prefix=before, suffix=after)
     if effective(tokenizer, asked).role == "none":
@@ -113,10 +110,7 @@ def wording_of(statements: list[Statement]) -> tuple[str, str]:
 
 
 def statement_prompts(model, statements: list[Statement], options: PromptOptions) -> list[Prompt]:
-    """Returns the statements as the study reads them, without the text that follows.
-
-    Likelihoods depend on none of it.
-    """
+    """Returns the statements as the study reads them, cut at their ends for their likelihoods."""
     whole = prompts_of(model, statements, options)
     return [dataclasses.replace(p, ids=p.ids[: p.last + 1]) for p in whole]
 

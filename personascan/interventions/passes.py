@@ -25,7 +25,7 @@ from personascan.sources.language.editing import edited_span
 from personascan.sources.language.extract import BATCH_TOKENS, memory_named
 from personascan.sources.language.prompts import Batch, Prompt, buckets
 
-MOST_COPIED = 4 * 2**30  # bytes of upper blocks, copied to leave the lower ones out
+MOST_COPIED = 4 * 2**30  # bytes of blocks, above which no upper ones are copied
 MOST_BUCKETS = 2  # of texts by length: each is compiled
 
 

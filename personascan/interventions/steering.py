@@ -82,11 +82,11 @@ def drop_end_tokens(tokenizer, prompt: Prompt) -> Prompt:
     return dataclasses.replace(prompt, ids=prompt.ids[: -len(behind)])
 
 
-def continuation_text(tokenizer, prompt: list[int], written: list[int]) -> str:
+def continuation_text(tokenizer, prompt: list[int], generated: list[int]) -> str:
     """Returns the text of tokens after a prompt; alone they may lose the space they begin with."""
     before, whole, alone = (
         tokenizer.decode(ids, skip_special_tokens=True)
-        for ids in (prompt, prompt + written, written)
+        for ids in (prompt, prompt + generated, generated)
     )
     return whole[len(before) :] if whole.startswith(before) else alone
 

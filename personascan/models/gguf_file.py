@@ -93,10 +93,7 @@ def read_gguf(path: pathlib.Path) -> tuple[dict, dict]:
 
 
 def join_shards(shards: list[pathlib.Path]) -> tuple[dict, dict]:
-    """Returns (fields, tensors) of all shards; the first shard has the fields.
-
-    Raises InputError if the shards are not those of one file.
-    """
+    """Returns (fields of the first shard, tensors of all). Raises InputError for a mixed set."""
     read = [read_gguf(shard) for shard in shards]
     fields, joined = dict(read[0][0]), {}
     for number, (shard, (own, tensors)) in enumerate(zip(shards, read, strict=True)):
@@ -116,10 +113,7 @@ def join_shards(shards: list[pathlib.Path]) -> tuple[dict, dict]:
 
 
 def gguf_config(fields: dict, tensors: Tensors, where: str) -> dict:
-    """Returns the fields of a GGUF file as a config.json would give them.
-
-    Raises InputError that names what is not supported.
-    """
+    """Returns a GGUF file's fields as a config.json. Raises InputError for unsupported ones."""
     architecture = fields.get("general.architecture")
     if not isinstance(architecture, str) or architecture not in MODEL_TYPES:
         raise InputError(

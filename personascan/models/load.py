@@ -149,10 +149,7 @@ def load_folder(folder: pathlib.Path, dtype: str, mesh, cache: bool) -> Language
 
 
 def refuse_too_large(config: DecoderConfig, dtype: str, mesh) -> None:
-    """Raises InputError for parameters that the host cannot hold.
-
-    Devices other than CPUs have memory of their own.
-    """
+    """Raises InputError for parameters on the CPU that its memory cannot hold."""
     if jax.default_backend() != "cpu":
         return
     shapes, _ = leaves_by_path(parameter_shapes(config, dtype))

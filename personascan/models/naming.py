@@ -129,10 +129,7 @@ def attention_names(table: dict, config: DecoderConfig) -> set[str]:
 
 
 def with_head(tensors: Tensors, table: dict, config: DecoderConfig):
-    """Returns (tensors, config, notes) with the unembedding that the checkpoint has.
-
-    Missing and untied ones are treated as Transformers does.
-    """
+    """Returns (tensors, config, notes) with the unembedding that Transformers would use."""
     head, embedding = table["lm_head"][0], table["embedding"][0]
     has_head, has_embedding = head in tensors.names, embedding in tensors.names
     if not has_head:

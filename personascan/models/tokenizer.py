@@ -135,10 +135,7 @@ def build_with_transformers(folder: pathlib.Path, files: set[str]) -> Any:
 
 
 def refuse_empty(tokenizer, where: str) -> None:
-    """Raises InputError if a tokenizer knows special tokens only.
-
-    All texts have the same tokens then.
-    """
+    """Raises InputError if a tokenizer knows special tokens only, to which all texts are alike."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     size = backend.get_vocab_size(with_added_tokens=False) if backend else len(tokenizer)
     if size <= len(set(tokenizer.all_special_tokens)):

@@ -175,10 +175,7 @@ def our_sites(config) -> tuple[str, ...]:
 
 
 def our_states(model: LanguageModel, tokens_BT, sites=None, unroll: int = 1, lengths_B=None):
-    """Returns all sites (or those named) at every position: {site: [L, B, T, D]}.
-
-    final_norm is [B, T, D].
-    """
+    """Returns {site: [L, B, T, D]} of all sites, or of those named; final_norm is [B, T, D]."""
     sites = sites or our_sites(model.config)
     tokens_BT = jnp.asarray(np.asarray(tokens_BT, np.int32))
     positions_BT = np.broadcast_to(np.arange(tokens_BT.shape[1], dtype=np.int32), tokens_BT.shape)
@@ -196,10 +193,7 @@ def sown_states(params, tokens_BT, kept, lengths_B, *, decoder, sites):
 
 
 def last_hidden_state(model: LanguageModel, final_norm_BTD):
-    """Returns the last hidden state of Transformers.
-
-    It is `final_norm`, projected back if the embedding is narrower.
-    """
+    """Returns `final_norm` as Transformers has it: projected back to a narrower embedding."""
     if "embed_out" not in model.params:
         return final_norm_BTD
     return final_norm_BTD @ np.asarray(model.params["embed_out"], np.float32)

@@ -82,8 +82,8 @@ class Settings:
             kinds = enumerate(self._hf.layer_types, 1)
             return all((k == "full_attention") == (i % self._raw[old] == 0) for i, k in kinds)
         # Used, though still an attribute; the last only repeats layer_types.
-        kept = ("partial_rotary_factor", "rope_scaling", "_sliding_window_pattern")
-        return declared or old in kept or not hasattr(self._hf, old)
+        remaining = ("partial_rotary_factor", "rope_scaling", "_sliding_window_pattern")
+        return declared or old in remaining or not hasattr(self._hf, old)
 
     def optional(self, key: str):
         """Returns the value of a key, or None if the family lacks it."""
@@ -91,10 +91,7 @@ class Settings:
         return getattr(self._hf, key, None)
 
     def size(self, key: str, required: bool = True) -> int:
-        """Returns a positive whole number, which the file must have if `required`.
-
-        Raises InputError if it is missing, or is no such number.
-        """
+        """Returns a positive whole number; InputError if it is none, or required and missing."""
         if required and key not in self._raw and self._alias.get(key, key) not in self._raw:
             raise InputError(f"{self.where}: the key {key!r} is missing; the file is not complete")
         value = getattr(self, key)

@@ -62,10 +62,7 @@ def pairs_over_heads(w, config):
 
 
 def part(first: int, last: int, then=heads_out):
-    """Returns a transform that takes rows [first, last) of a fused [Q; K; V].
-
-    The rows are counted in blocks of query, key and value heads.
-    """
+    """Returns a transform that takes the parts [first, last) of a fused [Q; K; V]."""
 
     def take(w, config):
         sizes = np.array([0, config.heads, config.kv_heads, config.kv_heads])
@@ -79,10 +76,7 @@ FUSED_QKV = {"q": part(0, 1), "k": part(1, 2), "v": part(2, 3)}
 
 
 def grouped(which: str):
-    """Returns a transform that takes queries, keys or values of a fused projection.
-
-    Its rows are [group, (G queries, key, value)].
-    """
+    """Returns a transform that takes one of a fused [group, (G queries, key, value)]."""
 
     def take(w, config):
         group = config.heads // config.kv_heads
