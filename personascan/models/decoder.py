@@ -57,9 +57,9 @@ class Block(nn.Module):
     """Attention and MLP, each added to the residual stream (float32) as the config has it.
 
     The sites attn_out and mlp_out are added to the stream: they come after a norm or multiplier
-    that
-    follows the sublayer. head_out and mlp_hidden are the inputs of the sublayers' last projections:
-    the heads' outputs side by side (node // head_dim is the head), and the MLP's neurons.
+    that follows the sublayer. head_out and mlp_hidden are the inputs of the sublayers' last
+    projections: the heads' outputs side by side (node // head_dim is the head), and the MLP's
+    neurons.
     """
 
     config: DecoderConfig
