@@ -15,7 +15,9 @@ CLIP = 1e-7  # of a reconstruction before its logarithm, as in Keras
 
 
 class Autoencoder(nn.Module):
-    """conv 16 - pool - conv 8 - pool - conv 8 - pool | conv 8 - up - conv 8 - up - conv 16 - up -
+    """Convolutions and pools, then convolutions and upsampling back to the image.
+
+    conv 16 - pool - conv 8 - pool - conv 8 - pool | conv 8 - up - conv 8 - up - conv 16 - up -
     conv 1; 3 x 3 kernels, ReLU, a sigmoid at the end.
 
     conv6 is "valid" along an axis of length 4, 12, 20, 28, ..., where pools round up, and "same"
