@@ -197,7 +197,7 @@ def tensor_names(template: str, path: str, config: DecoderConfig) -> list[str]:
 def refuse_overflow(cast: np.ndarray, original: np.ndarray, where: str, name: str) -> None:
     """Raises InputError for whole numbers, and for finite values that became infinite."""
     if not jnp.issubdtype(original.dtype, jnp.floating):
-        raise InputError(f"{where}: {name} is of type {original.dtype}, not a floating type")
+        raise InputError(f"{where}: {name} is of type {original.dtype}, not of a floating type")
     if jnp.finfo(cast.dtype).max >= jnp.finfo(original.dtype).max:
         return
     for extreme in (original.max(), original.min()):  # without a copy of the tensor
