@@ -12,7 +12,7 @@ HOME = {
     "Calibration": "calibration.calibrate",
     "Detection": "analysis.detection",
     "DetectionOptions": "analysis.detection",
-    "Direction": "interventions.exchange",
+    "Direction": "interventions.steering_direction",
     "ExtractionPlan": "sources.language.plan",
     "IndividualScan": "scan.result",
     "InputError": "errors",
@@ -69,7 +69,7 @@ HOME = {
     "plan_study": "study.api",
     "precision_recall": "analysis.detection",
     "read_deepscan_output": "analysis.published",
-    "read_direction": "interventions.exchange",
+    "read_direction": "interventions.direction_files",
     "recipe": "study.config",
     "run_study": "studies",
     "scan_runs": "scan.runs",
@@ -115,10 +115,10 @@ if TYPE_CHECKING:  # the same for editors and type checkers, which run nothing
     from personascan.calibration.node_tests import Nodes as Nodes
     from personascan.calibration.nodes import sets_under_labels as sets_under_labels
     from personascan.errors import InputError as InputError
-    from personascan.interventions.exchange import Direction as Direction
-    from personascan.interventions.exchange import read_direction as read_direction
+    from personascan.interventions.direction_files import read_direction as read_direction
     from personascan.interventions.steering import steered_texts as steered_texts
     from personascan.interventions.steering import write_direction as write_direction
+    from personascan.interventions.steering_direction import Direction as Direction
     from personascan.models.load import LanguageModel as LanguageModel
     from personascan.models.load import load_model as load_model
     from personascan.places import Place as Place

@@ -9,7 +9,7 @@ from safetensors.numpy import load_file, save_file
 from tiny_studies import recipe
 
 import personascan
-from personascan.models.load import identify
+from personascan.models.identity import identify
 from personascan.study.config import StudyConfig, validate_fields
 from personascan.study.opening import open_study
 

@@ -87,16 +87,17 @@ def interventions():
     sites = {"resid_post": Edit(numbers, nodes, nodes, nodes, nodes)}
     seen = shape(rows, length, dtype=bool)
     work = functools.partial(passes.read_edits, decoder=decoder, outcome=SideEffects())
-    return (
-        work, params, shape(0, CONFIG.width), shape(rows, length, CONFIG.width), sites, numbers,
-        shape(0, dtype=bool), seen, lengths, tokens, seen,
+    reading = passes.Reading(
+        numbers, tokens, lengths, shape(0, CONFIG.width), shape(rows, length, CONFIG.width),
+        shape(0, dtype=bool), seen, seen,
     )  # fmt: skip
+    return work, params, reading, sites, numbers
 
 
 def training_of(network, loss):
     params = initial_shapes(network)
     state = jax.eval_shape(optax.adam(1e-3).init, params)
-    work = functools.partial(training.step, network, loss, optax.adam, 1e-3)
+    work = functools.partial(training.step, network, loss, 1e-3)
     return work, params, state, IMAGES, CLASSES
 
 

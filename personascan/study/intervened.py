@@ -9,13 +9,14 @@ import numpy as np
 
 from personascan.errors import InputError
 from personascan.hashes import RUN_AGAIN, file_sha256, text_sha256
-from personascan.interventions.answers import answers_to, of_words
+from personascan.interventions.answers import answers_to, bare_answers
 from personascan.interventions.design import Heads
+from personascan.interventions.direction_files import read_direction
 from personascan.interventions.directions import PlaceStatistics, most_frequent, signed_set
 from personascan.interventions.edits import NamedEdit
-from personascan.interventions.exchange import Direction, read_direction
-from personascan.interventions.judging import NEUTRAL, as_asked, judged
+from personascan.interventions.judging import NEUTRAL, judge, question_options
 from personascan.interventions.options import InterventionOptions
+from personascan.interventions.steering_direction import Direction
 from personascan.places import Place
 from personascan.sources.base import pool_rows
 from personascan.sources.language.source import LanguageSource, Reader
@@ -137,9 +138,9 @@ def answer_inputs(tokenizer, options: str) -> dict:
 
     Then nothing is added, and the units of studies from before are found again.
     """
-    asked = as_asked(tokenizer, PromptOptions(**json.loads(options)))
+    asked = question_options(tokenizer, PromptOptions(**json.loads(options)))
     answers = answers_to(tokenizer, asked)
-    if answers == of_words(tokenizer, asked):
+    if answers == bare_answers(tokenizer, asked):
         return {}
     margin = answers.margin
     return {"answers": [margin.yes, margin.no, answers.dropped, *answers.opening]}
@@ -188,7 +189,7 @@ def jury_inputs(jury: Jury) -> dict:
 
 
 def outcomes(reader: Reader, edits: list[NamedEdit], jury: Jury, tokens: str, **looked_at: bool):
-    found = judged(
+    found = judge(
         reader.model(), list(jury.statements), edits, reader.options, tokens=tokens,
         batch_tokens=reader.batch_tokens, **looked_at,
     )  # fmt: skip

@@ -13,9 +13,9 @@ from personascan.analysis.separation import check_folds, sample_sizes
 from personascan.calibration.cluster_labellings import check_exchange, exchange_labels
 from personascan.errors import InputError
 from personascan.hashes import RUN_AGAIN, file_sha256
-from personascan.interventions.exchange import read_direction
+from personascan.interventions.direction_files import read_direction
 from personascan.interventions.judging import answer_margin
-from personascan.models.load import identify
+from personascan.models.identity import identify
 from personascan.places import Place, chosen_places, lines_of
 from personascan.scan.samples import check_sizes, largest_cluster
 from personascan.sources.arrays import open_rows

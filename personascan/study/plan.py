@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from personascan.calibration.calibrate import calibration_bytes
 from personascan.interventions.design import count_edits
 from personascan.memory import human_bytes
-from personascan.models.load import inspect_model
+from personascan.models.identity import inspect_model
 from personascan.places import named_place
 from personascan.sources.base import Source
 from personascan.sources.language.plan import ExtractionPlan, planned

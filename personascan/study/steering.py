@@ -8,9 +8,9 @@ import numpy as np
 
 from personascan.analysis.localisation import HALVES
 from personascan.errors import InputError
-from personascan.interventions.directions import of_norm
+from personascan.interventions.directions import scale_to_norm
 from personascan.interventions.edits import site_layer
-from personascan.interventions.exchange import Direction
+from personascan.interventions.steering_direction import Direction
 from personascan.reading import read_json
 from personascan.sources.language.source import Reader
 from personascan.study.case import Case
@@ -75,7 +75,7 @@ def found_direction(
     push_D = statistics.push(signed_D)
     if kind != "found":
         only_D = signed_D != 0 if kind == "found difference" else np.ones(signed_D.size, bool)
-        push_D = of_norm(np.where(only_D, statistics.difference_D, 0), np.linalg.norm(push_D))
+        push_D = scale_to_norm(np.where(only_D, statistics.difference_D, 0), np.linalg.norm(push_D))
     record = {
         "personascan": importlib.metadata.version("personascan"),
         "model": case.source.name, "model_sha256": case.source.identified.sha256,

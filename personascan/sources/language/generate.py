@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from personascan.errors import InputError
-from personascan.models.decoder import as_bits
 from personascan.models.folder import CONFIG, GENERATION
 from personascan.models.load import LanguageModel
+from personascan.models.parameters import as_bits
 from personascan.models.tap import Edits, Kept
 from personascan.reading import is_file, read_json
 from personascan.sources.language.editing import Editing
