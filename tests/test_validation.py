@@ -16,13 +16,8 @@ from threadpoolctl import threadpool_limits
 
 import personascan
 from personascan.analysis.halves import effects, halve
-from personascan.analysis.validation import (
-    UNKNOWN,
-    ValidationOptions,
-    judge,
-    random_scores,
-    validate,
-)
+from personascan.analysis.judged import UNKNOWN
+from personascan.analysis.validation import ValidationOptions, judge, random_scores, validate
 
 ROWS, NODES = 120, 40
 POSITIVE = np.arange(ROWS) % 5 < 2

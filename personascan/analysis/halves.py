@@ -9,7 +9,10 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from personascan.errors import InputError
+
 EVERY = slice(None)
+LEAST = 2  # rows of each label in each half
 
 
 @dataclass(frozen=True)
@@ -81,3 +84,28 @@ def effects(h1_ND, h0_ND) -> np.ndarray:
     pooled_D = np.where(flat_D, 0.0, np.sqrt(squares_D / freedom))
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(apart_D == 0, 0.0, apart_D / pooled_D)
+
+
+def check_halves(find_rows, judge_rows, positive_N) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers of both halves, disjoint and with enough of each label."""
+    found = []
+    for name, rows in (("find_rows", find_rows), ("judge_rows", judge_rows)):
+        rows = np.asarray(rows)
+        if rows.ndim != 1 or rows.dtype.kind not in "iu":
+            raise InputError(f"{name} must be row numbers, got {rows.dtype} {rows.shape}")
+        if rows.size and not 0 <= rows.min() <= rows.max() < positive_N.size:
+            raise InputError(f"{name} holds a row outside 0..{positive_N.size - 1}")
+        if np.unique(rows).size < rows.size:
+            raise InputError(f"{name} names a row twice; each row counts once")
+        sizes = int(positive_N[rows].sum()), int((~positive_N[rows]).sum())
+        if min(sizes) < LEAST:
+            raise InputError(
+                f"{name} has {sizes[0]} H1 and {sizes[1]} H0 rows; each label needs {LEAST}"
+            )
+        found.append(rows)
+    if shared := np.intersect1d(*found).size:
+        raise InputError(
+            f"find_rows and judge_rows share {shared} rows; a node set is judged on others than "
+            "found it"
+        )
+    return found[0], found[1]

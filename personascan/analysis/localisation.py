@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
-from personascan.analysis.detection import precision_recall
 from personascan.analysis.heads import Heads
+from personascan.analysis.rates import precision_recall
 from personascan.calibration import nodes as node_rates
 from personascan.calibration.labellings import draw_labellings
 from personascan.calibration.node_tests import Nodes

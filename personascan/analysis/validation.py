@@ -11,8 +11,24 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from personascan.analysis.claims import Claim, auroc, compare_aurocs
-from personascan.analysis.detection import check_rows, precision_recall, tpr_at_fpr
-from personascan.analysis.halves import Halves, halve
+from personascan.analysis.halves import Halves, check_halves, halve
+from personascan.analysis.judged import (
+    ALL,
+    CLUSTERS,
+    DIRECTION,
+    FOUND,
+    LENGTH,
+    RANDOM,
+    SHUFFLED,
+    SIGNED,
+    TOP,
+    UNKNOWN,
+    Judged,
+    average_repeats,
+    flags,
+    judge_scores,
+)
+from personascan.analysis.rates import check_rows
 from personascan.analysis.unlabelled import OUTLIERS, better_cluster
 from personascan.calibration.nodes import as_nodes
 from personascan.errors import InputError
@@ -20,10 +36,6 @@ from personascan.scan.pvalues import as_matrix
 from personascan.scan.result import SignedNodes
 from personascan.scan.samples import check_seed
 
-LEAST = 2  # rows of each label in each half
-FOUND, RANDOM, TOP, SIGNED = "found nodes", "random nodes", "top mean difference", "signed sum"
-DIRECTION, ALL, SHUFFLED = "mean-difference direction", "all nodes", "shuffled labels"
-CLUSTERS, LENGTH = "k-means", "length"
 SETS, SHUFFLES, BOOTSTRAP = range(3)  # streams of draws
 
 
@@ -40,27 +52,6 @@ class ValidationOptions:
     share: float = 0.0
 
 
-@dataclass(frozen=True)
-class Judged:
-    """How well a method tells H1 from H0 on the judging rows; None: it has no such figure."""
-
-    auroc: float | None = None  # of repeated methods the mean, as is tpr
-    tpr: float | None = None  # at an FPR of at most 1%: see `detection.tpr_at_fpr`
-    auroc_deviation: float | None = None
-    tpr_deviation: float | None = None
-    precision: float | None = None  # of the rows flagged at the method's own threshold
-    recall: float | None = None
-
-
-# What each method has, before anything is known of it.
-RATES = Judged(auroc=np.nan, tpr=np.nan)
-REPEATED = Judged(auroc=np.nan, tpr=np.nan, auroc_deviation=np.nan, tpr_deviation=np.nan)
-UNKNOWN = {
-    FOUND: RATES, RANDOM: REPEATED, TOP: RATES, SIGNED: RATES, DIRECTION: RATES, ALL: RATES,
-    SHUFFLED: REPEATED,
-    **dict.fromkeys(OUTLIERS, Judged(np.nan, np.nan, precision=np.nan, recall=np.nan)),
-    CLUSTERS: Judged(precision=np.nan, recall=np.nan),
-}  # fmt: skip
 NO_CLAIM = Claim(*(np.nan for _ in fields(Claim)))
 
 
@@ -214,11 +205,6 @@ def judge(rows: Halves, score_N) -> Judged:
     return judge_scores(score_N, rows.judge_N)
 
 
-def judge_scores(score_N, positive_N) -> Judged:
-    """What a score without a threshold of its own has."""
-    return Judged(auroc(score_N, positive_N), tpr_at_fpr(score_N, positive_N))
-
-
 def judge_place(rows: Halves, options: ValidationOptions, seed: int) -> dict[str, Judged]:
     """What needs no node set."""
     rng = np.random.default_rng([seed, SHUFFLES])
@@ -242,19 +228,6 @@ def random_scores(rows: Halves, size: int, sets: int, seed: int) -> np.ndarray:
     width = rows.find_ND.shape[1]
     drawn = [np.sort(rng.choice(width, size, replace=False)) for _ in range(sets)]
     return np.array([rows.probe(nodes) for nodes in drawn])
-
-
-def average_repeats(found: list[Judged]) -> Judged:
-    """Means and deviations of a method that was repeated."""
-    auroc_K, tpr_K = (np.array([getattr(one, name) for one in found]) for name in ("auroc", "tpr"))
-    return Judged(*(float(v) for v in (auroc_K.mean(), tpr_K.mean(), auroc_K.std(), tpr_K.std())))
-
-
-def flags(flagged_N, positive_N) -> dict[str, float]:
-    """Precision and recall of flagged rows."""
-    every_N = np.ones((1, positive_N.size), bool)
-    precision_R, recall_R = precision_recall(flagged_N[None], every_N, positive_N)
-    return {"precision": float(precision_R[0]), "recall": float(recall_R[0])}
 
 
 def judge_length(length_N, positive_N, find_rows, judge_rows) -> Judged:
@@ -294,31 +267,6 @@ def most_frequent(frequency_C, share: float, nodes: int) -> np.ndarray:
     columns = np.zeros((halves, nodes), bool)
     columns[by_half.argmax(0)[chosen], chosen] = True
     return columns.reshape(-1)
-
-
-def check_halves(find_rows, judge_rows, positive_N) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers of both halves, disjoint and with enough of each label."""
-    found = []
-    for name, rows in (("find_rows", find_rows), ("judge_rows", judge_rows)):
-        rows = np.asarray(rows)
-        if rows.ndim != 1 or rows.dtype.kind not in "iu":
-            raise InputError(f"{name} must be row numbers, got {rows.dtype} {rows.shape}")
-        if rows.size and not 0 <= rows.min() <= rows.max() < positive_N.size:
-            raise InputError(f"{name} holds a row outside 0..{positive_N.size - 1}")
-        if np.unique(rows).size < rows.size:
-            raise InputError(f"{name} names a row twice; each row counts once")
-        sizes = int(positive_N[rows].sum()), int((~positive_N[rows]).sum())
-        if min(sizes) < LEAST:
-            raise InputError(
-                f"{name} has {sizes[0]} H1 and {sizes[1]} H0 rows; each label needs {LEAST}"
-            )
-        found.append(rows)
-    if shared := np.intersect1d(*found).size:
-        raise InputError(
-            f"find_rows and judge_rows share {shared} rows; a node set is judged on others than "
-            "found it"
-        )
-    return found[0], found[1]
 
 
 def check_columns(columns_C, nodes: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from personascan.analysis.findings import SIGNIFICANCE, Finding, pooled
-from personascan.analysis.validation import FOUND, RANDOM
+from personascan.analysis.judged import FOUND, RANDOM
 from personascan.report.sections.edits import action_name, effects_at, main_keys, passing_sets
 from personascan.report.words import (
     NAMED,
