@@ -1,6 +1,6 @@
-"""How well rows are told apart: precision and recall of a group scan, and rows scanned alone.
+"""Detection: how well scores of rows that are scanned alone tell H1 from held-out H0.
 
-Letters: N rows, D nodes, R runs, K splits.
+Letters: N rows, D nodes, K splits.
 """
 
 from collections.abc import Iterator
@@ -21,12 +21,12 @@ from personascan.scan.samples import check_labels, check_seed
 
 @dataclass(frozen=True)
 class DetectionOptions:
-    """How the rows of a place are scanned alone."""
+    """Options of the splits in which the rows of a place are scanned alone."""
 
     splits: int = 5  # each draws its own background
     background: float = 0.5  # share of the H0 rows; the rest is scanned, with all of H1
-    draw: bool = True  # or the first of the H0 rows, in their order, in a single split
-    # Tails beside that of the study's scans; "either": the higher score of right and left.
+    draw: bool = True  # False: the first H0 rows, in their order, in a single split
+    # Tails besides that of the study's scans; "either": the higher score of right and left.
     tails: tuple[str, ...] = ()
     conditional: bool = False  # also with p-values within each condition of the rows
     limit: int = 0  # rows of a side; 0: those of the comparison
@@ -36,9 +36,9 @@ class DetectionOptions:
 class Detection:
     """How well scores of rows alone tell H1 from held-out H0: means and deviations over splits.
 
-    The splits share rows, so that the deviation is no standard error: it says what the choice of
-    the background changes. The interval is for other rows, by `claims.auroc_limits`, clusters being
-    counted as one row.
+    The splits share rows, so the deviation is no standard error: it measures the effect of the
+    choice of background. The interval is for other rows, by `claims.auroc_limits`; a cluster counts
+    as one row.
     """
 
     auroc: float
@@ -54,11 +54,11 @@ class Detection:
 
 @dataclass(frozen=True)
 class Labels:
-    """What is known of N rows beside their activations."""
+    """The labels of N rows, with their clusters and conditions where they have some."""
 
     positive_N: np.ndarray  # bool: belongs to H1
     clusters_N: np.ndarray | None = None  # rows of one are never both background and scanned
-    conditions_N: np.ndarray | None = None  # within which p-values can be taken
+    conditions_N: np.ndarray | None = None  # p-values can be taken within each condition
 
 
 def detect(
@@ -68,18 +68,18 @@ def detect(
     scans: tuple[ScanOptions, ...] = (),
     seed: int = 0,
 ) -> Detection:
-    """Scan every row of a place by itself, against backgrounds of H0 rows.
+    """Scans every row of a place by itself, against backgrounds of H0 rows.
 
     In each split a share of the H0 rows is the background; the other H0 rows and all of H1 are
-    scanned alone, and their scores are what AUROC and the true-positive rate are taken from. With
-    fewer splits these are the first ones of those with more.
+    scanned alone, and their scores give the AUROC and the true-positive rate. Fewer splits are the
+    first of more.
 
     Args:
       place_ND: activations of one place, or features of any origin.
       labels: bool [N], True where a row belongs to H1; or Labels, which also name clusters and
         conditions of rows. With conditions, a row is compared with the background rows of its own.
       options: how many splits, and how large their backgrounds are; None: DetectionOptions().
-      scans: score, tail and alphas; starts mean nothing for a single row. Of several, such as
+      scans: score, tail and alphas; starts are not used for a single row. Of several scans, such as
         those of the right and the left tail, a row's highest score counts. (): ScanOptions().
       seed: decides the backgrounds.
 
@@ -87,8 +87,9 @@ def detect(
       Detection: AUROC and true-positive rate, means over the splits, and the score of each row.
 
     Raises:
-      InputError: as `individual_scan`; a label without rows, a share that leaves no H0 row for
-        either part, no splits, alphas that no p-value reaches, a condition without background.
+      InputError: as `individual_scan`; a label without rows, a share that leaves no H0 row for the
+        background or the scan, no splits, alphas that no p-value reaches, a condition without
+        background.
     """
     place_ND = as_matrix("the place", place_ND)
     labels = labels if isinstance(labels, Labels) else Labels(check_rows(place_ND, labels))
@@ -96,20 +97,20 @@ def detect(
     check_rows(place_ND, labels.positive_N)
 
     def scores(background, scanned) -> np.ndarray:
-        found_N = np.empty(len(scanned))
+        score_N = np.empty(len(scanned))
         for own, rows in comparable_rows(background, scanned, labels, scans):
-            each = (scan_alone(place_ND[own], place_ND[scanned[rows]], o) for o in scans)
-            found_N[rows] = np.max([found.score for found in each], axis=0)
-        return found_N
+            results = (scan_alone(place_ND[own], place_ND[scanned[rows]], o) for o in scans)
+            score_N[rows] = np.max([result.score for result in results], axis=0)
+        return score_N
 
-    return over_splits(scores, place_ND, labels, options, seed)
+    return evaluate_splits(scores, place_ND, labels, options, seed)
 
 
 def comparable_rows(background, scanned, labels: Labels, scans) -> list[tuple]:
-    """What is compared with what in a split: (background rows, which of the scanned ones).
+    """Lists (background rows, mask of the scanned rows to compare with them) of a split.
 
-    One pair for each condition of the rows; of rows without conditions a single one. Raises
-    InputError for a background in which no p-value is small enough.
+    There is one pair for each condition, or a single pair without conditions. Raises InputError for
+    a background in which no p-value is small enough.
     """
     if labels.conditions_N is None:
         for o in scans:
@@ -131,42 +132,39 @@ def comparable_rows(background, scanned, labels: Labels, scans) -> list[tuple]:
 def check_splits(
     labels: Labels, options: DetectionOptions, scans: tuple[ScanOptions, ...], seed: int
 ) -> None:
-    """Refuse labels that `detect` would refuse, before there are activations.
-
-    Raises InputError as `detect` does, of everything but the activations.
-    """
+    """Raises InputError for labels that `detect` would refuse, before there are activations."""
     for background, scanned in all_splits(labels, options, seed):
         comparable_rows(background, scanned, labels, scans)
 
 
-def over_splits(
+def evaluate_splits(
     scores, place_ND, labels: Labels, options: DetectionOptions, seed: int
 ) -> Detection:
-    """`scores(background rows, scanned rows)` of every split, and how well they tell H1 from H0."""
+    """Evaluates how well `scores(background rows, scanned rows)` tell H1 from H0 in every split."""
     positive_N = check_rows(place_ND, labels.positive_N)
     check_seed(seed)
     background_size(int((~positive_N).sum()), options)
     score_KN = np.full((options.splits, len(place_ND)), np.nan)
     auroc_K, tpr_K, sizes_K = np.empty(options.splits), np.empty(options.splits), []
     for split, (background, scanned) in enumerate(all_splits(labels, options, seed)):
-        found = scores(background, scanned)
-        score_KN[split, scanned] = found
-        auroc_K[split] = roc_auc_score(positive_N[scanned], found)
-        tpr_K[split] = tpr_at_fpr(found, positive_N[scanned])
+        score_N = scores(background, scanned)
+        score_KN[split, scanned] = score_N
+        auroc_K[split] = roc_auc_score(positive_N[scanned], score_N)
+        tpr_K[split] = tpr_at_fpr(score_N, positive_N[scanned])
         sizes_K.append((len(background), int((~positive_N[scanned]).sum())))
     scanned_K = (~np.isnan(score_KN)).sum(0)
     mean_N = np.divide(
         np.nansum(score_KN, 0), scanned_K, out=np.full(len(place_ND), np.nan), where=scanned_K > 0
     )
-    own = auroc_limits(float(auroc_K.mean()), units_of(positive_N, labels.clusters_N, options))
+    limits = auroc_limits(float(auroc_K.mean()), units_of(positive_N, labels.clusters_N, options))
     return Detection(
-        float(auroc_K.mean()), float(auroc_K.std()), *own, float(tpr_K.mean()),
+        float(auroc_K.mean()), float(auroc_K.std()), *limits, float(tpr_K.mean()),
         float(tpr_K.std()), *sizes_K[0], mean_N,
     )  # fmt: skip
 
 
 def all_splits(labels: Labels, options: DetectionOptions, seed: int) -> Iterator[tuple]:
-    """The background and the scanned rows of every split. Raises InputError where there is none."""
+    """Yields (background, scanned rows) of every split. Raises InputError if a part is empty."""
     positive_N = check_labels(labels.positive_N)
     h0 = np.flatnonzero(~positive_N)
     background_size(len(h0), options)
@@ -182,37 +180,37 @@ def all_splits(labels: Labels, options: DetectionOptions, seed: int) -> Iterator
 
 
 def split_rows(h0, positive_N, clusters_N, options: DetectionOptions, key) -> tuple:
-    """The background of a split, and the rows that it scans."""
+    """Draws the background of a split; returns it and the rows that are scanned."""
     size = background_size(len(h0), options)
     if not options.draw:
         background = h0[:size]
     elif clusters_N is None:
         background = np.random.default_rng(key).permutation(h0)[:size]
-    else:  # whole clusters, as many as fill the share best
+    else:  # whole clusters, as many as come nearest to the share
         own = clusters_N[h0]
         order = np.random.default_rng(key).permutation(np.unique(own))
         filled = np.cumsum([(own == cluster).sum() for cluster in order])
         count = int(np.clip(np.abs(filled - size).argmin() + 1, 1, max(1, len(order) - 1)))
         background = h0[np.isin(own, order[:count])]
-    taken_N = np.isin(np.arange(len(positive_N)), background)
+    excluded_N = np.isin(np.arange(len(positive_N)), background)
     if clusters_N is not None:
-        taken_N |= np.isin(clusters_N, clusters_N[background])
-    if taken_N[h0].all():
+        excluded_N |= np.isin(clusters_N, clusters_N[background])
+    if excluded_N[h0].all():
         raise InputError(
             f"a background of {size} H0 rows has rows of every entity of H0, which leaves none to "
             "scan; lower detection.background or add entities"
         )
-    return background, np.flatnonzero(~taken_N)
+    return background, np.flatnonzero(~excluded_N)
 
 
 def units_of(positive_N, clusters_N, options: DetectionOptions) -> tuple[int, int]:
-    """Rows of H1, and of H0 that a split scans; clusters where rows have some."""
+    """Counts the rows, or clusters, of H1, and of H0 that a split scans."""
     h1, h0 = sizes(positive_N, clusters_N)
     return h1, max(1, h0 - round(options.background * h0))
 
 
 def background_size(h0: int, options: DetectionOptions) -> int:
-    """How many of the H0 rows are the background of a split."""
+    """Returns the number of H0 rows in a split's background. Raises InputError if it is invalid."""
     if not isinstance(options.splits, int) or options.splits < 1:
         raise InputError(f"splits = {options.splits!r}; use a whole number from 1")
     if not options.draw and options.splits > 1:

@@ -9,13 +9,13 @@ import numpy.typing as npt
 from personascan.errors import InputError
 from personascan.scan.samples import check_labels
 
-LOW_FPR = 0.01  # the false-positive rate at which true-positive rates are told
+LOW_FPR = 0.01  # the false-positive rate at which true-positive rates are reported
 
 
 def precision_recall(
     returned_RN: npt.ArrayLike, evaluation_RN: npt.ArrayLike, positive_N: npt.ArrayLike
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Precision and recall of the returned rows with respect to H1, run by run.
+    """Computes precision and recall of the returned rows with respect to H1, run by run.
 
     Args:
       returned_RN: bool, the rows of the pool that each run returned, such as `RunScans.rows[0]`.
@@ -23,7 +23,8 @@ def precision_recall(
       positive_N: bool, True where a row of the pool is from H1.
 
     Returns:
-      Precision [R], NaN of an empty subset, and recall [R] over the positives that a run scanned.
+      Precision [R], NaN if no row was returned, and recall [R] over the positives that a run
+      scanned.
 
     Raises:
       InputError: masks that are not bool or of different shapes, a run that scanned no positive.
@@ -50,13 +51,13 @@ def precision_recall(
 
 
 def tpr_at_fpr(score_N, positive_N, fpr: float = LOW_FPR) -> float:
-    """The largest true-positive rate of a threshold whose false-positive rate is at most `fpr`.
+    """Returns the largest true-positive rate at a false-positive rate of at most `fpr`.
 
-    Rows with score >= threshold are flagged; nothing is interpolated, and H1 rows that tie with an
-    H0 row too many count as missed. Of n H0 rows k = floor(fpr n) may be flagged. At 1% that is
-    none of fewer than 100, and a single H0 row can bring the rate to 0. The false-positive rate
-    of such a threshold on further rows is on average (k + 1)/(n + 1): 2% where n is 50, still 2%
-    where it is 100, 1.1% where it is 1000. Below some hundreds of H0 rows the figure is coarse.
+    Rows with score >= threshold are flagged; nothing is interpolated, and H1 rows that tie with the
+    first H0 row that may not be flagged count as missed. Of n H0 rows k = floor(fpr n) may be
+    flagged: at 1% none of fewer than 100, so that a single H0 row can bring the rate to 0. On new
+    rows the false-positive rate of such a threshold is on average (k + 1)/(n + 1): 2% for n = 50 or
+    100, 1.1% for n = 1000. Below some hundreds of H0 rows the figure is coarse.
 
     Raises:
       InputError: a score that is not finite, a label without rows.
@@ -76,7 +77,7 @@ def tpr_at_fpr(score_N, positive_N, fpr: float = LOW_FPR) -> float:
 
 
 def check_rows(place_ND, positive_N) -> np.ndarray:
-    """Labels of a place's rows as bool [N], both of which occur."""
+    """Returns labels as bool [N]. Raises InputError unless both occur, one for each row."""
     positive_N = check_labels(positive_N)
     if len(positive_N) != len(place_ND):
         raise InputError(f"there are {len(positive_N)} labels for {len(place_ND)} rows")
