@@ -67,7 +67,7 @@ HOME = {
     "place_separation": "analysis.separation",
     "plan_extraction": "sources.language.plan",
     "plan_study": "study.api",
-    "precision_recall": "analysis.detection",
+    "precision_recall": "analysis.rates",
     "read_deepscan_output": "analysis.published",
     "read_direction": "interventions.direction_files",
     "recipe": "study.config",
@@ -93,13 +93,13 @@ if TYPE_CHECKING:  # the same for editors and type checkers, which run nothing
     from personascan.analysis.detection import DetectionOptions as DetectionOptions
     from personascan.analysis.detection import Labels as Labels
     from personascan.analysis.detection import detect as detect
-    from personascan.analysis.detection import precision_recall as precision_recall
     from personascan.analysis.localisation import in_half as in_half
     from personascan.analysis.overlaps import Overlap as Overlap
     from personascan.analysis.overlaps import exclusive_counts as exclusive_counts
     from personascan.analysis.overlaps import overlaps as overlaps
     from personascan.analysis.published import PublishedRuns as PublishedRuns
     from personascan.analysis.published import read_deepscan_output as read_deepscan_output
+    from personascan.analysis.rates import precision_recall as precision_recall
     from personascan.analysis.separation import Separation as Separation
     from personascan.analysis.separation import SeparationOptions as SeparationOptions
     from personascan.analysis.separation import place_separation as place_separation

@@ -77,7 +77,7 @@ def test_rows_that_repeat_are_one_row(size):
 def test_every_interval_counts_a_cluster_as_one_row():
     """Rows copied four times, as clusters: what the rows themselves give."""
     from personascan.analysis.profiles import last_third
-    from personascan.analysis.transfer import transferred
+    from personascan.analysis.transfer import judge_transfer
 
     rng = np.random.default_rng(2)
     positive = np.arange(60) < 30
@@ -85,8 +85,8 @@ def test_every_interval_counts_a_cluster_as_one_row():
     labels = np.arange(80) < 40
     train = rng.normal(size=(80, 5)) + 0.6 * labels[:, None]
     four, clusters = np.repeat(np.arange(60), 4), np.repeat(np.arange(60), 4)
-    alone = transferred(train, labels, rows, positive, 0.1)
-    copied = transferred(train, labels, rows[four], positive[four], 0.1, clusters)
+    alone = judge_transfer(train, labels, rows, positive, 0.1)
+    copied = judge_transfer(train, labels, rows[four], positive[four], 0.1, clusters)
     assert (copied.auroc, copied.low, copied.high) == pytest.approx(
         (alone.auroc, alone.low, alone.high)
     )

@@ -28,7 +28,12 @@ from personascan.scan import devices
 from personascan.sources.images import gradients
 from personascan.sources.images.hop_skip_jump import hop_batch
 from personascan.sources.language.forward import forward
-from personascan.sources.language.generate import Writing, generate_tokens
+from personascan.sources.language.generate import (
+    Choosing,
+    PromptRows,
+    Writing,
+    generate_tokens,
+)
 from personascan.sources.language.likelihood import next_token_log_probabilities
 
 PRODUCT = re.compile(r"stablehlo\.(dot_general|dot|convolution)\b.*")
@@ -72,7 +77,7 @@ def generation():
     )
     stop = shape(1, dtype=jnp.int32)
     key = jax.eval_shape(lambda: jax.random.key(0))
-    return work, params, tokens, lengths, lengths, key, stop
+    return work, params, PromptRows(tokens, lengths, lengths), Choosing(key, stop)
 
 
 def likelihood():

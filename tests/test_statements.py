@@ -338,7 +338,7 @@ def test_no_statement_at_that_confidence_names_the_setting(tmp_path):
 def test_texts_in_both_directions_are_counted(tmp_path, capsys):
     lines = "1,positive,1,k,a\n2,negative,1,k,a\n3,positive,1,k,b\n4,negative,1,m,b\n"
     assert len(read_text(tmp_path, f"{HEADER}\n{lines}")) == 4
-    assert capsys.readouterr().err == "note: k: 1 texts stand in both directions, such as 'a'\n"
+    assert capsys.readouterr().err == "note: k: 1 texts occur in both directions, such as 'a'\n"
 
 
 def test_a_pipe_of_statements_is_not_waited_for(tmp_path):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from personascan.analysis import validation
+from personascan.analysis import judged
 from personascan.analysis.findings import SIGNIFICANCE
 from personascan.interventions.options import RANDOM
 from personascan.report.charts.sets import PAIRS
@@ -126,7 +126,7 @@ def upset_caption(part: Part) -> str:
 def validation_caption(part: Part) -> str:
     """Returns the range of the held-out AUROC of found, random and all nodes."""
     ranges = []
-    for method in (validation.FOUND, validation.RANDOM, "all nodes"):
+    for method in (judged.FOUND, judged.RANDOM, "all nodes"):
         values = [
             v.methods[method]["auroc"]
             for found in part.validations.values()

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from personascan.analysis.findings import SIGNIFICANCE, Finding, pooled
-from personascan.analysis.validation import FOUND, RANDOM
+from personascan.analysis.findings import SIGNIFICANCE, Finding, run_means
+from personascan.analysis.judged import FOUND, RANDOM
 from personascan.report.sections.edits import action_name, effects_at, main_keys, passing_sets
 from personascan.report.words import (
     NAMED,
@@ -141,7 +141,7 @@ def how_sure(part: Part) -> str:
         return ""
     held = [f.name for f in judged if f.confirmed == len(f.judged)]
     failed = [f.name for f in judged if f.confirmed < len(f.judged)]
-    means = [pooled(f.judged)["precision"] for f in judged]
+    means = [run_means(f.judged)["precision"] for f in judged]
     means = [mean for mean in means if not np.isnan(mean)]
     chances, rows = [s.chance for f in judged for s in f.judged], rows_word(part)
     said = f"confirmed it for {named(held)}" if held else "confirmed it for none"

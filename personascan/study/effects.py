@@ -6,8 +6,8 @@ import numpy as np
 
 from personascan.analysis.effects import (
     Effects,
-    apart_weights,
     bootstrap_effects,
+    contrast_weights,
     control_p,
     even_weights,
     weighted_effect,
@@ -78,12 +78,12 @@ def outcomes_of(tested: Tested) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     positive_N = tested.positive_N
     matches_WN = ((tested.margin_WN > 0) == positive_N).astype(float)
     found = {
-        ANSWER: (tested.margin_WN, apart_weights(positive_N)),
+        ANSWER: (tested.margin_WN, contrast_weights(positive_N)),
         YES: (tested.margin_WN, even_weights(positive_N)),
         MATCHING: (matches_WN, even_weights(positive_N)),
     }
     if np.isfinite(tested.likelihood_WN).all():
-        found[LIKELIHOOD] = tested.likelihood_WN, apart_weights(positive_N)
+        found[LIKELIHOOD] = tested.likelihood_WN, contrast_weights(positive_N)
     return found
 
 
@@ -215,8 +215,9 @@ def crossed_effects(tested: Tested, options: InterventionOptions, seed: int) -> 
         return []
     change_WN = tested.margin_WN[1:] - tested.margin_WN[0]
     made = bootstrap_effects(
-        change_WN, apart_weights(tested.positive_N), tested.positive_N, resamples=options.bootstrap,
-        confidence=options.level, rng=np.random.default_rng(seed), clusters_N=tested.clusters_N,
+        change_WN, contrast_weights(tested.positive_N), tested.positive_N,
+        resamples=options.bootstrap, confidence=options.level, rng=np.random.default_rng(seed),
+        clusters_N=tested.clusters_N,
     )  # fmt: skip
     return [
         Crossed(

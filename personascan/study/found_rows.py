@@ -3,7 +3,7 @@
 import numpy as np
 
 from personascan.analysis.crossfit import EMBEDDED, WORDS
-from personascan.analysis.findings import pooled
+from personascan.analysis.findings import run_means
 from personascan.study.stage import PLACE, place_cells
 
 FINDING_COLUMNS = (
@@ -41,7 +41,7 @@ def finding_rows(part):
     for found in part.findings():
         judged = found.judged
         means = (
-            pooled(judged) if judged else dict.fromkeys(("precision", "recall", "auroc"), np.nan)
+            run_means(judged) if judged else dict.fromkeys(("precision", "recall", "auroc"), np.nan)
         )
         sets = [[(s.set_TC[0] & (s.directions_C == d)).sum() for s in judged] for d in (1, -1)]
         yield (

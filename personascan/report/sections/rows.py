@@ -4,8 +4,8 @@ from collections import Counter
 
 import numpy as np
 
-from personascan.analysis.detection import LOW_FPR
-from personascan.analysis.validation import FOUND, RANDOM, TOP
+from personascan.analysis.judged import FOUND, RANDOM, TOP
+from personascan.analysis.rates import LOW_FPR
 from personascan.report.words import (
     QUOTED,
     Section,

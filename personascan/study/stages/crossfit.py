@@ -10,7 +10,7 @@ from personascan.analysis.crossfit import (
     HeldOut,
     crossfit_place,
     folds_of,
-    held_out,
+    judge_held_out,
 )
 from personascan.study.rows import StoredRows
 from personascan.study.stage import Columns, Phase, Stage, Table
@@ -62,7 +62,7 @@ def held_out_of(case, found: dict) -> HeldOut:
     if case.source.embedding:
         simpler[EMBEDDED] = at(case, case.source.embedding).score_N
     fold_N = folds_of(pool.positive_N, case.config.where.folds, case.seed, pool.together)
-    return held_out(
+    return judge_held_out(
         found, simpler, pool.positive_N, fold_N, resamples=options.bootstrap,
         confidence=options.level, seed=case.seed, clusters_N=pool.together,
     )  # fmt: skip

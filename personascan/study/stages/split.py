@@ -3,7 +3,7 @@
 import numpy as np
 
 from personascan.analysis.chance import can_halve, halving_labels, halving_sizes
-from personascan.analysis.overlaps import Overlap, overlaps, with_tests
+from personascan.analysis.overlaps import Overlap, add_tests, overlaps
 from personascan.study.portions import pool_inputs, portion_clusters
 from personascan.study.rows import StoredRows
 from personascan.study.stage import PLACE, Phase, Stage, Table, place_cells
@@ -54,7 +54,7 @@ def overlaps_at(level, place) -> list[Overlap]:
     for case in level.cases:
         sets[case.name], tested[case.name] = set_at(case, place)
     found = overlaps(sets, chance_sizes(level, place), level.config.seed)
-    return found if None in tested.values() else with_tests(found, sets, tested)
+    return found if None in tested.values() else add_tests(found, sets, tested)
 
 
 def set_at(case, place):

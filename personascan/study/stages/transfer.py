@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from personascan.analysis.transfer import Transfer, transferred
+from personascan.analysis.transfer import Transfer, judge_transfer
 from personascan.study.comparisons import deal_entities
 from personascan.study.portions import pool_inputs
 from personascan.study.rows import StoredRows, stored_rows
@@ -30,7 +30,7 @@ def work(case, place, others: list) -> Work:
 def do(rows: StoredRows, positive_N, clusters_N, others, probe_c: float):
     train_ND = np.concatenate([other.array() for other, _ in others])
     label_N = np.concatenate([labels for _, labels in others])
-    found = transferred(train_ND, label_N, rows.array(), positive_N, probe_c, clusters_N)
+    found = judge_transfer(train_ND, label_N, rows.array(), positive_N, probe_c, clusters_N)
     return asdict(found), {}
 
 

@@ -5,13 +5,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from personascan.analysis.detection import Labels
+from personascan.analysis.judged import judge_scores
 from personascan.analysis.localisation import HALVES
-from personascan.analysis.validation import (
-    ValidationOptions,
-    judge_scores,
-    most_frequent,
-    validate,
-)
+from personascan.analysis.validation import ValidationOptions, most_frequent, validate
 from personascan.analysis.wording import bag_of_words_scores
 from personascan.places import Place
 from personascan.study.portions import pool_inputs, portion_rows

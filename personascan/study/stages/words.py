@@ -1,7 +1,7 @@
 """What word counts of all folds but one say of its texts."""
 
 from personascan.analysis.crossfit import folds_of
-from personascan.analysis.wording import held_out_wording
+from personascan.analysis.wording import held_out_word_scores
 from personascan.study.stage import Phase, Stage
 from personascan.study.stages.where import LabelledRows
 from personascan.study.units import Unit, Work, sha256_of
@@ -18,7 +18,7 @@ def work(case) -> Work:
 
 def do(texts, chosen: LabelledRows, folds: int, seed: int):
     fold_N = folds_of(chosen.positive_N, folds, seed, chosen.together_N)
-    return {}, {"score_N": held_out_wording(texts, chosen.positive_N, fold_N)}
+    return {}, {"score_N": held_out_word_scores(texts, chosen.positive_N, fold_N)}
 
 
 STAGE = Stage(
