@@ -28,9 +28,9 @@ from personascan.report.sections.separation import best_line, constant_places
 from personascan.report.sheets.columns import packed, unpacked
 from personascan.report.words import Section, Table, joined, quoted, safe
 from personascan.sources.base import Terms
+from personascan.study.place_options import WhereOptions
 from personascan.study.results import best_of_all, best_place
 from personascan.study.stage import Columns
-from personascan.study.where_options import WhereOptions
 from personascan.visible import visible
 
 ODD = (

@@ -14,21 +14,18 @@ from personascan.places import named_place
 from personascan.sources.base import Source
 from personascan.sources.language.plan import ExtractionPlan, planned
 from personascan.sources.language.source import EMBEDDING, extra_places
-from personascan.study.config import CHOSEN, StudyConfig
-from personascan.study.counts import Counted
+from personascan.study.config import StudyConfig
+from personascan.study.counts import Counted, count_open_source, count_source
 from personascan.study.intervened import strongest
 from personascan.study.opening import (
-    count,
     language_baselines,
     model_places,
     open_sources,
-    refuse_impossible,
-    refuse_unasked,
-    refuse_unwritable,
-    source_counted,
     study_groups,
 )
 from personascan.study.order import STAGES
+from personascan.study.place_options import CHOSEN
+from personascan.study.refusals import refuse_impossible, refuse_unasked, refuse_unwritable
 from personascan.study.run import Workers
 from personascan.study.stage import RECORD_BYTES, Phase, Sizes
 from personascan.study.stages import intervention, specificity
@@ -123,7 +120,9 @@ def plan_models(config: StudyConfig, workers: Workers) -> StudyPlan:
         baselines = language_baselines(config, decoder)
         extra = extra_places(places, baselines)
         nodes = decoder.site_shape(EMBEDDING.site)[1] if EMBEDDING in extra else 0
-        counted = count(config, groups, places, widths, len(named), baselines, len(extra), nodes)
+        counted = count_source(
+            config, groups, places, widths, len(named), baselines, len(extra), nodes
+        )
         found = plan_stages(counted)
         found += plan_interventions(counted, extraction, workers.processes())
         plans.append(ModelPlan(model, extraction, found, workers.processes()))
@@ -135,7 +134,7 @@ def plan_source(config: StudyConfig, source: Source, workers: Workers) -> ModelP
     refuse_unasked(config, source)
     refuse_impossible(config, source.groups)
     return ModelPlan(
-        source.name, None, plan_stages(source_counted(config, source)), workers.processes()
+        source.name, None, plan_stages(count_open_source(config, source)), workers.processes()
     )
 
 

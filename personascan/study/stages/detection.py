@@ -4,7 +4,7 @@ import dataclasses
 
 from personascan.analysis.detection import Detection, DetectionOptions, Labels, detect
 from personascan.scan.options import ScanOptions
-from personascan.study.config import single_tails
+from personascan.study.place_options import single_tails
 from personascan.study.portions import label_inputs
 from personascan.study.rows import StoredRows
 from personascan.study.stage import PLACE, Columns, Phase, Stage, Table, place_cells

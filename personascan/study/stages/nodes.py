@@ -6,8 +6,8 @@ from personascan.analysis.heads import Heads, head_of, head_tests, selected_shar
 from personascan.analysis.localisation import HALVES, as_columns
 from personascan.calibration.node_tests import Nodes, node_tests
 from personascan.places import ONCE, Place
-from personascan.study.config import CHOSEN
 from personascan.study.intervened import NodeSet
+from personascan.study.place_options import CHOSEN
 from personascan.study.portions import ALL, portion_seed
 from personascan.study.rows import StoredRows
 from personascan.study.stage import PLACE, Phase, Sizes, Stage, Table, place_cells

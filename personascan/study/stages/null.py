@@ -12,7 +12,7 @@ from personascan.calibration.family import mean_statistic
 from personascan.calibration.labellings import Labellings, draw_labellings
 from personascan.calibration.null import null_scores
 from personascan.scan.samples import SampleOptions
-from personascan.study.config import single_tails
+from personascan.study.place_options import single_tails
 from personascan.study.portions import ALL, portion_clusters, sample_inputs, scan_inputs
 from personascan.study.rows import StoredRows
 from personascan.study.stage import PLACE, Phase, Stage, Table, place_cells

@@ -85,7 +85,7 @@ STAGE = Stage(
     "split",
     Phase.CHOSEN,
     works=works,
-    count=lambda counted: counted.named * counted.together * counted.permuted,
+    count=lambda counted: counted.named * counted.peers * counted.permuted,
     read=lambda level: {
         "overlaps": {place: overlaps_at(level, place) for place in level.cases[0].named}
     },

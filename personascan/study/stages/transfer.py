@@ -73,7 +73,7 @@ STAGE = Stage(
     "transfer",
     Phase.EVERYWHERE,
     works=lambda level: [one for made in works_of(level).values() for one in made.values()],
-    count=lambda counted: counted.together * len(counted.widths) * counted.config.transfer,
+    count=lambda counted: counted.peers * len(counted.widths) * counted.config.transfer,
     read=read,
     tables={
         "transfer": Table(
