@@ -17,8 +17,8 @@ from tiny_studies import files_of, recipe, run_study
 import personascan
 from personascan.report.charts.sets import SHAPES, middles, within
 from personascan.report.document import FILE, LAYOUT, read_document
+from personascan.report.files import captioned, write_folder
 from personascan.report.pictures import filled
-from personascan.report.redraw import captioned, write_folder
 from personascan.report.render import CAPTIONS
 from personascan.report.sheets.columns import Grouped, Rounded, Sheet, Sheets, packed, unpacked
 

@@ -1,10 +1,16 @@
 """Several studies side by side: what each found, and their layer profiles over one another."""
 
+import os
 import pathlib
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 
+from personascan.errors import InputError
+from personascan.files import real_path
+from personascan.report.document import read_document
+from personascan.report.files import drawn_from, refuse_others, write_file
 from personascan.report.pictures import BESIDE, Feed, map_picture, measured
 from personascan.report.render import page_of
 from personascan.report.sheets.columns import Grouped, Sheets
@@ -15,6 +21,39 @@ MAPPED = ("comparison", "place", "line", "layer", "z", "p_family", "held_out_aur
           "auroc", "kept")  # fmt: skip
 SCRIPTS = ("sheets.js", "tables.js", "pictures.js", "beside.js")  # in their order
 FOUND = ("comparison", "best_z", "best_p", "passing", "wording")
+
+
+def compare_studies(
+    folders: Iterable[str | os.PathLike[str]],
+    out: str | os.PathLike[str] = "compare.html",
+    *,
+    overwrite: bool = False,
+) -> pathlib.Path:
+    """Makes a page with several studies side by side, from their folders.
+
+    Args:
+      folders: those that `run_study` wrote, two or more.
+      out: the page to write.
+      overwrite: replace what is at `out`.
+
+    Returns:
+      The page that was written.
+
+    Raises:
+      InputError: as `write_report`; fewer than two folders, or one that is named twice.
+    """
+    folders = [real_path(folder) for folder in folders]
+    if len(folders) < 2:
+        raise InputError("one study has nothing beside it; name two folders or more (--compare)")
+    if len(set(folders)) < len(folders):
+        raise InputError("a study is named twice; name different folders (--compare)")
+    documents = [(folder, read_document(folder)) for folder in folders]
+    target = real_path(out)
+    refuse_others([] if overwrite else [target])
+    with drawn_from(*folders):
+        page = compared_html(compared(documents)).encode()
+    write_file(target, page)
+    return target
 
 
 def compared(studies: list[tuple[pathlib.Path, dict]]) -> dict:
