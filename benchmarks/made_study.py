@@ -20,7 +20,7 @@ from personascan.places import Place, lines_of
 from personascan.scan.result import RunScans
 from personascan.sources.base import Terms
 from personascan.study.config import StudyConfig
-from personascan.study.effects import crossed_effects, tested_effects
+from personascan.study.effects import cross_effects, tested_effects
 from personascan.study.intervened import Tested
 from personascan.study.results import Part, Study
 from personascan.study.stages.detection import Detector
@@ -226,5 +226,5 @@ class Maker:
         return [
             c
             for name in names for half in "AB"
-            for c in crossed_effects(self.tested_set(name, half, names), options, 0)
+            for c in cross_effects(self.tested_set(name, half, names), options, 0)
         ]  # fmt: skip

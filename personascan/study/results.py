@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from personascan.analysis.transfer import Transfer
     from personascan.calibration.calibrate import Calibration
     from personascan.calibration.locate import PlaceTests
-    from personascan.study.effects import Crossed, TestedEffects
+    from personascan.study.effects import CrossEffect, TestedEffects
     from personascan.study.stages.kinds import OrderedRows
     from personascan.study.stages.projection import Projection
     from personascan.study.stages.validation import Validated
@@ -76,7 +76,7 @@ class Part:
         profiles: dict[str, dict[tuple, Profile]]  # of each (site, position)
         apart: dict[str, dict[Place, PersonaSeparation]]  # of topics; empty at later levels
         interventions: list[TestedEffects]  # of every node set that was tested
-        specificity: list[Crossed]  # of every set on every comparison
+        specificity: list[CrossEffect]  # of every set on every comparison
         # H1 rows in the order of their first component on found nodes; none without permutations.
         kinds: dict[str, list[OrderedRows]]
         # Rows told by places that they did not choose; none without permutations, or of few rows.

@@ -11,7 +11,7 @@ from personascan.interventions.edits import (
 )
 from personascan.interventions.options import InterventionOptions
 from personascan.sources.language.source import Reader
-from personascan.study.effects import Crossed, crossed_effects
+from personascan.study.effects import CrossEffect, cross_effects
 from personascan.study.intervened import (
     Jury,
     NodeSet,
@@ -55,8 +55,8 @@ def do(reader: Reader, sets: list[NodeSet], jury: Jury, options: InterventionOpt
             change = add_vector(strength * statistics.push(signed_D))
             edits.append(NamedEdit(found.name, STEER, strength, changes={at: change}))
         owners += [number] * (len(edits) - len(owners))
-    looked_at = {"likelihood": False, "side_effects": False}
-    values, arrays = outcomes(reader, edits, jury, options.tokens, **looked_at)
+    measures = {"likelihood": False, "side_effects": False}
+    values, arrays = outcomes(reader, edits, jury, options.tokens, **measures)
     return values | {"nodes": 0, "owners": owners}, arrays
 
 
@@ -78,7 +78,7 @@ def crossed(level) -> list[tuple]:
     return found
 
 
-def effects(level) -> list[Crossed]:
+def effects(level) -> list[CrossEffect]:
     found = []
     for case, judge, sets in crossed(level):
         result = case.read(work(case, judge, sets))
@@ -86,7 +86,7 @@ def effects(level) -> list[Crossed]:
         owners = tuple(names[number + 1] for number in result.values["owners"])
         own = next(one for one in sets if one.name == case.name)
         tested = read_tested(own, jury_of(case, judge), result, owners)
-        found += crossed_effects(tested, level.config.intervention, level.config.seed)
+        found += cross_effects(tested, level.config.intervention, level.config.seed)
     return found
 
 
