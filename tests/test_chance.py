@@ -15,7 +15,7 @@ from personascan.study.results import Part
 
 def part_of(accuracy, h1, h0):
     part = SimpleNamespace(wording={"p": (accuracy, 0.0)}, pool_sizes={"p": (h1, h0)})
-    part.larger = lambda name: Part.larger(part, name)
+    part.larger_share = lambda name: Part.larger_share(part, name)
     return part
 
 

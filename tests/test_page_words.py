@@ -212,7 +212,8 @@ def test_a_comparison_without_a_set_is_described_without_numbers_that_are_none()
     finding = SimpleNamespace(
         name="*p*", place=A, z=1.0, p_family=0.5, found=False, judged=[scan], passing=0, places=2
     )
-    said = shown(finding_sentence(part_of(calibrations={"*p*": tests}, beyond={}), finding))[0]
+    part = part_of(calibrations={"*p*": tests}, held_out_texts={})
+    said = shown(finding_sentence(part, finding))[0]
     assert "at least 0 of 2 nodes differ there" in said
     assert "would have been found in 80% of such comparisons." in said
     assert "nan" not in said

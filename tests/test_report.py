@@ -107,7 +107,7 @@ def test_the_curve_of_a_place_has_the_area_of_its_scores(study, folder):
         area = auc([row["fpr"] for row in curve], [row["tpr"] for row in curve])
         detection = study.part.detections["calm"][place]
         known = np.isfinite(detection.score_N)
-        positive_N = study.part.wide["calm"][0].positive_N
+        positive_N = study.part.detection_rows["calm"][0].positive_N
         above = np.subtract.outer(
             detection.score_N[known & positive_N], detection.score_N[known & ~positive_N]
         )

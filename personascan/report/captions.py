@@ -25,7 +25,7 @@ FIRST = 3  # comparisons that a caption names
 def captions(part: Part) -> dict[str, str]:
     """Returns inline Markdown by the name of the picture; none where there is no picture."""
     made = {"map": map_caption(part), "profiles": profiles_caption(part)}
-    if part.several_ways:
+    if part.compares_detectors:
         made["ways"] = ways_caption(part)
     if part.overlaps:
         made |= {"expected": expected_caption(part), "upset": upset_caption(part)}
@@ -74,7 +74,7 @@ def profiles_caption(part: Part) -> str:
 def ways_caption(part: Part) -> str:
     """Returns the best way of scanning rows alone, comparison by comparison."""
     said = []
-    for name, ways in list(part.alone.items())[:FIRST]:
+    for name, ways in list(part.all_detections.items())[:FIRST]:
         way, place = best_of_all(ways)
         said.append(f"{safe(name)} {ways[way][place].auroc:.2f} ({way}, at {safe(place)})")
     return f"The highest AUROCs, chosen on what they are judged by: {joined(said)}. 0.5 is chance."

@@ -47,16 +47,18 @@ def at_a_glance(part: Part) -> Table | None:
     if not findings:
         return None
     held = {0: "no", 1: "one way", 2: "both ways"}
+    beyond = bool(part.held_out_texts)
+    wording = part.texts and not beyond
     header = ["", "p, all places", "other half agrees"]
-    header += ["beyond its words"] if part.beyond else []
-    header += ["word counts tell"] if part.texts and not part.beyond else []
+    header += ["beyond its words"] if beyond else []
+    header += ["word counts tell"] if wording else []
     header += ["verdict"]
     rows = [
         [
             f"**{safe(f.name)}**" if f.found else safe(f.name), f"{f.p_family:.3f}",
             held[f.confirmed] if f.judged else "-",
-            *([beyond_cell(part, f.name)] if part.beyond else []),
-            *([wording_cell(part, f.name, ".0%")] if part.texts and not part.beyond else []),
+            *([beyond_cell(part, f.name)] if beyond else []),
+            *([wording_cell(part, f.name, ".0%")] if wording else []),
             verdict(part, f),
         ]
         for f in findings
@@ -66,18 +68,18 @@ def at_a_glance(part: Part) -> Table | None:
 
 def beyond_cell(part: Part, name: str) -> str:
     """Returns how much better held-out statements are told by activations than by their words."""
-    if name not in part.beyond:
+    if name not in part.held_out_texts:
         return "-"
-    return f"{part.beyond[name].hardest.claim.difference:+.2f}"
+    return f"{part.held_out_texts[name].hardest.claim.difference:+.2f}"
 
 
 def verdict(part: Part, f: Finding) -> str:
     """Returns whether it shows, and whether its words show as much."""
     if not f.found:
         return "not found"
-    if f.name not in part.beyond:
+    if f.name not in part.held_out_texts:
         return "shows"
-    return "beyond its words" if part.beyond[f.name].beyond else "its words too"
+    return "beyond its words" if part.held_out_texts[f.name].beyond else "its words too"
 
 
 WITHOUT_PERMUTATIONS = (
@@ -181,7 +183,7 @@ def special(part: Part, names: list[str]) -> str:
 
 def what_else(part: Part) -> str:
     """Returns whether wording explains as much, and whether edits of the nodes change answers."""
-    sentences = [beyond_words(part) if part.beyond else by_wording(part)]
+    sentences = [beyond_words(part) if part.held_out_texts else by_wording(part)]
     if any(tested.effects for tested in part.interventions):
         sentences.append(edited(part))
     return " ".join(filter(None, sentences))
@@ -202,7 +204,7 @@ def by_wording(part: Part) -> str:
 
 def beyond_words(part: Part) -> str:
     """Returns which comparisons the network tells better than the words of their statements do."""
-    shown = {f.name: part.beyond[f.name] for f in part.findings() if f.found}
+    shown = {f.name: part.held_out_texts[f.name] for f in part.findings() if f.found}
     better = {name: one for name, one in shown.items() if one.beyond}
     rest = {name: one for name, one in shown.items() if name not in better}
     told, said = "held-out statements are told {} by activations than by their words for ", []

@@ -113,20 +113,20 @@ def named_at(name: str, place) -> str:
 
 def wording_tells(part: Part, name: str) -> bool:
     """Returns whether word counts tell rows that guessing always the larger side does not."""
-    accuracy, chance = part.wording[name][0], part.larger(name)
+    accuracy, chance = part.wording[name][0], part.larger_share(name)
     return bool(accuracy >= chance + SURE_WORDING * (1 - chance))
 
 
 def wording_cell(part: Part, name: str, form: str) -> str:
     """Returns the accuracy of word counts, beside that of the larger side where sides differ."""
-    accuracy, chance = part.wording[name][0], part.larger(name)
+    accuracy, chance = part.wording[name][0], part.larger_share(name)
     beside = f" (larger side {chance:{form}})" if chance > 0.5 else ""
     return f"{accuracy:{form}}{beside}"
 
 
 def larger_side(part: Part, names: list[str]) -> str:
     """Returns what guessing always the larger side tells, in brackets; "" of equal sides."""
-    chances = [part.larger(name) for name in names]
+    chances = [part.larger_share(name) for name in names]
     if max(chances) == 0.5:
         return ""
     return f" (always the larger side: {span(min(chances), max(chances), '.0%')})"

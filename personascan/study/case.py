@@ -69,9 +69,9 @@ class Case:
     source: object
     comparison: Comparison
     pool: Pool
-    wide: Pool  # the rows that are scanned alone: those of the pool, or more
+    detection_pool: Pool  # the rows that are scanned alone: those of the pool, or more
     texts: tuple[str, ...] | None  # of the pool's rows; None where rows are no texts
-    conditions: np.ndarray  # of the rows of the wide pool
+    conditions: np.ndarray  # of the rows of that pool
     named: tuple[Place, ...]  # the places that the configuration names
     config: StudyConfig
     store: Store
@@ -93,9 +93,9 @@ class Case:
     def rows(self, place: Place) -> StoredRows:
         return stored_rows(self.store, self.source, self.pool, place)
 
-    def wide_rows(self, place: Place) -> StoredRows:
+    def detection_rows(self, place: Place) -> StoredRows:
         """Returns the rows that are scanned alone."""
-        return stored_rows(self.store, self.source, self.wide, place)
+        return stored_rows(self.store, self.source, self.detection_pool, place)
 
     def read(self, work: Work) -> Result:
         """Returns the result of a finished unit."""
@@ -104,12 +104,12 @@ class Case:
     @property
     def labels(self) -> Labels:
         """Labels of the rows that are scanned alone."""
-        return Labels(self.wide.positive_N, self.wide.clusters)
+        return Labels(self.detection_pool.positive_N, self.detection_pool.clusters)
 
     @property
     def halves_N(self) -> np.ndarray:
         """Half of each row that is scanned alone: 0 (A) or 1 (B), int [N]."""
-        return in_half(self.wide.strata, self.seed, self.wide.together)
+        return in_half(self.detection_pool.strata, self.seed, self.detection_pool.together)
 
     @property
     def lines(self) -> dict[tuple, list[Place]]:

@@ -43,7 +43,7 @@ class NodeSet:
 
     name: str  # of the comparison
     place: Place
-    half: str  # that found it
+    half: str  # that found the set
     rows: StoredRows
     find: np.ndarray  # numbers of that half's rows
     positive_N: np.ndarray  # of all rows: True for H1

@@ -35,13 +35,13 @@ def found_section(part: Part) -> Section | None:
     findings = part.findings()
     header = ["", "furthest place", "z", "family-wise p", "q over comparisons",
               "places with family-wise p <= 0.05", "by the largest |t|"]  # fmt: skip
-    header += ["held-out AUROC", *simpler_header(part)] if part.beyond else []
+    header += ["held-out AUROC", *simpler_header(part)] if part.held_out_texts else []
     header += ["wording, accuracy"] if part.texts else []
     rows = [
         [
             safe(f.name), f.place, f"{f.z:.1f}", f"{f.p_family:.3f}", f"{f.q:.3f}",
             f"{f.passing} of {f.places}", by_largest(part, f.name),
-            *(beyond_cells(part, f.name) if part.beyond else []),
+            *(beyond_cells(part, f.name) if part.held_out_texts else []),
             *([wording_cell(part, f.name, ".2f")] if part.texts else []),
         ]
         for f in findings
@@ -64,9 +64,9 @@ def by_largest(part: Part, name: str) -> str:
 
 def beyond_cells(part: Part, name: str) -> list[str]:
     """Returns how held-out rows are told by the chosen places, and by what is simpler."""
-    if name not in part.beyond:
+    if name not in part.held_out_texts:
         return ["-"] * (1 + len(simpler_header(part)))
-    held_out = part.beyond[name]
+    held_out = part.held_out_texts[name]
     beside = [
         (f"{one.auroc:.3f}", interval(one.claim.difference, one.claim.low, one.claim.high))
         for one in held_out.simpler.values()
@@ -76,7 +76,7 @@ def beyond_cells(part: Part, name: str) -> list[str]:
 
 def simpler_header(part: Part) -> list[str]:
     """Returns the header of the cells of what is simpler."""
-    first = next(iter(part.beyond.values()))
+    first = next(iter(part.held_out_texts.values()))
     return [cell for name in first.simpler for cell in (name, "difference")]
 
 
@@ -116,7 +116,7 @@ def statistic_text(part: Part) -> str:
 
 def beyond_text(part: Part) -> str:
     """Returns how held-out rows were told."""
-    if not part.beyond:
+    if not part.held_out_texts:
         return ""
     options = part.config.where
     return (
@@ -184,8 +184,8 @@ def words_too(part: Part, f: Finding) -> str:
     """Returns whether the words of its statements show as much."""
     if not f.found:
         return ""
-    if f.name in part.beyond:
-        held_out = part.beyond[f.name]
+    if f.name in part.held_out_texts:
+        held_out = part.held_out_texts[f.name]
         more = "" if held_out.beyond else ": wording is as good an explanation"
         beside = joined(
             f"{one.auroc:.2f} by {one.name} ({claimed(one.claim)})"

@@ -19,7 +19,7 @@ from personascan.report.words import (
     set_sizes,
 )
 from personascan.study.results import Part
-from personascan.study.stages.nodes import all_scans, scanned_part
+from personascan.study.stages.nodes import all_scans, scanned_rows
 
 LINES = 30  # of a table of overlaps; the file has them all
 ENDS = 2  # rows of each end that are quoted
@@ -33,7 +33,7 @@ def nodes_section(part: Part) -> Section | None:
     rows = []
     for name, s in all_scans(part):
         sizes = set_sizes(s) if config.scan.tail == "signed" else (int(s.set_TC[0].sum()), "")
-        line = [safe(name), s.place, scanned_part(s), s.q_C.size // s.halves, *sizes]
+        line = [safe(name), s.place, scanned_rows(s), s.q_C.size // s.halves, *sizes]
         line += [int((s.p_C <= 0.05).sum()), s.tested.at_least()] if tested else []
         rows.append(line)
     if not rows:
@@ -144,7 +144,7 @@ def kind_ends(part: Part, name: str, one) -> list[list]:
     order = one.rows[np.argsort(one.kinds.score_N, kind="stable")]
     ends = {"high": order[::-1][:ENDS], "low": order[:ENDS]}
     return [
-        [safe(name), end, safe(cut(part.shown[name][i]))]
+        [safe(name), end, safe(cut(part.row_texts[name][i]))]
         for end, rows in ends.items()
         for i in rows
     ]
@@ -158,7 +158,7 @@ def runs_section(part: Part) -> Section | None:
         return None
     rows = [
         [
-            safe(name), s.place, scanned_part(s), mean_deviation(s.runs.score, 1),
+            safe(name), s.place, scanned_rows(s), mean_deviation(s.runs.score, 1),
             f"{np.nanmedian(s.runs.alpha):.3f}" if s.runs.score.any() else "-",
             mean_deviation(s.precision_R), f"{s.chance:.2f}", mean_deviation(s.recall_R),
             f"{s.auroc:.2f}", mean_deviation(s.runs.rows[0].sum(1), 1),

@@ -70,7 +70,7 @@ def ends_of(part: Part, name: str, one) -> list[list]:
     return [
         [
             safe(name), "H1" if one.score_N[i] > 0 else "H0",
-            "H1" if part.positive[name][i] else "H0", safe(cut(part.shown[name][i])),
+            "H1" if part.positive[name][i] else "H0", safe(cut(part.row_texts[name][i])),
         ]
         for i in (*order[::-1][:ENDS], *order[:ENDS])
     ]  # fmt: skip
@@ -177,10 +177,10 @@ def mean_of(halves: list, method: str, metric: str) -> float:
 
 def alone_section(part: Part) -> Section | None:
     """Returns every way of scanning rows alone, where it is best and at the ends, and baselines."""
-    if not part.several_ways:
+    if not part.compares_detectors:
         return None
     rows = []
-    for name, found in part.alone.items():
+    for name, found in part.all_detections.items():
         for detector, places in found.items():
             ends = {"first": part.places[0], "best": best_place(places), "last": part.places[-1]}
             rows += [

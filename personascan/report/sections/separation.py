@@ -68,7 +68,7 @@ def separation_section(part: Part) -> Section:
         wording = (
             " A bag of words knows wording alone: logistic regression on word counts reaches a "
             f"held-out accuracy of {between(min(words), max(words))} (guessing always the "
-            f"larger class: up to {max(map(part.larger, part.pool_sizes)):.2f})."
+            f"larger class: up to {max(map(part.larger_share, part.pool_sizes)):.2f})."
         )
     constant = constant_places(part)
     sides = "the two directions" if part.level == 2 and part.texts else "H1 from H0"
@@ -112,10 +112,10 @@ def best_line(part: Part) -> tuple[tuple, list]:
 
 def apart_section(part: Part) -> Section | None:
     """Returns how well the personas of each topic are told from one another, where it is best."""
-    if not part.apart:
+    if not part.persona_separation:
         return None
     rows = []
-    for topic, found in part.apart.items():
+    for topic, found in part.persona_separation.items():
         best = best_place(found, lambda one: one.accuracy)
         values = (getattr(found[best], name) for name in ("accuracy", "precision", "f1", "chance"))
         rows.append([safe(topic), len(found), best, *(f"{value:.2f}" for value in values)])

@@ -14,7 +14,7 @@ from personascan.report.sheets.columns import Grouped, Sheet
 from personascan.report.sheets.places import numbered_cells
 from personascan.report.words import center, set_sizes
 from personascan.study.results import Part, Study
-from personascan.study.stages.nodes import all_scans, scanned_part
+from personascan.study.stages.nodes import all_scans, scanned_rows
 from personascan.visible import visible
 
 FINE = 1e-4  # steps of rates
@@ -27,14 +27,14 @@ class Texts:
     def __init__(self, study: Study):
         self.ids: dict[str, str] = {}
         for part in study.parts:
-            for name, texts in part.shown.items():
+            for name, texts in part.row_texts.items():
                 for text, id_ in zip(texts, part.pool_ids[name], strict=True):
                     self.ids.setdefault(text, id_)
         self.numbers = {text: i for i, text in enumerate(sorted(self.ids))}
 
     def of(self, part: Part, name: str) -> np.ndarray:
         """Returns the numbers of a comparison's rows."""
-        return np.array([self.numbers[text] for text in part.shown[name]], int)
+        return np.array([self.numbers[text] for text in part.row_texts[name]], int)
 
     def sheet(self) -> Sheet:
         return Sheet(
@@ -92,7 +92,7 @@ def scan_line(scan) -> tuple:
 def rows_words(scan) -> str:
     """Returns which rows were scanned, and who chose the place."""
     if scan.choice is None:
-        return scanned_part(scan)
+        return scanned_rows(scan)
     judge = "B" if scan.choice.half == "A" else "A"
     return f"half {judge} (half {scan.choice.half} chose the place)"
 

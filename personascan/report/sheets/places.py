@@ -157,10 +157,10 @@ def measured(part: Part, name: str, place) -> list[float]:
     if c is not None:
         k = c.keys.index(place)
         distance = deviations_above(c.score[k], c.null[k])
-    told = part.told.get(name, {}).get(place, np.nan)
+    told = part.place_aurocs.get(name, {}).get(place, np.nan)
     simpler = np.nan
-    if name in part.beyond:
-        simpler = max(one.auroc for one in part.beyond[name].simpler.values())
+    if name in part.held_out_texts:
+        simpler = max(one.auroc for one in part.held_out_texts[name].simpler.values())
     alone, apart = part.detections[name][place], part.separation[name][place]
     return [
         *where.columns(part, name, place), told, distance, told - simpler,
@@ -192,7 +192,7 @@ def roc_sheet(study: Study) -> Sheet:
     rows = Grouped("fpr", "tpr", by="cell", steps={"fpr": 1e-4, "tpr": 1e-4})
     for part in study.parts:
         for _, name, _, place, _ in cells_of(study, part):
-            rows.add(*curve(part.detections[name][place], part.wide[name][0].positive_N))
+            rows.add(*curve(part.detections[name][place], part.detection_rows[name][0].positive_N))
     return rows.sheet()
 
 
@@ -229,7 +229,7 @@ def ways_sheet(study: Study) -> Sheet:
                    "low", "high", by="part")  # fmt: skip
     for part in study.parts:
         at, lines = spots(part), []
-        for c, (name, found) in enumerate(part.alone.items()):
+        for c, (name, found) in enumerate(part.all_detections.items()):
             ways = [
                 ("scan" if way else "first", str(detector), at[place], places[place])
                 for way, (detector, places) in enumerate(found.items())
@@ -246,5 +246,5 @@ def ways_sheet(study: Study) -> Sheet:
                 )
                 for kind, way, spot, d in ways
             ]  # fmt: skip
-        rows.add_lines(lines if part.several_ways else [])
+        rows.add_lines(lines if part.compares_detectors else [])
     return rows.sheet()
