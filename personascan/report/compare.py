@@ -10,8 +10,8 @@ import numpy as np
 from personascan.errors import InputError
 from personascan.files import real_path
 from personascan.report.document import read_document
-from personascan.report.files import drawn_from, refuse_others, write_file
-from personascan.report.pictures import BESIDE, Feed, map_picture, measured
+from personascan.report.files import refuse_others, refuse_undrawable, write_file
+from personascan.report.pictures import BESIDE, Feed, map_picture, with_measures
 from personascan.report.render import page_of
 from personascan.report.sheets.columns import Grouped, Sheets
 from personascan.visible import visible
@@ -50,16 +50,16 @@ def compare_studies(
     documents = [(folder, read_document(folder)) for folder in folders]
     target = real_path(out)
     refuse_others([] if overwrite else [target])
-    with drawn_from(*folders):
-        page = compared_html(compared(documents)).encode()
+    with refuse_undrawable(*folders):
+        page = comparison_html(comparison_content(documents)).encode()
     write_file(target, page)
     return target
 
 
-def compared(studies: list[tuple[pathlib.Path, dict]]) -> dict:
+def comparison_content(studies: list[tuple[pathlib.Path, dict]]) -> dict:
     """Returns what a page of several studies shows, from the folder and document of each."""
     names = study_names([folder for folder, _ in studies])
-    cells, found, parts, maps = [], [], [], {}
+    cells, furthest_places, parts, maps = [], [], [], {}
     numbers: dict[str, int] = {}
     for (_, document), name in zip(studies, names, strict=True):
         sheets = Sheets(document["sheets"])
@@ -71,7 +71,7 @@ def compared(studies: list[tuple[pathlib.Path, dict]]) -> dict:
                 numbers.setdefault(row["comparison"], len(numbers))
                 furthest = sheets.row("cells", row["furthest"])
                 places = len(sheets.rows("places", {"part": p}))
-                found.append(
+                furthest_places.append(
                     (own, numbers[row["comparison"]], furthest["place"], furthest["auroc"], places,
                      *(row[name] for name in FOUND))
                 )  # fmt: skip
@@ -81,7 +81,7 @@ def compared(studies: list[tuple[pathlib.Path, dict]]) -> dict:
         "names": names, "parts": parts, "maps": maps,
         "sheets": {
             "profiles": as_sheet(("model", "of", *CELLS), cells),
-            "found": as_sheet(("study", "of", "place", "auroc", "places", *FOUND), found),
+            "found": as_sheet(("study", "of", "place", "auroc", "places", *FOUND), furthest_places),
         },
     }  # fmt: skip
 
@@ -102,10 +102,10 @@ def study_names(folders: list[pathlib.Path]) -> list[str]:
     return [visible(name) for name in names]
 
 
-def compared_html(content: dict) -> str:
+def comparison_html(content: dict) -> str:
     """Returns the page."""
     stored = Sheets(content["sheets"])
-    pictures = {picture.name: measured(picture, stored) for picture in BESIDE}
+    pictures = {picture.name: with_measures(picture, stored) for picture in BESIDE}
     sheets, maps = dict(content["sheets"]), {}
     for number, (study, (own, part)) in enumerate(content["maps"].items()):
         name = f"map-{number}"

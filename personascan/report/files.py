@@ -10,7 +10,7 @@ import jinja2
 from personascan.errors import InputError
 from personascan.files import is_free, partial_of, put_folder, real_path, whole_file
 from personascan.hashes import SEAL, seal_again, sealed_files
-from personascan.report.document import FILE, document, packed, read_document, without_texts
+from personascan.report.document import FILE, document, pack_document, read_document, without_texts
 from personascan.report.pictures import map_picture
 from personascan.report.render import CAPTIONS, as_png, filled_spec, page_html, picture_files
 from personascan.report.sheets.columns import Sheets
@@ -26,19 +26,19 @@ CAPTION = re.compile(r"- `([\w-]+\.(?:pdf|png))`: ")  # as `picture_files` write
 def page_files(study: Study) -> dict[str, bytes]:
     """Returns the page of a study, its short form, and the document that both are drawn from."""
     content = document(study)
-    page = {FILE: packed(content), HTML: page_html(content).encode()}
+    page = {FILE: pack_document(content), HTML: page_html(content).encode()}
     return page | markdown_files(content)
 
 
 def markdown_files(content: dict) -> dict[str, bytes]:
     """Returns the short page and the maps that it shows, by name."""
     sheets = Sheets(content["sheets"])
-    made = {MARKDOWN: page_markdown(content).encode()}
+    files = {MARKDOWN: page_markdown(content).encode()}
     for part in range(len(content["parts"])):
         picture = map_picture(sheets, part)
         spec = filled_spec(picture, sheets, {"part": part})
-        made[f"figures/{picture.name}.png"] = as_png(spec)
-    return made
+        files[f"figures/{picture.name}.png"] = as_png(spec)
+    return files
 
 
 def page_markdown(content: dict) -> str:
@@ -85,22 +85,22 @@ def write_report(
     content = read_document(folder)
     target = real_path(out or folder / {"html": HTML, "md": MARKDOWN}.get(format, format))
     overwrite = overwrite or not out
-    with drawn_from(folder):
+    with refuse_undrawable(folder):
         if not texts:
             content = without_texts(content)
         if format in ("pdf", "png"):
             files = picture_files(content, format)
         elif format == "md":
             files = {
-                target if name == MARKDOWN else target.parent / name: made
-                for name, made in markdown_files(content).items()
+                target if name == MARKDOWN else target.parent / name: bytes_
+                for name, bytes_ in markdown_files(content).items()
             }
         else:
             files = {target: page_html(content).encode()}
     if format in ("pdf", "png"):
         write_folder(target, files, overwrite)
         return target
-    refuse_others([path for path in files if not overwrite and not of_study(path, folder)])
+    refuse_others([path for path in files if not overwrite and not is_of_study(path, folder)])
     for path, bytes_ in files.items():
         write_file(path, bytes_)
     inside = [path.relative_to(folder).as_posix() for path in files if folder in path.parents]
@@ -108,7 +108,7 @@ def write_report(
     return target
 
 
-def of_study(path: pathlib.Path, folder: pathlib.Path) -> bool:
+def is_of_study(path: pathlib.Path, folder: pathlib.Path) -> bool:
     """Returns whether a file is one that the study has written into its folder."""
     if folder not in path.parents or not (folder / SEAL).exists():
         return False
@@ -126,7 +126,7 @@ def refuse_others(paths: list[pathlib.Path]) -> None:
 
 
 @contextlib.contextmanager
-def drawn_from(*folders: pathlib.Path):
+def refuse_undrawable(*folders: pathlib.Path):
     """Raises InputError where a document that no study wrote cannot be drawn.
 
     Where all are sealed they are as a study wrote them, and the fault is not theirs.
@@ -159,7 +159,7 @@ def write_folder(target: pathlib.Path, files: dict[str, bytes], overwrite: bool)
     refuse_others([] if overwrite else [target / name for name in files])
     if target.exists() and not (target / CAPTIONS).exists() and not is_free(target):
         raise InputError(f"{target} holds something else; choose another path (out, --out)")
-    earlier = captioned(target / CAPTIONS)
+    earlier = captioned_pictures(target / CAPTIONS)
     with partial_of(target, folder=True) as partial:
         for name, content in files.items():
             (partial / name).write_bytes(content)
@@ -168,9 +168,9 @@ def write_folder(target: pathlib.Path, files: dict[str, bytes], overwrite: bool)
             (target / name).unlink(missing_ok=True)
 
 
-def captioned(captions: pathlib.Path) -> set[str]:
+def captioned_pictures(captions: pathlib.Path) -> set[str]:
     """Returns the pictures that captions name; none where there are no captions."""
     if not captions.exists():
         return set()
     lines = captions.read_text(encoding="utf-8", errors="replace").splitlines()
-    return {found[1] for line in lines if (found := CAPTION.match(line))}
+    return {match[1] for line in lines if (match := CAPTION.match(line))}

@@ -64,8 +64,8 @@ def alone_table(part: Part) -> list[tuple[str, ...]]:
     """Returns where rows scanned alone are told apart best, and by what."""
     header = ("comparison", f"{part.terms.rows} scanned alone, tail", "best place", "AUROC", "95%")
     lines = [header]
-    for name, found in part.all_detections.items():
-        for detector, places in found.items():
+    for name, detections in part.all_detections.items():
+        for detector, places in detections.items():
             best = best_place(places)
             d = places[best]
             lines.append((visible(name), str(detector), str(best), f"{d.auroc:.3f}",
