@@ -44,7 +44,7 @@ HOME = {
     "bag_of_words_accuracy": "analysis.wording",
     "bag_of_words_scores": "analysis.wording",
     "calibrate": "calibration.calibrate",
-    "compare_studies": "report.redraw",
+    "compare_studies": "report.compare",
     "detect": "analysis.detection",
     "device_mesh": "sharding",
     "draw_samples": "scan.samples",
@@ -80,7 +80,7 @@ HOME = {
     "tokenize": "sources.language.prompts",
     "validate": "analysis.validation",
     "write_direction": "interventions.steering",
-    "write_report": "report.redraw",
+    "write_report": "report.files",
     "write_rows": "sources.arrays",
 }
 __all__ = list(HOME)
@@ -123,8 +123,8 @@ if TYPE_CHECKING:  # the same for editors and type checkers, which run nothing
     from personascan.models.load import load_model as load_model
     from personascan.places import Place as Place
     from personascan.processes import join as join
-    from personascan.report.redraw import compare_studies as compare_studies
-    from personascan.report.redraw import write_report as write_report
+    from personascan.report.compare import compare_studies as compare_studies
+    from personascan.report.files import write_report as write_report
     from personascan.scan.group_scan import group_scan as group_scan
     from personascan.scan.individual import individual_scan as individual_scan
     from personascan.scan.node_scan import node_scan as node_scan

@@ -103,9 +103,11 @@ def part_of(labels, seed):
     """A network whose only comparison has been scanned in one way."""
     found = {place: SimpleNamespace(score_N=own) for place, own in scores(2.0, seed).items()}
     return SimpleNamespace(
-        alone={"p": {"signed": found}}, wide={"p": (labels, HALF)}, pool_ids={"p": tuple("ab")},
+        all_detections={"p": {"signed": found}},
+        detection_rows={"p": (labels, HALF)},
+        pool_ids={"p": tuple("ab")},
         config=SimpleNamespace(seed=0),
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(
@@ -119,5 +121,5 @@ def part_of(labels, seed):
 )
 def test_rows_are_the_same_only_with_the_same_labels(other, compared):
     first, second = part_of(other, 0), part_of(Labels(POSITIVE, np.arange(ROWS) // 2), 1)
-    found = list(differences_of(first, second, "p", "signed", second.alone["p"]["signed"]))
+    found = list(differences_of(first, second, "p", "signed", second.all_detections["p"]["signed"]))
     assert len(found) == compared
