@@ -1,17 +1,35 @@
-"""The formats of statement files, JSON lines and CSV: the fields of each statement, unchecked."""
+"""The forms in which statements come: files (JSON lines, CSV), dicts, a DataFrame, lists.
+
+Each is read as entries: the fields of one statement, not yet checked.
+"""
 
 import csv
 import json
 import pathlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from personascan.errors import InputError
 from personascan.reading import refuse_special
 
-COLUMNS = ("statement", "direction", "label_confidence", "persona_dim")
+# The names that people give to the fields of a statement, each as it is looked for; the rest of a
+# row (id, topic, question, entity, pair) has one name.
+NAMES = {
+    "text": ("statement", "text"),
+    "direction": ("direction", "label", "positive", "answer_matching_behavior"),
+    "persona": ("persona", "persona_dim"),
+    "confidence": ("label_confidence", "confidence"),
+}
+OPTIONAL = ("id", "topic", "question", "entity", "pair")
+COLUMNS = {*OPTIONAL, *(name for names in NAMES.values() for name in names)}
+SUFFIXES = (".jsonl", ".csv", ".tsv")
 DELIMITERS = ",;\t|"
+# How a direction is written; as text in any case, spaces around it ignored.
+DIRECTIONS = {
+    **dict.fromkeys(("positive", "pos", "+", "+1", "1", "1.0", "true", "yes"), True),
+    **dict.fromkeys(("negative", "neg", "-", "-1", "0", "0.0", "false", "no"), False),
+}
 
 
 @dataclass(frozen=True)
@@ -23,7 +41,7 @@ class Entry:
     persona: Any
     topic: Any
     positive: bool  # the direction
-    confidence: Any
+    confidence: Any = None
     id: Any = None
     question: str = ""
     entity: Any = None
@@ -31,16 +49,124 @@ class Entry:
 
 
 def read_entries(path: pathlib.Path) -> Iterator[Entry]:
-    """Yields the entries of a file in its order. Raises InputError for one that is malformed."""
+    """Yields the entries of a file in its order. Raises InputError for one that is malformed.
+
+    A persona that it does not name is its own name.
+    """
     if path.suffix == ".jsonl":
-        return read_evals(path)
-    if path.suffix == ".csv":
-        return read_csv(path)
-    raise InputError(f"{path} is neither .jsonl nor .csv")
+        return completed(read_json_lines(path), path.stem)
+    if path.suffix in (".csv", ".tsv"):
+        return completed(read_csv(path), path.stem)
+    raise InputError(f"{path} is neither .jsonl nor .csv nor .tsv")
 
 
-def read_evals(path: pathlib.Path) -> Iterator[Entry]:
-    """Yields entries of public persona evals: positive if the matching answer is Yes."""
+def given_entries(source: Any) -> Iterator[Entry]:
+    """Yields the entries of statements in memory: dicts, a DataFrame, or lists by direction.
+
+    The persona that they do not name is "persona". Raises InputError for anything else, and for a
+    row that is malformed.
+    """
+    return completed(each_given(source), "persona")
+
+
+def each_given(source: Any) -> Iterator[Entry]:
+    if isinstance(source, Mapping):
+        source = [
+            {"text": text, "direction": direction}
+            for direction, texts in source.items()
+            for text in sequence_of(texts, f"the statements of {direction!r}")
+        ]
+    elif hasattr(source, "to_dict"):  # a DataFrame
+        source = source.to_dict("records")
+    for number, row in enumerate(sequence_of(source, "statements"), 1):
+        if not isinstance(row, Mapping):
+            raise InputError(
+                f"statement {number} is {row!r}; give dicts with text and direction, or "
+                '{"positive": texts, "negative": texts}'
+            )
+        known = {str(k).lower(): v for k, v in row.items() if not is_missing(v)}
+        yield entry_of(known, f"statement {number}")
+
+
+def sequence_of(values: Any, what: str) -> list:
+    """Returns the values as a list. Raises InputError for text and for what is no sequence."""
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise InputError(f"{what} must be a list, got {values!r}")
+    return list(values)
+
+
+def entry_of(row: Mapping[str, Any], where: str) -> Entry:
+    """Returns the entry of a row whose names are in lower case.
+
+    Raises InputError for a row without text or direction, and for two names of one field.
+    """
+    fields = {field: named(row, field, names, where) for field, names in NAMES.items()}
+    for field in ("text", "direction"):
+        if fields[field] is None:
+            raise InputError(f"{where}: the field {NAMES[field][0]!r} is missing")
+    optional = {name: row.get(name) for name in OPTIONAL}
+    return Entry(
+        where,
+        fields["text"],
+        fields["persona"],
+        optional["topic"],
+        direction_of(fields["direction"], where),
+        fields["confidence"],
+        optional["id"],
+        optional["question"] or "",
+        optional["entity"],
+        optional["pair"],
+    )
+
+
+def named(row: Mapping[str, Any], field: str, names: tuple[str, ...], where: str) -> Any:
+    """Returns a field under whichever of its names the row has. Raises InputError for two."""
+    found = [name for name in names if row.get(name) is not None]
+    if len(found) > 1:
+        raise InputError(f"{where} has {field} twice, as {' and '.join(found)}; keep one")
+    return row[found[0]] if found else None
+
+
+def is_missing(value: Any) -> bool:
+    """Returns whether a value is NaN or pandas.NA, which tables hold where a value is missing."""
+    return type(value).__name__ == "NAType" or (isinstance(value, float) and value != value)
+
+
+def completed(entries: Iterable[Entry], persona: str) -> Iterator[Entry]:
+    """Yields entries of one source with the persona and the confidence 1 where it gives none.
+
+    Raises InputError if some of its rows give one and others do not.
+    """
+    first = None
+    for entry in entries:
+        first = first or entry
+        for field in ("persona", "confidence"):
+            has, had = (getattr(one, field) is not None for one in (entry, first))
+            if has != had:
+                raise InputError(
+                    f"{entry.where} has {'a' if has else 'no'} {field}, unlike {first.where}; "
+                    "give it to all rows or to none"
+                )
+        yield replace(
+            entry,
+            persona=persona if entry.persona is None else entry.persona,
+            confidence=1.0 if entry.confidence is None else entry.confidence,
+        )
+
+
+def direction_of(value: Any, where: str) -> bool:
+    """Returns True for positive, False for negative. Raises InputError for any other word."""
+    direction = DIRECTIONS.get(str(value).strip().lower())
+    if direction is None:
+        raise InputError(
+            f"{where}: the direction is {value!r}; use positive or negative, + or -, 1 or 0, True "
+            "or False"
+        )
+    return direction
+
+
+def read_json_lines(path: pathlib.Path) -> Iterator[Entry]:
+    """Yields the entries of a file with one JSON object a line, as the public persona evals are."""
     with open_text(path) as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
@@ -56,28 +182,13 @@ def read_evals(path: pathlib.Path) -> Iterator[Entry]:
                 ) from error
             if not isinstance(row, dict):
                 raise InputError(f"{where} is not a JSON object")
-            answer = str(field(row, "answer_matching_behavior", where)).strip()
-            if answer not in ("Yes", "No"):
-                raise InputError(f"{where}: answer_matching_behavior is {answer!r}, not Yes or No")
-            yield Entry(
-                where,
-                field(row, "statement", where),
-                row.get("persona") or path.stem,
-                row.get("topic"),
-                answer == "Yes",
-                field(row, "label_confidence", where),
-                row.get("id"),
-                row.get("question", ""),
-                row.get("entity"),
-                row.get("pair"),
-            )
+            yield entry_of(row, where)
 
 
 def read_csv(path: pathlib.Path) -> Iterator[Entry]:
-    """Yields the entries of a table with the COLUMNS; direction is positive or negative.
+    """Yields the entries of a table with a header, its columns in any order and case.
 
-    Columns may come in any order and case, separated by commas, semicolons, tabs or bars; id,
-    entity and pair are optional.
+    They are separated by commas, semicolons, tabs or bars.
     """
     with open_text(path) as lines:
         # Strict: a quote that is never closed would swallow all lines behind it.
@@ -97,20 +208,7 @@ def read_csv(path: pathlib.Path) -> Iterator[Entry]:
                     f"{where} has {len(cells)} fields, the header {len(header)}: put a text that "
                     "holds the separator into double quotes"
                 )
-            direction = field(row, "direction", where).strip().lower()
-            if direction not in ("positive", "negative"):
-                raise InputError(f"{where}: direction is {direction!r}, not positive or negative")
-            yield Entry(
-                where,
-                field(row, "statement", where),
-                field(row, "persona_dim", where),
-                None,
-                direction == "positive",
-                field(row, "label_confidence", where),
-                row.get("id"),
-                entity=row.get("entity"),
-                pair=row.get("pair"),
-            )
+            yield entry_of(row, where)
 
 
 def each_row(rows, path: pathlib.Path):
@@ -131,20 +229,20 @@ def delimiter_of(path: pathlib.Path) -> str:
 
     def columns_known(delimiter: str) -> int:
         names = {name.strip().strip('"') for name in header.split(delimiter)}
-        return len(names & set(COLUMNS))
+        return len(names & COLUMNS)
 
     return max(DELIMITERS, key=columns_known)
 
 
 def check_header(header: list[str], path: pathlib.Path) -> None:
-    """Raises InputError for a header that lacks a column or names one twice."""
-    missing = [name for name in COLUMNS if name not in header]
+    """Raises InputError for a header without text or direction, or with a column twice."""
     twice = sorted({name for name in header if name and header.count(name) > 1})
+    missing = [NAMES[f][0] for f in ("text", "direction") if not {*NAMES[f]} & {*header}]
     if missing or twice:
         fault = f"lacks {', '.join(missing)}" if missing else f"names {', '.join(twice)} twice"
         raise InputError(
             f"{path}: the header {fault}; it has {', '.join(header)[:200] or 'nothing'}, and needs "
-            f"id (optional), {', '.join(COLUMNS)}"
+            "statement and direction (docs/statements.md has the other columns)"
         )
 
 
@@ -155,12 +253,6 @@ def reject_duplicate_keys(pairs: list[tuple]) -> dict:
         if names.count(name) > 1:
             raise KeyError(name)
     return dict(pairs)
-
-
-def field(row: dict, name: str, where: str):
-    if row.get(name) is None:
-        raise InputError(f"{where}: the field {name!r} is missing")
-    return row[name]
 
 
 def open_text(path: pathlib.Path):

