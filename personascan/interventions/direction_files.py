@@ -231,7 +231,9 @@ def place_at(text: str, config: DecoderConfig) -> tuple[str, int]:
 
 def as_float32(where: str, x_D) -> np.ndarray:
     if not jnp.issubdtype(x_D.dtype, jnp.floating):
-        raise InputError(f"{where} is of type {x_D.dtype}, not of a floating type; save it as float32")
+        raise InputError(
+            f"{where} is of type {x_D.dtype}, not of a floating type; save it as float32"
+        )
     with np.errstate(over="ignore"):
         return np.array(x_D, np.float32)  # a value too large is infinite, and refused as such
 
