@@ -52,7 +52,7 @@ HOME = {
     "exclusive_counts": "analysis.overlaps",
     "extract": "sources.language.extract",
     "found_direction": "study.steering",
-    "generate": "sources.language.generate",
+    "generate": "interventions.continuations",
     "group_scan": "scan.group_scan",
     "halving_labels": "analysis.chance",
     "halving_sizes": "analysis.chance",
@@ -115,6 +115,7 @@ if TYPE_CHECKING:  # the same for editors and type checkers, which run nothing
     from personascan.calibration.node_tests import Nodes as Nodes
     from personascan.calibration.nodes import sets_under_labels as sets_under_labels
     from personascan.errors import InputError as InputError
+    from personascan.interventions.continuations import generate as generate
     from personascan.interventions.direction_files import read_direction as read_direction
     from personascan.interventions.steering import steered_texts as steered_texts
     from personascan.interventions.steering import write_direction as write_direction
@@ -143,7 +144,6 @@ if TYPE_CHECKING:  # the same for editors and type checkers, which run nothing
     from personascan.sources.arrays import write_rows as write_rows
     from personascan.sources.language.extract import extract as extract
     from personascan.sources.language.generate import Writing as Writing
-    from personascan.sources.language.generate import generate as generate
     from personascan.sources.language.plan import ExtractionPlan as ExtractionPlan
     from personascan.sources.language.plan import plan_extraction as plan_extraction
     from personascan.sources.language.prompts import Prompt as Prompt

@@ -262,12 +262,14 @@ def check_request(statements, sites, positions, batch_tokens, out) -> tuple:
     return positions
 
 
-def refuse_non_finite(kept_LND, site: str, ids: list[str]) -> None:
+def refuse_non_finite(kept_LND, site: str, ids: list[str], numbers=None) -> None:
+    """Raises InputError that names layer, node and statement; `numbers` are those of the layers."""
     if np.isfinite(kept_LND).all():
         return
     layer, row, node = np.argwhere(~np.isfinite(kept_LND))[0]
     who = f"statement {ids[row]}" if kept_LND.shape[1] <= len(ids) else "a token"
-    where = site if site == "final_norm" else f"{site} {layer}"
+    number = layer if numbers is None else numbers[layer]
+    where = site if site in ONCE else f"{site} {number}"
     raise InputError(
         f"the activation at {where}, node {node} is {kept_LND[layer, row, node]} for {who}; "
         "use dtype float32 or another checkpoint"

@@ -60,7 +60,7 @@ class Writing:
             raise InputError(f"top_k = {self.top_k}, top_p = {self.top_p}: use >= 0 and (0, 1]")
 
 
-def generate(
+def write_tokens(
     model: LanguageModel,
     prompts: Sequence[Prompt],
     writing: Writing,
