@@ -14,7 +14,7 @@ from personascan.interventions.outcomes import Likelihood, Margin, SideEffects
 from personascan.interventions.passes import edited_passes
 from personascan.models.load import Identity, LanguageModel
 from personascan.sources.language import prompts
-from personascan.sources.language.prompts import Prompt, effective
+from personascan.sources.language.prompts import Prompt, applied_options
 from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import PromptOptions
 
@@ -94,7 +94,7 @@ def as_asked(tokenizer, options: PromptOptions, wording=QUESTION) -> PromptOptio
     """How a question is asked: as a user's message, or without a chat template before a cue."""
     before, after = wording
     asked = dataclasses.replace(options, role="user", prefix=before, suffix=after)
-    if effective(tokenizer, asked).role == "none":
+    if applied_options(tokenizer, asked).role == "none":
         asked = dataclasses.replace(asked, role="none", suffix=after + CUE)
     return asked
 

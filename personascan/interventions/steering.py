@@ -16,7 +16,7 @@ from personascan.models.gguf_file import open_gguf
 from personascan.models.load import LanguageModel
 from personascan.sources.language.editing import Editing
 from personascan.sources.language.generate import Writing, generate
-from personascan.sources.language.prompts import Prompt, effective, prompts_of, tokens_around
+from personascan.sources.language.prompts import Prompt, applied_options, prompts_of, tokens_around
 from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import PromptOptions
 from personascan.visible import visible
@@ -49,7 +49,7 @@ def steered_texts(
     if not prompts or not strengths:
         raise InputError("name at least one prompt and one strength")
     options = dataclasses.replace(options or PromptOptions(), role="user", prefix="", suffix="")
-    options = effective(model.tokenizer, options)
+    options = applied_options(model.tokenizer, options)
     statements = [
         Statement(f"prompt {i + 1}", text, "", "", True, 1.0, "") for i, text in enumerate(prompts)
     ]
