@@ -87,7 +87,7 @@ def test_a_model_whose_files_were_changed_is_not_taken_for_the_one_that_was_hash
     files = {"model.safetensors": "1"}
     model = SimpleNamespace(files=dict(files))
     monkeypatch.setattr(language, "load_model", lambda *_, **__: model)
-    language.loaded.cache_clear()
+    language.load_cached.cache_clear()
     content = language.content_sha256(files)
     reader = language.Reader("m", "float32", "", None, 0, content)
     assert reader.model() is model
@@ -98,7 +98,7 @@ def test_a_model_whose_files_were_changed_is_not_taken_for_the_one_that_was_hash
     assert other.model() is changed  # a later study of the same process sees the new files
     with pytest.raises(personascan.InputError, match="files of m have changed"):
         reader.model()
-    language.loaded.cache_clear()
+    language.load_cached.cache_clear()
 
 
 def test_images_and_directions_that_were_changed_are_refused(tmp_path, monkeypatch):

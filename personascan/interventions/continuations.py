@@ -13,7 +13,7 @@ from personascan.models.load import LanguageModel
 from personascan.sources.language.editing import Editing
 from personascan.sources.language.extract import BATCH_TOKENS
 from personascan.sources.language.generate import Writing, write_tokens
-from personascan.sources.language.prompts import Prompt, effective, prompts_of, tokens_around
+from personascan.sources.language.prompts import Prompt, applied_options, prompts_of, tokens_around
 from personascan.sources.language.statements import as_statements
 from personascan.sources.language.templates import PromptOptions
 
@@ -124,7 +124,7 @@ def text_prompts(
     Raises InputError for what is no text, and as `tokenize`.
     """
     options = dataclasses.replace(options or PromptOptions(), role="user", prefix="", suffix="")
-    options = effective(model.tokenizer, options)
+    options = applied_options(model.tokenizer, options)
     tokenized = prompts_of(
         model.tokenizer, as_statements(texts), options, model.config.max_positions,
         model.config.vocab_size,

@@ -10,7 +10,7 @@ import numpy as np
 from personascan.errors import InputError
 from personascan.places import ONCE, Place
 from personascan.sources.language.asked_places import asked_places
-from personascan.sources.language.extract import layer_names, refuse_non_finite, separate
+from personascan.sources.language.extract import layer_names, refuse_non_finite, separate_positions
 from personascan.sources.language.positions import check_numbers, positions_and_weights
 from personascan.sources.language.prompts import Batch, plan_batches, prompts_of
 from personascan.sources.language.statements import Statement, as_statements
@@ -81,7 +81,9 @@ def read_torch(
             kept_inputs = positions_and_weights(batch, prompts, positions)
             keep = functools.partial(kept_tokens, *kept_inputs, every="all" in positions)
             for site, kept_LBPD in hooks.run(model, batch, embedding.weight.device, keep).items():
-                for position, rows, kept_LND in separate(kept_LBPD, batch, positions, offsets):
+                for position, rows, kept_LND in separate_positions(
+                    kept_LBPD, batch, positions, offsets
+                ):
                     refuse_non_finite(
                         kept_LND, site, [ids[row] for row in batch.rows], numbers[site]
                     )
@@ -183,7 +185,7 @@ class Hooks:
 
 
 def kept_tokens(positions_BP, weights_BQT, state_BTD, every: bool) -> np.ndarray:
-    """Returns what is kept of a state, in the order of `separate`: [B, P, D]."""
+    """Returns what is kept of a state, in the order of `separate_positions`: [B, P, D]."""
     parts = [state_BTD] if every else []
     parts.append(np.take_along_axis(state_BTD, positions_BP[:, :, None], axis=1))
     if weights_BQT is not None:
