@@ -106,7 +106,7 @@ def load_statements(
         statements = molecule_statements(files) if is_package(source) else read_files(files)
     else:
         seen: dict[str, int] = {}
-        statements = [checked_statement(entry, seen) for entry in given_entries(source)]
+        statements = [statement_of(entry, seen) for entry in given_entries(source)]
         source = "the given statements"
         if not statements:
             raise InputError("there are no statements; give texts of either direction")

@@ -74,24 +74,23 @@ def read_torch(
     offsets = np.concatenate([[0], np.cumsum([len(p.ids) for p in prompts])])
     numbers = {s: sorted({p.layer for p in wanted if p.site == s}) for s in SITES}
     numbers = {site: layers for site, layers in numbers.items() if layers}
-    stacks: dict[tuple[str, str | int], np.ndarray] = {}
-    hooks = Hooks(modules, model.get_submodule(name.rpartition(".")[0]), numbers)
+    sizes = {p: int(offsets[-1]) if p == "all" else len(ids) for p in positions}
+    stack, width = model.get_submodule(name.rpartition(".")[0]), text_config(model).hidden_size
+    hooks, stacks = Hooks(modules, stack, numbers, width), {}
     with tqdm(total=len(ids), desc="activations", unit=" texts", disable=not progress) as bar:
         for batch in plan_batches(prompts, batch_tokens, pad=tokenizer.pad_token_id or 0):
             kept_inputs = positions_and_weights(batch, prompts, positions)
             keep = functools.partial(kept_tokens, *kept_inputs, every="all" in positions)
-            for site, kept_LBPD in hooks.run(model, batch, embedding.weight.device, keep).items():
-                for position, rows, kept_LND in separate_positions(
-                    kept_LBPD, batch, positions, offsets
-                ):
-                    refuse_non_finite(
-                        kept_LND, site, [ids[row] for row in batch.rows], numbers[site]
-                    )
+            of_sites = hooks.run(model, batch, embedding.weight.device, keep)
+            for site, kept_LBPD in of_sites.items():
+                parts = separate_positions(kept_LBPD, batch, positions, offsets)
+                for position, rows, part_LND in parts:
+                    of_batch = [ids[row] for row in batch.rows]
+                    refuse_non_finite(part_LND, site, of_batch, numbers[site])
                     if Place(site, numbers[site][0], position) in wanted:
-                        size = offsets[-1] if position == "all" else len(ids)
-                        shape = (len(kept_LND), size, kept_LND.shape[2])
-                        stack = stacks.setdefault((site, position), np.empty(shape, np.float32))
-                        stack[:, rows] = kept_LND
+                        shape = (len(part_LND), sizes[position], part_LND.shape[2])
+                        array_LND = np.empty(shape, np.float32)
+                        stacks.setdefault((site, position), array_LND)[:, rows] = part_LND
             bar.update(batch.real)
     return Activations(stacks, ids, layer_names(numbers), offsets, len(modules))
 
@@ -132,8 +131,8 @@ def names(lists) -> str:
 class Hooks:
     """What a pass keeps of some sites and layers, by hooks that are gone when it ends."""
 
-    def __init__(self, modules, stack, numbers: dict[str, list[int]]):
-        self.modules, self.stack, self.numbers = modules, stack, numbers
+    def __init__(self, modules, stack, numbers: dict[str, list[int]], width: int):
+        self.modules, self.stack, self.numbers, self.width = modules, stack, numbers, width
         self.states: dict[str, dict[int, np.ndarray]] = {}
         self.keep: Callable[[np.ndarray], np.ndarray]
 
@@ -179,6 +178,11 @@ class Hooks:
             if isinstance(value, dict) and "last_hidden_state" not in value:
                 value = value["hidden_states"]
             state = value if hasattr(value, "detach") else value[0]
+            if site in ONCE and state.shape[-1] != self.width:
+                raise InputError(
+                    f"{site}: this model projects its last state from {self.width} nodes to "
+                    f"{state.shape[-1]}; use resid_post of the last layer"
+                )
             self.states[site][layer] = self.keep(state.detach().float().cpu().numpy())
 
         return hook
