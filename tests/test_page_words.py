@@ -23,7 +23,7 @@ from personascan.report.charts.theme import to_vega_lite
 from personascan.report.page import stage_section
 from personascan.report.render import INLINE, as_svg
 from personascan.report.sections.found import finding_sentence, statistic_text
-from personascan.report.sections.rows import few_rows_sentence
+from personascan.report.sections.rows import few_rows_text
 from personascan.report.sections.separation import best_line, constant_places
 from personascan.report.sheets.columns import pack_column, unpack_column
 from personascan.report.words import Section, Table, as_code, safe, word_list
@@ -189,9 +189,9 @@ def test_the_best_line_is_not_told_by_comparisons_for_which_it_is_constant():
 @pytest.mark.parametrize(("h0", "words"), [((10,), ("10 H0", "9.1%")), ((10, 60), ("10 to 60",))])
 def test_one_percent_of_few_rows_is_called_none(h0, words):
     part = part_of(detections={n: {A: SimpleNamespace(h0=n)} for n in h0})
-    assert all(word in few_rows_sentence(part) for word in words)
-    assert "*rows*" in shown(few_rows_sentence(part))[0]
-    assert not few_rows_sentence(part_of(detections={"p": {A: SimpleNamespace(h0=100)}}))
+    assert all(word in few_rows_text(part) for word in words)
+    assert "*rows*" in shown(few_rows_text(part))[0]
+    assert not few_rows_text(part_of(detections={"p": {A: SimpleNamespace(h0=100)}}))
 
 
 def test_sentences_of_nothing_are_whole():

@@ -1,4 +1,4 @@
-"""The section of the page on what edits of found nodes change."""
+"""The section of the page on the effects of edits of found nodes."""
 
 import numpy as np
 
@@ -37,7 +37,7 @@ ALSO = {MATCHED: "; sets of like variance", RANDOM_DIRECTION: "; random directio
 
 
 def intervened_section(part: Part) -> Section | None:
-    """Returns what the edits were, what they changed, and what that says."""
+    """Returns the section on edits: the verdict, how they were done, and their effects."""
     if not part.interventions:
         return None
     blocks = [verdict(part), what_text(part)]
@@ -88,13 +88,13 @@ def effect_at(tested: TestedEffects, method: str, action: str, strength, outcome
 def effects_at(
     part: Part, action: str, strength: float, outcome=ANSWER
 ) -> list[tuple[TestedEffects, Effect]]:
-    """Returns the node sets that an action was done to, each with its effect."""
+    """Returns the node sets that an action was applied to, each with its effect."""
     both = [(t, effect_at(t, FOUND, action, strength, outcome)) for t in part.interventions]
     return [(tested, effect) for tested, effect in both if effect]
 
 
 def passing_sets(part: Part, action: str, strength: float) -> tuple[list[str], int]:
-    """Returns the sets that an action passes with over the family, and of how many they are."""
+    """Returns the sets with which an action passes over the family, and the number of all sets."""
     done = effects_at(part, action, strength)
     passing = [
         f"{set_name(tested)} {e.effect:+.2f}"
@@ -119,7 +119,7 @@ def verdict(part: Part) -> str:
 
 
 def method_name(method: str) -> str:
-    """Returns our names as they are; those of imported directions come from files."""
+    """Returns our own names as they are, and escapes those of imported directions, from files."""
     return method if method in METHODS else safe(method)
 
 
@@ -203,7 +203,7 @@ def methods_blocks(part: Part) -> list:
 
 
 def specificity_text(part: Part) -> str:
-    """Returns what each action does to a comparison's own statements, and to those of others."""
+    """Returns the mean effects of each action on own statements and on those of others."""
     sentences = []
     for action, strength in matrix_keys(part):
         names, matrix_JO = matrix(part, action, strength)
