@@ -37,7 +37,7 @@ from personascan.study.effects import (
     cross_effects,
     effects_of,
 )
-from personascan.study.effects import tested_effects as family_effects  # no test itself
+from personascan.study.effects import set_effects as family_effects  # no test itself
 from personascan.study.intervened import NodeSet, set_seed
 
 

@@ -30,7 +30,7 @@ def judged_set(
     margin = np.asarray(margin, float)
     likelihood = np.full(margin.shape, np.nan) if likelihood is None else likelihood
     side = np.where([edit.number == edit.draw == 0 for edit in edits], 0.5, np.nan)
-    return intervened.Tested(
+    return intervened.EditOutcomes(
         name, PLACE, half, 4, list(edits), positive, clusters, margin, likelihood,
         0.0 + side, 10.0 + side, owners,
     )  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from personascan.report.lead import at_a_glance, has_personas, lead
-from personascan.report.sections.edits import intervened_section
+from personascan.report.sections.edits import edits_section
 from personascan.report.sections.found import found_section, late_section, tails_section
 from personascan.report.sections.nodes import kinds_section, nodes_section, runs_section
 from personascan.report.sections.rows import alone_section, held_out_section, judged_section
@@ -229,7 +229,7 @@ SECTIONS: tuple[Callable[[Part], Section | None], ...] = (
     runs_section,
     tails_section,
     judged_section,
-    intervened_section,
+    edits_section,
     alone_section,
     transfer_section,
     late_section,

@@ -181,7 +181,7 @@ class Case:
         if ALL in self.calibrations:
             tests = self.calibrations[ALL]
             return tests.keys[tests.best]
-        auroc = {p: separation.at(self, p).mean["probe_auroc"] for p in self.source.places}
+        auroc = {p: separation.read_place(self, p).mean["probe_auroc"] for p in self.source.places}
         return max(auroc, key=lambda place: np.nan_to_num(auroc[place], nan=-1.0))
 
     @functools.cached_property

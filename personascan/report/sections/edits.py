@@ -23,7 +23,7 @@ from personascan.report.words import (
     safe,
     word_list,
 )
-from personascan.study.effects import ANSWER, LIKELIHOOD, MATCHING, YES, Effect, TestedEffects
+from personascan.study.effects import ANSWER, LIKELIHOOD, MATCHING, YES, Effect, SetEffects
 from personascan.study.intervened import strongest
 from personascan.study.results import Part
 
@@ -36,7 +36,7 @@ SET_TO = {
 ALSO = {MATCHED: "; sets of like variance", RANDOM_DIRECTION: "; random directions as long"}
 
 
-def intervened_section(part: Part) -> Section | None:
+def edits_section(part: Part) -> Section | None:
     """Returns the section on edits: the verdict, how they were done, and their effects."""
     if not part.interventions:
         return None
@@ -77,7 +77,7 @@ def main_keys(part: Part) -> list[tuple[str, float]]:
     return [(ablation(options.ablations[0]), np.nan), *((STEER, c) for c in strongest(options))]
 
 
-def effect_at(tested: TestedEffects, method: str, action: str, strength, outcome=ANSWER):
+def effect_at(tested: SetEffects, method: str, action: str, strength, outcome=ANSWER):
     """Returns the effect of that strength, or None."""
     for e in tested.of(method, action, outcome):
         if e.strength == strength or (np.isnan(e.strength) and np.isnan(strength)):
@@ -87,7 +87,7 @@ def effect_at(tested: TestedEffects, method: str, action: str, strength, outcome
 
 def effects_at(
     part: Part, action: str, strength: float, outcome=ANSWER
-) -> list[tuple[TestedEffects, Effect]]:
+) -> list[tuple[SetEffects, Effect]]:
     """Returns the node sets that an action was applied to, each with its effect."""
     both = [(t, effect_at(t, FOUND, action, strength, outcome)) for t in part.interventions]
     return [(tested, effect) for tested, effect in both if effect]
@@ -123,7 +123,7 @@ def method_name(method: str) -> str:
     return method if method in METHODS else safe(method)
 
 
-def set_name(one: TestedEffects) -> str:
+def set_name(one: SetEffects) -> str:
     return f"{safe(one.tested.name)} (half {one.tested.half})"
 
 

@@ -101,7 +101,7 @@ def timed_units(counted, number: int) -> float:
 
 def seconds(trial) -> float:
     rest = trial.config.where.permutations, trial.config.node_q, trial.halves, trial.seed
-    return trial.timed(do, trial.rows, trial.every_row(), *rest)
+    return trial.time(do, trial.rows, trial.every_row(), *rest)
 
 
 def memory(sizes: Sizes) -> int:

@@ -15,11 +15,11 @@ from personascan.study.effects import CrossEffect, cross_effects
 from personascan.study.intervened import (
     Jury,
     NodeSet,
-    asked_identity,
-    judged_options,
     jury_of,
+    model_inputs,
+    outcome_options,
     outcomes,
-    read_tested,
+    read_outcomes,
     strongest,
 )
 from personascan.study.stage import Phase, Stage, Table
@@ -30,8 +30,8 @@ from personascan.study.units import Unit, Work
 def work(case, judge: str, sets: list[NodeSet]) -> Work:
     """Returns the unit of a comparison's statements, under the sets that halves of all found."""
     jury, options, seed = jury_of(case, judge), case.config.intervention, case.seed
-    inputs = jury.inputs() | asked_identity(case.source) | {
-        "sets": [nodes.inputs() for nodes in sets], "plan": judged_options(options), "seed": seed,
+    inputs = jury.inputs() | model_inputs(case.source) | {
+        "sets": [nodes.inputs() for nodes in sets], "plan": outcome_options(options), "seed": seed,
     }  # fmt: skip
     return Work(Unit("specificity", inputs), do, (case.source.reader, sets, jury, options, seed))
 
@@ -85,7 +85,7 @@ def effects(level) -> list[CrossEffect]:
         names = ["", *(one.name for one in sets)]
         owners = tuple(names[number + 1] for number in result.values["owners"])
         own = next(one for one in sets if one.name == case.name)
-        tested = read_tested(own, jury_of(case, judge), result, owners)
+        tested = read_outcomes(own, jury_of(case, judge), result, owners)
         every += cross_effects(tested, level.config.intervention, level.config.seed)
     return every
 
