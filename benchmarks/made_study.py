@@ -21,7 +21,7 @@ from personascan.scan.result import RunScans
 from personascan.sources.base import Terms
 from personascan.study.config import StudyConfig
 from personascan.study.effects import cross_effects, set_effects
-from personascan.study.intervened import EditOutcomes
+from personascan.study.node_sets import EditOutcomes
 from personascan.study.results import Part, Study
 from personascan.study.stages.detection import Detector
 from personascan.study.stages.projection import Projection

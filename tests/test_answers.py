@@ -15,7 +15,7 @@ from personascan.interventions.judging import as_asked, questions
 from personascan.interventions.steering import text_behind, unfinished
 from personascan.sources.language.prompts import tokenize
 from personascan.sources.language.templates import PromptOptions
-from personascan.study.intervened import answer_inputs
+from personascan.study.node_sets import answer_inputs
 
 CHAT = (
     "{% for m in messages %}<|{{ m['role'] }}|>\n{{ m['content'] }}</s>\n{% endfor %}"

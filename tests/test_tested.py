@@ -38,7 +38,7 @@ from personascan.study.effects import (
     effects_of,
 )
 from personascan.study.effects import set_effects as family_effects  # no test itself
-from personascan.study.intervened import NodeSet, set_seed
+from personascan.study.node_sets import NodeSet, set_seed
 
 
 def null_study(rng, sets, controls, effect=0.0, joined=False):

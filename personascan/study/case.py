@@ -165,7 +165,7 @@ class Case:
         return choices
 
     @functools.cached_property
-    def intervened(self) -> list[tuple[str, str, Place]]:
+    def tested_sets(self) -> list[tuple[str, str, Place]]:
         """(half that finds, half that judges, place) of every node set that edits test."""
         sets = []
         for text in self.config.intervention.places if self.edited else ():

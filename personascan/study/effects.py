@@ -15,7 +15,7 @@ from personascan.analysis.effects import (
 from personascan.calibration.family import family_p, studentise, tie_draws
 from personascan.interventions.design import FOUND
 from personascan.interventions.options import CONTROLS, RANDOM, InterventionOptions
-from personascan.study.intervened import EditOutcomes
+from personascan.study.node_sets import EditOutcomes
 
 ANSWER, YES, MATCHING, LIKELIHOOD = "answer", "yes", "matching answers", "log-likelihood"
 BAND = (0.05, 0.95)  # of the controls' effects

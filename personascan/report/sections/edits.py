@@ -24,7 +24,7 @@ from personascan.report.words import (
     word_list,
 )
 from personascan.study.effects import ANSWER, LIKELIHOOD, MATCHING, YES, Effect, SetEffects
-from personascan.study.intervened import strongest
+from personascan.study.node_sets import strongest
 from personascan.study.results import Part
 
 SET_TO = {

@@ -6,7 +6,7 @@ from personascan.interventions.design import FOUND, all_edits
 from personascan.interventions.options import CONTROLS, InterventionOptions
 from personascan.sources.language.source import Reader
 from personascan.study.effects import SetEffects, set_effects
-from personascan.study.intervened import (
+from personascan.study.node_sets import (
     Jury,
     NodeSet,
     direction_sha256,
@@ -58,7 +58,7 @@ def effects(level) -> list[SetEffects]:
             node_set(case, finder, place), jury_of(case, judge),
             case.read(work(case, finder, judge, place)),
         )
-        for case in level.cases for finder, judge, place in case.intervened
+        for case in level.cases for finder, judge, place in case.tested_sets
     ]  # fmt: skip
     return set_effects(every, level.config.intervention, level.config.seed)
 
@@ -81,7 +81,7 @@ def table_rows(part):
 STAGE = Stage(
     "intervention",
     Phase.ASKED,
-    works=lambda level: [work(case, *one) for case in level.cases for one in case.intervened],
+    works=lambda level: [work(case, *one) for case in level.cases for one in case.tested_sets],
     count=lambda counted: 2 * len(counted.config.intervention.places) * counted.edited,
     read=lambda level: {"interventions": effects(level)},
     tables={

@@ -12,7 +12,7 @@ from personascan.interventions.edits import (
 from personascan.interventions.options import InterventionOptions
 from personascan.sources.language.source import Reader
 from personascan.study.effects import CrossEffect, cross_effects
-from personascan.study.intervened import (
+from personascan.study.node_sets import (
     Jury,
     NodeSet,
     jury_of,
@@ -65,13 +65,13 @@ def matrix_rows(level) -> list[tuple]:
 
     A comparison's set is that of the first place at which its half was tested.
     """
-    tested = [case for case in level.cases if case.intervened]
+    tested = [case for case in level.cases if case.tested_sets]
     if len(tested) < 2:
         return []
     rows = []
     for finder, judge in (HALVES, HALVES[::-1]):
         sets = [
-            node_set(case, finder, next(p for one, _, p in case.intervened if one == finder))
+            node_set(case, finder, next(p for one, _, p in case.tested_sets if one == finder))
             for case in tested
         ]
         rows += [(case, judge, sets) for case in tested]
