@@ -15,7 +15,7 @@ from personascan.interventions.continuations import continuation_text, drop_end_
 from personascan.interventions.judging import question_options, questions
 from personascan.sources.language.prompts import tokenize
 from personascan.sources.language.templates import PromptOptions
-from personascan.study.intervened import answer_inputs
+from personascan.study.node_sets import answer_inputs
 
 CHAT = (
     "{% for m in messages %}<|{{ m['role'] }}|>\n{{ m['content'] }}</s>\n{% endfor %}"

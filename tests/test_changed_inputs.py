@@ -12,7 +12,7 @@ from personascan.sources.arrays import open_rows
 from personascan.sources.images import workshop as image_workshop
 from personascan.sources.images.options import ImageOptions
 from personascan.sources.language import source as language
-from personascan.study import intervened, opening
+from personascan.study import node_sets, opening
 from personascan.study.rows import StoredRows, activations_unit
 from personascan.study.run import extract_group
 from personascan.study.store import Store, read_stored
@@ -108,11 +108,11 @@ def test_images_and_directions_that_were_changed_are_refused(tmp_path, monkeypat
         workshop.images("test")
     path = tmp_path / "d.safetensors"
     path.write_text("later")
-    monkeypatch.setattr(intervened, "read_direction", lambda *_, **__: None)
+    monkeypatch.setattr(node_sets, "read_direction", lambda *_, **__: None)
     reader = SimpleNamespace(model=lambda: SimpleNamespace(config=None, sha256=""))
     with pytest.raises(personascan.InputError, match="has changed since it was first read"):
-        intervened.unchanged_direction(str(path), "0" * 64, reader)
-    assert intervened.unchanged_direction(str(path), file_sha256(path), reader) is None
+        node_sets.unchanged_direction(str(path), "0" * 64, reader)
+    assert node_sets.unchanged_direction(str(path), file_sha256(path), reader) is None
 
 
 def test_statements_that_change_while_they_are_read_are_refused(monkeypatch):

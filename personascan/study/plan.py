@@ -16,7 +16,7 @@ from personascan.sources.language.plan import ExtractionPlan, plan_with_options
 from personascan.sources.language.source import EMBEDDING, extra_places
 from personascan.study.config import StudyConfig
 from personascan.study.counts import Counted, count_open_source, count_source
-from personascan.study.intervened import strongest
+from personascan.study.node_sets import strongest
 from personascan.study.opening import (
     language_baselines,
     model_places,

@@ -110,7 +110,7 @@ def jury_of(case, half: str) -> Jury:
 
 
 @dataclass(frozen=True)
-class Tested:
+class EditOutcomes:
     """The outcomes of the edits of one node set: arrays [W, N] and [W]; W is 0 without nodes."""
 
     name: str
@@ -127,7 +127,7 @@ class Tested:
     owners: tuple[str, ...] = ()  # of each edit: the comparison whose set it is, if several
 
 
-def asked_identity(source: LanguageSource) -> dict:
+def model_inputs(source: LanguageSource) -> dict:
     """Returns all that decides the model, its prompts, and the tokens of its answers."""
     options = canonical(asdict(source.options))
     return source.shared_identity | answer_inputs(source.identified.tokenizer, options)
@@ -177,7 +177,7 @@ def unchanged_direction(path: str, sha256: str, reader: Reader) -> Direction:
     return direction
 
 
-def judged_options(options: InterventionOptions) -> dict:
+def outcome_options(options: InterventionOptions) -> dict:
     """Returns the options that decide the outcomes; intervals are computed from these anew."""
     return {k: v for k, v in asdict(options).items() if k not in NOT_IN_KEY}
 
@@ -203,12 +203,14 @@ def strongest(options: InterventionOptions) -> list[float]:
     return sorted(options.strengths, key=lambda c: (c > 0, abs(c)))[-1:]
 
 
-def read_tested(nodes: NodeSet, jury: Jury, result: Result, owners: tuple[str, ...] = ()) -> Tested:
+def read_outcomes(
+    nodes: NodeSet, jury: Jury, result: Result, owners: tuple[str, ...] = ()
+) -> EditOutcomes:
     """Returns the outcomes that a unit of interventions or of specificity holds."""
     edits = [NamedEdit(*one) for one in result.values["ways"]]
     empty = {"margin_WN": (0, 0), "likelihood_WN": (0, 0), "divergence_W": 0, "perplexity_W": 0}
     arrays = {name: result.arrays.get(name, np.empty(shape)) for name, shape in empty.items()}
-    return Tested(
+    return EditOutcomes(
         nodes.name, nodes.place, nodes.half, result.values["nodes"], edits, jury.positive_N,
         jury.clusters_N, **arrays, owners=owners,
     )  # fmt: skip
