@@ -1,0 +1,202 @@
+"""Promoted: the tokens whose logits a direction raises and lowers, beside directions of chance."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from personascan.models.unembedding import (
+    BEFORE_NORM,
+    BEHIND_NORM,
+    logit_changes,
+    stream_lengths,
+    through_final_norm,
+)
+from personascan.places import STREAM, Place
+from personascan.sources.language.extract import plan_reading, run_batches
+from personascan.sources.language.source import Reader
+from personascan.sources.language.statements import Statement
+from personascan.study.comparisons import first_by_hash
+from personascan.study.half_direction import (
+    FINDER,
+    half_direction,
+    place_inputs,
+    statements_of,
+    text_inputs,
+)
+from personascan.study.portions import portion_seed
+from personascan.study.rows import StoredRows
+from personascan.study.stage import PLACE, Phase, Stage, Table, place_cells
+from personascan.study.stages.where import LabelledRows, labellings_of
+from personascan.study.token_options import TokenOptions
+from personascan.study.units import Unit, Work, sha256_of
+
+READ = 20  # H0 statements whose streams give the length that the final norm divides by
+CHANCE = ("random", "shuffled")
+
+
+@dataclass(frozen=True)
+class TokenList:
+    """The tokens at one end of the logits that a direction adds, the furthest first.
+
+    Logits are those of one deviation of the H0 rows along the direction.
+    """
+
+    tokens: tuple[int, ...]
+    pieces: tuple[str, ...]
+    logits: tuple[float, ...]
+    # {kind of chance: the furthest logit [draws] of each direction as long, sign as at this end}.
+    chance: dict[str, np.ndarray] = field(repr=False)
+
+    def usual(self, kind: str) -> float:
+        """Returns what the furthest logit of 95% of the directions of chance does not pass."""
+        return float(np.quantile(self.chance[kind], 0.95))
+
+    def p(self, kind: str) -> float:
+        """Returns the share of directions of chance, this one included, that reach as far."""
+        chance_T = self.chance[kind]
+        return (1 + int((chance_T >= abs(self.logits[0])).sum())) / (1 + chance_T.size)
+
+
+@dataclass(frozen=True)
+class Promoted:
+    """What the direction of half A adds to the logits, straight through the unembedding."""
+
+    place: Place
+    ends: dict[str, TokenList]  # "promoted" and "suppressed"
+
+
+def work(case) -> Work | None:
+    """Returns the unit of a comparison; None where its direction writes nothing that is known."""
+    options, source = case.config.tokens, case.source
+    if not options.promoted or not source.answers:
+        return None
+    at = half_direction(case)
+    if at is None or at.place.site not in (*BEFORE_NORM, *BEHIND_NORM):
+        return None
+    rows, seed = case.rows(at.place), portion_seed(FINDER, case.seed)
+    of_h0, every = at.find.rows[~at.find.positive_N], statements_of(case, range(len(case.pool.ids)))
+    read = tuple(every[row] for row in np.sort(first_by_hash(of_h0, every, READ, case.seed)))
+    inputs = rows.inputs(case.pool.positive_N) | at.find.inputs() | source.shared_identity | {
+        "place": place_inputs(at.place), "read": sha256_of(text_inputs(read)),
+        "most": options.promoted, "draws": options.draws, "seed": seed,
+    }  # fmt: skip
+    return Work(
+        Unit("promoted", inputs), do,
+        (source.reader, rows, at.place, at.find, read, options, seed),
+    )  # fmt: skip
+
+
+def do(
+    reader: Reader, rows: StoredRows, place: Place, find: LabelledRows,
+    read: tuple[Statement, ...], options: TokenOptions, seed: int,
+):  # fmt: skip
+    vectors = directions_of(rows.array()[find.rows], find, options.draws, seed)
+    if vectors is None:
+        return {"ends": {}}, {}
+    model = reader.model()
+    if place.site in BEFORE_NORM:
+        length = mean_length(model, read, place.position, reader)
+        vectors = {kind: through_final_norm(model, v, length) for kind, v in vectors.items()}
+    known = min(len(model.tokenizer), model.config.vocab_size)  # rows behind these have no text
+    own_V = next(logit_changes(model, vectors["own"]))[0, :known]
+    arrays = {}
+    for kind in CHANCE:
+        changes = [c[:, :known] for c in logit_changes(model, vectors[kind])]
+        arrays[f"{kind}_promoted_T"] = np.concatenate([c.max(1) for c in changes])
+        arrays[f"{kind}_suppressed_T"] = -np.concatenate([c.min(1) for c in changes])
+    order, ends = np.argsort(-own_V, kind="stable"), {}
+    for end, tokens in (("promoted", order), ("suppressed", order[::-1])):
+        tokens = tokens[: options.promoted].tolist()
+        ends[end] = [[t, model.tokenizer.decode([t]), float(own_V[t])] for t in tokens]
+    return {"ends": ends}, arrays
+
+
+def directions_of(place_ND, find: LabelledRows, draws: int, seed: int) -> dict | None:
+    """Returns vectors by kind, each as long as a deviation of H0 along the direction of H1.
+
+    "own" is the mean of H1 less that of H0 (within groups whose labels are exchanged), "shuffled"
+    the same of permuted labels, "random" is drawn uniformly from all directions. None where no
+    node varies.
+    """
+    labels = labellings_of(find, draws, seed)
+    centred_ND = np.asarray(place_ND, np.float64) - np.mean(place_ND, axis=0, dtype=np.float64)
+    direction_TD = labels.contrasts_NT.T.astype(np.float64) @ centred_ND
+    random_TD = np.random.default_rng(seed).normal(size=(draws, centred_ND.shape[1]))
+    own_1D = unit(direction_TD[:1])
+    deviation = (centred_ND[~find.positive_N] @ own_1D[0]).std()
+    if deviation == 0:
+        return None
+    vectors = {"own": own_1D, "shuffled": unit(direction_TD[1:]), "random": unit(random_TD)}
+    return {kind: deviation * vector_TD for kind, vector_TD in vectors.items()}
+
+
+def unit(vector_TD) -> np.ndarray:
+    """Returns vectors at length 1; those without length stay 0."""
+    length_T1 = np.linalg.norm(vector_TD, axis=1, keepdims=True)
+    return vector_TD / np.where(length_T1 > 0, length_T1, 1)
+
+
+def mean_length(model, statements, position, reader: Reader) -> float:
+    """Returns what the final norm divides the last block's stream by (harmonic mean of rows).
+
+    It is read at the place's position; behind the token that a mean ends with, where it is one.
+    """
+    single = {"mean": "last", "mean_statement": "last_statement"}.get(position, position)
+    reading = plan_reading(
+        model, statements, (STREAM,), (single,), reader.options, reader.batch_tokens
+    )
+    lengths = [
+        stream_lengths(model.config, block_LND[-1])
+        for _, blocks in run_batches(model, reading)
+        for *_, block_LND in blocks
+    ]
+    return float(1 / np.mean(1 / np.concatenate(lengths)))
+
+
+def promoted(case) -> Promoted:
+    """Returns the token lists of a finished unit."""
+    result = case.read(work(case))
+    ends = {
+        end: TokenList(
+            *map(tuple, zip(*listed, strict=True)),
+            {kind: result.arrays[f"{kind}_{end}_T"] for kind in CHANCE},
+        )
+        for end, listed in result.values["ends"].items()
+    }
+    return Promoted(half_direction(case).place, ends)
+
+
+def table_rows(part):
+    """Yields the tokens at both ends, with what directions of chance reach."""
+    for name, one in part.promoted.items():
+        for end, listed in one.ends.items():
+            chance = [x for kind in CHANCE for x in (listed.usual(kind), listed.p(kind))]
+            rows = zip(listed.tokens, listed.pieces, listed.logits, strict=True)
+            for rank, (token, piece, logit) in enumerate(rows, 1):
+                yield *place_cells(one.place), name, FINDER, end, rank, token, piece, logit, *chance
+
+
+def works(level) -> list[Work]:
+    return [one for case in level.cases if (one := work(case))]
+
+
+STAGE = Stage(
+    "promoted",
+    Phase.ASKED,
+    works=works,
+    count=lambda counted: (
+        counted.comparisons * bool(counted.answers and counted.config.tokens.promoted)
+    ),
+    read=lambda level: {
+        "promoted": {case.name: promoted(case) for case in level.cases if work(case)}
+    },
+    tables={
+        "promoted": Table(
+            (
+                *PLACE, "comparison", "found_on_half", "end", "rank", "token", "text", "logit",
+                "random_95", "p_random", "shuffled_95", "p_shuffled",
+            ),
+            table_rows,
+        )
+    },
+)  # fmt: skip
