@@ -1,4 +1,10 @@
-"""Promoted: the tokens whose logits a direction raises and lowers, beside directions of chance."""
+"""Promoted: the tokens whose logits a direction raises and lowers, beside directions of chance.
+
+A logit is less the mean of all tokens, which no probability depends on. Tokens are ordered by z:
+the logit that the direction adds, in deviations of those that random directions as long add to the
+same token. By logits alone the first are tokens that answer to every direction, such as ones that
+training has hardly seen.
+"""
 
 from dataclasses import dataclass, field
 
@@ -32,6 +38,7 @@ from personascan.study.units import Unit, Work, sha256_of
 
 READ = 20  # H0 statements whose streams give the length that the final norm divides by
 CHANCE = ("random", "shuffled")
+ENDS = ("promoted", "suppressed")
 
 
 @dataclass(frozen=True)
@@ -44,17 +51,18 @@ class TokenList:
     tokens: tuple[int, ...]
     pieces: tuple[str, ...]
     logits: tuple[float, ...]
-    # {kind of chance: the furthest logit [draws] of each direction as long, sign as at this end}.
+    z: tuple[float, ...]
+    # {kind of chance: the furthest z [draws] of each direction as long, above 0 towards this end}.
     chance: dict[str, np.ndarray] = field(repr=False)
 
     def usual(self, kind: str) -> float:
-        """Returns what the furthest logit of 95% of the directions of chance does not pass."""
+        """Returns what the furthest z of 95% of the directions of chance does not pass."""
         return float(np.quantile(self.chance[kind], 0.95))
 
     def p(self, kind: str) -> float:
         """Returns the share of directions of chance, this one included, that reach as far."""
         chance_T = self.chance[kind]
-        return (1 + int((chance_T >= abs(self.logits[0])).sum())) / (1 + chance_T.size)
+        return (1 + int((chance_T >= abs(self.z[0])).sum())) / (1 + chance_T.size)
 
 
 @dataclass(frozen=True)
@@ -97,36 +105,55 @@ def do(
     if place.site in BEFORE_NORM:
         length = mean_length(model, read, place.position, reader)
         vectors = {kind: through_final_norm(model, v, length) for kind, v in vectors.items()}
+    logits_V, z_V, arrays = answers(model, vectors)
+    order, ends = np.argsort(-z_V, kind="stable"), {}
+    for end, tokens in (("promoted", order), ("suppressed", order[::-1])):
+        ends[end] = [
+            [t, model.tokenizer.decode([t]), float(logits_V[t]), float(z_V[t])]
+            for t in tokens[: options.promoted].tolist()
+        ]
+    return {"ends": ends}, arrays
+
+
+def answers(model, vectors: dict) -> tuple[np.ndarray, np.ndarray, dict]:
+    """Returns the logits [V] that "own" adds, their z [V], and the furthest z of chance by end."""
     known = min(len(model.tokenizer), model.config.vocab_size)  # rows behind these have no text
-    own_V = next(logit_changes(model, vectors["own"]))[0, :known]
+
+    def changes(kind: str):
+        for change_TV in logit_changes(model, vectors[kind]):
+            change_TV = change_TV[:, :known]
+            yield change_TV - change_TV.mean(1, keepdims=True)
+
+    spread_V = np.sqrt(sum((c**2).sum(0) for c in changes("spread")) / len(vectors["spread"]))
+    spread_V = np.where(spread_V > 0, spread_V, np.inf)  # a token without an unembedding
+    (logits_V,) = np.concatenate(list(changes("own")))
     arrays = {}
     for kind in CHANCE:
-        changes = [c[:, :known] for c in logit_changes(model, vectors[kind])]
-        arrays[f"{kind}_promoted_T"] = np.concatenate([c.max(1) for c in changes])
-        arrays[f"{kind}_suppressed_T"] = -np.concatenate([c.min(1) for c in changes])
-    order, ends = np.argsort(-own_V, kind="stable"), {}
-    for end, tokens in (("promoted", order), ("suppressed", order[::-1])):
-        tokens = tokens[: options.promoted].tolist()
-        ends[end] = [[t, model.tokenizer.decode([t]), float(own_V[t])] for t in tokens]
-    return {"ends": ends}, arrays
+        ends = [(z.max(1), -z.min(1)) for z in (c / spread_V for c in changes(kind))]
+        for end, furthest in zip(ENDS, zip(*ends, strict=True), strict=True):
+            arrays[f"{kind}_{end}_T"] = np.concatenate(furthest)
+    return logits_V, logits_V / spread_V, arrays
 
 
 def directions_of(place_ND, find: LabelledRows, draws: int, seed: int) -> dict | None:
     """Returns vectors by kind, each as long as a deviation of H0 along the direction of H1.
 
     "own" is the mean of H1 less that of H0 (within groups whose labels are exchanged), "shuffled"
-    the same of permuted labels, "random" is drawn uniformly from all directions. None where no
-    node varies.
+    the same of permuted labels; "random", and others for the spread of each token, are drawn
+    uniformly from all directions. None where no node varies.
     """
     labels = labellings_of(find, draws, seed)
     centred_ND = np.asarray(place_ND, np.float64) - np.mean(place_ND, axis=0, dtype=np.float64)
     direction_TD = labels.contrasts_NT.T.astype(np.float64) @ centred_ND
-    random_TD = np.random.default_rng(seed).normal(size=(draws, centred_ND.shape[1]))
+    random_TD = np.random.default_rng(seed).normal(size=(2 * draws, centred_ND.shape[1]))
     own_1D = unit(direction_TD[:1])
     deviation = (centred_ND[~find.positive_N] @ own_1D[0]).std()
     if deviation == 0:
         return None
-    vectors = {"own": own_1D, "shuffled": unit(direction_TD[1:]), "random": unit(random_TD)}
+    vectors = {
+        "own": own_1D, "shuffled": unit(direction_TD[1:]), "random": unit(random_TD[:draws]),
+        "spread": unit(random_TD[draws:]),
+    }  # fmt: skip
     return {kind: deviation * vector_TD for kind, vector_TD in vectors.items()}
 
 
@@ -171,9 +198,9 @@ def table_rows(part):
     for name, one in part.promoted.items():
         for end, listed in one.ends.items():
             chance = [x for kind in CHANCE for x in (listed.usual(kind), listed.p(kind))]
-            rows = zip(listed.tokens, listed.pieces, listed.logits, strict=True)
-            for rank, (token, piece, logit) in enumerate(rows, 1):
-                yield *place_cells(one.place), name, FINDER, end, rank, token, piece, logit, *chance
+            rows = zip(listed.tokens, listed.pieces, listed.logits, listed.z, strict=True)
+            for rank, row in enumerate(rows, 1):
+                yield *place_cells(one.place), name, FINDER, end, rank, *row, *chance
 
 
 def works(level) -> list[Work]:
@@ -194,7 +221,7 @@ STAGE = Stage(
         "promoted": Table(
             (
                 *PLACE, "comparison", "found_on_half", "end", "rank", "token", "text", "logit",
-                "random_95", "p_random", "shuffled_95", "p_shuffled",
+                "z", "random_95", "p_random", "shuffled_95", "p_shuffled",
             ),
             table_rows,
         )

@@ -45,6 +45,12 @@ class ShadedStatement:
         """The statement's own tokens."""
         return slice(self.first, self.last + 1)
 
+    @property
+    def own_mean(self) -> float:
+        """The mean of its own tokens, less the prompt's first, which sees nothing of it."""
+        own = self.value_T[max(self.first, 1) : self.last + 1]
+        return float(own.mean()) if own.size else np.nan
+
 
 @dataclass(frozen=True)
 class ShadedStatements:
@@ -129,8 +135,8 @@ def shaded_statements(case) -> ShadedStatements:
 def agreement_of(shaded: list[ShadedStatement]) -> float:
     """Returns how the statements' scores go along with the means of their own tokens."""
     scores = np.array([one.score for one in shaded])
-    means = np.array([one.value_T[one.own].mean() for one in shaded])
-    if np.ptp(scores) == 0 or np.ptp(means) == 0:
+    means = np.array([one.own_mean for one in shaded])
+    if not (np.ptp(scores) > 0 and np.ptp(means) > 0):
         return np.nan
     return float(np.corrcoef(scores, means)[0, 1])
 
