@@ -39,6 +39,7 @@ class Shaded:
 
     title: str
     groups: tuple[ShadedGroup, ...]
+    opened: bool = False
 
     def __bool__(self) -> bool:
         return any(group.texts for group in self.groups)
@@ -50,7 +51,7 @@ class Shaded:
             for group in self.groups
             if group.texts
         ]
-        return {"shaded": groups, "title": self.title}
+        return {"shaded": groups, "title": self.title, "opened": self.opened}
 
 
 def shade(value: float) -> str:

@@ -27,8 +27,8 @@ class HalfDirection:
     show: LabelledRows
 
 
-def half_direction(case) -> HalfDirection | None:
-    """Returns the place that half A chose, or the furthest one, with both halves.
+def half_direction(case, place: Place | None = None) -> HalfDirection | None:
+    """Returns a place (None: the one that half A chose, or the furthest one) with both halves.
 
     None where a half has too few rows of a side, or too few to exchange labels among.
     """
@@ -39,8 +39,10 @@ def half_direction(case) -> HalfDirection | None:
         exchange_in(find)
     except InputError:
         return None
-    chosen = [place for finder, _, place, _ in case.choices() if finder == FINDER]
-    return HalfDirection(chosen[0] if chosen else case.furthest(), find, show)
+    if place is None:
+        chosen = [place for finder, _, place, _ in case.choices() if finder == FINDER]
+        place = chosen[0] if chosen else case.furthest()
+    return HalfDirection(place, find, show)
 
 
 def side_size(half: LabelledRows, side: bool) -> int:

@@ -1,5 +1,7 @@
 """Sections of the page on a direction: the words that carry it, and the tokens that it writes."""
 
+import numpy as np
+
 from personascan.analysis.findings import SIGNIFICANCE
 from personascan.report.shaded import Shaded, ShadedGroup, ShadedText
 from personascan.report.words import Section, Table, as_code, number, rows_word, safe
@@ -27,6 +29,9 @@ def tokens_section(part: Part) -> Section | None:
         [safe(name), one.place, number(one.auroc), number(one.agreement, "+.2f")]
         for name, one in part.tokens.items()
     ]
+    # The comparison whose words explain its scores best is the one that stands open.
+    agreement = {name: np.nan_to_num(one.agreement, nan=-1.0) for name, one in part.tokens.items()}
+    clearest = max(agreement, key=agreement.__getitem__)
     most = max(1, min(MOST, TEXTS // (len(GROUPS) * len(part.tokens))))
     return Section(
         f"Which words carry it: {called}, token by token",
@@ -40,17 +45,20 @@ def tokens_section(part: Part) -> Section | None:
         "nothing: the last column is how far the mean of the words goes along with the score "
         "(correlation, of those read; near 0, the shades of words do not explain it).",
         Table(["", "place", "AUROC on half B", "words and score"], rows),
-        *(shaded_block(name, one, most) for name, one in part.tokens.items()),
+        *(
+            shaded_block(name, one, most, opened=name == clearest)
+            for name, one in part.tokens.items()
+        ),
     )
 
 
-def shaded_block(name: str, one: ShadedStatements, most: int) -> Shaded:
+def shaded_block(name: str, one: ShadedStatements, most: int, opened: bool) -> Shaded:
     """Returns the statements of a comparison as a block of the page."""
     groups = []
     for (surprising, positive), title in GROUPS.items():
         own = [s for s in one.statements if (s.surprising, s.positive) == (surprising, positive)]
         groups.append(ShadedGroup(title, tuple(map(shaded_text, own[:most]))))
-    return Shaded(f"{safe(name)} at {safe(one.place)}", tuple(groups))
+    return Shaded(f"{safe(name)} at {safe(one.place)}", tuple(groups), opened)
 
 
 def shaded_text(one: ShadedStatement) -> ShadedText:

@@ -24,6 +24,7 @@ from personascan.sources.language.statements import Statement
 from personascan.study.comparisons import first_by_hash
 from personascan.study.half_direction import (
     FINDER,
+    HalfDirection,
     half_direction,
     place_inputs,
     statements_of,
@@ -73,14 +74,17 @@ class Promoted:
     ends: dict[str, TokenList]  # "promoted" and "suppressed"
 
 
-def work(case) -> Work | None:
-    """Returns the unit of a comparison; None where its direction writes nothing that is known."""
-    options, source = case.config.tokens, case.source
-    if not options.promoted or not source.answers:
+def asked(case) -> HalfDirection | None:
+    """Returns where a direction is found; None where what it writes is not known."""
+    if not case.config.tokens.promoted or not case.source.answers:
         return None
     at = half_direction(case)
-    if at is None or at.place.site not in (*BEFORE_NORM, *BEHIND_NORM):
-        return None
+    return at if at and at.place.site in (*BEFORE_NORM, *BEHIND_NORM) else None
+
+
+def work(case, at: HalfDirection) -> Work:
+    """Returns the unit of a comparison's direction."""
+    options, source = case.config.tokens, case.source
     rows, seed = case.rows(at.place), portion_seed(FINDER, case.seed)
     of_h0, every = at.find.rows[~at.find.positive_N], statements_of(case, range(len(case.pool.ids)))
     read = tuple(every[row] for row in np.sort(first_by_hash(of_h0, every, READ, case.seed)))
@@ -180,9 +184,9 @@ def mean_length(model, statements, position, reader: Reader) -> float:
     return float(1 / np.mean(1 / np.concatenate(lengths)))
 
 
-def promoted(case) -> Promoted:
+def promoted(case, at: HalfDirection) -> Promoted:
     """Returns the token lists of a finished unit."""
-    result = case.read(work(case))
+    result = case.read(work(case, at))
     ends = {
         end: TokenList(
             *map(tuple, zip(*listed, strict=True)),
@@ -190,7 +194,7 @@ def promoted(case) -> Promoted:
         )
         for end, listed in result.values["ends"].items()
     }
-    return Promoted(half_direction(case).place, ends)
+    return Promoted(at.place, ends)
 
 
 def table_rows(part):
@@ -203,19 +207,17 @@ def table_rows(part):
                 yield *place_cells(one.place), name, FINDER, end, rank, *row, *chance
 
 
-def works(level) -> list[Work]:
-    return [one for case in level.cases if (one := work(case))]
-
-
 STAGE = Stage(
     "promoted",
     Phase.ASKED,
-    works=works,
+    works=lambda level: [work(case, at) for case in level.cases if (at := asked(case))],
     count=lambda counted: (
         counted.comparisons * bool(counted.answers and counted.config.tokens.promoted)
     ),
     read=lambda level: {
-        "promoted": {case.name: promoted(case) for case in level.cases if work(case)}
+        "promoted": {
+            case.name: promoted(case, at) for case in level.cases if (at := asked(case))
+        }
     },
     tables={
         "promoted": Table(

@@ -12,6 +12,7 @@ from personascan.sources.language.statements import Statement
 from personascan.sources.language.token_projections import project_tokens, token_pieces
 from personascan.study.half_direction import (
     FINDER,
+    HalfDirection,
     extreme_rows,
     half_direction,
     place_inputs,
@@ -63,13 +64,15 @@ class ShadedStatements:
     statements: tuple[ShadedStatement, ...]
 
 
-def work(case) -> Work | None:
-    """Returns the unit of a comparison; None without a model, or with too few rows in a half."""
-    options, asked = case.config.tokens, case.config.statements  # read by a model, or ""
-    at = half_direction(case) if options.statements and asked else None
-    if at is None:
-        return None
-    rows, pool = case.rows(at.place), case.pool
+def asked(case) -> HalfDirection | None:
+    """Returns where a comparison's statements are read; None without a model, or with few rows."""
+    config = case.config
+    return half_direction(case) if config.tokens.statements and config.statements else None
+
+
+def work(case, at: HalfDirection) -> Work:
+    """Returns the unit of a comparison's statements."""
+    options, rows, pool = case.config.tokens, case.rows(at.place), case.pool
     statements = statements_of(case, at.show.rows)
     inputs = rows.inputs(pool.positive_N) | case.source.shared_identity | {
         "place": place_inputs(at.place), "find": sha256_of(at.find.rows.tolist()),
@@ -116,9 +119,9 @@ def do(
     return values, arrays
 
 
-def shaded_statements(case) -> ShadedStatements:
+def shaded_statements(case, at: HalfDirection) -> ShadedStatements:
     """Returns the statements of a finished unit."""
-    result = case.read(work(case))
+    result = case.read(work(case, at))
     found, offsets = result.arrays, result.arrays["offsets"]
     shaded = [
         ShadedStatement(
@@ -128,8 +131,7 @@ def shaded_statements(case) -> ShadedStatements:
         )
         for i, row in enumerate(found["row_S"])
     ]  # fmt: skip
-    place = half_direction(case).place
-    return ShadedStatements(place, result.values["auroc"], agreement_of(shaded), tuple(shaded))
+    return ShadedStatements(at.place, result.values["auroc"], agreement_of(shaded), tuple(shaded))
 
 
 def agreement_of(shaded: list[ShadedStatement]) -> float:
@@ -153,19 +155,18 @@ def table_rows(part):
                 )  # fmt: skip
 
 
-def works(level) -> list[Work]:
-    return [one for case in level.cases if (one := work(case))]
-
-
 STAGE = Stage(
     "tokens",
     Phase.ASKED,
-    works=works,
+    works=lambda level: [work(case, at) for case in level.cases if (at := asked(case))],
     count=lambda counted: (
         counted.comparisons * bool(counted.config.statements and counted.config.tokens.statements)
     ),
     read=lambda level: {
-        "tokens": {case.name: shaded_statements(case) for case in level.cases if work(case)}
+        "tokens": {
+            case.name: shaded_statements(case, at)
+            for case in level.cases if (at := asked(case))
+        }
     },
     tables={
         "tokens": Table(
