@@ -171,7 +171,9 @@ def test_a_study_lists_them(study, place):
 
 
 def test_sites_in_other_coordinates_and_encoders_have_none(place):
-    heads = run_study(recipe(place, out="of_heads", sites=("head_out",), scan={"places": ("chosen",)}))
+    heads = run_study(
+        recipe(place, out="of_heads", sites=("head_out",), scan={"places": ("chosen",)})
+    )
     assert heads.part.promoted == {}
     assert set(heads.part.tokens) == set(heads.part.scans)
     model_type, overrides = VARIANTS["bert"]
@@ -181,7 +183,5 @@ def test_sites_in_other_coordinates_and_encoders_have_none(place):
     assert set(encoder.part.tokens) == set(encoder.part.scans)
     assert (
         "promoted"
-        not in personascan.study_status(
-            recipe(place, models=(str(place / "bert"),)), jobs=1
-        ).kinds
+        not in personascan.study_status(recipe(place, models=(str(place / "bert"),)), jobs=1).kinds
     )

@@ -4,15 +4,19 @@ Half A finds the direction; every statement that it is shown for is one of half 
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from personascan.analysis.localisation import HALVES
+from personascan.calibration.label_exchange import comparison_exchange
 from personascan.errors import InputError
 from personascan.places import Place
 from personascan.sources.base import pool_rows
 from personascan.sources.language.statements import Statement
-from personascan.study.stages.where import LabelledRows, exchange_in
+
+if TYPE_CHECKING:
+    from personascan.study.stages.where import LabelledRows
 
 FINDER, JUDGE = HALVES
 LEAST = 2  # rows of each side of a half
@@ -23,8 +27,8 @@ class HalfDirection:
     """Where and from which rows a direction is found, and for which it is shown."""
 
     place: Place
-    find: LabelledRows
-    show: LabelledRows
+    find: "LabelledRows"
+    show: "LabelledRows"
 
 
 def half_direction(case, place: Place | None = None) -> HalfDirection | None:
@@ -36,7 +40,7 @@ def half_direction(case, place: Place | None = None) -> HalfDirection | None:
     if min(side_size(half, side) for half in (find, show) for side in (True, False)) < LEAST:
         return None
     try:
-        exchange_in(find)
+        comparison_exchange(find.positive_N, find.entities_N, find.pairs_N)
     except InputError:
         return None
     if place is None:
@@ -45,7 +49,7 @@ def half_direction(case, place: Place | None = None) -> HalfDirection | None:
     return HalfDirection(place, find, show)
 
 
-def side_size(half: LabelledRows, side: bool) -> int:
+def side_size(half: "LabelledRows", side: bool) -> int:
     return int((half.positive_N == side).sum())
 
 
