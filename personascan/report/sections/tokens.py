@@ -13,10 +13,10 @@ TEXTS = 480  # on a page, of all comparisons together
 MOST = 5  # of a group
 LISTED = 8  # tokens of an end
 GROUPS = {  # (surprising, H1): what stands above them
-    (True, False): "H0 that scores highest, as H1 does",
-    (True, True): "H1 that scores lowest, as H0 does",
-    (False, True): "H1 that scores highest",
-    (False, False): "H0 that scores lowest",
+    (True, False): "Surprising: H0 that scores highest",
+    (True, True): "Surprising: H1 that scores lowest",
+    (False, True): "Typical: H1 that scores highest",
+    (False, False): "Typical: H0 that scores lowest",
 }
 
 
