@@ -16,9 +16,9 @@ from personascan.files import is_free, partial_of, put_folder, real_path, restor
 from personascan.hashes import SEAL, damaged_files, folder_sha256, seal, sealed_files
 from personascan.places import Place, named_place
 from personascan.reading import real_array
+from personascan.sources.array_files import read_array
 from personascan.sources.base import Row, Terms
 from personascan.sources.rows_record import RECORD, read_rows_record
-from personascan.sources.store import read_array
 
 LOST = 1e-3  # the share of a node's deviation that float32 may lose
 CONSTANT = 2.0**-44  # of a node's largest value: a span that is float64's own rounding
