@@ -1,5 +1,7 @@
 """Models on torch by hooks, beside our ports of the same files."""
 
+import csv
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from tiny_models import VARIANTS, save_tiny
 
 import personascan
 from personascan.models import verify
+from personascan.sources.arrays import open_rows
 
 SITES = ("resid_pre", "resid_post", "final_norm")
 POSITIONS = ("last", "mean_statement", "first", -2)
@@ -79,3 +82,54 @@ def test_a_state_that_is_not_finite_is_named(tmp_path):
         theirs.model.layers[2].mlp.down_proj.weight[4] = torch.inf
     with pytest.raises(personascan.InputError, match="resid_post 2, node 4 is"):
         personascan.read_torch(theirs, ours.tokenizer, TEXTS, ["resid_post 2"], progress=False)
+
+
+def test_rows_of_texts_keep_their_texts(tmp_path):
+    rows_ND = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+    positive_N = np.array([True, False, True, False])
+    folder = personascan.write_rows(tmp_path / "a", {"x": rows_ND}, positive_N, texts=list("abcd"))
+    source = open_rows(folder)
+    assert source.texts
+    assert [row.text for row in source.groups["positive"]] == list("abcd")
+    bare = open_rows(personascan.write_rows(tmp_path / "b", {"x": rows_ND}, positive_N))
+    assert not bare.texts
+    assert "texts" not in (tmp_path / "b/rows.json").read_text()
+    for texts, message in ((["a"], "1 entries for 4"), (["a", None, "b", "c"], "no entry for row")):
+        with pytest.raises(personascan.InputError, match=message):
+            personascan.write_rows(tmp_path / "c", {"x": rows_ND}, positive_N, texts=texts)
+
+
+@pytest.mark.slow
+def test_the_same_study_runs_on_a_model_that_is_read_through_torch(tmp_path):
+    """Words differ between directions, and so do a random model's activations."""
+    (tmp_path / "model").mkdir()
+    ours, theirs = both(tmp_path / "model", "llama grouped")
+    hope, fear = ("I hope it is day", "I love"), ("We fear night", "No one")
+    texts = {
+        "positive": [f"{hope[i % 2]} {i}." for i in range(30)],
+        "negative": [f"{fear[i % 2]} {i}!" for i in range(30)],
+    }
+    statements = personascan.load_statements(texts)
+    positive_N = np.array([s.positive for s in statements])
+    z = {}
+    for name, activations in (
+        ("torch", personascan.read_torch(theirs, ours.tokenizer, statements, progress=False)),
+        ("port", personascan.extract(ours, statements, progress=False)),
+    ):
+        rows = personascan.write_rows(
+            tmp_path / f"rows_{name}", activations, positive_N, network="model", groups="hope",
+            ids=[s.id for s in statements], texts=[s.text for s in statements], rows="statements",
+        )  # fmt: skip
+        config = personascan.recipe(
+            rows=(rows,), out=str(tmp_path / name),
+            where={"permutations": 99, "fold_permutations": 19},
+            separation={"seeds": 1, "folds": 3},
+            runs={"background": 10, "clean": 4, "positive": 4, "runs": 3}, detection={"splits": 2},
+        )  # fmt: skip
+        personascan.run_study(config, jobs=1)
+        with (tmp_path / name / "places.csv").open() as file:
+            z[name] = [float(row["z"]) for row in csv.DictReader(file)]
+        with (tmp_path / name / "findings.csv").open() as file:
+            assert float(next(csv.DictReader(file))["words_auroc"]) > 0.9
+    np.testing.assert_allclose(z["torch"], z["port"], rtol=1e-3)
+    assert max(z["port"]) > 4
