@@ -17,23 +17,28 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
+    "_site.formulas",
     "_site.pages",
     "_site.public_names",
 ]
 exclude_patterns = ["_site"]
 
+myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4  # links to headings, as forges make them
 nb_execution_mode = "off"  # tests execute the notebooks
 nb_merge_streams = True
-smartquotes = False  # quoted values stay as they are typed
+smartquotes_action = "D"  # dashes alone: quoted values stay as they are typed
 
 add_module_names = False
 autodoc_typehints_format = "short"
+highlight_language = "none"  # blocks that name no language are for a shell
 default_role = "code"  # one backtick in a docstring is code
 maximum_signature_line_length = 72
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True
 python_use_unqualified_type_names = True
 
+html_math_renderer = "mathml"
 html_theme = "furo"
 html_copy_source = False
 html_show_copyright = False

@@ -7,6 +7,7 @@ markup are escaped. A field of a record is described by the comment beside or ab
 """
 
 import ast
+import dataclasses
 import functools
 import inspect
 import pathlib
@@ -29,6 +30,7 @@ GROUPS = {
     "studies": ("study", "studies", "report", "sources.arrays"),
 }
 STOP = "Mapping, Exception, ValueError, KeyError, object"  # members of these are not ours
+PROPERTIES = {}  # docstrings of properties, by name, while napoleon reads them
 
 
 class ArrayLike:
@@ -66,14 +68,14 @@ class PublicNames(SphinxDirective):
             record = inspect.isclass(getattr(personascan, name))
             lines += ["```{eval-rst}", f".. auto{'class' if record else 'function'}:: personascan.{name}"]
             if record:
-                lines += ["   :members:", "   :undoc-members:", f"   :inherited-members: {STOP}"]
+                lines += ["   :members:", f"   :inherited-members: {STOP}"]
             lines += ["```", ""]
         return self.parse_text_to_nodes("\n".join(lines))
 
 
 @functools.cache
-def field_comments(path: str) -> dict[tuple[str, str], str]:
-    """Returns the comments on fields of classes in a file, by class and field."""
+def comments_on_fields(path: str) -> dict[tuple[str, str], tuple[str, str]]:
+    """Returns type and comment of the fields of classes in a file, by class and field."""
     source = pathlib.Path(path).read_text(encoding="utf-8")
     comments, alone = {}, set()
     for token in tokenize.generate_tokens(iter(source.splitlines(keepends=True)).__next__):
@@ -90,35 +92,56 @@ def field_comments(path: str) -> dict[tuple[str, str], str]:
                     first -= 1
                 lines = [*range(first, node.lineno), node.end_lineno]
                 text = " ".join(comments[line] for line in lines if line in comments)
-                found[record.name, node.target.id] = text
+                found[record.name, node.target.id] = ast.unparse(node.annotation), text
     return found
 
 
-def described(name: str) -> str:
-    """Returns the comment on a field, by the field's full name; "" where it has none."""
-    record, _, field = name.removeprefix("personascan.").rpartition(".")
-    for base in getattr(getattr(personascan, record, None), "__mro__", ()):
-        if base.__module__.startswith("personascan"):
-            comments = field_comments(inspect.getsourcefile(base))
-            if (base.__name__, field) in comments:
-                return comments[base.__name__, field]
-    return ""
+def fields_of(record: type) -> list[str]:
+    """Returns a list of the fields of a record, in reStructuredText."""
+    if not dataclasses.is_dataclass(record):
+        return []
+    described = {}
+    for base in reversed(record.__mro__):
+        if base.__module__.startswith("personascan."):
+            for (name, field), description in comments_on_fields(inspect.getsourcefile(base)).items():
+                if name == base.__name__:
+                    described[field] = description
+    lines = [""]
+    for field in dataclasses.fields(record):
+        kind, text = described[field.name]
+        if not field.name.startswith("_"):
+            plain = field.default is not dataclasses.MISSING and field.default != ""
+            default = f"; default {field.default!r}" if plain else ""
+            lines += [f":ivar {field.name}: {escaped(text + default).removeprefix('; ')}"]
+            lines += [f":vartype {field.name}: {escaped(kind)}"]
+    return lines
 
 
-def as_text(app, what, name, thing, options, lines: list[str]) -> None:
-    """Describes fields, and escapes what reStructuredText would read as markup."""
-    if what in ("attribute", "property") and not any(lines):
-        text = described(name)
-        lines[:] = [text[:1].upper() + text[1:] + "." * (text[-1:] not in ".:")] if text else []
-    text = "\n".join(lines)
+def escaped(text: str) -> str:
+    """Escapes what reStructuredText would read as markup, but for code in backticks."""
     spans = re.split(r"(`+[^`]+`+)", text)
     spans[::2] = [re.sub(r"([|*])|(?<=\w)(_)(?!\w)", r"\\\1\2", span) for span in spans[::2]]
-    lines[:] = "".join(spans).split("\n")
+    return "".join(spans)
+
+
+def before_napoleon(app, what, name, thing, options, lines: list[str]) -> None:
+    """Escapes a docstring; those of properties are kept, as they have no headings."""
+    lines[:] = escaped("\n".join(lines)).split("\n")
+    if what == "property":
+        PROPERTIES[name] = list(lines)
+
+
+def after_napoleon(app, what, name, thing, options, lines: list[str]) -> None:
+    """Adds the fields to the docstring of a record."""
+    if what == "property":
+        lines[:] = PROPERTIES.pop(name)
+    if what == "class":
+        lines += fields_of(thing)
 
 
 def without_fields(app, what, name, thing, options, signature, returns):
     """Leaves the signature of a record out: its fields follow, each with its default."""
-    return ("", None) if what == "class" else None
+    return ("", None) if what == "class" and signature else None
 
 
 def check_names(app, env) -> None:
@@ -133,7 +156,8 @@ def check_names(app, env) -> None:
 
 def setup(app) -> dict[str, bool]:
     app.add_directive("public-names", PublicNames)
-    app.connect("autodoc-process-docstring", as_text, priority=400)  # before napoleon
+    app.connect("autodoc-process-docstring", before_napoleon, priority=400)
+    app.connect("autodoc-process-docstring", after_napoleon, priority=600)
     app.connect("autodoc-process-signature", without_fields)
     app.connect("env-check-consistency", check_names)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
