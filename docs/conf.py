@@ -1,4 +1,4 @@
-"""The documentation as a site: pip install -e '.[docs]', then sphinx-build -W -b html docs out/site.
+"""The documentation as a site: sphinx-build -W -b html docs out/site (extra `docs`).
 
 Pages are plain Markdown that a forge shows as well; what the site adds is in `_site`. Nothing is
 fetched while it is built, and notebooks are shown with the outputs that are stored in them.
@@ -17,6 +17,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
+    "_site.docstrings",
     "_site.formulas",
     "_site.pages",
     "_site.public_names",
@@ -35,7 +36,6 @@ highlight_language = "none"  # blocks that name no language are for a shell
 default_role = "code"  # one backtick in a docstring is code
 maximum_signature_line_length = 72
 napoleon_numpy_docstring = False
-napoleon_use_ivar = True
 python_use_unqualified_type_names = True
 
 html_math_renderer = "mathml"

@@ -1,4 +1,4 @@
-"""Files from above `docs` as pages of the site, and links that hold in a repository and in the site.
+"""Files from above `docs` as pages of the site, and links that hold in the repository too.
 
 A page such as docs/contributing.md says `{include} ../CONTRIBUTING.md`. The file takes the place of
 that line, and its links, which are relative to where it lies, are made relative to the page. A link
@@ -23,7 +23,7 @@ PAGE_OF = {
 
 
 def linked_as_in_the_site(text: str, folder: pathlib.Path, page: pathlib.Path) -> str:
-    """Returns a text with its links, relative to `folder`, made relative to the folder of a page."""
+    """Returns a text whose links, relative to `folder`, are made relative to a page."""
 
     def replaced(link: re.Match) -> str:
         target = pathlib.Path(os.path.normpath(folder / link["file"]))
