@@ -36,6 +36,7 @@ highlight_language = "none"  # blocks that name no language are for a shell
 default_role = "code"  # one backtick in a docstring is code
 maximum_signature_line_length = 72
 napoleon_numpy_docstring = False
+napoleon_use_rtype = False  # a result and its description stay one sentence
 python_use_unqualified_type_names = True
 
 html_math_renderer = "mathml"
@@ -43,4 +44,4 @@ html_theme = "furo"
 html_copy_source = False
 html_show_copyright = False
 html_static_path = ["_site/static"]
-html_css_files = ["tables.css"]
+html_css_files = ["site.css"]

@@ -12,6 +12,7 @@ import pathlib
 import re
 import tokenize
 
+ANY_ARRAY = "ndarray[tuple[Any, ...], dtype[Any]]"  # as numpy.ndarray is spelled in a union
 PROPERTIES = {}  # docstrings of properties, by name, while napoleon reads them
 
 
@@ -85,13 +86,16 @@ def after_napoleon(app, what, name, thing, options, lines: list[str]) -> None:
         lines += fields_of(thing)
 
 
-def without_fields(app, what, name, thing, options, signature, returns):
-    """Leaves the signature of a class out: the list of its fields says the same."""
-    return ("", None) if what == "class" and signature else None
+def short_signature(app, what, name, thing, options, signature, returns):
+    """Leaves the signature of a class out, whose fields say the same, and the types of arrays."""
+    if not signature:
+        return None
+    short = "" if what == "class" else signature.replace(ANY_ARRAY, "ndarray")
+    return short, returns and returns.replace(ANY_ARRAY, "ndarray")
 
 
 def setup(app) -> dict[str, bool]:
     app.connect("autodoc-process-docstring", before_napoleon, priority=400)
     app.connect("autodoc-process-docstring", after_napoleon, priority=600)
-    app.connect("autodoc-process-signature", without_fields)
+    app.connect("autodoc-process-signature", short_signature)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
