@@ -8,7 +8,7 @@ from personascan.command import run  # first: a signal is answered from here on
 from absl import flags
 
 import personascan
-from personascan.report.redraw import FORMATS
+from personascan.report.files import FORMATS
 from personascan.visible import visible
 
 STUDY = flags.DEFINE_string("study", None, "The folder of a study (its --config.out).")
@@ -38,4 +38,4 @@ def main(arguments) -> None:
 
 
 if __name__ == "__main__":
-    run(main, heavy=("personascan.report.redraw",), arguments=True)
+    run(main, heavy=("personascan.report.files",), arguments=True)

@@ -226,7 +226,7 @@ import personascan
 from personascan.interventions.outcomes import Margin, SideEffects
 from personascan.interventions.passes import edited_passes
 from personascan.interventions.edits import UNEDITED, NamedEdit, add_vector
-from personascan.sources.language.generate import Writing, generate
+from personascan.sources.language.generate import Writing, write_tokens
 from personascan.sources.language.prompts import Prompt
 from personascan.sharding import parse_mesh
 rng = np.random.default_rng(0)
@@ -239,7 +239,7 @@ for mesh in ("", "1x2", "2x1"):
     model = personascan.load_model(sys.argv[1], mesh=parse_mesh(mesh))
     for outcome in (Margin(4, 7), SideEffects()):
         found.append(edited_passes(model, prompts, edits, outcome))
-    found.append(np.array(generate(model, prompts, Writing(8), stop=())))
+    found.append(np.array(write_tokens(model, prompts, Writing(8), stop=())))
 for alone, *meshed in zip(found[:3], found[3:6], found[6:], strict=True):
     for one in meshed:
         np.testing.assert_allclose(one, alone, rtol=1e-5, atol=1e-5)
@@ -264,8 +264,7 @@ def test_edited_passes_lower_for_accelerators(pair, platform):
     (reading, *_) = passes.readings(model, PROMPTS, passes.blocks(model, 0, 1), "all", 4096)
     work = functools.partial(passes.read_edits, decoder=above.decoder, outcome=SideEffects())
     made = export.export(jax.jit(work), platforms=[platform])(
-        above.params, reading.stream_PD, reading.stream_NTD, sites, np.arange(3, dtype=np.int32),
-        reading.edited_P, reading.edited_NT, reading.lengths_N, reading.tokens_NT, reading.own_NT,
-    )  # fmt: skip
+        above.params, reading, sites, np.arange(3, dtype=np.int32)
+    )
     assert made.platforms == (platform,)
     assert "dot_general" in made.mlir_module()

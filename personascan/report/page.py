@@ -1,4 +1,4 @@
-"""The page of a part: what was asked, what was found, and its sections, in one list."""
+"""The page of a part: the question, the findings, and the list of its sections."""
 
 import functools
 from collections.abc import Callable
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from personascan.report.lead import at_a_glance, lead, of_personas
-from personascan.report.sections.edits import intervened_section
+from personascan.report.lead import at_a_glance, has_personas, lead
+from personascan.report.sections.edits import edits_section
 from personascan.report.sections.found import found_section, late_section, tails_section
 from personascan.report.sections.nodes import kinds_section, nodes_section, runs_section
 from personascan.report.sections.rows import alone_section, held_out_section, judged_section
@@ -20,13 +20,13 @@ from personascan.report.words import (
     NAMED,
     Section,
     Table,
+    as_code,
     block,
-    joined,
-    listed,
+    name_list,
     number,
-    quoted,
     rows_word,
     safe,
+    word_list,
 )
 from personascan.study.order import STAGES
 from personascan.study.results import Part
@@ -54,9 +54,9 @@ class PartPage:
 
 
 def part_page(part: Part) -> PartPage:
-    """Returns all that is said of a part."""
+    """Returns the page of a part."""
     return PartPage(
-        title=f"{several(part.scans)} in {quoted(part.model)}",
+        title=f"{several_names(part.scans)} in {as_code(part.model)}",
         asked=asked_sentence(part),
         lead=lead(part),
         glance=at_a_glance(part),
@@ -65,20 +65,22 @@ def part_page(part: Part) -> PartPage:
     )
 
 
-def several(names) -> str:
+def several_names(names) -> str:
     """Returns some names, and how many more."""
     names = list(names)
     if len(names) <= 2 * NAMED:
-        return listed(names)
+        return name_list(names)
     return f"{', '.join(map(safe, names[:NAMED]))} and {len(names) - NAMED} more"
 
 
 def asked_sentence(part: Part) -> str:
-    """Returns what was set against what, on how many rows, and at how many places."""
+    """Returns the question: which sides are compared, on how many rows, at how many places."""
     sizes = sorted({f"{a} + {b}" for a, b in part.pool_sizes.values()})
-    lines = joined(map(safe, dict.fromkeys(place.network or place.site for place in part.places)))
-    where = f"{len(part.places)} places of {quoted(part.model)} (layers of {lines})"
-    if not of_personas(part):
+    lines = word_list(
+        map(safe, dict.fromkeys(place.network or place.site for place in part.places))
+    )
+    where = f"{len(part.places)} places of {as_code(part.model)} (layers of {lines})"
+    if not has_personas(part):
         return (
             f"Asked: at which of {where} do {safe(part.terms.h1)} (H1) differ "
             f"from {safe(part.terms.h0)} (H0), for each of {len(part.scans)} comparisons? "
@@ -97,7 +99,7 @@ def asked_sentence(part: Part) -> str:
 
 
 def how_sentences(part: Part) -> str:
-    """Returns what was put through the network, and what of it was kept."""
+    """Returns which input the network was given, and which activations were kept."""
     record = "`study.json` holds the configuration, versions, seed and hashes of the inputs."
     said = [part.source.about]
     if part.texts:
@@ -108,10 +110,10 @@ def how_sentences(part: Part) -> str:
 
 
 def prompt_sentence(part: Part) -> str:
-    """Returns what each statement was put into, as it was done."""
+    """Returns how each statement became a prompt."""
     config, role = part.config, part.role
     around = [
-        f"{what} {quoted(text)}"
+        f"{what} {as_code(text)}"
         for what, text in (("behind", config.prefix), ("in front of", config.suffix))
         if text
     ]
@@ -119,8 +121,8 @@ def prompt_sentence(part: Part) -> str:
     if role == "none":
         why = "" if config.role == "none" else ", since the tokenizer has no chat template"
         return f"Each statement was put through the model as bare text{stands}{why}."
-    template = [f"the template {quoted(config.template)}"] if config.template else []
-    template += [quoted(keyword) for keyword in config.template_keywords]
+    template = [f"the template {as_code(config.template)}"] if config.template else []
+    template += [as_code(keyword) for keyword in config.template_keywords]
     through = f" (with {', '.join(template)})" if template else ""
     return (
         f"Each statement was put through the model as a single {safe(role)} message{through}"
@@ -129,7 +131,7 @@ def prompt_sentence(part: Part) -> str:
 
 
 def kept_sentence(part: Part) -> str:
-    """Returns which vector was kept, and in what precision."""
+    """Returns which activations were kept, and in what precision."""
     config = part.config
     words = {
         "first": "the prompt's first token (`first`)",
@@ -142,13 +144,13 @@ def kept_sentence(part: Part) -> str:
     kept = [words.get(p, f"the token at position {p} of the prompt") for p in positions]
     kind = "" if config.dtype == "float32" else f" (weights in {config.dtype})"
     return (
-        f"The activations of {joined(kept)} were kept at {listed(config.sites)}{kind}: "
+        f"The activations of {word_list(kept)} were kept at {name_list(config.sites)}{kind}: "
         f"{len(part.places)} places."
     )
 
 
 def left_out_sentence(part: Part) -> str:
-    """Returns how many rows the comparisons do without, and why; "" where they have all."""
+    """Returns how many rows were left out, and why; "" if none was."""
     reasons = {
         "shared": "whose entity has rows on both sides and was dealt to one of them",
         "beyond": "beyond the limit of a side, or beyond what gives each of its groups as many",
@@ -165,7 +167,7 @@ def left_out_sentence(part: Part) -> str:
             rows = sum(map(sum, sizes.values()))
             each = [f"{rows:,} {part.terms.rows} of {len(each)} comparisons"]
         if each:
-            said.append(f"{joined(each)}, {why}")
+            said.append(f"{word_list(each)}, {why}")
     return f"Left out: {'; '.join(said)}." if said else ""
 
 
@@ -193,7 +195,7 @@ def shown_value(value) -> str:
 
 
 def limits_section(part: Part) -> Section:
-    """Returns what the numbers do not say."""
+    """Returns the limits of what the numbers say."""
     notes = []
     if not part.calibrations:
         notes.append(
@@ -227,7 +229,7 @@ SECTIONS: tuple[Callable[[Part], Section | None], ...] = (
     runs_section,
     tails_section,
     judged_section,
-    intervened_section,
+    edits_section,
     alone_section,
     transfer_section,
     late_section,

@@ -10,7 +10,7 @@ import altair as alt
 import numpy as np
 
 from personascan.report.charts import across, places, sets
-from personascan.report.charts.theme import finished
+from personascan.report.charts.theme import to_vega_lite
 from personascan.report.sheets.columns import Sheets
 
 CORNERS = [{"fpr": 0, "tpr": 0}, {"fpr": 1, "tpr": 1}]
@@ -33,7 +33,7 @@ class Feed:
 
 @dataclass(frozen=True)
 class Choice:
-    """What a reader can choose beside a picture."""
+    """A choice that a reader has beside a picture."""
 
     name: str
     label: str
@@ -64,7 +64,7 @@ class Picture:
         return json.loads(vega_lite(self.chart))
 
     def packed(self) -> dict:
-        """Returns what the page needs beside the chart."""
+        """Returns what the page needs in addition to the chart, as JSON holds it."""
         return {
             "title": self.title, "says": self.says, "of": self.of, "columns": self.columns,
             "feeds": {name: asdict(feed) for name, feed in self.feeds.items()},
@@ -74,11 +74,11 @@ class Picture:
 
 @functools.cache
 def vega_lite(chart) -> str:
-    return json.dumps(finished(chart()))
+    return json.dumps(to_vega_lite(chart()))
 
 
-def fed(feed: Feed, sheets: Sheets, chosen: dict) -> list[dict]:
-    """Returns the rows of a feed, by what is chosen."""
+def feed_rows(feed: Feed, sheets: Sheets, chosen: dict) -> list[dict]:
+    """Returns the rows of a feed under the reader's choices."""
     if feed.only:
         number = chosen.get(feed.only, -1)
         rows = [] if number < 0 else [sheets.row(feed.sheet, number)]
@@ -95,15 +95,15 @@ def sentence(picture: Picture, sheets: Sheets, chosen: dict) -> str:
     """Returns the sentence beside a picture, with the numbers of the first row."""
     if not picture.of:
         return picture.says
-    rows = fed(picture.feeds[picture.of], sheets, chosen)
-    return filled(picture.says, rows[0]) if rows else ""
+    rows = feed_rows(picture.feeds[picture.of], sheets, chosen)
+    return fill_template(picture.says, rows[0]) if rows else ""
 
 
-def filled(template: str, row: dict) -> str:
+def fill_template(template: str, row: dict) -> str:
     """Fills {column:format} by a row's values; formats are ".2f", ".0%", "d" or none."""
 
-    def value(found: re.Match) -> str:
-        column, form = found.groups()
+    def value(match: re.Match) -> str:
+        column, form = match.groups()
         number = row.get(column)
         if number is None:
             return "none"
@@ -164,7 +164,7 @@ ACROSS = (
     ),
     Picture("ways", "Every way of scanning rows alone", across.ways, {"ways": Feed("ways")}),
     Picture(
-        "expected", "Shared nodes beside chance", sets.expected,
+        "expected", "Shared nodes beside chance", sets.shared_nodes,
         {"overlaps": Feed("overlaps")},
         choices=(SHARED,),
     ),
@@ -204,8 +204,8 @@ ACROSS = (
 )  # fmt: skip
 
 
-def measured(picture: Picture, sheets: Sheets) -> Picture:
-    """Returns the picture with the choice of those measures alone that have numbers."""
+def with_measures(picture: Picture, sheets: Sheets) -> Picture:
+    """Returns the picture with a choice of only those measures that have numbers."""
     choices = []
     for choice in picture.choices:
         if choice.name == "measure":
@@ -217,7 +217,7 @@ def measured(picture: Picture, sheets: Sheets) -> Picture:
 
 
 def map_picture(sheets: Sheets, part: int) -> Picture:
-    """Returns the map of a part's places: a panel for each site and position, as these cross."""
+    """Returns the map of a part's places, with a panel for each site and position."""
     rows = sheets.rows("places", {"part": part})
     lines: dict[str, list] = {}
     for row in sorted(rows, key=lambda row: row["spot"]):
@@ -244,7 +244,8 @@ def map_picture(sheets: Sheets, part: int) -> Picture:
 
 BESIDE = (
     Picture(
-        "found", "The furthest place of each comparison", across.found, {"found": Feed("found")},
+        "found", "The furthest place of each comparison", across.furthest_places,
+        {"found": Feed("found")},
         "How far the furthest place of each comparison lies above permuted labels, study by study; "
         "filled where its family-wise p is 0.05 or less.",
     ),

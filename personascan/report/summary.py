@@ -1,13 +1,13 @@
-"""What a study found, as tables for a terminal."""
+"""The findings of a study as tables for a terminal."""
 
 from personascan.report.words import between, mean_deviation, number
 from personascan.study.results import Part, Study, best_place
-from personascan.study.stages.nodes import all_scans, scanned_part
+from personascan.study.stages.nodes import all_scans, scanned_rows
 from personascan.visible import visible
 
 
 def summary_table(study: Study) -> str:
-    """Returns what was found of each comparison, and a line for each scanned place."""
+    """Returns the finding of each comparison, and a line for each scanned place."""
     if len(study.parts) == 1:
         return part_summary(study.part)
     return "\n\n".join(f"{visible(p.title)}\n\n{part_summary(p)}" for p in study.parts)
@@ -18,7 +18,7 @@ def part_summary(part: Part) -> str:
     tables = [findings_table(part)] if part.calibrations else []
     scans = scans_table(part)
     tables += [scans] if len(scans) > 1 else []
-    if part.several_ways or len(scans) == 1:
+    if part.compares_detectors or len(scans) == 1:
         tables.append(alone_table(part))
     return "\n\n".join(map(aligned, tables))
 
@@ -30,7 +30,7 @@ def findings_table(part: Part) -> list[tuple[str, ...]]:
     lines = [
         (
             visible(f.name),
-            *([f"{part.wording[f.name][0]:.2f} ({part.larger(f.name):.2f})"] if part.texts else []),
+            *([wording(part, f.name)] if part.texts else []),
             str(f.place), f"{f.z:.1f}", f"{f.p_family:.3f}", f"{f.passing} of {f.places}",
             f"{f.confirmed} of {len(f.judged)}",
         )
@@ -39,14 +39,18 @@ def findings_table(part: Part) -> list[tuple[str, ...]]:
     return [header, *lines]
 
 
+def wording(part: Part, name: str) -> str:
+    return f"{part.wording[name][0]:.2f} ({part.larger_share(name):.2f})"
+
+
 def scans_table(part: Part) -> list[tuple[str, ...]]:
-    """Returns what the runs at each scanned place returned."""
+    """Returns the rows and nodes that the runs at each scanned place returned."""
     rows = part.terms.rows
     header = ("comparison", "place", rows, "probe AUROC", "score", "precision", "recall", "AUROC",
               f"{rows} returned", "node set")  # fmt: skip
     lines = [
         (
-            visible(name), str(scan.place), scanned_part(scan), probe(part, name, scan.place),
+            visible(name), str(scan.place), scanned_rows(scan), probe(part, name, scan.place),
             mean_deviation(scan.runs.score[0], 0), mean_deviation(scan.precision_R),
             mean_deviation(scan.recall_R), f"{scan.auroc:.2f}",
             f"{scan.runs.rows[0].sum(1).mean():.1f}", str(int(scan.set_TC[0].sum())),
@@ -60,8 +64,8 @@ def alone_table(part: Part) -> list[tuple[str, ...]]:
     """Returns where rows scanned alone are told apart best, and by what."""
     header = ("comparison", f"{part.terms.rows} scanned alone, tail", "best place", "AUROC", "95%")
     lines = [header]
-    for name, found in part.alone.items():
-        for detector, places in found.items():
+    for name, detections in part.all_detections.items():
+        for detector, places in detections.items():
             best = best_place(places)
             d = places[best]
             lines.append((visible(name), str(detector), str(best), f"{d.auroc:.3f}",

@@ -1,4 +1,4 @@
-"""How a page says things: names and numbers as inline Markdown, facts of a part, sections.
+"""The words of a page: names and numbers as inline Markdown, facts of a part, sections.
 
 Names are shown as they are: what inline Markdown would read in them is escaped.
 """
@@ -22,22 +22,22 @@ QUOTED = "furthest out"  # the column of tables that quote what rows say
 
 
 def safe(name) -> str:
-    """Returns a name, so that it is shown as it is and cannot break the page."""
+    """Returns a name escaped, so that it is shown as it is and cannot break the page."""
     return MARKS.sub(r"\\\g<0>", visible(name))
 
 
-def listed(names) -> str:
-    return joined(map(safe, names))
+def name_list(names) -> str:
+    return word_list(map(safe, names))
 
 
-def joined(words) -> str:
-    """Returns words as a sentence lists them; "" of none, which is no sentence."""
+def word_list(words) -> str:
+    """Returns words as a sentence lists them, with "and"; "" of none."""
     words = list(words)
     return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
-def capital(text: str) -> str:
-    """Returns the beginning of a sentence, in which names keep their letters."""
+def capitalise(text: str) -> str:
+    """Returns a text with a capital first letter, and all others as they are."""
     return text[:1].upper() + text[1:]
 
 
@@ -46,13 +46,13 @@ def rows_word(part: Part) -> str:
     return safe(part.terms.rows)
 
 
-def quoted(text: str) -> str:
-    """Returns a text as code, in more backticks than it has in a row."""
-    shown = visible(text)
-    fence = "`" * (1 + max(map(len, re.findall("`+", shown)), default=0))
-    ends = {shown[:1], shown[-1:]}
+def as_code(text: str) -> str:
+    """Returns a text as code, between more backticks than it contains in a row."""
+    text = visible(text)
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    ends = {text[:1], text[-1:]}
     pad = " " if "`" in ends or ends in ({" "}, {""}) else ""
-    return f"{fence}{pad}{shown}{pad}{fence}"
+    return f"{fence}{pad}{text}{pad}{fence}"
 
 
 def line_name(site: str, position) -> str:
@@ -60,8 +60,8 @@ def line_name(site: str, position) -> str:
     return site if position == "" else f"{site}, {position}"
 
 
-def cut(text: str) -> str:
-    """Returns a text that fits a table."""
+def shorten(text: str) -> str:
+    """Returns a text cut to the length that fits a table."""
     return text if len(text) <= CUT else f"{text[: CUT - 3]}..."
 
 
@@ -76,7 +76,7 @@ def between(low: float, high: float, form: str = ".2f") -> str:
 
 
 def span(low: float, high: float, form: str) -> str:
-    """Returns the ends of a range, or the one number that both are as they are written."""
+    """Returns the ends of a range, or one number if both are written alike."""
     low, high = format(low, form), format(high, form)
     return low if low == high else f"{low} to {high}"
 
@@ -88,7 +88,7 @@ def interval(value: float, low: float, high: float, form: str = "+.2f") -> str:
     return f"{value:{form}} ({between(low, high, form)})"
 
 
-def claimed(claim) -> str:
+def difference_words(claim) -> str:
     """Returns a difference with its interval for a sentence that has it in brackets."""
     return f"{claim.difference:+.2f}, {between(claim.low, claim.high, '+.2f')}"
 
@@ -106,33 +106,33 @@ def mean_deviation(values, digits: int = 2) -> str:
     return "-" if np.isnan(mean) else f"{mean:.{digits}f} ± {deviation:.{digits}f}"
 
 
-def named_at(name: str, place) -> str:
+def name_and_place(name: str, place) -> str:
     """Returns a comparison and its place."""
     return f"{safe(name)} at {safe(place)}"
 
 
 def wording_tells(part: Part, name: str) -> bool:
-    """Returns whether word counts tell rows that guessing always the larger side does not."""
-    accuracy, chance = part.wording[name][0], part.larger(name)
+    """Returns whether word counts tell many rows that always guessing the larger side does not."""
+    accuracy, chance = part.wording[name][0], part.larger_share(name)
     return bool(accuracy >= chance + SURE_WORDING * (1 - chance))
 
 
 def wording_cell(part: Part, name: str, form: str) -> str:
     """Returns the accuracy of word counts, beside that of the larger side where sides differ."""
-    accuracy, chance = part.wording[name][0], part.larger(name)
+    accuracy, chance = part.wording[name][0], part.larger_share(name)
     beside = f" (larger side {chance:{form}})" if chance > 0.5 else ""
     return f"{accuracy:{form}}{beside}"
 
 
 def larger_side(part: Part, names: list[str]) -> str:
-    """Returns what guessing always the larger side tells, in brackets; "" of equal sides."""
-    chances = [part.larger(name) for name in names]
+    """Returns the accuracy of always guessing the larger side, in brackets; "" of equal sides."""
+    chances = [part.larger_share(name) for name in names]
     if max(chances) == 0.5:
         return ""
     return f" (always the larger side: {span(min(chances), max(chances), '.0%')})"
 
 
-def would_have(part: Part, names: list[str]) -> str:
+def detectable_words(part: Part, names: list[str]) -> str:
     """Returns the effect that would have been found in each, so that "not found" has a size."""
     effect = max(part.calibrations[name].detectable() for name in names)
     return (
@@ -149,7 +149,7 @@ def set_sizes(scan) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Table:
-    """A cell that is a text is inline Markdown; any other is shown as it is. Without rows: none."""
+    """A table. A cell that is a text is inline Markdown; any other is shown as it is."""
 
     header: tuple
     rows: tuple
@@ -172,7 +172,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Section:
-    """A title and what stands under it: paragraphs (inline Markdown), tables, pictures."""
+    """A title with its blocks: paragraphs (inline Markdown), tables, pictures."""
 
     title: str
     blocks: tuple
@@ -197,8 +197,8 @@ def block(one) -> dict:
     if isinstance(one, Shown):
         return {"picture": one.picture}
     # A column in which nothing stands anywhere says nothing.
-    kept = [i for i, column in enumerate(zip(*one.rows, strict=True)) if set(column) != {"-"}]
+    filled = [i for i, column in enumerate(zip(*one.rows, strict=True)) if set(column) != {"-"}]
     return {
-        "header": [one.header[i] for i in kept],
-        "rows": [[row[i] for i in kept] for row in one.rows],
+        "header": [one.header[i] for i in filled],
+        "rows": [[row[i] for i in filled] for row in one.rows],
     }

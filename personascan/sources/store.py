@@ -1,4 +1,4 @@
-"""Activations and their form on disk; files appear whole or not at all."""
+"""Activations in memory and on disk; files appear whole or not at all."""
 
 import contextlib
 import hashlib
@@ -23,7 +23,7 @@ RECORD = "activations.json"
 
 
 class UnknownPlace(InputError, KeyError):
-    """A place that is not among the activations: also what a mapping raises for a missing key."""
+    """The error of a place that is not among the activations, and of a mapping's missing key."""
 
     __str__ = InputError.__str__
 
@@ -44,36 +44,47 @@ class Activations(Mapping[Place, np.ndarray]):
     ids: list[str]  # [N] statement ids
     layer_names: dict[str, list[str]]  # {site: [L] names such as "resid_post 7"}
     offsets: np.ndarray  # [N + 1]: statement i has the tokens offsets[i] to offsets[i + 1]
+    depth: int = 0  # layers of the model, of which "50%" is a share; 0: the layers that are kept
 
     def __getitem__(self, place: Place | str) -> np.ndarray:
         if isinstance(place, str):
-            layers = max(map(len, self.stacks.values()), default=0)
+            layers = self.depth or 1 + max((p.layer for p in self), default=-1)
             try:
                 place = named_place(place, list(self), layers, of="these activations")
             except InputError as error:
                 raise UnknownPlace(*error.args) from None
         if not isinstance(place, Place):
-            raise UnknownPlace(f"{place!r} is no Place, nor the name of one")
+            raise UnknownPlace(f"{place!r} is neither a Place nor the name of one")
         stack_LND = self.stack(place.site, place.position)
-        if place.network or not 0 <= place.layer < len(stack_LND):
-            raise UnknownPlace(
-                f"there is no {place}: {place.site} has the layers 0 to {len(stack_LND) - 1}"
-            )
-        return stack_LND[place.layer]
+        numbers = self.layers(place.site)
+        if place.network or place.layer not in numbers:
+            known = ", ".join(map(str, numbers))
+            if numbers == list(range(len(numbers))):
+                known = f"0 to {len(numbers) - 1}"
+            raise UnknownPlace(f"there is no {place}: {place.site} has the layers {known}")
+        return stack_LND[numbers.index(place.layer)]
 
     def __iter__(self) -> Iterator[Place]:
-        for (site, position), stack_LND in self.stacks.items():
-            for layer in range(len(stack_LND)):
+        for site, position in self.stacks:
+            for layer in self.layers(site):
                 yield Place(site, layer, position)
+
+    def layers(self, site: str) -> list[int]:
+        """The numbers of the layers that are kept of a site, in the order of its arrays."""
+        names = self.layer_names.get(site)
+        if names is None:  # written by others
+            names = [""] * max(len(stack) for (of, _), stack in self.stacks.items() if of == site)
+        ends = [name.rpartition(" ")[2] for name in names]
+        return [int(end) if end.isdecimal() else i for i, end in enumerate(ends)]
 
     def __len__(self) -> int:
         return sum(map(len, self.stacks.values()))
 
     def stack(self, site: str, position: str | int) -> np.ndarray:
-        """All layers of a site at a position: [L, N, D] float32.
+        """Returns all kept layers of a site at a position, numbered by `layers`: [L, N, D] float32.
 
         At the position "all" these are [L, sum of T, D], where statement i has the tokens
-        offsets[i] to offsets[i + 1]. Raises InputError for a site or position that is not there.
+        offsets[i] to offsets[i + 1]. Raises InputError for an unknown site or position.
         """
         if (site, position) not in self.stacks:
             known = "; ".join(f"{s}, {p}" for s, p in self.stacks) or "none"
@@ -84,7 +95,7 @@ class Activations(Mapping[Place, np.ndarray]):
         shapes = ", ".join(f"{s} at {p} {a.shape}" for (s, p), a in self.stacks.items())
         return f"Activations({len(self)} places of {len(self.ids)} statements: {shapes})"
 
-    # Two records are equal if they are the same one: comparing every number is not what == is for.
+    # Equality is identity: == should not compare every number.
     def __eq__(self, other: object) -> bool:
         return self is other
 
@@ -92,19 +103,19 @@ class Activations(Mapping[Place, np.ndarray]):
         return id(self)
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-        """Write an `.npz` file, whole or not at all. Raises InputError as `whole_file`."""
+        """Writes an `.npz` file, whole or not at all. Raises InputError as `whole_file`."""
         with whole_file(path, overwrite=overwrite) as file:
             self.write(file)
 
     def write(self, file: BinaryIO) -> None:
-        """Write the content of an `.npz` file into an open one, as `whole_file` gives it."""
+        """Writes the content of an `.npz` file into an open file, such as `whole_file` yields."""
         content = {f"{site}/{position}": a for (site, position), a in self.stacks.items()}
         content |= {f"layer_names/{s}": np.array(names) for s, names in self.layer_names.items()}
-        np.savez(file, ids=np.array(self.ids), offsets=self.offsets, **content)
+        np.savez(file, ids=np.array(self.ids), offsets=self.offsets, depth=self.depth, **content)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Activations":
-        """Read what `save` wrote, or the folder that `extract` filled, whose arrays stay on disk.
+        """Reads a file that `save` wrote, or a folder of `extract`, whose arrays stay on disk.
 
         Raises InputError for a missing or damaged file.
         """
@@ -118,24 +129,25 @@ class Activations(Mapping[Place, np.ndarray]):
         except (InputError, MemoryError):
             raise
         except Exception as error:
-            # A damaged archive surfaces as any of a dozen errors of zip, zlib and the array reader.
+            # A damaged archive raises any of a dozen errors of zip, zlib and the array reader.
             raise InputError(f"{path} is not a whole activations file ({error})") from error
         if "ids" not in content or getattr(content["ids"], "ndim", 0) != 1:
             raise InputError(f"{path} holds no statement ids; it was not written by personascan")
         ids = content.pop("ids").tolist()
         offsets = content.pop("offsets", np.arange(len(ids) + 1))
+        depth = int(content.pop("depth", 0))
         names = {k.split("/")[1]: v.tolist() for k, v in content.items() if "layer_names/" in k}
         arrays = {k: v for k, v in content.items() if "layer_names/" not in k}
-        return check_rows(cls(by_site(arrays), ids, names, offsets), path)
+        return check_rows(cls(by_site(arrays), ids, names, offsets, depth), path)
 
 
 def unpacked_bytes(archive) -> int:
-    """Returns the unpacked bytes of all files of a zip archive, as it says itself."""
+    """Returns the unpacked bytes of all files of a zip archive, by its own directory."""
     return sum(entry.file_size for entry in archive.infolist())
 
 
 def by_site(arrays: dict) -> dict:
-    """Keys "site/position" -> (site, position), whole numbers as such."""
+    """Converts keys "site/position" to (site, position); numbered positions to integers."""
     return {
         (site, int(position) if position.removeprefix("-").isdecimal() else position): array
         for (site, _, position), array in ((k.partition("/"), a) for k, a in arrays.items())
@@ -143,7 +155,7 @@ def by_site(arrays: dict) -> dict:
 
 
 def load_folder(folder: pathlib.Path) -> Activations:
-    """The arrays of a folder, mapped into memory once their hashes have been checked."""
+    """Maps the arrays of a folder into memory, after checking their hashes."""
     record = read_json(folder / RECORD)
     if record.get("sealed") or (folder / SEAL).exists():
         refuse_damaged(folder)
@@ -153,22 +165,23 @@ def load_folder(folder: pathlib.Path) -> Activations:
             if not is_inside(file):
                 raise InputError(f"its array {file!r} lies outside of it")
             arrays[name] = mapped_array(folder / file)
-        found = Activations(
-            by_site(arrays), record["ids"], record["layer_names"], np.array(record["offsets"])
-        )
+        activations = Activations(
+            by_site(arrays), record["ids"], record["layer_names"], np.array(record["offsets"]),
+            int(record.get("depth", 0)),
+        )  # fmt: skip
     except Exception as error:
-        # As above: a damaged file surfaces in many ways.
+        # As above: a damaged file raises many errors.
         raise InputError(f"{folder} is not a whole folder of activations ({error})") from error
-    return check_rows(found, folder)
+    return check_rows(activations, folder)
 
 
 def mapped_array(path: pathlib.Path) -> np.ndarray:
-    """An array of a `.npy` file, mapped into memory. Raises InputError for what is none."""
+    """Maps the array of a `.npy` file into memory. Raises InputError for any other file."""
     refuse_special(path)
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:
-        # As above: a damaged file surfaces in many ways.
+        # As above: a damaged file raises many errors.
         raise InputError(f"{path} cannot be read as a .npy file ({error})") from error
 
 
@@ -181,29 +194,31 @@ def refuse_damaged(folder: pathlib.Path) -> None:
         )
 
 
-def check_rows(found: Activations, path) -> Activations:
-    """Every array has a row for each statement, or for each of its tokens."""
-    rising = np.shape(found.offsets) == (len(found.ids) + 1,) and (np.diff(found.offsets) > 0).all()
-    tokens = int(found.offsets[-1]) if rising and not found.offsets[0] else -1
-    for (site, position), array in found.stacks.items():
-        rows = tokens if position == "all" else len(found.ids)
+def check_rows(activations: Activations, path) -> Activations:
+    """Raises InputError unless every array has a row for each statement, or each of its tokens."""
+    offsets, ids = activations.offsets, activations.ids
+    rising = np.shape(offsets) == (len(ids) + 1,) and (np.diff(offsets) > 0).all()
+    tokens = int(offsets[-1]) if rising and not offsets[0] else -1
+    for (site, position), array in activations.stacks.items():
+        rows = tokens if position == "all" else len(ids)
         if (not position and position != 0) or getattr(array, "shape", ())[1:2] != (rows,):
             name = f"{site}/{position}".rstrip("/")
             raise InputError(f"{path}: {name!r} does not hold one row for each statement id")
-    return found
+    return activations
 
 
 @contextlib.contextmanager
-def arrays_to_fill(shapes: dict, ids: list[str], layer_names: dict, offsets, out=None):
-    """{(site, position): array} to fill, in memory or in a folder that appears when it is whole."""
+def arrays_to_fill(shapes: dict, ids: list[str], layer_names: dict, offsets, out=None, depth=0):
+    """Yields {(site, position): array} to fill, in memory or in a folder that appears whole."""
     if out is None:
         yield {key: np.empty(shape, np.float32) for key, shape in shapes.items()}
         return
     files = {f"{site}/{position}": f"{site}.{position}.npy" for site, position in shapes}
     record = {"ids": ids, "layer_names": layer_names, "offsets": offsets.tolist(), "arrays": files}
+    record["depth"] = depth
     with whole_folder(out) as partial:
         arrays = {
-            key: on_disk(partial / file, shape)
+            key: new_array_file(partial / file, shape)
             for (key, shape), file in zip(shapes.items(), files.values(), strict=True)
         }
         yield arrays
@@ -213,23 +228,22 @@ def arrays_to_fill(shapes: dict, ids: list[str], layer_names: dict, offsets, out
         (partial / RECORD).write_text(json.dumps(record), encoding="utf-8")
 
 
-def on_disk(file: pathlib.Path, shape) -> np.ndarray:
-    """A new array in a file, with all of its room on the disk."""
+def new_array_file(file: pathlib.Path, shape) -> np.ndarray:
+    """Creates a file of an array, and reserves all of its space on the disk."""
     array = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=shape)
     reserve(file)
     return array
 
 
-BFLOAT16 = np.dtype("V2")  # how a .npy file names the type, which NumPy has not
+BFLOAT16 = np.dtype("V2")  # the name in .npy files of a type that NumPy lacks
 
 
 def read_array(path, sha256: str = "") -> np.ndarray:
-    """An array from a `.npy` file, bfloat16 included.
+    """Reads the array of a `.npy` file, bfloat16 included.
 
-    sha256: the hash that the file has to have; "": any.
+    sha256: the hash that the file must have; "": any.
 
-    Raises InputError if it is missing, damaged, of objects or another kind of file, or has another
-    hash.
+    Raises InputError for a file that is missing, damaged, of objects, of another kind or hash.
     """
     path = pathlib.Path(path)
     if path.suffix in OTHER_ARRAYS:
@@ -244,7 +258,7 @@ def read_array(path, sha256: str = "") -> np.ndarray:
     except (InputError, MemoryError):
         raise
     except Exception as error:
-        # As above: a damaged file surfaces in many ways.
+        # As above: a damaged file raises many errors.
         raise InputError(f"{path} cannot be read as a .npy file ({error})") from error
     if not isinstance(array, np.ndarray):
         raise InputError(f"{path} is an archive of several arrays; give a .npy file with one")

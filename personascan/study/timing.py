@@ -1,4 +1,4 @@
-"""How long a unit of each kind takes here: on random numbers of the largest shape of the study."""
+"""The time of a unit of each kind on this machine, on random rows as large as the study's."""
 
 import tempfile
 import time
@@ -18,7 +18,7 @@ TRIED = (4, 19)  # permutations of the units that are timed
 
 
 def time_units(counted: Counted, kinds) -> dict[str, float]:
-    """Seconds of one unit of each of the kinds; those that only read a model are left out."""
+    """Returns the seconds of one unit of each kind, but for those that only read a model."""
     with tempfile.TemporaryDirectory() as folder:
         trial = Trial(counted, folder)
         timed = [stage for stage in STAGES if stage.kind in kinds and stage.seconds]
@@ -37,46 +37,46 @@ class Trial:
 
     @property
     def halves(self) -> int:
-        """Columns of a node."""
+        """Columns of a node: 2 where its halves are scanned separately."""
         return self.options.scan.sides.halves
 
     def seed_of(self, pool) -> int:
-        """As a comparison of that pool has it."""
+        """Returns the seed of the comparison of a pool."""
         return seed_of(self.config.seed, pool.name)
 
     def every_row(self) -> where.LabelledRows:
         return where.LabelledRows(np.arange(self.positive_N.size), self.positive_N, None)
 
-    def stored(self, name: str, array) -> str:
-        """The file of an array, as that of a finished unit."""
+    def store_array(self, name: str, array) -> str:
+        """Stores an array as a finished unit does, and returns its file."""
         unit = Unit("trial", {"name": name})
         self.store.write(unit, {}, {"rows": array}, 0.0)
         return str(self.store.array_path(unit, "rows"))
 
     def random_rows(self, name: str, number: int) -> StoredRows:
         shape = number, max(self.counted.widths)
-        path = self.stored(name, self.rng.normal(size=shape).astype(np.float32))
+        path = self.store_array(name, self.rng.normal(size=shape).astype(np.float32))
         return StoredRows(((path, np.arange(number)),), ("",), shape)
 
-    def timed(self, function, *arguments) -> float:
-        return timed(function, *arguments)
+    def time(self, function, *arguments) -> float:
+        return seconds_of(function, *arguments)
 
-    def of_labellings(self, function, *before) -> float:
-        """Of all permutations, from two units of few: most of the work is in proportion."""
+    def time_labellings(self, function, *before) -> float:
+        """Returns the seconds of all permutations, extrapolated from two units with few."""
         chosen, asked, seconds = np.arange(self.positive_N.size), self.options.permutations, []
         some = [min(asked, few) for few in TRIED]
         for few in some:
             options = replace(self.options, permutations=few)
             arguments = (self.rows, *before, chosen, self.positive_N, None, options, self.seed)
-            seconds.append(self.timed(function, *arguments))
+            seconds.append(self.time(function, *arguments))
         if some[0] == some[1]:
             return seconds[1]
         each = max(0.0, (seconds[1] - seconds[0]) / (some[1] - some[0]))
         return seconds[1] + each * (asked - some[1])
 
 
-def timed(function, *arguments) -> float:
-    """Seconds of a second call: the first one compiles."""
+def seconds_of(function, *arguments) -> float:
+    """Returns the seconds of a second call: the first one compiles."""
     function(*arguments)
     began = time.perf_counter()
     function(*arguments)

@@ -1,4 +1,4 @@
-"""Charts of node sets: what they share, as a list, an UpSet plot and a Venn diagram, and edits.
+"""Charts of node sets: shared nodes (a list, an UpSet plot, a Venn diagram) and effects of edits.
 
 Venn diagrams show every region of two to five sets; sizes are not to scale. Circles cannot show all
 regions of four sets or more, ellipses can (Venn 1880; Grünbaum 1975, of five). These were chosen
@@ -31,8 +31,8 @@ SHAPES = {
 }  # fmt: skip
 
 
-def expected() -> alt.Chart:
-    """Draws how many nodes sets share over what independent sets would, beside chance."""
+def shared_nodes() -> alt.Chart:
+    """Draws how many nodes two sets share, relative to independent sets, beside chance."""
     y = alt.Y("names:N", sort=alt.SortField("ratio", "descending"), title=None,
               axis=alt.Axis(labelLimit=320, ticks=False, domain=False))  # fmt: skip
     tooltip = [
@@ -97,18 +97,18 @@ def outline(shape, points: int = 90) -> tuple[np.ndarray, np.ndarray]:
 def middles(sets: int) -> dict[tuple[int, ...], tuple[float, float]]:
     """Returns {sets that overlap there: the point of the region farthest from its edges}."""
     x_GG, y_GG = np.meshgrid(GRID, GRID)
-    inside_SGG = np.array([within(shape, x_GG, y_GG) for shape in SHAPES[sets]])
+    inside_SGG = np.array([inside_ellipse(shape, x_GG, y_GG) for shape in SHAPES[sets]])
     code_GG = np.tensordot(1 << np.arange(sets), inside_SGG, 1)
-    found = {}
+    points = {}
     for code in range(1, 1 << sets):
         depth_GG = distance_transform_edt(code_GG == code)
         at = np.unravel_index(depth_GG.argmax(), depth_GG.shape)
         members = tuple(s for s in range(sets) if code >> s & 1)
-        found[members] = (float(x_GG[at]), float(y_GG[at]))
-    return found
+        points[members] = (float(x_GG[at]), float(y_GG[at]))
+    return points
 
 
-def within(shape, x, y) -> np.ndarray:
+def inside_ellipse(shape, x, y) -> np.ndarray:
     """Returns whether points lie in an ellipse."""
     cx, cy, long, short, degrees = shape
     angle = np.deg2rad(degrees)
@@ -190,7 +190,7 @@ def effects() -> alt.Chart:
 
 
 def specificity() -> alt.Chart:
-    """Draws whose nodes are edited, by whose statements are asked about."""
+    """Draws the effect of each comparison's edited nodes on each comparison's statements."""
     base = (
         data("specificity_of_action")
         .transform_aggregate(effect="mean(effect)", groupby=["judged", "owner"])

@@ -1,23 +1,23 @@
-"""Sections of the page on single rows: told by places chosen without them, or scanned alone."""
+"""Sections of the page on single rows: scored by places chosen without them, or scanned alone."""
 
 from collections import Counter
 
 import numpy as np
 
-from personascan.analysis.detection import LOW_FPR
-from personascan.analysis.validation import FOUND, RANDOM, TOP
+from personascan.analysis.judged import FOUND, RANDOM, TOP
+from personascan.analysis.rates import LOW_FPR
 from personascan.report.words import (
     QUOTED,
     Section,
     Shown,
     Table,
     between,
-    capital,
-    cut,
+    capitalise,
     interval,
     number,
     rows_word,
     safe,
+    shorten,
 )
 from personascan.study.results import Part, best_place
 
@@ -38,7 +38,7 @@ OF_TEXTS = ("length", "bag of words")
 
 
 def held_out_section(part: Part) -> Section | None:
-    """Returns which rows are told by places that they did not choose, and which are mistaken."""
+    """Returns how well rows are told by places chosen without them, and the rows furthest out."""
     if not part.held_out:
         return None
     called = rows_word(part)
@@ -53,7 +53,7 @@ def held_out_section(part: Part) -> Section | None:
                 chosen + ("; ..." if len(places) > 3 else ""),
             ]
         )  # fmt: skip
-        ends += ends_of(part, name, one) if part.texts else []
+        ends += end_rows(part, name, one) if part.texts else []
     return Section(
         f"Which {called} are told, unseen",
         f"Each of the {called} is told by a place and a direction chosen without its fold: "
@@ -64,20 +64,20 @@ def held_out_section(part: Part) -> Section | None:
     )
 
 
-def ends_of(part: Part, name: str, one) -> list[list]:
+def end_rows(part: Part, name: str, one) -> list[list]:
     """Returns the rows furthest out on either side."""
     order = np.argsort(one.score_N, kind="stable")
     return [
         [
             safe(name), "H1" if one.score_N[i] > 0 else "H0",
-            "H1" if part.positive[name][i] else "H0", safe(cut(part.shown[name][i])),
+            "H1" if part.positive[name][i] else "H0", safe(shorten(part.row_texts[name][i])),
         ]
         for i in (*order[::-1][:ENDS], *order[:ENDS])
     ]  # fmt: skip
 
 
 def judged_section(part: Part) -> Section:
-    """Returns how rows scanned alone are told, and node sets of one half judged on the other."""
+    """Returns the section on rows scanned alone, and on node sets that the other half judges."""
     blocks = detection_blocks(part)
     if any(part.validations.values()):
         blocks += validation_blocks(part)
@@ -85,37 +85,37 @@ def judged_section(part: Part) -> Section:
 
 
 def detection_blocks(part: Part) -> list:
-    """Returns each comparison at its furthest place, and where single rows are told apart best."""
+    """Returns the detection of each comparison, at its best and its furthest place."""
     rows = [
         [
             safe(name), kind, place, f"{d.auroc:.2f} ± {d.auroc_deviation:.2f}",
             f"{d.tpr:.2f} ± {d.tpr_deviation:.2f}",
         ]
-        for name, found in part.detections.items()
-        for kind, place in (("best", best_place(found)), ("furthest", part.furthest[name]))
-        for d in (found[place],)
+        for name, own in part.detections.items()
+        for kind, place in (("best", best_place(own)), ("furthest", part.furthest[name]))
+        for d in (own[place],)
     ]  # fmt: skip
     options, called = part.config.detection, rows_word(part)
     times = f"{options.splits} times" if options.splits > 1 else "once"
     return [
-        f"{capital(called)} scanned alone, against {options.background:.0%} of the H0 {called}, "
+        f"{capitalise(called)} scanned alone, against {options.background:.0%} of the H0 {called}, "
         f"{times}: how well their scores tell H1 from the other H0 {called} (AUROC, "
         "0.5 is chance, and the share of H1 found at 1% false positives; mean ± deviation). The "
         "best place is chosen on what it is judged by, which flatters it."
-        f"{of_few(part)} `places.csv` has every place.",
+        f"{few_rows_text(part)} `places.csv` has every place.",
         Table(["", "place", "", "AUROC", "found at 1%"], rows),
     ]
 
 
-def of_few(part: Part) -> str:
-    """Returns what a rate of 1% means of so few H0 rows; "" where they are enough."""
-    h0 = sorted({d.h0 for found in part.detections.values() for d in found.values()})
+def few_rows_text(part: Part) -> str:
+    """Returns what a rate of 1% means with few H0 rows; "" where they are enough."""
+    h0 = sorted({d.h0 for own in part.detections.values() for d in own.values()})
     if h0[0] * LOW_FPR >= 1:
         return ""
-    held = f"{h0[0]}" if len(h0) == 1 else f"{h0[0]} to {h0[-1]}"
+    few = f"{h0[0]}" if len(h0) == 1 else f"{h0[0]} to {h0[-1]}"
     called = rows_word(part)
     return (
-        f" A split holds {held} H0 {called}, and {LOW_FPR:.0%} of fewer than {1 / LOW_FPR:.0f} is "
+        f" A split holds {few} H0 {called}, and {LOW_FPR:.0%} of fewer than {1 / LOW_FPR:.0f} is "
         "none: the threshold lies above all of them, and of further ones such a threshold flags "
         f"{1 / (h0[0] + 1):.1%} on average where it was set on {h0[0]}."
     )
@@ -176,12 +176,12 @@ def mean_of(halves: list, method: str, metric: str) -> float:
 
 
 def alone_section(part: Part) -> Section | None:
-    """Returns every way of scanning rows alone, where it is best and at the ends, and baselines."""
-    if not part.several_ways:
+    """Returns every detector at its best place and at the first and last, and the baselines."""
+    if not part.compares_detectors:
         return None
     rows = []
-    for name, found in part.alone.items():
-        for detector, places in found.items():
+    for name, detections in part.all_detections.items():
+        for detector, places in detections.items():
             ends = {"first": part.places[0], "best": best_place(places), "last": part.places[-1]}
             rows += [
                 [safe(name), f"scan, {detector}", f"{what}: {safe(place)}", *cells(places[place])]
@@ -192,10 +192,11 @@ def alone_section(part: Part) -> Section | None:
     called, options = rows_word(part), part.config.detection
     how = "the first H0 rows in their order" if not options.draw else "drawn"
     return Section(
-        f"{capital(called)} scanned alone, in every way",
+        f"{capitalise(called)} scanned alone, in every way",
         f"AUROC of H1 against held-out H0 {called} with its 95% interval (0.5 is chance; the "
         f"background is {how}), by tail, beside what is simpler than a scan. A tail below 0.5 says "
-        f"that H1 deviates less than H0 does.{of_few(part)} `detection.csv` has every place.",
+        f"that H1 deviates less than H0 does.{few_rows_text(part)} "
+        "`detection.csv` has every place.",
         Shown("ways"),
         Table(["", "method", "place", "AUROC", "95% interval", "found at 1% FPR"], rows),
     )

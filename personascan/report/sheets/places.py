@@ -1,4 +1,4 @@
-"""Every place of every comparison as sheets: its statistic, permutations, curve and AUROCs.
+"""Sheets of every place of every comparison: its statistic, permutations, curve and AUROCs.
 
 Groups of rows belong to a `part` (a model at a level), a `cell` (a place of a comparison, numbered
 comparison by comparison), a `scan` (the runs of a cell on some rows) or a `cloud` (a cell's rows in
@@ -38,7 +38,7 @@ def place_sheets(study: Study) -> dict[str, Sheet]:
 
 @dataclass(frozen=True)
 class Spot:
-    """A place, as pictures name and order it."""
+    """The name and order of a place in pictures."""
 
     place: str
     line: str  # the layers of a site at a position
@@ -76,7 +76,7 @@ def parts_sheet(study: Study) -> Sheet:
 
 
 def places_sheet(study: Study) -> Sheet:
-    """Returns every place: what it is called, its line of layers, and how deep it lies."""
+    """Returns every place: its name, its line of layers, and its depth."""
     rows = Grouped("part", "place", "site", "position", "line", "layer", "spot", "depth", by="part",
                    keys={"part": "parts"})  # fmt: skip
     for p, part in enumerate(study.parts):
@@ -89,17 +89,17 @@ def places_sheet(study: Study) -> Sheet:
 
 
 def comparisons_sheet(study: Study) -> Sheet:
-    """Returns every comparison of a part, with what was found."""
+    """Returns every comparison of a part, with its finding."""
     rows = Grouped(
         "part", "comparison", "h1", "h0", "wording", "furthest", "best_z", "best_p", "best_q",
         "passing", "limit", by="part",
     )  # fmt: skip
     for p, part in enumerate(study.parts):
-        found = {f.name: f for f in part.findings()}
+        findings = {f.name: f for f in part.findings()}
         cells = numbered_cells(study, part)
         lines = []
         for name in part.scans:
-            f = found.get(name)
+            f = findings.get(name)
             lines.append(
                 (
                     p, visible(name), *part.pool_sizes[name], part.wording[name][0],
@@ -113,7 +113,7 @@ def comparisons_sheet(study: Study) -> Sheet:
 
 
 def limit_of(part: Part, name: str) -> float:
-    """Returns what 95% of the permutations' highest places stay below, studentised."""
+    """Returns the z that the highest place of a permutation stays below in 95% of them."""
     if name not in part.calibrations:
         return np.nan
     highest_T = part.calibrations[name].z_PT[:, 1:].max(0)
@@ -137,7 +137,7 @@ def numbered_cells(study: Study, part: Part) -> dict[tuple, int]:
 
 
 def cells_sheet(study: Study) -> Sheet:
-    """Returns every place of every comparison, with what was measured there."""
+    """Returns every place of every comparison, with its measurements."""
     rows = Grouped(
         "cell", "at", "of", *where.COLUMNS, "held_out_auroc", "distance", "beyond",
         *detection.FIELDS, "auroc_low", "auroc_high", *MEASURES, "kept", by="part",
@@ -145,25 +145,25 @@ def cells_sheet(study: Study) -> Sheet:
     )  # fmt: skip
     for part in study.parts:
         cells = list(cells_of(study, part))
-        values = np.array([measured(part, name, place) for _, name, _, place, _ in cells], float)
+        values = [measurements(part, name, place) for _, name, _, place, _ in cells]
         numbers = np.array([(cell, i, c) for cell, _, c, _, i in cells])
-        rows.add(*numbers.T, *values.T)
+        rows.add(*numbers.T, *np.array(values, float).T)
     return rows.sheet()
 
 
-def measured(part: Part, name: str, place) -> list[float]:
+def measurements(part: Part, name: str, place) -> list[float]:
     """Returns the numbers of a place of a comparison; NaN where there is none."""
     c, distance = part.calibrations.get(name), np.nan
     if c is not None:
         k = c.keys.index(place)
         distance = deviations_above(c.score[k], c.null[k])
-    told = part.told.get(name, {}).get(place, np.nan)
+    held_out = part.place_aurocs.get(name, {}).get(place, np.nan)
     simpler = np.nan
-    if name in part.beyond:
-        simpler = max(one.auroc for one in part.beyond[name].simpler.values())
+    if name in part.held_out_texts:
+        simpler = max(one.auroc for one in part.held_out_texts[name].simpler.values())
     alone, apart = part.detections[name][place], part.separation[name][place]
     return [
-        *where.columns(part, name, place), told, distance, told - simpler,
+        *where.columns(part, name, place), held_out, distance, held_out - simpler,
         *(getattr(alone, field) for field in detection.FIELDS),
         alone.auroc_low, alone.auroc_high,
         *(apart.mean[metric] for metric in MEASURES),
@@ -192,7 +192,7 @@ def roc_sheet(study: Study) -> Sheet:
     rows = Grouped("fpr", "tpr", by="cell", steps={"fpr": 1e-4, "tpr": 1e-4})
     for part in study.parts:
         for _, name, _, place, _ in cells_of(study, part):
-            rows.add(*curve(part.detections[name][place], part.wide[name][0].positive_N))
+            rows.add(*curve(part.detections[name][place], part.detection_rows[name][0].positive_N))
     return rows.sheet()
 
 
@@ -203,8 +203,8 @@ def curve(detection, positive_N) -> tuple[np.ndarray, np.ndarray]:
     fpr, tpr, _ = roc_curve(positive_N[known_N], score_N[known_N])
     if len(fpr) <= CORNERS:
         return fpr, tpr
-    kept = np.unique(np.round(np.linspace(0, len(fpr) - 1, CORNERS)).astype(int))
-    return fpr[kept], tpr[kept]
+    corners = np.unique(np.round(np.linspace(0, len(fpr) - 1, CORNERS)).astype(int))
+    return fpr[corners], tpr[corners]
 
 
 def validation_sheet(study: Study) -> Sheet:
@@ -214,8 +214,8 @@ def validation_sheet(study: Study) -> Sheet:
         numbers = {name: i for i, name in enumerate(part.scans)}
         lines = [
             (numbers[name], visible(name), v.half, visible(str(v.place)), method, metrics["auroc"])
-            for name, found in part.validations.items()
-            for v in found
+            for name, halves in part.validations.items()
+            for v in halves
             for method, metrics in v.methods.items()
             if "auroc" in metrics and not np.isnan(metrics["auroc"])
         ]
@@ -224,15 +224,15 @@ def validation_sheet(study: Study) -> Sheet:
 
 
 def ways_sheet(study: Study) -> Sheet:
-    """Returns rows scanned alone, in every way, where there are several."""
+    """Returns rows scanned alone by every detector, where there are several."""
     rows = Grouped("of", "comparison", "kind", "way", "place", "line", "layer", "spot", "auroc",
                    "low", "high", by="part")  # fmt: skip
     for part in study.parts:
         at, lines = spots(part), []
-        for c, (name, found) in enumerate(part.alone.items()):
+        for c, (name, detections) in enumerate(part.all_detections.items()):
             ways = [
                 ("scan" if way else "first", str(detector), at[place], places[place])
-                for way, (detector, places) in enumerate(found.items())
+                for way, (detector, places) in enumerate(detections.items())
                 for place in part.places
             ]
             ways += [
@@ -246,5 +246,5 @@ def ways_sheet(study: Study) -> Sheet:
                 )
                 for kind, way, spot, d in ways
             ]  # fmt: skip
-        rows.add_lines(lines if part.several_ways else [])
+        rows.add_lines(lines if part.compares_detectors else [])
     return rows.sheet()

@@ -1,4 +1,4 @@
-"""How far apart H1 and H0 lie at a place: cluster metrics, and a probe."""
+"""Separation: cluster metrics and a probe say how far apart H1 and H0 lie at a place."""
 
 from dataclasses import asdict
 
@@ -13,7 +13,7 @@ from personascan.study.rows import StoredRows
 from personascan.study.stage import Columns, Phase, Stage
 from personascan.study.units import Unit, Work
 
-# A place in a worker: as float32, and a few copies as float64 in PCA and the probe.
+# Of a number in a worker: float32, and a few copies in float64 in PCA and the probe.
 BYTES = 4 + 5 * 8
 
 
@@ -29,15 +29,15 @@ def do(rows: StoredRows, positive_N, clusters_N, options: SeparationOptions, see
     return asdict(place_separation(rows.array(), positive_N, options, seed, clusters_N)), {}
 
 
-def at(case, place) -> Separation:
-    """From a finished unit."""
+def read_place(case, place) -> Separation:
+    """Returns the separation at a place, from a finished unit."""
     return Separation(**case.read(work(case, place)).values)
 
 
 def columns(part, name: str, place) -> tuple:
-    found = part.separation[name][place]
-    values = (v[metric] for metric in METRICS for v in (found.mean, found.deviation))
-    return int(found.constant), *values
+    separation = part.separation[name][place]
+    both = separation.mean, separation.deviation
+    return int(separation.constant), *(v[metric] for metric in METRICS for v in both)
 
 
 STAGE = Stage(
@@ -47,13 +47,13 @@ STAGE = Stage(
     count=lambda counted: counted.everywhere,
     read=lambda level: {
         "separation": {
-            case.name: {p: at(case, p) for p in case.source.places} for case in level.cases
+            case.name: {p: read_place(case, p) for p in case.source.places} for case in level.cases
         }
     },
     columns=Columns(
         ("constant", *(f"{m}_{part}" for m in METRICS for part in ("mean", "deviation"))), columns
     ),
-    seconds=lambda t: t.timed(do, t.rows, t.positive_N, None, t.config.separation, t.seed),
+    seconds=lambda t: t.time(do, t.rows, t.positive_N, None, t.config.separation, t.seed),
     everywhere=True,
     memory=lambda sizes: BYTES * sizes.rows * sizes.nodes,
 )

@@ -1,4 +1,4 @@
-"""What word counts alone tell of a comparison's texts, trained and judged on all of them."""
+"""Wording: how well word counts alone tell a comparison's texts, by cross-validation."""
 
 import numpy as np
 
@@ -21,7 +21,7 @@ def do(texts, positive_N, clusters_N, seed: int):
 
 
 def accuracy(case) -> tuple[float, float]:
-    """Held-out accuracy, mean and deviation; NaN where rows are no texts."""
+    """Returns the held-out accuracy, mean and deviation; NaN where rows are no texts."""
     if case.texts is None:
         return np.nan, np.nan
     values = case.read(work(case)).values
@@ -35,5 +35,5 @@ STAGE = Stage(
     count=lambda counted: counted.comparisons if counted.texts else 0,
     read=lambda level: {"wording": {case.name: accuracy(case) for case in level.cases}},
     columns=Columns(("wording_accuracy",), lambda part, name, place: (part.wording[name][0],)),
-    seconds=lambda t: t.timed(do, list(t.counted.texts), t.positive_N, None, t.seed),
+    seconds=lambda t: t.time(do, list(t.counted.texts), t.positive_N, None, t.seed),
 )
