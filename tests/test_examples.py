@@ -28,7 +28,7 @@ def run_examples(page: str, blocks: list[tuple[str, str | None]]) -> None:
             assert printed.getvalue().split() == expected.split(), printed.getvalue()
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/scan.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/locate.md", "docs/scan.md"])
 def test_an_example_that_makes_its_own_arrays_runs_by_itself(page):
     blocks = [block for block in examples(page) if "default_rng(" in block[0]]
     assert blocks
