@@ -13,12 +13,17 @@ from sphinx.util.docutils import SphinxDirective
 # Modules by group; of two that fit, the longer one counts.
 GROUPS = {
     "errors": ("errors",),
-    "models": ("models", "places", "sharding", "processes"),
+    "models": ("models", "sources.language.model", "places", "sharding", "processes"),
     "activations": ("sources",),
     "locate": ("calibration",),
     "scan": ("scan",),
     "analysis": ("analysis",),
-    "interventions": ("interventions", "sources.language.generate", "study.steering"),
+    "interventions": (
+        "interventions",
+        "direction",
+        "sources.language.generate",
+        "study.steering",
+    ),
     "studies": ("study", "studies", "report", "sources.arrays"),
 }
 FOREIGN = "Mapping, Exception, ValueError, KeyError, object"  # classes whose members are not ours
