@@ -3,7 +3,7 @@ import pytest
 from tiny_models import save_tiny_llama
 
 import personascan
-from personascan.sources.store import read_array
+from personascan.sources.array_files import read_array
 
 
 def statements(count=25):

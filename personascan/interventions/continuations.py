@@ -6,9 +6,10 @@ from typing import Any, overload
 
 import numpy as np
 
+from personascan.direction import Direction
 from personascan.errors import InputError
+from personascan.interventions.direction_checks import refuse_misfit
 from personascan.interventions.edits import UNEDITED, NamedEdit, add_vector, stack_edits
-from personascan.interventions.steering_direction import Direction, refuse_misfit
 from personascan.models.load import LanguageModel
 from personascan.sources.language.editing import Editing
 from personascan.sources.language.extract import BATCH_TOKENS

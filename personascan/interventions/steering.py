@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from personascan.direction import Direction
 from personascan.errors import InputError
 from personascan.interventions.continuations import (
     continuation_text,
@@ -15,7 +16,6 @@ from personascan.interventions.continuations import (
 )
 from personascan.interventions.direction_files import write_gguf, write_safetensors
 from personascan.interventions.edits import stack_edits
-from personascan.interventions.steering_direction import Direction
 from personascan.models.folder import read_folder_config
 from personascan.models.gguf_file import open_gguf
 from personascan.models.load import LanguageModel

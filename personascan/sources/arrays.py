@@ -16,9 +16,9 @@ from personascan.files import is_free, partial_of, put_folder, real_path, restor
 from personascan.hashes import SEAL, damaged_files, folder_sha256, seal, sealed_files
 from personascan.places import Place, named_place
 from personascan.reading import real_array
+from personascan.sources.array_files import read_array
 from personascan.sources.base import Row, Terms
 from personascan.sources.rows_record import RECORD, read_rows_record
-from personascan.sources.store import read_array
 
 LOST = 1e-3  # the share of a node's deviation that float32 may lose
 CONSTANT = 2.0**-44  # of a node's largest value: a span that is float64's own rounding
@@ -26,7 +26,7 @@ CONSTANT = 2.0**-44  # of a node's largest value: a span that is float64's own r
 
 def write_rows(
     out: str | os.PathLike[str],
-    places: Mapping[str, Any],
+    places: Mapping[Any, Any],
     positive: npt.ArrayLike,
     *,
     network: str = "network",
@@ -35,6 +35,7 @@ def write_rows(
     entities: Sequence[Any] | npt.NDArray[Any] | None = None,
     conditions: Sequence[str] | npt.NDArray[Any] | None = None,
     pairs: Sequence[str] | npt.NDArray[Any] | None = None,
+    texts: Sequence[str] | None = None,
     rows: str = "rows",
 ) -> str:
     """Writes activations of any network as a folder that a study reads rows from (`config.rows`).
@@ -53,6 +54,8 @@ def write_rows(
       conditions: a class of each row, within which p-values can be taken (`detection.conditional`).
       pairs: of each row, the same for rows of both sides that are compared with one another (one
         question under two instructions): labels are exchanged within a pair. Not with entities.
+      texts: the text of each row, where rows are texts: the page then shows them, and asks whether
+        activations tell more than their words do.
       rows: the report's word for rows, in the plural, such as "images".
 
     Returns:
@@ -71,19 +74,23 @@ def write_rows(
         )
     count = len(positive_N)
     columns = {
-        "ids": texts("ids", range(count) if ids is None else ids, count),
-        "groups": texts("groups", [groups] * count if isinstance(groups, str) else groups, count),
-        "entities": texts(
+        "ids": text_column("ids", range(count) if ids is None else ids, count),
+        "groups": text_column(
+            "groups", [groups] * count if isinstance(groups, str) else groups, count
+        ),
+        "entities": text_column(
             "entities", [""] * count if entities is None else entities, count, optional=True
         ),
-        "conditions": texts(
+        "conditions": text_column(
             "conditions", [""] * count if conditions is None else conditions, count
         ),
     }
     if pairs is not None:  # folders without pairs keep the form they had before there were any
-        columns["pairs"] = texts("pairs", pairs, count)
+        columns["pairs"] = text_column("pairs", pairs, count)
         if any(columns["entities"]):
             raise InputError("give entities or pairs; labels are exchanged by the one or the other")
+    if texts is not None:
+        columns["texts"] = text_column("texts", texts, count)
     if len(set(columns["ids"])) < count:
         raise InputError("ids names a row twice; give each row an id of its own")
     if not isinstance(places, Mapping):
@@ -120,7 +127,7 @@ def holds_files(path: pathlib.Path, files: dict[str, str]) -> bool:
         return False  # a damaged seal: the rows are written again
 
 
-def texts(name: str, column, count: int, optional: bool = False) -> list[str]:
+def text_column(name: str, column, count: int, optional: bool = False) -> list[str]:
     """Returns a column as text; missing entries (None, NaN, pandas.NA) are "" where optional.
 
     Raises InputError for no sequence, another number of entries, and missing ones elsewhere.
@@ -259,9 +266,9 @@ def open_rows(folder) -> ArraySource:
     restore(folder)
     record, files, nodes = read_rows_record(folder)
     groups, rows_of = {}, {}
-    names = ("groups", "ids", "positive", "entities", "conditions", "pairs")
-    for row, (group, *values) in enumerate(zip(*map(record.get, names), strict=True)):
-        groups.setdefault(group, []).append(Row(*values))
+    names = ("groups", "texts", "ids", "positive", "entities", "conditions", "pairs")
+    for row, (group, text, *values) in enumerate(zip(*map(record.get, names), strict=True)):
+        groups.setdefault(group, []).append(Row(*values, text=text))
         rows_of.setdefault(group, []).append(row)
     network, rows = record["network"], record["rows"]
     places = [Place(name, i, "", network) for i, name in enumerate(record["places"])]
@@ -270,4 +277,5 @@ def open_rows(folder) -> ArraySource:
     return ArraySource(
         network, folder, groups, rows_of, places, widths, files,
         Terms(rows=rows, h1=f"{rows} of the group", h0=f"{rows} that are expected"), about,
+        texts=record["texts"][:1] != [None],
     )  # fmt: skip

@@ -8,7 +8,8 @@ import numpy as np
 from personascan.errors import InputError
 from personascan.places import whole_number
 from personascan.reading import is_file
-from personascan.sources.store import Activations, read_array
+from personascan.sources.array_files import read_array
+from personascan.sources.store import Activations
 
 
 class Rows(NamedTuple):

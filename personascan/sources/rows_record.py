@@ -39,7 +39,12 @@ def read_rows_record(folder: pathlib.Path) -> tuple[dict, dict[str, str], list[i
         if not isinstance(column, list) or not all(type(entry) is kind for entry in column):
             raise bad_record(folder, f"{name} is no list of {kind.__name__}")
     count, places = len(record["positive"]), record["places"]
-    for name in COLUMNS:
+    texts = record.setdefault("texts", [None] * count)  # likewise
+    if not isinstance(texts, list) or any(
+        type(t) is not str for t in texts if texts[0] is not None
+    ):
+        raise bad_record(folder, "texts is no list of str")
+    for name in (*COLUMNS, "texts"):
         if len(record[name]) != count:
             raise bad_record(folder, f"{name} has {len(record[name])} entries for {count} labels")
     for name in ("ids", "places"):

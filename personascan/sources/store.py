@@ -1,23 +1,24 @@
 """Activations in memory and on disk; files appear whole or not at all."""
 
 import contextlib
-import hashlib
 import json
 import os
 import pathlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-import ml_dtypes
 import numpy as np
 
 from personascan.errors import InputError
 from personascan.files import reserve, whole_file, whole_folder
-from personascan.hashes import RUN_AGAIN, SEAL, damaged_files, is_inside
+from personascan.hashes import SEAL, damaged_files, is_inside
 from personascan.memory import refuse_too_much
 from personascan.places import Place, named_place
 from personascan.reading import read_json, refuse_special
+
+if TYPE_CHECKING:
+    import pandas
 
 RECORD = "activations.json"
 
@@ -90,6 +91,23 @@ class Activations(Mapping[Place, np.ndarray]):
             known = "; ".join(f"{s}, {p}" for s, p in self.stacks) or "none"
             raise UnknownPlace(f"there is no {site}, {position} among these activations: {known}")
         return self.stacks[site, position]
+
+    def to_frame(self, place: Place | str) -> "pandas.DataFrame":
+        """Returns the activations of a place, a row for each statement and a column for each node.
+
+        At the position "all" a row is a token: statement and number of the token.
+        """
+        import pandas  # not before: it takes as long to import as a scan takes
+
+        array_ND = self[place]
+        index = pandas.Index(self.ids, name="id")
+        if len(array_ND) != len(self.ids):
+            counts = np.diff(self.offsets)
+            numbers = [n for count in counts for n in range(count)]
+            index = pandas.MultiIndex.from_arrays(
+                [np.repeat(self.ids, counts), numbers], names=["id", "token"]
+            )
+        return pandas.DataFrame(np.asarray(array_ND), index=index)
 
     def __repr__(self) -> str:
         shapes = ", ".join(f"{s} at {p} {a.shape}" for (s, p), a in self.stacks.items())
@@ -233,46 +251,3 @@ def new_array_file(file: pathlib.Path, shape) -> np.ndarray:
     array = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=shape)
     reserve(file)
     return array
-
-
-BFLOAT16 = np.dtype("V2")  # the name in .npy files of a type that NumPy lacks
-
-
-def read_array(path, sha256: str = "") -> np.ndarray:
-    """Reads the array of a `.npy` file, bfloat16 included.
-
-    sha256: the hash that the file must have; "": any.
-
-    Raises InputError for a file that is missing, damaged, of objects, of another kind or hash.
-    """
-    path = pathlib.Path(path)
-    if path.suffix in OTHER_ARRAYS:
-        raise InputError(f"{path} is no .npy file; {OTHER_ARRAYS[path.suffix]}")
-    refuse_special(path)
-    try:
-        with open(path, "rb") as raw:
-            if sha256 and hashlib.file_digest(raw, "sha256").hexdigest() != sha256:
-                raise InputError(f"{path} has changed since it was first read; {RUN_AGAIN}")
-            raw.seek(0)
-            array = np.load(raw, allow_pickle=False)
-    except (InputError, MemoryError):
-        raise
-    except Exception as error:
-        # As above: a damaged file raises many errors.
-        raise InputError(f"{path} cannot be read as a .npy file ({error})") from error
-    if not isinstance(array, np.ndarray):
-        raise InputError(f"{path} is an archive of several arrays; give a .npy file with one")
-    return array.view(ml_dtypes.bfloat16) if array.dtype == BFLOAT16 else array
-
-
-OTHER_ARRAYS = {
-    **dict.fromkeys(
-        (".pt", ".pth", ".bin"),
-        'save the tensor with numpy.save("x.npy", tensor.float().numpy()) and give that',
-    ),
-    **dict.fromkeys(
-        (".csv", ".tsv", ".txt"),
-        'save it with numpy.save("x.npy", numpy.loadtxt("x.csv", delimiter=",")) and give that',
-    ),
-    ".safetensors": 'save one tensor of it with numpy.save("x.npy", tensor) and give that',
-}

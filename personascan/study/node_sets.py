@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
+from personascan.direction import Direction
 from personascan.errors import InputError
 from personascan.hashes import RUN_AGAIN, file_sha256, text_sha256
 from personascan.interventions.answers import answers_to, bare_answers
@@ -16,7 +17,6 @@ from personascan.interventions.directions import PlaceStatistics, most_frequent,
 from personascan.interventions.edits import NamedEdit
 from personascan.interventions.judging import NEUTRAL, judge, question_options
 from personascan.interventions.options import InterventionOptions
-from personascan.interventions.steering_direction import Direction
 from personascan.places import Place
 from personascan.sources.base import pool_rows
 from personascan.sources.language.source import LanguageSource, Reader

@@ -7,10 +7,10 @@ import pathlib
 import numpy as np
 
 from personascan.analysis.localisation import HALVES
+from personascan.direction import Direction
 from personascan.errors import InputError
 from personascan.interventions.directions import scale_to_norm
 from personascan.interventions.edits import site_layer
-from personascan.interventions.steering_direction import Direction
 from personascan.reading import read_json
 from personascan.sources.language.source import Reader
 from personascan.study.case import Case
