@@ -18,7 +18,7 @@ from personascan.report.shaded import shade
 from personascan.sources.language.prompts import tokenize
 from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import PromptOptions
-from personascan.sources.language.token_projections import project_tokens, token_pieces
+from personascan.sources.language.token_projections import project_tokens, text_pieces
 from personascan.study.half_direction import extreme_rows
 
 TEXTS = (
@@ -44,7 +44,7 @@ def test_pieces_join_to_the_text(model, role, prefix, suffix):
     statements = [statement(text, i) for i, text in enumerate(TEXTS)]
     prompts = tokenize(model.tokenizer, statements, role, 600, prefix=prefix, suffix=suffix)
     for one, prompt in zip(statements, prompts, strict=True):
-        pieces = token_pieces(model.tokenizer, prompt, one.text)
+        pieces = text_pieces(model.tokenizer, prompt, one.text)
         assert len(pieces) == len(prompt.ids)
         own = pieces[prompt.first : prompt.last + 1]
         assert "".join(own) == one.text
@@ -59,7 +59,7 @@ def test_pieces_join_to_any_text(model, text):
     if not text.strip():
         return
     (prompt,) = tokenize(model.tokenizer, [statement(text)], "none", 600)
-    pieces = token_pieces(model.tokenizer, prompt, text)
+    pieces = text_pieces(model.tokenizer, prompt, text)
     assert "".join(pieces[prompt.first : prompt.last + 1]) == text
 
 
@@ -78,7 +78,7 @@ def word_pieces():
 def test_space_that_a_tokenizer_drops_belongs_to_the_token_behind_it():
     tokenizer = word_pieces()
     (prompt,) = tokenize(tokenizer, [statement("I  am CALM.")], "none", 600)
-    assert token_pieces(tokenizer, prompt, "I  am CALM.") == ["I", "  am", " CAL", "M", "."]
+    assert text_pieces(tokenizer, prompt, "I  am CALM.") == ["I", "  am", " CAL", "M", "."]
 
 
 @pytest.mark.parametrize("role", ["none", "system"])

@@ -11,6 +11,7 @@ from personascan.sources.language.extract import plan_reading, run_batches
 from personascan.sources.language.prompts import Prompt
 from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import PromptOptions
+from personascan.sources.language.text_run import token_pieces
 
 BATCH_TOKENS = 1024  # at most: every layer of every token of a batch is in memory
 
@@ -56,20 +57,17 @@ def project_tokens(
     return TokenProjections(value_T, reading.offsets, reading.prompts)
 
 
-def token_pieces(tokenizer, prompt: Prompt, text: str) -> list[str]:
-    """Returns each token of a prompt as a piece of text.
+def text_pieces(tokenizer, prompt: Prompt, text: str) -> list[str]:
+    """Returns each token of a prompt as a piece of text, the statement's own as it spells them.
 
     The pieces of the statement's own tokens, joined, are the statement's text: space that a
     tokenizer drops belongs to the token behind it, and a character that several tokens make belongs
-    to the first of them. The pieces of the other tokens are as the tokenizer spells them.
+    to the first of them. The pieces of the other tokens are as `token_pieces` gives them.
     """
     ends = np.clip(prompt.ends, 0, len(text))
     ends = np.maximum.accumulate(ends)
     ends[-1] = len(text)
     starts = [0, *ends[:-1]]
     own = [text[start:end] for start, end in zip(starts, ends, strict=True)]
-    before, after = prompt.ids[: prompt.first], prompt.ids[prompt.last + 1 :]
-    return [
-        *(tokenizer.decode([token]) for token in before), *own,
-        *(tokenizer.decode([token]) for token in after),
-    ]  # fmt: skip
+    every = token_pieces(tokenizer, prompt)
+    return [*every[: prompt.first], *own, *every[prompt.last + 1 :]]

@@ -19,8 +19,10 @@ from personascan.models.unembedding import (
 )
 from personascan.places import STREAM, Place
 from personascan.sources.language.extract import plan_reading, run_batches
+from personascan.sources.language.prompts import Prompt
 from personascan.sources.language.source import Reader
 from personascan.sources.language.statements import Statement
+from personascan.sources.language.text_run import token_pieces
 from personascan.study.comparisons import first_by_hash
 from personascan.study.half_direction import (
     FINDER,
@@ -112,9 +114,11 @@ def do(
     logits_V, z_V, arrays = answers(model, vectors)
     order, ends = np.argsort(-z_V, kind="stable"), {}
     for end, tokens in (("promoted", order), ("suppressed", order[::-1])):
+        first = tokens[: options.promoted].tolist()
+        pieces = token_pieces(model.tokenizer, Prompt(first, 0, len(first) - 1))
         ends[end] = [
-            [t, model.tokenizer.decode([t]), float(logits_V[t]), float(z_V[t])]
-            for t in tokens[: options.promoted].tolist()
+            [token, piece, float(logits_V[token]), float(z_V[token])]
+            for token, piece in zip(first, pieces, strict=True)
         ]
     return {"ends": ends}, arrays
 

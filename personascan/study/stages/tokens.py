@@ -9,7 +9,7 @@ from personascan.interventions.directions import PlaceStatistics
 from personascan.places import Place
 from personascan.sources.language.source import Reader
 from personascan.sources.language.statements import Statement
-from personascan.sources.language.token_projections import project_tokens, token_pieces
+from personascan.sources.language.token_projections import project_tokens, text_pieces
 from personascan.study.half_direction import (
     FINDER,
     HalfDirection,
@@ -107,7 +107,7 @@ def do(
     values = {
         "auroc": float(auroc(score_N, show.positive_N)),
         "pieces": [
-            token_pieces(model.tokenizer, prompt, statements[i].text)
+            text_pieces(model.tokenizer, prompt, statements[i].text)
             for i, prompt in zip(chosen, tokens.prompts, strict=True)
         ],
     }  # fmt: skip
