@@ -1,24 +1,16 @@
-"""Promoted: the tokens whose logits a direction raises and lowers, beside directions of chance.
-
-A logit is less the mean of all tokens, which no probability depends on. Tokens are ordered by z:
-the logit that the direction adds, in deviations of those that random directions as long add to the
-same token. By logits alone the first are tokens that answer to every direction, such as ones that
-training has hardly seen.
-"""
+"""Promoted: the tokens whose logits a direction raises and lowers, beside directions of chance."""
 
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from personascan.interventions.token_answers import CHANCE, mean_length, token_answers, vectors_of
 from personascan.models.unembedding import (
     BEFORE_NORM,
     BEHIND_NORM,
-    logit_changes,
-    stream_lengths,
     through_final_norm,
 )
-from personascan.places import STREAM, Place
-from personascan.sources.language.extract import plan_reading, run_batches
+from personascan.places import Place
 from personascan.sources.language.prompts import Prompt
 from personascan.sources.language.source import Reader
 from personascan.sources.language.statements import Statement
@@ -40,8 +32,6 @@ from personascan.study.token_options import TokenOptions
 from personascan.study.units import Unit, Work, sha256_of
 
 READ = 20  # H0 statements whose streams give the length that the final norm divides by
-CHANCE = ("random", "shuffled")
-ENDS = ("promoted", "suppressed")
 
 
 @dataclass(frozen=True)
@@ -104,14 +94,18 @@ def do(
     reader: Reader, rows: StoredRows, place: Place, find: LabelledRows,
     read: tuple[Statement, ...], options: TokenOptions, seed: int,
 ):  # fmt: skip
-    vectors = directions_of(rows.array()[find.rows], find, options.draws, seed)
+    contrasts_NT = labellings_of(find, options.draws, seed).contrasts_NT
+    place_ND = rows.array()[find.rows]
+    vectors = vectors_of(place_ND, find.positive_N, contrasts_NT, options.draws, seed)
     if vectors is None:
         return {"ends": {}}, {}
     model = reader.model()
     if place.site in BEFORE_NORM:
-        length = mean_length(model, read, place.position, reader)
+        length = mean_length(
+            model, read, place.position, options=reader.options, batch_tokens=reader.batch_tokens
+        )
         vectors = {kind: through_final_norm(model, v, length) for kind, v in vectors.items()}
-    logits_V, z_V, arrays = answers(model, vectors)
+    logits_V, z_V, arrays = token_answers(model, vectors)
     order, ends = np.argsort(-z_V, kind="stable"), {}
     for end, tokens in (("promoted", order), ("suppressed", order[::-1])):
         first = tokens[: options.promoted].tolist()
@@ -121,71 +115,6 @@ def do(
             for token, piece in zip(first, pieces, strict=True)
         ]
     return {"ends": ends}, arrays
-
-
-def answers(model, vectors: dict) -> tuple[np.ndarray, np.ndarray, dict]:
-    """Returns the logits [V] that "own" adds, their z [V], and the furthest z of chance by end."""
-    known = min(len(model.tokenizer), model.config.vocab_size)  # rows behind these have no text
-
-    def changes(kind: str):
-        for change_TV in logit_changes(model, vectors[kind]):
-            change_TV = change_TV[:, :known]
-            yield change_TV - change_TV.mean(1, keepdims=True)
-
-    spread_V = np.sqrt(sum((c**2).sum(0) for c in changes("spread")) / len(vectors["spread"]))
-    spread_V = np.where(spread_V > 0, spread_V, np.inf)  # a token without an unembedding
-    (logits_V,) = np.concatenate(list(changes("own")))
-    arrays = {}
-    for kind in CHANCE:
-        ends = [(z.max(1), -z.min(1)) for z in (c / spread_V for c in changes(kind))]
-        for end, furthest in zip(ENDS, zip(*ends, strict=True), strict=True):
-            arrays[f"{kind}_{end}_T"] = np.concatenate(furthest)
-    return logits_V, logits_V / spread_V, arrays
-
-
-def directions_of(place_ND, find: LabelledRows, draws: int, seed: int) -> dict | None:
-    """Returns vectors by kind, each as long as a deviation of H0 along the direction of H1.
-
-    "own" is the mean of H1 less that of H0 (within groups whose labels are exchanged), "shuffled"
-    the same of permuted labels; "random", and others for the spread of each token, are drawn
-    uniformly from all directions. None where no node varies.
-    """
-    labels = labellings_of(find, draws, seed)
-    centred_ND = np.asarray(place_ND, np.float64) - np.mean(place_ND, axis=0, dtype=np.float64)
-    direction_TD = labels.contrasts_NT.T.astype(np.float64) @ centred_ND
-    random_TD = np.random.default_rng(seed).normal(size=(2 * draws, centred_ND.shape[1]))
-    own_1D = unit(direction_TD[:1])
-    deviation = (centred_ND[~find.positive_N] @ own_1D[0]).std()
-    if deviation == 0:
-        return None
-    vectors = {
-        "own": own_1D, "shuffled": unit(direction_TD[1:]), "random": unit(random_TD[:draws]),
-        "spread": unit(random_TD[draws:]),
-    }  # fmt: skip
-    return {kind: deviation * vector_TD for kind, vector_TD in vectors.items()}
-
-
-def unit(vector_TD) -> np.ndarray:
-    """Returns vectors at length 1; those without length stay 0."""
-    length_T1 = np.linalg.norm(vector_TD, axis=1, keepdims=True)
-    return vector_TD / np.where(length_T1 > 0, length_T1, 1)
-
-
-def mean_length(model, statements, position, reader: Reader) -> float:
-    """Returns what the final norm divides the last block's stream by (harmonic mean of rows).
-
-    It is read at the place's position; behind the token that a mean ends with, where it is one.
-    """
-    single = {"mean": "last", "mean_statement": "last_statement"}.get(position, position)
-    reading = plan_reading(
-        model, statements, (STREAM,), (single,), reader.options, reader.batch_tokens
-    )
-    lengths = [
-        stream_lengths(model.config, block_LND[-1])
-        for _, blocks in run_batches(model, reading)
-        for *_, block_LND in blocks
-    ]
-    return float(1 / np.mean(1 / np.concatenate(lengths)))
 
 
 def promoted(case, at: HalfDirection) -> Promoted:
