@@ -3,7 +3,12 @@
 import numpy as np
 
 from personascan.analysis.findings import SIGNIFICANCE, Finding, run_means
-from personascan.analysis.judged import FOUND, RANDOM
+from personascan.report.ceilings import (
+    better_than_random,
+    floor_words,
+    length_auroc,
+    words_at_ceiling,
+)
 from personascan.report.sections.edits import action_name, effects_at, main_keys, passing_sets
 from personascan.report.words import (
     NAMED,
@@ -13,6 +18,7 @@ from personascan.report.words import (
     detectable_words,
     difference_words,
     larger_side,
+    p_words,
     rows_word,
     safe,
     span,
@@ -22,8 +28,6 @@ from personascan.report.words import (
 )
 from personascan.study.effects import MATCHING
 from personascan.study.results import Part, best_of_all
-
-BEYOND = f"{FOUND} - {RANDOM}"
 
 
 def lead(part: Part) -> tuple[str, ...]:
@@ -55,7 +59,7 @@ def at_a_glance(part: Part) -> Table | None:
     header += ["verdict"]
     rows = [
         [
-            f"**{safe(f.name)}**" if f.found else safe(f.name), f"{f.p_family:.3f}",
+            f"**{safe(f.name)}**" if f.found else safe(f.name), p_words(f.p_family),
             held[f.confirmed] if f.judged else "-",
             *([beyond_cell(part, f.name)] if beyond else []),
             *([wording_cell(part, f.name, ".0%")] if wording else []),
@@ -79,7 +83,9 @@ def verdict(part: Part, f: Finding) -> str:
         return "not found"
     if f.name not in part.held_out_texts:
         return "shows"
-    return "beyond its words" if part.held_out_texts[f.name].beyond else "its words too"
+    if part.held_out_texts[f.name].beyond:
+        return "beyond its words"
+    return "words at the ceiling" if words_at_ceiling(part, f.name) else "its words too"
 
 
 WITHOUT_PERMUTATIONS = (
@@ -119,7 +125,7 @@ def where_sentence(part: Part) -> str:
     best = clear[0] if clear else max(findings, key=lambda f: f.z)
     tested = part.calibrations[best.name]
     least = best.p_family <= 1.5 * tested.floor
-    sure = f"p {best.p_family:.3f} after the search over all places" + (
+    sure = f"p {p_words(best.p_family)} after the search over all places" + (
         f" (the least that {tested.permutations} permutations of the labels allow)" if least else ""
     )
     if not clear:
@@ -167,21 +173,20 @@ def certainty_sentence(part: Part) -> str:
 
 def nodes_sentence(part: Part, names: list[str]) -> str:
     """Returns whether found nodes tell the half that did not find them better than random ones."""
-    pairs = [
-        (v.methods[FOUND]["auroc"], v.methods[RANDOM]["auroc"], v.methods[BEYOND]["low"])
-        for name in names
-        for v in part.validations.get(name, [])
-        if {FOUND, RANDOM, BEYOND} <= set(v.methods)
-    ]
-    pairs = [pair for pair in pairs if not np.isnan(pair).any()]
-    if not pairs:
+    judged = better_than_random(part, names)
+    if judged is None:
         return ""
-    own, random, _ = np.mean(pairs, axis=0)
-    better = sum(low > 0 for *_, low in pairs)
+    ceiling = ""
+    if judged["ceiling"]:
+        ceiling = (
+            f"; in {judged['ceiling']} more random nodes are at the ceiling already, so that no "
+            "more could show"
+        )
     return (
-        f" **Are these nodes special?** A probe on them tells the other half with AUROC {own:.2f}, "
-        f"one on as many random nodes of the place with {random:.2f}: better in {better} of "
-        f"{len(pairs)} sets (95% interval)."
+        f" **Are these nodes special?** A probe on them tells the other half with AUROC "
+        f"{judged['own']:.2f}, one on as many random nodes of the place with "
+        f"{judged['random']:.2f}: better in {judged['better']} of {judged['sets']} sets (95% "
+        f"interval){ceiling}."
     )
 
 
@@ -203,7 +208,7 @@ def wording_sentence(part: Part) -> str:
     return (
         f"**What it may be instead:** word counts alone tell {shares} "
         f"of the {rows_word(part)} of {bold_names(names)} apart{larger_side(part, names)}, so that "
-        "wording is a likely reason there."
+        f"wording is a likely reason there.{length_words(part, names)}"
     )
 
 
@@ -211,14 +216,30 @@ def beyond_sentence(part: Part) -> str:
     """Returns which comparisons the network tells better than the words of their statements do."""
     held_out = {f.name: part.held_out_texts[f.name] for f in part.findings() if f.found}
     better = {name: one for name, one in held_out.items() if one.beyond}
-    rest = {name: one for name, one in held_out.items() if name not in better}
+    full = {name: one for name, one in held_out.items() if words_at_ceiling(part, name)}
+    rest = {name: one for name, one in held_out.items() if name not in better | full}
     template, said = "held-out statements are told {} by activations than by their words for ", []
     if better:
         said.append(template.format("better") + largest_differences(better))
     if rest:
         begins = "no better for " if better else template.format("no better")
         said.append(f"{begins}{largest_differences(rest)}, where wording is as good an explanation")
-    return f"**Beyond their words:** {'; '.join(said)}." if said else ""
+    if full:
+        said.append(
+            f"for {largest_differences(full)} words are at the ceiling: nothing could be told "
+            "better, and wording is as good an explanation"
+        )
+    length = length_words(part, held_out)
+    return f"**Beyond their words:** {'; '.join(said)}.{length}" if said else ""
+
+
+def length_words(part: Part, names) -> str:
+    """Returns how well the length of statements alone tells the sides; "" where it is unknown."""
+    aurocs = [length_auroc(part, name) for name in names]
+    aurocs = [one for one in aurocs if not np.isnan(one)]
+    if not aurocs:
+        return ""
+    return f" Their length alone: AUROC {span(min(aurocs), max(aurocs), '.2f')}."
 
 
 def largest_differences(held_out: dict) -> str:
@@ -235,7 +256,9 @@ def largest_differences(held_out: dict) -> str:
 
 def edits_sentence(part: Part) -> str:
     """Returns in how many node sets each judged edit moves answers more than its controls."""
-    said = []
+    said, few = [], floor_words(part)
+    if few:
+        return f"**Does the model use them?** {capitalise(few)}."
     for action, strength in main_keys(part):
         passing, tested = passing_sets(part, action, strength)
         named_sets = f" ({word_list(passing)} logits)" if 0 < len(passing) <= NAMED else ""

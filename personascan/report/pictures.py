@@ -12,6 +12,7 @@ import numpy as np
 from personascan.report.charts import across, places, sets
 from personascan.report.charts.theme import to_vega_lite
 from personascan.report.sheets.columns import Sheets
+from personascan.report.words import p_words
 
 CORNERS = [{"fpr": 0, "tpr": 0}, {"fpr": 1, "tpr": 1}]
 
@@ -100,13 +101,15 @@ def sentence(picture: Picture, sheets: Sheets, chosen: dict) -> str:
 
 
 def fill_template(template: str, row: dict) -> str:
-    """Fills {column:format} by a row's values; formats are ".2f", ".0%", "d" or none."""
+    """Fills {column:format} by a row's values; formats are ".2f", ".0%", "d", "p" or none."""
 
     def value(match: re.Match) -> str:
         column, form = match.groups()
         number = row.get(column)
         if number is None:
             return "none"
+        if form == "p":
+            return p_words(number)
         return str(round(number)) if form == "d" else format(number, form or "")
 
     return re.sub(r"\{(\w+):?([^}]*)\}", value, template)
@@ -124,8 +127,8 @@ PLACE = (
         {"null": Feed("null"), "cell": CELL},
         "Grey: permuted labels; orange: the true ones, whose statistic ({statistic:.3f}) lies "
         "{distance:.1f} deviations of permuted labels above their mean ({null_mean:.3f}): z "
-        "{z:.1f}, family-wise p {p_family:.3f}, p of the place by itself {p:.3f}. By its largest "
-        "|t| of a node: z {z_nodes:.1f}, family-wise p {p_family_nodes:.3f}. The dashed line is "
+        "{z:.1f}, family-wise p {p_family:p}, p of the place by itself {p:p}. By its largest "
+        "|t| of a node: z {z_nodes:.1f}, family-wise p {p_family_nodes:p}. The dashed line is "
         "what 95% of the permutations' highest places stay below ({limit:.1f}).",
         "cell",
     ),

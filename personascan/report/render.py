@@ -30,6 +30,7 @@ from personascan.report.pictures import (
     with_measures,
 )
 from personascan.report.sheets.columns import Sheets
+from personascan.report.words import p_words
 
 SCRIPTS = ("sheets.js", "tables.js", "pictures.js", "place.js", "page.js")  # in their order
 INLINE = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["image", "link"])
@@ -98,6 +99,7 @@ def environment() -> jinja2.Environment:
     templates.filters["number"] = lambda value, digits: (
         "-" if value is None else f"{value:.{digits}f}"
     )
+    templates.filters["p"] = lambda value: "-" if value is None else p_words(value)
     return templates
 
 

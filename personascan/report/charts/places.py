@@ -10,7 +10,7 @@ from personascan.report.charts.theme import (
     PAPER,
     SOFT,
     data,
-    diverging,
+    one_sided,
     significant,
     tip,
 )
@@ -61,10 +61,10 @@ def one_map(line: str, layers: list[str], step: int, first: bool):
         tip("held_out_auroc", ".2f", "AUROC, held-out rows"),
         tip("beyond", "+.2f", "beyond words"), tip("auroc", ".2f", "AUROC, rows scanned alone"),
     ]  # fmt: skip
-    # From its neutral value on: 0, of an AUROC 0.5.
-    apart = base.transform_calculate(apart=f"datum[shown] - {NEUTRAL}")
+    # From its neutral value on (0, of an AUROC 0.5); what lies below it has no colour.
+    apart = base.transform_calculate(apart=f"max(0, datum[shown] - {NEUTRAL})")
     tiles = apart.mark_rect(stroke=PAPER, strokeWidth=1, cursor="pointer").encode(
-        alt.Color("apart:Q", scale=diverging("blueorange", 0),
+        alt.Color("apart:Q", scale=one_sided(),
                   legend=alt.Legend(title=None, orient="right", gradientLength=120,
                                     labelExpr=f"format(datum.value + {NEUTRAL}, '.2~f')")),
         tooltip=tooltip,

@@ -11,7 +11,7 @@ import altair as alt
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
-from personascan.report.charts.theme import COLOURS, FAINT, INK, SOFT, data, diverging, rule_at, tip
+from personascan.report.charts.theme import COLOURS, FAINT, INK, SOFT, data, rule_at, tip
 
 PAIRS = 40  # of node sets, at most
 CHANGE = "answers to H1 less those to H0, change in logits"
@@ -194,7 +194,7 @@ def specificity() -> alt.Chart:
     base = (
         data("specificity_of_action")
         .transform_aggregate(effect="mean(effect)", groupby=["judged", "owner"])
-        .transform_calculate(size="abs(datum.effect)")
+        .transform_calculate(size="abs(datum.effect)", mirrored="-datum.effect")
         .transform_joinaggregate(most="max(size)")
         .encode(
             alt.X("owner:N", sort=None, title="whose nodes are edited",
@@ -202,9 +202,14 @@ def specificity() -> alt.Chart:
             alt.Y("judged:N", sort=None, title="whose statements are asked about"),
         )
     )  # fmt: skip
+    colours = alt.Scale(scheme="purpleorange")
+    # Never seen: it gives both colours the same reach, so that equal sizes look equally strong.
+    mirrored = base.mark_rect(opacity=0, aria=False).encode(
+        alt.Color("mirrored:Q", scale=colours, legend=None)
+    )
     tiles = base.mark_rect().encode(
         alt.Color(
-            "effect:Q", scale=diverging("purpleorange", 0),
+            "effect:Q", scale=colours,
             legend=alt.Legend(title=["change of H1 less H0,", "in logits"]),
         ),
         tooltip=["owner:N", "judged:N", tip("effect", "+.3f")],
@@ -215,4 +220,4 @@ def specificity() -> alt.Chart:
             "datum.size > 0.6 * datum.most", alt.value("#ffffff"), alt.value("#111111")
         ),
     )
-    return alt.layer(tiles, numbers).properties(width=alt.Step(38), height=alt.Step(24))
+    return alt.layer(mirrored, tiles, numbers).properties(width=alt.Step(38), height=alt.Step(24))

@@ -233,7 +233,7 @@ function followTheme(pictures) {
   const button = document.getElementById("theme");
   const set = (name) => {
     document.documentElement.dataset.theme = name;
-    button.setAttribute("aria-pressed", String(name === "dark"));
+    button.textContent = name === "dark" ? "Light theme" : "Dark theme"; // what a click does
     pictures.setTheme(name);
   };
   button.addEventListener("click", () => {

@@ -88,7 +88,7 @@ class PlaceView {
     if (row.z === null) return `${sides}Labels were not permuted here: no score carries a p-value.`;
     const sure = row.p_family <= 0.05 ? "It shows here" : "It is not found here";
     return sides + filled(
-      `${sure}: z {z:.1f}, family-wise p {p_family:.3f}. How well H1 is told from H0 here (AUROC, 0.5 is `
+      `${sure}: z {z:.1f}, family-wise p {p_family:p}. How well H1 is told from H0 here (AUROC, 0.5 is `
       + "chance): {probe_auroc:.2f} by a probe that is told the labels, {auroc:.2f} ({auroc_low:.2f} to "
       + "{auroc_high:.2f}) by rows scanned one at a time without them.", row);
   }
@@ -98,17 +98,23 @@ class PlaceView {
     this.pictures.update(["cell", "cloud", "scan"]);
     if (scan < 0) return;
     const rows = this.sheets.rows("rows", this.chosen).filter((row) => row.scanned);
-    const share = (row) => row.returned / row.scanned;
-    rows.sort((a, b) => share(b) - share(a) || b.scanned - a.scanned);
+    // Drawn towards a half: one run says less than twenty.
+    const share = (row) => (row.returned + 1) / (row.scanned + 2);
+    rows.sort((a, b) => share(b) - share(a));
     this.list("most", rows.slice(0, LISTED));
     this.list("least", rows.slice(-LISTED).reverse());
     this.nodes.show(this.sheets.rows("nodes", this.chosen));
+  }
+
+  static runs({ returned, scanned }) {
+    if (scanned === 1) return returned ? "in the one run that scanned it" : "not in the one run that scanned it";
+    return `in ${returned || "none"} of the ${scanned} runs that scanned it`;
   }
 
   list(id, rows) {
     document.getElementById(id).replaceChildren(...rows.map((row) => element("li", {},
       element("span", { className: row.positive ? "side h1" : "side h0", textContent: row.positive ? "H1" : "H0" }),
       element("bdi", { textContent: ` ${row.text} ` }),
-      element("small", { textContent: `in ${row.returned} of the ${row.scanned} runs that scanned it` }))));
+      element("small", { textContent: PlaceView.runs(row) }))));
   }
 }

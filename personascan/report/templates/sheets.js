@@ -113,8 +113,14 @@ function plain(value) {
   return typeof value === "number" ? String(Number(value.toPrecision(6))) : String(value);
 }
 
+// A p or q as every sentence writes it.
+function pWords(value) {
+  return value < 0.001 ? "< 0.001" : value.toFixed(3);
+}
+
 function formatted(value, form) {
   if (value === null || value === undefined) return "none";
+  if (form === "p") return pWords(value);
   if (form === "d") return String(Math.round(value));
   const digits = /\.(\d+)/.exec(form);
   if (form.endsWith("%")) return `${(100 * value).toFixed(digits ? digits[1] : 0)}%`;
