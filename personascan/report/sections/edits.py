@@ -73,7 +73,7 @@ def what_text(part: Part) -> str:
         f"nodes do is held against {options.controls} of each kind of control: random sets of "
         "their size, each node in the direction of its own mean difference, so that they know the "
         f"labels as well{also}. p is the share of controls with an effect at least as large, "
-        f"either way (no p can be below {p_words(1 / (options.controls + 1))}); the family is all "
+        f"either way (no p can be below {1 / (options.controls + 1):.3g}); the family is all "
         f"node sets.{limited} Divergence and perplexity are the edit's effect "
         "on neutral text. `interventions.csv` has every action, outcome and control."
     )

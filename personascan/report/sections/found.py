@@ -108,7 +108,7 @@ def statistic_text(part: Part) -> str:
         f"{words[options.statistic]}. The labels were permuted {options.permutations} times, the "
         "same permutations at all places; z counts deviations from the permutations' mean, and "
         "the family-wise p compares a place with the highest place of every permutation, so that "
-        f"the search over all places is paid for (no p can be below {p_words(floor)}).{every}{beyond} "
+        f"the search over all places is paid for (no p can be below {floor:.3g}).{every}{beyond} "
         "The largest |t| stands beside it: it finds few strong nodes, the statistic also "
         "directions that no single node shows. q controls the false discovery rate over "
         "comparisons (Benjamini-Hochberg). `places.csv` has every place, `findings.csv` this "
@@ -142,7 +142,8 @@ def finding_sentence(part: Part, f: Finding) -> str:
     else:
         text = (
             f"**{safe(f.name)}** was not found: its furthest place, {safe(f.place)}, has a "
-            f"family-wise p of {p_words(f.p_family)} (z {f.z:.1f}); {detectable_words(part, [f.name])}."
+            f"family-wise p of {p_words(f.p_family)} (z {f.z:.1f}); "
+            f"{detectable_words(part, [f.name])}."
         )
     return text + judged_sentence(part, f) + wording_sentence(part, f)
 
