@@ -80,7 +80,8 @@ def opened(browser):
 
 
 def draw_all(page):
-    """Every picture that is not hidden, as when a reader has scrolled through."""
+    """Every picture that is not hidden, as when a reader has unfolded and scrolled through."""
+    page.evaluate("for (const one of document.querySelectorAll('details.fold')) one.open = true")
     page.evaluate(
         "async () => { for (const f of personascan.pictures.drawn.keys())"
         " await personascan.pictures.draw(f) }"
@@ -113,8 +114,9 @@ def test_every_picture_is_drawn_with_a_sentence_of_numbers(opened, path):
         said = figure.query_selector("figcaption").inner_text()
         assert name == "venn" or any(c.isdigit() for c in said), (name, said)
     assert set(seen) == {
-        "map-0", "null", "roc", "cloud", "frequency", "profiles", "expected", "upset", "venn",
-        "validation", "effects", "doses", "specificity",
+        "map-0", "statements", "null", "roc", "cloud", "volcano", "histogram", "profiles",
+        "special", "two", "expected", "upset", "venn", "validation", "effects", "doses",
+        "specificity",
     }  # fmt: skip
     assert all(marks > 1 for marks in seen.values()), seen
 
@@ -175,6 +177,7 @@ def test_nodes_are_sorted_filtered_and_saved(opened, path, content):
     page = opened(path)
     rows = "#nodes tbody tr"
     total = SMALL.nodes  # each in the direction of its effect
+    page.click("#nodes-title")
     assert f"{total} of {total}" in page.inner_text("#nodes [role=status]")
     page.click("#nodes th button:text-is('node')")
     first = [page.inner_text(f"{rows}:nth-child({i}) td:first-child") for i in (1, 2, 3)]

@@ -29,11 +29,11 @@ from personascan.interventions.design import (
 )
 from personascan.interventions.edits import UNEDITED, NamedEdit
 from personascan.interventions.options import MATCHED, RANDOM, RANDOM_DIRECTION
-from personascan.report.pictures import ACROSS
+from personascan.report.gallery import ACROSS
 from personascan.report.render import INLINE, as_svg, filled_spec
 from personascan.report.sections.edits import edits_section
 from personascan.report.sheets.columns import Sheets
-from personascan.report.sheets.nodes import acts_sheet, edit_sheets, specificity_sheet
+from personascan.report.sheets.edits import acts_sheet, edit_sheets, specificity_sheet
 from personascan.report.words import Shown
 from personascan.study.effects import (
     cross_effects,

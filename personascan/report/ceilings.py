@@ -73,7 +73,12 @@ def length_auroc(part: Part, name: str) -> float:
 
 def control_floor(part: Part) -> float:
     """Returns the least p that the controls of edits allow: one over their number and one more."""
-    counts = [e.controls for one in part.interventions for e in one.effects]
+    counts = [
+        e.controls
+        for one in part.interventions
+        for e in one.effects
+        if e.method == FOUND and e.controls
+    ]
     return 1 / (min(counts) + 1) if counts else np.nan
 
 

@@ -1,8 +1,8 @@
-"""The beginning of a part's page: the findings in a few sentences, and a table at a glance."""
+"""The beginning of a part's page: the findings in a few sentences."""
 
 import numpy as np
 
-from personascan.analysis.findings import SIGNIFICANCE, Finding, run_means
+from personascan.analysis.findings import SIGNIFICANCE, run_means
 from personascan.report.ceilings import (
     better_than_random,
     floor_words,
@@ -12,7 +12,6 @@ from personascan.report.ceilings import (
 from personascan.report.sections.edits import action_name, effects_at, main_keys, passing_sets
 from personascan.report.words import (
     NAMED,
-    Table,
     between,
     capitalise,
     detectable_words,
@@ -23,7 +22,6 @@ from personascan.report.words import (
     safe,
     span,
     word_list,
-    wording_cell,
     wording_tells,
 )
 from personascan.study.effects import MATCHING
@@ -43,49 +41,6 @@ def bold_names(names) -> str:
     if len(names) > NAMED:
         names = [*names[: NAMED - 1], f"{len(names) - NAMED + 1} more"]
     return word_list(names)
-
-
-def at_a_glance(part: Part) -> Table | None:
-    """Returns a row for each comparison: how sure it is, and what else tells its sides apart."""
-    findings = part.findings()
-    if not findings:
-        return None
-    held = {0: "no", 1: "one way", 2: "both ways"}
-    beyond = bool(part.held_out_texts)
-    wording = part.texts and not beyond
-    header = ["", "p, all places", "other half agrees"]
-    header += ["beyond its words"] if beyond else []
-    header += ["word counts tell"] if wording else []
-    header += ["verdict"]
-    rows = [
-        [
-            f"**{safe(f.name)}**" if f.found else safe(f.name), p_words(f.p_family),
-            held[f.confirmed] if f.judged else "-",
-            *([beyond_cell(part, f.name)] if beyond else []),
-            *([wording_cell(part, f.name, ".0%")] if wording else []),
-            verdict(part, f),
-        ]
-        for f in findings
-    ]  # fmt: skip
-    return Table(header, rows)
-
-
-def beyond_cell(part: Part, name: str) -> str:
-    """Returns how much better held-out statements are told by activations than by their words."""
-    if name not in part.held_out_texts:
-        return "-"
-    return f"{part.held_out_texts[name].hardest.claim.difference:+.2f}"
-
-
-def verdict(part: Part, f: Finding) -> str:
-    """Returns whether a comparison shows, and whether its words show as much."""
-    if not f.found:
-        return "not found"
-    if f.name not in part.held_out_texts:
-        return "shows"
-    if part.held_out_texts[f.name].beyond:
-        return "beyond its words"
-    return "words at the ceiling" if words_at_ceiling(part, f.name) else "its words too"
 
 
 WITHOUT_PERMUTATIONS = (
@@ -167,13 +122,12 @@ def certainty_sentence(part: Part) -> str:
         )
     return (
         f"**How sure:** where one half of the {rows} chose the place, the other half {said}.{of_h1}"
-        f"{nodes_sentence(part, [f.name for f in judged])}"
     )
 
 
-def nodes_sentence(part: Part, names: list[str]) -> str:
+def special_sentence(part: Part) -> str:
     """Returns whether found nodes tell the half that did not find them better than random ones."""
-    judged = better_than_random(part, names)
+    judged = better_than_random(part, [f.name for f in part.findings() if f.found])
     if judged is None:
         return ""
     ceiling = ""
@@ -183,7 +137,7 @@ def nodes_sentence(part: Part, names: list[str]) -> str:
             "more could show"
         )
     return (
-        f" **Are these nodes special?** A probe on them tells the other half with AUROC "
+        f"A probe on found nodes tells the half that did not find them with AUROC "
         f"{judged['own']:.2f}, one on as many random nodes of the place with "
         f"{judged['random']:.2f}: better in {judged['better']} of {judged['sets']} sets (95% "
         f"interval){ceiling}."
@@ -218,19 +172,38 @@ def beyond_sentence(part: Part) -> str:
     better = {name: one for name, one in held_out.items() if one.beyond}
     full = {name: one for name, one in held_out.items() if words_at_ceiling(part, name)}
     rest = {name: one for name, one in held_out.items() if name not in better | full}
-    template, said = "held-out statements are told {} by activations than by their words for ", []
+    said = []
     if better:
-        said.append(template.format("better") + largest_differences(better))
+        said.append(
+            "held-out statements are told better by activations than by their words for "
+            f"{bold_names(by_difference(better))} (most: {largest_difference(better)})"
+        )
     if rest:
-        begins = "no better for " if better else template.format("no better")
-        said.append(f"{begins}{largest_differences(rest)}, where wording is as good an explanation")
+        begins = "no better for" if better else "held-out statements are told no better for"
+        said.append(
+            f"{begins} {bold_names(by_difference(rest))}, where wording is as good an explanation"
+        )
     if full:
         said.append(
-            f"for {largest_differences(full)} words are at the ceiling: nothing could be told "
-            "better, and wording is as good an explanation"
+            f"for {bold_names(full)} words are at the ceiling: nothing could be told better, and "
+            "wording is as good an explanation"
         )
     length = length_words(part, held_out)
     return f"**Beyond their words:** {'; '.join(said)}.{length}" if said else ""
+
+
+def by_difference(held_out: dict) -> list[str]:
+    """Returns the names of comparisons, those with the largest difference first."""
+    return sorted(held_out, key=lambda name: -held_out[name].hardest.claim.difference)
+
+
+def largest_difference(held_out: dict) -> str:
+    """Returns the AUROCs of the comparison with the largest difference."""
+    one = held_out[by_difference(held_out)[0]]
+    return (
+        f"AUROC {one.auroc:.2f} against {one.hardest.auroc:.2f} by {one.hardest.name}, "
+        f"{difference_words(one.hardest.claim)}"
+    )
 
 
 def length_words(part: Part, names) -> str:
@@ -240,18 +213,6 @@ def length_words(part: Part, names) -> str:
     if not aurocs:
         return ""
     return f" Their length alone: AUROC {span(min(aurocs), max(aurocs), '.2f')}."
-
-
-def largest_differences(held_out: dict) -> str:
-    """Returns comparisons with their AUROCs, those of the largest differences alone."""
-    first = sorted(held_out.items(), key=lambda one: -one[1].hardest.claim.difference)[:NAMED]
-    more = f" and {len(held_out) - NAMED} more" if len(held_out) > NAMED else ""
-    listing = word_list(
-        f"**{safe(name)}** (AUROC {one.auroc:.2f} against {one.hardest.auroc:.2f} by "
-        f"{one.hardest.name}: {difference_words(one.hardest.claim)})"
-        for name, one in first
-    )
-    return listing + more
 
 
 def edits_sentence(part: Part) -> str:

@@ -4,11 +4,29 @@ const copied = (rows) => rows.map((row) => ({ ...row }));
 // What profiles can show of a study: [name, in words], the first at first.
 const measures = (page) => page.pictures.profiles.choices[0].options;
 
+const NARROW = matchMedia("(max-width: 600px)");
+
+// Names of a map stay in sight while it is scrolled sideways, over paper of their own.
+function keepNames(chart, paper) {
+  const axis = [...chart.querySelectorAll(".role-axis")].find((one) => /Y-axis.*comparison/.test(one.getAttribute("aria-label")));
+  if (!axis) return;
+  const box = axis.getBBox();
+  const behind = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+  for (const [name, value] of Object.entries({ x: box.x - 4, y: box.y, width: box.width + 8, height: box.height, fill: paper })) {
+    behind.setAttribute(name, value);
+  }
+  axis.prepend(behind);
+  const place = axis.parentElement;
+  place.parentElement.append(place); // over the tiles
+  chart.addEventListener("scroll", () => { axis.style.transform = `translateX(${chart.scrollLeft}px)`; });
+}
+
 // Pictures: a chart of Vega, its rows, its sentence, and what can be saved of it.
 class Pictures {
   constructor(page, sheets, chosen) {
     Object.assign(this, { page, sheets, chosen, drawn: new Map(), theme: "light" });
     this.tip = document.getElementById("tip");
+    NARROW.addEventListener("change", () => this.setTheme(this.theme));
     this.watch = new IntersectionObserver((entries) => {
       for (const entry of entries) {
         if (entry.isIntersecting) this.draw(entry.target);
@@ -38,7 +56,9 @@ class Pictures {
   // Something was chosen beside a picture: all that show it are drawn anew.
   choose(name, value) {
     this.chosen[name] = /^-?\d+$/.test(value) ? Number(value) : value;
-    this.update([name]);
+    // The comparisons of another place are others.
+    if (name === "shared") this.chosen.first = this.chosen.second = -1;
+    this.update(name === "shared" ? [name, "first", "second"] : [name]);
   }
 
   options(figure) {
@@ -52,7 +72,7 @@ class Pictures {
       select.replaceChildren(...options.map(([value, words]) =>
         element("option", { value: String(value), textContent: words })));
       if (!options.some(([value]) => value === this.chosen[choice.name]) && options.length) {
-        this.chosen[choice.name] = options[0][0];
+        this.chosen[choice.name] = options[Math.min(choice.start, options.length - 1)][0];
       }
       select.value = String(this.chosen[choice.name]);
       select.parentElement.hidden = options.length < 2;
@@ -81,7 +101,8 @@ class Pictures {
     const chart = figure.querySelector(".chart");
     const inner = element("div", { ariaHidden: "true" });
     chart.replaceChildren(inner);
-    const spec = structuredClone(this.page.charts[name]);
+    const narrow = NARROW.matches && this.page.narrow[name];
+    const spec = structuredClone(narrow || this.page.charts[name]);
     for (const set of spec.data) {
       if (rows[set.name]) set.values = copied(rows[set.name]);
     }
@@ -101,8 +122,14 @@ class Pictures {
       state.sets = new Set(spec.data.map((set) => set.name));
       state.signals = new Set((spec.signals || []).map((signal) => signal.name));
       view.addEventListener("click", (_event, item) => {
-        if (item && item.datum && item.datum.cell !== undefined) this.page.open(item.datum.cell);
+        if (!item || !item.datum) return;
+        if (item.datum.cell !== undefined) this.page.open(item.datum.cell);
+        else if (name === "volcano") this.page.openNode(item.datum.node);
       });
+      if (name === "statements") {
+        view.addSignalListener("marked", (_name, { score }) => this.page.mark(score || null));
+      }
+      if (name.startsWith("map-")) keepNames(chart, ink.paper);
       const wide = chart.scrollWidth > chart.clientWidth;
       if (wide) chart.tabIndex = 0;
       figure.classList.toggle("sideways", wide);
@@ -242,6 +269,7 @@ function followTheme(pictures) {
   if (matchMedia("(prefers-color-scheme: dark)").matches) set("dark");
   window.addEventListener("beforeprint", () => {
     if (pictures.theme === "dark") set("light");
+    for (const fold of document.querySelectorAll("details.fold")) fold.open = true;
     for (const figure of pictures.drawn.keys()) pictures.draw(figure);
   });
 }
