@@ -10,6 +10,7 @@ from personascan.analysis.findings import SIGNIFICANCE
 from personascan.analysis.judged import FOUND, LENGTH, RANDOM
 from personascan.study.results import Part
 
+HIGH = 0.95  # below it an AUROC is no ceiling: rows are too few to tell
 BEYOND = f"{FOUND} - {RANDOM}"
 
 
@@ -19,7 +20,7 @@ def at_ceiling(baseline: float, difference: float, low: float) -> bool:
     baseline: its AUROC. difference, low: of the other score's AUROC less it, and the lower end of
     its interval, which lies as far below as the rows scatter: 1 itself is no further above.
     """
-    return bool(1 - baseline <= difference - low)
+    return bool(baseline >= HIGH and 1 - baseline <= difference - low)
 
 
 def ceiling_of(simpler) -> bool:
@@ -67,7 +68,8 @@ def length_auroc(part: Part, name: str) -> float:
     values = [
         v.methods.get(LENGTH, {}).get("auroc", np.nan) for v in part.validations.get(name, [])
     ]
-    known = [value for value in values if not np.isnan(value)]
+    # Exactly a half: all are of one length, or neither side is longer.
+    known = [value for value in values if not np.isnan(value) and value != 0.5]
     return float(max(np.mean(known), 1 - np.mean(known))) if known else np.nan
 
 

@@ -9,11 +9,10 @@ PLACE = (
     Picture(
         "null", "The place beside permuted labels", places.null,
         {"null": Feed("null"), "cell": CELL},
-        "Grey: permuted labels; orange: the true ones, whose statistic ({statistic:.3f}) lies "
-        "{distance:.1f} deviations of permuted labels above their mean ({null_mean:.3f}): z "
-        "{z:.1f}, family-wise p {p_family:p}, p of the place by itself {p:p}. By its largest "
-        "|t| of a node: z {z_nodes:.1f}, family-wise p {p_family_nodes:p}. The dashed line is "
-        "what 95% of the permutations' highest places stay below ({limit:.1f}).",
+        "Grey: permuted labels; orange: the true ones, {distance:.1f} deviations above their mean "
+        "(z {z:.1f}, family-wise p {p_family:p}, p of the place by itself {p:p}; by the largest "
+        "|t| of a node z {z_nodes:.1f}, family-wise p {p_family_nodes:p}). 95% of the "
+        "permutations' highest places stay below the dashed line ({limit:.1f}).",
         "cell", narrow=lambda: places.null(NARROW),
     ),
     Picture(
@@ -33,17 +32,17 @@ PLACE = (
         narrow=lambda: places.cloud(NARROW),
     ),
     Picture(
-        "statements", "Every statement by its score", evidence.statements,
+        "statements", "All rows by their scores", evidence.statements,
         {"statements": Feed("statements"), "evidence": Feed("evidence", only="evidence")},
-        "Each dot is a statement, scored by a direction that was fitted without it: {above:.0%} of "
+        "Each dot is a row, scored by a direction that was fitted without it: {above:.0%} of "
         "H1 and {below:.0%} of H0 lie above 0, as H1 should and H0 should not.",
         "evidence", columns=("text", "id", "positive", "score"),
-        hint="Point at a dot to read it; drag across a stretch to list its statements below.",
+        hint="Point at a dot to read it; drag across a stretch to list what lies in it below.",
         narrow=lambda: evidence.statements(NARROW),
     ),
     Picture(
         "volcano", "How far each node differs, and how surely", evidence.volcano,
-        {"nodes": Feed("nodes"), "scan": Feed("scans", only="scan")},
+        {"nodes": Feed("nodes", where={"tested": 1}), "scan": Feed("scans", only="scan")},
         "Coloured are the nodes of the set: {set_high:d} higher and {set_low:d} lower in H1. "
         "{set_p:d} have a family-wise p of 0.05 or less; whichever they are, at least {at_least:d} "
         "differ (95%). Tested on: {rows}.",
@@ -53,7 +52,7 @@ PLACE = (
     Picture(
         "histogram", "One node", evidence.histogram,
         {"values": Feed("values"), "node": Feed("probes", only="probe")},
-        "Node {node:d} in every statement, in deviations of H0.", "node",
+        "Node {node:d} in every row, in deviations of H0 from its mean.", "node",
         columns=("text", "id", "positive", "value"), narrow=lambda: evidence.histogram(NARROW),
     ),
 )  # fmt: skip

@@ -32,7 +32,10 @@ def lead(part: Part) -> tuple[str, ...]:
     """Returns where comparisons show, how sure that is, and what speaks for or against it."""
     if not part.calibrations:
         return (WITHOUT_PERMUTATIONS, best_detection(part))
-    return tuple(filter(None, (where_sentence(part), certainty_sentence(part), caveats(part))))
+    words = beyond_sentence(part) if part.held_out_texts else wording_sentence(part)
+    edits = edits_sentence(part) if any(one.effects for one in part.interventions) else ""
+    said = (where_sentence(part), certainty_sentence(part), words, edits)
+    return tuple(filter(None, said))
 
 
 def bold_names(names) -> str:
@@ -144,14 +147,6 @@ def special_sentence(part: Part) -> str:
     )
 
 
-def caveats(part: Part) -> str:
-    """Returns whether wording explains as much, and whether edits of the nodes change answers."""
-    sentences = [beyond_sentence(part) if part.held_out_texts else wording_sentence(part)]
-    if any(tested.effects for tested in part.interventions):
-        sentences.append(edits_sentence(part))
-    return " ".join(filter(None, sentences))
-
-
 def wording_sentence(part: Part) -> str:
     """Returns which comparisons' sides word counts alone tell apart."""
     names = [f.name for f in part.findings() if f.found and wording_tells(part, f.name)]
@@ -172,21 +167,20 @@ def beyond_sentence(part: Part) -> str:
     better = {name: one for name, one in held_out.items() if one.beyond}
     full = {name: one for name, one in held_out.items() if words_at_ceiling(part, name)}
     rest = {name: one for name, one in held_out.items() if name not in better | full}
-    said = []
+    said, rows = [], rows_word(part)
     if better:
         said.append(
-            "held-out statements are told better by activations than by their words for "
+            f"held-out {rows} are told better by activations than by their words for "
             f"{bold_names(by_difference(better))} (most: {largest_difference(better)})"
         )
     if rest:
-        begins = "no better for" if better else "held-out statements are told no better for"
+        begins = "no better for" if better else f"held-out {rows} are told no better for"
         said.append(
             f"{begins} {bold_names(by_difference(rest))}, where wording is as good an explanation"
         )
     if full:
         said.append(
-            f"for {bold_names(full)} words are at the ceiling: nothing could be told better, and "
-            "wording is as good an explanation"
+            f"for {bold_names(full)} words are at the ceiling, so that nothing could be told better"
         )
     length = length_words(part, held_out)
     return f"**Beyond their words:** {'; '.join(said)}.{length}" if said else ""

@@ -55,7 +55,8 @@ def page_html(content: dict) -> str:
     pictures = {picture.name: picture for picture in (*maps, *PLACE, *across)}
     return page_of(
         "page.html.j2", SCRIPTS, pictures, content["sheets"],
-        {"captions": [captions_as_text(part["captions"]) for part in content["parts"]]},
+        {"captions": [captions_as_text(part["captions"]) for part in content["parts"]],
+         "rows": content["rows"]},
         **{name: content[name] for name in ("title", "parts", "across", "seed", "rows")},
         shown=shown_pictures(sheets), placed=PLACED,
         sparks=[sparks(sheets, part) for part in range(len(content["parts"]))],

@@ -38,7 +38,7 @@ def profiles(columns: int = 3) -> alt.Chart:
     """Draws a measure by relative depth: a line for each site and position, or each network."""
     picked = alt.selection_point(fields=["series"], bind="legend", name="picked")
     legend = alt.Legend(
-        title=None, orient="bottom", columns=2 if columns == 1 else 4, symbolType="stroke"
+        title=None, orient="bottom", columns=1 if columns == 1 else 4, symbolType="stroke"
     )
     base = (
         data("profiles")

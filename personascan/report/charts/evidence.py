@@ -11,7 +11,7 @@ SIDE_AXIS = alt.Axis(labelExpr="datum.value == 1 ? 'H1' : 'H0'", ticks=False, do
 JITTER = "((datum.row * 7919) % 101) / 101"
 
 
-def statements(width: int = 620) -> alt.Chart:
+def statements(width: int = 660) -> alt.Chart:
     """Draws every statement by its score, a row of dots for each side; a stretch can be marked."""
     marked = alt.selection_interval(encodings=["x"], name="marked")
     return (
@@ -19,7 +19,7 @@ def statements(width: int = 620) -> alt.Chart:
         .transform_calculate(jitter=JITTER)
         .mark_circle(size=44)
         .encode(
-            alt.X("score:Q", title="score by a direction that did not see the statement "
+            alt.X("score:Q", title="score by a direction that did not see the row "
                   "(above 0: told as H1)" if width > 400 else "score (above 0: told as H1)",
                   scale=alt.Scale(zero=True)),
             alt.Y("positive:O", sort="descending", title=None, axis=SIDE_AXIS),
@@ -29,17 +29,15 @@ def statements(width: int = 620) -> alt.Chart:
             tooltip=[alt.Tooltip("text:N", title=" "), tip("score", "+.2f")],
         )
         .add_params(marked)
-        .properties(width=width, height=150)
+        .properties(width=width, height=200)
     )  # fmt: skip
 
 
 def volcano(width: int = 420) -> alt.Chart:
-    """Draws every node by effect and q; where labels were not permuted, by rank and frequency."""
-    base = data("nodes").transform_calculate(
-        sure="-log(max(datum.q, 0.0001)) / LN10", tested="isValid(datum.effect)"
-    )
+    """Draws every node of tested rows by its effect and q."""
+    base = data("nodes").transform_calculate(sure="-log(max(datum.q, 0.0001)) / LN10")
     in_set, chosen = "datum.in_set == 1", "datum.node == node"
-    points = base.transform_filter("datum.tested").mark_circle(cursor="pointer").encode(
+    points = base.mark_circle(cursor="pointer").encode(
         alt.X("effect:Q", title="effect, in deviations: lower in H1 - higher in H1",
               axis=alt.Axis(grid=False)),
         alt.Y("sure:Q", title="q (up: surer)", axis=alt.Axis(

@@ -187,7 +187,7 @@ def effects(width: int = 380, labels: int = 160) -> alt.Chart:
     controls = base.transform_filter("datum.control == 1")
     own = base.transform_filter("datum.control == 0")
     zero = rule_at(x=0)
-    x = alt.X("low:Q", title=f"{CHANGE} (bar: 90% of random sets)", axis=alt.Axis(tickCount=5))
+    x = alt.X("low:Q", title=[CHANGE, "(bar: 90% of random sets)"], axis=alt.Axis(tickCount=5))
     return alt.layer(
         controls.mark_rule(strokeWidth=8, color=FAINT).encode(x, alt.X2("high:Q")),
         zero,

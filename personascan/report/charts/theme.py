@@ -48,7 +48,7 @@ def rule_at(strokeDash=alt.Undefined, **at: float) -> alt.Chart:
 def one_sided() -> alt.Scale:
     """Returns a scale of one colour from 0, which is no colour, to the highest value."""
     inks = [alt.ExprRef(name) for name in ("none", "some", "most")]
-    return alt.Scale(range=inks, domain=alt.DomainUnionWith(unionWith=[0]))
+    return alt.Scale(range=inks, interpolate="rgb", domain=alt.DomainUnionWith(unionWith=[0]))
 
 
 def significant(column: str) -> str:

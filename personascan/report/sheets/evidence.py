@@ -74,7 +74,7 @@ def evidence_nodes(tested, node_q: float) -> tuple:
     unknown = np.full(order.size, np.nan)
     columns = (order, tested.direction[order], tested.effect[order], unknown, unknown,
                tested.q[order], tested.p_family[order], tested.q[order] <= node_q)  # fmt: skip
-    return *columns, np.arange(1, order.size + 1)
+    return *columns, np.ones(order.size, bool), np.arange(1, order.size + 1)
 
 
 def evidence_line(tested, node_q: float) -> tuple:

@@ -58,7 +58,7 @@ def returned_sheets(study: Study) -> dict[str, Sheet]:
     )  # fmt: skip
     nodes = Grouped(
         "node", "direction", "effect", "frequency", "null_frequency", "q", "node_p", "in_set",
-        "rank", by="scan",
+        "tested", "rank", by="scan",
         steps=dict.fromkeys(("effect", "frequency", "null_frequency", "q", "node_p"), FINE),
     )  # fmt: skip
     rows = Grouped("row", "positive", "scanned", "returned", by="scan", keys={"row": "texts"})
@@ -147,7 +147,8 @@ def node_columns(scan) -> tuple:
         nodes_C, scan.directions_C, effect_C, frequency_C, null_C, scan.q_C, scan.p_C,
         scan.set_TC[0],
     )  # fmt: skip
-    return *(np.asarray(c)[order] for c in columns), np.arange(1, order.size + 1)
+    tested = np.full(order.size, scan.tested is not None)
+    return *(np.asarray(c)[order] for c in columns), tested, np.arange(1, order.size + 1)
 
 
 def row_columns(part: Part, name: str, scan, texts: Texts) -> tuple:

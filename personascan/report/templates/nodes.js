@@ -4,7 +4,7 @@ const ENDS = 4;
 class NodeView {
   constructor(sheets, chosen, pictures) {
     Object.assign(this, { sheets, chosen, pictures });
-    this.table = new NodeTable(document.getElementById("nodes"));
+    this.table = new NodeTable(document.getElementById("nodes"), (node) => this.open(node));
   }
 
   // Other rows were tested, or another place was opened: its furthest node.

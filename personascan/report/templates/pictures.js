@@ -89,7 +89,8 @@ class Pictures {
 
   async draw(figure) {
     const state = this.drawn.get(figure);
-    if (state.ready) return state.ready;
+    // Those of another model wait until it is chosen.
+    if (state.ready || figure.closest("[data-part][hidden]")) return state.ready;
     const name = figure.dataset.picture;
     const { ink, config } = this.page.themes[this.theme];
     this.options(figure);

@@ -20,7 +20,7 @@ class PlaceView {
   constructor(sheets, chosen, pictures) {
     Object.assign(this, { sheets, chosen, pictures });
     this.nodes = new NodeView(sheets, chosen, pictures);
-    this.statements = new StatementTable(document.getElementById("statement-table"));
+    this.statements = new StatementTable(document.getElementById("statement-table"), pictures.page.rows);
     this.selects = ["comparison", "at", "scan"].map((id) => document.getElementById(id));
     const [comparison, at, scan] = this.selects;
     comparison.addEventListener("change", () => this.move(Number(comparison.value), null));
@@ -113,7 +113,7 @@ class PlaceView {
   }
 
   said(row) {
-    const sides = `${row.h1} rows of H1 against ${row.h0} of H0. `;
+    const sides = `${row.h1} ${this.pictures.page.rows} of H1 against ${row.h0} of H0. `;
     if (row.z === null) return `${sides}Labels were not permuted here: no score carries a p-value.`;
     const sure = row.p_family <= 0.05 ? "It shows here" : "It is not found here";
     return sides + filled(

@@ -1,18 +1,18 @@
 // Every statement of a comparison at its furthest place, by its score; those that surprise first.
 const SHOWN_STATEMENTS = 10;
-const STATEMENT_COLUMNS = { side: "is", text: "statement", score: "score", told: "told as" };
+const STATEMENT_COLUMNS = { side: "is", text: "what it says", score: "score", told: "told as" };
 
 function side(positive) {
   return element("span", { className: positive ? "side h1" : "side h0", textContent: positive ? "H1" : "H0" });
 }
 
 class StatementTable {
-  constructor(place) {
-    this.place = place;
+  constructor(place, called) {
+    Object.assign(this, { place, called });
     this.sort = { name: "surprise", up: false };
     this.marked = null;
     this.count = element("p", { role: "status" });
-    this.all = element("button", { type: "button", textContent: "Show all statements" });
+    this.all = element("button", { type: "button", textContent: `Show all ${called}` });
     this.all.addEventListener("click", () => this.mark(null));
     this.surprise = element("button", { type: "button", textContent: "Surprising first" });
     this.surprise.addEventListener("click", () => this.sortBy("surprise"));
@@ -29,7 +29,7 @@ class StatementTable {
       return this.heads[name];
     }));
     this.body = element("tbody");
-    this.more = element("button", { type: "button", textContent: "More statements" });
+    this.more = element("button", { type: "button", textContent: `More ${called}` });
     this.more.addEventListener("click", () => { this.shown += 100; this.draw(); });
     const box = element("div", { className: "table", tabIndex: 0 },
       element("table", {}, element("thead", {}, head), this.body));
@@ -89,7 +89,7 @@ class StatementTable {
     }
     const wrong = this.rows.filter((row) => row.side !== row.told).length;
     const marked = this.marked ? `, with scores of ${this.marked.map((one) => one.toFixed(2)).join(" to ")}` : "";
-    this.count.textContent = `${rows.length} of ${this.rows.length} statements${marked}. ${wrong} of all look like the `
+    this.count.textContent = `${rows.length} of ${this.rows.length} ${this.called}${marked}. ${wrong} of all look like the `
       + `other side${this.sort.name === "surprise" ? "; those that do so most come first" : ""}.`;
     this.all.hidden = !this.marked;
     this.body.replaceChildren(...rows.slice(0, this.shown).map((row) => {

@@ -44,8 +44,8 @@ const SHOWN_NODES = 50;
 
 // The node table: sorted by its headers, filtered by its fields, saved as it is shown.
 class NodeTable {
-  constructor(place) {
-    this.place = place;
+  constructor(place, open) {
+    Object.assign(this, { place, open });
     this.rows = [];
     this.sort = { name: "rank", up: true };
     this.shown = SHOWN_NODES;
@@ -106,6 +106,15 @@ class NodeTable {
     this.draw();
   }
 
+  cell(name, row) {
+    if (name !== "node") {
+      return element("td", { textContent: name === "in_set" ? (row.in_set ? "yes" : "no") : plain(row[name]) });
+    }
+    const button = element("button", { type: "button", textContent: plain(row.node), title: "Show its values" });
+    button.addEventListener("click", () => this.open(row.node));
+    return element("td", {}, button);
+  }
+
   draw() {
     const rows = this.kept();
     const names = Object.keys(NODE_COLUMNS);
@@ -115,8 +124,7 @@ class NodeTable {
     }
     this.count.textContent = `${rows.length} of ${this.rows.length} shown in order of ${NODE_COLUMNS[this.sort.name] ?? "size"}`;
     this.body.replaceChildren(...rows.slice(0, this.shown).map((row) =>
-      element("tr", {}, ...names.map((n) =>
-        element("td", { textContent: n === "in_set" ? (row[n] ? "yes" : "no") : plain(row[n]) })))));
+      element("tr", {}, ...names.map((n) => this.cell(n, row)))));
     this.more.hidden = rows.length <= this.shown;
   }
 }
