@@ -57,6 +57,7 @@ async function begin() {
     follow();
   }
   pictures.begin(document.querySelectorAll("figure.picture"));
+  for (const map of document.querySelectorAll("figure.map")) pictures.draw(map); // before it is in sight
   window.personascan = { chosen, pictures, view };
   document.documentElement.dataset.ready = "yes";
 }

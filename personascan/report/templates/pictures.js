@@ -6,27 +6,15 @@ const measures = (page) => page.pictures.profiles.choices[0].options;
 
 const NARROW = matchMedia("(max-width: 600px)");
 
-// Names of a map stay in sight while it is scrolled sideways, over paper of their own.
-function keepNames(chart, paper) {
-  const axis = [...chart.querySelectorAll(".role-axis")].find((one) => /Y-axis.*comparison/.test(one.getAttribute("aria-label")));
-  if (!axis) return;
-  const box = axis.getBBox();
-  const behind = document.createElementNS("http://www.w3.org/2000/svg", "rect");
-  for (const [name, value] of Object.entries({ x: box.x - 4, y: box.y, width: box.width + 8, height: box.height, fill: paper })) {
-    behind.setAttribute(name, value);
-  }
-  axis.prepend(behind);
-  const place = axis.parentElement;
-  place.parentElement.append(place); // over the tiles
-  chart.addEventListener("scroll", () => { axis.style.transform = `translateX(${chart.scrollLeft}px)`; });
-}
-
 // Pictures: a chart of Vega, its rows, its sentence, and what can be saved of it.
 class Pictures {
   constructor(page, sheets, chosen) {
     Object.assign(this, { page, sheets, chosen, drawn: new Map(), theme: "light" });
     this.tip = document.getElementById("tip");
-    NARROW.addEventListener("change", () => this.setTheme(this.theme));
+    NARROW.addEventListener("change", () => {
+      for (const state of this.drawn.values()) state.squeezed = false;
+      this.setTheme(this.theme);
+    });
     this.watch = new IntersectionObserver((entries) => {
       for (const entry of entries) {
         if (entry.isIntersecting) this.draw(entry.target);
@@ -102,7 +90,7 @@ class Pictures {
     const chart = figure.querySelector(".chart");
     const inner = element("div", { ariaHidden: "true" });
     chart.replaceChildren(inner);
-    const narrow = NARROW.matches && this.page.narrow[name];
+    const narrow = (NARROW.matches || state.squeezed) && this.page.narrow[name];
     const spec = structuredClone(narrow || this.page.charts[name]);
     for (const set of spec.data) {
       if (rows[set.name]) set.values = copied(rows[set.name]);
@@ -130,11 +118,17 @@ class Pictures {
       if (name === "statements") {
         view.addSignalListener("marked", (_name, { score }) => this.page.mark(score || null));
       }
-      if (name.startsWith("map-")) keepNames(chart, ink.paper);
       const wide = chart.scrollWidth > chart.clientWidth;
+      if (wide && !narrow && this.page.narrow[name]) {
+        state.squeezed = true; // the chart for a phone fits, where this one does not
+        view.finalize();
+        state.view = state.ready = null;
+        return this.draw(figure);
+      }
       if (wide) chart.tabIndex = 0;
       figure.classList.toggle("sideways", wide);
       figure.dataset.drawn = "yes";
+      return undefined;
     });
     return state.ready;
   }
