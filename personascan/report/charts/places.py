@@ -110,7 +110,8 @@ def one_map(line: str, x, y, size: tuple, legend: str = "right"):
     tiles = apart.mark_rect(stroke=PAPER, strokeWidth=1, cursor="pointer").encode(
         alt.Color("apart:Q", scale=one_sided(),
                   legend=alt.Legend(title=None, orient=legend, gradientLength=120,
-                                    labelExpr=f"format(datum.value + {NEUTRAL}, '.2~f')")),
+                                    labelExpr=f"format(datum.value + {NEUTRAL}, '.2~f')"
+                                    " + (datum.value == 0 ? ' or less' : '')")),
         tooltip=tooltip,
     )  # fmt: skip
     marks = base.transform_filter(significant("p_family")).mark_circle(
