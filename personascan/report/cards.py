@@ -67,7 +67,8 @@ def badges(part: Part, f: Finding) -> tuple[Badge, ...]:
     """Returns the badges of a comparison, always of the same questions."""
     if not f.found:
         return (Badge(NO, "not found"),)
-    return (Badge(YES, "found"), confirmed(f), beyond_words(part, f.name), moves(part, f.name))
+    words = (beyond_words(part, f.name),) if part.texts else ()
+    return (Badge(YES, "found"), confirmed(f), *words, moves(part, f.name))
 
 
 def confirmed(f: Finding) -> Badge:

@@ -38,7 +38,7 @@ def shared_nodes(width: int = 330, labels: int = 210) -> alt.Chart:
     tooltip = [
         "names:N", alt.Tooltip("observed:Q", title="shared nodes"),
         tip("expected", ".1f", "if independent"), tip("ratio", ".2f"),
-        tip("chance_mean", ".1f", "by chance, on average"), tip("p", ".3f", "p beside chance"),
+        tip("chance_mean", ".1f", "by chance, on average"), tip("p", ".3f", "beside chance, p"),
     ]  # fmt: skip
     clearest = [alt.SortField("p"), alt.SortField("ratio", "descending")]
     base = (
@@ -158,7 +158,7 @@ def doses(width: int = 420) -> alt.Chart:
     )
     tooltip = [
         "method:N", "strength:Q", tip("effect", "+.3f"), tip("low", "+.3f"), tip("high", "+.3f"),
-        tip("p", ".3f", "p against random sets"),
+        tip("p", ".3f", "against random sets, p"),
     ]  # fmt: skip
     lines = methods.mark_line(point=True, strokeWidth=1.8).encode(
         alt.Y("effect:Q"), colour, tooltip=tooltip
@@ -182,7 +182,7 @@ def effects(width: int = 380, labels: int = 160) -> alt.Chart:
     )
     tooltip = [
         "set:N", "place:N", tip("effect", "+.3f"), tip("low", "+.3f"), tip("high", "+.3f"),
-        tip("p", ".3f", "p against random sets"), tip("family_p", ".3f", "family-wise p"),
+        tip("p", ".3f", "against random sets, p"), tip("family_p", ".3f", "family-wise p"),
     ]  # fmt: skip
     controls = base.transform_filter("datum.control == 1")
     own = base.transform_filter("datum.control == 0")

@@ -208,7 +208,8 @@ class Pictures {
     const lines = Object.entries(typeof value === "object" ? value : { "": value });
     this.tip.replaceChildren(...lines.map(([name, text]) => element("div", {},
       ...(name.trim() ? [element("span", { textContent: `${name}: ` })] : []),
-      element("bdi", { textContent: plain(text) }))));
+      // Charts write a p with three digits, however small it is.
+      element("bdi", { textContent: text === "0.000" && /\b[pq]$/.test(name) ? pWords(0) : plain(text) }))));
     this.tip.hidden = false;
     const { innerWidth, innerHeight } = window;
     const { offsetWidth, offsetHeight } = this.tip;

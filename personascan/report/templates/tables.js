@@ -26,10 +26,18 @@ function csvOf(rows, names) {
   return `${lines.map((line) => line.map(csvCell).join(",")).join("\r\n")}\r\n`;
 }
 
+// Columns of p and q, which a reader sees as every sentence writes them; a CSV has all digits.
+const PVALUES = new Set(["p", "q", "node_p", "p_family", "p_family_nodes", "p_judged", "p_step_down", "family_p", "best_p",
+  "best_q", "hypergeometric_p"]);
+
+function shownValue(name, value) {
+  return PVALUES.has(name) && typeof value === "number" ? pWords(value) : plain(value);
+}
+
 function plainTable(rows, names, limit) {
   const head = element("tr", {}, ...names.map((n) => element("th", { scope: "col", textContent: n })));
   const lines = rows.slice(0, limit).map((row) =>
-    element("tr", {}, ...names.map((n) => element("td", { textContent: plain(row[n]), dir: "auto" }))));
+    element("tr", {}, ...names.map((n) => element("td", { textContent: shownValue(n, row[n]), dir: "auto" }))));
   const table = element("table", {}, element("thead", {}, head), element("tbody", {}, ...lines));
   const more = rows.length > limit ? ` (the first ${limit}; the CSV has all)` : "";
   return [element("p", { textContent: `${rows.length} rows${more}` }), table];
@@ -108,7 +116,7 @@ class NodeTable {
 
   cell(name, row) {
     if (name !== "node") {
-      return element("td", { textContent: name === "in_set" ? (row.in_set ? "yes" : "no") : plain(row[name]) });
+      return element("td", { textContent: name === "in_set" ? (row.in_set ? "yes" : "no") : shownValue(name, row[name]) });
     }
     const button = element("button", { type: "button", textContent: plain(row.node), title: "Show its values" });
     button.addEventListener("click", () => this.open(row.node));
