@@ -24,6 +24,7 @@ from personascan.study.effects import cross_effects, set_effects
 from personascan.study.node_sets import EditOutcomes
 from personascan.study.results import Part, Study
 from personascan.study.stages.detection import Detector
+from personascan.study.stages.evidence import KEPT, Evidence
 from personascan.study.stages.projection import Projection
 from personascan.study.stages.validation import HalfValidation
 
@@ -118,6 +119,7 @@ class Maker:
                 furthest={n: c.keys[c.best] for n, c in calibrations.items()},
                 interventions=set_effects(self.tested(), self.config.intervention, 0),
                 specificity=self.crossed(),
+                evidence={name: self.evidence(calibrations[name]) for name in names},
                 held_out={}, place_aurocs={}, kinds={}, tokens={}, promoted={},
             ),
         )  # fmt: skip
@@ -172,6 +174,13 @@ class Maker:
         template_D = 0.01 * np.arange(1, nodes + 1) / nodes
         q_D = np.minimum(1, 20 * p_D)
         return Nodes(rng.normal(0, 0.3, nodes), p_D, q_D, q_D, p_D, p_D, template_D)
+
+    def evidence(self, calibration) -> Evidence:
+        value_NK = self.rng.normal(size=(self.size.rows, KEPT)) + self.positive_N[:, None]
+        score_N = self.rng.normal(size=self.size.rows) + 2.0 * self.positive_N - 1
+        place = calibration.keys[calibration.best]
+        kept_K = np.arange(self.size.nodes)[:KEPT]
+        return Evidence(place, self.nodes(), kept_K, value_NK[:, : kept_K.size], score_N)
 
     def separation(self) -> Separation:
         values = self.rng.uniform(0.5, 1, len(METRICS))

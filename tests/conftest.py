@@ -4,6 +4,7 @@ import signal
 import tempfile
 
 import pytest
+from browser_pages import browser, made_page, opened  # noqa: F401 - fixtures of several files
 
 # Every process of a run shares what XLA compiles; the size makes JAX lock its reads and writes.
 SHARED = {
@@ -175,8 +176,8 @@ def pytest_terminal_summary(terminalreporter):
         f"{len(compilations)} compilations in the tests' own processes, {sum(compilations):.0f} s"
     )
     left_out = terminalreporter.stats.get("skipped", [])
-    browser = [report for report in left_out if "test_browser" in report.nodeid]
-    if browser:
+    in_browser = ("test_browser", "test_evidence_page")
+    if any(name in report.nodeid for report in left_out for name in in_browser):
         terminalreporter.write_line(
             "left out: the tests of the page in a browser; they take the extra `browser` "
             "(pip install -e '.[browser]') and Chromium (apt-get install chromium)"

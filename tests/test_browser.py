@@ -7,6 +7,7 @@ import csv
 import io
 
 import pytest
+from browser_pages import HOSTILE, draw_all, figures, settle, small_size
 from browsers import chromium
 
 pytest.importorskip("playwright", reason="extra `browser` is not installed")
@@ -17,86 +18,17 @@ from personascan.report.compare import comparison_content, comparison_html  # no
 from personascan.report.document import document  # noqa: E402
 from personascan.report.render import page_html  # noqa: E402
 
-HOSTILE = (
-    "<script>window.hit = 1</script>", "<img src=x onerror='window.hit = 1'>", "</script></style>",
-    "{{ 7 * 7 }} ${7 * 7} %s", "\u05e9\u05dc\u05d5\u05dd \u0645\u0631\u062d\u0628\u0627",
-    "I \U0001f600 this & \"that\"", "javascript:window.hit=1", "=HYPERLINK(\"x\")",
-    "a|b **bold** `code` [link](x)", "\u202eturned",
-)  # fmt: skip
-SMALL = Size(
-    ("calm", "<b>bold</b>|../$x$", "plain"), layers=4, sites=("resid_post", "attn_out"),
-    positions=("last",), rows=40, nodes=60, permutations=19, runs=8,
-)  # fmt: skip
+SMALL = small_size()
 
 
 @pytest.fixture(scope="module")
-def content():
-    return document(made_study(SMALL, HOSTILE))
+def content(made_page):
+    return made_page[0]
 
 
 @pytest.fixture(scope="module")
-def path(content, tmp_path_factory):
-    path = tmp_path_factory.mktemp("page") / "report.html"
-    path.write_text(page_html(content), encoding="utf-8")
-    return path
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
-        yield found
-        found.close()
-
-
-@pytest.fixture
-def opened(browser):
-    """Opens pages, and sees to it that they said nothing and asked for nothing but themselves."""
-    contexts, said, asked = [], [], []
-
-    def begin(path, **options):
-        context = browser.new_context(accept_downloads=True, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(10_000)
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(path.as_uri())
-        page.wait_for_selector("html[data-ready=yes]")
-        # What is far below the screen is drawn once it comes near.
-        page.locator(".map:visible").first.scroll_into_view_if_needed()
-        page.wait_for_selector(".map[data-drawn=yes]")
-        return page
-
-    yield begin
-    for context in contexts:
-        context.close()
-    assert not said
-    assert {url.split(":")[0] for url in asked} <= {"file", "data", "blob"}
-    assert len([url for url in asked if url.startswith("file:")]) == len(contexts)
-
-
-def draw_all(page):
-    """Every picture that is not hidden, as when a reader has scrolled through."""
-    page.evaluate(
-        "async () => { for (const f of personascan.pictures.drawn.keys())"
-        " await personascan.pictures.draw(f) }"
-    )
-    settle(page)
-
-
-def settle(page):
-    page.evaluate(
-        "() => Promise.all([...personascan.pictures.drawn.values()].map((one) => one.ready))"
-        ".then(() => 0)"
-    )
-
-
-def figures(page):
-    return [f for f in page.query_selector_all("figure.picture") if f.is_visible()]
+def path(made_page):
+    return made_page[1]
 
 
 def test_every_picture_is_drawn_with_a_sentence_of_numbers(opened, path):
@@ -113,8 +45,9 @@ def test_every_picture_is_drawn_with_a_sentence_of_numbers(opened, path):
         said = figure.query_selector("figcaption").inner_text()
         assert name == "venn" or any(c.isdigit() for c in said), (name, said)
     assert set(seen) == {
-        "map-0", "null", "roc", "cloud", "frequency", "profiles", "expected", "upset", "venn",
-        "validation", "effects", "doses", "specificity",
+        "map-0", "statements", "null", "roc", "cloud", "volcano", "histogram", "profiles",
+        "special", "two", "expected", "upset", "venn", "validation", "effects", "doses",
+        "specificity",
     }  # fmt: skip
     assert all(marks > 1 for marks in seen.values()), seen
 
@@ -175,6 +108,7 @@ def test_nodes_are_sorted_filtered_and_saved(opened, path, content):
     page = opened(path)
     rows = "#nodes tbody tr"
     total = SMALL.nodes  # each in the direction of its effect
+    page.click("#nodes-title")
     assert f"{total} of {total}" in page.inner_text("#nodes [role=status]")
     page.click("#nodes th button:text-is('node')")
     first = [page.inner_text(f"{rows}:nth-child({i}) td:first-child") for i in (1, 2, 3)]

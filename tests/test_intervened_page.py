@@ -29,11 +29,11 @@ from personascan.interventions.design import (
 )
 from personascan.interventions.edits import UNEDITED, NamedEdit
 from personascan.interventions.options import MATCHED, RANDOM, RANDOM_DIRECTION
-from personascan.report.pictures import ACROSS
+from personascan.report.gallery import ACROSS
 from personascan.report.render import INLINE, as_svg, filled_spec
 from personascan.report.sections.edits import edits_section
 from personascan.report.sheets.columns import Sheets
-from personascan.report.sheets.nodes import acts_sheet, edit_sheets, specificity_sheet
+from personascan.report.sheets.edits import acts_sheet, edit_sheets, specificity_sheet
 from personascan.report.words import Shown
 from personascan.study.effects import (
     cross_effects,
@@ -126,7 +126,8 @@ def test_a_page_of_sets_with_and_without_nodes():
         FOUND, RANDOM, MATCHED, RANDOM_DIRECTION, "largest Cohen's d", DIFFERENCE,
     ]  # fmt: skip
     assert "No nodes were found to test for hollow (half B)." in text
-    assert "of 1 node sets" in text
+    assert "not tested: 3 controls of a kind allow no p below 0.25" in text
+    assert "node sets" not in text.split("\n\n")[1]
     assert text.startswith("## Do the found nodes carry it?\n\n")
     assert "by their own nodes' deviations, and along directions as long as the found set's" in text
 

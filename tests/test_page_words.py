@@ -137,6 +137,9 @@ def test_the_neutral_colour_is_in_the_middle_also_of_one_side(measure, values):
     assert most[0] > most[2] + 50
     without = tile_colours(rows[1:], map_of_places(lines, 1, {measure: measure}), "cells", **row)
     assert without == [some, most]
+    below = [{**rows[0], measure: values[0] - 0.3, "z": values[0] - 0.3}, *rows[1:]]
+    chart = map_of_places(lines, 1, {measure: measure})
+    assert tile_colours(below, chart, "cells", **row) == [middle, some, most]
 
 
 def test_effects_of_one_direction_are_of_one_colour():
@@ -145,6 +148,16 @@ def test_effects_of_one_direction_are_of_one_colour():
     assert not is_neutral(some)
     assert not is_neutral(most)
     assert (some[0] > some[2]) == (most[0] > most[2])
+
+
+def test_effects_of_one_size_are_equally_strong_in_both_directions():
+    """A small effect was as dark as the largest, where it was the only one of its direction."""
+    rows = [
+        {"judged": j, "owner": "a", "effect": e} for j, e in (("a", -0.2), ("b", 0.2), ("c", 2.0))
+    ]
+    low, high, most = tile_colours(rows, specificity(), "specificity_of_action")
+    assert abs(sum(low) - sum(high)) < 60
+    assert min(sum(low), sum(high)) > sum(most) + 100
 
 
 def test_a_long_name_does_not_widen_its_panel():

@@ -5,6 +5,7 @@ import numpy as np
 from personascan.analysis import judged
 from personascan.analysis.findings import SIGNIFICANCE
 from personascan.interventions.options import RANDOM
+from personascan.report.ceilings import control_floor
 from personascan.report.charts.sets import PAIRS
 from personascan.report.sections.edits import (
     action_name,
@@ -16,6 +17,7 @@ from personascan.report.sections.edits import (
     specificity_text,
     verdict,
 )
+from personascan.report.sheets.special import scores_of
 from personascan.report.words import between, name_and_place, rows_word, safe, word_list
 from personascan.study.results import Part, best_of_all, probe_auroc_of
 
@@ -30,6 +32,9 @@ def captions(part: Part) -> dict[str, str]:
     if part.overlaps:
         texts |= {"expected": expected_caption(part), "upset": upset_caption(part)}
         texts["venn"] = "Nodes in exactly the sets that overlap there; sizes are not to scale."
+    special = special_caption(part)
+    if special:
+        texts["special"] = special
     if any(part.validations.values()):
         texts["validation"] = validation_caption(part)
     if any(tested.effects for tested in part.interventions):
@@ -142,6 +147,20 @@ def validation_caption(part: Part) -> str:
     return f"Held-out AUROC over comparisons and halves: {word_list(ranges)}. 0.5 is chance."
 
 
+def special_caption(part: Part) -> str:
+    """Returns what a ceiling means in the picture of all scores, and how many there are."""
+    every = [score for name in part.scans for score in scores_of(part, name)]
+    if not every:
+        return ""
+    full = sum(flag for *_, flag in every)
+    return (
+        "Orange: the place and its found nodes; grey: other nodes and simpler scores, with 95% "
+        f"intervals. 0.5 is chance. A triangle marks a ceiling ({full} here): a score so high that "
+        "no better one could be shown. The place, word counts and embedding are judged fold by "
+        "fold; node sets, their direction and the length on the half that did not find them."
+    )
+
+
 def doses_caption(part: Part) -> str:
     """Returns the strongest push of the set that it moves most."""
     _, *pushes = main_keys(part)
@@ -153,6 +172,8 @@ def doses_caption(part: Part) -> str:
     band = between(random.low, random.high, "+.2f")
     return (
         f"Bars are {part.config.intervention.level:.0%} intervals over statements, bands 90% of "
-        f"each kind of control. The largest effect of {action_name(e.action, e.strength)}: "
-        f"{set_name(tested)} {interval_of(e)}, random sets {band}."
+        f"each kind of control; {part.config.intervention.controls} controls of a kind allow no p "
+        f"below {control_floor(part):.3g}. The largest effect of "
+        f"{action_name(e.action, e.strength)}: {set_name(tested)} {interval_of(e)}, random sets "
+        f"{band}."
     )

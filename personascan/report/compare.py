@@ -18,7 +18,7 @@ from personascan.visible import visible
 
 CELLS = ("comparison", "place", "line", "depth", "z", "p_family", "auroc", "probe_auroc")
 MAPPED = ("comparison", "place", "line", "layer", "z", "p_family", "held_out_auroc", "beyond",
-          "auroc", "kept")  # fmt: skip
+          "auroc", "kept", "of")  # fmt: skip
 SCRIPTS = ("sheets.js", "tables.js", "pictures.js", "beside.js")  # in their order
 FOUND = ("comparison", "best_z", "best_p", "passing", "wording")
 
@@ -114,7 +114,7 @@ def comparison_html(content: dict) -> str:
         sheets[name] = as_sheet(MAPPED, [tuple(row[column] for column in MAPPED) for row in rows])
         pictures[name] = replace(
             map_picture(own, part), title=study, feeds={"cells": Feed(name, every=True)},
-            choices=(), columns=MAPPED[:-1],
+            choices=(), columns=MAPPED[:-2],
         )  # fmt: skip
     return page_of(
         "compare.html.j2", SCRIPTS, pictures, sheets, {}, names=content["names"],

@@ -17,20 +17,16 @@ from personascan.report.captions import captions
 from personascan.report.page import part_page
 from personascan.report.sections.separation import differences_section
 from personascan.report.sheets.columns import Sheet
-from personascan.report.sheets.nodes import (
-    acts_sheet,
-    edit_sheets,
-    overlap_sheets,
-    returned_sheets,
-    specificity_sheet,
-)
+from personascan.report.sheets.edits import acts_sheet, edit_sheets, specificity_sheet
+from personascan.report.sheets.nodes import overlap_sheets, returned_sheets
 from personascan.report.sheets.places import place_sheets, validation_sheet, ways_sheet
+from personascan.report.sheets.special import special_sheet
 from personascan.report.words import QUOTED
 from personascan.study.results import Study
 from personascan.visible import visible
 
 FILE = "report.json.gz"
-LAYOUT = 2  # of the document: a change of its form is a new number
+LAYOUT = 3  # of the document: a change of its form is a new number
 FORM = {"title": str, "parts": list, "across": list, "rows": str, "seed": int, "sheets": dict}
 MOST_BYTES = 2**30  # unpacked; no browser opens a page that comes near it
 
@@ -58,6 +54,7 @@ def sheets_of(study: Study) -> dict[str, Sheet]:
         **overlap_sheets(study),
         "validation": validation_sheet(study),
         "ways": ways_sheet(study),
+        "special": special_sheet(study),
         **edit_sheets(study),
         "specificity": specificity_sheet(study),
         "acts": acts_sheet(study),

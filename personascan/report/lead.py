@@ -1,36 +1,41 @@
-"""The beginning of a part's page: the findings in a few sentences, and a table at a glance."""
+"""The beginning of a part's page: the findings in a few sentences."""
 
 import numpy as np
 
-from personascan.analysis.findings import SIGNIFICANCE, Finding, run_means
-from personascan.analysis.judged import FOUND, RANDOM
+from personascan.analysis.findings import SIGNIFICANCE, run_means
+from personascan.report.ceilings import (
+    better_than_random,
+    floor_words,
+    length_auroc,
+    words_at_ceiling,
+)
 from personascan.report.sections.edits import action_name, effects_at, main_keys, passing_sets
 from personascan.report.words import (
     NAMED,
-    Table,
     between,
     capitalise,
     detectable_words,
     difference_words,
     larger_side,
+    p_words,
     rows_word,
     safe,
     span,
     word_list,
-    wording_cell,
     wording_tells,
 )
 from personascan.study.effects import MATCHING
 from personascan.study.results import Part, best_of_all
-
-BEYOND = f"{FOUND} - {RANDOM}"
 
 
 def lead(part: Part) -> tuple[str, ...]:
     """Returns where comparisons show, how sure that is, and what speaks for or against it."""
     if not part.calibrations:
         return (WITHOUT_PERMUTATIONS, best_detection(part))
-    return tuple(filter(None, (where_sentence(part), certainty_sentence(part), caveats(part))))
+    words = beyond_sentence(part) if part.held_out_texts else wording_sentence(part)
+    edits = edits_sentence(part) if any(one.effects for one in part.interventions) else ""
+    said = (where_sentence(part), certainty_sentence(part), words, edits)
+    return tuple(filter(None, said))
 
 
 def bold_names(names) -> str:
@@ -39,47 +44,6 @@ def bold_names(names) -> str:
     if len(names) > NAMED:
         names = [*names[: NAMED - 1], f"{len(names) - NAMED + 1} more"]
     return word_list(names)
-
-
-def at_a_glance(part: Part) -> Table | None:
-    """Returns a row for each comparison: how sure it is, and what else tells its sides apart."""
-    findings = part.findings()
-    if not findings:
-        return None
-    held = {0: "no", 1: "one way", 2: "both ways"}
-    beyond = bool(part.held_out_texts)
-    wording = part.texts and not beyond
-    header = ["", "p, all places", "other half agrees"]
-    header += ["beyond its words"] if beyond else []
-    header += ["word counts tell"] if wording else []
-    header += ["verdict"]
-    rows = [
-        [
-            f"**{safe(f.name)}**" if f.found else safe(f.name), f"{f.p_family:.3f}",
-            held[f.confirmed] if f.judged else "-",
-            *([beyond_cell(part, f.name)] if beyond else []),
-            *([wording_cell(part, f.name, ".0%")] if wording else []),
-            verdict(part, f),
-        ]
-        for f in findings
-    ]  # fmt: skip
-    return Table(header, rows)
-
-
-def beyond_cell(part: Part, name: str) -> str:
-    """Returns how much better held-out statements are told by activations than by their words."""
-    if name not in part.held_out_texts:
-        return "-"
-    return f"{part.held_out_texts[name].hardest.claim.difference:+.2f}"
-
-
-def verdict(part: Part, f: Finding) -> str:
-    """Returns whether a comparison shows, and whether its words show as much."""
-    if not f.found:
-        return "not found"
-    if f.name not in part.held_out_texts:
-        return "shows"
-    return "beyond its words" if part.held_out_texts[f.name].beyond else "its words too"
 
 
 WITHOUT_PERMUTATIONS = (
@@ -119,7 +83,7 @@ def where_sentence(part: Part) -> str:
     best = clear[0] if clear else max(findings, key=lambda f: f.z)
     tested = part.calibrations[best.name]
     least = best.p_family <= 1.5 * tested.floor
-    sure = f"p {best.p_family:.3f} after the search over all places" + (
+    sure = f"p {p_words(best.p_family)} after the search over all places" + (
         f" (the least that {tested.permutations} permutations of the labels allow)" if least else ""
     )
     if not clear:
@@ -161,36 +125,26 @@ def certainty_sentence(part: Part) -> str:
         )
     return (
         f"**How sure:** where one half of the {rows} chose the place, the other half {said}.{of_h1}"
-        f"{nodes_sentence(part, [f.name for f in judged])}"
     )
 
 
-def nodes_sentence(part: Part, names: list[str]) -> str:
+def special_sentence(part: Part) -> str:
     """Returns whether found nodes tell the half that did not find them better than random ones."""
-    pairs = [
-        (v.methods[FOUND]["auroc"], v.methods[RANDOM]["auroc"], v.methods[BEYOND]["low"])
-        for name in names
-        for v in part.validations.get(name, [])
-        if {FOUND, RANDOM, BEYOND} <= set(v.methods)
-    ]
-    pairs = [pair for pair in pairs if not np.isnan(pair).any()]
-    if not pairs:
+    judged = better_than_random(part, [f.name for f in part.findings() if f.found])
+    if judged is None:
         return ""
-    own, random, _ = np.mean(pairs, axis=0)
-    better = sum(low > 0 for *_, low in pairs)
+    ceiling = ""
+    if judged["ceiling"]:
+        ceiling = (
+            f"; in {judged['ceiling']} more random nodes are at the ceiling already, so that no "
+            "more could show"
+        )
     return (
-        f" **Are these nodes special?** A probe on them tells the other half with AUROC {own:.2f}, "
-        f"one on as many random nodes of the place with {random:.2f}: better in {better} of "
-        f"{len(pairs)} sets (95% interval)."
+        f"A probe on found nodes tells the half that did not find them with AUROC "
+        f"{judged['own']:.2f}, one on as many random nodes of the place with "
+        f"{judged['random']:.2f}: better in {judged['better']} of {judged['sets']} sets (95% "
+        f"interval){ceiling}."
     )
-
-
-def caveats(part: Part) -> str:
-    """Returns whether wording explains as much, and whether edits of the nodes change answers."""
-    sentences = [beyond_sentence(part) if part.held_out_texts else wording_sentence(part)]
-    if any(tested.effects for tested in part.interventions):
-        sentences.append(edits_sentence(part))
-    return " ".join(filter(None, sentences))
 
 
 def wording_sentence(part: Part) -> str:
@@ -203,7 +157,7 @@ def wording_sentence(part: Part) -> str:
     return (
         f"**What it may be instead:** word counts alone tell {shares} "
         f"of the {rows_word(part)} of {bold_names(names)} apart{larger_side(part, names)}, so that "
-        "wording is a likely reason there."
+        f"wording is a likely reason there.{length_words(part, names)}"
     )
 
 
@@ -211,31 +165,55 @@ def beyond_sentence(part: Part) -> str:
     """Returns which comparisons the network tells better than the words of their statements do."""
     held_out = {f.name: part.held_out_texts[f.name] for f in part.findings() if f.found}
     better = {name: one for name, one in held_out.items() if one.beyond}
-    rest = {name: one for name, one in held_out.items() if name not in better}
-    template, said = "held-out statements are told {} by activations than by their words for ", []
+    full = {name: one for name, one in held_out.items() if words_at_ceiling(part, name)}
+    rest = {name: one for name, one in held_out.items() if name not in better | full}
+    said, rows = [], rows_word(part)
     if better:
-        said.append(template.format("better") + largest_differences(better))
+        said.append(
+            f"held-out {rows} are told better by activations than by their words for "
+            f"{bold_names(by_difference(better))} (most: {largest_difference(better)})"
+        )
     if rest:
-        begins = "no better for " if better else template.format("no better")
-        said.append(f"{begins}{largest_differences(rest)}, where wording is as good an explanation")
-    return f"**Beyond their words:** {'; '.join(said)}." if said else ""
+        begins = "no better for" if better else f"held-out {rows} are told no better for"
+        said.append(
+            f"{begins} {bold_names(by_difference(rest))}, where wording is as good an explanation"
+        )
+    if full:
+        said.append(
+            f"for {bold_names(full)} words are at the ceiling, so that nothing could be told better"
+        )
+    length = length_words(part, held_out)
+    return f"**Beyond their words:** {'; '.join(said)}.{length}" if said else ""
 
 
-def largest_differences(held_out: dict) -> str:
-    """Returns comparisons with their AUROCs, those of the largest differences alone."""
-    first = sorted(held_out.items(), key=lambda one: -one[1].hardest.claim.difference)[:NAMED]
-    more = f" and {len(held_out) - NAMED} more" if len(held_out) > NAMED else ""
-    listing = word_list(
-        f"**{safe(name)}** (AUROC {one.auroc:.2f} against {one.hardest.auroc:.2f} by "
-        f"{one.hardest.name}: {difference_words(one.hardest.claim)})"
-        for name, one in first
+def by_difference(held_out: dict) -> list[str]:
+    """Returns the names of comparisons, those with the largest difference first."""
+    return sorted(held_out, key=lambda name: -held_out[name].hardest.claim.difference)
+
+
+def largest_difference(held_out: dict) -> str:
+    """Returns the AUROCs of the comparison with the largest difference."""
+    one = held_out[by_difference(held_out)[0]]
+    return (
+        f"AUROC {one.auroc:.2f} against {one.hardest.auroc:.2f} by {one.hardest.name}, "
+        f"{difference_words(one.hardest.claim)}"
     )
-    return listing + more
+
+
+def length_words(part: Part, names) -> str:
+    """Returns how well the length of statements alone tells the sides; "" where it is unknown."""
+    aurocs = [length_auroc(part, name) for name in names]
+    aurocs = [one for one in aurocs if not np.isnan(one)]
+    if not aurocs:
+        return ""
+    return f" Their length alone: AUROC {span(min(aurocs), max(aurocs), '.2f')}."
 
 
 def edits_sentence(part: Part) -> str:
     """Returns in how many node sets each judged edit moves answers more than its controls."""
-    said = []
+    said, few = [], floor_words(part)
+    if few:
+        return f"**Does the model use them?** {capitalise(few)}."
     for action, strength in main_keys(part):
         passing, tested = passing_sets(part, action, strength)
         named_sets = f" ({word_list(passing)} logits)" if 0 < len(passing) <= NAMED else ""

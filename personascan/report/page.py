@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from personascan.report.lead import at_a_glance, has_personas, lead
+from personascan.report.cards import Card, cards
+from personascan.report.lead import has_personas, lead, special_sentence
 from personascan.report.sections.edits import edits_section
 from personascan.report.sections.found import found_section, late_section, tails_section
 from personascan.report.sections.nodes import kinds_section, nodes_section, runs_section
@@ -22,7 +23,6 @@ from personascan.report.words import (
     Section,
     Table,
     as_code,
-    block,
     name_list,
     number,
     rows_word,
@@ -41,7 +41,8 @@ class PartPage:
     title: str
     asked: str
     lead: tuple[str, ...]  # what was found, in a few sentences
-    glance: Table | None  # a line for each comparison
+    cards: tuple[Card, ...]  # of each comparison, the clearest first; none without permutations
+    special: str  # whether found nodes tell more than random ones; "": not tested
     how: str  # what was put through the network, and what was kept
     sections: tuple[Section, ...]
 
@@ -49,7 +50,7 @@ class PartPage:
         """Returns the page as JSON holds it."""
         return {
             "title": self.title, "asked": self.asked, "lead": list(self.lead), "how": self.how,
-            "glance": block(self.glance) if self.glance else None,
+            "cards": [card.packed() for card in self.cards], "special": self.special,
             "sections": [section.packed() for section in self.sections],
         }  # fmt: skip
 
@@ -60,7 +61,8 @@ def part_page(part: Part) -> PartPage:
         title=f"{several_names(part.scans)} in {as_code(part.model)}",
         asked=asked_sentence(part),
         lead=lead(part),
-        glance=at_a_glance(part),
+        cards=tuple(cards(part)),
+        special=special_sentence(part),
         how=how_sentences(part),
         sections=tuple(filter(None, (section(part) for section in SECTIONS))),
     )

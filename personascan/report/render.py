@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import re
+import urllib.parse
 
 import jinja2
 import vl_convert
@@ -19,23 +20,29 @@ from markupsafe import Markup
 from PIL import Image
 
 from personascan.report.charts.theme import INKS, VEGA_LITE, config
+from personascan.report.gallery import ACROSS, PLACE
 from personascan.report.pictures import (
-    ACROSS,
     CORNERS,
-    PLACE,
     Picture,
     feed_rows,
     map_picture,
     sentence,
+    vega_lite,
     with_measures,
 )
 from personascan.report.shaded import shade
 from personascan.report.sheets.columns import Sheets
+from personascan.report.sparks import sparks
+from personascan.report.words import p_words
 
-SCRIPTS = ("sheets.js", "tables.js", "pictures.js", "place.js", "page.js")  # in their order
+SCRIPTS = (  # in their order
+    "sheets.js", "tables.js", "statements.js", "nodes.js", "pictures.js", "place.js", "page.js",
+)  # fmt: skip
 INLINE = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["image", "link"])
 SCALE = 2.0  # pixels of a PNG for each of the chart's
 POINTS_PER_MM = 72 / 25.4
+# Pictures across places that the page shows by themselves, and not among its methods.
+PLACED = ("special", "two", "expected", "upset", "venn", "effects", "doses", "specificity")
 COLUMN_MM, PAGE_MM = 85.0, 178.0  # of one and of two columns
 CAPTIONS = "captions.md"
 SMALL_UNITS = 520  # wider charts take two columns
@@ -49,9 +56,11 @@ def page_html(content: dict) -> str:
     pictures = {picture.name: picture for picture in (*maps, *PLACE, *across)}
     return page_of(
         "page.html.j2", SCRIPTS, pictures, content["sheets"],
-        {"captions": [captions_as_text(part["captions"]) for part in content["parts"]]},
+        {"captions": [captions_as_text(part["captions"]) for part in content["parts"]],
+         "rows": content["rows"]},
         **{name: content[name] for name in ("title", "parts", "across", "seed", "rows")},
-        shown=shown_pictures(sheets),
+        shown=shown_pictures(sheets), placed=PLACED,
+        sparks=[sparks(sheets, part) for part in range(len(content["parts"]))],
     )  # fmt: skip
 
 
@@ -61,7 +70,10 @@ def page_of(
     """Returns a page by a template, with its pictures, their data and the code that draws them."""
     embedded = {
         "sheets": sheets,
-        "charts": {name: vega_chart(picture) for name, picture in pictures.items()},
+        "charts": {name: vega_chart(picture.chart) for name, picture in pictures.items()},
+        "narrow": {
+            name: vega_chart(picture.narrow) for name, picture in pictures.items() if picture.narrow
+        },
         "pictures": {name: picture.packed() for name, picture in pictures.items()},
         "themes": {kind: {"ink": ink, "config": config(kind)} for kind, ink in INKS.items()},
         "corners": CORNERS,
@@ -101,6 +113,8 @@ def environment() -> jinja2.Environment:
     templates.filters["number"] = lambda value, digits: (
         "-" if value is None else f"{value:.{digits}f}"
     )
+    templates.filters["part_of_url"] = lambda name: urllib.parse.quote(name, safe="")
+    templates.filters["p"] = lambda value: "-" if value is None else p_words(value)
     return templates
 
 
@@ -124,12 +138,12 @@ def library() -> str:
     return code.replace("</script", "<\\/script")
 
 
-def vega_chart(picture: Picture) -> dict:
-    """Returns the chart as Vega, so that the page need not compile it."""
-    return json.loads(vega_of(json.dumps(picture.spec())))
+def vega_chart(chart) -> dict:
+    """Returns a chart as Vega, so that the page need not compile it."""
+    return json.loads(vega_of(vega_lite(chart)))
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=128)
 def vega_of(spec: str) -> str:
     return json.dumps(vl_convert.vegalite_to_vega(spec, vl_version=VEGA_LITE))
 
@@ -224,9 +238,26 @@ def first_choices(sheets: Sheets, part: int) -> dict:
 
     return {
         "part": part, "level": level, "cell": cell, "here": -1,
-        "scan": first("scans", "scan", cell=cell), "cloud": first("clouds", "cloud", cell=cell),
+        "scan": first("evidence", "scan", first("scans", "scan", cell=cell), cell=cell),
+        "cloud": first("clouds", "cloud", cell=cell), **opened_evidence(sheets, part, cell),
+        "order": "study",
         "shared": first("shared", "shared"), "edit": first("edits", "edit"),
         "act": first("acts", "act", ""), "several": [p["level"] for p in parts].count(level) > 1,
+    }  # fmt: skip
+
+
+def opened_evidence(sheets: Sheets, part: int, cell: int) -> dict:
+    """Returns the evidence of a place with its first node, and the first two comparisons there."""
+    own = [r for r in sheets.rows("evidence", {"part": part}) if r["cell"] == cell]
+    number = own[0]["evidence"] if own else -1
+    probes = sheets.rows("probes", {"evidence": number}) if own else []
+    shared = sheets.rows("shared", {"part": part})
+    plain = sheets.rows("plain", {"shared": shared[0]["shared"]}) if shared else []
+    return {
+        "evidence": number,
+        "probe": probes[0]["probe"] if probes else -1, "node": probes[0]["node"] if probes else -1,
+        "first": plain[0]["first"] if plain else -1,
+        "second": plain[1]["second"] if len(plain) > 1 else -1,
     }  # fmt: skip
 
 

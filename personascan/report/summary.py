@@ -1,6 +1,6 @@
 """The findings of a study as tables for a terminal."""
 
-from personascan.report.words import between, mean_deviation, number
+from personascan.report.words import between, mean_deviation, number, p_words
 from personascan.study.results import Part, Study, best_place
 from personascan.study.stages.nodes import all_scans, scanned_rows
 from personascan.visible import visible
@@ -31,7 +31,7 @@ def findings_table(part: Part) -> list[tuple[str, ...]]:
         (
             visible(f.name),
             *([wording(part, f.name)] if part.texts else []),
-            str(f.place), f"{f.z:.1f}", f"{f.p_family:.3f}", f"{f.passing} of {f.places}",
+            str(f.place), f"{f.z:.1f}", p_words(f.p_family), f"{f.passing} of {f.places}",
             f"{f.confirmed} of {len(f.judged)}",
         )
         for f in part.findings()

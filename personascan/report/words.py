@@ -71,6 +71,13 @@ def number(value: float, form: str = ".2f") -> str:
     return "-" if np.isnan(value) else format(value, form)
 
 
+def p_words(p: float, least: float = 0.001) -> str:
+    """Returns a p or q as every sentence and table writes it: three digits, "< 0.001", a dash."""
+    if np.isnan(p):
+        return "-"
+    return f"< {least:g}" if p < least else f"{p:.3f}"
+
+
 def between(low: float, high: float, form: str = ".2f") -> str:
     """Returns the ends of an interval."""
     return f"{low:{form}} to {high:{form}}"

@@ -4,6 +4,7 @@ from personascan.study.stages import (
     baseline,
     crossfit,
     detection,
+    evidence,
     intervention,
     kinds,
     localisation,
@@ -28,7 +29,7 @@ STAGES = tuple(
     module.STAGE
     for module in (
         wording, baseline, separation, personas, where, words, crossfit, detection, null, transfer,
-        nodes, localisation, profile, projection, split, validation, kinds, intervention,
+        nodes, localisation, evidence, profile, projection, split, validation, kinds, intervention,
         specificity, tokens, promoted,
     )
 )  # fmt: skip

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from personascan.calibration.calibrate import Calibration
     from personascan.calibration.locate import PlaceTests
     from personascan.study.effects import CrossEffect, SetEffects
+    from personascan.study.stages.evidence import Evidence
     from personascan.study.stages.kinds import OrderedRows
     from personascan.study.stages.projection import Projection
     from personascan.study.stages.promoted import Promoted
@@ -74,6 +75,7 @@ class Part:
         calibrations: dict[str, PlaceTests]  # empty without permutations
         furthest: dict[str, Place]  # above its permutations; without these, of the best probe
         scans: dict[str, list[PlaceScan]]  # chosen places judged apart, then named ones
+        evidence: dict[str, Evidence]  # at the furthest place; none without permutations
         validations: dict[str, list[HalfValidation]]  # each half's set, on the other
         overlaps: dict[Place, list[Overlap]]  # of the named places
         profiles: dict[str, dict[tuple, Profile]]  # of each (site, position)

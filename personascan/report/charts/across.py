@@ -37,7 +37,9 @@ def by_comparison(width: int = PANEL) -> alt.Facet:
 def profiles(columns: int = 3) -> alt.Chart:
     """Draws a measure by relative depth: a line for each site and position, or each network."""
     picked = alt.selection_point(fields=["series"], bind="legend", name="picked")
-    legend = alt.Legend(title=None, orient="bottom", columns=4, symbolType="stroke")
+    legend = alt.Legend(
+        title=None, orient="bottom", columns=1 if columns == 1 else 4, symbolType="stroke"
+    )
     base = (
         data("profiles")
         .transform_calculate(value="datum[measure]", series="several ? datum.model : datum.line")

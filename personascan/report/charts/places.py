@@ -10,7 +10,7 @@ from personascan.report.charts.theme import (
     PAPER,
     SOFT,
     data,
-    diverging,
+    one_sided,
     significant,
     tip,
 )
@@ -22,11 +22,18 @@ SIDES = alt.Legend(
 )
 MAPPED = ("z", "held_out_auroc", "beyond", "auroc")  # what the map can show
 NEUTRAL = "(indexof(shown, 'auroc') < 0 ? 0 : 0.5)"
+# Missing where studies stand side by side: then the rows' own order.
+ORDERED = (
+    "order == 'z' && isValid(datum.best_z) ? -datum.best_z"
+    " : order == 'name' && isValid(datum.by_name) ? datum.by_name : datum.of"
+)
+DOT = 18  # the size of a dot of significance
+NARROW = 270  # of a chart on a phone, without its axes
 Z = "z, in deviations of permuted labels"
 
 
 def map_of_places(lines: list[dict], columns: int, measures: dict[str, str]) -> alt.Chart:
-    """Draws places by comparisons, coloured by a measure, with a dot where z is significant.
+    """Draws comparisons by places, coloured by a measure, with a dot where z is significant.
 
     measures: {name: in words} of those of `MAPPED` that have numbers; the first is shown at first.
     lines: {"line": what it is called, "layers": their names in order} of every site and position.
@@ -34,57 +41,93 @@ def map_of_places(lines: list[dict], columns: int, measures: dict[str, str]) -> 
     most = max(len(line["layers"]) for line in lines)
     step = max(7, min(26, round(860 / (columns * most))))
     panels = [
-        one_map(line["line"], line["layers"], step, i % columns == 0)
+        one_map(
+            line["line"], layer_axis(alt.X, line["layers"]), compared_axis(alt.Y, i % columns == 0),
+            (step * len(line["layers"]), alt.Step(18)),
+        )
         for i, line in enumerate(lines)
-    ]
-    shown = alt.param(name="shown", value=next(iter(measures)))
+    ]  # fmt: skip
+    return joined(alt.concat(*panels, columns=columns, spacing=14), measures)
+
+
+def narrow_map(lines: list[dict], measures: dict[str, str], compared: int) -> alt.Chart:
+    """Draws the same for a phone: a row for each layer, a column for each of the comparisons."""
+    width = min(26 * compared, NARROW)
+    panels = [
+        one_map(line["line"], compared_axis(alt.X, True), layer_axis(alt.Y, line["layers"]),
+                (width, alt.Step(16)), "bottom")
+        for line in lines
+    ]  # fmt: skip
+    return joined(alt.vconcat(*panels, spacing=14), measures)
+
+
+def joined(panels, measures: dict[str, str]) -> alt.Chart:
+    """Returns panels with one scale of colours, a title, and what a reader chooses."""
     said = alt.ExprRef(f"({json.dumps(measures)})[shown]")  # what the colours are, in a picture too
     return (
-        alt.concat(*panels, columns=columns, spacing=14)
-        .properties(title=alt.Title(said, anchor="start", fontSize=11, fontWeight="normal"))
+        panels.properties(title=alt.Title(said, anchor="start", fontSize=11, fontWeight="normal"))
         .resolve_scale(color="shared")
-        .add_params(alt.param(name="here", value=-1), shown)
+        .add_params(
+            alt.param(name="here", value=-1),
+            alt.param(name="shown", value=next(iter(measures))),
+            alt.param(name="order", value="study"),
+        )
     )
 
 
-def one_map(line: str, layers: list[str], step: int, first: bool):
+def layer_axis(channel, layers: list[str]):
+    """Returns the axis of the layers, in their order."""
+    level = channel is alt.Y or all(len(name) < 4 for name in layers)
+    axis = alt.Axis(labelAngle=0 if level else -45, labelOverlap="parity", ticks=False,
+                    domain=False, labelLimit=70)  # fmt: skip
+    return channel("layer:N", sort=layers, title="layer", axis=axis)
+
+
+def compared_axis(channel, labels: bool):
+    """Returns the axis of the comparisons, in the order that is chosen."""
+    angle = {"labelAngle": -55} if channel is alt.X else {}
+    axis = alt.Axis(ticks=False, domain=False, labels=labels, labelLimit=160, **angle)
+    order = alt.EncodingSortField("ordered", op="min")
+    return channel("comparison:N", sort=order, title=None, axis=axis)
+
+
+def one_map(line: str, x, y, size: tuple, legend: str = "right"):
     """Draws one line of layers."""
-    x = alt.X("layer:N", sort=layers, title="layer", axis=alt.Axis(
-        labelAngle=0 if all(len(name) < 4 for name in layers) else -45, labelOverlap="parity",
-        ticks=False, domain=False))  # fmt: skip
-    y = alt.Y("comparison:N", sort=None, title=None,
-              axis=alt.Axis(ticks=False, domain=False, labels=first, labelLimit=160))  # fmt: skip
-    base = data("cells").transform_filter(alt.datum.line == line).encode(x, y)
+    base = (
+        data("cells")
+        .transform_filter(alt.datum.line == line)
+        .transform_calculate(ordered=ORDERED)
+        .encode(x, y)
+    )
     tooltip = [
         alt.Tooltip("comparison:N"), alt.Tooltip("place:N"), tip("z", ".2f"),
         tip("p_family", ".3f", "family-wise p"),
         tip("held_out_auroc", ".2f", "AUROC, held-out rows"),
         tip("beyond", "+.2f", "beyond words"), tip("auroc", ".2f", "AUROC, rows scanned alone"),
     ]  # fmt: skip
-    # From its neutral value on: 0, of an AUROC 0.5.
-    apart = base.transform_calculate(apart=f"datum[shown] - {NEUTRAL}")
+    # From its neutral value on (0, of an AUROC 0.5); what lies below it has no colour.
+    apart = base.transform_calculate(apart=f"max(0, datum[shown] - {NEUTRAL})")
     tiles = apart.mark_rect(stroke=PAPER, strokeWidth=1, cursor="pointer").encode(
-        alt.Color("apart:Q", scale=diverging("blueorange", 0),
-                  legend=alt.Legend(title=None, orient="right", gradientLength=120,
-                                    labelExpr=f"format(datum.value + {NEUTRAL}, '.2~f')")),
+        alt.Color("apart:Q", scale=one_sided(),
+                  legend=alt.Legend(title=None, orient=legend, gradientLength=120,
+                                    labelExpr=f"format(datum.value + {NEUTRAL}, '.2~f')"
+                                    " + (datum.value == 0 ? ' or less' : '')")),
         tooltip=tooltip,
     )  # fmt: skip
     marks = base.transform_filter(significant("p_family")).mark_circle(
-        size=min(40, step * 2), color="#111111", opacity=1, stroke="#ffffff", strokeWidth=0.7,
+        size=DOT, color="#111111", opacity=1, stroke="#ffffff", strokeWidth=0.7,
         cursor="pointer",
     ).encode(tooltip=tooltip)  # fmt: skip
     kept = base.transform_filter("datum.kept == 1").mark_rect(fill=None, stroke=INK, strokeWidth=1)
     here = base.transform_filter("datum.cell == here").mark_rect(
         fill=None, stroke=INK, strokeWidth=2.5
     )
-    width = step * len(layers)
+    width, height = size
     title = alt.Title(line, fontSize=12, limit=max(width, TITLE))
-    return alt.layer(tiles, marks, kept, here).properties(
-        width=width, height=alt.Step(18), title=title
-    )
+    return alt.layer(tiles, marks, kept, here).properties(width=width, height=height, title=title)
 
 
-def null() -> alt.Chart:
+def null(width: int = WIDTH) -> alt.Chart:
     """Draws the place's statistic beside that of permuted labels."""
     bars = (
         data("null")
@@ -107,10 +150,10 @@ def null() -> alt.Chart:
         alt.X("limit:Q"),
         tooltip=[tip("limit", ".2f", "95% of the permutations' highest places")],
     )  # fmt: skip
-    return small_panel(alt.layer(bars, limit, observed))
+    return small_panel(alt.layer(bars, limit, observed), width)
 
 
-def roc() -> alt.Chart:
+def roc(width: int = WIDTH) -> alt.Chart:
     """Draws how the scores of rows scanned alone tell H1 from H0."""
     line = data("roc").mark_line(color=alt.ExprRef("h1"), strokeWidth=2, interpolate="linear")
     line = line.encode(
@@ -121,10 +164,10 @@ def roc() -> alt.Chart:
     chance = data("corners").mark_line(color=SOFT, strokeDash=[5, 4]).encode(
         alt.X("fpr:Q"), alt.Y("tpr:Q")
     )  # fmt: skip
-    return small_panel(alt.layer(chance, line))
+    return small_panel(alt.layer(chance, line), width)
 
 
-def cloud() -> alt.Chart:
+def cloud(width: int = WIDTH) -> alt.Chart:
     """Draws rows in two principal components."""
     axis = alt.Axis(grid=False)
     return small_panel(
@@ -135,42 +178,10 @@ def cloud() -> alt.Chart:
                   scale=alt.Scale(zero=False)),
             alt.Color("positive:N", scale=H1_H0, legend=SIDES),
             tooltip=[alt.Tooltip("text:N", title=" "), alt.Tooltip("side:N", title="side")],
-        )
+        ),
+        width,
     )  # fmt: skip
 
 
-def frequency() -> alt.Chart:
-    """Draws how far each node differs, filled where it is in the node set.
-
-    Where labels were not permuted: how often it is selected.
-    """
-    directions = alt.Scale(
-        domain=[1, -1, 0], range=[alt.ExprRef("h1"), alt.ExprRef("h0"), alt.ExprRef("soft")]
-    )
-    named = "datum.value == 1 ? 'high' : datum.value == -1 ? 'low' : 'either'"
-    height = "isValid(datum.effect) ? datum.effect : datum.frequency"
-    base = data("nodes").transform_calculate(height=height).encode(
-        alt.X("rank:Q", scale=alt.Scale(type="log", nice=False),
-              title="nodes, largest first", axis=alt.Axis(format="~s", grid=False)),
-        alt.Y("height:Q", title="effect, in deviations"),
-        alt.Color("direction:N", scale=directions,
-                  legend=alt.Legend(title=None, labelExpr=named, orient="top")),
-        tooltip=[
-            "node:Q", alt.Tooltip("direction:Q"), tip("effect", ".2f"), tip("frequency", ".3f"),
-            tip("null_frequency", ".3f", "under permuted labels"), tip("q", ".3f"),
-            tip("node_p", ".3f", "family-wise p"),
-        ],
-    )  # fmt: skip
-    in_set = "datum.in_set == 1"
-    return small_panel(
-        base.mark_point(strokeWidth=1).encode(
-            alt.Fill("direction:N", scale=directions, legend=None),
-            size=alt.condition(in_set, alt.value(24), alt.value(12)),
-            fillOpacity=alt.condition(in_set, alt.value(0.85), alt.value(0)),
-            strokeOpacity=alt.condition(in_set, alt.value(0.85), alt.value(0.5)),
-        )
-    )
-
-
-def small_panel(chart):
-    return chart.properties(width=WIDTH, height=HEIGHT)
+def small_panel(chart, width: int):
+    return chart.properties(width=width, height=HEIGHT)

@@ -11,10 +11,10 @@ import altair as alt
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
-from personascan.report.charts.theme import COLOURS, FAINT, INK, SOFT, data, diverging, rule_at, tip
+from personascan.report.charts.theme import COLOURS, FAINT, INK, SOFT, data, rule_at, tip
 
 PAIRS = 40  # of node sets, at most
-CHANGE = "answers to H1 less those to H0, change in logits"
+CHANGE = "answers, H1 less H0, in logits"
 GRID = np.linspace(-1.3, 1.3, 521)
 # Of each set: x, y, half of the long axis, half of the short one, degrees.
 SHAPES = {
@@ -31,14 +31,14 @@ SHAPES = {
 }  # fmt: skip
 
 
-def shared_nodes() -> alt.Chart:
+def shared_nodes(width: int = 330, labels: int = 210) -> alt.Chart:
     """Draws how many nodes two sets share, relative to independent sets, beside chance."""
     y = alt.Y("names:N", sort=alt.SortField("ratio", "descending"), title=None,
-              axis=alt.Axis(labelLimit=320, ticks=False, domain=False))  # fmt: skip
+              axis=alt.Axis(labelLimit=labels, ticks=False, domain=False))  # fmt: skip
     tooltip = [
         "names:N", alt.Tooltip("observed:Q", title="shared nodes"),
         tip("expected", ".1f", "if independent"), tip("ratio", ".2f"),
-        tip("chance_mean", ".1f", "by chance, on average"), tip("p", ".3f", "p beside chance"),
+        tip("chance_mean", ".1f", "by chance, on average"), tip("p", ".3f", "beside chance, p"),
     ]  # fmt: skip
     clearest = [alt.SortField("p"), alt.SortField("ratio", "descending")]
     base = (
@@ -51,7 +51,7 @@ def shared_nodes() -> alt.Chart:
     band = base.mark_rule(strokeWidth=7, color=FAINT).encode(
         alt.X(
             "low:Q",
-            title="shared nodes, observed over expected (bar: 95% of chance)",
+            title=["shared nodes, observed over", "expected (bar: 95% of chance)"],
             scale=alt.Scale(zero=False),
         ),
         alt.X2("high:Q"),
@@ -60,22 +60,27 @@ def shared_nodes() -> alt.Chart:
     points = base.mark_circle(size=60, color=alt.ExprRef("h0"), opacity=1).encode(
         alt.X("ratio:Q"), tooltip=tooltip
     )
-    return alt.layer(band, one, points).properties(width=420, height=alt.Step(18))
+    return alt.layer(band, one, points).properties(width=width, height=alt.Step(18))
 
 
-def upset() -> alt.Chart:
-    """Draws nodes that belong to exactly the marked sets (UpSet, Lex et al. 2014)."""
+def upset(most: int = 30) -> alt.Chart:
+    """Draws nodes that belong to exactly the marked sets (UpSet, Lex et al. 2014).
+
+    most: combinations that are drawn.
+    """
     step = 22
     x = alt.X("combination:O", axis=None)
     y = alt.Y("comparison:N", title=None, sort=None,
               axis=alt.Axis(ticks=False, domain=False, labelLimit=160))  # fmt: skip
     tooltip = ["names:N", alt.Tooltip("nodes:Q", title="nodes in exactly these sets")]
-    base = data("exclusive").encode(x, alt.Y("nodes:Q", title="nodes in exactly these sets"))
+    some = f"datum.combination < {most}"
+    nodes = alt.Y("nodes:Q", title="nodes in exactly these sets")
+    base = data("exclusive").transform_filter(some).encode(x, nodes)
     above = alt.layer(
         base.mark_bar(color=SOFT, size=14).encode(tooltip=tooltip),
         base.mark_text(dy=-6, color=INK, fontSize=10).encode(text="nodes:Q"),
     ).properties(width=alt.Step(step), height=150)
-    dots = data("members").encode(x, y)
+    dots = data("members").transform_filter(some).encode(x, y)
     inside = dots.transform_filter("datum.inside == 1")
     below = alt.layer(
         dots.mark_circle(size=80, color=FAINT, opacity=1),
@@ -117,7 +122,7 @@ def inside_ellipse(shape, x, y) -> np.ndarray:
     return (u / long) ** 2 + (v / short) ** 2 < 1
 
 
-def venn() -> alt.Chart:
+def venn(size: int = 360) -> alt.Chart:
     """Draws the number of nodes in exactly the sets that overlap in a region."""
     span = alt.Scale(domain=[-1.25, 1.25])
     x, y = (alt.X("x:Q", scale=span, axis=None), alt.Y("y:Q", scale=span, axis=None))
@@ -132,22 +137,28 @@ def venn() -> alt.Chart:
         x, y, alt.Text("nodes:Q"),
         tooltip=["names:N", alt.Tooltip("nodes:Q", title="nodes in exactly these sets")],
     )  # fmt: skip
-    return alt.layer(sets, counts).properties(width=360, height=360)
+    return alt.layer(sets, counts).properties(width=size, height=size)
 
 
-def doses() -> alt.Chart:
+def doses(width: int = 420) -> alt.Chart:
     """Draws a node set's effect by the strength of steering, over the bands of its controls."""
+    legend = alt.Legend(orient="bottom", columns=2 if width > 300 else 1)
     base = data("doses").encode(alt.X("strength:Q", title="strength, deviations of the background"))
     band = base.transform_filter("datum.control == 1").mark_area(opacity=0.25).encode(
         alt.Y("low:Q", title=CHANGE), alt.Y2("high:Q"),
         alt.Fill("method:N", scale=alt.Scale(range=["#8a8a8a", "#b08fc7", "#c7b48f"]),
-                 title="90% of controls"),
+                 title="90% of controls", legend=legend),
     )  # fmt: skip
     methods = base.transform_filter("datum.control == 0")
-    colour = alt.Color("method:N", scale=alt.Scale(range=list(COLOURS)), title="direction")
+    colour = alt.Color(
+        "method:N",
+        scale=alt.Scale(range=list(COLOURS)),
+        title="direction",
+        legend=legend,
+    )
     tooltip = [
         "method:N", "strength:Q", tip("effect", "+.3f"), tip("low", "+.3f"), tip("high", "+.3f"),
-        tip("p", ".3f", "p against random sets"),
+        tip("p", ".3f", "against random sets, p"),
     ]  # fmt: skip
     lines = methods.mark_line(point=True, strokeWidth=1.8).encode(
         alt.Y("effect:Q"), colour, tooltip=tooltip
@@ -156,13 +167,13 @@ def doses() -> alt.Chart:
     bars = bars.encode(alt.Y("low:Q"), alt.Y2("high:Q"), colour)
     zero = rule_at(y=0)
     return alt.layer(band, zero, lines, bars).resolve_scale(fill="independent").properties(
-        width=420, height=260
+        width=width, height=260
     )  # fmt: skip
 
 
-def effects() -> alt.Chart:
+def effects(width: int = 380, labels: int = 160) -> alt.Chart:
     """Draws the effect of an action on every tested set, beside 90% of random sets."""
-    y = alt.Y("set:N", sort=None, title=None, axis=alt.Axis(labelLimit=260))
+    y = alt.Y("set:N", sort=None, title=None, axis=alt.Axis(labelLimit=labels))
     base = (
         data("sets")
         .transform_filter("datum.method == 'found nodes' || datum.method == 'random nodes'")
@@ -171,12 +182,12 @@ def effects() -> alt.Chart:
     )
     tooltip = [
         "set:N", "place:N", tip("effect", "+.3f"), tip("low", "+.3f"), tip("high", "+.3f"),
-        tip("p", ".3f", "p against random sets"), tip("family_p", ".3f", "family-wise p"),
+        tip("p", ".3f", "against random sets, p"), tip("family_p", ".3f", "family-wise p"),
     ]  # fmt: skip
     controls = base.transform_filter("datum.control == 1")
     own = base.transform_filter("datum.control == 0")
     zero = rule_at(x=0)
-    x = alt.X("low:Q", title=f"{CHANGE} (bar: 90% of random sets)")
+    x = alt.X("low:Q", title=[CHANGE, "(bar: 90% of random sets)"], axis=alt.Axis(tickCount=5))
     return alt.layer(
         controls.mark_rule(strokeWidth=8, color=FAINT).encode(x, alt.X2("high:Q")),
         zero,
@@ -186,15 +197,15 @@ def effects() -> alt.Chart:
         own.mark_circle(size=50, color=alt.ExprRef("h0"), opacity=1).encode(
             alt.X("effect:Q"), tooltip=tooltip
         ),
-    ).properties(width=420, height=alt.Step(18))
+    ).properties(width=width, height=alt.Step(18))
 
 
-def specificity() -> alt.Chart:
+def specificity(narrow: bool = False) -> alt.Chart:
     """Draws the effect of each comparison's edited nodes on each comparison's statements."""
     base = (
         data("specificity_of_action")
         .transform_aggregate(effect="mean(effect)", groupby=["judged", "owner"])
-        .transform_calculate(size="abs(datum.effect)")
+        .transform_calculate(size="abs(datum.effect)", mirrored="-datum.effect")
         .transform_joinaggregate(most="max(size)")
         .encode(
             alt.X("owner:N", sort=None, title="whose nodes are edited",
@@ -202,9 +213,14 @@ def specificity() -> alt.Chart:
             alt.Y("judged:N", sort=None, title="whose statements are asked about"),
         )
     )  # fmt: skip
+    colours = alt.Scale(scheme="purpleorange")
+    # Never seen: it gives both colours the same reach, so that equal sizes look equally strong.
+    mirrored = base.mark_rect(opacity=0, aria=False).encode(
+        alt.Color("mirrored:Q", scale=colours, legend=None)
+    )
     tiles = base.mark_rect().encode(
         alt.Color(
-            "effect:Q", scale=diverging("purpleorange", 0),
+            "effect:Q", scale=colours,
             legend=alt.Legend(title=["change of H1 less H0,", "in logits"]),
         ),
         tooltip=["owner:N", "judged:N", tip("effect", "+.3f")],
@@ -215,4 +231,6 @@ def specificity() -> alt.Chart:
             "datum.size > 0.6 * datum.most", alt.value("#ffffff"), alt.value("#111111")
         ),
     )
-    return alt.layer(tiles, numbers).properties(width=alt.Step(38), height=alt.Step(24))
+    return alt.layer(mirrored, tiles, numbers).properties(
+        width=210 if narrow else alt.Step(38), height=alt.Step(24)
+    )

@@ -15,11 +15,11 @@ SHAPES = tuple(shape for shape in ("circle", "square", "triangle-up") for _ in C
 INKS = {
     "light": {
         "ink": "#1b1b1b", "soft": "#6a6a6a", "faint": "#d9d9d9", "paper": "#ffffff",
-        "h1": "#D55E00", "h0": "#0072B2",
+        "h1": "#D55E00", "h0": "#0072B2", "none": "#f1f0ed", "some": "#f2a14e", "most": "#8f3800",
     },
     "dark": {
         "ink": "#eeeeee", "soft": "#a6a6a6", "faint": "#454545", "paper": "#16181c",
-        "h1": "#F0883E", "h0": "#56B4E9",
+        "h1": "#F0883E", "h0": "#56B4E9", "none": "#2b2e34", "some": "#b4601a", "most": "#ffd9a8",
     },
 }  # fmt: skip
 INK, SOFT, FAINT, PAPER = (alt.ExprRef(name) for name in ("ink", "soft", "faint", "paper"))
@@ -45,10 +45,10 @@ def rule_at(strokeDash=alt.Undefined, **at: float) -> alt.Chart:
     return base.encode(**{axis: alt.datum(value) for axis, value in at.items()})
 
 
-def diverging(scheme: str, middle: float) -> alt.Scale:
-    """Returns a scale of two colours, neutral at a middle even if all values lie on one side."""
-    domain = alt.DomainUnionWith(unionWith=[middle])
-    return alt.Scale(scheme=scheme, domainMid=middle, domain=domain)
+def one_sided() -> alt.Scale:
+    """Returns a scale of one colour from 0, which is no colour, to the highest value."""
+    inks = [alt.ExprRef(name) for name in ("none", "some", "most")]
+    return alt.Scale(range=inks, interpolate="rgb", domain=alt.DomainUnionWith(unionWith=[0]))
 
 
 def significant(column: str) -> str:

@@ -11,6 +11,7 @@ from personascan.interventions.design import (
     ablation,
 )
 from personascan.interventions.options import CONTROLS, MATCHED, RANDOM, RANDOM_DIRECTION
+from personascan.report.ceilings import floor_words
 from personascan.report.words import (
     Section,
     Shown,
@@ -18,7 +19,7 @@ from personascan.report.words import (
     between,
     capitalise,
     interval,
-    number,
+    p_words,
     rows_word,
     safe,
     word_list,
@@ -54,6 +55,12 @@ def edits_section(part: Part) -> Section | None:
 def what_text(part: Part) -> str:
     options, tokens = part.config.intervention, part.config.intervention.tokens
     at = {"all": "every token", "statement": "the statement's tokens", "last": "the last token"}
+    limited = ""
+    if options.nodes:
+        limited = (
+            f" Of a set at most {options.nodes} nodes are edited, those with the largest effects; "
+            "the node set of the table of nodes holds all."
+        )
     also = "".join(ALSO[kind] for kind in CONTROLS[1:] if kind in options.against)
     return (
         f"Node sets found on one half of the {rows_word(part)} are edited at their place, at "
@@ -66,7 +73,8 @@ def what_text(part: Part) -> str:
         f"nodes do is held against {options.controls} of each kind of control: random sets of "
         "their size, each node in the direction of its own mean difference, so that they know the "
         f"labels as well{also}. p is the share of controls with an effect at least as large, "
-        "either way; the family is all node sets. Divergence and perplexity are the edit's effect "
+        f"either way (no p can be below {1 / (options.controls + 1):.3g}); the family is all "
+        f"node sets.{limited} Divergence and perplexity are the edit's effect "
         "on neutral text. `interventions.csv` has every action, outcome and control."
     )
 
@@ -105,9 +113,14 @@ def passing_sets(part: Part, action: str, strength: float) -> tuple[list[str], i
 
 
 def verdict(part: Part) -> str:
-    """Returns in how many sets each judged action passes over the family, and which they are."""
-    sentences = []
-    for action, strength in main_keys(part):
+    """Returns in how many sets each judged action passes over the family, and which they are.
+
+    Where controls are too few for any p to pass, it says so instead.
+    """
+    sentences, few = [], floor_words(part)
+    if few:
+        sentences.append(f"Whether found nodes move the answer more than random ones is {few}.")
+    for action, strength in main_keys(part) if not few else ():
         passing, tested = passing_sets(part, action, strength)
         said = f"{action_name(action, strength)} moves the answer more than random sets do, at 5% "
         said += f"over the family, in {len(passing)} of {tested} node sets"
@@ -143,8 +156,8 @@ def main_table(part: Part) -> Table:
                     safe(one.tested.name), one.tested.place, one.tested.half, one.tested.nodes,
                     action_name(action, strength), interval_of(e),
                     between(random.low, random.high, "+.2f"),
-                    *(number(e.p.get(kind, np.nan), ".3f") for kind in CONTROLS),
-                    f"{one.p_family[e.key]:.3f}", f"{e.divergence:.3f}",
+                    *(p_words(e.p.get(kind, np.nan)) for kind in CONTROLS),
+                    p_words(one.p_family[e.key]), f"{e.divergence:.3f}",
                     f"{e.perplexity:.1f} ({one.perplexity:.1f})",
                 ]
             )  # fmt: skip

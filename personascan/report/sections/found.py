@@ -6,6 +6,7 @@ import numpy as np
 
 from personascan.analysis.findings import SIGNIFICANCE, Finding
 from personascan.places import lines_of
+from personascan.report.ceilings import length_auroc, words_at_ceiling
 from personascan.report.words import (
     NAMED,
     Section,
@@ -18,6 +19,7 @@ from personascan.report.words import (
     line_name,
     name_and_place,
     name_list,
+    p_words,
     rows_word,
     safe,
     set_sizes,
@@ -39,7 +41,7 @@ def found_section(part: Part) -> Section | None:
     header += ["wording, accuracy"] if part.texts else []
     rows = [
         [
-            safe(f.name), f.place, f"{f.z:.1f}", f"{f.p_family:.3f}", f"{f.q:.3f}",
+            safe(f.name), f.place, f"{f.z:.1f}", p_words(f.p_family), p_words(f.q),
             f"{f.passing} of {f.places}", largest_t_cell(part, f.name),
             *(beyond_cells(part, f.name) if part.held_out_texts else []),
             *([wording_cell(part, f.name, ".2f")] if part.texts else []),
@@ -135,12 +137,13 @@ def finding_sentence(part: Part, f: Finding) -> str:
     if f.found:
         text = (
             f"**{safe(f.name)}** shows at {f.passing} of {f.places} places, most clearly at "
-            f"**{safe(f.place)}** (z {f.z:.1f}, family-wise p {f.p_family:.3f})."
+            f"**{safe(f.place)}** (z {f.z:.1f}, family-wise p {p_words(f.p_family)})."
         )
     else:
         text = (
             f"**{safe(f.name)}** was not found: its furthest place, {safe(f.place)}, has a "
-            f"family-wise p of {f.p_family:.3f} (z {f.z:.1f}); {detectable_words(part, [f.name])}."
+            f"family-wise p of {p_words(f.p_family)} (z {f.z:.1f}); "
+            f"{detectable_words(part, [f.name])}."
         )
     return text + judged_sentence(part, f) + wording_sentence(part, f)
 
@@ -149,7 +152,7 @@ def judged_sentence(part: Part, f: Finding) -> str:
     """Returns the tests of the half that did not choose the place, and of its nodes."""
     if not f.judged:
         return ""
-    p = " and ".join(f"{s.choice.p_judged:.3f}" for s in f.judged)
+    p = " and ".join(p_words(s.choice.p_judged) for s in f.judged)
     where = " and ".join(safe(place) for place in dict.fromkeys(s.place for s in f.judged))
     bounds = " and ".join(str(s.tested.at_least()) for s in f.judged)
     text = (
@@ -187,6 +190,10 @@ def wording_sentence(part: Part, f: Finding) -> str:
     if f.name in part.held_out_texts:
         held_out = part.held_out_texts[f.name]
         more = "" if held_out.beyond else ": wording is as good an explanation"
+        if words_at_ceiling(part, f.name):
+            more = f": at this ceiling nothing could be told better, and wording{more[9:]}"
+        length = length_auroc(part, f.name)
+        more += "" if np.isnan(length) else f" (their length alone: {length:.2f})"
         beside = word_list(
             f"{one.auroc:.2f} by {one.name} ({difference_words(one.claim)})"
             for one in held_out.simpler.values()
@@ -237,7 +244,7 @@ def tails_section(part: Part) -> Section | None:
     """Returns the furthest place by the scan's own score in each tail."""
     rows = [
         [
-            safe(name), tail, c.keys[c.best], f"{c.z[c.best]:.1f}", f"{c.p_family[c.best]:.3f}",
+            safe(name), tail, c.keys[c.best], f"{c.z[c.best]:.1f}", p_words(c.p_family[c.best]),
             f"{int((c.p_family <= SIGNIFICANCE).sum())} of {len(c.keys)}",
         ]
         for name, tails in part.tails.items()

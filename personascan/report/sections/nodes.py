@@ -12,6 +12,7 @@ from personascan.report.words import (
     name_and_place,
     name_list,
     number,
+    p_words,
     rows_word,
     safe,
     set_sizes,
@@ -45,8 +46,10 @@ def nodes_section(part: Part) -> Section | None:
         "effect; the family-wise p is over all nodes of the place (step-down maximum). At least so "
         "many nodes differ, whichever: a bound that holds with 95% for every set at once. Of a "
         "weak comparison the bound and the directions come again in other rows, the list of nodes "
-        "does not. The frequency is the share of a scan's runs that returned a node. `nodes.csv` "
-        "has every one."
+        "does not. So one place has several numbers of nodes: those of either half's set (found on "
+        "half as many rows, so fewer), of the set of all rows, those that pass family-wise, and "
+        "the bound, of nodes that differ whether or not they can be named. The frequency is the "
+        "share of a scan's runs that returned a node. `nodes.csv` has every one."
         if tested
         else f"The selection frequency of a node is the share of runs that returned it; the node "
         f"set of a comparison holds those with frequency >= {config.threshold:g}. `nodes.csv` has "
@@ -71,7 +74,7 @@ def overlap_blocks(part: Part) -> list:
             place, name_list(o.names), o.observed, number(o.same_direction, ".0%"),
             number(o.at_least, ".0f"), f"{o.expected:.1f}",
             f"{o.observed / o.expected:.2f}" if o.expected else "-",
-            *(number(value, ".3g") for value in (o.chance_mean, o.p, o.p_hypergeometric)),
+            number(o.chance_mean, ".3g"), *map(p_words, (o.p, o.p_hypergeometric)),
             o.exclusive,
         ]
         for place, o in overlaps

@@ -134,6 +134,8 @@ class Sheets:
         chosen: {what groups belong to: the group's number}.
         """
         by = self.packed[name]["by"]
+        if by and chosen[by] < 0:
+            return []
         first, end = self.ends(name, chosen[by]) if by else (0, self.length(name))
         return [self.row(name, i) for i in range(first, end)]
 

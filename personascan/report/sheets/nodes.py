@@ -1,4 +1,4 @@
-"""Sheets of what runs returned, of overlaps of node sets, and of effects of edits.
+"""Sheets of what runs returned, and of overlaps of node sets.
 
 The groups of `places` are met again here: rows and nodes belong to a `scan`, points to a `cloud`.
 """
@@ -6,11 +6,15 @@ The groups of `places` are met again here: rows and nodes belong to a `scan`, po
 import numpy as np
 
 from personascan.analysis.overlaps import exclusive_counts
-from personascan.interventions.design import FOUND, STEER
-from personascan.interventions.options import CONTROLS
 from personascan.report.charts.sets import SHAPES, middles, outline
-from personascan.report.sections.edits import action_name, main_keys
 from personascan.report.sheets.columns import Grouped, Sheet
+from personascan.report.sheets.evidence import (
+    ALL_ROWS,
+    EvidenceSheets,
+    evidence_line,
+    evidence_nodes,
+    pair_lines,
+)
 from personascan.report.sheets.places import numbered_cells
 from personascan.report.words import center, set_sizes
 from personascan.study.results import Part, Study
@@ -54,28 +58,53 @@ def returned_sheets(study: Study) -> dict[str, Sheet]:
     )  # fmt: skip
     nodes = Grouped(
         "node", "direction", "effect", "frequency", "null_frequency", "q", "node_p", "in_set",
-        "rank", by="scan",
+        "tested", "rank", by="scan",
         steps=dict.fromkeys(("effect", "frequency", "null_frequency", "q", "node_p"), FINE),
     )  # fmt: skip
     rows = Grouped("row", "positive", "scanned", "returned", by="scan", keys={"row": "texts"})
     clouds = Grouped("cloud", "cell", "share_1", "share_2", by="part", keys={"cell": "cells"})
     points = Grouped("row", "side", "positive", "x", "y", by="cloud", keys={"row": "texts"})
+    evidence = EvidenceSheets()
+    plain = Grouped("first", "second", "comparison", by="shared")
+    pairs = Grouped("first", "second", "correlation", "both", "same", "expected", by="shared")
     for part in study.parts:
+        plain_scans = {}
         cells, lines, seen = numbered_cells(study, part), [], {}
         for name, own in part.scans.items():
+            found, scanned = part.evidence.get(name), {}
             for scan in own:
                 number = nodes.add(*node_columns(scan))
                 rows.add(*row_columns(part, name, scan, texts))
                 lines.append((number, cells[name, scan.place], *scan_line(scan)))
+                if scan.plain:
+                    scanned[scan.place] = number
+                    if scan.tested is not None:
+                        plain_scans[number] = name, scan
+            if found:
+                cell = cells[name, found.place]
+                if found.place not in scanned:
+                    tested = (found.tested, part.config.node_q)
+                    scanned[found.place] = nodes.add(*evidence_nodes(*tested))
+                    rows.add(*[np.empty(0, int)] * 4)
+                    lines.append((scanned[found.place], cell, *evidence_line(*tested)))
+                known = part.positive[name], texts.of(part, name)
+                evidence.add(found, cell, scanned[found.place], *known)
             for p in part.projections[name]:
                 cell = cells[name, p.place]
                 if cell not in seen:
                     seen[cell] = (points.add(*point_columns(part, name, p, texts)), cell)
                     seen[cell] += tuple(float(share) for share in p.share_2)
         scans.add_lines(lines)
+        evidence.end_part()
+        for place in part.overlaps:
+            own = {n: one for n, one in plain_scans.items() if one[1].place == place}
+            plain.add_lines([(n, n, visible(name)) for n, (name, _) in own.items()])
+            pairs.add_lines(pair_lines({n: scan for n, (_, scan) in own.items()}))
         clouds.add_lines(list(seen.values()))
     groups = {"scans": scans, "nodes": nodes, "rows": rows, "clouds": clouds, "points": points}
-    return {name: one.sheet() for name, one in groups.items()} | {"texts": texts.sheet()}
+    groups |= {"plain": plain, "pairs": pairs}
+    made = {name: one.sheet() for name, one in groups.items()} | evidence.sheets()
+    return made | {"texts": texts.sheet()}
 
 
 def scan_line(scan) -> tuple:
@@ -92,7 +121,7 @@ def scan_line(scan) -> tuple:
 def rows_words(scan) -> str:
     """Returns which rows were scanned, and who chose the place."""
     if scan.choice is None:
-        return scanned_rows(scan)
+        return scanned_rows(scan) if scan.mixture else ALL_ROWS
     judge = "B" if scan.choice.half == "A" else "A"
     return f"half {judge} (half {scan.choice.half} chose the place)"
 
@@ -118,7 +147,8 @@ def node_columns(scan) -> tuple:
         nodes_C, scan.directions_C, effect_C, frequency_C, null_C, scan.q_C, scan.p_C,
         scan.set_TC[0],
     )  # fmt: skip
-    return *(np.asarray(c)[order] for c in columns), np.arange(1, order.size + 1)
+    tested = np.full(order.size, scan.tested is not None)
+    return *(np.asarray(c)[order] for c in columns), tested, np.arange(1, order.size + 1)
 
 
 def row_columns(part: Part, name: str, scan, texts: Texts) -> tuple:
@@ -204,74 +234,3 @@ def overlap_line(o) -> tuple:
         joined_names(o.names), len(o.names), o.observed, o.expected, o.observed / o.expected, low,
         high, o.chance_mean, o.p, o.p_hypergeometric,
     )  # fmt: skip
-
-
-def edit_sheets(study: Study) -> dict[str, Sheet]:
-    """Returns every tested node set, and the effect of each method and action on each outcome."""
-    edits = Grouped("part", "edit", "comparison", "half", "place", "nodes", by="part")
-    effects = Grouped(
-        "edit", "method", "control", "act", "action", "strength", "outcome", "effect", "low",
-        "high", "p", "family_p", by="edit", keys={"edit": "edits"},
-    )  # fmt: skip
-    count = 0
-    for p, part in enumerate(study.parts):
-        lines = []
-        for one in part.interventions:
-            tested = one.tested
-            number = effects.add_lines([(count, *effect_line(one, e)) for e in one.effects])
-            count += 1
-            lines.append(
-                (p, number, visible(tested.name), tested.half, visible(str(tested.place)),
-                 tested.nodes)
-            )  # fmt: skip
-        edits.add_lines(lines)
-    return {"edits": edits.sheet(), "effects": effects.sheet(), "doses": doses_sheet(study)}
-
-
-def doses_sheet(study: Study) -> Sheet:
-    """Returns every method's effect on the answer by the strength of steering; 0 at strength 0."""
-    rows = Grouped("method", "control", "strength", "effect", "low", "high", "p", by="edit")
-    for part in study.parts:
-        for one in part.interventions:
-            lines = []
-            for method in dict.fromkeys(e.method for e in one.effects):
-                steered = one.of(method, STEER)
-                control = int(method in CONTROLS)
-                lines += [(method, control, 0.0, 0.0, 0.0, 0.0, np.nan)] if steered else []
-                for e in steered:
-                    p = next(iter(e.p.values()), np.nan)
-                    lines.append((method, control, e.strength, e.effect, e.low, e.high, p))
-            rows.add_lines(lines)
-    return rows.sheet()
-
-
-def acts_sheet(study: Study) -> Sheet:
-    """Returns every action with its strength, those that are judged first."""
-    rows = Grouped("act", by="part")
-    for part in study.parts:
-        judged = [action_name(*key) for key in main_keys(part)[::-1]] if part.interventions else []
-        done = [action_name(e.action, e.strength) for f in part.interventions for e in f.effects]
-        rows.add([act for act in dict.fromkeys([*judged, *done]) if act in done])
-    return rows.sheet()
-
-
-def effect_line(tested, e) -> tuple:
-    p = [value for value in e.p.values() if not np.isnan(value)]
-    family = tested.p_family.get(e.key, np.nan) if e.method == FOUND else np.nan
-    return (
-        e.method, int(e.method in CONTROLS), action_name(e.action, e.strength), e.action,
-        e.strength, e.outcome, e.effect, e.low, e.high, p[0] if p else np.nan, family,
-    )  # fmt: skip
-
-
-def specificity_sheet(study: Study) -> Sheet:
-    """Returns each comparison's node set on the statements of every comparison, by halves."""
-    rows = Grouped("judged", "owner", "half", "act", "effect", "low", "high", by="part")
-    for part in study.parts:
-        lines = [
-            (visible(c.judged), visible(c.owner), c.half,
-             action_name(c.action, c.strength), c.effect, c.low, c.high)
-            for c in part.specificity
-        ]  # fmt: skip
-        rows.add_lines(lines)
-    return rows.sheet()

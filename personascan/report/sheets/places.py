@@ -92,11 +92,12 @@ def comparisons_sheet(study: Study) -> Sheet:
     """Returns every comparison of a part, with its finding."""
     rows = Grouped(
         "part", "comparison", "h1", "h0", "wording", "furthest", "best_z", "best_p", "best_q",
-        "passing", "limit", by="part",
+        "passing", "limit", "by_name", by="part",
     )  # fmt: skip
     for p, part in enumerate(study.parts):
         findings = {f.name: f for f in part.findings()}
         cells = numbered_cells(study, part)
+        alphabet = sorted(part.scans, key=str.casefold)
         lines = []
         for name in part.scans:
             f = findings.get(name)
@@ -105,7 +106,7 @@ def comparisons_sheet(study: Study) -> Sheet:
                     p, visible(name), *part.pool_sizes[name], part.wording[name][0],
                     cells[name, part.furthest[name]],
                     *((f.z, f.p_family, f.q, f.passing) if f else (np.nan,) * 4),
-                    limit_of(part, name),
+                    limit_of(part, name), alphabet.index(name),
                 )
             )  # fmt: skip
         rows.add_lines(lines)
@@ -167,8 +168,13 @@ def measurements(part: Part, name: str, place) -> list[float]:
         *(getattr(alone, field) for field in detection.FIELDS),
         alone.auroc_low, alone.auroc_high,
         *(apart.mean[metric] for metric in MEASURES),
-        any(s.place == place for s in part.scans[name]),
+        any(s.place == place for s in (*part.scans[name], *evidence_of(part, name))),
     ]  # fmt: skip
+
+
+def evidence_of(part: Part, name: str) -> list:
+    """Returns the evidence of a comparison, if there is any."""
+    return [part.evidence[name]] if name in part.evidence else []
 
 
 def deviations_above(score: float, null_T) -> float:

@@ -4,11 +4,17 @@ const copied = (rows) => rows.map((row) => ({ ...row }));
 // What profiles can show of a study: [name, in words], the first at first.
 const measures = (page) => page.pictures.profiles.choices[0].options;
 
+const NARROW = matchMedia("(max-width: 600px)");
+
 // Pictures: a chart of Vega, its rows, its sentence, and what can be saved of it.
 class Pictures {
   constructor(page, sheets, chosen) {
     Object.assign(this, { page, sheets, chosen, drawn: new Map(), theme: "light" });
     this.tip = document.getElementById("tip");
+    NARROW.addEventListener("change", () => {
+      for (const state of this.drawn.values()) state.squeezed = false;
+      this.setTheme(this.theme);
+    });
     this.watch = new IntersectionObserver((entries) => {
       for (const entry of entries) {
         if (entry.isIntersecting) this.draw(entry.target);
@@ -38,7 +44,9 @@ class Pictures {
   // Something was chosen beside a picture: all that show it are drawn anew.
   choose(name, value) {
     this.chosen[name] = /^-?\d+$/.test(value) ? Number(value) : value;
-    this.update([name]);
+    // The comparisons of another place are others.
+    if (name === "shared") this.chosen.first = this.chosen.second = -1;
+    this.update(name === "shared" ? [name, "first", "second"] : [name]);
   }
 
   options(figure) {
@@ -52,7 +60,7 @@ class Pictures {
       select.replaceChildren(...options.map(([value, words]) =>
         element("option", { value: String(value), textContent: words })));
       if (!options.some(([value]) => value === this.chosen[choice.name]) && options.length) {
-        this.chosen[choice.name] = options[0][0];
+        this.chosen[choice.name] = options[Math.min(choice.start, options.length - 1)][0];
       }
       select.value = String(this.chosen[choice.name]);
       select.parentElement.hidden = options.length < 2;
@@ -69,7 +77,8 @@ class Pictures {
 
   async draw(figure) {
     const state = this.drawn.get(figure);
-    if (state.ready) return state.ready;
+    // Those of another model wait until it is chosen.
+    if (state.ready || figure.closest("[data-part][hidden]")) return state.ready;
     const name = figure.dataset.picture;
     const { ink, config } = this.page.themes[this.theme];
     this.options(figure);
@@ -81,7 +90,8 @@ class Pictures {
     const chart = figure.querySelector(".chart");
     const inner = element("div", { ariaHidden: "true" });
     chart.replaceChildren(inner);
-    const spec = structuredClone(this.page.charts[name]);
+    const narrow = (NARROW.matches || state.squeezed) && this.page.narrow[name];
+    const spec = structuredClone(narrow || this.page.charts[name]);
     for (const set of spec.data) {
       if (rows[set.name]) set.values = copied(rows[set.name]);
     }
@@ -101,12 +111,24 @@ class Pictures {
       state.sets = new Set(spec.data.map((set) => set.name));
       state.signals = new Set((spec.signals || []).map((signal) => signal.name));
       view.addEventListener("click", (_event, item) => {
-        if (item && item.datum && item.datum.cell !== undefined) this.page.open(item.datum.cell);
+        if (!item || !item.datum) return;
+        if (item.datum.cell !== undefined) this.page.open(item.datum.cell);
+        else if (name === "volcano") this.page.openNode(item.datum.node);
       });
+      if (name === "statements") {
+        view.addSignalListener("marked", (_name, { score }) => this.page.mark(score || null));
+      }
       const wide = chart.scrollWidth > chart.clientWidth;
+      if (wide && !narrow && this.page.narrow[name]) {
+        state.squeezed = true; // the chart for a phone fits, where this one does not
+        view.finalize();
+        state.view = state.ready = null;
+        return this.draw(figure);
+      }
       if (wide) chart.tabIndex = 0;
       figure.classList.toggle("sideways", wide);
       figure.dataset.drawn = "yes";
+      return undefined;
     });
     return state.ready;
   }
@@ -186,7 +208,8 @@ class Pictures {
     const lines = Object.entries(typeof value === "object" ? value : { "": value });
     this.tip.replaceChildren(...lines.map(([name, text]) => element("div", {},
       ...(name.trim() ? [element("span", { textContent: `${name}: ` })] : []),
-      element("bdi", { textContent: plain(text) }))));
+      // Charts write a p with three digits, however small it is.
+      element("bdi", { textContent: text === "0.000" && /\b[pq]$/.test(name) ? pWords(0) : plain(text) }))));
     this.tip.hidden = false;
     const { innerWidth, innerHeight } = window;
     const { offsetWidth, offsetHeight } = this.tip;
@@ -233,7 +256,7 @@ function followTheme(pictures) {
   const button = document.getElementById("theme");
   const set = (name) => {
     document.documentElement.dataset.theme = name;
-    button.setAttribute("aria-pressed", String(name === "dark"));
+    button.textContent = name === "dark" ? "Light theme" : "Dark theme"; // what a click does
     pictures.setTheme(name);
   };
   button.addEventListener("click", () => {
@@ -242,6 +265,7 @@ function followTheme(pictures) {
   if (matchMedia("(prefers-color-scheme: dark)").matches) set("dark");
   window.addEventListener("beforeprint", () => {
     if (pictures.theme === "dark") set("light");
+    for (const fold of document.querySelectorAll("details.fold")) fold.open = true;
     for (const figure of pictures.drawn.keys()) pictures.draw(figure);
   });
 }

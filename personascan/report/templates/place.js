@@ -1,10 +1,26 @@
-// One place of a comparison: what was measured there, and what its scans returned.
+// One place of a comparison: what was measured there, its statements, and what its scans returned.
 const LISTED = 8;
+
+// The part of a URL that opens a place: #place=comparison/place, and /model where there are several.
+function placeHash(row, part) {
+  const names = [row.comparison, row.place, ...(part ? [part] : [])];
+  return `#place=${names.map(encodeURIComponent).join("/")}`;
+}
+
+// What such a URL names; null where it names no place.
+function placeOf(hash) {
+  if (!hash.startsWith("#place=")) return null;
+  const [comparison, place, part] = hash.slice(7).split("/").map((one) => {
+    try { return decodeURIComponent(one); } catch { return one; }
+  });
+  return { comparison, place, part: Number(part) || 0 };
+}
 
 class PlaceView {
   constructor(sheets, chosen, pictures) {
     Object.assign(this, { sheets, chosen, pictures });
-    this.nodes = new NodeTable(document.getElementById("nodes"));
+    this.nodes = new NodeView(sheets, chosen, pictures);
+    this.statements = new StatementTable(document.getElementById("statement-table"), pictures.page.rows);
     this.selects = ["comparison", "at", "scan"].map((id) => document.getElementById(id));
     const [comparison, at, scan] = this.selects;
     comparison.addEventListener("change", () => this.move(Number(comparison.value), null));
@@ -24,6 +40,7 @@ class PlaceView {
     this.cells = this.sheets.rows("cells", this.chosen);
     this.scans = this.sheets.rows("scans", this.chosen);
     this.clouds = this.sheets.rows("clouds", this.chosen);
+    this.evidence = this.sheets.rows("evidence", this.chosen);
     this.number = new Map(this.cells.map((row) => [`${row.of} ${row.at}`, row.cell]));
     const [comparison, at] = this.selects;
     const compared = new Map(this.cells.map((row) => [row.of, row.comparison]));
@@ -40,10 +57,12 @@ class PlaceView {
 
   clearest() {
     const shown = this.sheets.rows("comparisons", this.chosen);
-    const best = shown.reduce((a, b) => ((b.best_z ?? -1) > (a.best_z ?? -1) ? b : a));
-    // Where something is kept of its rows and nodes, if it is of any place.
-    const own = this.scans.filter((one) => one.comparison === best.comparison);
-    return (own.find((one) => one.cell === best.furthest) || own[0] || { cell: best.furthest }).cell;
+    return shown.reduce((a, b) => ((b.best_z ?? -1) > (a.best_z ?? -1) ? b : a)).furthest;
+  }
+
+  // The cell that a URL names; undefined where there is none.
+  named({ comparison, place }) {
+    return this.cells.find((row) => row.comparison === comparison && row.place === place)?.cell;
   }
 
   move(comparison, at) {
@@ -54,6 +73,10 @@ class PlaceView {
   open(cell) {
     this.chosen.cell = cell;
     const row = this.row();
+    const hash = placeHash(row, this.chosen.part);
+    if (this.began) history.replaceState(null, "", hash);
+    this.began = true;
+    document.getElementById("place-link").href = hash;
     const [comparison, at] = this.selects;
     comparison.value = row.of;
     at.value = row.at;
@@ -62,9 +85,15 @@ class PlaceView {
     const cloud = this.clouds.find((one) => one.cell === cell);
     this.chosen.cloud = cloud ? cloud.cloud : -1;
     this.absent("cloud-none", cloud, this.clouds, row);
+    const evidence = this.evidence.find((one) => one.cell === cell);
+    this.chosen.evidence = evidence ? evidence.evidence : -1;
+    this.absent("statements-none", evidence, this.evidence, row);
+    this.statements.show(this.sheets.rows("statements", this.chosen), row);
     const here = this.scans.filter((one) => one.cell === cell);
+    // All rows before those of a half, which are fewer.
+    here.sort((a, b) => (b.scan === evidence?.scan) - (a.scan === evidence?.scan));
     this.absent("scan-none", here.length, this.scans, row);
-    document.getElementById("scanned").hidden = !here.length;
+    document.getElementById("tested").hidden = !here.length;
     this.selects[2].replaceChildren(...here.map((one) =>
       element("option", { value: one.scan, textContent: one.rows })));
     this.openScan(here.length ? here[0].scan : -1);
@@ -84,31 +113,38 @@ class PlaceView {
   }
 
   said(row) {
-    const sides = `${row.h1} rows of H1 against ${row.h0} of H0. `;
+    const sides = `${row.h1} ${this.pictures.page.rows} of H1 against ${row.h0} of H0. `;
     if (row.z === null) return `${sides}Labels were not permuted here: no score carries a p-value.`;
     const sure = row.p_family <= 0.05 ? "It shows here" : "It is not found here";
     return sides + filled(
-      `${sure}: z {z:.1f}, family-wise p {p_family:.3f}. How well H1 is told from H0 here (AUROC, 0.5 is `
+      `${sure}: z {z:.1f}, family-wise p {p_family:p}. How well H1 is told from H0 here (AUROC, 0.5 is `
       + "chance): {probe_auroc:.2f} by a probe that is told the labels, {auroc:.2f} ({auroc_low:.2f} to "
       + "{auroc_high:.2f}) by rows scanned one at a time without them.", row);
   }
 
   openScan(scan) {
     this.chosen.scan = scan;
-    this.pictures.update(["cell", "cloud", "scan"]);
+    this.nodes.begin();
+    this.pictures.update(["cell", "cloud", "scan", "evidence", "probe"]);
     if (scan < 0) return;
     const rows = this.sheets.rows("rows", this.chosen).filter((row) => row.scanned);
-    const share = (row) => row.returned / row.scanned;
-    rows.sort((a, b) => share(b) - share(a) || b.scanned - a.scanned);
+    // Drawn towards a half: one run says less than twenty.
+    const share = (row) => (row.returned + 1) / (row.scanned + 2);
+    rows.sort((a, b) => share(b) - share(a));
     this.list("most", rows.slice(0, LISTED));
     this.list("least", rows.slice(-LISTED).reverse());
-    this.nodes.show(this.sheets.rows("nodes", this.chosen));
+    document.getElementById("returned").hidden = !rows.length;
+  }
+
+  static runs({ returned, scanned }) {
+    if (scanned === 1) return returned ? "in the one run that scanned it" : "not in the one run that scanned it";
+    return `in ${returned || "none"} of the ${scanned} runs that scanned it`;
   }
 
   list(id, rows) {
     document.getElementById(id).replaceChildren(...rows.map((row) => element("li", {},
-      element("span", { className: row.positive ? "side h1" : "side h0", textContent: row.positive ? "H1" : "H0" }),
+      side(row.positive),
       element("bdi", { textContent: ` ${row.text} ` }),
-      element("small", { textContent: `in ${row.returned} of the ${row.scanned} runs that scanned it` }))));
+      element("small", { textContent: PlaceView.runs(row) }))));
   }
 }

@@ -80,7 +80,8 @@ class Sheets {
   // Whether a feed's rows depend on something that is chosen.
   follows(feed, names) {
     const { by } = this.packed[feed.sheet] || {};
-    return names.some((name) => feed.only === name || (by === name && !feed.every && !feed.only)
+    return names.some((name) => feed.only === name || feed.group === name
+      || (by === name && !feed.every && !feed.only && !feed.group)
       || Object.values(feed.match).includes(name));
   }
 
@@ -96,7 +97,8 @@ class Sheets {
   fed(feed, chosen) {
     let rows;
     if (feed.only) rows = chosen[feed.only] >= 0 ? [this.row(feed.sheet, chosen[feed.only])] : [];
-    else rows = feed.every ? this.every(feed.sheet) : this.rows(feed.sheet, chosen);
+    else if (feed.every) rows = this.every(feed.sheet);
+    else rows = this.rows(feed.sheet, feed.group ? { [this.packed[feed.sheet].by]: chosen[feed.group] } : chosen);
     for (const [column, value] of Object.entries(feed.where)) {
       rows = rows.filter((row) => row[column] === value);
     }
@@ -113,12 +115,19 @@ function plain(value) {
   return typeof value === "number" ? String(Number(value.toPrecision(6))) : String(value);
 }
 
+// A p or q as every sentence writes it.
+function pWords(value) {
+  return value < 0.001 ? "< 0.001" : value.toFixed(3);
+}
+
 function formatted(value, form) {
   if (value === null || value === undefined) return "none";
+  if (form === "p") return pWords(value);
   if (form === "d") return String(Math.round(value));
   const digits = /\.(\d+)/.exec(form);
   if (form.endsWith("%")) return `${(100 * value).toFixed(digits ? digits[1] : 0)}%`;
-  return digits ? value.toFixed(digits[1]) : String(value);
+  const sign = form.startsWith("+") && value >= 0 ? "+" : "";
+  return digits ? sign + value.toFixed(digits[1]) : String(value);
 }
 
 // {column:format} in a template by the values of a row.

@@ -26,10 +26,18 @@ function csvOf(rows, names) {
   return `${lines.map((line) => line.map(csvCell).join(",")).join("\r\n")}\r\n`;
 }
 
+// Columns of p and q, which a reader sees as every sentence writes them; a CSV has all digits.
+const PVALUES = new Set(["p", "q", "node_p", "p_family", "p_family_nodes", "p_judged", "p_step_down", "family_p", "best_p",
+  "best_q", "hypergeometric_p"]);
+
+function shownValue(name, value) {
+  return PVALUES.has(name) && typeof value === "number" ? pWords(value) : plain(value);
+}
+
 function plainTable(rows, names, limit) {
   const head = element("tr", {}, ...names.map((n) => element("th", { scope: "col", textContent: n })));
   const lines = rows.slice(0, limit).map((row) =>
-    element("tr", {}, ...names.map((n) => element("td", { textContent: plain(row[n]), dir: "auto" }))));
+    element("tr", {}, ...names.map((n) => element("td", { textContent: shownValue(n, row[n]), dir: "auto" }))));
   const table = element("table", {}, element("thead", {}, head), element("tbody", {}, ...lines));
   const more = rows.length > limit ? ` (the first ${limit}; the CSV has all)` : "";
   return [element("p", { textContent: `${rows.length} rows${more}` }), table];
@@ -44,8 +52,8 @@ const SHOWN_NODES = 50;
 
 // The node table: sorted by its headers, filtered by its fields, saved as it is shown.
 class NodeTable {
-  constructor(place) {
-    this.place = place;
+  constructor(place, open) {
+    Object.assign(this, { place, open });
     this.rows = [];
     this.sort = { name: "rank", up: true };
     this.shown = SHOWN_NODES;
@@ -106,6 +114,15 @@ class NodeTable {
     this.draw();
   }
 
+  cell(name, row) {
+    if (name !== "node") {
+      return element("td", { textContent: name === "in_set" ? (row.in_set ? "yes" : "no") : shownValue(name, row[name]) });
+    }
+    const button = element("button", { type: "button", textContent: plain(row.node), title: "Show its values" });
+    button.addEventListener("click", () => this.open(row.node));
+    return element("td", {}, button);
+  }
+
   draw() {
     const rows = this.kept();
     const names = Object.keys(NODE_COLUMNS);
@@ -115,8 +132,7 @@ class NodeTable {
     }
     this.count.textContent = `${rows.length} of ${this.rows.length} shown in order of ${NODE_COLUMNS[this.sort.name] ?? "size"}`;
     this.body.replaceChildren(...rows.slice(0, this.shown).map((row) =>
-      element("tr", {}, ...names.map((n) =>
-        element("td", { textContent: n === "in_set" ? (row[n] ? "yes" : "no") : plain(row[n]) })))));
+      element("tr", {}, ...names.map((n) => this.cell(n, row)))));
     this.more.hidden = rows.length <= this.shown;
   }
 }
