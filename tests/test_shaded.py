@@ -129,9 +129,7 @@ def test_without_texts_no_word_is_left(content):
 
 
 def test_lists_stand_beside_chance(content):
-    section = next(
-        s for s in content["parts"][0]["sections"] if s["title"].startswith("What the direction")
-    )
+    section = content["parts"][0]["placed"]["nodes"]
     words = section["blocks"][1]["text"]
     assert re.search(
         r"4 of 4 lists have a p of 0\.05 or less .* \(about 0\.2 would by chance\)", words

@@ -30,7 +30,7 @@ def content_words(content: dict) -> str:
     parts = [
         "\n\n".join(
             [f"# {part['title']}", part["asked"], *part["lead"], part["how"],
-             *map(section_words, part["sections"])]
+             *map(section_words, [*part["sections"], *part["placed"].values()])]
         )
         for part in content["parts"]
     ]  # fmt: skip

@@ -86,7 +86,11 @@ def without_texts(content: dict) -> dict:
     texts = content["sheets"]["texts"]
     columns = {**texts["columns"], "text": texts["columns"]["id"]}
     parts = [
-        {**part, "sections": [section_without_texts(one) for one in part["sections"]]}
+        {
+            **part,
+            "sections": [section_without_texts(one) for one in part["sections"]],
+            "placed": {at: section_without_texts(one) for at, one in part["placed"].items()},
+        }
         for part in content["parts"]
     ]
     sheets = {**content["sheets"], "texts": {**texts, "columns": columns}}

@@ -45,6 +45,7 @@ class PartPage:
     special: str  # whether found nodes tell more than random ones; "": not tested
     how: str  # what was put through the network, and what was kept
     sections: tuple[Section, ...]
+    placed: dict[str, Section]  # by the part of the page in which they stand
 
     def packed(self) -> dict:
         """Returns the page as JSON holds it."""
@@ -52,6 +53,7 @@ class PartPage:
             "title": self.title, "asked": self.asked, "lead": list(self.lead), "how": self.how,
             "cards": [card.packed() for card in self.cards], "special": self.special,
             "sections": [section.packed() for section in self.sections],
+            "placed": {at: section.packed() for at, section in self.placed.items()},
         }  # fmt: skip
 
 
@@ -65,6 +67,7 @@ def part_page(part: Part) -> PartPage:
         special=special_sentence(part),
         how=how_sentences(part),
         sections=tuple(filter(None, (section(part) for section in SECTIONS))),
+        placed={at: one for at, section in PLACED.items() if (one := section(part))},
     )
 
 
@@ -223,12 +226,15 @@ def limits_section(part: Part) -> Section:
     return Section("What these numbers do not say", *notes)
 
 
+# What stands beside the statements, and beside the nodes.
+PLACED: dict[str, Callable[[Part], Section | None]] = {
+    "statements": tokens_section,
+    "nodes": promoted_section,
+}
 # What a page says of a part, from its top to its end; a section of nothing is None.
 SECTIONS: tuple[Callable[[Part], Section | None], ...] = (
     found_section,
     nodes_section,
-    tokens_section,
-    promoted_section,
     held_out_section,
     kinds_section,
     runs_section,
