@@ -93,12 +93,12 @@ def promoted_section(part: Part) -> Section | None:
     draws = max(listed.chance["shuffled"].size for *_, listed in lists)
     return Section(
         "What the direction writes: tokens promoted and suppressed",
-        "The mean of H1 less that of H0 (half A) is carried straight to the logits: scaled to one "
-        "deviation of H0 along it, multiplied by the final norm's gain, divided by the length "
-        "that the norm gives H0 rows, multiplied by the unembedding; what the layers between do "
-        "is left out, and so is a soft cap. Behind a token stands what it adds to the logit, less "
-        "the mean of all tokens. Tokens stand in the order of z: that logit in deviations of what "
-        "random directions as long add to the same token. `promoted.csv` has more.",
+        "The direction is the mean of H1 less that of H0 (half A), one deviation of H0 long. It is "
+        "carried straight to the logits: logits = unembedding × (the final norm's gain × "
+        "direction / the length by which that norm divides H0 rows). Layers between are left out, "
+        "and so is a soft cap. Each token stands with its logit, less the mean of all tokens, in "
+        "the order of z: that logit in deviations of what random directions as long add to the "
+        "same token. `promoted.csv` has more.",
         f"A list always has a first token. What the largest z of {draws} random directions, and of "
         "directions of shuffled labels, stays below in 95% of cases stands beside it: "
         f"{passing} of {len(lists)} lists have a p of {SIGNIFICANCE:g} or less against shuffled "
