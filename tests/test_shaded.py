@@ -137,4 +137,4 @@ def test_lists_stand_beside_chance(content):
     header, rows = section["blocks"][2]["header"], section["blocks"][2]["rows"]
     row = dict(zip(header, rows[0], strict=True))
     assert row["tokens (logits per deviation)"] == "` a|b` +0.60, `` ` `` +0.40, `<b>` +0.20"
-    assert [row["largest z"], row["random, 95%"], row["p"]] == ["6.0", "4.9", "0.01"]
+    assert [row["largest z"], row["random, 95%"], row["p"]] == ["6.0", "4.9", "0.010"]

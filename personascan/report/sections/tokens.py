@@ -4,7 +4,7 @@ import numpy as np
 
 from personascan.analysis.findings import SIGNIFICANCE
 from personascan.report.shaded import Shaded, ShadedGroup, ShadedText
-from personascan.report.words import Section, Table, as_code, number, rows_word, safe
+from personascan.report.words import Section, Table, as_code, number, p_words, rows_word, safe
 from personascan.study.results import Part
 from personascan.study.stages.promoted import TokenList
 from personascan.study.stages.tokens import ShadedStatement, ShadedStatements
@@ -85,7 +85,7 @@ def promoted_section(part: Part) -> Section | None:
         [
             safe(name), place, end, token_words(listed), number(abs(listed.z[0]), ".1f"),
             number(listed.usual("random"), ".1f"), number(listed.usual("shuffled"), ".1f"),
-            number(listed.p("shuffled")),
+            p_words(listed.p("shuffled")),
         ]
         for name, place, end, listed in lists
     ]  # fmt: skip
