@@ -25,6 +25,7 @@ from personascan.calibration.null import min_alpha, null_bytes, null_frequencies
 from personascan.calibration.pool import as_places, matrix_at, place_key
 from personascan.calibration.scan_labellings import draw_labellings
 from personascan.errors import InputError
+from personascan.progress import bar
 from personascan.scan.options import ScanOptions
 from personascan.scan.result import SignedNodes
 from personascan.scan.runs import Pool
@@ -203,7 +204,10 @@ def calibrate(
         nodes = place_key(places, nodes)
     labellings = draw_labellings(positive_N, samples, permutations, seed)
     if statistic == "mean":
-        scores = [null_scores(matrix_at(places, key), labellings, runs, options) for key in places]
+        scores = [
+            null_scores(matrix_at(places, key), labellings, runs, options)
+            for key in bar(places, "places")
+        ]
         statistic_PT = mean_statistic(scores)
     else:
         statistic_PT = min_alpha(places, labellings, runs, options)

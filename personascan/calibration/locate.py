@@ -29,6 +29,7 @@ from personascan.calibration.statistics import STATISTICS, LabelContrasts, place
 from personascan.direction import Direction
 from personascan.errors import InputError
 from personascan.places import Place
+from personascan.progress import bar
 from personascan.scan.runs import Pool
 from personascan.showing import Shown, plot_places
 
@@ -265,7 +266,7 @@ def locate(
     places = as_places(pool)
     labels = LabelContrasts(exchange, draw_exchanges(exchange, permutations, seed))
     names = dict.fromkeys((*ALWAYS, statistic))
-    by_place = [statistics_at(places, key, labels, names) for key in places]
+    by_place = [statistics_at(places, key, labels, names) for key in bar(places, "places")]
     values = {name: np.array([one[name] for one in by_place]) for name in names}
     if not values["nodes"].any():
         raise InputError("every node of every place is constant: nothing can differ")
