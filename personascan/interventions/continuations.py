@@ -110,11 +110,11 @@ def generate(
     )  # fmt: skip
     if tokenized is texts:
         return continuations
-    found = [
+    texts = [
         continuation_text(model.tokenizer, prompt.ids, ids)
         for prompt, ids in zip(tokenized, continuations, strict=True)
     ]
-    return found[0] if isinstance(prompts, str) else found
+    return texts[0] if isinstance(prompts, str) else texts
 
 
 def text_prompts(
