@@ -118,7 +118,7 @@ class Maker:
                 furthest={n: c.keys[c.best] for n, c in calibrations.items()},
                 interventions=set_effects(self.tested(), self.config.intervention, 0),
                 specificity=self.crossed(),
-                held_out={}, place_aurocs={}, kinds={},
+                held_out={}, place_aurocs={}, kinds={}, tokens={}, promoted={},
             ),
         )  # fmt: skip
 

@@ -94,6 +94,13 @@ def get_config() -> ConfigDict:
     config.intervention.likelihood = False  # of held-out statements: as long again
     config.intervention.directions = ()  # files of directions made elsewhere
 
+    # What the direction of a half is at every token of statements of the other half, and which
+    # tokens it promotes.
+    config.tokens = ConfigDict()
+    config.tokens.statements = 10  # the most surprising of a direction, and typical ones
+    config.tokens.promoted = 15  # tokens at each end; 0: none
+    config.tokens.draws = 100  # directions of chance of each kind
+
     config.node_q = 0.05  # the node set: nodes with a q-value up to here
     config.threshold = 0.5  # without permutations: those selected in this share of the runs
     config.tables = "csv"  # of runs and nodes: or "parquet", for large studies

@@ -44,6 +44,8 @@ def test_the_folder_holds_everything(study):
         "overlaps.csv",
         "personas.csv",
         "profiles.csv",
+        "promoted.csv",
+        "tokens.csv",
         "report.html",
         "report.json.gz",
         "report.md",

@@ -17,6 +17,7 @@ from personascan.sources.language.statements import Statement
 from personascan.study.case import Topic
 from personascan.study.comparisons import draw_topics
 from personascan.study.config import StudyConfig
+from personascan.study.half_direction import half_direction
 from personascan.study.opening import Opened
 from personascan.study.rows import activations_unit
 from personascan.study.stages import (
@@ -31,9 +32,11 @@ from personascan.study.stages import (
     personas,
     profile,
     projection,
+    promoted,
     separation,
     specificity,
     split,
+    tokens,
     transfer,
     validation,
     where,
@@ -64,6 +67,7 @@ class MadeSource:
     head_width: int = 4
     reader: None = None
     answers: bool = True
+    shared_identity = {"model": "made"}  # noqa: RUF012
 
     @property
     def groups(self):
@@ -139,6 +143,8 @@ def keys_of(source: MadeSource, store: Store) -> dict[str, str]:
         "personas": personas.work(Topic(source, topic, store, 5), place),
         "split": split.work(case, place),
         "intervention": intervention.work(case, "A", "B", place),
+        "tokens": tokens.work(case, half_direction(case, place)),
+        "promoted": promoted.work(case, half_direction(case, place)),
         "specificity": specificity.work(case, "B", [nodes.node_set(case, "A", place)]),
     }
     keys = {name: work.unit.key for name, work in works.items()}

@@ -11,6 +11,9 @@ def section_words(section: dict) -> str:
             lines.append(block["text"])
         elif "picture" in block:
             lines.append(f"![{block['picture']}]")
+        elif "shaded" in block:
+            texts = [t for group in block["shaded"] for t in group["texts"]]
+            lines += [block["title"], *("".join(text["pieces"]) for text in texts)]
         else:
             rows = [block["header"], *block["rows"]]
             lines.append("\n".join("| " + " | ".join(row) + " |" for row in rows))

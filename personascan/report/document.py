@@ -97,8 +97,12 @@ def without_texts(content: dict) -> dict:
 
 
 def section_without_texts(section: dict) -> dict:
-    """Returns a section without the tables that quote rows."""
-    blocks = [one for one in section["blocks"] if QUOTED not in one.get("header", ())]
+    """Returns a section without the tables that quote rows, and without shaded texts."""
+    blocks = [
+        one
+        for one in section["blocks"]
+        if QUOTED not in one.get("header", ()) and "shaded" not in one
+    ]
     return {**section, "blocks": blocks}
 
 

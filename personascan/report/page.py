@@ -16,6 +16,7 @@ from personascan.report.sections.separation import (
     separation_section,
     transfer_section,
 )
+from personascan.report.sections.tokens import promoted_section, tokens_section
 from personascan.report.words import (
     NAMED,
     Section,
@@ -224,6 +225,8 @@ def limits_section(part: Part) -> Section:
 SECTIONS: tuple[Callable[[Part], Section | None], ...] = (
     found_section,
     nodes_section,
+    tokens_section,
+    promoted_section,
     held_out_section,
     kinds_section,
     runs_section,

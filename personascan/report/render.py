@@ -29,6 +29,7 @@ from personascan.report.pictures import (
     sentence,
     with_measures,
 )
+from personascan.report.shaded import shade
 from personascan.report.sheets.columns import Sheets
 
 SCRIPTS = ("sheets.js", "tables.js", "pictures.js", "place.js", "page.js")  # in their order
@@ -68,8 +69,9 @@ def page_of(
     }
     code, code_hash = code_and_hash(scripts)
     return environment().get_template(template).render(
-        **words, pictures=pictures, style=Markup(source("page.css")), data=gzip_base64(embedded),
-        code=Markup(code), code_hash=code_hash, licence=source("vega_licence.txt"),
+        **words, pictures=pictures, style=Markup(source("page.css") + source("shaded.css")),
+        data=gzip_base64(embedded), code=Markup(code), code_hash=code_hash,
+        licence=source("vega_licence.txt"),
     )  # fmt: skip
 
 
@@ -95,6 +97,7 @@ def environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     templates.filters["inline"] = lambda text: Markup(INLINE.renderInline(text))
+    templates.filters["shade"] = shade
     templates.filters["number"] = lambda value, digits: (
         "-" if value is None else f"{value:.{digits}f}"
     )

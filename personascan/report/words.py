@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from personascan.report.shaded import Shaded
 from personascan.study.results import Part
 from personascan.visible import visible
 
@@ -172,7 +173,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Section:
-    """A title with its blocks: paragraphs (inline Markdown), tables, pictures."""
+    """A title with its blocks: paragraphs (inline Markdown), tables, pictures, shaded texts."""
 
     title: str
     blocks: tuple
@@ -196,6 +197,8 @@ def block(one) -> dict:
         return {"text": one}
     if isinstance(one, Shown):
         return {"picture": one.picture}
+    if isinstance(one, Shaded):
+        return one.packed()
     # A column in which nothing stands anywhere says nothing.
     filled = [i for i, column in enumerate(zip(*one.rows, strict=True)) if set(column) != {"-"}]
     return {

@@ -10,6 +10,7 @@ from personascan.sources.images.options import check_images
 from personascan.sources.language.positions import check_positions
 from personascan.sources.language.source import BASELINES
 from personascan.study.place_options import CHOSEN, check_where
+from personascan.study.token_options import check_tokens
 
 if TYPE_CHECKING:
     from personascan.study.config import StudyConfig
@@ -31,6 +32,7 @@ def check_config(config: "StudyConfig") -> None:
     check_places(config)
     check_where(config.where)
     check_chosen(config)
+    check_tokens(config.tokens)
 
 
 def check_source(config: "StudyConfig") -> None:

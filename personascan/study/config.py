@@ -23,6 +23,7 @@ from personascan.study.place_options import (
     WhereOptions,
     single_tails,
 )
+from personascan.study.token_options import TokenOptions
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class StudyConfig:
     detection: DetectionOptions = field(default_factory=DetectionOptions)
     validation: ValidationOptions = field(default_factory=ValidationOptions)
     intervention: InterventionOptions = field(default_factory=InterventionOptions)
+    tokens: TokenOptions = field(default_factory=TokenOptions)
     node_q: float = 0.05  # the node set: nodes with a q-value up to here
     threshold: float = 0.5  # without `where.permutations`: those selected in this share of runs
     tables: str = "csv"  # of runs and nodes: or "parquet", for large studies

@@ -26,6 +26,7 @@ class Counted:
     embedded: int  # nodes of the embedding, where it is one of them; else 0
     groups: int
     rows: int  # of all groups
+    answers: bool = False  # whether the network predicts a next token
 
     @property
     def largest(self) -> Pool:
@@ -70,7 +71,7 @@ class Counted:
 
 def count_source(
     config: StudyConfig, groups, places, widths: list[int], named: int, baselines, extra: int,
-    embedded: int,
+    embedded: int, answers: bool = False,
 ) -> Counted:  # fmt: skip
     """Returns the numbers of a source, from its rows by group, its places and their widths."""
     levels = [
@@ -81,6 +82,7 @@ def count_source(
     return Counted(
         config, levels, texts_of(groups, largest.members), topics, widths, len(lines_of(places)),
         named, list(baselines), extra, embedded, len(groups), sum(map(len, groups.values())),
+        answers,
     )  # fmt: skip
 
 
@@ -92,5 +94,5 @@ def count_open_source(config: StudyConfig, source: Source) -> Counted:
     return count_source(
         config, source.groups, source.places, widths, len(named_places(config, source)),
         source.baselines, len(source.extra),
-        source.shape(group, source.embedding)[1] if embedded else 0,
+        source.shape(group, source.embedding)[1] if embedded else 0, source.answers,
     )  # fmt: skip

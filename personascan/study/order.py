@@ -12,9 +12,11 @@ from personascan.study.stages import (
     personas,
     profile,
     projection,
+    promoted,
     separation,
     specificity,
     split,
+    tokens,
     transfer,
     validation,
     where,
@@ -27,6 +29,6 @@ STAGES = tuple(
     for module in (
         wording, baseline, separation, personas, where, words, crossfit, detection, null, transfer,
         nodes, localisation, profile, projection, split, validation, kinds, intervention,
-        specificity,
+        specificity, tokens, promoted,
     )
 )  # fmt: skip

@@ -28,7 +28,7 @@ from personascan.study.place_options import CHOSEN
 from personascan.study.refusals import refuse_impossible, refuse_unasked, refuse_unwritable
 from personascan.study.run import Workers
 from personascan.study.stage import RECORD_BYTES, Phase, Sizes
-from personascan.study.stages import intervention, specificity
+from personascan.study.stages import intervention, promoted, specificity, tokens
 from personascan.study.status import duration
 from personascan.study.timing import time_units
 from personascan.workers import WORKER_BYTES
@@ -124,10 +124,12 @@ def plan_models(config: StudyConfig, workers: Workers) -> StudyPlan:
         extra = extra_places(places, baselines)
         nodes = decoder.site_shape(EMBEDDING.site)[1] if EMBEDDING in extra else 0
         counted = count_source(
-            config, groups, places, widths, len(named), baselines, len(extra), nodes
-        )
+            config, groups, places, widths, len(named), baselines, len(extra), nodes,
+            decoder.causal and decoder.has_head,
+        )  # fmt: skip
         stages = plan_stages(counted)
         stages += plan_interventions(counted, extraction, workers.processes())
+        stages += plan_readings(counted, extraction, workers.processes())
         plans.append(ModelPlan(model, extraction, stages, workers.processes()))
     return StudyPlan(plans)
 
@@ -196,6 +198,23 @@ def plan_interventions(
         # The model has all cores to itself, one unit after the other.
         seconds = number * edits * passes * 2 * options.statements * each * processes
         disk = number * (RECORD_BYTES + 60 * edits + 8 * edits * (2 * options.statements + 2))
+        memory = extraction.batch_bytes // processes
+        plans.append(StagePlan(stage.kind, number, seconds, disk, memory))
+    return plans
+
+
+def plan_readings(counted: Counted, extraction: ExtractionPlan, processes: int) -> list[StagePlan]:
+    """Returns the plan of the stages that read some statements once more, with every token."""
+    each = extraction.seconds / extraction.statements  # all cores are the model's
+    long, plans = extraction.tokens / extraction.statements, []
+    for stage, statements, bytes_ in (
+        (tokens.STAGE, 4 * counted.config.tokens.statements, 40),
+        (promoted.STAGE, promoted.READ, 0),
+    ):
+        if not (number := stage.count(counted)):
+            continue
+        seconds = number * statements * each * processes
+        disk = number * (RECORD_BYTES + round(bytes_ * statements * long))
         memory = extraction.batch_bytes // processes
         plans.append(StagePlan(stage.kind, number, seconds, disk, memory))
     return plans

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from personascan.study.effects import CrossEffect, SetEffects
     from personascan.study.stages.kinds import OrderedRows
     from personascan.study.stages.projection import Projection
+    from personascan.study.stages.promoted import Promoted
+    from personascan.study.stages.tokens import ShadedStatements
     from personascan.study.stages.validation import HalfValidation
 
 
@@ -80,6 +82,8 @@ class Part:
         persona_separation: dict[str, dict[Place, PersonaSeparation]]
         interventions: list[SetEffects]  # of every node set that was tested
         specificity: list[CrossEffect]  # of every set on every comparison
+        tokens: dict[str, ShadedStatements]  # shaded by a direction of the other half
+        promoted: dict[str, Promoted]  # tokens whose logits the direction raises and lowers
         # H1 rows in the order of their first component on found nodes; none without permutations.
         kinds: dict[str, list[OrderedRows]]
         # Rows scored by places chosen without them; none without permutations, or of few rows.

@@ -25,7 +25,7 @@ class Phase(enum.Enum):
     EVERYWHERE = "places"  # activations
     CHOSEN = "chosen places"  # the tests of every place, which choose some
     JUDGED = "validation"  # the node sets of these
-    ASKED = "interventions"  # node sets that edits of the model test; one unit at a time
+    ASKED = "model"  # what a model reads or answers once more; one unit at a time
     CROSSED = "specificity"
 
 

@@ -31,6 +31,8 @@ class Prompt:
     ids: list[int]
     first: int  # the statement's own first token
     last: int  # its own last token
+    # Of each of its own tokens, in order: where it ends in the statement's text.
+    ends: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -145,18 +147,21 @@ def tokenize_with_spans(tokenizer, statements, prompts, starts, add_special: boo
             "use a checkpoint with a tokenizer.json"
         )
     encoded = encode(tokenizer, statements, prompts, add_special)
-    first = first_token(tokenizer) if add_special else None
+    doubled = first_token(tokenizer) if add_special else None
     tokenized = []
     for s, (ids, offsets), start in zip(statements, encoded, starts, strict=True):
-        if first is not None and ids[:2] == [first, first]:
+        if doubled is not None and ids[:2] == [doubled, doubled]:
             ids, offsets = ids[1:], offsets[1:]  # the text itself begins with it
+        text_start = start
         # Templates may strip a message: space around the statement is not its own.
         start += len(s.text) - len(s.text.lstrip())
         end = start + len(s.text.strip())
         own = [i for i, (a, b) in enumerate(offsets) if a < end and b > start]
         if not own:
             raise InputError(f"statement {s.id} has no token of its own ({s.text!r})")
-        tokenized.append(Prompt(list(ids), own[0], own[-1]))
+        first, last = own[0], own[-1]
+        ends = tuple(offsets[i][1] - text_start for i in range(first, last + 1))
+        tokenized.append(Prompt(list(ids), first, last, ends))
     return tokenized
 
 
