@@ -97,6 +97,10 @@ def generate(
         model's shape, texts longer than the model takes or in which its rotation would change,
         logits that are NaN or infinite.
     """
+    if not isinstance(writing, Writing | None):
+        raise InputError(
+            f"writing must be a Writing, such as Writing(new_tokens=5); got {writing!r}"
+        )
     if not isinstance(prompts, str):
         prompts = list(prompts)
     texts = [prompts] if isinstance(prompts, str) else prompts

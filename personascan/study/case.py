@@ -9,7 +9,7 @@ import numpy as np
 from personascan.analysis.crossfit import can_hold_out
 from personascan.analysis.detection import Labels
 from personascan.analysis.localisation import HALVES, Choice, PlaceScan, in_half
-from personascan.calibration.locate import PlaceTests
+from personascan.calibration.place_tests import PlaceTests
 from personascan.places import Place, lines_of
 from personascan.sources.base import Source
 from personascan.study.comparisons import Comparison, Pool, comparisons, draw_pool

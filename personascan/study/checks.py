@@ -135,6 +135,11 @@ def check_tails(config: "StudyConfig") -> None:
                 "leaves none of one side; use another share, or scan more rows"
             )
         config.mixed(mixture)
+    if config.statements and config.detection.limit > config.limit:
+        raise InputError(
+            f"config.detection.limit = {config.detection.limit} has no effect on statements, of "
+            f"which config.limit = {config.limit} are read; raise config.limit"
+        )
     if config.detection.limit < 0:
         raise InputError(f"config.detection.limit = {config.detection.limit}; use 0 or more")
 

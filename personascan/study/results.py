@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from personascan.analysis.separation import Separation
     from personascan.analysis.transfer import Transfer
     from personascan.calibration.calibrate import Calibration
-    from personascan.calibration.locate import PlaceTests
+    from personascan.calibration.place_tests import PlaceTests
     from personascan.study.effects import CrossEffect, SetEffects
     from personascan.study.stages.kinds import OrderedRows
     from personascan.study.stages.projection import Projection
