@@ -202,7 +202,9 @@ def needs_extra(extra: str):
     try:
         yield
     except ModuleNotFoundError as error:
-        raise InputError(f"{error.name} is not installed; pip install -e '.[{extra}]'") from error
+        raise InputError(
+            f"{error.name} is not installed; pip install 'personascan[{extra}]'"
+        ) from error
 
 
 def parse(argv):

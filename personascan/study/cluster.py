@@ -26,7 +26,8 @@ def cluster(scheduler: str):
         from distributed import Client
     except ModuleNotFoundError as error:
         raise InputError(
-            f"{error.name} is not installed, which a scheduler needs; pip install -e '.[cluster]'"
+            f"{error.name} is not installed, which a scheduler needs; pip install "
+            "'personascan[cluster]'"
         ) from error
     try:
         client = Client(scheduler, timeout=CONNECT_SECONDS)

@@ -336,7 +336,9 @@ def refuse_alone(config: StudyConfig, wide: Pool, conditions: np.ndarray) -> Non
 def refuse_unwritable(config: StudyConfig) -> None:
     """Parquet files without what writes them."""
     if config.tables == "parquet" and not importlib.util.find_spec("pyarrow"):
-        raise InputError("config.tables = 'parquet' needs pyarrow; pip install -e '.[frames]'")
+        raise InputError(
+            "config.tables = 'parquet' needs pyarrow; pip install 'personascan[frames]'"
+        )
 
 
 def provenance(config: StudyConfig, sources: list[Source], statements: dict[str, str]) -> dict:
