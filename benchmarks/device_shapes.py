@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from personascan.models.checkpoint import by_path, parameter_shapes
+from personascan.models.checkpoint import leaves_by_path, parameter_shapes
 from personascan.models.config import DecoderConfig, Rope
 from personascan.models.load import LanguageModel
 from personascan.sharding import parameter_sharding
@@ -66,7 +66,7 @@ def random_work(vocab_size: int, tokens: int, batch_tokens: int, seed: int = 0) 
 
 def random_model(config: DecoderConfig, dtype: str, mesh=None) -> LanguageModel:
     """A model of that shape without tokenizer, its parameters where `load_model` would put them."""
-    shapes, structure = by_path(parameter_shapes(config, dtype))
+    shapes, structure = leaves_by_path(parameter_shapes(config, dtype))
     made = []
     for number, (path, one) in enumerate(shapes.items()):
         sharding = parameter_sharding(path, one.shape, mesh)

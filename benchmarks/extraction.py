@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 import jax
 import torch
 
-from personascan.models.load import LanguageModel, load_model, parameter_dtype
+from personascan.models.dtypes import parameter_dtype
+from personascan.models.load import LanguageModel, load_model
 from personascan.models.verify import torch_model
 from personascan.sources.language.extract import BATCH_TOKENS, extract
 from personascan.sources.language.forward import compiled_forward, run

@@ -12,8 +12,8 @@ from personascan.interventions import passes
 from personascan.interventions.edits import UNEDITED, NamedEdit, add_vector
 from personascan.interventions.judging import answer_margin, questions
 from personascan.interventions.outcomes import Margin
-from personascan.models.decoder import as_bits
 from personascan.models.load import LanguageModel, load_model
+from personascan.models.parameters import as_bits
 from personascan.models.tap import Kept
 from personascan.sources.language.prompts import Prompt, plan_batches
 from personascan.sources.language.statements import load_statements

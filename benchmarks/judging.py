@@ -66,7 +66,7 @@ def judged_sets(
         place_ND[np.ix_(label_N, np.arange(signal))] += np.float32(shift)
         halves = halve(place_ND, label_N, find, judge, 0.01)
         more = halve(place_ND, label_N, find, further, 0.01)
-        chosen = halves.most_apart(signal)
+        chosen = halves.most_different(signal)
         found_N, all_N = halves.probe(chosen), halves.probe()
         claim = compare_aurocs(
             found_N, all_N, halves.judge_N, resamples=1000, confidence=CONFIDENCE, rng=rng

@@ -20,7 +20,7 @@ from personascan.places import Place, lines_of
 from personascan.scan.result import RunScans
 from personascan.sources.base import Terms
 from personascan.study.config import StudyConfig
-from personascan.study.effects import crossed_effects, tested_effects
+from personascan.study.effects import cross_effects, tested_effects
 from personascan.study.intervened import Tested
 from personascan.study.results import Part, Study
 from personascan.study.stages.detection import Detector
@@ -94,14 +94,16 @@ class Maker:
         return Part(
             config=self.config, model=model, level=2, source=source, places=places,
             pool_ids={name: tuple(map(str, range(self.size.rows))) for name in names},
-            wide={name: (Labels(self.positive_N), half_N) for name in names},
+            detection_rows={name: (Labels(self.positive_N), half_N) for name in names},
             pool_sizes=dict.fromkeys(names, (self.size.rows // 2,) * 2),
             positive=dict.fromkeys(names, self.positive_N),
-            shown={name: self.statements(name) for name in names},
+            row_texts={name: self.statements(name) for name in names},
             results=dict(
                 wording={name: (float(self.rng.uniform(0.5, 1)), 0.01) for name in names},
                 separation={name: {p: self.separation() for p in places} for name in names},
-                alone={name: {detector: {p: self.detection() for p in places}} for name in names},
+                all_detections={
+                    name: {detector: {p: self.detection() for p in places}} for name in names
+                },
                 baselines={name: {} for name in names}, transfers={}, tails={},
                 projections={name: self.clouds(calibrations[name]) for name in names},
                 calibrations=calibrations, scans=scans,
@@ -112,10 +114,11 @@ class Maker:
                 profiles={
                     name: dict.fromkeys(lines, Profile(0.4, 0.3, 0.5, 0.33)) for name in names
                 },
-                apart={}, furthest={n: c.keys[c.best] for n, c in calibrations.items()},
+                persona_separation={},
+                furthest={n: c.keys[c.best] for n, c in calibrations.items()},
                 interventions=tested_effects(self.tested(), self.config.intervention, 0),
                 specificity=self.crossed(),
-                held_out={}, told={}, kinds={},
+                held_out={}, place_aurocs={}, kinds={},
             ),
         )  # fmt: skip
 
@@ -226,5 +229,5 @@ class Maker:
         return [
             c
             for name in names for half in "AB"
-            for c in crossed_effects(self.tested_set(name, half, names), options, 0)
+            for c in cross_effects(self.tested_set(name, half, names), options, 0)
         ]  # fmt: skip

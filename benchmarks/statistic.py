@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from personascan.analysis.detection import precision_recall
+from personascan.analysis.rates import precision_recall
 from personascan.calibration import nodes
 from personascan.calibration.family import family_p, studentise, tie_draws
 from personascan.calibration.null import null_frequencies, null_scores

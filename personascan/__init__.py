@@ -12,7 +12,7 @@ HOME = {
     "Calibration": "calibration.calibrate",
     "Detection": "analysis.detection",
     "DetectionOptions": "analysis.detection",
-    "Direction": "interventions.exchange",
+    "Direction": "interventions.steering_direction",
     "ExtractionPlan": "sources.language.plan",
     "IndividualScan": "scan.result",
     "InputError": "errors",
@@ -44,7 +44,7 @@ HOME = {
     "bag_of_words_accuracy": "analysis.wording",
     "bag_of_words_scores": "analysis.wording",
     "calibrate": "calibration.calibrate",
-    "compare_studies": "report.redraw",
+    "compare_studies": "report.compare",
     "detect": "analysis.detection",
     "device_mesh": "sharding",
     "draw_samples": "scan.samples",
@@ -67,9 +67,9 @@ HOME = {
     "place_separation": "analysis.separation",
     "plan_extraction": "sources.language.plan",
     "plan_study": "study.api",
-    "precision_recall": "analysis.detection",
+    "precision_recall": "analysis.rates",
     "read_deepscan_output": "analysis.published",
-    "read_direction": "interventions.exchange",
+    "read_direction": "interventions.direction_files",
     "recipe": "study.config",
     "run_study": "studies",
     "scan_runs": "scan.runs",
@@ -80,7 +80,7 @@ HOME = {
     "tokenize": "sources.language.prompts",
     "validate": "analysis.validation",
     "write_direction": "interventions.steering",
-    "write_report": "report.redraw",
+    "write_report": "report.files",
     "write_rows": "sources.arrays",
 }
 __all__ = list(HOME)
@@ -93,13 +93,13 @@ if TYPE_CHECKING:  # the same for editors and type checkers, which run nothing
     from personascan.analysis.detection import DetectionOptions as DetectionOptions
     from personascan.analysis.detection import Labels as Labels
     from personascan.analysis.detection import detect as detect
-    from personascan.analysis.detection import precision_recall as precision_recall
     from personascan.analysis.localisation import in_half as in_half
     from personascan.analysis.overlaps import Overlap as Overlap
     from personascan.analysis.overlaps import exclusive_counts as exclusive_counts
     from personascan.analysis.overlaps import overlaps as overlaps
     from personascan.analysis.published import PublishedRuns as PublishedRuns
     from personascan.analysis.published import read_deepscan_output as read_deepscan_output
+    from personascan.analysis.rates import precision_recall as precision_recall
     from personascan.analysis.separation import Separation as Separation
     from personascan.analysis.separation import SeparationOptions as SeparationOptions
     from personascan.analysis.separation import place_separation as place_separation
@@ -115,16 +115,16 @@ if TYPE_CHECKING:  # the same for editors and type checkers, which run nothing
     from personascan.calibration.node_tests import Nodes as Nodes
     from personascan.calibration.nodes import sets_under_labels as sets_under_labels
     from personascan.errors import InputError as InputError
-    from personascan.interventions.exchange import Direction as Direction
-    from personascan.interventions.exchange import read_direction as read_direction
+    from personascan.interventions.direction_files import read_direction as read_direction
     from personascan.interventions.steering import steered_texts as steered_texts
     from personascan.interventions.steering import write_direction as write_direction
+    from personascan.interventions.steering_direction import Direction as Direction
     from personascan.models.load import LanguageModel as LanguageModel
     from personascan.models.load import load_model as load_model
     from personascan.places import Place as Place
     from personascan.processes import join as join
-    from personascan.report.redraw import compare_studies as compare_studies
-    from personascan.report.redraw import write_report as write_report
+    from personascan.report.compare import compare_studies as compare_studies
+    from personascan.report.files import write_report as write_report
     from personascan.scan.group_scan import group_scan as group_scan
     from personascan.scan.individual import individual_scan as individual_scan
     from personascan.scan.node_scan import node_scan as node_scan

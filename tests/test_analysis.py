@@ -1,6 +1,6 @@
 import numpy as np
 
-from personascan.analysis.detection import precision_recall
+from personascan.analysis.rates import precision_recall
 from personascan.analysis.wording import bag_of_words_accuracy
 
 POSITIVE = np.arange(60) < 30

@@ -11,8 +11,8 @@ from tokenizers import decoders
 
 import personascan
 from personascan.interventions.answers import answers_to
-from personascan.interventions.judging import as_asked, questions
-from personascan.interventions.steering import text_behind, unfinished
+from personascan.interventions.judging import question_options, questions
+from personascan.interventions.steering import continuation_text, drop_end_tokens
 from personascan.sources.language.prompts import tokenize
 from personascan.sources.language.templates import PromptOptions
 from personascan.study.intervened import answer_inputs
@@ -26,15 +26,15 @@ STATEMENT = personascan.Statement("s", "we hope", "p", "", True, 1.0, "")
 
 def asked_and_answered(tok):
     """(the question as asked, up to its answer, the answers) of a statement."""
-    asked = as_asked(tok, PromptOptions())
+    asked = question_options(tok, PromptOptions())
     (question,) = tokenize(tok, [STATEMENT], **{"max_positions": 5000} | asdict(asked))
     answers = answers_to(tok, asked)
-    return question, answers.before(question), answers
+    return question, answers.extend(question), answers
 
 
 def dialogue(tok, answer):
     """The tokens of the template's own turn that holds an answer."""
-    asked = as_asked(tok, PromptOptions())
+    asked = question_options(tok, PromptOptions())
     turns = [
         {"role": "user", "content": asked.prefix + STATEMENT.text + asked.suffix},
         {"role": "assistant", "content": answer},
@@ -139,7 +139,7 @@ def test_a_question_and_the_opening_of_its_answer_fit_the_model():
 def test_answers_that_the_tokenizer_does_not_know_are_refused(template):
     tok = spaced_tokenizer(template, letters=list("Iabcdefghijklmnoqprstuvw"))
     with pytest.raises(personascan.InputError, match="does not tell the answers Yes and No apart"):
-        answers_to(tok, as_asked(tok, PromptOptions()))
+        answers_to(tok, question_options(tok, PromptOptions()))
 
 
 def test_units_are_new_only_where_answers_are_looked_at_elsewhere():
@@ -153,10 +153,10 @@ def test_units_are_new_only_where_answers_are_looked_at_elsewhere():
 def test_what_is_written_goes_on_with_a_prompt_that_has_not_ended():
     tok = spaced_tokenizer(ends=True)
     (prompt,) = tokenize(tok, [STATEMENT], "none", 500)
-    assert unfinished(tok, prompt).ids == prompt.ids[:-1]
+    assert drop_end_tokens(tok, prompt).ids == prompt.ids[:-1]
     bare = spaced_tokenizer()
     (prompt,) = tokenize(bare, [STATEMENT], "none", 500)
-    assert unfinished(bare, prompt) == prompt
+    assert drop_end_tokens(bare, prompt) == prompt
 
 
 def test_what_is_written_keeps_the_space_that_it_begins_with():
@@ -166,4 +166,4 @@ def test_what_is_written_keeps_the_space_that_it_begins_with():
     )
     prompt, yes = tok("we hope")["input_ids"], tok.convert_tokens_to_ids("▁Yes")
     assert tok.decode([yes]) == "Yes"
-    assert text_behind(tok, prompt, [yes]) == " Yes"
+    assert continuation_text(tok, prompt, [yes]) == " Yes"

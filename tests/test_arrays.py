@@ -12,8 +12,8 @@ from tiny_studies import files_of
 import personascan
 from personascan.places import Place, named_place
 from personascan.sources.arrays import open_rows
+from personascan.study.case import named_places
 from personascan.study.config import StudyConfig
-from personascan.study.opening import named_places
 
 ROWS = 90
 POSITIVE = np.arange(ROWS) >= 50

@@ -12,11 +12,12 @@ from personascan.models.image import Classifier, logits_function
 from personascan.sources.images.attacks import (
     ATTACKS,
     Attack,
+    AttackOptions,
     bim,
     deepfool,
     fgsm,
     hop_skip_jump,
-    rounded,
+    round_to_8_bits,
 )
 
 ROWS = 60
@@ -82,7 +83,12 @@ def test_fgsm_is_that_of_art(art, logits_fn, attackable):
     classifier, clip = art
     images, labels = attackable
     theirs = FastGradientMethod(classifier, eps=0.1).generate(images[:, None], y=labels)[:, 0]
-    agree(logits_fn, fgsm(logits_fn, images, labels, eps=0.1, clip=clip), theirs, attackable)
+    agree(
+        logits_fn,
+        fgsm(logits_fn, images, labels, eps=0.1, options=AttackOptions(clip)),
+        theirs,
+        attackable,
+    )
 
 
 @pytest.mark.parametrize("target", [None, 3])
@@ -97,7 +103,14 @@ def test_bim_is_that_of_art(art, logits_fn, attackable, target):
     wanted = labels if target is None else np.full(ROWS, target)
     theirs = attack.generate(images[:, None], y=wanted)[:, 0]
     ours = bim(
-        logits_fn, images, labels, eps=0.15, step=0.02, iterations=20, target=target, clip=clip
+        logits_fn,
+        images,
+        labels,
+        eps=0.15,
+        step=0.02,
+        iterations=20,
+        target=target,
+        options=AttackOptions(clip),
     )
     agree(logits_fn, ours, theirs, attackable, target)
 
@@ -109,7 +122,7 @@ def test_deepfool_is_that_of_art(art, logits_fn, attackable):
     images, labels = attackable
     attack = DeepFool(classifier, max_iter=20, batch_size=ROWS, verbose=False)
     theirs = attack.generate(images[:, None])[:, 0]
-    ours = deepfool(logits_fn, images, labels, iterations=20, clip=clip)
+    ours = deepfool(logits_fn, images, labels, iterations=20, options=AttackOptions(clip))
     alike(ours.pixels_NHW, theirs, images)
     # Paths end on the boundary itself, where rounding decides; 1% further on it does not.
     further, same = (
@@ -167,7 +180,7 @@ def test_a_linear_boundary_is_met_at_its_distance(attack, options, excess, sprea
     logits_fn, distance = linear()
     images = np.random.default_rng(1).random((12, 8, 8), np.float32)
     labels = np.asarray(logits_fn(images)).argmax(axis=1)
-    found = attack(logits_fn, images, labels, clip=False, **options)
+    found = attack(logits_fn, images, labels, **options, options=AttackOptions(clip=False))
     assert found.success_N.all()
     over = l2(found.pixels_NHW, images) / np.abs(distance(images)) - 1
     np.testing.assert_allclose(over, excess, atol=spread)
@@ -176,7 +189,9 @@ def test_a_linear_boundary_is_met_at_its_distance(attack, options, excess, sprea
 def test_hop_skip_jump_depends_on_the_seed_and_not_on_the_batch(logits_fn, attackable):
     images, labels = (values[:12] for values in attackable)
     one, same, other = (
-        hop_skip_jump(logits_fn, images, labels, iterations=3, batch=batch, seed=seed).pixels_NHW
+        hop_skip_jump(
+            logits_fn, images, labels, iterations=3, seed=seed, options=AttackOptions(batch=batch)
+        ).pixels_NHW
         for batch, seed in ((12, 0), (5, 0), (12, 1))
     )
     np.testing.assert_allclose(one, same, atol=1e-4)
@@ -222,8 +237,8 @@ def test_success_is_judged_after_rounding(logits_fn, attackable):
     """DeepFool ends so near the boundary that rounding sends many images back."""
     images, labels = attackable
     exact = deepfool(logits_fn, images, labels, iterations=20)
-    found = deepfool(logits_fn, images, labels, iterations=20, rounding=True)
-    np.testing.assert_array_equal(found.pixels_NHW, rounded(exact.pixels_NHW))
+    found = deepfool(logits_fn, images, labels, iterations=20, options=AttackOptions(rounding=True))
+    np.testing.assert_array_equal(found.pixels_NHW, round_to_8_bits(exact.pixels_NHW))
     np.testing.assert_array_equal(
         found.success_N, success(logits_fn, images, found.pixels_NHW, labels)
     )
@@ -232,8 +247,8 @@ def test_success_is_judged_after_rounding(logits_fn, attackable):
 
 def test_rounded_images_have_8_bits():
     pixels = np.array([-0.1, 0.0, 0.4 / 255, 0.6 / 255, 0.999, 1.2], np.float32)
-    np.testing.assert_array_equal(rounded(pixels) * 255, [0, 0, 0, 1, 255, 255])
-    assert rounded(pixels).dtype == np.float32
+    np.testing.assert_array_equal(round_to_8_bits(pixels) * 255, [0, 0, 0, 1, 255, 255])
+    assert round_to_8_bits(pixels).dtype == np.float32
 
 
 def test_plans_are_the_published_ones(logits_fn, attackable):

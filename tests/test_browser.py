@@ -13,7 +13,7 @@ pytest.importorskip("playwright", reason="extra `browser` is not installed")
 pytestmark = pytest.mark.skipif(chromium() is None, reason="no Chromium was found")
 
 from benchmarks.made_study import Size, made_study  # noqa: E402
-from personascan.report.compare import compared, compared_html  # noqa: E402
+from personascan.report.compare import comparison_content, comparison_html  # noqa: E402
 from personascan.report.document import document  # noqa: E402
 from personascan.report.render import page_html  # noqa: E402
 
@@ -283,8 +283,8 @@ def test_models_are_laid_over_one_another(opened, tmp_path):
 def test_studies_stand_side_by_side(opened, content, tmp_path):
     other = document(made_study(SMALL, seed=1))
     path = tmp_path / "beside.html"
-    made = compared([(tmp_path / "a", content), (tmp_path / "b", other)])
-    path.write_text(compared_html(made), encoding="utf-8")
+    made = comparison_content([(tmp_path / "a", content), (tmp_path / "b", other)])
+    path.write_text(comparison_html(made), encoding="utf-8")
     page = opened(path)
     draw_all(page)
     assert page.query_selector("[data-picture=map-1][data-drawn=yes]")

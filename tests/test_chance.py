@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from personascan.analysis.localisation import LocalisationOptions, PlaceScan
-from personascan.report.sections.nodes import of_all
+from personascan.report.sections.nodes import precision_of_all
 from personascan.report.words import larger_side, wording_cell, wording_tells
 from personascan.scan.options import ScanOptions
 from personascan.scan.samples import SampleOptions
@@ -15,7 +15,7 @@ from personascan.study.results import Part
 
 def part_of(accuracy, h1, h0):
     part = SimpleNamespace(wording={"p": (accuracy, 0.0)}, pool_sizes={"p": (h1, h0)})
-    part.larger = lambda name: Part.larger(part, name)
+    part.larger_share = lambda name: Part.larger_share(part, name)
     return part
 
 
@@ -52,6 +52,8 @@ def test_returning_every_row_is_as_precise_as_the_samples_of_the_runs():
     options = LocalisationOptions(SampleOptions(20, 20, 5, 3), ScanOptions(), 0, 2, 0.1, 0.5)
     whole, half = (scan_with(o.samples) for o in (options, options.halved()))
     assert (whole.chance, half.chance) == (5 / 25, 2 / 12)
-    assert of_all(SimpleNamespace(scans={"p": [whole], "q": [whole]})) == "precision 0.20"
+    assert precision_of_all(SimpleNamespace(scans={"p": [whole], "q": [whole]})) == "precision 0.20"
     several = SimpleNamespace(scans={"p": [whole, half]})
-    assert of_all(several) == "precision 0.17 and 0.20, by the samples of the line (of all)"
+    assert (
+        precision_of_all(several) == "precision 0.17 and 0.20, by the samples of the line (of all)"
+    )

@@ -9,7 +9,7 @@ import pytest
 import personascan
 from personascan.hashes import file_sha256
 from personascan.sources.arrays import open_rows
-from personascan.sources.images import made
+from personascan.sources.images import workshop as image_workshop
 from personascan.sources.images.options import ImageOptions
 from personascan.sources.language import source as language
 from personascan.study import intervened, opening
@@ -102,8 +102,8 @@ def test_a_model_whose_files_were_changed_is_not_taken_for_the_one_that_was_hash
 
 
 def test_images_and_directions_that_were_changed_are_refused(tmp_path, monkeypatch):
-    workshop = made.Workshop(ImageOptions(data="digits"))
-    monkeypatch.setattr(made, "image_files", lambda _: {"digits.csv.gz": "another"})
+    workshop = image_workshop.Workshop(ImageOptions(data="digits"))
+    monkeypatch.setattr(image_workshop, "image_files", lambda _: {"digits.csv.gz": "another"})
     with pytest.raises(personascan.InputError, match="images of digits have changed"):
         workshop.images("test")
     path = tmp_path / "d.safetensors"

@@ -6,7 +6,7 @@ import pytest
 from tiny_models import save_tiny_llama, write_tiny_gguf
 
 import personascan
-from personascan.models.checkpoint import by_path
+from personascan.models.checkpoint import leaves_by_path
 from personascan.models.gguf_file import open_gguf
 
 
@@ -54,7 +54,7 @@ def test_bfloat16_checkpoints_are_read(folder, tmp_path):
     model = personascan.load_model(str(folder))
     assert {str(p.dtype) for p in jax.tree.leaves(model.params)} == {"float32"}
     half = personascan.load_model(str(folder), dtype="bfloat16")
-    dtypes, _ = by_path(jax.tree.map(lambda p: str(p.dtype), half.params))
+    dtypes, _ = leaves_by_path(jax.tree.map(lambda p: str(p.dtype), half.params))
     # Norms are applied in float32, and kept so.
     assert {d for path, d in dtypes.items() if "norm" in path} == {"float32"}
     assert {d for path, d in dtypes.items() if "norm" not in path} == {"bfloat16"}

@@ -116,7 +116,7 @@ def test_without_a_command_the_overview_is_an_error():
 
 def test_the_formats_of_a_report_are_those_that_it_can_write():
     from personascan.commands import report
-    from personascan.report.redraw import FORMATS
+    from personascan.report.files import FORMATS
 
     assert report.FORMATS == FORMATS
 

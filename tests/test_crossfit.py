@@ -9,7 +9,7 @@ from personascan.analysis.crossfit import (
     can_hold_out,
     crossfit_place,
     folds_of,
-    held_out,
+    judge_held_out,
     nested_scores,
 )
 
@@ -30,7 +30,7 @@ def crossfitted(pool, positive_N=POSITIVE):
 
 def test_the_place_that_tells_is_chosen_in_every_fold_and_its_rows_are_told():
     fold_N = folds_of(POSITIVE, 4, 0)
-    found = held_out(
+    found = judge_held_out(
         crossfitted(places(0, 2.0)), {}, POSITIVE, fold_N, resamples=100, confidence=0.95, seed=0
     )
     assert found.places == (1,) * 4
@@ -61,12 +61,12 @@ def test_words_that_tell_as_much_leave_no_difference():
     asked = dict(resamples=200, confidence=0.95, seed=0)
     noise_N = np.random.default_rng(0).normal(size=ROWS)
     both = {"word counts": noise_N, "mean embedding": score_N}
-    same = held_out(found, both, POSITIVE, fold_N, **asked)
+    same = judge_held_out(found, both, POSITIVE, fold_N, **asked)
     assert same.hardest.name == "mean embedding"
     assert same.hardest.claim.difference == 0
     assert not same.beyond
     assert same.simpler["word counts"].claim.low > 0
-    assert held_out(found, {"word counts": noise_N}, POSITIVE, fold_N, **asked).beyond
+    assert judge_held_out(found, {"word counts": noise_N}, POSITIVE, fold_N, **asked).beyond
 
 
 def test_entities_are_in_one_fold_and_too_few_are_known_beforehand():

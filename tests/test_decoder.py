@@ -196,7 +196,7 @@ def test_random_operands_are_rounded_as_numpy_rounds_them():
 
 
 def test_bits_are_taken_for_bfloat16(params):
-    from personascan.models.decoder import as_bits
+    from personascan.models.parameters import as_bits
 
     half = jax.tree.map(lambda p: p.astype(jnp.bfloat16), params)
     half["final_norm"] = params["final_norm"]

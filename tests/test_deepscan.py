@@ -35,7 +35,7 @@ def test_every_line_is_read(tmp_path):
         ("", "holds no runs"),
         ("1 2 3\n", "line 1 is not a run .*3 fields"),
         (LINES + "a 1 1 1 1 0.01 1 1\n", "line 4 is not a run"),
-        ("1 1 1 2 1 0.01 5 1\n", "belie its counts"),
+        ("1 1 1 2 1 0.01 5 1\n", "it lists 1 rows and 1 nodes, not 2 and 1"),
     ],
 )
 def test_other_files_are_refused_by_line(tmp_path, text, message):

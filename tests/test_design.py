@@ -39,13 +39,13 @@ from personascan.interventions.directions import (
     PlaceStatistics,
 )
 from personascan.interventions.edits import UNEDITED
-from personascan.interventions.exchange import Direction
 from personascan.interventions.options import (
     MATCHED,
     RANDOM,
     RANDOM_DIRECTION,
     check_interventions,
 )
+from personascan.interventions.steering_direction import Direction
 
 
 def test_every_way_is_there_once():

@@ -5,7 +5,8 @@ import pytest
 from sklearn.metrics import roc_auc_score, roc_curve
 
 import personascan
-from personascan.analysis.detection import DetectionOptions, Labels, detect, tpr_at_fpr
+from personascan.analysis.detection import DetectionOptions, Labels, detect
+from personascan.analysis.rates import tpr_at_fpr
 from personascan.scan.individual import scan_alone
 from personascan.scan.options import ScanOptions
 

@@ -77,7 +77,7 @@ def test_rows_that_repeat_are_one_row(size):
 def test_every_interval_counts_a_cluster_as_one_row():
     """Rows copied four times, as clusters: what the rows themselves give."""
     from personascan.analysis.profiles import last_third
-    from personascan.analysis.transfer import transferred
+    from personascan.analysis.transfer import judge_transfer
 
     rng = np.random.default_rng(2)
     positive = np.arange(60) < 30
@@ -85,8 +85,8 @@ def test_every_interval_counts_a_cluster_as_one_row():
     labels = np.arange(80) < 40
     train = rng.normal(size=(80, 5)) + 0.6 * labels[:, None]
     four, clusters = np.repeat(np.arange(60), 4), np.repeat(np.arange(60), 4)
-    alone = transferred(train, labels, rows, positive, 0.1)
-    copied = transferred(train, labels, rows[four], positive[four], 0.1, clusters)
+    alone = judge_transfer(train, labels, rows, positive, 0.1)
+    copied = judge_transfer(train, labels, rows[four], positive[four], 0.1, clusters)
     assert (copied.auroc, copied.low, copied.high) == pytest.approx(
         (alone.auroc, alone.low, alone.high)
     )
@@ -103,9 +103,11 @@ def part_of(labels, seed):
     """A network whose only comparison has been scanned in one way."""
     found = {place: SimpleNamespace(score_N=own) for place, own in scores(2.0, seed).items()}
     return SimpleNamespace(
-        alone={"p": {"signed": found}}, wide={"p": (labels, HALF)}, pool_ids={"p": tuple("ab")},
+        all_detections={"p": {"signed": found}},
+        detection_rows={"p": (labels, HALF)},
+        pool_ids={"p": tuple("ab")},
         config=SimpleNamespace(seed=0),
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(
@@ -119,5 +121,5 @@ def part_of(labels, seed):
 )
 def test_rows_are_the_same_only_with_the_same_labels(other, compared):
     first, second = part_of(other, 0), part_of(Labels(POSITIVE, np.arange(ROWS) // 2), 1)
-    found = list(differences_of(first, second, "p", "signed", second.alone["p"]["signed"]))
+    found = list(differences_of(first, second, "p", "signed", second.all_detections["p"]["signed"]))
     assert len(found) == compared

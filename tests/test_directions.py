@@ -12,9 +12,9 @@ from personascan.interventions.directions import (
     largest_set,
     matched_set,
     most_frequent,
-    of_norm,
     random_direction,
     random_set,
+    scale_to_norm,
     signed_set,
 )
 
@@ -28,8 +28,8 @@ def test_a_ground_is_plain_formulas():
     np.testing.assert_allclose(there.deviation_D, np.sqrt(((h0 - h0.mean(0)) ** 2).mean(0)))
     np.testing.assert_allclose(there.difference_D, h1.mean(0) - h0.mean(0), rtol=1e-12)
     assert (there.sign_D == np.where(h1.mean(0) > h0.mean(0), 1, -1)).all()
-    np.testing.assert_array_equal(there.signed([5, 9])[[5, 9]], there.sign_D[[5, 9]])
-    assert np.count_nonzero(there.signed([5, 9])) == 2
+    np.testing.assert_array_equal(there.signed_nodes([5, 9])[[5, 9]], there.sign_D[[5, 9]])
+    assert np.count_nonzero(there.signed_nodes([5, 9])) == 2
     np.testing.assert_array_equal(there.push(found_set()), found_set() * there.deviation_D)
 
 
@@ -103,7 +103,7 @@ def test_sets_of_like_variance_are_other_nodes_nearby():
     there, rng = wide_ground(), np.random.default_rng(2)
     rank, log = there.deviation_D.argsort().argsort(), np.log(there.deviation_D)
     members = rng.choice(400, 12, replace=False)
-    signed, apart, random_apart = there.signed(members), [], []
+    signed, apart, random_apart = there.signed_nodes(members), [], []
     for _ in range(30):
         like = matched_set(signed, there, rng)
         nodes = np.flatnonzero(like)
@@ -124,14 +124,15 @@ def test_partners_of_one_node_are_within_reach_and_drawn_alike():
     rank = there.deviation_D.argsort().argsort()
     middle, lowest = rank.tolist().index(200), rank.tolist().index(0)
     drawn = [
-        rank[np.flatnonzero(matched_set(there.signed([middle]), there, rng))[0]] - 200
+        rank[np.flatnonzero(matched_set(there.signed_nodes([middle]), there, rng))[0]] - 200
         for _ in range(800)
     ]
     offsets, counts = np.unique(drawn, return_counts=True)
     assert offsets.tolist() == [*range(-8, 0), *range(1, 9)]  # 2% of 400 to each side
     assert chisquare(counts).pvalue > 0.001
     edge = {
-        rank[np.flatnonzero(matched_set(there.signed([lowest]), there, rng))[0]] for _ in range(200)
+        rank[np.flatnonzero(matched_set(there.signed_nodes([lowest]), there, rng))[0]]
+        for _ in range(200)
     }
     assert edge == set(range(1, 9))
 
@@ -140,7 +141,7 @@ def test_partners_of_one_node_are_within_reach_and_drawn_alike():
 def test_where_nodes_run_out_the_set_itself_fills_up(size):
     there, rng = statistics(), np.random.default_rng(size)
     members = rng.choice(NODES, size, replace=False)
-    nodes = np.flatnonzero(matched_set(there.signed(members), there, rng))
+    nodes = np.flatnonzero(matched_set(there.signed_nodes(members), there, rng))
     assert nodes.size == size  # none twice
     others = set(range(NODES)) - set(members)
     assert len(set(nodes) & others) == min(size, len(others))
@@ -160,7 +161,7 @@ def test_the_heads_that_are_apart_are_whole(size, count):
 
 def test_a_direction_has_the_length_that_was_asked():
     direction = np.array([3.0, -4.0])
-    np.testing.assert_allclose(of_norm(direction, 10), [6, -8])
+    np.testing.assert_allclose(scale_to_norm(direction, 10), [6, -8])
     rng = np.random.default_rng(0)
     drawn = np.array([random_direction(2.5, 3, rng) for _ in range(2000)])
     np.testing.assert_allclose(np.linalg.norm(drawn, axis=1), 2.5)
@@ -169,7 +170,7 @@ def test_a_direction_has_the_length_that_was_asked():
     assert chisquare(counts).pvalue > 0.001
     for bad in (np.zeros(2), np.array([1, np.nan]), np.array([1, np.inf])):
         with pytest.raises(personascan.InputError, match="a direction has no length"):
-            of_norm(bad, 1.0)
+            scale_to_norm(bad, 1.0)
 
 
 def test_the_ridge_direction_is_that_of_locate_and_tells_other_rows():

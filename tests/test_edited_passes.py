@@ -264,8 +264,7 @@ def test_edited_passes_lower_for_accelerators(pair, platform):
     (reading, *_) = passes.readings(model, PROMPTS, passes.blocks(model, 0, 1), "all", 4096)
     work = functools.partial(passes.read_edits, decoder=above.decoder, outcome=SideEffects())
     made = export.export(jax.jit(work), platforms=[platform])(
-        above.params, reading.stream_PD, reading.stream_NTD, sites, np.arange(3, dtype=np.int32),
-        reading.edited_P, reading.edited_NT, reading.lengths_N, reading.tokens_NT, reading.own_NT,
-    )  # fmt: skip
+        above.params, reading, sites, np.arange(3, dtype=np.int32)
+    )
     assert made.platforms == (platform,)
     assert "dot_general" in made.mlir_module()

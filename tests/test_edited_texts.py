@@ -10,7 +10,7 @@ from tiny_writing import SAMPLED, made_pair, theirs_behind
 
 import personascan
 from personascan.interventions.edits import UNEDITED, Change, NamedEdit, stack_edits
-from personascan.interventions.steering import edit_of
+from personascan.interventions.steering import steering_edit
 from personascan.sources.language.editing import TOKENS, Editing
 from personascan.sources.language.generate import Writing, generate
 
@@ -111,8 +111,8 @@ def test_what_grows_beyond_all_numbers_is_no_empty_text(pair):
 def test_a_strength_beyond_what_a_norm_can_square_is_refused(strength):
     direction = personascan.Direction("d", {("resid_post", 1): np.full(48, 2, np.float32)})
     with pytest.raises(personascan.InputError, match=r"strength -?1e\+\d\d: .* smaller strength"):
-        edit_of(direction, strength)
-    assert edit_of(direction, 1e15).changes
+        steering_edit(direction, strength)
+    assert steering_edit(direction, 1e15).changes
 
 
 def test_tokens_to_edit_are_named():

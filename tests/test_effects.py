@@ -6,8 +6,8 @@ from scipy.stats import binom, norm, t
 from tiny_tested import PROBLEMS, likely, sides
 
 from personascan.analysis.effects import (
-    apart_weights,
     bootstrap_effects,
+    contrast_weights,
     control_p,
     even_weights,
     weighted_effect,
@@ -37,7 +37,7 @@ def misses(draw, rows, effect, sizes=None, seed=0):
         noise = np.sqrt(0.5) * (noise + shared)
     noise *= np.where(positive & (effect > 0), 2, 1)
     made = bootstrap_effects(
-        noise + 3 + effect * positive, apart_weights(positive), positive, resamples=500,
+        noise + 3 + effect * positive, contrast_weights(positive), positive, resamples=500,
         confidence=0.95, rng=rng, clusters_N=clusters,
     )  # fmt: skip
     return np.array([(made.low_W > effect).sum(), (made.high_W < effect).sum()])
@@ -89,7 +89,9 @@ def test_rows_that_clusters_join_are_not_counted_one_by_one():
     change = rng.normal(size=(300, 10))[:, clusters]
     asked = {"resamples": 300, "confidence": 0.95}
     joined, apart_rows = (
-        bootstrap_effects(change, apart_weights(positive), positive, rng=rng, clusters_N=c, **asked)
+        bootstrap_effects(
+            change, contrast_weights(positive), positive, rng=rng, clusters_N=c, **asked
+        )
         for c in (clusters, None)
     )
     np.testing.assert_array_equal(joined.effect_W, apart_rows.effect_W)
@@ -101,7 +103,7 @@ def test_the_interval_is_the_expanded_percentile():
     rng, positive = np.random.default_rng(5), sides(8)
     change = rng.normal(size=(1, 16))
     made = bootstrap_effects(
-        change, apart_weights(positive), positive, resamples=40000, confidence=0.9,
+        change, contrast_weights(positive), positive, resamples=40000, confidence=0.9,
         rng=np.random.default_rng(0),
     )  # fmt: skip
     h1, h0 = change[0, :8], change[0, 8:]
@@ -117,15 +119,15 @@ def test_effects_are_weighted_means():
     change = rng.normal(size=(4, 15))
     asked = {"resamples": 20, "confidence": 0.95, "rng": rng}
     h1, h0 = change[:, positive].mean(1), change[:, ~positive].mean(1)
-    made = bootstrap_effects(change, apart_weights(positive), positive, **asked)
+    made = bootstrap_effects(change, contrast_weights(positive), positive, **asked)
     np.testing.assert_allclose(made.effect_W, h1 - h0)
-    np.testing.assert_allclose(change @ apart_weights(positive), h1 - h0)
+    np.testing.assert_allclose(change @ contrast_weights(positive), h1 - h0)
     made = bootstrap_effects(change, even_weights(positive), positive, **asked)
     np.testing.assert_allclose(made.effect_W, change.mean(1))
     assert (made.low_W < made.high_W).all()
 
 
-@pytest.mark.parametrize("weights", [apart_weights, even_weights])
+@pytest.mark.parametrize("weights", [contrast_weights, even_weights])
 def test_what_never_differs_has_no_width(weights):
     positive, clusters = sides(7), np.repeat(np.arange(6), [1, 2, 4, 3, 3, 1])
     change = np.where(positive, 0.3, -0.1)[None]
@@ -139,7 +141,7 @@ def test_what_never_differs_has_no_width(weights):
 def test_a_single_cluster_of_a_side_has_no_interval():
     positive = sides(3)
     made = bootstrap_effects(
-        np.arange(6.0)[None], apart_weights(positive), positive, resamples=50, confidence=0.95,
+        np.arange(6.0)[None], contrast_weights(positive), positive, resamples=50, confidence=0.95,
         rng=np.random.default_rng(0), clusters_N=np.array([0, 0, 0, 1, 2, 3]),
     )  # fmt: skip
     assert made.effect_W == pytest.approx([-3])
@@ -180,8 +182,10 @@ def test_a_push_that_moves_all_answers_alike_is_no_effect():
     unedited_N = rng.normal(size=20).astype(np.float32)
     shifted_WN = unedited_N + rng.normal(size=(30, 1)).astype(np.float32)
     change_WN = shifted_WN.astype(float) - unedited_N
-    assert np.abs(change_WN @ apart_weights(positive_N)).max() > 0
-    np.testing.assert_array_equal(weighted_effect(change_WN, apart_weights(positive_N)), 0)
+    assert np.abs(change_WN @ contrast_weights(positive_N)).max() > 0
+    np.testing.assert_array_equal(weighted_effect(change_WN, contrast_weights(positive_N)), 0)
     assert np.abs(weighted_effect(change_WN, even_weights(positive_N))).min() > 0
     change_WN[3, positive_N] += 0.01
-    assert weighted_effect(change_WN, apart_weights(positive_N))[3] == pytest.approx(0.01, rel=1e-3)
+    assert weighted_effect(change_WN, contrast_weights(positive_N))[3] == pytest.approx(
+        0.01, rel=1e-3
+    )

@@ -9,7 +9,7 @@ from tiny_pieces import write_pieces
 
 import personascan
 from personascan.models.families import FAMILIES
-from personascan.models.folder import describes
+from personascan.models.folder import is_description_file
 from personascan.models.tokenizer import folder_tokenizer, tokenizer_files
 from personascan.sources.language import templates
 from personascan.sources.language.prompts import tokenize
@@ -164,11 +164,11 @@ def test_every_file_that_a_tokenizer_class_of_a_family_reads_is_known():
     assert len(names) >= 10
     for name in names:
         for file in getattr(transformers, name).vocab_files_names.values():
-            assert describes(file), (name, file)
+            assert is_description_file(file), (name, file)
     for file in ("tokenizer.json", "generation_config.json", "additional_chat_templates/a.jinja"):
-        assert describes(file)
+        assert is_description_file(file)
     for file in ("model.safetensors", "README.md", "more/tokenizer.json", "onnx/config.json"):
-        assert not describes(file)
+        assert not is_description_file(file)
 
 
 def test_a_file_of_pieces_is_among_those_that_decide_ids(tmp_path):

@@ -23,13 +23,13 @@ from tiny_directions import (
 )
 
 from personascan.errors import InputError
-from personascan.interventions.exchange import (
+from personascan.interventions.direction_files import (
     RECORD,
-    Direction,
     read_direction,
     write_gguf,
     write_safetensors,
 )
+from personascan.interventions.steering_direction import Direction
 
 
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float32, np.float64])

@@ -50,7 +50,7 @@ def test_a_frame_holds_what_the_table_says(study):
     np.testing.assert_array_equal(calm.probe_auroc_mean, expected)
     assert set(places.model) == {study.config.models[0]}
     assert set(places.level) == {2}
-    with pytest.raises(personascan.InputError, match="'rows' is no table of a study; tables: pl"):
+    with pytest.raises(personascan.InputError, match="'rows' is no table of a study; use one of"):
         study.frame("rows")
 
 

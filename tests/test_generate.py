@@ -15,9 +15,9 @@ from tiny_writing import SAMPLED, made, made_pair, theirs_behind, theirs_greedy
 
 import personascan
 from personascan.models import verify
-from personascan.models.decoder import as_bits
 from personascan.models.families import ENCODERS, FAMILIES
 from personascan.models.load import LanguageModel
+from personascan.models.parameters import as_bits
 from personascan.models.tap import Kept
 from personascan.sources.language.generate import Writing, generate, stop_tokens
 from personascan.sources.language.prompts import plan_batches, tokenize

@@ -11,7 +11,7 @@ from tiny_models import save_tiny_llama
 
 import personascan
 from personascan.hub import fetch_model, is_hub_id
-from personascan.models.folder import describes
+from personascan.models.folder import is_description_file
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 MORE = ("README.md", "pytorch_model.bin", "original/consolidated.safetensors", "onnx/model.onnx")
@@ -171,7 +171,7 @@ def test_whatever_a_folder_is_read_with_is_fetched(hub, tmp_path):
     names = ("config.json", "generation_config.json", "sentencepiece.bpe.model", "spiece.model",
              "tokenizer_config.json", "additional_chat_templates/a.jinja")  # fmt: skip
     hub.models["org/pieces"] = dict.fromkeys((*names, "notes.txt", "a/vocab.txt"), b"{}")
-    found, _ = fetch_model("org/pieces", describes, weights=False)
+    found, _ = fetch_model("org/pieces", is_description_file, weights=False)
     fetched = {p.relative_to(found).as_posix() for p in found.rglob("*") if p.is_file()}
     assert fetched == set(names)
 

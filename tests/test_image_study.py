@@ -43,7 +43,7 @@ def table(study, name):
 
 @pytest.mark.slow
 def test_only_successes_are_compared(study):
-    made = study.parts[0].source.made
+    made = study.parts[0].source.workshop
     test = made.test
     for name in OPTIONS["attacks"]:
         pixels, rows = made.attacked(name)
@@ -88,7 +88,7 @@ def test_the_error_is_that_of_the_reconstruction(study):
     from personascan.models.image import outputs
 
     part = study.parts[1]
-    made, network = part.source.made, Network("autoencoder")
+    made, network = part.source.workshop, Network("autoencoder")
     pixels = made.test.pixels_NHW[:600]
     rebuilt = outputs(made.network(network), made.params(network), pixels)
     mean_N = np.asarray(cross_entropy(pixels, rebuilt)).mean((1, 2))
@@ -117,7 +117,7 @@ def test_pages_speak_of_images(study):
 def test_what_is_made_is_kept(study, capsys):
     """The same study again trains nothing, attacks nothing, and is the same."""
     before = files_of(pathlib.Path(study.config.out))
-    personascan.sources.images.made.workshop.cache_clear()
+    personascan.sources.images.workshop.workshop_of.cache_clear()
     again = personascan.run_study(study.config, jobs=1)
     assert "training" not in capsys.readouterr().err
     assert files_of(pathlib.Path(again.config.out)) == before

@@ -36,7 +36,7 @@ from personascan.report.sheets.columns import Sheets
 from personascan.report.sheets.nodes import acts_sheet, edit_sheets, specificity_sheet
 from personascan.report.words import Shown
 from personascan.study.effects import (
-    crossed_effects,
+    cross_effects,
 )
 from personascan.study.effects import tested_effects as family_effects  # no test itself
 from personascan.visible import visible
@@ -66,7 +66,7 @@ def steered(name, half="A", rows=6, clusters=None, likelihood=True, seed=0):
 def part(every, crossed=(), options=OPTIONS):
     return SimpleNamespace(
         interventions=family_effects(every, options, 0),
-        specificity=[c for one in crossed for c in crossed_effects(one, options, 0)],
+        specificity=[c for one in crossed for c in cross_effects(one, options, 0)],
         config=SimpleNamespace(intervention=options),
         terms=SimpleNamespace(rows="statements"),
     )

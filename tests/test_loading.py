@@ -14,7 +14,7 @@ from tiny_models import save_tiny, save_tiny_llama
 
 import personascan
 from personascan.models import load, parameter_cache
-from personascan.models.checkpoint import by_path
+from personascan.models.checkpoint import leaves_by_path
 from personascan.sharding import parse_mesh
 
 TESTS = pathlib.Path(__file__).parent
@@ -28,7 +28,7 @@ def rewrite(folder, change):
 
 
 def flat(params):
-    return by_path(params)[0]
+    return leaves_by_path(params)[0]
 
 
 @pytest.mark.parametrize("stored", ["bfloat16", "float16"])
@@ -218,7 +218,7 @@ for name, m in (("mesh", model), ("restored", again), ("single", single)):
     found |= {f"{name}/{s}/{p}": a for (s, p), a in got.stacks.items()}
 np.savez(out, **found)
 spread = {}
-for path, p in personascan.models.checkpoint.by_path(again.params)[0].items():
+for path, p in personascan.models.checkpoint.leaves_by_path(again.params)[0].items():
     spread[path] = [len(p.sharding.device_set), p.addressable_shards[0].data.size / p.size]
 print(json.dumps(spread))
 """

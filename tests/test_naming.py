@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import personascan
-from personascan.models.checkpoint import Tensors, by_path, parameter_shapes, tensor_names
+from personascan.models.checkpoint import Tensors, leaves_by_path, parameter_shapes, tensor_names
 from personascan.models.families import family_of, read_config
-from personascan.models.naming import by_table
+from personascan.models.naming import rename_tensors
 
 SIZES = dict(
     vocab_size=20, hidden_size=16, intermediate_size=12, num_hidden_layers=2, num_attention_heads=4,
@@ -37,13 +37,13 @@ def read(kind, **more):
 def whole(config, table) -> dict[str, np.ndarray]:
     """A vector of its own for every tensor that the table names."""
     rng = np.random.default_rng(0)
-    paths, _ = by_path(parameter_shapes(config, "float32"))
+    paths, _ = leaves_by_path(parameter_shapes(config, "float32"))
     names = sorted({name for p in paths for name in tensor_names(table[p][0], p, config)})
     return {name: rng.normal(size=3) for name in names}
 
 
 def by_names(tensors: dict, table, config):
-    found = by_table(Tensors(set(tensors), tensors.__getitem__), table, config, "c").tensors
+    found = rename_tensors(Tensors(set(tensors), tensors.__getitem__), table, config, "c").tensors
     return {name: found.read(name) for name in found.names}
 
 

@@ -9,8 +9,9 @@ from safetensors.numpy import load_file, save_file
 from tiny_studies import recipe
 
 import personascan
-from personascan.models.load import identify
-from personascan.study.config import StudyConfig, validate_fields
+from personascan.models.identity import identify
+from personascan.study.config import StudyConfig
+from personascan.study.fields import validate_fields
 from personascan.study.opening import open_study
 
 INTERVENED = dict(places=("resid_post 0",), controls=1, bootstrap=2, draws=1, statements=2)

@@ -19,18 +19,18 @@ from personascan.report.captions import validation_caption
 from personascan.report.charts.across import profiles
 from personascan.report.charts.places import map_of_places
 from personascan.report.charts.sets import specificity
-from personascan.report.charts.theme import finished
+from personascan.report.charts.theme import to_vega_lite
 from personascan.report.page import stage_section
 from personascan.report.render import INLINE, as_svg
 from personascan.report.sections.found import finding_sentence, statistic_text
-from personascan.report.sections.rows import of_few
+from personascan.report.sections.rows import few_rows_text
 from personascan.report.sections.separation import best_line, constant_places
-from personascan.report.sheets.columns import packed, unpacked
-from personascan.report.words import Section, Table, joined, quoted, safe
+from personascan.report.sheets.columns import pack_column, unpack_column
+from personascan.report.words import Section, Table, as_code, safe, word_list
 from personascan.sources.base import Terms
+from personascan.study.place_options import WhereOptions
 from personascan.study.results import best_of_all, best_place
 from personascan.study.stage import Columns
-from personascan.study.where_options import WhereOptions
 from personascan.visible import visible
 
 ODD = (
@@ -67,7 +67,7 @@ def test_names_are_shown_as_they_are(name):
     assert said == visible(name)
     assert "<" not in rendered
     assert shown(f"**{safe(name)}**")[0] == visible(name)
-    said, rendered = shown(quoted(name))
+    said, rendered = shown(as_code(name))
     assert said == visible(name)
     assert rendered.startswith("<code>")
     assert rendered.count("<") == 2
@@ -82,11 +82,11 @@ def test_cells_that_are_no_texts_are_names(name):
 
 def test_what_ends_a_line_is_spelled():
     assert shown(safe("a\n\n# b"))[0] == r"a\n\n# b"
-    assert shown(quoted("a\nb"))[0] == r"a\nb"
+    assert shown(as_code("a\nb"))[0] == r"a\nb"
 
 
 def test_words_are_joined_also_where_there_are_none():
-    assert [joined(w) for w in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
+    assert [word_list(w) for w in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
         "", "a", "a and b", "a, b and c",
     ]  # fmt: skip
 
@@ -103,7 +103,7 @@ def test_a_page_of_many_places_passes_what_the_tables_pass(p, limit):
     """0.05 as float32 is above 0.05."""
     column = np.zeros(50_001)
     column[0] = p
-    kept = unpacked(packed(column))
+    kept = unpack_column(pack_column(column))
     assert kept.dtype == np.float32
     assert float(kept[0]) <= p
     assert p > limit or float(kept[0]) <= limit
@@ -112,7 +112,7 @@ def test_a_page_of_many_places_passes_what_the_tables_pass(p, limit):
 
 def tile_colours(values, chart, name, **row):
     rows = [{**row, **one} for one in values]
-    spec = {**finished(chart), "datasets": {name: rows}}
+    spec = {**to_vega_lite(chart), "datasets": {name: rows}}
     found = re.findall(r'<path aria-label="[^"]*" role="graphics-symbol"[^>]*fill="rgb\(([^)]*)\)"',
                        as_svg(spec))  # fmt: skip
     return [tuple(map(int, colour.split(","))) for colour in found]
@@ -151,7 +151,7 @@ def test_a_long_name_does_not_widen_its_panel():
     def width(name):
         row = {"comparison": name, "of": 0, "model": "m", "line": "l", "place": "p", "p_family": 1}
         rows = [row | {"z": 1.0, "depth": depth} for depth in (0, 1)]
-        svg = as_svg({**finished(profiles()), "datasets": {"profiles": rows}})
+        svg = as_svg({**to_vega_lite(profiles()), "datasets": {"profiles": rows}})
         return float(re.search(r'width="([\d.]+)"', svg)[1])
 
     assert width("very " * 60 + "kind") <= width("kind") + 20
@@ -189,9 +189,9 @@ def test_the_best_line_is_not_told_by_comparisons_for_which_it_is_constant():
 @pytest.mark.parametrize(("h0", "words"), [((10,), ("10 H0", "9.1%")), ((10, 60), ("10 to 60",))])
 def test_one_percent_of_few_rows_is_called_none(h0, words):
     part = part_of(detections={n: {A: SimpleNamespace(h0=n)} for n in h0})
-    assert all(word in of_few(part) for word in words)
-    assert "*rows*" in shown(of_few(part))[0]
-    assert not of_few(part_of(detections={"p": {A: SimpleNamespace(h0=100)}}))
+    assert all(word in few_rows_text(part) for word in words)
+    assert "*rows*" in shown(few_rows_text(part))[0]
+    assert not few_rows_text(part_of(detections={"p": {A: SimpleNamespace(h0=100)}}))
 
 
 def test_sentences_of_nothing_are_whole():
@@ -212,7 +212,8 @@ def test_a_comparison_without_a_set_is_described_without_numbers_that_are_none()
     finding = SimpleNamespace(
         name="*p*", place=A, z=1.0, p_family=0.5, found=False, judged=[scan], passing=0, places=2
     )
-    said = shown(finding_sentence(part_of(calibrations={"*p*": tests}, beyond={}), finding))[0]
+    part = part_of(calibrations={"*p*": tests}, held_out_texts={})
+    said = shown(finding_sentence(part, finding))[0]
     assert "at least 0 of 2 nodes differ there" in said
     assert "would have been found in 80% of such comparisons." in said
     assert "nan" not in said

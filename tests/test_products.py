@@ -28,7 +28,12 @@ from personascan.scan import devices
 from personascan.sources.images import gradients
 from personascan.sources.images.hop_skip_jump import hop_batch
 from personascan.sources.language.forward import forward
-from personascan.sources.language.generate import Writing, generate_tokens
+from personascan.sources.language.generate import (
+    Choosing,
+    PromptRows,
+    Writing,
+    generate_tokens,
+)
 from personascan.sources.language.likelihood import next_token_log_probabilities
 
 PRODUCT = re.compile(r"stablehlo\.(dot_general|dot|convolution)\b.*")
@@ -72,7 +77,7 @@ def generation():
     )
     stop = shape(1, dtype=jnp.int32)
     key = jax.eval_shape(lambda: jax.random.key(0))
-    return work, params, tokens, lengths, lengths, key, stop
+    return work, params, PromptRows(tokens, lengths, lengths), Choosing(key, stop)
 
 
 def likelihood():
@@ -87,16 +92,17 @@ def interventions():
     sites = {"resid_post": Edit(numbers, nodes, nodes, nodes, nodes)}
     seen = shape(rows, length, dtype=bool)
     work = functools.partial(passes.read_edits, decoder=decoder, outcome=SideEffects())
-    return (
-        work, params, shape(0, CONFIG.width), shape(rows, length, CONFIG.width), sites, numbers,
-        shape(0, dtype=bool), seen, lengths, tokens, seen,
+    reading = passes.Reading(
+        numbers, tokens, lengths, shape(0, CONFIG.width), shape(rows, length, CONFIG.width),
+        shape(0, dtype=bool), seen, seen,
     )  # fmt: skip
+    return work, params, reading, sites, numbers
 
 
 def training_of(network, loss):
     params = initial_shapes(network)
     state = jax.eval_shape(optax.adam(1e-3).init, params)
-    work = functools.partial(training.step, network, loss, optax.adam, 1e-3)
+    work = functools.partial(training.step, network, loss, 1e-3)
     return work, params, state, IMAGES, CLASSES
 
 

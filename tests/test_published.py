@@ -10,7 +10,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from personascan.models.families import ENCODERS, FAMILIES, read_config
 from personascan.models.families.keys import class_defaults
-from personascan.models.families.training import only_of_training
+from personascan.models.families.training import is_training_key
 
 PUBLISHED = json.loads(
     (pathlib.Path(__file__).parent / "published/configs.json").read_text(encoding="utf-8")
@@ -113,4 +113,4 @@ def test_what_only_training_reads_may_have_any_value(kind):
 
 def test_what_sounds_like_training_alone_may_be_more():
     for key in ("dropout_free_width", "glossary", "drop_layers", "init_values", "logit_scale"):
-        assert not only_of_training(key)
+        assert not is_training_key(key)

@@ -15,12 +15,19 @@ from sklearn.metrics import auc
 from tiny_studies import files_of, recipe, run_study
 
 import personascan
-from personascan.report.charts.sets import SHAPES, middles, within
+from personascan.report.charts.sets import SHAPES, inside_ellipse, middles
 from personascan.report.document import FILE, LAYOUT, read_document
-from personascan.report.pictures import filled
-from personascan.report.redraw import captioned, write_folder
+from personascan.report.files import captioned_pictures, write_folder
+from personascan.report.pictures import fill_template
 from personascan.report.render import CAPTIONS
-from personascan.report.sheets.columns import Grouped, Rounded, Sheet, Sheets, packed, unpacked
+from personascan.report.sheets.columns import (
+    Grouped,
+    Rounded,
+    Sheet,
+    Sheets,
+    pack_column,
+    unpack_column,
+)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +52,7 @@ def copy(folder, tmp_path):
     ],
 )  # fmt: skip
 def test_columns_come_back(column):
-    found = unpacked(json.loads(json.dumps(packed(column))))
+    found = unpack_column(json.loads(json.dumps(pack_column(column))))
     if isinstance(column, list):
         assert found == column
     else:
@@ -56,17 +63,17 @@ def test_columns_come_back(column):
 def test_a_p_of_the_level_does_not_pass_it():
     """0.05 as float32 is above 0.05."""
     p = np.array([2 / 40, 0.1, 1 / 20])
-    assert (unpacked(packed(p)) == p).all()
-    assert (unpacked(packed(Rounded(p, 1e-4))) == p).all()
+    assert (unpack_column(pack_column(p)) == p).all()
+    assert (unpack_column(pack_column(Rounded(p, 1e-4))) == p).all()
     many = np.zeros(60_000)
-    assert unpacked(packed(many)).dtype == np.float32
+    assert unpack_column(pack_column(many)).dtype == np.float32
 
 
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.floats(-5, 5) | st.just(float("nan")), max_size=30))
 def test_rounded_columns_are_within_half_a_step(values):
     values = np.array(values, float)
-    found = unpacked(packed(Rounded(values, 1e-3)))
+    found = unpack_column(pack_column(Rounded(values, 1e-3)))
     np.testing.assert_allclose(found, values, atol=0.5e-3 + 1e-9)
 
 
@@ -107,7 +114,7 @@ def test_the_curve_of_a_place_has_the_area_of_its_scores(study, folder):
         area = auc([row["fpr"] for row in curve], [row["tpr"] for row in curve])
         detection = study.part.detections["calm"][place]
         known = np.isfinite(detection.score_N)
-        positive_N = study.part.wide["calm"][0].positive_N
+        positive_N = study.part.detection_rows["calm"][0].positive_N
         above = np.subtract.outer(
             detection.score_N[known & positive_N], detection.score_N[known & ~positive_N]
         )
@@ -169,7 +176,7 @@ def test_figures_for_a_paper_are_as_wide_as_its_columns(copy):
         assert f"`{name}`" in captions
     png = personascan.write_report(copy, "png", out=str(copy / "pixels"))
     assert {path.stem for path in png.glob("*.png")} == {name[:-4] for name in drawn}
-    assert captioned(png / CAPTIONS) == {path.name for path in png.glob("*.png")}
+    assert captioned_pictures(png / CAPTIONS) == {path.name for path in png.glob("*.png")}
 
 
 def test_what_is_no_study_is_said(copy, tmp_path):
@@ -240,7 +247,9 @@ def test_the_script_says_what_is_wrong_in_one_line(tmp_path):
 
 def test_sentences_take_their_numbers_from_a_row():
     row = {"z": 1.234, "share": 0.256, "count": 3.0, "name": "a", "none": None}
-    assert filled("{z:.1f} {share:.0%} {count:d} {name} {none:.2f}", row) == "1.2 26% 3 a none"
+    assert (
+        fill_template("{z:.1f} {share:.0%} {count:d} {name} {none:.2f}", row) == "1.2 26% 3 a none"
+    )
 
 
 @pytest.mark.parametrize("sets", SHAPES)
@@ -248,7 +257,7 @@ def test_a_venn_diagram_has_every_region(sets):
     found = middles(sets)
     assert len(found) == 2**sets - 1
     for members, (x, y) in found.items():
-        assert tuple(i for i, s in enumerate(SHAPES[sets]) if within(s, x, y)) == members
+        assert tuple(i for i, s in enumerate(SHAPES[sets]) if inside_ellipse(s, x, y)) == members
 
 
 def test_pictures_of_an_earlier_study_leave_with_their_captions(tmp_path):

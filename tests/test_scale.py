@@ -6,9 +6,9 @@ import pytest
 from personascan.analysis.baselines import DETECTORS, detect_simply
 from personascan.analysis.detection import DetectionOptions, Labels
 from personascan.analysis.personas import persona_separation
-from personascan.analysis.scale import in_units
+from personascan.analysis.scale import rescale
 from personascan.analysis.separation import SeparationOptions, cluster_metrics
-from personascan.analysis.unlabelled import isolation, outlier_factors
+from personascan.analysis.unlabelled import isolation_scores, outlier_factors
 
 POSITIVE = np.arange(60) < 30
 OPTIONS = SeparationOptions(seeds=1)
@@ -31,7 +31,7 @@ def test_detectors_tell_rows_of_any_size(method):
     assert np.nanstd(one) > 0
 
 
-@pytest.mark.parametrize("detector", [outlier_factors, isolation])
+@pytest.mark.parametrize("detector", [outlier_factors, isolation_scores])
 def test_detectors_of_judged_rows_do_so_too(detector):
     scores = [detector(h * rows()[:40], h * rows()[40:], 0)[0] for h in (1.0, SMALL)]
     np.testing.assert_array_equal(*scores)
@@ -39,7 +39,7 @@ def test_detectors_of_judged_rows_do_so_too(detector):
 
 def test_a_small_node_beside_a_large_one_is_seen():
     mixed = rows() * np.where(np.arange(6) < 3, SMALL, 1).astype(np.float32)
-    _, flagged = isolation(mixed[30:], np.float32([[30 * SMALL] * 3 + [0] * 3]), 0)
+    _, flagged = isolation_scores(mixed[30:], np.float32([[30 * SMALL] * 3 + [0] * 3]), 0)
     assert flagged.all()
     found = persona_separation(mixed, POSITIVE, 0, folds=3)
     assert found == persona_separation(rows(), POSITIVE, 0, folds=3)
@@ -58,9 +58,9 @@ def test_metrics_of_clusters_have_no_unit_and_distances_have_that_of_the_rows():
 
 def test_spans_become_one_to_two_and_digits_stay():
     whole = rows()
-    (by_node,), (together,) = (in_units(whole, by_node=b) for b in (True, False))
+    (by_node,), (together,) = (rescale(whole, by_node=b) for b in (True, False))
     assert by_node.dtype == np.float32
     assert ((np.ptp(by_node, axis=0) >= 1) & (np.ptp(by_node, axis=0) < 2)).all()
     assert 1 <= np.ptp(together, axis=0).max() < 2
     np.testing.assert_array_equal(np.frexp(by_node)[0], np.frexp(whole)[0])
-    np.testing.assert_array_equal(in_units(np.ones((3, 2)), by_node=True)[0], np.ones((3, 2)))
+    np.testing.assert_array_equal(rescale(np.ones((3, 2)), by_node=True)[0], np.ones((3, 2)))

@@ -5,6 +5,7 @@ import pathlib
 import re
 
 import numpy as np
+import pandas
 import pytest
 
 import personascan
@@ -219,8 +220,8 @@ def test_the_mark_that_spreadsheets_write_is_no_part_of_a_column(tmp_path):
     ("rows", "message"),
     [
         ([row("  ")], "line 1: the statement is empty"),
-        ([row(), {"statement": "I am"}], "line 2: the field 'answer_matching_behavior' is missing"),
-        ([row(answer="Perhaps")], "'Perhaps', not Yes or No"),
+        ([row(), {"statement": "I am"}], "line 2: the field 'direction' is missing"),
+        ([row(answer="Perhaps")], "the direction is 'Perhaps'"),
         ([row(confidence="high")], "'high' is not a number"),
         ([row(id="x"), row("I am", id="x")], "the id 'x' occurs twice"),
         ([["a", "list"]], "not a JSON object"),
@@ -245,7 +246,7 @@ def test_bad_sources_are_refused(tmp_path):
         with pytest.raises(personascan.InputError, match=message):
             personascan.load_statements(source)
     for bad, message in (
-        (csv_row(direction="up"), "line 2: direction is 'up'"),
+        (csv_row(direction="up"), "line 2: the direction is 'up'"),
         (csv_row(statement=""), "line 2: the statement is empty"),
     ):
         with pytest.raises(personascan.InputError, match=message):
@@ -307,11 +308,11 @@ def test_other_delimiters_and_capitals_are_read(tmp_path, delimiter, change):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a;b;c\n1;2;3\n", r"the header lacks statement, .*; it has a;b;c, and needs id"),
+        ("a;b;c\n1;2;3\n", r"the header lacks statement, .*; it has a;b;c, and needs statement"),
         (f"{HEADER},statement\n1,positive,1,k,a,b\n", "names statement twice"),
         (f'{HEADER}\n1,positive,1,k,"not closed\n2,negative,1,k,b\n', "close every double"),
         (f'{HEADER}\n1,positive,0.9,k,"a"b\n', "line 2.*double"),
-        (f"{HEADER}\n{HEADER}\n", "line 2: direction is 'direction'"),
+        (f"{HEADER}\n{HEADER}\n", "line 2: the direction is 'direction'"),
         (f"{HEADER}\n1,positive,0.9\n", "line 2: the field 'statement' is missing"),
     ],
 )
@@ -338,7 +339,7 @@ def test_no_statement_at_that_confidence_names_the_setting(tmp_path):
 def test_texts_in_both_directions_are_counted(tmp_path, capsys):
     lines = "1,positive,1,k,a\n2,negative,1,k,a\n3,positive,1,k,b\n4,negative,1,m,b\n"
     assert len(read_text(tmp_path, f"{HEADER}\n{lines}")) == 4
-    assert capsys.readouterr().err == "note: k: 1 texts stand in both directions, such as 'a'\n"
+    assert capsys.readouterr().err == "note: k: 1 texts occur in both directions, such as 'a'\n"
 
 
 def test_a_pipe_of_statements_is_not_waited_for(tmp_path):
@@ -386,3 +387,70 @@ def test_entities_are_read(tmp_path):
         read_text(tmp_path, json.dumps(row | {"entity": 3}), "s.jsonl")
     found = read_text(tmp_path, f"{HEADER},Entity\n1,positive,1,k,a,France\n2,negative,1,k,b,\n")
     assert [s.entity for s in found] == ["France", ""]
+
+
+POSITIVE, NEGATIVE = ["All will be well.", "Rain ends."], ["Nothing works.", "It will rain."]
+TEXTS = [*POSITIVE, *NEGATIVE]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("positive", "negative"), ("+", "-"), (1, 0), ("1", "0"), (True, False), ("True", "FALSE"),
+        (" Yes", " No"), (1.0, 0.0), ("+1", "-1"), (1, -1),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("column", ["direction", "label", "positive"])
+def test_a_direction_is_written_in_many_ways(words, column):
+    rows = [{"text": text, column: words[i // 2]} for i, text in enumerate(TEXTS)]
+    for source in (rows, pandas.DataFrame(rows)):
+        statements = personascan.load_statements(source)
+        assert [s.text for s in statements] == TEXTS
+        assert [s.positive for s in statements] == [True, True, False, False]
+        assert {(s.persona, s.confidence) for s in statements} == {("persona", 1.0)}
+
+
+def test_statements_may_be_lists_by_direction_files_and_tables_alike(tmp_path):
+    lists = personascan.load_statements({"positive": POSITIVE, "negative": NEGATIVE})
+    rows = [{"Text": t, "Label": int(t in POSITIVE), "persona": "mood"} for t in TEXTS]
+    frame = pandas.DataFrame(rows)
+    frame.to_csv(tmp_path / "mood.csv", index=False)
+    frame.to_csv(tmp_path / "mood.tsv", index=False, sep="\t")
+    frame.drop(columns="persona").to_csv(tmp_path / "mood2.csv", index=False)
+    lines = "\n".join(json.dumps({k.lower(): v for k, v in row.items()}) for row in rows)
+    (tmp_path / "lines.jsonl").write_text(lines)
+    sources = [rows, frame, *(tmp_path / f"{n}" for n in ("mood.csv", "mood.tsv", "lines.jsonl"))]
+    of_sources = [personascan.load_statements(source) for source in sources]
+    assert all(statements == of_sources[0] for statements in of_sources)
+    assert [(s.text, s.positive) for s in lists] == [(s.text, s.positive) for s in of_sources[0]]
+    assert {s.persona for s in of_sources[0]} == {"mood"}
+    named_after_file = personascan.load_statements(tmp_path / "mood2.csv")
+    assert {s.persona for s in named_after_file} == {"mood2"}
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ([{"text": "x", "label": 2}], "statement 1: the direction is 2; use positive or negative"),
+        ([{"text": "x"}], "statement 1: the field 'direction' is missing"),
+        (["x"], "statement 1 is 'x'; give dicts"),
+        ({"positive": "abc"}, "the statements of 'positive' must be a list"),
+        ({"up": ["a"]}, "the direction is 'up'"),
+        ([{"text": "x", "label": 1, "direction": "+"}], "direction twice, as direction and label"),
+        (
+            [{"text": "x", "label": 1, "persona": "k"}, {"text": "y", "label": 0}],
+            "statement 2 has no persona, unlike statement 1",
+        ),
+        (
+            [{"text": "x", "label": 1}, {"text": "y", "label": 0, "confidence": 0.9}],
+            "statement 2 has a confidence, unlike statement 1",
+        ),
+        ([], "there are no statements"),
+        (3, "statements must be a list, got 3"),
+        (pandas.DataFrame({"text": ["x", None], "label": [1, 0]}), "'statement' is missing"),
+        ([{"text": "x", "label": 1, "id": "a"}, {"text": "y", "label": 0, "id": "a"}], "twice"),
+    ],
+)
+def test_statements_of_python_that_are_none_are_refused(source, message):
+    with pytest.raises(personascan.InputError, match=message):
+        personascan.load_statements(source)

@@ -34,7 +34,7 @@ from personascan.study.effects import (
     LIKELIHOOD,
     MATCHING,
     YES,
-    crossed_effects,
+    cross_effects,
     effects_of,
 )
 from personascan.study.effects import tested_effects as family_effects  # no test itself
@@ -192,7 +192,7 @@ def test_a_set_without_nodes_has_no_effects_and_changes_no_other():
 
 
 def test_crossed_effects_by_hand():
-    found = crossed_effects(crossed_set(), OPTIONS, 0)
+    found = cross_effects(crossed_set(), OPTIONS, 0)
     assert [(c.judged, c.owner, c.half, c.action, c.effect) for c in found] == [
         ("b", "a", "B", MEAN, 1.0), ("b", "a", "B", STEER, 0.0), ("b", "b", "B", MEAN, -1.0),
     ]  # fmt: skip
@@ -200,5 +200,5 @@ def test_crossed_effects_by_hand():
     assert found[1].strength == 2.0
     assert found[0].low == found[0].high == 1.0  # both rows of H1 by 1, none of H0
     assert found[2].low < -1 < found[2].high
-    assert crossed_effects(empty(), OPTIONS, 0) == []
-    assert crossed_effects(judged_set([UNEDITED], [UNEDITED_MARGIN], POSITIVE), OPTIONS, 0) == []
+    assert cross_effects(empty(), OPTIONS, 0) == []
+    assert cross_effects(judged_set([UNEDITED], [UNEDITED_MARGIN], POSITIVE), OPTIONS, 0) == []

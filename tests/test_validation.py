@@ -16,13 +16,8 @@ from threadpoolctl import threadpool_limits
 
 import personascan
 from personascan.analysis.halves import effects, halve
-from personascan.analysis.validation import (
-    UNKNOWN,
-    ValidationOptions,
-    judge,
-    random_scores,
-    validate,
-)
+from personascan.analysis.judged import UNKNOWN
+from personascan.analysis.validation import ValidationOptions, judge, random_scores, validate
 
 ROWS, NODES = 120, 40
 POSITIVE = np.arange(ROWS) % 5 < 2
@@ -194,8 +189,8 @@ def test_nodes_that_are_constant_are_never_most_apart():
     rows[:, 0] = 0.1  # no float: its mean is rounded
     rows[:, 1] = POSITIVE  # apart without spread
     halves = halve(rows, POSITIVE, FIND, JUDGE, 0.01)
-    assert halves.most_apart(1).tolist() == [1]
-    assert halves.most_apart(NODES)[-1] == 0
+    assert halves.most_different(1).tolist() == [1]
+    assert halves.most_different(NODES)[-1] == 0
     h1, h0 = (halves.find_ND[side] for side in (halves.find_N, ~halves.find_N))
     expected = ttest_ind(h1[:, 2:], h0[:, 2:]).statistic * np.sqrt(1 / len(h1) + 1 / len(h0))
     np.testing.assert_allclose(effects(h1, h0)[2:], expected)
@@ -220,7 +215,7 @@ def test_the_rank_among_random_sets_is_uniform_without_signal(found_on):
     problems, p = 100, []
     for seed in range(problems):
         halves = halve(place(0.0, seed), POSITIVE, FIND, JUDGE, 0.01)
-        nodes = halves.most_apart(6) if found_on == "labels" else np.arange(6)
+        nodes = halves.most_different(6) if found_on == "labels" else np.arange(6)
         observed = roc_auc_score(halves.judge_N, halves.probe(nodes))
         aurocs = np.array([judge(halves, s).auroc for s in random_scores(halves, 6, 9, seed)])
         p.append(((aurocs >= observed).sum() + 1) / 10)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from personascan.errors import InputError
-from personascan.interventions.exchange import Direction
+from personascan.interventions.steering_direction import Direction
 from personascan.models.config import DecoderConfig
 from personascan.models.decoder import SITES
 

@@ -1,1 +1,1 @@
-"""What the activations and the scans say; arrays in, numbers out. Knows nothing of models."""
+"""Statistical analyses of activations and scans, from arrays to numbers, independent of models."""

@@ -1,7 +1,7 @@
-"""What node sets share by chance: sets that tell random halves of the H0 rows apart.
+"""How many nodes sets share by chance: sets that tell random halves of the H0 rows apart.
 
-Such sets mean nothing, and hold the nodes together that go together. Permuted labels would not do:
-H1 rows lie on both sides of them, so that what tells H1 apart is in every permuted set as well.
+Such sets have no meaning, but keep correlated nodes together. Permuted labels would not do: H1 rows
+lie on both sides of them, so that nodes that tell H1 apart are in every permuted set as well.
 Letters: T halvings, N rows of H0, D nodes.
 """
 
@@ -17,7 +17,7 @@ from personascan.errors import InputError
 
 
 def halving_labels(rows: int, seed: int, clusters_N: npt.ArrayLike | None = None) -> np.ndarray:
-    """One half of H0, drawn at random: bool [N]. Rows of a cluster stay together.
+    """Draws one half of H0 at random: bool [N]. Rows of a cluster stay together.
 
     Args:
       rows: N, of H0.
@@ -28,7 +28,7 @@ def halving_labels(rows: int, seed: int, clusters_N: npt.ArrayLike | None = None
 
 
 def can_halve(half_N, halvings: int, clusters_N=None) -> bool:
-    """Whether H0 can be halved in so many ways."""
+    """Returns whether H0 has more than this many halvings."""
     try:
         return exchange_of(half_N, entities=clusters_N).distinct > halvings
     except InputError:
@@ -42,10 +42,10 @@ def halving_sizes(
     seed: int,
     clusters_N: npt.ArrayLike | None = None,
 ) -> np.ndarray:
-    """How far each node differs when one half of H0 is set against the other: [T, D].
+    """Returns how far each node differs between random halves of H0: [T, D].
 
     Sizes are |correlations| with the halving, which order nodes as |t| does. `overlaps` takes them
-    as its chance.
+    as `chance`.
 
     Args:
       h0_ND: activations of the H0 rows of one place.
@@ -64,7 +64,7 @@ def halving_sizes(
 
 
 def sets_of_size(size_TD: np.ndarray, size: int, seed: int | Sequence[int]) -> np.ndarray:
-    """The nodes that differ most in each halving, ties at random: bool [T, D].
+    """Selects the nodes that differ most in each halving, ties at random: bool [T, D].
 
     Args:
       size_TD: how far each node differs in each halving (`halving_sizes`).

@@ -1,4 +1,4 @@
-"""Whether one score tells rows apart as well as another: their AUROCs compared on the same rows.
+"""Comparison of two scores by their AUROCs on the same rows, with intervals.
 
 Letters: N rows, S scores, B bootstrap resamples.
 """
@@ -17,11 +17,11 @@ CELLS_AT_ONCE = 2**22  # resamples x rows that are weighted together
 class Claim:
     """The AUROC of one score less that of another, with its interval. NaN where either is missing.
 
-    The interval says what other rows to judge on would change, the scores staying as they were
-    trained; not what other rows to train on would. `bootstrap_low` and `bootstrap_high` are the
-    percentiles of the paired bootstrap. They are too near to each other where both AUROCs are near
-    1 and rows are few, since rows that are told apart once are so in every resample: `low` and
-    `high` are the outer ones of these and of limits that do not shrink so (`limits_of_difference`).
+    The interval covers the choice of judging rows, not of training rows: scores stay as trained.
+    `bootstrap_low` and `bootstrap_high` are the percentiles of the paired bootstrap. They are too
+    close where both AUROCs are near 1 and rows are few, since a pair that is ordered correctly is
+    so in every resample: `low` and `high` are the outer ones of these and of limits that do not
+    shrink so (`limits_of_difference`).
     """
 
     difference: float
@@ -32,9 +32,9 @@ class Claim:
     bootstrap_high: float
 
     def holds(self, margin: float) -> bool:
-        """Whether the score is at most `margin` worse: the interval lies above -margin.
+        """Returns whether the score is at most `margin` worse: the interval lies above -margin.
 
-        How much worse is still "as good" is the reader's choice, so there is no default.
+        How much worse still counts as equal is the reader's choice, so there is no default.
         """
         return bool(self.low > -margin)
 
@@ -49,10 +49,10 @@ def compare_aurocs(
     rng: np.random.Generator,
     clusters_N=None,
 ) -> Claim:
-    """AUROC of a score less AUROC of another, or the mean of several [K, N], on the same rows.
+    """Compares the AUROC of a score with another's, or the mean of several [K, N], on equal rows.
 
-    H1 and H0 rows are drawn again apart from each other, and both scores see the same draws. Rows
-    of one cluster are drawn together, and count as one in the limits that do not shrink.
+    H1 and H0 rows are resampled separately, and both scores are evaluated on the same resamples.
+    Rows of one cluster are drawn together, and count as one in the limits that do not shrink.
     """
     if np.array_equal(score_N, other_N):
         return Claim(0.0, 0.0, 0.0, 0.5, 0.0, 0.0)
@@ -83,7 +83,7 @@ def correlation(drawn_SB) -> float:
 def limits_of_difference(
     one: float, other: float, correlated: float, rows: tuple[int, int], confidence: float
 ) -> tuple[float, float]:
-    """Limits of the difference of two AUROCs, from the limits of each and their correlation.
+    """Computes limits of the difference of two AUROCs from each one's limits and their correlation.
 
     Zou and Donner, Statistics in Medicine 27:1693 (2008), on Newcombe's limits (`lower_limit`).
     """
@@ -92,28 +92,28 @@ def limits_of_difference(
     def reach(x: float, y: float) -> float:
         return np.sqrt(max(0.0, x**2 + y**2 - 2 * correlated * x * y))
 
-    apart = one - other
+    difference = one - other
     return (
-        apart - reach(one - low, other_high - other),
-        apart + reach(high - one, other - other_low),
+        difference - reach(one - low, other_high - other),
+        difference + reach(high - one, other - other_low),
     )
 
 
 def sizes(positive_N, clusters_N=None) -> tuple[int, int]:
-    """Rows of H1 and of H0; those of a cluster that are on one side are one."""
+    """Counts the rows of H1 and of H0; rows of one cluster and side count as one."""
     if clusters_N is None:
         return int(positive_N.sum()), int((~positive_N).sum())
     return tuple(np.unique(clusters_N[side]).size for side in (positive_N, ~positive_N))
 
 
 def auroc_limits(a: float, rows: tuple[int, int], confidence: float = 0.95) -> tuple[float, float]:
-    """An interval of an AUROC of that many H1 and H0 rows (`lower_limit` and its mirror image)."""
+    """Returns an interval of an AUROC of (H1, H0) rows: `lower_limit` and its mirror image."""
     z = norm.ppf((1 + confidence) / 2)
     return lower_limit(a, rows, z), 1 - lower_limit(1 - a, rows, z)
 
 
 def lower_limit(a: float, rows: tuple[int, int], z: float) -> float:
-    """The AUROC below `a` that is z of its own deviations away; of 1 too it is below 1.
+    """Returns the AUROC that lies z of its own deviations below `a`; below 1 even for a = 1.
 
     Newcombe, Statistics in Medicine 25:559 (2006), method 5: Hanley and McNeil's variance with
     both sizes in its middle terms replaced by their mean.
@@ -128,27 +128,27 @@ def lower_limit(a: float, rows: tuple[int, int], z: float) -> float:
 
 
 def auroc(score_N, positive_N) -> float:
-    """AUROC of a score, a quotient of whole numbers: equal ones are equal to the bit."""
+    """Returns the AUROC of a score, a quotient of integers: equal AUROCs are bit-identical."""
     return float(weighted_aurocs(score_N, positive_N, np.ones((1, score_N.size), int))[0])
 
 
 def bootstrap_aurocs(score_SN, positive_N, resamples: int, rng, clusters_N=None) -> np.ndarray:
-    """AUROCs [S, B] of the scores on resamples of the rows, drawn within H1 and within H0.
+    """Returns AUROCs [S, B] of scores on resamples of the rows, drawn within H1 and within H0.
 
-    With clusters, these are drawn, and their rows with them: those of both sides at once where
-    both have the same clusters (pairs), whose rows vary together.
+    With clusters, clusters are drawn with all of their rows: for both sides at once where both have
+    the same clusters (pairs), whose rows vary together.
     """
     sides = [np.flatnonzero(positive_N), np.flatnonzero(~positive_N)]
-    unit_of = [  # which of its side's units each row belongs to
+    unit_of = [  # the number of each row's unit among those of its side
         np.arange(rows.size) if clusters_N is None
         else np.unique(clusters_N[rows], return_inverse=True)[1]
         for rows in sides
     ]  # fmt: skip
-    rngs = rng.spawn(2)  # one for each side: draws do not hang on how many are made at once
+    rngs = rng.spawn(2)  # one for each side: draws do not depend on how many are made at once
     if clusters_N is not None and np.array_equal(*(np.unique(clusters_N[s]) for s in sides)):
         rngs[1] = copy.deepcopy(rngs[0])
     at_once = max(1, CELLS_AT_ONCE // positive_N.size)
-    drawn = []
+    aurocs = []
     for first in range(0, resamples, at_once):
         count = min(at_once, resamples - first)
         times_BN = np.empty((count, positive_N.size), int)
@@ -156,14 +156,14 @@ def bootstrap_aurocs(score_SN, positive_N, resamples: int, rng, clusters_N=None)
             units = int(unit.max()) + 1
             share = np.full(units, 1 / units)
             times_BN[:, rows] = own.multinomial(units, share, size=count)[:, unit]
-        drawn.append([weighted_aurocs(score_N, positive_N, times_BN) for score_N in score_SN])
-    return np.concatenate(drawn, axis=1)
+        aurocs.append([weighted_aurocs(score_N, positive_N, times_BN) for score_N in score_SN])
+    return np.concatenate(aurocs, axis=1)
 
 
 def weighted_aurocs(score_N, positive_N, times_BN) -> np.ndarray:
-    """AUROC [B] of a score where row n counts times_BN[b, n] times; ties count half.
+    """Returns the AUROC [B] of a score where row n counts times_BN[b, n] times; ties count half.
 
-    One sort serves all resamples, and the counts are whole numbers: no sum is rounded.
+    One sort serves all resamples, and counts are integers: no sum is rounded.
     """
     order = np.argsort(score_N, kind="stable")
     ordered, positive_N, times_BN = score_N[order], positive_N[order], times_BN[:, order]

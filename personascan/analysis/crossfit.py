@@ -1,8 +1,8 @@
-"""What a place tells of rows that chose neither it nor its direction, beside what their words tell.
+"""Nested cross-validation of places: scores of rows that chose neither place nor direction.
 
-Rows are dealt into folds. Without one fold, every place is set beside permuted labels and gives its
-direction (`node_tests.readout`); the place furthest out scores the rows of the fold. Letters: P
-places, K folds, N rows.
+Rows are dealt into folds. Without one fold, every place is tested against permuted labels and gives
+its direction (`ridge.readout`); the place furthest above its permutations scores the rows of the
+fold. Letters: P places, K folds, N rows.
 """
 
 from dataclasses import dataclass, field
@@ -17,20 +17,20 @@ from personascan.calibration.statistics import LabelContrasts, place_statistics,
 from personascan.errors import InputError
 from personascan.ridge import readout
 
-WORDS, EMBEDDED = "word counts", "mean embedding"  # what is simpler than the layers
-LEAST = 4  # rows or entities of a side, so that two are left without a fold
+WORDS, EMBEDDED = "word counts", "mean embedding"  # baselines without the layers
+LEAST = 4  # rows or entities of a side, so that two remain without a fold
 
 
 @dataclass(frozen=True)
 class Crossfit:
-    """A place, fold by fold."""
+    """The results of a place, fold by fold."""
 
-    z_K: np.ndarray  # [K]: of the rows without the fold, in deviations of their permutations
-    score_N: np.ndarray  # [N]: of each row by the direction that did not see it
+    z_K: np.ndarray  # [K]: statistic of the rows without the fold, in deviations of permutations
+    score_N: np.ndarray  # [N]: of each row, by the direction that did not see it
 
 
 def folds_of(positive_N, folds: int, seed: int, entities=None) -> np.ndarray:
-    """The fold of each row [N]: both sides in every fold, entities whole.
+    """Returns the fold of each row [N]: both sides in every fold, entities undivided.
 
     Raises:
       InputError: fewer than four rows, or entities, of a side.
@@ -53,7 +53,7 @@ def folds_of(positive_N, folds: int, seed: int, entities=None) -> np.ndarray:
 
 
 def can_hold_out(positive_N, folds: int, seed: int, entities=None, pairs=None) -> bool:
-    """Whether the rows without any fold can be told, and their labels exchanged."""
+    """Returns whether rows have folds without which enough labels can be exchanged."""
     try:
         fold_N = folds_of(positive_N, folds, seed, entities if pairs is None else pairs)
         for number in range(fold_N.max() + 1):
@@ -64,7 +64,7 @@ def can_hold_out(positive_N, folds: int, seed: int, entities=None, pairs=None) -
 
 
 def exchange_without(held_N, positive_N, entities=None, pairs=None) -> Exchange:
-    """How the labels of the other rows may be exchanged. Raises InputError as `exchange_of`."""
+    """Returns how labels of the other rows are exchanged. Raises InputError as `exchange_of`."""
     groups = (None if one is None else one[~held_N] for one in (entities, pairs))
     return comparison_exchange(positive_N[~held_N], *groups)
 
@@ -72,11 +72,11 @@ def exchange_without(held_N, positive_N, entities=None, pairs=None) -> Exchange:
 def crossfit_place(
     place_ND, positive_N, folds: int, permutations: int, seed: int, entities=None, pairs=None
 ) -> Crossfit:
-    """A place's directions on rows that did not make them.
+    """Scores the rows of each fold by a place's direction from the other folds.
 
     Args:
-      folds: at most half as many as rows, or entities, of the smaller side.
-      permutations: labellings that say how far out the place is.
+      folds: the most; there are at most half as many as rows, or entities, of the smaller side.
+      permutations: labellings against which the place's statistic is standardised.
       entities, pairs: numbers [N] of rows that are exchanged as one, or with one another alone.
 
     Raises:
@@ -88,8 +88,8 @@ def crossfit_place(
         train = fold_N != number
         exchange = exchange_without(~train, positive_N, entities, pairs)
         labels = LabelContrasts(exchange, draw_exchanges(exchange, permutations, seed))
-        found = place_statistics("a place", place_ND[train], labels, ("direction",))
-        z_K[number] = permutation_z(found["direction"][None])[0, 0]
+        statistics = place_statistics("a place", place_ND[train], labels, ("direction",))
+        z_K[number] = permutation_z(statistics["direction"][None])[0, 0]
         rows = standardise("a place", place_ND[train], exchange.group_N)
         direction_D = readout(rows.z_ND, rows.length_D, labels.contrasts_NT[:, 0])
         score_N[~train] = (place_ND[~train] - place_ND[train].mean(0)) @ direction_D
@@ -100,72 +100,72 @@ def crossfit_place(
 
 @dataclass(frozen=True)
 class Simpler:
-    """What tells the same rows without the layers of a network."""
+    """A baseline that tells the same rows apart without the layers of a network."""
 
     name: str
     auroc: float
-    claim: Claim  # the AUROC of the places less this one, with its interval
+    claim: Claim  # the AUROC of the places less the baseline's, with its interval
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """How rows are told by places and directions that they did not choose."""
+    """How well rows are classified by places and directions that they did not choose."""
 
     places: tuple  # the place of each fold
-    score_N: np.ndarray  # of each row: above 0 it is told as H1
+    score_N: np.ndarray  # of each row: above 0 it is classified as H1
     fold_N: np.ndarray
     auroc: float
     low: float  # 95% interval (`auroc_limits`)
     high: float
-    precision: float  # of the rows that are told as H1; NaN where none is
+    precision: float  # of the rows that are classified as H1; NaN where none is
     recall: float
-    # {what is simpler: what it tells of the same rows in the same folds}: word counts and the
-    # embedding's mean, of texts.
+    # {name of a baseline: its results on the same rows in the same folds}; of texts, word counts
+    # and the mean embedding.
     simpler: dict[str, Simpler] = field(default_factory=dict)
 
     @property
     def hardest(self) -> Simpler | None:
-        """The simpler way that is least surely beaten; None where there is none."""
+        """The baseline with the lowest limit of the difference; None if there are no baselines."""
         return min(self.simpler.values(), key=lambda one: one.claim.low, default=None)
 
     @property
     def beyond(self) -> bool:
-        """Whether rows are told better than in each simpler way, by its interval."""
+        """Whether places beat every baseline: the intervals of the differences lie above 0."""
         return bool(self.simpler) and self.hardest.claim.low > 0
 
 
-def nested_scores(found: dict, fold_N) -> tuple[tuple, np.ndarray]:
-    """The place furthest out without each fold, and what it says of the fold's rows: [N]."""
-    keys, z_PK = list(found), np.stack([one.z_K for one in found.values()])
+def nested_scores(crossfits: dict, fold_N) -> tuple[tuple, np.ndarray]:
+    """Returns the best place without each fold, and the scores [N] that it gives to the fold."""
+    keys, z_PK = list(crossfits), np.stack([one.z_K for one in crossfits.values()])
     best_K = z_PK.argmax(0)
     score_N = np.empty(fold_N.size)
     for number, best in enumerate(best_K):
         held = fold_N == number
-        score_N[held] = found[keys[best]].score_N[held]
+        score_N[held] = crossfits[keys[best]].score_N[held]
     return tuple(keys[best] for best in best_K), score_N
 
 
-def held_out(
-    found: dict, simpler: dict[str, np.ndarray], positive_N, fold_N, *, resamples: int,
+def judge_held_out(
+    crossfits: dict, simpler: dict[str, np.ndarray], positive_N, fold_N, *, resamples: int,
     confidence: float, seed: int, clusters_N=None,
 ) -> HeldOut:  # fmt: skip
-    """The nested scores of all places, beside those of what is simpler.
+    """Judges the nested scores of all places, and compares them with simpler baselines.
 
     Args:
-      found: {place: Crossfit}.
+      crossfits: {place: Crossfit}.
       simpler: {name: scores [N] of the same held-out rows}.
       resamples, confidence: of the interval of each difference (`compare_aurocs`).
     """
-    places, score_N = nested_scores(found, fold_N)
-    beside = {}
+    places, score_N = nested_scores(crossfits, fold_N)
+    baselines = {}
     for name, other_N in simpler.items():
         claim = compare_aurocs(
             score_N, other_N, positive_N, resamples=resamples, confidence=confidence,
             rng=np.random.default_rng(seed), clusters_N=clusters_N,
         )  # fmt: skip
-        beside[name] = Simpler(name, auroc(other_N, positive_N), claim)
-    told_N, one = score_N > 0, auroc(score_N, positive_N)
-    low, high = auroc_limits(one, sizes(positive_N, clusters_N), confidence)
-    precision = float(positive_N[told_N].mean()) if told_N.any() else np.nan
-    recall = float(told_N[positive_N].mean())
-    return HeldOut(places, score_N, fold_N, one, low, high, precision, recall, beside)
+        baselines[name] = Simpler(name, auroc(other_N, positive_N), claim)
+    predicted_N, auroc_ = score_N > 0, auroc(score_N, positive_N)
+    low, high = auroc_limits(auroc_, sizes(positive_N, clusters_N), confidence)
+    precision = float(positive_N[predicted_N].mean()) if predicted_N.any() else np.nan
+    recall = float(predicted_N[positive_N].mean())
+    return HeldOut(places, score_N, fold_N, auroc_, low, high, precision, recall, baselines)

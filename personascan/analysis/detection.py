@@ -1,6 +1,6 @@
-"""How well rows are told apart: precision and recall of a group scan, and rows scanned alone.
+"""Detection: how well scores of rows that are scanned alone tell H1 from held-out H0.
 
-Letters: N rows, D nodes, R runs, K splits.
+Letters: N rows, D nodes, K splits.
 """
 
 from collections.abc import Iterator
@@ -11,60 +11,22 @@ import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
 from personascan.analysis.claims import auroc_limits, sizes
+from personascan.analysis.rates import check_rows, tpr_at_fpr
 from personascan.errors import InputError
 from personascan.scan.individual import scan_alone
 from personascan.scan.options import ScanOptions
 from personascan.scan.pvalues import as_matrix
 from personascan.scan.samples import check_labels, check_seed
 
-LOW_FPR = 0.01  # the false-positive rate at which true-positive rates are told
-
-
-def precision_recall(
-    returned_RN: npt.ArrayLike, evaluation_RN: npt.ArrayLike, positive_N: npt.ArrayLike
-) -> tuple[np.ndarray, np.ndarray]:
-    """Precision and recall of the returned rows with respect to H1, run by run.
-
-    Args:
-      returned_RN: bool, the rows of the pool that each run returned, such as `RunScans.rows[0]`.
-      evaluation_RN: bool, the rows that each run scanned.
-      positive_N: bool, True where a row of the pool is from H1.
-
-    Returns:
-      Precision [R], NaN of an empty subset, and recall [R] over the positives that a run scanned.
-
-    Raises:
-      InputError: masks that are not bool or of different shapes, a run that scanned no positive.
-    """
-    masks = [np.asarray(mask) for mask in (returned_RN, evaluation_RN, positive_N)]
-    returned_RN, evaluation_RN, positive_N = masks
-    if {mask.dtype for mask in masks} != {np.dtype(bool)}:
-        raise InputError("returned_RN, evaluation_RN and positive_N must be bool masks")
-    if returned_RN.ndim != 2 or not (
-        returned_RN.shape == evaluation_RN.shape == (len(returned_RN), positive_N.size)
-    ):
-        raise InputError(
-            f"masks of {returned_RN.shape} returned rows, {evaluation_RN.shape} scanned rows and "
-            f"{positive_N.shape} labels do not fit; use [R, N], [R, N] and [N]"
-        )
-    if not (evaluation_RN & positive_N).any(1).all():
-        raise InputError("a run scanned no row of H1, so that it has no recall")
-    hits_R = (returned_RN & positive_N).sum(1).astype(float)
-    returned_R, positives_R = returned_RN.sum(1), (evaluation_RN & positive_N).sum(1)
-    precision_R = np.divide(
-        hits_R, returned_R, out=np.full(len(hits_R), np.nan), where=returned_R > 0
-    )
-    return precision_R, hits_R / positives_R
-
 
 @dataclass(frozen=True)
 class DetectionOptions:
-    """How the rows of a place are scanned alone."""
+    """Options of the splits in which the rows of a place are scanned alone."""
 
     splits: int = 5  # each draws its own background
     background: float = 0.5  # share of the H0 rows; the rest is scanned, with all of H1
-    draw: bool = True  # or the first of the H0 rows, in their order, in a single split
-    # Tails beside that of the study's scans; "either": the higher score of right and left.
+    draw: bool = True  # False: the first H0 rows, in their order, in a single split
+    # Tails besides that of the study's scans; "either": the higher score of right and left.
     tails: tuple[str, ...] = ()
     conditional: bool = False  # also with p-values within each condition of the rows
     limit: int = 0  # rows of a side; 0: those of the comparison
@@ -74,9 +36,9 @@ class DetectionOptions:
 class Detection:
     """How well scores of rows alone tell H1 from held-out H0: means and deviations over splits.
 
-    The splits share rows, so that the deviation is no standard error: it says what the choice of
-    the background changes. The interval is for other rows, by `claims.auroc_limits`, clusters being
-    counted as one row.
+    The splits share rows, so the deviation is no standard error: it measures the effect of the
+    choice of background. The interval is for other rows, by `claims.auroc_limits`; a cluster counts
+    as one row.
     """
 
     auroc: float
@@ -92,11 +54,11 @@ class Detection:
 
 @dataclass(frozen=True)
 class Labels:
-    """What is known of N rows beside their activations."""
+    """The labels of N rows, with their clusters and conditions where they have some."""
 
     positive_N: np.ndarray  # bool: belongs to H1
     clusters_N: np.ndarray | None = None  # rows of one are never both background and scanned
-    conditions_N: np.ndarray | None = None  # within which p-values can be taken
+    conditions_N: np.ndarray | None = None  # p-values can be taken within each condition
 
 
 def detect(
@@ -106,18 +68,18 @@ def detect(
     scans: tuple[ScanOptions, ...] = (),
     seed: int = 0,
 ) -> Detection:
-    """Scan every row of a place by itself, against backgrounds of H0 rows.
+    """Scans every row of a place by itself, against backgrounds of H0 rows.
 
     In each split a share of the H0 rows is the background; the other H0 rows and all of H1 are
-    scanned alone, and their scores are what AUROC and the true-positive rate are taken from. With
-    fewer splits these are the first ones of those with more.
+    scanned alone, and their scores give the AUROC and the true-positive rate. Fewer splits are the
+    first of more.
 
     Args:
       place_ND: activations of one place, or features of any origin.
       labels: bool [N], True where a row belongs to H1; or Labels, which also name clusters and
         conditions of rows. With conditions, a row is compared with the background rows of its own.
       options: how many splits, and how large their backgrounds are; None: DetectionOptions().
-      scans: score, tail and alphas; starts mean nothing for a single row. Of several, such as
+      scans: score, tail and alphas; starts are not used for a single row. Of several scans, such as
         those of the right and the left tail, a row's highest score counts. (): ScanOptions().
       seed: decides the backgrounds.
 
@@ -125,8 +87,9 @@ def detect(
       Detection: AUROC and true-positive rate, means over the splits, and the score of each row.
 
     Raises:
-      InputError: as `individual_scan`; a label without rows, a share that leaves no H0 row for
-        either part, no splits, alphas that no p-value reaches, a condition without background.
+      InputError: as `individual_scan`; a label without rows, a share that leaves no H0 row for the
+        background or the scan, no splits, alphas that no p-value reaches, a condition without
+        background.
     """
     place_ND = as_matrix("the place", place_ND)
     labels = labels if isinstance(labels, Labels) else Labels(check_rows(place_ND, labels))
@@ -134,20 +97,20 @@ def detect(
     check_rows(place_ND, labels.positive_N)
 
     def scores(background, scanned) -> np.ndarray:
-        found_N = np.empty(len(scanned))
+        score_N = np.empty(len(scanned))
         for own, rows in comparable_rows(background, scanned, labels, scans):
-            each = (scan_alone(place_ND[own], place_ND[scanned[rows]], o) for o in scans)
-            found_N[rows] = np.max([found.score for found in each], axis=0)
-        return found_N
+            results = (scan_alone(place_ND[own], place_ND[scanned[rows]], o) for o in scans)
+            score_N[rows] = np.max([result.score for result in results], axis=0)
+        return score_N
 
-    return over_splits(scores, place_ND, labels, options, seed)
+    return evaluate_splits(scores, place_ND, labels, options, seed)
 
 
 def comparable_rows(background, scanned, labels: Labels, scans) -> list[tuple]:
-    """What is compared with what in a split: (background rows, which of the scanned ones).
+    """Lists (background rows, mask of the scanned rows to compare with them) of a split.
 
-    One pair for each condition of the rows; of rows without conditions a single one. Raises
-    InputError for a background in which no p-value is small enough.
+    There is one pair for each condition, or a single pair without conditions. Raises InputError for
+    a background in which no p-value is small enough.
     """
     if labels.conditions_N is None:
         for o in scans:
@@ -169,42 +132,39 @@ def comparable_rows(background, scanned, labels: Labels, scans) -> list[tuple]:
 def check_splits(
     labels: Labels, options: DetectionOptions, scans: tuple[ScanOptions, ...], seed: int
 ) -> None:
-    """Refuse labels that `detect` would refuse, before there are activations.
-
-    Raises InputError as `detect` does, of everything but the activations.
-    """
+    """Raises InputError for labels that `detect` would refuse, before there are activations."""
     for background, scanned in all_splits(labels, options, seed):
         comparable_rows(background, scanned, labels, scans)
 
 
-def over_splits(
+def evaluate_splits(
     scores, place_ND, labels: Labels, options: DetectionOptions, seed: int
 ) -> Detection:
-    """`scores(background rows, scanned rows)` of every split, and how well they tell H1 from H0."""
+    """Evaluates how well `scores(background rows, scanned rows)` tell H1 from H0 in every split."""
     positive_N = check_rows(place_ND, labels.positive_N)
     check_seed(seed)
     background_size(int((~positive_N).sum()), options)
     score_KN = np.full((options.splits, len(place_ND)), np.nan)
     auroc_K, tpr_K, sizes_K = np.empty(options.splits), np.empty(options.splits), []
     for split, (background, scanned) in enumerate(all_splits(labels, options, seed)):
-        found = scores(background, scanned)
-        score_KN[split, scanned] = found
-        auroc_K[split] = roc_auc_score(positive_N[scanned], found)
-        tpr_K[split] = tpr_at_fpr(found, positive_N[scanned])
+        score_N = scores(background, scanned)
+        score_KN[split, scanned] = score_N
+        auroc_K[split] = roc_auc_score(positive_N[scanned], score_N)
+        tpr_K[split] = tpr_at_fpr(score_N, positive_N[scanned])
         sizes_K.append((len(background), int((~positive_N[scanned]).sum())))
     scanned_K = (~np.isnan(score_KN)).sum(0)
     mean_N = np.divide(
         np.nansum(score_KN, 0), scanned_K, out=np.full(len(place_ND), np.nan), where=scanned_K > 0
     )
-    own = auroc_limits(float(auroc_K.mean()), units_of(positive_N, labels.clusters_N, options))
+    limits = auroc_limits(float(auroc_K.mean()), units_of(positive_N, labels.clusters_N, options))
     return Detection(
-        float(auroc_K.mean()), float(auroc_K.std()), *own, float(tpr_K.mean()),
+        float(auroc_K.mean()), float(auroc_K.std()), *limits, float(tpr_K.mean()),
         float(tpr_K.std()), *sizes_K[0], mean_N,
     )  # fmt: skip
 
 
 def all_splits(labels: Labels, options: DetectionOptions, seed: int) -> Iterator[tuple]:
-    """The background and the scanned rows of every split. Raises InputError where there is none."""
+    """Yields (background, scanned rows) of every split. Raises InputError if a part is empty."""
     positive_N = check_labels(labels.positive_N)
     h0 = np.flatnonzero(~positive_N)
     background_size(len(h0), options)
@@ -220,47 +180,37 @@ def all_splits(labels: Labels, options: DetectionOptions, seed: int) -> Iterator
 
 
 def split_rows(h0, positive_N, clusters_N, options: DetectionOptions, key) -> tuple:
-    """The background of a split, and the rows that it scans."""
+    """Draws the background of a split; returns it and the rows that are scanned."""
     size = background_size(len(h0), options)
     if not options.draw:
         background = h0[:size]
     elif clusters_N is None:
         background = np.random.default_rng(key).permutation(h0)[:size]
-    else:  # whole clusters, as many as fill the share best
+    else:  # whole clusters, as many as come nearest to the share
         own = clusters_N[h0]
         order = np.random.default_rng(key).permutation(np.unique(own))
         filled = np.cumsum([(own == cluster).sum() for cluster in order])
         count = int(np.clip(np.abs(filled - size).argmin() + 1, 1, max(1, len(order) - 1)))
         background = h0[np.isin(own, order[:count])]
-    taken_N = np.isin(np.arange(len(positive_N)), background)
+    excluded_N = np.isin(np.arange(len(positive_N)), background)
     if clusters_N is not None:
-        taken_N |= np.isin(clusters_N, clusters_N[background])
-    if taken_N[h0].all():
+        excluded_N |= np.isin(clusters_N, clusters_N[background])
+    if excluded_N[h0].all():
         raise InputError(
             f"a background of {size} H0 rows has rows of every entity of H0, which leaves none to "
             "scan; lower detection.background or add entities"
         )
-    return background, np.flatnonzero(~taken_N)
+    return background, np.flatnonzero(~excluded_N)
 
 
 def units_of(positive_N, clusters_N, options: DetectionOptions) -> tuple[int, int]:
-    """Rows of H1, and of H0 that a split scans; clusters where rows have some."""
+    """Counts the rows, or clusters, of H1, and of H0 that a split scans."""
     h1, h0 = sizes(positive_N, clusters_N)
     return h1, max(1, h0 - round(options.background * h0))
 
 
-def check_rows(place_ND, positive_N) -> np.ndarray:
-    """Labels of a place's rows as bool [N], both of which occur."""
-    positive_N = check_labels(positive_N)
-    if len(positive_N) != len(place_ND):
-        raise InputError(f"there are {len(positive_N)} labels for {len(place_ND)} rows")
-    if positive_N.all() or not positive_N.any():
-        raise InputError("there is nothing to tell apart: the rows need both H1 and H0 among them")
-    return positive_N
-
-
 def background_size(h0: int, options: DetectionOptions) -> int:
-    """How many of the H0 rows are the background of a split."""
+    """Returns the number of H0 rows in a split's background. Raises InputError if it is invalid."""
     if not isinstance(options.splits, int) or options.splits < 1:
         raise InputError(f"splits = {options.splits!r}; use a whole number from 1")
     if not options.draw and options.splits > 1:
@@ -274,29 +224,3 @@ def background_size(h0: int, options: DetectionOptions) -> int:
             f"{'background' if not size else 'scan'}; change the share or add rows"
         )
     return size
-
-
-def tpr_at_fpr(score_N, positive_N, fpr: float = LOW_FPR) -> float:
-    """The largest true-positive rate of a threshold whose false-positive rate is at most `fpr`.
-
-    Rows with score >= threshold are flagged; nothing is interpolated, and H1 rows that tie with an
-    H0 row too many count as missed. Of n H0 rows k = floor(fpr n) may be flagged. At 1% that is
-    none of fewer than 100, and a single H0 row can bring the rate to 0. The false-positive rate
-    of such a threshold on further rows is on average (k + 1)/(n + 1): 2% where n is 50, still 2%
-    where it is 100, 1.1% where it is 1000. Below some hundreds of H0 rows the figure is coarse.
-
-    Raises:
-      InputError: a score that is not finite, a label without rows.
-    """
-    score_N = np.asarray(score_N, float)
-    positive_N = check_rows(score_N, positive_N)
-    if not np.isfinite(score_N).all():
-        raise InputError("scores must be finite to be ordered; leave out rows without one")
-    highest = np.sort(score_N[~positive_N])[::-1]
-    # Compared as rates: fpr * n can fall short of a whole number by rounding.
-    allowed = int((np.arange(len(highest) + 1) / len(highest) <= fpr).sum()) - 1
-    if allowed < 0:
-        raise InputError(f"fpr = {fpr!r}; use a rate from 0 to 1")
-    if allowed == len(highest):
-        return 1.0
-    return float((score_N[positive_N] > highest[allowed]).mean())

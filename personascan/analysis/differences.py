@@ -1,7 +1,7 @@
-"""Whether one network tells the same rows apart better than another, by rows scanned alone.
+"""Comparison of how well two networks tell the same rows apart, by scores of rows scanned alone.
 
 Each network's place is chosen on one half of the rows, by its AUROC there, and both are compared on
-the other half, both ways round. Letters: N rows.
+the other half; then the halves change roles. Letters: N rows.
 """
 
 from collections.abc import Hashable, Mapping
@@ -19,7 +19,7 @@ RESAMPLES, CONFIDENCE = 1000, 0.95
 class Difference:
     """Two networks on the half of the rows that chose neither place."""
 
-    half: int  # 0 or 1: whose rows chose the places
+    half: int  # 0 or 1: the half whose rows chose the places
     places: tuple[Hashable, Hashable]
     aurocs: tuple[float, float]
     claim: Claim  # the first's AUROC less the second's
@@ -32,16 +32,16 @@ def compare_networks(
     half_N,
     seed: int,
 ) -> list[Difference]:
-    """Both directions of choosing on one half and judging on the other.
+    """Compares two networks on each half of the rows, at places chosen on the other half.
 
     Args:
       one, other: {place: the score [N] of every row scanned alone}, of the same rows; NaN where a
         row was never scanned.
-      labels: of the rows; those of one cluster are drawn again together.
+      labels: of the rows; rows of one cluster are resampled together.
       half_N: 0 or 1, the half of each row.
       seed: of the resamples.
     """
-    found = []
+    differences = []
     for half in (0, 1):
         chosen = [best_place(scores, labels.positive_N, half_N == half) for scores in (one, other)]
         pair = np.stack([one[chosen[0]], other[chosen[1]]])
@@ -53,15 +53,15 @@ def compare_networks(
             rng=np.random.default_rng([seed, half]), clusters_N=clusters_N,
         )  # fmt: skip
         aurocs = tuple(auroc(score_N, positive_N) for score_N in pair)
-        found.append(Difference(half, tuple(chosen), aurocs, claim))
-    return found
+        differences.append(Difference(half, tuple(chosen), aurocs, claim))
+    return differences
 
 
 def best_place(scores: Mapping, positive_N, rows_N) -> Hashable:
-    """The place whose scores tell the chosen rows apart best; the first of equals."""
+    """Returns the place with the highest AUROC on the chosen rows; the first of equals."""
 
-    def told(place) -> float:
+    def auroc_of(place) -> float:
         rows = rows_N & ~np.isnan(scores[place])
         return auroc(scores[place][rows], positive_N[rows])
 
-    return max(scores, key=told)
+    return max(scores, key=auroc_of)

@@ -1,4 +1,4 @@
-"""What edits change: effects with intervals over rows, and p-values against random controls.
+"""The effects of edits, with intervals over rows and p-values against random controls.
 
 Letters: W edits, N rows, B resamples, K controls.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm, t
 
-FLOAT32 = 1e-5  # of a change: what its terms are known to
+FLOAT32 = 1e-5  # of a change: the accuracy of its terms
 ROUNDING = 1e-9  # of an effect
 
 
@@ -21,20 +21,20 @@ class Effects:
     high_W: np.ndarray
 
 
-def apart_weights(positive_N) -> np.ndarray:
-    """What each row counts in the mean of H1 less that of H0."""
+def contrast_weights(positive_N) -> np.ndarray:
+    """Returns the weight of each row in the mean of H1 less that of H0: [N]."""
     return np.where(positive_N, 1 / positive_N.sum(), -1 / (~positive_N).sum())
 
 
 def even_weights(positive_N) -> np.ndarray:
-    """What each row counts in a mean."""
+    """Returns the weight of each row in a mean: [N]."""
     return np.full(positive_N.size, 1 / positive_N.size)
 
 
 def weighted_effect(change_WN, weights_N) -> np.ndarray:
-    """Returns the effect of each edit [W]; 0 where rows only differ in what float32 rounds.
+    """Returns the effect of each edit [W]; 0 where rows differ by no more than float32's rounding.
 
-    A push at the last norm moves all answers alike: their difference is then nothing to be ranked.
+    An edit at the last norm moves all answers alike: their difference must not be ranked then.
     """
     effect_W = change_WN @ weights_N
     return np.where(
@@ -56,7 +56,7 @@ def bootstrap_effects(
 
     Args:
       change_WN: outcome under each edit less that of the unedited model.
-      weights_N: what each row counts: `apart_weights` or `even_weights`.
+      weights_N: the weight of each row: `contrast_weights` or `even_weights`.
     """
     units_N, sides = units_of(positive_N, clusters_N)
     weighted_WN = change_WN * weights_N
@@ -70,7 +70,7 @@ def bootstrap_effects(
     for side in (True, False):
         own = np.flatnonzero(sides == side)
         times_BU = rng.multinomial(own.size, np.full(own.size, 1 / own.size), resamples)
-        # Clusters differ in size: however many rows are drawn, a side counts as much as it did.
+        # Clusters differ in size: a side keeps its weight, however many rows are drawn.
         share_B = times_BU @ weights_U[own] / weights_U[own].sum()
         drawn_BW += times_BU @ summed_WU[:, own].T / share_B[:, None]
     out = norm.cdf(-np.sqrt(fewest / (fewest - 1)) * t.ppf((1 + confidence) / 2, fewest - 1))
@@ -79,16 +79,16 @@ def bootstrap_effects(
 
 
 def units_of(positive_N, clusters_N) -> tuple[np.ndarray, np.ndarray]:
-    """The unit that each row is drawn with [N], and the side of each unit."""
+    """Returns the unit that each row is drawn with [N], and the side of each unit."""
     clusters_N = np.arange(positive_N.size) if clusters_N is None else clusters_N
     _, first, units_N = np.unique(clusters_N, return_index=True, return_inverse=True)
     return units_N, positive_N[first]
 
 
 def control_p(effect: float, control_K) -> float:
-    """(controls whose effect is at least as large, either way + 1) / (controls + 1).
+    """Returns p = (controls with at least this |effect| + 1) / (controls + 1).
 
-    Sums of the same numbers in another order are as large.
+    A tolerance makes sums of the same numbers in another order equal.
     """
     control_K = np.asarray(control_K)
     reached = np.abs(control_K) >= abs(effect) * (1 - ROUNDING)

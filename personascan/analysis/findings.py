@@ -1,4 +1,4 @@
-"""What a study found of each comparison, from its calibrations and scans."""
+"""The findings of a study: one for each comparison, from its calibrations and scans."""
 
 from dataclasses import dataclass
 
@@ -13,10 +13,10 @@ SIGNIFICANCE = 0.05
 
 @dataclass(frozen=True)
 class Finding:
-    """One comparison: where it shows on all rows, and what the halves say of each other."""
+    """One comparison: where it shows on all rows, and what the halves confirm of each other."""
 
     name: str
-    place: object  # furthest above its own permutations
+    place: object  # the one furthest above its own permutations
     z: float
     p_family: float  # over all places
     q: float  # over comparisons (Benjamini and Hochberg 1995), of the smallest family-wise p
@@ -26,17 +26,17 @@ class Finding:
 
     @property
     def found(self) -> bool:
-        """Some place passes 5% over the family."""
+        """Whether some place passes 5% over the family."""
         return self.p_family <= SIGNIFICANCE
 
     @property
     def confirmed(self) -> int:
-        """How many of the halves' choices pass 5% on the half that did not choose."""
+        """The number of halves whose chosen place passes 5% on the other half."""
         return sum(scan.choice.p_judged <= SIGNIFICANCE for scan in self.judged)
 
 
 def findings(calibrations: dict[str, PlaceTests], scans: dict[str, list[PlaceScan]]):
-    """A Finding for each calibrated comparison."""
+    """Returns a Finding for each calibrated comparison."""
     smallest = [c.p_family.min() for c in calibrations.values()]
     q = false_discovery_control(smallest) if smallest else []
     return [
@@ -54,10 +54,10 @@ def findings(calibrations: dict[str, PlaceTests], scans: dict[str, list[PlaceSca
     ]
 
 
-def pooled(scans: list[PlaceScan]) -> dict[str, float]:
-    """Means over the runs of several scans: precision, recall, rows, nodes; and over scans: AUROC.
+def run_means(scans: list[PlaceScan]) -> dict[str, float]:
+    """Returns means over scans (AUROC, set) and over all of their runs (precision and others).
 
-    Precision is over the runs that returned something, NaN where none did.
+    Precision is over the runs that returned something, NaN if none did.
     """
     precision = np.concatenate([s.precision_R for s in scans])
     some = precision[~np.isnan(precision)]

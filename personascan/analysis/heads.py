@@ -1,4 +1,4 @@
-"""Attention heads as groups of nodes: how far each tells labelled sides, beside permuted labels."""
+"""Attention heads as groups of nodes: how strongly each differs between labelled sides."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from personascan.calibration.statistics import LabelContrasts, standardise
 
 @dataclass(frozen=True)
 class Heads:
-    """Results of the H heads of a place whose nodes are their outputs, head by head."""
+    """Results of the H heads of a place whose nodes are the heads' outputs, head by head."""
 
     r2: np.ndarray  # [H]: mean square correlation of a head's nodes with the labels
     null_mean: np.ndarray  # [H]: the same under permuted labels
@@ -18,12 +18,12 @@ class Heads:
 
 
 def head_of(node: int, head_width: int) -> int:
-    """The head whose output a node of head_out is."""
+    """Returns the head whose output a node of head_out is."""
     return node // head_width
 
 
 def head_tests(place_ND, labelled: LabelContrasts, head_width: int) -> Heads:
-    """The heads of a place from the correlations of their nodes under every labelling."""
+    """Tests the heads of a place by the correlations of their nodes under every labelling."""
     rows = standardise("a place of heads", place_ND, labelled.exchange.group_N)
     square_TD = (labelled.contrasts_NT.T @ rows.z_ND).astype(np.float64) ** 2
     r2_TH = square_TD.reshape(len(square_TD), -1, head_width).mean(-1)
@@ -31,5 +31,5 @@ def head_tests(place_ND, labelled: LabelContrasts, head_width: int) -> Heads:
 
 
 def selected_share(frequency_C, halves: int, head_width: int) -> np.ndarray:
-    """The share of each head's columns that a run of a scan selects, mean over runs: [H]."""
+    """Returns the share of each head's columns that a scan selects, mean over its runs: [H]."""
     return np.asarray(frequency_C).reshape(halves, -1, head_width).mean((0, 2))

@@ -1,7 +1,7 @@
-"""Where a comparison shows, and in which rows and nodes: places chosen and judged apart.
+"""Localisation of a comparison: the scans of a place, chosen on one half of the rows.
 
 The place is chosen on one half of the rows, by the calibrated studentised statistic, and judged on
-the other half, both ways round, so that what is reported of a place did not help to choose it.
+the other; then the halves change roles. So the reported rows of a place did not help to choose it.
 Letters: P places, T permutations, R runs, N rows, D nodes, C columns (nodes or half-nodes).
 """
 
@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
-from personascan.analysis.detection import precision_recall
 from personascan.analysis.heads import Heads
+from personascan.analysis.rates import precision_recall
 from personascan.calibration import nodes as node_rates
 from personascan.calibration.node_tests import Nodes
 from personascan.calibration.null import column_masks, null_frequencies
@@ -28,7 +28,7 @@ HALVES = ("A", "B")
 
 @dataclass(frozen=True)
 class LocalisationOptions:
-    """How a comparison is scanned and calibrated."""
+    """Options of how a comparison is scanned and calibrated."""
 
     samples: SampleOptions
     scan: ScanOptions
@@ -38,7 +38,7 @@ class LocalisationOptions:
     threshold: float  # without permutations: columns selected in this share of the runs
 
     def statistic_options(self) -> ScanOptions:
-        """Returns options for a place's statistic: one start, geometric alphas instead of all."""
+        """Returns options for a place's statistic: one start, geometric alphas for exact ones."""
         o = self.scan
         return replace(o, starts=1, alphas="log" if o.alphas == "exact" else o.alphas)
 
@@ -51,9 +51,9 @@ class LocalisationOptions:
 
 @dataclass(frozen=True)
 class Choice:
-    """How a place came to be scanned: it was the furthest above its permutations on one half."""
+    """Why a place was scanned: it is the one furthest above its permutations on one half."""
 
-    half: str  # whose rows chose
+    half: str  # the one whose rows chose
     z: float  # studentised statistic there
     p_family: float  # there, over all places
     p_judged: float  # permutation p of the place on the other half, which did not choose it
@@ -64,7 +64,7 @@ class PlaceScan:
     """The runs of one comparison at one place."""
 
     place: Hashable
-    rows: np.ndarray  # the rows that were scanned, into the comparison's pool
+    rows: np.ndarray  # numbers of the scanned rows in the comparison's pool
     runs: RunScans = field(repr=False)  # L = 1; over those rows
     precision_R: np.ndarray  # NaN where a run returned nothing
     recall_R: np.ndarray
@@ -82,7 +82,7 @@ class PlaceScan:
     heads: Heads | None = field(default=None, repr=False)  # where its nodes are outputs of heads
 
     def with_tests(self, tested: Nodes, node_q: float) -> "PlaceScan":
-        """Returns a copy with the nodes as tests of labelled rows find them: q, p and the set."""
+        """Returns a copy with q, p and the node set by tests of labelled rows."""
         columns = [
             as_columns(values_D, tested.effect, self.halves)
             for values_D in (1 - tested.q, 1 - tested.p_family, tested.q <= node_q)
@@ -103,19 +103,19 @@ class PlaceScan:
 
     @property
     def nodes_D(self) -> np.ndarray:
-        """The nodes of the set, whichever half: bool [D]."""
+        """The nodes of the set, in either half: bool [D]."""
         return node_rates.as_nodes(self.set_TC[0], self.halves)
 
     @property
     def directions_C(self) -> np.ndarray:
-        """1 for an upper half, -1 for a lower, else 0: [C]."""
+        """The direction of each column: 1 for an upper half, -1 for a lower, else 0: [C]."""
         if self.halves == 1:
             return np.zeros(self.q_C.size, int)
         return np.repeat([1, -1], self.q_C.size // 2)
 
 
 def as_columns(values_D, effect_D, halves: int) -> np.ndarray:
-    """Values of nodes where their effect points: upper halves, then lower ones; 0 elsewhere."""
+    """Places nodes' values in the half of their effect's sign: [C]; 0 in the other half."""
     if halves == 1:
         return values_D
     return np.concatenate([values_D * (effect_D > 0), values_D * (effect_D < 0)])
@@ -124,11 +124,11 @@ def as_columns(values_D, effect_D, halves: int) -> np.ndarray:
 def in_half(
     strata: npt.ArrayLike, seed: int, clusters_N: npt.ArrayLike | None = None
 ) -> np.ndarray:
-    """The half that each row is dealt to, 0 or 1: every stratum is shuffled and dealt out in turn.
+    """Deals rows to two halves, 0 and 1: every stratum is shuffled and dealt out in turn.
 
     Args:
-      strata: a label for each row [N], such as whether it belongs to H1: halves hold as many of
-        each.
+      strata: a label for each row [N], such as whether it belongs to H1: each label is divided
+        evenly.
       seed: of the shuffles.
       clusters_N: rows of one cluster, which are of one stratum, go to one half; None: every row is
         its own.
@@ -144,17 +144,17 @@ def in_half(
     half_N = np.zeros(len(strata), int)
     for number, stratum in enumerate(dict.fromkeys(strata.tolist())):
         rows = rng.permutation(np.flatnonzero(strata == stratum))
-        half_N[rows[number % 2 :: 2]] = 1  # odd ones out go to either half in turn
+        half_N[rows[number % 2 :: 2]] = 1  # the odd rows of strata go to either half in turn
     return half_N
 
 
 def scan_place(
     place, place_ND, positive_N, rows, options: LocalisationOptions, seed: int, clusters_N=None
 ) -> PlaceScan:
-    """All runs of a comparison at one place, and its nodes beside permuted labels."""
+    """Scans all runs of a comparison at one place, and calibrates nodes by permuted labels."""
     masks = draw_samples(positive_N, options.samples, seed, clusters_N)
-    found = scan_pool(place_ND, *masks, options.scan, seed=seed)
-    precision_R, recall_R = precision_recall(found.rows[0], masks[1], positive_N)
+    runs = scan_pool(place_ND, *masks, options.scan, seed=seed)
+    precision_R, recall_R = precision_recall(runs.rows[0], masks[1], positive_N)
     if options.permutations:
         labellings = draw_labellings(
             positive_N, options.samples, options.permutations, seed, clusters_N
@@ -164,18 +164,18 @@ def scan_place(
         p_C = node_rates.family_p(frequency_TC, options.samples.runs)
         set_TC = node_rates.sets_under_labels(frequency_TC, options.node_q)
     else:
-        frequency_TC = column_masks(found, options.scan)[0].mean(0)[None]
+        frequency_TC = column_masks(runs, options.scan)[0].mean(0)[None]
         q_C = p_C = np.full(frequency_TC.shape[1], np.nan)
         set_TC = frequency_TC >= options.threshold
     return PlaceScan(
-        place, np.asarray(rows), found, precision_R, recall_R,
-        return_auroc(found.rows[0], masks[1], positive_N), frequency_TC, q_C, p_C, set_TC,
+        place, np.asarray(rows), runs, precision_R, recall_R,
+        return_auroc(runs.rows[0], masks[1], positive_N), frequency_TC, q_C, p_C, set_TC,
         options.scan.sides.halves, options.samples,
     )  # fmt: skip
 
 
 def return_auroc(returned_RN, evaluation_RN, positive_N) -> float:
-    """AUROC of each row's share of the runs that scanned it and returned it, H1 against H0."""
+    """Returns the AUROC, H1 against H0, of the share of its scanning runs that returned a row."""
     scanned_N = evaluation_RN.sum(0)
     some_N = scanned_N > 0
     share_N = returned_RN.sum(0)[some_N] / scanned_N[some_N]

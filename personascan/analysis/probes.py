@@ -1,4 +1,4 @@
-"""Probes: ridge logistic regression of all folds and seeds of a place at once.
+"""Probes: ridge logistic regressions, fitted for all folds and seeds of a place at once.
 
 The loss of one fit is scikit-learn's: C * (log loss summed over its training rows) + |w|^2 / 2, on
 columns standardised by those rows, with an intercept that is not penalised. Standardisation is
@@ -18,22 +18,22 @@ from scipy.stats import rankdata
 from personascan.errors import InputError
 
 STEPS = 500  # of L-BFGS at most
-# A fit is done when its slopes show each weight to be this near to the best; what float32 cannot
-# show is not waited for.
+# A fit is done when its slopes show each weight to be this near to the best. The limits below keep
+# it from waiting for slopes that float32 cannot resolve.
 ACCURACY = 5e-4
 FLATTEST, STEEPEST = 2e-6, 1e-4  # largest slope; scikit-learn stops at the latter
 PAIRS = 10  # of steps and slopes that L-BFGS remembers
-ENOUGH = 1e-4  # share of the slope by which the loss falls
+ENOUGH = 1e-4  # share of the slope by which the loss must fall
 HALVINGS = 15  # of a step at most
 ROUNDING = 1e-6  # of the loss, relative
 ROWS = 32  # rows are filled up to a multiple, so that pools of similar size share a compilation
-# A column whose variance in the training rows is this small beside its mean square is constant
-# there: what is left is rounding.
+# A column whose variance in the training rows is smaller than this share of its mean square is
+# constant there: the rest is rounding.
 CONSTANT = 1e-13
 
 
 class Fit(NamedTuple):
-    """What one fit has to itself."""
+    """The arrays that are one fit's own."""
 
     train_N: jax.Array  # 1 for its training rows, else 0
     mean_D: jax.Array  # over those rows
@@ -48,9 +48,9 @@ class Probe(NamedTuple):
 
 
 def fit_probes(rows_ND, label_N, train_FN, c: float) -> np.ndarray:
-    """Decision values of all rows under every fit: float32 [F, N], above 0 for label True.
+    """Returns decision values of all rows under every fit: float32 [F, N], above 0 for label True.
 
-    Those of scikit-learn's StandardScaler and LogisticRegression(C=c) fitted to the training rows
+    They are those of scikit-learn's StandardScaler and LogisticRegression(C=c) on the training rows
     of each fit, nearer to the minimum of the loss than scikit-learn's default tolerance.
 
     Args:
@@ -67,27 +67,27 @@ def fit_probes(rows_ND, label_N, train_FN, c: float) -> np.ndarray:
 
 
 def fit_places(rows_PND, label_N, train_FN, c: float) -> np.ndarray:
-    """`fit_probes` of places of one width that share rows and fits: float32 [P, F, N].
+    """Applies `fit_probes` to places of one width that share rows and fits: float32 [P, F, N].
 
-    Accelerators fit all places at once. On CPU places go one after the other, so that the numbers
-    of a place do not depend on which others are given.
+    Accelerators fit all places at once; CPUs fit them one by one, so that a place's numbers do not
+    depend on the other places.
     """
     label_N, train_FN = np.asarray(label_N, bool), np.asarray(train_FN, bool)
     check_fits(np.asarray(rows_PND), label_N, train_FN)
     rows = len(label_N)
     label_N = np.pad(label_N, (0, -rows % ROWS))
     places = [place_arrays(rows_ND, train_FN) for rows_ND in rows_PND]
-    one = compiled(jax.default_backend())
+    fit = compile_fit(jax.default_backend())
     shared = np.float32(label_N), np.float32(c)
     if jax.default_backend() == "cpu":
-        return np.stack([one(*place, *shared) for place in places])[..., :rows]
+        return np.stack([fit(*place, *shared) for place in places])[..., :rows]
     z_PND, fits = jax.tree.map(lambda *leaves: np.stack(leaves), *places)
-    return np.asarray(one(z_PND, fits, *shared))[..., :rows]
+    return np.asarray(fit(z_PND, fits, *shared))[..., :rows]
 
 
 @functools.cache
-def compiled(backend: str):
-    """All fits of a place [N, D] on CPU; on accelerators of all places [P, N, D]."""
+def compile_fit(backend: str):
+    """Compiles all fits of a place [N, D] on CPU, and of all places [P, N, D] on accelerators."""
     if backend == "cpu":
         # A worker of the study has one core, and sums in parts would depend on how many there are.
         return jax.jit(fit_all, compiler_options={"xla_cpu_multi_thread_eigen": False})
@@ -95,8 +95,8 @@ def compiled(backend: str):
 
 
 def fit_all(z_ND, fits: Fit, label_N, c):
-    """Decision values [F, N], by L-BFGS from zero until every fit is done."""
-    # The loss is as convex as its ridge, whose strength is this.
+    """Returns decision values [F, N], by L-BFGS from zero until every fit is done."""
+    # The curvature of the loss is at least that of its ridge.
     ridge_F = 1 / (c * jnp.sum(fits.train_N, axis=1))
     flat_F = jnp.clip(ACCURACY * ridge_F, FLATTEST, STEEPEST)
     solver = optax.lbfgs(memory_size=PAIRS, linesearch=halving_search())
@@ -114,17 +114,17 @@ def fit_all(z_ND, fits: Fit, label_N, c):
         )  # fmt: skip
         return optax.apply_updates(probe, updates), state
 
-    def going_on(carry):
+    def is_unfinished(carry):
         weight_FD, intercept_F = optax.tree.get(carry[1], "slope")
         largest_F = jnp.maximum(jnp.max(jnp.abs(weight_FD), axis=1), jnp.abs(intercept_F))
         return (optax.tree.get(carry[1], "count") < STEPS) & jnp.any(largest_F > flat_F)
 
-    # Steps are counted once for all fits: counted for each, they would make memory a gather.
+    # Steps are counted once for all fits: a count for each would turn memory access into a gather.
     _, state = jax.eval_shape(start, jax.tree.map(lambda leaf: leaf[0], fits))
     axes = optax.tree.set(jax.tree.map(lambda _: 0, state), count=None)
     steps = jax.vmap(step, (0, axes, 0), (0, axes))
-    found = jax.vmap(start, out_axes=(0, axes))(fits)
-    probes, _ = jax.lax.while_loop(going_on, lambda carry: steps(*carry, fits), found)
+    started = jax.vmap(start, out_axes=(0, axes))(fits)
+    probes, _ = jax.lax.while_loop(is_unfinished, lambda carry: steps(*carry, fits), started)
     return jax.vmap(decisions, (0, None, 0))(probes, z_ND, fits)
 
 
@@ -136,10 +136,11 @@ class Accepted(NamedTuple):
 
 
 def halving_search() -> optax.GradientTransformationExtraArgs:
-    """Halve the step until the loss falls enough (Armijo), up to rounding; keep the slopes there.
+    """Returns a line search that halves the step until the loss falls enough (Armijo).
 
-    Enough for a convex loss. Optax's own searches branch on whether slopes are needed, and under
-    vmap a branch copies the rows for every fit.
+    It keeps the slopes there, and allows for rounding. For a convex loss this is enough. Optax's
+    own searches branch on whether slopes are needed, and under vmap a branch copies the rows for
+    every fit.
     """
 
     def init(probe):
@@ -153,16 +154,16 @@ def halving_search() -> optax.GradientTransformationExtraArgs:
             to = optax.tree.add_scale(probe, share, updates)
             reached, slope = jax.value_and_grad(value_fn)(to)
             enough = reached <= value * (1 + ROUNDING) + share * fall
-            # Decided here and carried. Under vmap both the loop and its step ask whether to go on,
-            # and two roundings of one comparison would let it go on for ever without a step.
+            # The decision is made once and carried: under vmap both the loop and its step use it,
+            # and if two roundings of one comparison differed, the loop would never end.
             return ~enough & (halvings < HALVINGS), halvings, share, reached, slope
 
-        def halve(found):
-            _, halvings, share, *_ = found
+        def halve(state):
+            _, halvings, share, *_ = state
             return reach(halvings + 1, share / 2)
 
-        found = jax.lax.while_loop(lambda f: f[0], halve, reach(0, jnp.float32(1)))
-        *_, share, reached, slope = found
+        state = jax.lax.while_loop(lambda state: state[0], halve, reach(0, jnp.float32(1)))
+        *_, share, reached, slope = state
         return optax.tree.scale(share, updates), Accepted(reached, slope)
 
     return optax.GradientTransformationExtraArgs(init, update)
@@ -176,7 +177,7 @@ def decisions(probe: Probe, z_ND, fit: Fit):
 
 
 def loss(probe: Probe, z_ND, fit: Fit, label_N, c):
-    """Mean log loss of the training rows and the ridge, as scikit-learn scales them."""
+    """Returns the mean log loss of the training rows plus the ridge, scaled as in scikit-learn."""
     logits_N = decisions(probe, z_ND, fit)
     log_loss_N = jax.nn.softplus(logits_N) - label_N * logits_N
     rows = jnp.sum(fit.train_N)
@@ -185,12 +186,12 @@ def loss(probe: Probe, z_ND, fit: Fit, label_N, c):
 
 
 def place_arrays(rows_ND, train_FN) -> tuple[np.ndarray, Fit]:
-    """The rows standardised by all of them and filled up, and what is left to do for each fit.
+    """Returns the rows, standardised by all of them and padded, and the arrays of each fit.
 
-    A fit's standardisation undoes any other: this one keeps float32 accurate.
+    A fit's own standardisation undoes any other: this one keeps float32 accurate.
     """
     share_FN = train_FN / train_FN.sum(1, keepdims=True)
-    # In place: fresh pages would take longer than the sums.
+    # Done in place: allocating new memory would take longer than the sums.
     centred_ND = np.array(rows_ND, np.float64)
     centred_ND -= centred_ND.mean(0)
     deviation_D = np.sqrt(np.einsum("nd,nd->d", centred_ND, centred_ND) / len(centred_ND))
@@ -208,7 +209,7 @@ def place_arrays(rows_ND, train_FN) -> tuple[np.ndarray, Fit]:
 
 
 def check_fits(rows_PND, label_N, train_FN) -> None:
-    """Raise InputError for what `fit_probes` refuses."""
+    """Raises InputError as `fit_probes`."""
     rows = rows_PND.shape[1]
     if label_N.shape != (rows,) or train_FN.ndim != 2 or train_FN.shape[1] != rows:
         raise InputError(
@@ -226,7 +227,7 @@ def check_fits(rows_PND, label_N, train_FN) -> None:
 
 
 def auroc(scores_FN, label_N, held_FN) -> np.ndarray:
-    """AUROC of each fit over its held-out rows, ties counted half: [F].
+    """Returns the AUROC of each fit over its held-out rows, ties counted half: [F].
 
     Args:
       scores_FN: decision values of all rows.
@@ -234,7 +235,7 @@ def auroc(scores_FN, label_N, held_FN) -> np.ndarray:
       held_FN: bool, the rows that count; both labels are among them.
     """
     label_N, held_FN = np.asarray(label_N, bool), np.asarray(held_FN, bool)
-    # Rows that do not count rank above all that do, and so change nobody's rank.
+    # Rows that do not count are ranked above all that do, so that no other rank changes.
     rank_FN = rankdata(np.where(held_FN, scores_FN, np.inf), axis=1)
     positive_FN = held_FN & label_N
     positives_F = positive_FN.sum(1)

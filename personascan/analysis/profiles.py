@@ -1,6 +1,6 @@
 """How signal is spread over the layers: the share in the last third, with its interval.
 
-The claim of arXiv 2505.24539, section 5.1, that separation is largest there, as a number.
+It measures the claim of arXiv 2505.24539, section 5.1, that separation is largest there.
 Letters: P places of one site and position, N rows, B bootstrap resamples.
 """
 
@@ -16,12 +16,12 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Profile:
-    """The places of one site at one position, from the first layer to the last."""
+    """The share of signal in the last third of the layers of a site at a position."""
 
     share: float  # of the signal that lies in the last third; NaN where there is no signal
     low: float  # of its bootstrap interval
     high: float
-    even: float  # the share of the places in the last third: what an even spread would give
+    even: float  # the share of places in the last third, which an even spread would give
 
     @property
     def late(self) -> bool:
@@ -32,17 +32,17 @@ class Profile:
 def last_third(
     score_PN, positive_N, depth_P, *, resamples: int, seed: int, clusters_N=None
 ) -> Profile:
-    """The share of the signal in the last third of the layers.
+    """Measures the share of the signal in the last third of the layers.
 
-    The signal of a place is 2 AUROC - 1 of a score that did not see the row it is given to, 0 where
-    that is negative. Rows are drawn again within H1 and H0, the same ones at all places, for a
-    percentile interval; the scores stay as they are. Noise alone gives the share of an even spread.
+    The signal of a place is 2 AUROC - 1 of scores by probes that did not see the scored row, or 0
+    if that is negative. For a percentile interval rows are resampled within H1 and H0, alike at all
+    places; scores stay as they are. Noise alone gives the share of an even spread.
 
     Args:
       score_PN: a score of every row at every place; a row that is NaN anywhere is left out.
       positive_N: bool, True where a row belongs to H1.
       depth_P: relative depth of each place, from 0 to 1.
-      clusters_N: rows of one cluster are drawn again together.
+      clusters_N: rows of one cluster are resampled together.
     """
     score_PN, depth_P = np.asarray(score_PN, float), np.asarray(depth_P)
     known_N = ~np.isnan(score_PN).any(0)
@@ -64,12 +64,12 @@ def last_third(
 
 
 def observed_aurocs(score_PN, positive_N) -> np.ndarray:
-    """AUROC of each place: [P]."""
+    """Returns the AUROC of each place: [P]."""
     return np.array([auroc(score_N, positive_N) for score_N in score_PN])
 
 
 def share_of(auroc_PB, late_P) -> np.ndarray:
-    """The share of the signal in late places: [B]; NaN where there is none."""
+    """Returns the share of the signal in late places: [B]; NaN where there is no signal."""
     signal_PB = np.maximum(2 * auroc_PB - 1, 0)
     total_B = signal_PB.sum(0)
     none_B = np.full(total_B.shape, np.nan)

@@ -1,4 +1,4 @@
-"""The run files of the published code, so that old results can be compared with new ones."""
+"""Reader of the published code's run files, so that old results can be compared with new ones."""
 
 import os
 import pathlib
@@ -24,7 +24,7 @@ class PublishedRuns:
     nodes: list[np.ndarray]  # sorted ints
 
     def nodes_RD(self, n_nodes: int) -> np.ndarray:
-        """The returned nodes as masks [R, D], for `selection_frequency` and `overlaps`.
+        """Returns the nodes of each run as masks [R, D], for `selection_frequency` and `overlaps`.
 
         Raises:
           InputError: a node number outside D.
@@ -32,15 +32,15 @@ class PublishedRuns:
         return as_masks(self.nodes, n_nodes, "node")
 
     def rows_RN(self, n_rows: int) -> np.ndarray:
-        """The returned rows as masks [R, N]."""
+        """Returns the rows of each run as masks [R, N]."""
         return as_masks(self.rows, n_rows, "row")
 
     def first(self, runs: int) -> "PublishedRuns":
-        """The first so many runs (the published reader drops the last line)."""
+        """Returns the first runs alone (the published reader drops the last line)."""
         return PublishedRuns(*(getattr(self, name)[:runs] for name in self.__dataclass_fields__))
 
     def summary(self) -> str:
-        """Means and deviations over runs, as published."""
+        """Formats means and deviations over runs, as published."""
         rows, nodes = ([len(one) for one in part] for part in (self.rows, self.nodes))
         return (
             f"{len(self.score)} runs: precision {self.precision.mean():.4f} ± "
@@ -51,10 +51,10 @@ class PublishedRuns:
 
 
 def read_deepscan_output(path: str | os.PathLike[str]) -> PublishedRuns:
-    """Read a run file of the published code, every line.
+    """Reads all runs of a file of the published code.
 
     A line holds score, precision, recall, number of rows, number of nodes, alpha, the node list and
-    the row list, separated by blanks; lists are separated by commas.
+    the row list, separated by blanks; entries of lists are separated by commas.
 
     Raises:
       InputError: no such file, or a line of another form (named by number).
@@ -72,7 +72,7 @@ def read_deepscan_output(path: str | os.PathLike[str]) -> PublishedRuns:
 
 
 def read_line(path, number: int, line: str):
-    """((score, precision, recall, alpha), rows, nodes) of one line."""
+    """Reads one line: ((score, precision, recall, alpha), rows, nodes)."""
     parts = line.split()
     # An empty subset leaves its lists out.
     parts += [""] * (len(FIELDS) - len(parts)) if len(parts) == len(FIELDS) - 2 else []
@@ -84,7 +84,9 @@ def read_line(path, number: int, line: str):
             np.sort(np.array([int(x) for x in part.split(",") if x], int)) for part in parts[6:]
         )
         if (len(rows), len(nodes)) != (n_rows, n_nodes):
-            raise ValueError(f"lists of {len(rows)} rows and {len(nodes)} nodes belie its counts")
+            raise ValueError(
+                f"it lists {len(rows)} rows and {len(nodes)} nodes, not {n_rows:g} and {n_nodes:g}"
+            )
     except ValueError as error:
         raise InputError(f"{path} line {number} is not a run ({error})") from error
     return (score, precision, recall, alpha), rows, nodes

@@ -1,4 +1,4 @@
-"""Which places separate the two directions: cluster metrics on principal components, and a probe.
+"""How well a place separates two directions: cluster metrics on principal components, and a probe.
 
 Metrics as in arXiv 2505.24539, section 5.1 (silhouette, Calinski-Harabasz, Davies-Bouldin, distance
 of the hull vertices' centroids), and the held-out AUROC of a logistic probe beside them.
@@ -25,12 +25,12 @@ from personascan.errors import InputError
 
 METRICS = ("silhouette", "calinski_harabasz", "davies_bouldin", "hull_distance", "probe_auroc")
 
-LANCZOS = 10  # as many times the components: smaller products are done sooner in full
+LANCZOS = 10  # times the components: smaller products are faster decomposed in full
 
 
 @dataclass(frozen=True)
 class SeparationOptions:
-    """How separation is measured."""
+    """Options of how separation is measured."""
 
     seeds: int = 5  # repetitions, each with its own sample and folds
     sample: float = 0.8  # share of each direction drawn (without replacement) for the clusters
@@ -51,7 +51,7 @@ class Separation:
 
 @functools.cache
 def thread_pools() -> ThreadpoolController:
-    """Found once: looking for them takes longer than the cluster metrics."""
+    """Returns the process's thread pools; finding them takes longer than the cluster metrics."""
     return ThreadpoolController()
 
 
@@ -62,11 +62,11 @@ def place_separation(
     seed: int = 0,
     clusters_N: npt.ArrayLike | None = None,
 ) -> Separation:
-    """How far one place separates positive from other rows.
+    """Measures how far one place separates positive from other rows.
 
     Each seed draws a sample of both directions for PCA and the cluster metrics, and shuffles the
-    folds of the probe over all rows. Distances are in units of the activations. A place of fewer
-    nodes than the options have components has as many components as nodes.
+    folds of the probe over all rows. Distances are in units of the activations. There are at most
+    as many components as nodes.
 
     Args:
       place_ND: activations of one place.
@@ -98,7 +98,7 @@ def place_separation(
     )
     # These matrices are too small for BLAS threads, which then wait for each other: on two busy
     # cores that made a place ten times slower.
-    # And scikit-learn's checks of its arguments take longer than some of its metrics.
+    # scikit-learn's checks of arguments take longer than some of its metrics.
     unchecked = config_context(assume_finite=True, skip_parameter_validation=True)
     with thread_pools().limit(limits=1, user_api="blas"), unchecked:
         values = cluster_metrics(place_ND, positive_N, sizes, options, seed)
@@ -111,7 +111,7 @@ def place_separation(
 
 
 def cluster_metrics(place_ND, positive_N, sizes, options: SeparationOptions, seed: int) -> dict:
-    """Each metric's values, one a seed."""
+    """Computes the values of each cluster metric, one a seed."""
     label = np.repeat([True, False], sizes)
     values = {name: [] for name in METRICS[:-1]}
     for repetition in range(options.seeds):
@@ -132,7 +132,7 @@ def cluster_metrics(place_ND, positive_N, sizes, options: SeparationOptions, see
 
 
 def sample_sizes(positives: int, others: int, options: SeparationOptions) -> tuple[int, int]:
-    """How many rows of each direction a seed draws. Raises InputError if they are too few."""
+    """Returns how many rows of each direction a seed draws. Raises InputError if too few."""
     sizes = int(options.sample * positives), int(options.sample * others)
     least = max(options.components, options.hull_components + 1, 2)
     if min(sizes) < least or min(positives, others) < options.folds:
@@ -144,7 +144,7 @@ def sample_sizes(positives: int, others: int, options: SeparationOptions) -> tup
 
 
 def check_folds(positive_N, options: SeparationOptions, clusters_N=None) -> None:
-    """Raise InputError where clusters, which are held out whole, leave a fold without a side."""
+    """Raises InputError if undivided clusters would leave a fold without a side."""
     if clusters_N is None:
         return
     h1, h0 = cluster_sizes(positive_N, clusters_N)
@@ -156,11 +156,11 @@ def check_folds(positive_N, options: SeparationOptions, clusters_N=None) -> None
 
 
 def principal_components(rows_ND, components: int) -> tuple[np.ndarray, np.ndarray]:
-    """The rows in their leading components [N, C], and the share of variance of each [C].
+    """Returns the rows in their leading components [N, C], and each one's share of variance [C].
 
-    As scikit-learn's PCA, but by the leading eigenvectors of the smaller product of the centred
-    rows with themselves, in float64. Each component's largest loading is positive. Constant rows
-    have no components: zeros, with a share of zero.
+    It equals scikit-learn's PCA, but takes the leading eigenvectors of the smaller product of the
+    centred rows with themselves, in float64. Each component's largest loading is positive. Constant
+    rows have no components: zeros, with a share of zero.
 
     Raises:
       InputError: more components than rows or nodes.
@@ -176,7 +176,7 @@ def principal_components(rows_ND, components: int) -> tuple[np.ndarray, np.ndarr
     product = rows_ND @ rows_ND.T if fewer_rows else rows_ND.T @ rows_ND
     total = np.trace(product)
     square_C, vectors = leading_eigenvectors(product, components)
-    # What is left of components that do not exist is rounding, whose root is not small.
+    # Components that do not exist have eigenvalues of rounding, whose roots are not small.
     square_C = np.where(square_C > least * np.finfo(float).eps * total, square_C, 0)
     loading_DC = rows_ND.T @ vectors if fewer_rows else vectors
     points_NC = vectors * np.sqrt(square_C) if fewer_rows else rows_ND @ vectors
@@ -192,7 +192,7 @@ def leading_eigenvectors(product, count: int) -> tuple[np.ndarray, np.ndarray]:
             starts = np.random.default_rng(0).normal(size=(2, size))
             values, vectors = eigsh(product, count, v0=starts[0], which="LA")
             # Lanczos from one vector can miss an eigenvalue's second copy, which has no part in
-            # that vector: the largest of what is left, from another, tells.
+            # that vector: the largest eigenvalue of the remainder, from another, shows it.
             left = LinearOperator(
                 product.shape,
                 lambda v: product @ v - vectors @ (values * (v @ vectors)),
@@ -206,7 +206,7 @@ def leading_eigenvectors(product, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def hull_distance(points_NC, label_N) -> float:
-    """Euclidean distance of the centroids of the vertices of both directions' convex hulls."""
+    """Returns the distance between the centroids of both directions' convex hull vertices."""
     centroids = []
     for side in (label_N, ~label_N):
         if points_NC.shape[1] == 1:
@@ -223,19 +223,19 @@ def hull_distance(points_NC, label_N) -> float:
 def probe_aurocs(
     place_ND, positive_N, options: SeparationOptions, seed: int, clusters_N=None
 ) -> np.ndarray:
-    """Mean held-out AUROC of logistic regression on standardised activations, for each seed.
+    """Returns each seed's mean held-out AUROC of logistic regression on standardised activations.
 
     Rows of one cluster are held out together.
     """
     together = b"" if clusters_N is None else np.asarray(clusters_N, np.int64).tobytes()
-    held_FN = held_out(positive_N.tobytes(), together, options.folds, options.seeds, seed)
+    held_FN = held_out_rows(positive_N.tobytes(), together, options.folds, options.seeds, seed)
     scores_FN = fit_probes(place_ND, positive_N, ~held_FN, options.probe_c)
     return auroc(scores_FN, positive_N, held_FN).reshape(options.seeds, options.folds).mean(1)
 
 
 @functools.lru_cache(maxsize=1)
-def held_out(labels: bytes, clusters: bytes, folds: int, seeds: int, seed: int) -> np.ndarray:
-    """The rows that each fit is judged on, the folds of each seed in turn; alike at every place."""
+def held_out_rows(labels: bytes, clusters: bytes, folds: int, seeds: int, seed: int) -> np.ndarray:
+    """Returns the rows [F, N] that each fit is judged on: the folds of one seed after another."""
     positive_N = np.frombuffer(labels, bool)
     clusters_N = np.frombuffer(clusters, np.int64) if clusters else None
     kind = StratifiedKFold if clusters_N is None else StratifiedGroupKFold

@@ -1,6 +1,6 @@
-"""A probe trained on other comparisons: what is told by more than the rows of one.
+"""Transfer: how well a probe that is trained on other comparisons tells the rows of one apart.
 
-The supervised yardstick of Azaria and Mitchell (arXiv 2304.13734), a classifier trained on other
+The supervised method of Azaria and Mitchell (arXiv 2304.13734): a classifier trained on other
 topics. Letters: N rows, D nodes.
 """
 
@@ -25,19 +25,18 @@ class Transfer:
 
 
 @threadpool_limits.wrap(limits=1)  # as in validation: the same digits whatever the cores
-def transferred(
+def judge_transfer(
     train_ND, label_N, judge_ND, positive_N, probe_c: float, clusters_N=None
 ) -> Transfer:
-    """A ridge logistic regression on the standardised training rows, held to the judged ones.
+    """Fits a ridge logistic regression to the training rows, and judges it on the other rows.
 
-    Each set of rows is standardised by itself, without its labels: comparisons differ in what they
-    are about, and that moves all of their rows alike. Judged rows of one cluster count as one in
-    the interval.
+    Each set of rows is standardised by itself, without its labels: a comparison's subject moves all
+    of its rows alike. Judged rows of one cluster count as one in the interval.
     """
     train_ND, judge_ND = (np.asarray(rows, float) for rows in (train_ND, judge_ND))
     both = np.unique(label_N).size == np.unique(positive_N).size == 2
     if not (both and np.ptp(train_ND, axis=0).any() and np.ptp(judge_ND, axis=0).any()):
         return Transfer(np.nan, np.nan, np.nan, len(train_ND))
     train_ND, judge_ND = (StandardScaler().fit_transform(rows) for rows in (train_ND, judge_ND))
-    found = auroc(probe_scores(train_ND, label_N, judge_ND, probe_c), positive_N)
-    return Transfer(found, *auroc_limits(found, sizes(positive_N, clusters_N)), len(train_ND))
+    auroc_ = auroc(probe_scores(train_ND, label_N, judge_ND, probe_c), positive_N)
+    return Transfer(auroc_, *auroc_limits(auroc_, sizes(positive_N, clusters_N)), len(train_ND))

@@ -1,4 +1,4 @@
-"""A node set found on some rows, judged on others: what it is worth beside what it must beat.
+"""Validation of a node set: found on some rows, judged on others, compared with simpler methods.
 
 Letters: N rows, D nodes, C columns (nodes, or upper and then lower halves).
 """
@@ -11,8 +11,24 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from personascan.analysis.claims import Claim, auroc, compare_aurocs
-from personascan.analysis.detection import check_rows, precision_recall, tpr_at_fpr
-from personascan.analysis.halves import Halves, halve
+from personascan.analysis.halves import Halves, check_halves, halve
+from personascan.analysis.judged import (
+    ALL,
+    CLUSTERS,
+    DIRECTION,
+    FOUND,
+    LENGTH,
+    RANDOM,
+    SHUFFLED,
+    SIGNED,
+    TOP,
+    UNKNOWN,
+    Judged,
+    average_repeats,
+    flags,
+    judge_scores,
+)
+from personascan.analysis.rates import check_rows
 from personascan.analysis.unlabelled import OUTLIERS, better_cluster
 from personascan.calibration.nodes import as_nodes
 from personascan.errors import InputError
@@ -20,73 +36,48 @@ from personascan.scan.pvalues import as_matrix
 from personascan.scan.result import SignedNodes
 from personascan.scan.samples import check_seed
 
-LEAST = 2  # rows of each label in each half
-FOUND, RANDOM, TOP, SIGNED = "found nodes", "random nodes", "top mean difference", "signed sum"
-DIRECTION, ALL, SHUFFLED = "mean-difference direction", "all nodes", "shuffled labels"
-CLUSTERS, LENGTH = "k-means", "length"
 SETS, SHUFFLES, BOOTSTRAP = range(3)  # streams of draws
 
 
 @dataclass(frozen=True)
 class ValidationOptions:
-    """How a node set is judged."""
+    """Options of how a node set is judged."""
 
     probe_c: float = 0.01  # inverse strength of the probe's ridge
-    random_sets: int = 20  # node sets of the found one's size
-    shuffles: int = 20  # of the labels that the control is trained on
+    random_sets: int = 20  # random node sets, of the found one's size
+    shuffles: int = 20  # of the labels, for the control
     bootstrap: int = 1000  # resamples of the judging rows
     level: float = 0.95  # confidence of the claim's interval; configurations and units spell it so
-    # Instead of the node set: this share of all nodes, those selected most often. 0: the node set.
+    # Judge this share of all nodes, those selected most often, not the node set; 0: the node set.
     share: float = 0.0
 
 
-@dataclass(frozen=True)
-class Judged:
-    """How well a method tells H1 from H0 on the judging rows; None: it has no such figure."""
-
-    auroc: float | None = None  # of repeated methods the mean, as is tpr
-    tpr: float | None = None  # at an FPR of at most 1%: see `detection.tpr_at_fpr`
-    auroc_deviation: float | None = None
-    tpr_deviation: float | None = None
-    precision: float | None = None  # of the rows flagged at the method's own threshold
-    recall: float | None = None
-
-
-# What each method has, before anything is known of it.
-RATES = Judged(auroc=np.nan, tpr=np.nan)
-REPEATED = Judged(auroc=np.nan, tpr=np.nan, auroc_deviation=np.nan, tpr_deviation=np.nan)
-UNKNOWN = {
-    FOUND: RATES, RANDOM: REPEATED, TOP: RATES, SIGNED: RATES, DIRECTION: RATES, ALL: RATES,
-    SHUFFLED: REPEATED,
-    **dict.fromkeys(OUTLIERS, Judged(np.nan, np.nan, precision=np.nan, recall=np.nan)),
-    CLUSTERS: Judged(precision=np.nan, recall=np.nan),
-}  # fmt: skip
 NO_CLAIM = Claim(*(np.nan for _ in fields(Claim)))
 
 
 @dataclass(frozen=True)
 class Validation:
-    """What a node set is worth on rows that did not find it; NaN where there is nothing to judge.
+    """How well a node set tells apart rows that did not find it; NaN where nothing can be judged.
 
-    `p_random` asks whether the found nodes are better than nodes drawn from the whole place, not
-    whether there is any signal: where all nodes carry one, random sets do as well.
+    `p_random` tests whether the found nodes are better than nodes drawn from the whole place, not
+    whether there is any signal: where all nodes carry one, random sets do equally well.
     """
 
-    nodes: int  # how many were found
+    nodes: int  # the number of found nodes
     judged: dict[str, Judged]  # by method
     random_K: np.ndarray = field(repr=False)  # AUROC of each random node set
     claim: Claim  # found nodes against all nodes
     beyond: Claim  # found nodes against the mean of the random sets
-    constant: bool  # either half does not vary: there is nothing to tell apart
+    constant: bool  # either half does not vary, so that no method can work
 
     @property
     def beaten(self) -> float:
-        """Share of the random sets whose AUROC is below the found nodes'."""
+        """The share of the random sets whose AUROC is below the found nodes'."""
         return np.nan if self.missing else float((self.random_K < self.judged[FOUND].auroc).mean())
 
     @property
     def p_random(self) -> float:
-        """(random sets that reach the found nodes' AUROC + 1) / (random sets + 1)."""
+        """p = (random sets that reach the found nodes' AUROC + 1) / (random sets + 1)."""
         if self.missing:
             return np.nan
         reached = (self.random_K >= self.judged[FOUND].auroc).sum()
@@ -94,11 +85,11 @@ class Validation:
 
     @property
     def missing(self) -> bool:
-        """There are no found nodes to judge, or nothing to judge them on."""
+        """Whether no node was found, or no rows can judge them."""
         return self.constant or not self.nodes
 
     def rows(self) -> Iterator[tuple[str, str, float]]:
-        """(method, metric, value), for a table."""
+        """Yields (method, metric, value), for a table."""
         yield FOUND, "nodes", self.nodes
         for method, judged in self.judged.items():
             for metric in fields(judged):
@@ -124,38 +115,38 @@ def validate(
     length_N: npt.ArrayLike | None = None,
     clusters_N: np.ndarray | None = None,
 ) -> Validation:
-    """Judge a node set found on `find_rows` by how well it tells `judge_rows` apart.
+    """Judges a node set found on `find_rows` by how well it tells `judge_rows` apart.
 
-    Everything that learns does so on `find_rows`. Probes are ridge logistic regressions on
-    standardised activations:
+    All methods are trained on `find_rows`. Probes are ridge logistic regressions on standardised
+    activations:
 
     - "found nodes"; "random nodes": sets of the same size drawn from all nodes; "top mean
       difference": as many nodes, those with the largest |mean H1 - mean H0| / pooled deviation;
       "all nodes"; "shuffled labels": all nodes, trained on permuted labels, a control near 0.5.
     - Untrained: "mean-difference direction", the projection on mean H1 - mean H0; "signed sum" of
       the standardised values of upper halves less lower ones, NaN where columns are whole nodes.
-    - Told no labels of H1: the local outlier factor and the isolation forest, fitted to H0 rows,
-      with the precision and recall of what they flag by default; two k-means clusters of the
-      judging rows, of which the one that H1 prefers counts as flagged.
+    - Without labels of H1: the local outlier factor and the isolation forest, fitted to H0 rows,
+      with the precision and recall of the rows that they flag by default; two k-means clusters of
+      the judging rows, of which the one with more of H1 counts as flagged.
     - "length", if given: in the direction in which it tells the finding rows apart.
 
     Args:
       place_ND: activations of one place, or features of any origin.
       positive_N: bool, True where a row belongs to H1.
-      find_rows, judge_rows: whole numbers of rows, which share none.
+      find_rows, judge_rows: numbers of rows (integers), disjoint.
       columns_C: the node set: bool [D], or SignedNodes (such as `Calibration.node_set()`), or
         bool [2 D]: upper halves, then lower ones; either half is its node.
       options: how many random sets, shuffles and resamples; None: ValidationOptions().
       seed: decides random sets, shuffles, resamples, forest and clusters.
       length_N: a length for each row.
-      clusters_N: rows of one cluster are drawn again together, for the intervals.
+      clusters_N: rows of one cluster are resampled together, for the intervals.
 
     Returns:
-      Validation: AUROC and other figures by method, and the found nodes beside the others.
+      Validation: AUROC and other figures by method, and the found nodes compared with others.
 
     Raises:
       InputError: rows that are shared, repeated or do not exist, fewer than two rows of a label in
-        either, columns of another width, values that are not finite.
+        either half, columns of another width, values that are not finite.
     """
     place_ND = as_matrix("the place", place_ND)
     positive_N = check_rows(place_ND, positive_N)
@@ -168,18 +159,18 @@ def validate(
     # last digit.
     with threadpool_limits(limits=1):
         rows = halve(place_ND, positive_N, find_rows, judge_rows, options.probe_c)
-        together_N = None if clusters_N is None else clusters_N[judge_rows]
-        judged = judge_set(rows, columns_C, options, seed, together_N)
+        judge_clusters_N = None if clusters_N is None else clusters_N[judge_rows]
+        validation = judge_set(rows, columns_C, options, seed, judge_clusters_N)
     if length_N is None:
-        return judged
+        return validation
     length = judge_length(length_N, positive_N, find_rows, judge_rows)
-    return replace(judged, judged=judged.judged | {LENGTH: length})
+    return replace(validation, judged=validation.judged | {LENGTH: length})
 
 
 def judge_set(
-    rows: Halves, columns_C, options: ValidationOptions, seed: int, together_N
+    rows: Halves, columns_C, options: ValidationOptions, seed: int, clusters_N
 ) -> Validation:
-    """A node set beside everything else that needs no lengths of texts."""
+    """Judges a node set and all other methods but length."""
     halves = columns_C.size // rows.find_ND.shape[1]
     nodes = np.flatnonzero(as_nodes(columns_C, halves))
     judged, random_K = dict(UNKNOWN), np.full(options.random_sets, np.nan)
@@ -188,21 +179,21 @@ def judge_set(
         all_N = rows.probe()
         judged |= {ALL: judge(rows, all_N), **judge_place(rows, options, seed)}
     if len(nodes) and not rows.constant:
-        found_N = rows.probe(nodes)
+        set_N = rows.probe(nodes)
         random_KN = random_scores(rows, len(nodes), options.random_sets, seed)
         random = [judge(rows, score_N) for score_N in random_KN]
         random_K = np.array([one.auroc for one in random])
         judged |= {
-            FOUND: judge(rows, found_N),
+            FOUND: judge(rows, set_N),
             RANDOM: average_repeats(random),
-            TOP: judge(rows, rows.probe(rows.most_apart(len(nodes)))),
+            TOP: judge(rows, rows.probe(rows.most_different(len(nodes)))),
         }
         if halves == 2:
             judged[SIGNED] = judge(rows, rows.signed_sums(columns_C))
         claim, beyond = (
             compare_aurocs(
-                found_N, other, rows.judge_N, resamples=options.bootstrap, confidence=options.level,
-                rng=np.random.default_rng([seed, BOOTSTRAP]), clusters_N=together_N,
+                set_N, other, rows.judge_N, resamples=options.bootstrap, confidence=options.level,
+                rng=np.random.default_rng([seed, BOOTSTRAP]), clusters_N=clusters_N,
             )
             for other in (all_N, random_KN)
         )  # fmt: skip
@@ -210,20 +201,15 @@ def judge_set(
 
 
 def judge(rows: Halves, score_N) -> Judged:
-    """How well a score of the judging rows tells them apart."""
+    """Judges a score of the judging rows by how well it tells them apart."""
     return judge_scores(score_N, rows.judge_N)
 
 
-def judge_scores(score_N, positive_N) -> Judged:
-    """What a score without a threshold of its own has."""
-    return Judged(auroc(score_N, positive_N), tpr_at_fpr(score_N, positive_N))
-
-
 def judge_place(rows: Halves, options: ValidationOptions, seed: int) -> dict[str, Judged]:
-    """What needs no node set."""
+    """Judges the methods that need no node set."""
     rng = np.random.default_rng([seed, SHUFFLES])
     shuffled = [rng.permutation(rows.find_N) for _ in range(options.shuffles)]
-    found = {
+    judged = {
         DIRECTION: judge(rows, rows.projections()),
         SHUFFLED: average_repeats(
             [judge(rows, rows.probe(label_N=label_N)) for label_N in shuffled]
@@ -231,41 +217,28 @@ def judge_place(rows: Halves, options: ValidationOptions, seed: int) -> dict[str
     }
     for name, detector in OUTLIERS.items():
         score_N, flagged_N = detector(rows.find_ND[~rows.find_N], rows.judge_ND, seed)
-        found[name] = replace(judge(rows, score_N), **flags(flagged_N, rows.judge_N))
+        judged[name] = replace(judge(rows, score_N), **flags(flagged_N, rows.judge_N))
     cluster_N = better_cluster(rows.judge_ND, rows.judge_N, seed)
-    return found | {CLUSTERS: Judged(**flags(cluster_N, rows.judge_N))}
+    return judged | {CLUSTERS: Judged(**flags(cluster_N, rows.judge_N))}
 
 
 def random_scores(rows: Halves, size: int, sets: int, seed: int) -> np.ndarray:
-    """Scores [K, N] of probes on node sets of one size, each drawn from all nodes."""
+    """Scores rows by probes on node sets of one size, each drawn from all nodes: [K, N]."""
     rng = np.random.default_rng([seed, SETS])
     width = rows.find_ND.shape[1]
     drawn = [np.sort(rng.choice(width, size, replace=False)) for _ in range(sets)]
     return np.array([rows.probe(nodes) for nodes in drawn])
 
 
-def average_repeats(found: list[Judged]) -> Judged:
-    """Means and deviations of a method that was repeated."""
-    auroc_K, tpr_K = (np.array([getattr(one, name) for one in found]) for name in ("auroc", "tpr"))
-    return Judged(*(float(v) for v in (auroc_K.mean(), tpr_K.mean(), auroc_K.std(), tpr_K.std())))
-
-
-def flags(flagged_N, positive_N) -> dict[str, float]:
-    """Precision and recall of flagged rows."""
-    every_N = np.ones((1, positive_N.size), bool)
-    precision_R, recall_R = precision_recall(flagged_N[None], every_N, positive_N)
-    return {"precision": float(precision_R[0]), "recall": float(recall_R[0])}
-
-
 def judge_length(length_N, positive_N, find_rows, judge_rows) -> Judged:
-    """How well length alone tells rows apart, longer or shorter as the finding rows have it."""
+    """Judges length alone; the finding rows decide whether longer rows are taken for H1."""
     length_N = check_length(length_N, positive_N.size)
     longer = auroc(length_N[find_rows], positive_N[find_rows]) >= 0.5
     return judge_scores(length_N[judge_rows] * (1 if longer else -1), positive_N[judge_rows])
 
 
 def check_validation(options: ValidationOptions) -> None:
-    """Refuse plans that repeat nothing."""
+    """Raises InputError for options outside their range."""
     for name in ("random_sets", "shuffles", "bootstrap"):
         value = getattr(options, name)
         if not isinstance(value, int) or value < 1:
@@ -283,9 +256,9 @@ def check_validation(options: ValidationOptions) -> None:
 
 
 def most_frequent(frequency_C, share: float, nodes: int) -> np.ndarray:
-    """The share of all nodes that are selected most often, in either half: bool [C].
+    """Selects a share of all nodes, those of the highest frequency in either half: bool [C].
 
-    A node counts by its more frequent half, and that half is taken; ties go by number.
+    A node is represented by its more frequent half; ties are broken by node number.
     """
     halves = frequency_C.size // nodes
     by_half = np.asarray(frequency_C).reshape(halves, nodes)
@@ -296,33 +269,8 @@ def most_frequent(frequency_C, share: float, nodes: int) -> np.ndarray:
     return columns.reshape(-1)
 
 
-def check_halves(find_rows, judge_rows, positive_N) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers of both halves, disjoint and with enough of each label."""
-    found = []
-    for name, rows in (("find_rows", find_rows), ("judge_rows", judge_rows)):
-        rows = np.asarray(rows)
-        if rows.ndim != 1 or rows.dtype.kind not in "iu":
-            raise InputError(f"{name} must be row numbers, got {rows.dtype} {rows.shape}")
-        if rows.size and not 0 <= rows.min() <= rows.max() < positive_N.size:
-            raise InputError(f"{name} holds a row outside 0..{positive_N.size - 1}")
-        if np.unique(rows).size < rows.size:
-            raise InputError(f"{name} names a row twice; each row counts once")
-        sizes = int(positive_N[rows].sum()), int((~positive_N[rows]).sum())
-        if min(sizes) < LEAST:
-            raise InputError(
-                f"{name} has {sizes[0]} H1 and {sizes[1]} H0 rows; each label needs {LEAST}"
-            )
-        found.append(rows)
-    if shared := np.intersect1d(*found).size:
-        raise InputError(
-            f"find_rows and judge_rows share {shared} rows; a node set is judged on others than "
-            "found it"
-        )
-    return found[0], found[1]
-
-
 def check_columns(columns_C, nodes: int) -> np.ndarray:
-    """A mask of nodes or of half-nodes."""
+    """Returns a mask of nodes or of half-nodes. Raises InputError for any other array."""
     if isinstance(columns_C, SignedNodes):
         return columns_C.halves(nodes)
     columns_C = np.asarray(columns_C)
@@ -335,7 +283,7 @@ def check_columns(columns_C, nodes: int) -> np.ndarray:
 
 
 def check_length(length_N, rows: int) -> np.ndarray:
-    """A finite number for each row."""
+    """Returns lengths as floats [N]. Raises InputError unless each row has a finite one."""
     length_N = np.asarray(length_N, float)
     if length_N.shape != (rows,) or not np.isfinite(length_N).all():
         raise InputError(f"length_N needs one finite number for each of the {rows} rows")

@@ -1,4 +1,4 @@
-"""What the wording of statements alone gives away of their direction."""
+"""How well the wording of statements alone tells their direction."""
 
 import re
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ def bag_of_words_accuracy(
     repeats: int = 5,
     clusters_N: npt.ArrayLike | None = None,
 ) -> tuple[float, float]:
-    """Held-out accuracy of logistic regression on the word counts of N texts.
+    """Measures the held-out accuracy of logistic regression on the word counts of N texts.
 
     Args:
       texts: statements of both directions.
@@ -64,10 +64,10 @@ def bag_of_words_accuracy(
     return float(by_repeat.mean()), float(by_repeat.std())
 
 
-def held_out_wording(texts: list[str], positive_N, fold_N) -> np.ndarray:
-    """What counts of words and of pairs of words of all folds but one say of its texts: [N].
+def held_out_word_scores(texts: list[str], positive_N, fold_N) -> np.ndarray:
+    """Scores texts by counts of words and word pairs, fitted to all folds but their own: [N].
 
-    A fold whose other texts hold no word at all is told nothing: its scores are 0.
+    The scores of a fold are 0 if the other texts contain no word at all.
     """
     score_N, label_N = np.zeros(len(texts)), np.asarray(positive_N)
     for number in np.unique(fold_N):
@@ -87,12 +87,12 @@ def held_out_wording(texts: list[str], positive_N, fold_N) -> np.ndarray:
 def bag_of_words_scores(
     find_texts: Sequence[str], find_N: npt.ArrayLike, judge_texts: Sequence[str]
 ) -> np.ndarray:
-    """Log odds of H1 of texts [N], by logistic regression on the word counts of others.
+    """Scores texts by logistic regression on the word counts of others: log odds of H1 [N].
 
     Args:
-      find_texts: what the regression is fitted to.
+      find_texts: the texts that the regression is fitted to.
       find_N: bool, True where one of these belongs to H1.
-      judge_texts: what is scored.
+      judge_texts: the N texts that are scored.
 
     Raises:
       InputError: `find_texts` of one direction only, or without a word.

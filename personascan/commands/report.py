@@ -10,7 +10,7 @@ from absl import flags
 import personascan
 from personascan.visible import visible
 
-FORMATS = ("html", "md", "pdf", "png")  # of `personascan.report.redraw`, which takes seconds
+FORMATS = ("html", "md", "pdf", "png")  # of `personascan.report.files`, which takes seconds
 STUDY = flags.DEFINE_string("study", None, "The folder of a study (its --config.out).")
 FORMAT = flags.DEFINE_enum("format", "html", FORMATS, "What to make.")
 COMPARE = flags.DEFINE_list("compare", [], "Folders of studies to set side by side, with commas.")
@@ -39,4 +39,4 @@ def main(arguments) -> None:
 
 def start(argv: list[str] | None = None) -> None:
     """Runs the command with the arguments given, or those of the process."""
-    run(main, argv, heavy=("personascan.report.redraw",), arguments=True)
+    run(main, argv, heavy=("personascan.report.files",), arguments=True)

@@ -34,7 +34,7 @@ SEED = flags.DEFINE_integer("seed", 0, "Seed of the random starts.")
 def main(_) -> None:
     from personascan.files import whole_file
     from personascan.sources.rows import read_rows, refuse_shared
-    from personascan.study.config import PlaceScanOptions
+    from personascan.study.place_options import PlaceScanOptions
     from personascan.visible import visible
 
     place = contextlib.nullcontext()

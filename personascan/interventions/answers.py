@@ -1,8 +1,8 @@
-"""Where a model's answer to a question stands, and with which tokens it begins there.
+"""The answers Yes and No to a question: where a model gives them, and their first tokens there.
 
-A tokenizer may split a word in other ways alone, behind a space and behind a line end, and a chat
-template may write something between the prompt and the answer. So both answers are put where the
-template has them, as the text of the model's own turn, and are tokenized together with the prompt.
+A tokenizer may split a word in other ways alone, after a space and after a line end, and a chat
+template may write something between the prompt and the answer. Both answers are therefore rendered
+by the template as the model's own turn, and tokenized together with the prompt.
 """
 
 from dataclasses import dataclass
@@ -14,36 +14,36 @@ from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import SENTINEL, PromptOptions, render_all
 
 ANSWERS = "Yes", "No"
-SPACES = " \n▁Ġ"  # as tokenizers without a decoder spell them, too
-ANYTHING = "I like it."  # the statement of a question whose end is that of all questions
+SPACES = " \n▁Ġ"  # also as tokenizers without a decoder spell them
+ANYTHING = "I like it."  # a statement for a sample question, which ends as all questions do
 
 
 @dataclass(frozen=True)
 class Answers:
-    """The first tokens of the answers, and how a question's tokens go on up to them."""
+    """The first tokens of the answers, and how to extend a question's tokens up to them."""
 
     margin: Margin
-    dropped: int = 0  # tokens at the end of a question that go on otherwise before an answer
-    opening: tuple[int, ...] = ()  # tokens that are in their place
+    dropped: int = 0  # tokens at the end of a question that differ once an answer follows
+    opening: tuple[int, ...] = ()  # tokens that take their place
 
     @property
-    def longer(self) -> int:
-        """How many tokens a question gains."""
+    def extra_tokens(self) -> int:
+        """The number of tokens by which a question grows."""
         return len(self.opening) - self.dropped
 
-    def before(self, question: Prompt) -> Prompt:
-        """The question up to where the answer begins."""
+    def extend(self, question: Prompt) -> Prompt:
+        """Returns the question with its tokens up to where the answer begins."""
         ids = question.ids[: len(question.ids) - self.dropped] + list(self.opening)
         return Prompt(ids, question.first, question.last)
 
 
 def answers_to(tokenizer, asked: PromptOptions) -> Answers:
-    """How questions that are asked like this are answered with Yes and No.
+    """Returns how questions with these options are answered with Yes and No.
 
-    Through a chat template the answers are turns of the model, or where it cannot show them they
-    follow the prompt at once; for role none they follow it behind a space.
+    Through a chat template the answers are turns of the model; where the template cannot show
+    these, the answers follow the prompt at once. For role none they follow it after a space.
 
-    Raises InputError as `tokenize`, and where the tokenizer does not tell Yes from No there.
+    Raises InputError as `tokenize`, and if the tokenizer does not distinguish Yes from No there.
     """
     bare = asked.role == "none"
     content = f"{asked.prefix}{ANYTHING}{asked.suffix}"
@@ -56,9 +56,9 @@ def answers_to(tokenizer, asked: PromptOptions) -> Answers:
     (question,) = with_spans(tokenizer, [statement], [prompt], [start], bare)
     for texts in pairs:
         ids_A = [tokenizer(text, add_special_tokens=bare)["input_ids"] for text in texts]
-        found = differing_answers(tokenizer, question, *ids_A)
-        if found is not None:
-            return found
+        answers = differing_answers(tokenizer, question, *ids_A)
+        if answers is not None:
+            return answers
     raise InputError(
         "the tokenizer does not tell the answers Yes and No apart, so that a model cannot be asked "
         "with it; leave interventions out"
@@ -66,7 +66,7 @@ def answers_to(tokenizer, asked: PromptOptions) -> Answers:
 
 
 def through_template(tokenizer, content: str, asked: PromptOptions):
-    """The prompt of a question, where its content usually starts, and pairs of texts with answers.
+    """Returns a question's prompt, the usual start of its content, and pairs of texts with answers.
 
     The first pair is of the template's own turns, if it can show them.
     """
@@ -80,8 +80,8 @@ def through_template(tokenizer, content: str, asked: PromptOptions):
     return prompt, usual.find(SENTINEL), [texts, behind] if texts else [behind]
 
 
-def of_words(tokenizer, asked: PromptOptions) -> Answers | None:
-    """The answers right behind the prompt, each beginning as its word does alone; None if alike."""
+def bare_answers(tokenizer, asked: PromptOptions) -> Answers | None:
+    """Returns answers right after the prompt, tokenized as words alone; None if these are alike."""
     space = " " * (asked.role == "none")
     firsts = [
         tokenizer(space + answer, add_special_tokens=False)["input_ids"][0] for answer in ANSWERS
@@ -90,20 +90,20 @@ def of_words(tokenizer, asked: PromptOptions) -> Answers | None:
 
 
 def differing_answers(tokenizer, question: Prompt, yes_ids: list, no_ids: list) -> Answers | None:
-    """Returns the answers in which alone two texts differ; None if they differ elsewhere."""
+    """Returns the answers if two texts differ in these alone, else None."""
     shared = shared_prefix(yes_ids, no_ids)
-    kept = shared_prefix(question.ids, yes_ids[:shared])
-    if kept <= question.last or shared == min(len(yes_ids), len(no_ids)):
+    same = shared_prefix(question.ids, yes_ids[:shared])
+    if same <= question.last or shared == min(len(yes_ids), len(no_ids)):
         return None  # another text, or the same tokens
     firsts = yes_ids[shared], no_ids[shared]
     for token, answer in zip(firsts, ANSWERS, strict=True):
-        written = tokenizer.decode([token]).strip(SPACES)
-        if not written or not answer.casefold().startswith(written.casefold()):
+        text = tokenizer.decode([token]).strip(SPACES)
+        if not text or not answer.casefold().startswith(text.casefold()):
             return None
-    return Answers(Margin(*firsts), len(question.ids) - kept, tuple(yes_ids[kept:shared]))
+    return Answers(Margin(*firsts), len(question.ids) - same, tuple(yes_ids[same:shared]))
 
 
 def shared_prefix(a: list, b: list) -> int:
-    """Returns how many tokens two texts begin with in common."""
+    """Returns the number of tokens that two texts begin with in common."""
     differ = (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y)
     return next(differ, min(len(a), len(b)))

@@ -11,9 +11,9 @@ from personascan.interventions.directions import (
     head_set,
     largest_set,
     matched_set,
-    of_norm,
     random_direction,
     random_set,
+    scale_to_norm,
 )
 from personascan.interventions.edits import (
     UNEDITED,
@@ -24,7 +24,6 @@ from personascan.interventions.edits import (
     replace_nodes,
     site_layer,
 )
-from personascan.interventions.exchange import Direction
 from personascan.interventions.options import (
     CONTROLS,
     MATCHED,
@@ -32,6 +31,7 @@ from personascan.interventions.options import (
     RANDOM_DIRECTION,
     InterventionOptions,
 )
+from personascan.interventions.steering_direction import Direction
 from personascan.places import Place
 
 FOUND = "found nodes"
@@ -40,12 +40,12 @@ FOUND_DIFFERENCE = "mean difference on found nodes"
 DIFFERENCE, READOUT = "mean difference", "ridge direction"
 METHODS = (*CONTROLS, FOUND, TOP, COHEN, HEADS, FOUND_DIFFERENCE, DIFFERENCE, READOUT)
 STEER, PROJECT = "steer", "project out"
-SETS, LIKE, DIRECTIONS, ROWS = range(4)  # streams of draws
+SETS, LIKE, DIRECTIONS, ROWS = range(4)  # random streams
 
 
 @dataclass(frozen=True)
 class Heads:
-    """The heads of the place's layer, as another site has them."""
+    """The heads of a place's layer, whose outputs are another site."""
 
     place: Place
     statistics: PlaceStatistics
@@ -67,38 +67,38 @@ def all_edits(
 ) -> list[NamedEdit]:
     """Returns the unedited model first, then every edit.
 
-    The found set is ablated, steered along and patched; so are as many nodes of every control.
-    Directions are as long as one background deviation at every found node, so that a strength is
-    the same size of push for all of them.
+    The found set is ablated, steered along and patched; so are sets of as many nodes of every
+    control. Directions are as long as one background deviation at every found node, so that a
+    strength is the same size of push for all of them.
     """
     size = int(np.count_nonzero(signed_D))
     edits, at = [UNEDITED], site_layer(place)
-    edits += of_set(FOUND, 0, at, signed_D, statistics, options, options.ablations, seed)
+    edits += set_edits(FOUND, 0, at, signed_D, statistics, options, options.ablations, seed)
     first = options.ablations[:1]
     controls = {
         TOP: largest_set(size, statistics.difference_D, statistics),
         COHEN: largest_set(size, statistics.cohen_D, statistics),
     }
     for method, control_D in controls.items():
-        edits += of_set(method, 0, at, control_D, statistics, options, first, seed)
+        edits += set_edits(method, 0, at, control_D, statistics, options, first, seed)
     if heads is not None:
         chosen_D = head_set(size, heads.statistics, heads.width)
-        edits += of_set(
+        edits += set_edits(
             HEADS, 0, site_layer(heads.place), chosen_D, heads.statistics, options, first, seed
         )
     for k in range(options.controls):
         rng = np.random.default_rng([seed, SETS, k])
-        edits += of_set(
+        edits += set_edits(
             RANDOM, k, at, random_set(size, statistics, rng), statistics, options, first, seed
         )
         if MATCHED in options.against:
             rng = np.random.default_rng([seed, LIKE, k])
             like_D = matched_set(signed_D, statistics, rng)
-            edits += of_set(MATCHED, k, at, like_D, statistics, options, first, seed)
-    return edits + list(of_directions(at, signed_D, statistics, options, seed, imported))
+            edits += set_edits(MATCHED, k, at, like_D, statistics, options, first, seed)
+    return edits + list(direction_edits(at, signed_D, statistics, options, seed, imported))
 
 
-def of_set(
+def set_edits(
     method: str,
     number: int,
     at,
@@ -108,7 +108,7 @@ def of_set(
     kinds,
     seed: int,
 ) -> Iterator[NamedEdit]:
-    """A node set, set to other values, and pushed in its direction."""
+    """Yields the edits that set a node set to other values, and that push it in its direction."""
     for kind in kinds:
         for draw, row_D in enumerate(replacement_rows(kind, statistics, options, seed)):
             change = {at: replace_nodes(signed_D, row_D)}
@@ -133,10 +133,10 @@ def replacement_rows(
     return rows_ND[rng.permutation(len(rows_ND))[: options.draws]]
 
 
-def of_directions(
+def direction_edits(
     at, signed_D, statistics: PlaceStatistics, options, seed: int, imported
 ) -> Iterator[NamedEdit]:
-    """Directions of equal length: pushed along, and projected out."""
+    """Yields the edits that push along directions of equal length, and project them out."""
     norm = np.linalg.norm(statistics.push(signed_D))
     own = {
         FOUND_DIFFERENCE: np.where(signed_D != 0, statistics.difference_D, 0),
@@ -144,11 +144,13 @@ def of_directions(
         READOUT: statistics.readout_D,
     }
     for method, direction_D in own.items():
-        yield from of_direction(method, 0, at, of_norm(direction_D, 1), norm, statistics, options)
+        yield from edits_along(
+            method, 0, at, scale_to_norm(direction_D, 1), norm, statistics, options
+        )
     for k in range(options.controls if RANDOM_DIRECTION in options.against else 0):
         rng = np.random.default_rng([seed, DIRECTIONS, k])
         direction_D = random_direction(1, statistics.mean_D.size, rng)
-        yield from of_direction(RANDOM_DIRECTION, k, at, direction_D, norm, statistics, options)
+        yield from edits_along(RANDOM_DIRECTION, k, at, direction_D, norm, statistics, options)
     for name, one in zip(unique_names([one.name for one in imported]), imported, strict=True):
         whole = np.sqrt(sum(float(shift_D @ shift_D) for shift_D in one.shift.values()))
         for strength in options.strengths:
@@ -159,7 +161,7 @@ def of_directions(
             yield NamedEdit(name, STEER, strength, changes=changes)
 
 
-def of_direction(
+def edits_along(
     method: str, number: int, at, unit_D, norm, statistics, options
 ) -> Iterator[NamedEdit]:
     change = {at: project_out(unit_D, statistics.mean_D)}
@@ -174,16 +176,16 @@ def unique_names(names: list[str]) -> list[str]:
 
     Outcomes of equal names would be averaged as draws of one edit.
     """
-    taken, found = set(METHODS), []
+    used, unique = set(METHODS), []
     for name in names:
         same = (f"{name} ({number})" for number in itertools.count(2))
-        found.append(next(one for one in itertools.chain([name], same) if one not in taken))
-        taken.add(found[-1])
-    return found
+        unique.append(next(one for one in itertools.chain([name], same) if one not in used))
+        used.add(unique[-1])
+    return unique
 
 
 def count_edits(options: InterventionOptions) -> int:
-    """How many edits `all_edits` gives for a set, without heads."""
+    """Returns how many edits `all_edits` gives for a set, without heads."""
     draws = {"resample": options.draws, "patch": options.draws}
     own = sum(draws.get(kind, 1) for kind in options.ablations) + len(options.strengths)
     first = draws.get(options.ablations[0], 1) + len(options.strengths)

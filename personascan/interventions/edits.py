@@ -1,4 +1,4 @@
-"""Ways of editing a model: ablation, steering, patching, projection, and stacks of them.
+"""Edits of a model: ablation, steering, patching, projection, and stacks of them.
 
 Letters: W edits, K layers, D nodes of a site.
 """
@@ -15,7 +15,7 @@ from personascan.places import ONCE, Place
 
 @dataclass(frozen=True)
 class Change:
-    """What happens to the nodes of one site of one layer: x * scale + shift + (x . read) write."""
+    """An edit of the nodes of one site of one layer: x * scale + shift + (x . read) write."""
 
     scale_D: np.ndarray
     shift_D: np.ndarray
@@ -25,7 +25,7 @@ class Change:
 
 @dataclass(frozen=True)
 class NamedEdit:
-    """An edit by its names; without changes it leaves the model as it is."""
+    """An edit with its names; without changes it leaves the model as it is."""
 
     method: str  # whose nodes or direction: "found nodes", "random nodes", ...
     action: str  # "ablate mean", "steer", ...; "" where nothing is edited
@@ -40,7 +40,7 @@ UNEDITED = NamedEdit("unedited", "")
 
 
 def site_layer(place: Place) -> tuple[str, int]:
-    """Where the activations of a place are edited, whatever its position."""
+    """Returns the (site, layer) at which the activations of a place are edited."""
     return place.site, place.layer
 
 
@@ -54,8 +54,8 @@ def replace_nodes(signed_D, row_D) -> Change:
 def add_vector(shift_D) -> Change:
     """Returns the change that adds a vector: steering.
 
-    Raises InputError for one that is too large: a model's norms square it in float32, and where
-    that is infinite they leave nothing of the activations.
+    Raises InputError for one that is too large: a model's norms square it in float32, and if that
+    is infinite they leave nothing of the activations.
     """
     with np.errstate(over="ignore"):
         shift_D = np.asarray(shift_D).astype(np.float32)
@@ -85,11 +85,11 @@ def stack_edits(edits: list[NamedEdit], widths: dict[str, int]) -> dict[str, Edi
     widths: nodes of each site.
     """
     where = sorted({place for edit in edits for place in edit.changes})
-    found = {}
+    of_site = {}
     for site in dict.fromkeys(site for site, _ in where):
         layers = [layer for other, layer in where if other == site]
-        found[site] = stack(site, layers, edits, widths[site])
-    return found
+        of_site[site] = stack(site, layers, edits, widths[site])
+    return of_site
 
 
 def stack(site: str, layers: list[int], edits: list[NamedEdit], width: int) -> Edit:
@@ -107,7 +107,7 @@ def stack(site: str, layers: list[int], edits: list[NamedEdit], width: int) -> E
 
 
 def first_layer(edits: Iterable[NamedEdit], layers: int) -> int:
-    """The first block that any of the edits changes; the last one, if none of the blocks."""
+    """Returns the first block that any edit changes, or the last one if no block is changed."""
     changed = [
         layers - 1 if site in ONCE else layer for edit in edits for site, layer in edit.changes
     ]

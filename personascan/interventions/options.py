@@ -1,4 +1,4 @@
-"""How a node set is tested by intervention: frozen, checked once."""
+"""The options of interventions on a node set."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ ABLATIONS = ("mean", "zero", "resample", "patch")
 
 @dataclass(frozen=True)
 class InterventionOptions:
-    """Which node sets are tested, by which edits, beside how many controls."""
+    """Which node sets are tested, with which edits, against how many controls."""
 
     # "chosen": at the place that each half of the statements chose; or names of places.
     places: tuple[str, ...] = ()  # none: no interventions
@@ -35,12 +35,12 @@ class InterventionOptions:
     level: float = 0.95  # confidence of the intervals; configurations and units spell it so
 
     def tests(self, number: int) -> bool:
-        """Whether the comparison of that number, in its level, is tested."""
+        """Returns whether the comparison of that number, in its level, is tested."""
         return bool(self.places) and (not self.comparisons or number < self.comparisons)
 
 
 def check_interventions(options: InterventionOptions) -> None:
-    """Raises InputError, by dotted name, for what cannot be done."""
+    """Raises InputError, with the option's dotted name, for a value that is not possible."""
     where = "config.intervention"
     if options.statements < 2 or options.controls < 1 or options.bootstrap < 1 or options.draws < 1:
         raise InputError(
@@ -74,5 +74,5 @@ def check_interventions(options: InterventionOptions) -> None:
     if options.tokens not in TOKENS or options.tokens == "generated":
         raise InputError(
             f"{where}.tokens = {options.tokens!r}; use one of all, statement, last (what is "
-            "generated comes behind the answer that is looked at)"
+            "generated follows the answer that is measured)"
         )

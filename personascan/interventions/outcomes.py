@@ -1,4 +1,4 @@
-"""What is looked at of an edited model: answers, likelihoods, and what it does to other text.
+"""What is measured of an edited model: answers, likelihoods, and side effects on other text.
 
 Each outcome is a frozen record with one function over compiled rows: texts under several edits.
 """
@@ -22,7 +22,7 @@ class Rows(NamedTuple):
 
 @dataclass(frozen=True)
 class Margin:
-    """The logit of one token less that of another, behind the last token: [X]."""
+    """The logit of one token less that of another, after the last token: [X]."""
 
     yes: int
     no: int
@@ -45,7 +45,7 @@ class Likelihood:
         def one(row):
             hidden_TD, tokens_T, own_T = row
             log_TV = next_token_log(decoder, variables, hidden_TD)
-            return mean_over(own_T, of_next(log_TV, tokens_T))
+            return mean_over(own_T, true_token_log(log_TV, tokens_T))
 
         # Row by row: the logits of a whole batch would be larger than the model.
         return jax.lax.map(one, (rows.hidden_XTD, rows.tokens_XT, rows.own_XT))
@@ -53,10 +53,10 @@ class Likelihood:
 
 @dataclass(frozen=True)
 class SideEffects:
-    """[X, 2] of other text: what an edit does to the next token's distribution, means over tokens.
+    """What an edit does to the next token's distribution in other text, means over tokens: [X, 2].
 
-    The divergence KL(unedited || edited) in nats, and the mean negative log probability of the
-    tokens that are there, whose exponential is the perplexity. The first edit is the unedited one.
+    The divergence KL(unedited || edited) in nats, and the mean negative log probability of the true
+    tokens, whose exponential is the perplexity. The first edit is the unedited model.
     """
 
     needs_unedited: ClassVar[bool] = True
@@ -68,31 +68,33 @@ class SideEffects:
             hidden_WTD, tokens_T, own_T = text
             first_TV = next_token_log(decoder, variables, hidden_WTD[0])
 
-            def of_way(hidden_TD):
+            def of_edit(hidden_TD):
                 log_TV = next_token_log(decoder, variables, hidden_TD)
-                apart_T = jnp.sum(jnp.exp(first_TV) * (first_TV - log_TV), axis=-1)
-                there_T = of_next(log_TV, tokens_T)
-                return jnp.stack([mean_over(own_T, apart_T), -mean_over(own_T, there_T)])
+                divergence_T = jnp.sum(jnp.exp(first_TV) * (first_TV - log_TV), axis=-1)
+                true_T = true_token_log(log_TV, tokens_T)
+                return jnp.stack([mean_over(own_T, divergence_T), -mean_over(own_T, true_T)])
 
-            return jax.lax.map(of_way, hidden_WTD)
+            return jax.lax.map(of_edit, hidden_WTD)
 
         hidden_NWTD = rows.hidden_XTD.reshape(-1, texts, *rows.hidden_XTD.shape[1:]).swapaxes(0, 1)
-        found_NW2 = jax.lax.map(of_text, (hidden_NWTD, rows.tokens_XT[:texts], rows.own_XT[:texts]))
-        return found_NW2.swapaxes(0, 1).reshape(-1, 2)
+        effects_NW2 = jax.lax.map(
+            of_text, (hidden_NWTD, rows.tokens_XT[:texts], rows.own_XT[:texts])
+        )
+        return effects_NW2.swapaxes(0, 1).reshape(-1, 2)
 
 
 def next_token_log(decoder, variables, hidden_TD):
-    """Log probabilities of the token after each but the last: [T - 1, V]."""
+    """Returns the log probabilities of the token after each but the last: [T - 1, V]."""
     logits_TV = decoder.apply(variables, hidden_TD[None, :-1], method="logits")[0]
     return jax.nn.log_softmax(logits_TV, axis=-1)
 
 
-def of_next(log_TV, tokens_T):
-    """Returns the log probabilities of the tokens that are there: [T - 1]."""
+def true_token_log(log_TV, tokens_T):
+    """Returns the log probabilities of the true next tokens: [T - 1]."""
     return jnp.take_along_axis(log_TV, tokens_T[1:, None], axis=-1)[:, 0]
 
 
 def mean_over(own_T, values_T):
-    """The mean over the tokens that count, of values that begin with the second token."""
+    """Returns the mean over the tokens that count; the values begin with the second token."""
     counted_T = own_T[1:].astype(values_T.dtype)
     return jnp.sum(jnp.where(own_T[1:], values_T, 0.0)) / jnp.sum(counted_T)

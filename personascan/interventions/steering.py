@@ -1,4 +1,4 @@
-"""What an edited model writes, strength beside strength."""
+"""Texts that an edited model writes, one for each strength."""
 
 import dataclasses
 import os
@@ -9,8 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from personascan.errors import InputError
+from personascan.interventions.direction_files import write_gguf, write_safetensors
 from personascan.interventions.edits import UNEDITED, NamedEdit, add_vector, stack_edits
-from personascan.interventions.exchange import Direction, write_gguf, write_safetensors
+from personascan.interventions.steering_direction import Direction
 from personascan.models.folder import read_folder_config
 from personascan.models.gguf_file import open_gguf
 from personascan.models.load import LanguageModel
@@ -32,14 +33,14 @@ def steered_texts(
     tokens: str = "all",
     options: PromptOptions | None = None,
 ) -> list[list[str]]:
-    """Texts [prompt][strength] that a model writes behind prompts, pushed along a direction.
+    """Returns the texts [prompt][strength] that a model writes, pushed along a direction.
 
     All strengths of all prompts are one batch, in one compiled loop.
 
     Args:
       direction: what strength 1 adds, by site and layer.
-      prompts: a user's messages through the chat template; for a model without one, the text that
-        is gone on with.
+      prompts: a user's messages through the chat template; for a model without one, texts to
+        continue.
       tokens: which are edited: all, statement (the prompt's own), generated, last.
       options: of the prompts; their role is set here.
 
@@ -53,50 +54,50 @@ def steered_texts(
     statements = [
         Statement(f"prompt {i + 1}", text, "", "", True, 1.0, "") for i, text in enumerate(prompts)
     ]
-    found = prompts_of(
+    tokenized = prompts_of(
         model.tokenizer, statements, options, model.config.max_positions, model.config.vocab_size
     )
     if options.role == "none":
-        found = [unfinished(model.tokenizer, prompt) for prompt in found]
-    edits = [edit_of(direction, strength) for strength in strengths]
+        tokenized = [drop_end_tokens(model.tokenizer, prompt) for prompt in tokenized]
+    edits = [steering_edit(direction, strength) for strength in strengths]
     widths = {site: model.config.site_shape(site)[1] for site, _ in direction.shift}
-    each = [prompt for prompt in found for _ in strengths]
-    edit_N = np.tile(np.arange(len(strengths)), len(found))
+    each = [prompt for prompt in tokenized for _ in strengths]
+    edit_N = np.tile(np.arange(len(strengths)), len(tokenized))
     editing = None
     if any(edit.changes for edit in edits):
         editing = Editing(stack_edits(edits, widths), edit_N, tokens)
-    written = generate(model, each, writing, editing=editing)
+    continuations = generate(model, each, writing, editing=editing)
     texts = [
-        text_behind(model.tokenizer, prompt.ids, ids)
-        for prompt, ids in zip(each, written, strict=True)
+        continuation_text(model.tokenizer, prompt.ids, ids)
+        for prompt, ids in zip(each, continuations, strict=True)
     ]
     return [texts[i : i + len(strengths)] for i in range(0, len(texts), len(strengths))]
 
 
-def unfinished(tokenizer, prompt: Prompt) -> Prompt:
-    """The prompt without the tokens that the tokenizer puts behind a text that has ended."""
+def drop_end_tokens(tokenizer, prompt: Prompt) -> Prompt:
+    """Returns the prompt without the tokens that the tokenizer puts after a finished text."""
     _, behind = tokens_around(tokenizer)
     if not behind or prompt.ids[-len(behind) :] != behind:
         return prompt
     return dataclasses.replace(prompt, ids=prompt.ids[: -len(behind)])
 
 
-def text_behind(tokenizer, prompt: list[int], written: list[int]) -> str:
-    """The text of tokens behind a prompt; alone they may lose the space that they begin with."""
+def continuation_text(tokenizer, prompt: list[int], generated: list[int]) -> str:
+    """Returns the text of tokens after a prompt; alone they may lose the space they begin with."""
     before, whole, alone = (
         tokenizer.decode(ids, skip_special_tokens=True)
-        for ids in (prompt, prompt + written, written)
+        for ids in (prompt, prompt + generated, generated)
     )
     return whole[len(before) :] if whole.startswith(before) else alone
 
 
-def edit_of(direction: Direction, strength: float) -> NamedEdit:
-    """The push of that strength; none of strength 0."""
+def steering_edit(direction: Direction, strength: float) -> NamedEdit:
+    """Returns the push of that strength, or the unedited model for strength 0."""
     if not strength:
         return UNEDITED
     changes = {}
     for at, shift_D in direction.shift.items():
-        try:  # in float64: a product beyond float32 is refused, not warned of
+        try:  # in float64, so that a product beyond float32 is refused without a warning
             changes[at] = add_vector(strength * np.asarray(shift_D, np.float64))
         except InputError as error:
             raise InputError(f"strength {strength:g}: {error}") from error
@@ -104,7 +105,7 @@ def edit_of(direction: Direction, strength: float) -> NamedEdit:
 
 
 def side_by_side(texts: list[str], headings: list[str], width: int) -> str:
-    """Columns of wrapped text, for a terminal of that width."""
+    """Returns columns of wrapped text for a terminal of that width."""
     column = max(12, (width - 3 * (len(texts) - 1)) // len(texts))
 
     def wrapped(text: str) -> list[str]:
@@ -124,14 +125,14 @@ def side_by_side(texts: list[str], headings: list[str], width: int) -> str:
 
 
 def parse_strengths(texts: list[str]) -> list[float]:
-    """Numbers of a flag. Raises InputError for one that is none."""
+    """Returns the numbers of a flag. Raises InputError for a text that is no finite number."""
     try:
-        found = [float(text) for text in texts]
+        strengths = [float(text) for text in texts]
     except ValueError as error:
         raise InputError(f"strength: {error}; use numbers such as -4,0,4") from error
-    if not np.isfinite(found).all():
+    if not np.isfinite(strengths).all():
         raise InputError("strength: use finite numbers such as -4,0,4")
-    return found
+    return strengths
 
 
 def write_direction(
@@ -141,9 +142,9 @@ def write_direction(
     *,
     overwrite: bool = False,
 ) -> None:
-    """A direction as the file's name asks: .safetensors, or a control vector of llama.cpp (.gguf).
+    """Writes a direction as .safetensors, or as a control vector of llama.cpp (.gguf).
 
-    Raises InputError as `write_safetensors` and `write_gguf`, and for another name.
+    Raises InputError as `write_safetensors` and `write_gguf`, and for another suffix.
     """
     suffix = pathlib.Path(path).suffix
     if suffix == ".safetensors":
@@ -155,7 +156,7 @@ def write_direction(
 
 
 def architecture_of(model: LanguageModel) -> str:
-    """What the model's files call it: a hint in control vectors, which nothing depends on."""
+    """Returns the model's name of its architecture: a hint in control vectors, never needed."""
     if model.path.suffix == ".gguf":
         return str(open_gguf(model.path)[0].get("general.architecture", ""))
     return str(read_folder_config(model.path).get("model_type", ""))

@@ -15,7 +15,9 @@ CLIP = 1e-7  # of a reconstruction before its logarithm, as in Keras
 
 
 class Autoencoder(nn.Module):
-    """conv 16 - pool - conv 8 - pool - conv 8 - pool | conv 8 - up - conv 8 - up - conv 16 - up -
+    """Convolutions and pools, then convolutions and upsampling back to the image.
+
+    conv 16 - pool - conv 8 - pool - conv 8 - pool | conv 8 - up - conv 8 - up - conv 16 - up -
     conv 1; 3 x 3 kernels, ReLU, a sigmoid at the end.
 
     conv6 is "valid" along an axis of length 4, 12, 20, 28, ..., where pools round up, and "same"
@@ -26,7 +28,10 @@ class Autoencoder(nn.Module):
 
     @nn.compact
     def __call__(self, pixels_NHW):
-        """Reconstructions [N, H, W] in (0, 1). Raises InputError for sides not divisible by 4."""
+        """Returns reconstructions [N, H, W] in (0, 1).
+
+        Raises InputError if a side is not divisible by 4.
+        """
         image_shape = pixels_NHW.shape[1:]
         if any(side % 4 for side in image_shape):
             raise InputError(
@@ -51,12 +56,12 @@ class Autoencoder(nn.Module):
 
 
 def upsample(x_NHWC):
-    """Each pixel four times: nearest-neighbour upsampling to 2 H x 2 W."""
+    """Repeats each pixel four times: nearest-neighbour upsampling to 2 H x 2 W."""
     return x_NHWC.repeat(2, axis=1).repeat(2, axis=2)
 
 
 def cross_entropy(pixels_NHW, reconstructions_NHW):
-    """-[x log r + (1 - x) log(1 - r)] of each pixel x and its reconstruction r, [N, H, W].
+    """Returns -[x log r + (1 - x) log(1 - r)] of pixels x and reconstructions r: [N, H, W].
 
     The reconstruction-error space of Cintas et al.; r is clipped to [1e-7, 1 - 1e-7], as
     Keras' binary_crossentropy does.

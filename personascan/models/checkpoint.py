@@ -1,4 +1,4 @@
-"""Tensors of a checkpoint -> stacked parameters on their devices, strict both ways.
+"""Tensors of a checkpoint -> stacked parameters on their devices, with no missing or extra names.
 
 Nothing is unpickled: safetensors and GGUF files hold arrays and metadata only.
 """
@@ -24,7 +24,7 @@ from personascan.models.tap import Kept
 from personascan.reading import refuse_special
 from personascan.sharding import free_host_arrays, parameter_sharding, put, put_parts
 
-# Derived from the configuration, in checkpoints of old versions.
+# Tensors derived from the configuration, in checkpoints of old versions.
 DERIVED = (
     ".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias", ".attention.bias",
     ".attention.masked_bias", ".embeddings.position_ids", ".embeddings.token_type_ids",
@@ -44,25 +44,25 @@ class Tensors(NamedTuple):
 
 
 def open_safetensors(files: list[pathlib.Path], of_tensor: dict[str, str] | None = None) -> Tensors:
-    """The tensors of safetensors files, memory-mapped.
+    """Opens the tensors of safetensors files, memory-mapped.
 
-    of_tensor: {tensor: name of its file}, as an index has it. Raises InputError for a corrupt or
+    of_tensor: {tensor: name of its file}, from an index. Raises InputError for a corrupt or
     truncated file, and for a tensor that is in two files, or not in the one the index names.
     """
-    views, stands_in = {}, {}
+    views, file_of = {}, {}
     for file in files:
         mapped = mapped_tensors(file)
         twice = sorted(views.keys() & mapped.keys())
         if twice:
             raise InputError(
-                f"{twice[0]} is in {stands_in[twice[0]]} and in {file.name}: shards of two "
+                f"{twice[0]} is in {file_of[twice[0]]} and in {file.name}: shards of two "
                 "checkpoints are mixed; keep those of one"
             )
         views |= mapped
-        stands_in |= dict.fromkeys(mapped, file.name)
+        file_of |= dict.fromkeys(mapped, file.name)
     for name, file in (of_tensor or {}).items():
-        if stands_in.get(name) != file:
-            where = f"in {stands_in[name]}" if name in stands_in else "in none of its files"
+        if file_of.get(name) != file:
+            where = f"in {file_of[name]}" if name in file_of else "in none of its files"
             raise InputError(
                 f"the index names {file} for {name}, which is {where}: index and shards are of two "
                 "checkpoints; keep those of one"
@@ -71,13 +71,13 @@ def open_safetensors(files: list[pathlib.Path], of_tensor: dict[str, str] | None
 
 
 def mapped_tensors(file: pathlib.Path) -> dict[str, Callable[[], np.ndarray]]:
-    """{name: a function that views the tensor}; no byte is read before the view is used."""
+    """Returns {name: a function that views the tensor}; no byte is read before a view is used."""
     from safetensors import SafetensorError, safe_open
 
     refuse_special(file)
     try:
         with safe_open(file, framework="numpy"):
-            pass  # its header, types and extents have been checked
+            pass  # this checks the header, types and extents
         with file.open("rb") as raw:
             mapped = mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ)
     except (SafetensorError, OSError, ValueError) as error:
@@ -97,14 +97,14 @@ def mapped_tensors(file: pathlib.Path) -> dict[str, Callable[[], np.ndarray]]:
 
 
 def parameter_shapes(config: DecoderConfig, dtype) -> dict:
-    """Every parameter of the Decoder as a ShapeDtypeStruct; nothing is computed."""
+    """Returns every parameter of the Decoder as a ShapeDtypeStruct; nothing is computed."""
     tokens = jax.ShapeDtypeStruct((1, 1), jnp.int32)
     decoder = Decoder(config, jnp.dtype(dtype))
     return jax.eval_shape(decoder.init, jax.random.key(0), tokens, Kept(tokens))["params"]
 
 
-def by_path(tree) -> tuple[dict, jax.tree_util.PyTreeDef]:
-    """{"blocks/q": leaf} of a tree, and its structure."""
+def leaves_by_path(tree) -> tuple[dict, jax.tree_util.PyTreeDef]:
+    """Returns {"blocks/q": leaf} of a tree, and its structure."""
     leaves, structure = jax.tree.flatten_with_path(tree)
     return {jax.tree_util.keystr(p, simple=True, separator="/"): x for p, x in leaves}, structure
 
@@ -112,28 +112,28 @@ def by_path(tree) -> tuple[dict, jax.tree_util.PyTreeDef]:
 def stack_params(
     tensors: Tensors, table, config: DecoderConfig, dtype, where: str, mesh=None
 ) -> dict:
-    """Parameters of the Decoder, each block's tensors stacked over layers, in their final dtype.
+    """Returns the Decoder's parameters, each block's tensors stacked over layers, in their dtype.
 
-    On the host there is one stacked parameter at a time. Raises InputError that lists missing (-)
-    and unexpected (+) tensors, names a wrong shape, or a value that the dtype cannot hold.
+    The host holds one stacked parameter at a time. Raises InputError that lists missing (-) and
+    unexpected (+) tensors, names a wrong shape, or a value that the dtype cannot hold.
     """
     if config.layers > len(tensors.names) and not config.shared_blocks:
         raise InputError(f"{where}: {config.layers} layers, but only {len(tensors.names)} tensors")
-    wanted, structure = by_path(parameter_shapes(config, dtype))
-    names = names_of_all(tensors, table, config, where)
+    wanted, structure = leaves_by_path(parameter_shapes(config, dtype))
+    names = all_tensor_names(tensors, table, config, where)
 
-    def stacked(path: str, shape, part: tuple[slice, ...]) -> np.ndarray:
-        """The part of a parameter that a device needs, or all of it."""
+    def stack_part(path: str, shape, part: tuple[slice, ...]) -> np.ndarray:
+        """Returns a parameter, or the part of it that a device needs."""
         transform = table[path][1]
         counts = stack_counts(table[path][0], path, config)
         one, of_one = shape.shape[len(counts) :], part[len(counts) :]
         numbers = np.arange(len(names[path])).reshape(counts)[part[: len(counts)]]
         sizes = [len(range(n)[s]) for n, s in zip(one, of_one, strict=True)]
         try:
-            made = np.empty((numbers.size, *sizes), shape.dtype)
+            array = np.empty((numbers.size, *sizes), shape.dtype)
         except (MemoryError, ValueError) as error:
             raise InputError(f"{where}: {path} {shape.shape} is larger than memory") from error
-        for row, number in zip(made, numbers.ravel(), strict=True):
+        for row, number in zip(array, numbers.ravel(), strict=True):
             name = names[path][number]
             read = tensors.read(name)
             try:
@@ -147,26 +147,26 @@ def stack_params(
             with np.errstate(over="ignore"):
                 row[...] = arranged[of_one]
             refuse_overflow(row, arranged[of_one], where, name)
-        return made.reshape(*numbers.shape, *sizes)
+        return array.reshape(*numbers.shape, *sizes)
 
     def load(path: str, shape) -> jax.Array:
         sharding = parameter_sharding(path, shape.shape, mesh)
         if sharding.is_fully_addressable:
-            made = put(stacked(path, shape, (slice(None),) * len(shape.shape)), sharding)
+            array = put(stack_part(path, shape, (slice(None),) * len(shape.shape)), sharding)
         else:  # of a model larger than this host
-            made = put_parts(shape.shape, sharding, functools.partial(stacked, path, shape))
+            array = put_parts(shape.shape, sharding, functools.partial(stack_part, path, shape))
         free_host_arrays()
-        return made
+        return array
 
     return structure.unflatten([load(path, shape) for path, shape in wanted.items()])
 
 
-def names_of_all(tensors: Tensors, table, config: DecoderConfig, where: str) -> dict:
-    """{parameter: the checkpoint's names of it}.
+def all_tensor_names(tensors: Tensors, table, config: DecoderConfig, where: str) -> dict:
+    """Returns {parameter: the checkpoint's names of its tensors}.
 
     Raises InputError that lists missing (-) and unexpected (+) tensors.
     """
-    wanted, _ = by_path(parameter_shapes(config, "float32"))
+    wanted, _ = leaves_by_path(parameter_shapes(config, "float32"))
     names = {path: tensor_names(table[path][0], path, config) for path in wanted}
     expected = {name for of_path in names.values() for name in of_path}
     spare = {name for name in tensors.names - expected if name.endswith(DERIVED)}
@@ -175,7 +175,7 @@ def names_of_all(tensors: Tensors, table, config: DecoderConfig, where: str) -> 
 
 
 def stack_counts(template: str, path: str, config: DecoderConfig) -> list[int]:
-    """How many tensors are stacked along each leading axis of a parameter."""
+    """Returns how many tensors are stacked along each leading axis of a parameter."""
     of_name = {
         "layer": config.layers,
         "expert": config.experts,
@@ -185,7 +185,7 @@ def stack_counts(template: str, path: str, config: DecoderConfig) -> list[int]:
 
 
 def tensor_names(template: str, path: str, config: DecoderConfig) -> list[str]:
-    """The checkpoint's names of one parameter, in the order in which they are stacked."""
+    """Returns the checkpoint's names of one parameter's tensors, in the order of stacking."""
     fields = re.findall(r"\{(\w+)\}", template)
     ranges = [range(n) for n in stack_counts(template, path, config)]
     return [
@@ -195,9 +195,9 @@ def tensor_names(template: str, path: str, config: DecoderConfig) -> list[str]:
 
 
 def refuse_overflow(cast: np.ndarray, original: np.ndarray, where: str, name: str) -> None:
-    """Finite values that become infinite, and whole numbers, are not what is meant."""
+    """Raises InputError for whole numbers, and for finite values that became infinite."""
     if not jnp.issubdtype(original.dtype, jnp.floating):
-        raise InputError(f"{where}: {name} is of type {original.dtype}, not of a floating one")
+        raise InputError(f"{where}: {name} is of type {original.dtype}, not of a floating type")
     if jnp.finfo(cast.dtype).max >= jnp.finfo(original.dtype).max:
         return
     for extreme in (original.max(), original.min()):  # without a copy of the tensor
@@ -211,7 +211,7 @@ def refuse_overflow(cast: np.ndarray, original: np.ndarray, where: str, name: st
 
 
 def refuse_mismatch(missing: Iterable[str], extra: Iterable[str], where: str) -> None:
-    """An InputError that lists what is missing (-) and what is unexpected (+)."""
+    """Raises InputError that lists the missing (-) and the unexpected (+) names."""
     listed = [f"-{name}" for name in sorted(missing)] + [f"+{name}" for name in sorted(extra)]
     if listed:
         raise InputError(

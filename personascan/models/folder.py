@@ -1,4 +1,4 @@
-"""Which files of a Hugging Face folder are the model: as Transformers reads them, or refused."""
+"""The files of a Hugging Face folder that are the model: as Transformers reads them, or refused."""
 
 import pathlib
 import re
@@ -25,13 +25,13 @@ class Weights(NamedTuple):
     of_tensor: dict[str, str] | None  # {tensor: name of its file} of an index
 
 
-def describes(name: str) -> bool:
-    """Whether a file of a folder is read beside the weights, by its path there."""
+def is_description_file(name: str) -> bool:
+    """Returns whether a file, by its path in a folder, is read besides the weights."""
     return name in (CONFIG, GENERATION) or is_tokenizer_file(name)
 
 
 def read_folder_config(folder: pathlib.Path) -> dict:
-    """config.json of a folder. Raises InputError, for folders of adapters with what to do."""
+    """Returns config.json of a folder. Raises InputError, with advice for an adapter."""
     if not is_file(folder / "config.json") and is_file(folder / "adapter_config.json"):
         raise InputError(
             f"{folder} holds an adapter (LoRA), not a model; merge it into its base first: "
@@ -48,9 +48,9 @@ def read_folder_config(folder: pathlib.Path) -> dict:
 
 
 def weights_of(folder: pathlib.Path) -> Weights:
-    """The single file if it is there, else the files that the index names, as Transformers does.
+    """Returns the single file if there is one, else the files of the index, as Transformers does.
 
-    Raises InputError for a folder with neither, by what it holds instead.
+    Raises InputError for a folder with neither, with advice by what it holds.
     """
     if is_file(folder / SINGLE):
         return Weights([folder / SINGLE], None)
@@ -68,14 +68,14 @@ def weights_of(folder: pathlib.Path) -> Weights:
 
 
 def file_names(of_tensor, index) -> list[str]:
-    """The distinct files of an index's weight_map."""
+    """Returns the distinct files of an index's weight_map."""
     if not isinstance(of_tensor, dict) or not all(isinstance(n, str) for n in of_tensor.values()):
         raise InputError(f"{index} has no weight_map of file names; download it again")
     return sorted(set(of_tensor.values()))
 
 
 def advice_for(folder: pathlib.Path) -> str:
-    """What to do with a folder that has other weights, or none."""
+    """Returns what to do with a folder that has other weights, or none."""
     names = sorted(p.name for p in folder.iterdir())
     others = [n for n in names if OTHER_WEIGHTS.fullmatch(n)]
     pickled = [n for n in names if PICKLED.fullmatch(n)]

@@ -21,27 +21,27 @@ from personascan.models.gguf_keys import (
 )
 from personascan.reading import is_file
 
-PART = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")
-# Tensors that the configuration was made of.
+SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")
+# Tensors from which the configuration is made.
 ROPE_TENSORS = {"rope_freqs.weight", "rope_factors_short.weight", "rope_factors_long.weight"}
 
 
 def gguf_shards(path: pathlib.Path) -> list[pathlib.Path]:
-    """The files that a name of the form NAME-00001-of-00003.gguf stands for, in their order."""
-    named = PART.fullmatch(path.name)
-    if not named:
+    """Returns the files that a name of the form NAME-00001-of-00003.gguf means, in their order."""
+    match = SHARD.fullmatch(path.name)
+    if not match:
         return [path]
-    count = int(named["count"])
+    count = int(match["count"])
     return [
-        path.with_name(f"{named['stem']}-{i + 1:05d}-of-{count:05d}.gguf") for i in range(count)
+        path.with_name(f"{match['stem']}-{i + 1:05d}-of-{count:05d}.gguf") for i in range(count)
     ]
 
 
 def open_gguf(path: pathlib.Path) -> tuple[dict, Tensors]:
-    """The metadata fields and dequantised tensors of a GGUF file, or of all shards of a split one.
+    """Returns the metadata fields and dequantised tensors of a GGUF file, or of all its shards.
 
     Raises InputError for a file that is missing, corrupt or truncated, or of a quantisation that
-    the gguf package does not dequantise; for a split file names the shards that are missing.
+    the gguf package does not dequantise; for a split file it names the shards that are missing.
     """
     from gguf import dequantize
 
@@ -72,7 +72,7 @@ def open_gguf(path: pathlib.Path) -> tuple[dict, Tensors]:
 
 
 def read_gguf(path: pathlib.Path) -> tuple[dict, dict]:
-    """(fields, tensors as they are stored) of one file."""
+    """Returns (fields, tensors as they are stored) of one file."""
     from gguf import GGUFEndian, GGUFReader
 
     if not is_file(path):
@@ -82,7 +82,7 @@ def read_gguf(path: pathlib.Path) -> tuple[dict, dict]:
         fields = {name: field.contents() for name, field in reader.fields.items()}
         tensors = {tensor.name: tensor for tensor in reader.tensors}
     except Exception as error:
-        # The reader meets a bad file with whatever its arithmetic raises first.
+        # On a bad file the reader raises whatever its arithmetic fails with first.
         raise InputError(f"{path} is corrupt or truncated ({error}); download it again") from error
     if reader.endianess == GGUFEndian.BIG:
         raise InputError(
@@ -93,27 +93,27 @@ def read_gguf(path: pathlib.Path) -> tuple[dict, dict]:
 
 
 def join_shards(shards: list[pathlib.Path]) -> tuple[dict, dict]:
-    """(fields, tensors) of all shards; the first has the fields. Raises InputError if mixed."""
+    """Returns (fields of the first shard, tensors of all). Raises InputError for a mixed set."""
     read = [read_gguf(shard) for shard in shards]
-    fields, found = dict(read[0][0]), {}
+    fields, joined = dict(read[0][0]), {}
     for number, (shard, (own, tensors)) in enumerate(zip(shards, read, strict=True)):
         if own.get("split.no") != number or own.get("split.count") != len(shards):
             raise InputError(
                 f"{shard} is not shard {number + 1} of {len(shards)}; download it again"
             )
-        if found.keys() & tensors.keys():
+        if joined.keys() & tensors.keys():
             raise InputError(f"{shard} repeats tensors of another shard; download it again")
-        found |= tensors
-    if fields.get("split.tensors.count", len(found)) != len(found):
+        joined |= tensors
+    if fields.get("split.tensors.count", len(joined)) != len(joined):
         raise InputError(
-            f"{shards[0]} and its shards hold {len(found)} tensors, not the "
+            f"{shards[0]} and its shards hold {len(joined)} tensors, not the "
             f"{fields['split.tensors.count']} they should; download them again"
         )
-    return fields, found
+    return fields, joined
 
 
 def gguf_config(fields: dict, tensors: Tensors, where: str) -> dict:
-    """The fields of a GGUF file as a config.json would say them. Raises InputError by name."""
+    """Returns a GGUF file's fields as a config.json. Raises InputError for unsupported ones."""
     architecture = fields.get("general.architecture")
     if not isinstance(architecture, str) or architecture not in MODEL_TYPES:
         raise InputError(
@@ -140,7 +140,7 @@ def gguf_config(fields: dict, tensors: Tensors, where: str) -> dict:
 
 
 def read_fields(own: dict, model_type: str, where: str) -> dict:
-    """The fields of an architecture by the keys of its config.json.
+    """Returns the fields of an architecture under the keys of its config.json.
 
     Raises InputError for a field that is not handled, unless its value means that it is off.
     """
@@ -169,7 +169,7 @@ def read_fields(own: dict, model_type: str, where: str) -> dict:
 
 
 def exact_type(architecture: str, own: dict) -> str:
-    """Mixtral calls itself llama, OLMo 3 olmo2."""
+    """Returns the model_type: Mixtral has the architecture llama, OLMo 3 olmo2."""
     if architecture == "llama" and own.get("expert_count"):
         return "mixtral"
     if architecture == "llama" and own.get("attention.sliding_window"):
@@ -180,7 +180,7 @@ def exact_type(architecture: str, own: dict) -> str:
 
 
 def biases(raw: dict, names: set[str]) -> dict:
-    """The switches of biases and norms, by the tensors that are there."""
+    """Returns the switches of biases and norms, by the tensors that the file has."""
     has = {name: f"blk.0.{name}" in names for name in (
         "attn_q.bias", "attn_qkv.bias", "ffn_down.bias", "attn_q_norm.weight", "ffn_norm.weight"
     )}  # fmt: skip
@@ -207,7 +207,7 @@ def biases(raw: dict, names: set[str]) -> dict:
 
 
 def special_cases(raw: dict, own: dict, names: set[str]) -> dict:
-    """What the architecture implies, as the programs that write and read these files have it."""
+    """Returns the keys that an architecture implies, as llama.cpp writes and reads its files."""
     kind = raw["model_type"]
     heads, kv_heads = own.get("attention.head_count", 1), own.get("attention.head_count_kv", 1)
     if kind == "falcon":
@@ -220,7 +220,7 @@ def special_cases(raw: dict, own: dict, names: set[str]) -> dict:
             "parallel_attn": "blk.0.ffn_norm.weight" not in names,
         }
     if kind in ("gemma2", "gemma3_text"):
-        # The 27B models alone divide by width / heads instead of the size of a head.
+        # Only the 27B models divide by width / heads instead of the size of a head.
         wide = raw.get("num_hidden_layers") == (46 if kind == "gemma2" else 62)
         head = own.get("attention.key_length", 256)
         return {"query_pre_attn_scalar": raw["hidden_size"] // heads if wide else head}
@@ -235,7 +235,7 @@ def special_cases(raw: dict, own: dict, names: set[str]) -> dict:
 
 
 def with_layer_types(raw: dict) -> dict:
-    """The kinds of layers, where a file has them one by one, or says twice what is the same."""
+    """Returns the keys with layer_types, if each layer has its own, and without repetitions."""
     pattern = raw.get("sliding_window_pattern")
     if isinstance(pattern, list):
         kinds = ("full_attention", "sliding_attention")
@@ -249,7 +249,7 @@ def with_layer_types(raw: dict) -> dict:
 
 
 def rope_scaling(raw: dict, own: dict, tensors: Tensors, where: str) -> dict:
-    """The scaling of rotations, from fields and from tensors of divisors."""
+    """Returns the scaling of rotations, from fields and from tensors of divisors."""
     heads = max(1, own.get("attention.head_count", 1))
     head = own.get("attention.key_length") or own.get("embedding_length", 0) // heads
     partial = own.get("rope.dimension_count", head) / max(1, head)

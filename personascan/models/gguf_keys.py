@@ -1,4 +1,4 @@
-"""Fields of GGUF files: the keys of a config.json that say the same, and what may be there."""
+"""Fields of GGUF files: the keys of a config.json with the same meaning, and the allowed values."""
 
 # general.architecture -> model_type.
 MODEL_TYPES = {
@@ -51,7 +51,7 @@ KEYS = {
     "rope.freq_base_swa": "rope_local_base_freq",
     "attention.sliding_window_pattern": "sliding_window_pattern",
 }
-# What an architecture calls differently.
+# Keys that an architecture names differently.
 OWN_KEYS = {
     "gpt2": {
         "embedding_length": "n_embd", "block_count": "n_layer", "attention.head_count": "n_head",
@@ -69,14 +69,14 @@ OWN_KEYS = {
     "olmoe": {"expert_count": "num_experts"},
     "qwen3_moe": {"expert_count": "num_experts"},
 }  # fmt: skip
-# Fields that `rope_scaling` reads, or that no forward pass of a decoder does.
+# Fields that `rope_scaling` reads, or that no forward pass of a decoder needs.
 OTHERWISE_READ = {
-    "pooling_type",  # how the vector of a text is made of its last hidden states
+    "pooling_type",  # how a text's vector is made from its last hidden states
     "rope.dimension_count", "rope.scaling.type", "rope.scaling.factor",
     "rope.scaling.original_context_length", "rope.scaling.attn_factor", "rope.scaling.finetuned",
     "rope.scaling.yarn_beta_fast", "rope.scaling.yarn_beta_slow", "tensor_data_layout",
 }  # fmt: skip
-# Fields that must say the same as another one, or have one value.
+# Fields that must have the value of another one.
 SAME = {
     "attention.value_length": "attention.key_length",
     "attention.key_length_swa": "attention.key_length",
@@ -84,10 +84,10 @@ SAME = {
     "rope.dimension_count_swa": "rope.dimension_count",
     "embedding_length_out": "embedding_length",
 }
-# Fields whose every use is off, or as it is here, at these values.
+# Fields that have no effect, or the only one supported, at these values.
 ONLY = {
     "attention.causal": (True,),
-    "rope.scaling.yarn_ext_factor": (1.0, -1.0),  # the latter: by the type of scaling
+    "rope.scaling.yarn_ext_factor": (1.0, -1.0),  # -1: decided by the type of scaling
     "rope.scaling.yarn_attn_factor": (1.0,),
     "rope.scaling.yarn_log_multiplier": (0.0,),
     "rope.scaling.alpha": (0.0,),
@@ -101,7 +101,7 @@ ONLY = {
     "attention.shared_kv_layers": (0,),
     "router_logit_softcapping": (0.0,),
     "expert_weights_scale": (0.0, 1.0),
-    "expert_gating_func": (0, 1),  # not given, softmax
+    "expert_gating_func": (0, 1),  # not given, or softmax
     "expert_shared_count": (0,),
     "expert_shared_feed_forward_length": (0,),
     "expert_group_count": (0, 1),
@@ -111,7 +111,7 @@ ONLY = {
     "n_deepstack_layers": (0,),
     "embedding_length_per_layer_input": (0,),
 }
-# The same of fields that some architectures read, in the others.
+# The same for fields that only some architectures read, in the others.
 OFF = {
     "attention.sliding_window": (0,),
     "attention.scale": (0.0,),
@@ -125,7 +125,7 @@ OFF = {
     "expert_feed_forward_length": (0,),
 }
 SCALES = ("embedding_scale", "residual_scale", "logit_scale")  # 0: none is applied
-# What the files do not say and the architecture fixes.
+# Keys that the architecture fixes and the files omit.
 FIXED = {
     "gemma": {"hidden_act": "gelu_pytorch_tanh"},
     "phi": {"hidden_act": "gelu_new"},

@@ -18,9 +18,9 @@ CASED = (
     rf"[^\r\n\p{{L}}\p{{N}}]?{UPPER}*{LOWER}+%s|[^\r\n\p{{L}}\p{{N}}]?{UPPER}+{LOWER}*%s|\p{{N}}%s"
     r"| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-# tokenizer.ggml.pre -> the pattern of its words, as the tokenizers of these models split; "" is
-# GPT-2's, "digits" GPT-2's behind single digits, "threes" GPT-2's between punctuation and with
-# digits by threes.
+# tokenizer.ggml.pre -> the pattern by which these models' tokenizers split words: "" is GPT-2's,
+# "digits" GPT-2's after digits are split one by one, "threes" GPT-2's after punctuation is split
+# off, with digits by threes.
 PATTERNS = {
     **dict.fromkeys(("gpt-2", "gpt2", "phi-2", "olmo", "mpt"), ""),
     **dict.fromkeys(("smollm", "starcoder", "refact", "command-r"), "digits"),
@@ -33,29 +33,27 @@ PATTERNS = {
     "tekken": CASED % ("", "", ""),
     "falcon": "threes",
 }
-# Normalised to composed characters first; the tokenizer of GPT-NeoX goes by two of these names.
+# These compose characters first; GPT-NeoX's tokenizer has two of these names.
 COMPOSED = ("qwen2", "command-r", "deepseek-r1-qwen", "olmo", "mpt")
-# A word in the vocabulary stays whole, and a text has a first token, unless the file denies it.
+# Here a word of the vocabulary stays whole, and a text has a first token unless the file denies it.
 WHOLE_WORDS = ("llama-bpe", "llama3", "llama-v3", "falcon3", "tekken")
-
-
-# The fields `tokenizer.*` that are read here,
+# The fields `tokenizer.*` that are read here.
 READ = re.compile(
     r"ggml\.(model|pre|tokens|token_type|scores|merges|add_(bos|eos)_token|add_space_prefix"
     r"|(bos|eos|eot|eom|unknown|padding)_token_id|eos_token_ids)|chat_templates?(\..+)?"
 )
-# those that change no token of a text,
+# Fields that change no token of a text.
 NEUTRAL = re.compile(
     r"ggml\.(token_type_count|(sep\w+|mask|cls|fim_\w+|prefix|suffix|middle)_token_id)"
     r"|huggingface\.json"
 )
-# and those that change none while they are false or empty; every other one is refused.
+# Fields that change none while they are false or empty; all others are refused.
 OFF = re.compile(r"ggml\.(add_\w+_token|remove_extra_whitespaces|precompiled_charsmap)")
 ENDS = "eos_token_id", "eot_token_id", "eom_token_id", "eos_token_ids"
 
 
 def gguf_tokenizer(fields: dict, where: str):
-    """A byte-level BPE or SentencePiece tokenizer from `tokenizer.*`, without torch.
+    """Builds a byte-level BPE or SentencePiece tokenizer from `tokenizer.*`, without torch.
 
     Raises InputError for another kind of tokenizer, and for a field that is not handled, by name.
     """
@@ -91,19 +89,19 @@ def gguf_tokenizer(fields: dict, where: str):
     tokenizer.add_special_tokens([token for token in added if token.special])
     tokenizer.add_tokens([token for token in added if not token.special])
     starts = kind == "llama" or pre in WHOLE_WORDS
-    put_around(tokenizer, fields, starts and "bos_token" in special, where)
-    made = PreTrainedTokenizerFast(
+    add_end_tokens(tokenizer, fields, starts and "bos_token" in special, where)
+    built = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         chat_template=chat_templates(fields),
         clean_up_tokenization_spaces=False,
         **special,
     )
-    refuse_empty(made, where)
-    return made
+    refuse_empty(built, where)
+    return built
 
 
 def refuse_unread(fields: dict, where: str) -> None:
-    """Every field of the tokenizer is read, or is neutral; else an InputError that names it."""
+    """Raises InputError that names a field of the tokenizer that is neither read nor neutral."""
     for key, value in fields.items():
         name = key.removeprefix("tokenizer.")
         if name == key or READ.fullmatch(name) or NEUTRAL.fullmatch(name):
@@ -115,8 +113,8 @@ def refuse_unread(fields: dict, where: str) -> None:
             )
 
 
-def put_around(tokenizer, fields: dict, starts: bool, where: str) -> None:
-    """Put first and last tokens around a text, where special tokens are asked for.
+def add_end_tokens(tokenizer, fields: dict, starts: bool, where: str) -> None:
+    """Makes the tokenizer add first and last tokens to a text, if special tokens are asked for.
 
     starts: whether a text has a first token if the file does not say so.
     """
@@ -143,7 +141,7 @@ def put_around(tokenizer, fields: dict, starts: bool, where: str) -> None:
 
 
 def chat_templates(fields: dict) -> str | dict[str, str] | None:
-    """The chat template, or several by name."""
+    """Returns the chat template, or several by name."""
     start, usual = "tokenizer.chat_template.", fields.get("tokenizer.chat_template")
     named = {k.removeprefix(start): v for k, v in fields.items() if k.startswith(start)}
     if named and usual is not None:
@@ -152,23 +150,23 @@ def chat_templates(fields: dict) -> str | dict[str, str] | None:
 
 
 def stop_ids(fields: dict, where: str) -> list[int]:
-    """The tokens that end a text or a turn. Raises InputError for one that is no token."""
-    found = set()
+    """Returns the tokens that end a text or a turn. Raises InputError for one that is no token."""
+    ids = set()
     for name in ENDS:
         value = fields.get(f"tokenizer.ggml.{name}", ())
-        found |= set(value) if isinstance(value, list | tuple) else {value}
+        ids |= set(value) if isinstance(value, list | tuple) else {value}
     size = len(fields["tokenizer.ggml.tokens"])
-    for token in found:
+    for token in ids:
         if not 0 <= token < size:
             raise InputError(
                 f"{where}: a field names token {token} as the end of texts, but there are {size} "
                 "tokens; use the model's Hugging Face folder"
             )
-    return sorted(int(token) for token in found)
+    return sorted(int(token) for token in ids)
 
 
 def byte_level(fields: dict, tokens: list[str]):
-    """Merges of bytes within words; the field `pre` names how words are found."""
+    """Builds a tokenizer that merges bytes within words, which the field `pre` defines."""
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
     pre = fields["tokenizer.ggml.pre"]
@@ -199,7 +197,7 @@ def byte_level(fields: dict, tokens: list[str]):
 
 
 def sentence_piece(fields: dict, tokens: list[str]):
-    """SentencePiece BPE: the pair whose joined piece has the highest score merges first."""
+    """Builds SentencePiece BPE: the pair whose joined piece has the highest score merges first."""
     from tokenizers import Tokenizer, decoders, models, normalizers
 
     scores = fields["tokenizer.ggml.scores"]

@@ -1,7 +1,7 @@
 """A small image classifier in Flax Linen, and how activations leave the image networks.
 
 Each site is a variable collection of its own, as in the decoder: `mutable=("conv1",)` in `apply`
-says what is kept, as [N, nodes] in the order height, width, channel.
+names the sites to keep, as [N, nodes] in the order height, width, channel.
 """
 
 import functools
@@ -19,14 +19,14 @@ BATCH = 256  # images that are run at once
 
 
 def tap(module: nn.Module, site: str, x):
-    """The one place where activations leave: [N, nodes] float32."""
+    """Sows the activations of a site, [N, nodes] float32: they leave a network here alone."""
     kept_ND = x.reshape(len(x), -1).astype(jnp.float32)
     module.sow(site, "kept", kept_ND, reduce_fn=lambda _, new: new, init_fn=lambda: None)
     return x
 
 
 def max_pool(x_NHWC):
-    """The largest of each 2 x 2 window; at an odd edge, of what is there ("same").
+    """Returns the largest of each 2 x 2 window, which at an odd edge is cut off ("same").
 
     A tie's gradient goes to the first in the window, as in torch and TensorFlow. Written with
     selections, since the scatter of the usual form's gradient takes more than twice the whole
@@ -56,7 +56,7 @@ class Classifier(nn.Module):
 
     @nn.compact
     def __call__(self, pixels_NHW):
-        """Logits [N, classes]; conv and dense sites are those after the ReLU."""
+        """Returns logits [N, classes]; the sites conv and dense are those after the ReLU."""
         x = pixels_NHW[..., None]
         for number, channels in ((1, 32), (2, 64)):
             conv = nn.Conv(channels, (3, 3), precision="highest", name=f"conv{number}")
@@ -69,17 +69,17 @@ class Classifier(nn.Module):
 
 
 def initial_params(network: nn.Module, seed: int, image_shape: tuple[int, int]) -> dict:
-    """Random parameters {layer: {"kernel", "bias"}} of a network for images of that shape."""
-    return drawn_params(network, jax.random.key(seed), tuple(image_shape))
+    """Returns random parameters {layer: {"kernel", "bias"}} for images of that shape."""
+    return draw_params(network, jax.random.key(seed), tuple(image_shape))
 
 
 @functools.partial(jax.jit, static_argnames=("network", "image_shape"))
-def drawn_params(network, key, image_shape):
+def draw_params(network, key, image_shape):
     return network.init(key, jnp.zeros((1, *image_shape)))["params"]
 
 
 def logits_function(network: nn.Module, params: dict):
-    """pixels [N, H, W] -> logits [N, classes], as attacks take it."""
+    """Returns the function pixels [N, H, W] -> logits [N, classes] that attacks take."""
 
     def logits_fn(pixels_NHW):
         return network.apply({"params": params}, pixels_NHW)
@@ -88,19 +88,19 @@ def logits_function(network: nn.Module, params: dict):
 
 
 def site_widths(network: nn.Module, image_shape: tuple[int, int]) -> dict[str, int]:
-    """{site: nodes} of a network for images of that shape; nothing is run."""
+    """Returns {site: nodes} of a network for images of that shape; nothing is run."""
     image = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
 
-    def kept(key, pixels_NHW):
+    def sown(key, pixels_NHW):
         params = network.init(key, pixels_NHW)["params"]
         return network.apply({"params": params}, pixels_NHW, mutable=network.sites)[1]
 
-    shapes = jax.eval_shape(kept, jax.random.key(0), image)
+    shapes = jax.eval_shape(sown, jax.random.key(0), image)
     return {site: shapes[site]["kept"].shape[1] for site in network.sites}
 
 
 def activations(network: nn.Module, params: dict, pixels_NHW, sites, batch: int = BATCH) -> dict:
-    """{site: [N, nodes] float32} of some sites, batch by batch; one shape is compiled.
+    """Returns {site: [N, nodes] float32}, batch by batch; one shape is compiled.
 
     Raises InputError for a site that the network does not have, for no images, and for activations
     that are NaN or infinite.
@@ -110,25 +110,25 @@ def activations(network: nn.Module, params: dict, pixels_NHW, sites, batch: int 
         if site not in network.sites:
             raise InputError(f"site {site!r} is unknown; known: {', '.join(network.sites)}")
     widths = site_widths(network, pixels_NHW.shape[1:])
-    found = {site: np.empty((len(pixels_NHW), widths[site]), np.float32) for site in sites}
+    arrays = {site: np.empty((len(pixels_NHW), widths[site]), np.float32) for site in sites}
     for rows, padded_NHW in padded_batches(pixels_NHW, batch):
-        kept = kept_sites(network, params, padded_NHW, sites)
+        sown = sown_sites(network, params, padded_NHW, sites)
         for site in sites:
-            found[site][rows] = kept[site]["kept"][: rows.stop - rows.start]
-            if not np.isfinite(found[site][rows]).all():
+            arrays[site][rows] = sown[site]["kept"][: rows.stop - rows.start]
+            if not np.isfinite(arrays[site][rows]).all():
                 raise InputError(
                     f"an activation at {site} is not finite; check the images and the parameters"
                 )
-    return found
+    return arrays
 
 
 @functools.partial(jax.jit, static_argnames=("network", "sites"))
-def kept_sites(network, params, pixels_NHW, sites):
+def sown_sites(network, params, pixels_NHW, sites):
     return network.apply({"params": params}, pixels_NHW, mutable=sites)[1]
 
 
 def outputs(network: nn.Module, params: dict, pixels_NHW, batch: int = BATCH) -> np.ndarray:
-    """What the network gives for each image: logits, or a reconstruction. Errors as above."""
+    """Returns logits, or reconstructions, of all images. Raises InputError if there are none."""
     return np.concatenate(
         [
             np.asarray(output(network, params, padded_NHW))[: rows.stop - rows.start]
@@ -143,7 +143,7 @@ def output(network, params, pixels_NHW):
 
 
 def padded_batches(pixels_NHW, batch: int):
-    """(rows, their images) batch by batch; the last is filled up with its last image.
+    """Yields (rows, their images) batch by batch; the last is filled up with its last image.
 
     Fewer images than a batch are one batch of their own size.
     """

@@ -26,9 +26,9 @@ ACTIVATIONS = {
 
 
 def operand(x, dtype):
-    """float32 as an operand of a product, rounded to nearest even.
+    """Returns float32 as an operand of a product, rounded to nearest even.
 
-    On a CPU by its bits: XLA's own way takes up to twice as long before a product.
+    On a CPU it is rounded by its bits: XLA's own way takes up to twice as long before a product.
     """
     if dtype != jnp.bfloat16 or x.dtype != jnp.float32:
         return x.astype(dtype)
@@ -52,7 +52,7 @@ BLOCK = 384
 
 
 def product(x, y, exact: bool = True):
-    """The matrix product x @ y with float32 sums, whatever the operands."""
+    """Returns the matrix product x @ y with float32 sums, whatever the operands."""
     size = x.shape[-1]
     exact = exact and x.dtype == jnp.float32
     precision = jax.lax.Precision.HIGHEST if exact else jax.lax.Precision.DEFAULT
@@ -69,9 +69,9 @@ def product(x, y, exact: bool = True):
 
 
 def project(x, weight, bias=None, exact: bool = True):
-    """Contract the last axis of `x` with the first of `weight`, plus a bias; float32.
+    """Contracts the last axis of `x` with the first of `weight`, and adds a bias: float32.
 
-    As a product of two matrices: in more dimensions XLA takes up to 1.8 times as long on a CPU.
+    It is a product of two matrices: in more dimensions XLA takes up to 1.8 times as long on a CPU.
     """
     *rows, size = x.shape
     x, matrix = operand(x, weight.dtype).reshape(-1, size), weight.reshape(size, -1)
@@ -80,7 +80,7 @@ def project(x, weight, bias=None, exact: bool = True):
 
 
 def normalize(x, kind: str, eps: float, axes: tuple[int, ...], scale, bias=None):
-    """RMS norm (Zhang and Sennrich 2019, eq. 4) or layer norm (Ba et al. 2016, eq. 4)."""
+    """Applies RMS norm (Zhang and Sennrich 2019, eq. 4) or layer norm (Ba et al. 2016, eq. 4)."""
     if kind == "layer":
         x = x - jnp.mean(x, axes, keepdims=True)
     x = x * jax.lax.rsqrt(jnp.mean(x * x, axes, keepdims=True) + np.float32(eps))
@@ -91,9 +91,9 @@ def normalize(x, kind: str, eps: float, axes: tuple[int, ...], scale, bias=None)
 def attention(
     q_BTHE, k_BSKE, v_BSKE, seen_BTS, *, scale, softcap=0.0, bias_KGS=None, exact: bool = True
 ):
-    """Softmax attention of every token over those that it sees: [B, T, H, E] float32.
+    """Returns softmax attention of every token over those that it sees: [B, T, H, E] float32.
 
-    seen_BTS is bool, its axes B and T possibly 1 long.
+    seen_BTS is bool; its axes B and T may have length 1.
     """
     batch, tokens, heads, size = q_BTHE.shape
     slots, kv_heads = k_BSKE.shape[1:3]
@@ -117,10 +117,10 @@ def attention(
 
 
 def causal_mask(tokens: int, window=None):
-    """[1, T, S] bool: every token sees itself and those before it.
+    """Returns which tokens each sees, itself and those before it: [1, T, S] bool.
 
     `window` counts the tokens it reaches back, itself included (None: all of them). Right padding
-    needs no other mask: no real token sees what comes after it.
+    needs no other mask: no real token sees those after it.
     """
     back_TS = jnp.arange(tokens)[:, None] - jnp.arange(tokens)[None]
     seen_TS = back_TS >= 0
@@ -128,21 +128,21 @@ def causal_mask(tokens: int, window=None):
 
 
 def cache_mask(position_BT, slots: int, window=None):
-    """[B, T, S] bool: `causal_mask` of tokens at positions, over slots for all positions."""
+    """Returns `causal_mask` of tokens at positions, over all slots: [B, T, S] bool."""
     back_BTS = position_BT[..., None] - jnp.arange(slots)[None, None]
     seen_BTS = back_BTS >= 0
     return seen_BTS if window is None else seen_BTS & (back_BTS < window)
 
 
 def full_mask(tokens: int, lengths_B=None):
-    """[B, 1, S] bool: every token sees all real ones; without lengths all are real."""
+    """Returns a mask by which every token sees all real ones (None: all are): [B, 1, S] bool."""
     if lengths_B is None:
         return jnp.ones((1, 1, tokens), bool)
     return (jnp.arange(tokens)[None] < lengths_B[:, None])[:, None]
 
 
 def alibi(heads: int, kv_heads: int, tokens: int):
-    """Biases [K, G, S] that grow with the position attended to (Press et al. 2022, section 3).
+    """Returns biases [K, G, S] that grow with the position attended to (Press et al. 2022, sec. 3).
 
     Slopes and products are rounded to bfloat16, as the models that use them were trained.
     """
@@ -155,7 +155,7 @@ def alibi(heads: int, kv_heads: int, tokens: int):
 
 
 def mlp_hidden(x_BTD, w: dict, activation: str, exact: bool = True):
-    """The neurons [B, T, F]: act(x up), or gated act(x gate) * (x up) (Shazeer 2020, eq. 6)."""
+    """Returns neurons [B, T, F]: act(x up), or act(x gate) * (x up) (Shazeer 2020, eq. 6)."""
     up_BTF = project(x_BTD, w["up"], w.get("up_bias"), exact)
     if "gate" not in w:
         return ACTIVATIONS[activation](up_BTF)
@@ -163,9 +163,10 @@ def mlp_hidden(x_BTD, w: dict, activation: str, exact: bool = True):
 
 
 def expert_mlp(x_BTD, w: dict, activation: str, chosen: int, normalized: bool, exact: bool = True):
-    """The `chosen` experts of each token, weighted by the router (Jiang et al. 2024, section 2.1).
+    """Returns the sum of each token's `chosen` experts, weighted by the router.
 
-    Experts run one after the other over all tokens: memory stays that of one of them.
+    Source: Jiang et al. 2024, section 2.1. Experts run one after the other over all tokens, so that
+    memory is that of one of them.
     """
     router_BTX = jax.nn.softmax(project(x_BTD, w["router"], exact=exact))
     weight_BTC, which_BTC = jax.lax.top_k(router_BTX, chosen)

@@ -13,32 +13,34 @@ from personascan.models.checkpoint import Tensors, tensor_names
 from personascan.models.config import DecoderConfig
 from personascan.models.stacked import unstack
 
-# Beside a bare model; under a prefix, whatever has another one is left out.
+# Heads beside a bare model; under a prefix, tensors without it are left out.
 HEADS = ("lm_head", "embed_out", "score", "classifier", "v_head", "qa_outputs", "value_head", "cls")
 POOLER = "pooler"  # of an encoder, and under its prefix
-# Of norms, in checkpoints of old versions.
+# Norms in checkpoints of old versions.
 OLD_NAMES = {".LayerNorm.gamma": ".LayerNorm.weight", ".LayerNorm.beta": ".LayerNorm.bias"}
-SEEING = ("vision", "visual", "audio")
+TOWERS = ("vision", "visual", "audio")  # in the prefixes of other models beside the text's
 ADAPTER = "lora_"
-HEAD = "lm_head.weight"  # of every family in the memory of Transformers
+HEAD = "lm_head.weight"  # Transformers' name in memory, for every family
 
 
 @dataclasses.dataclass(frozen=True)
-class Named:
-    """A checkpoint as a table names it."""
+class RenamedCheckpoint:
+    """A checkpoint under the names of a table."""
 
     tensors: Tensors
-    config: DecoderConfig  # with the unembedding that is there
-    notes: tuple[str, ...]  # what a user should know
+    config: DecoderConfig  # with the unembedding that the checkpoint has
+    notes: tuple[str, ...]  # for the user
 
 
 def table_of(table, config: DecoderConfig) -> dict:
-    """A family's table of tensors, for this configuration."""
+    """Returns a family's table of tensors for a configuration."""
     return table(config) if callable(table) else table
 
 
-def by_table(tensors: Tensors, table: dict, config: DecoderConfig, where: str) -> Named:
-    """Names of the table for the tensors of a Hugging Face checkpoint.
+def rename_tensors(
+    tensors: Tensors, table: dict, config: DecoderConfig, where: str
+) -> RenamedCheckpoint:
+    """Gives the tensors of a Hugging Face checkpoint the names of the table.
 
     Raises InputError for adapters that are not merged, or several models.
     """
@@ -61,22 +63,22 @@ def by_table(tensors: Tensors, table: dict, config: DecoderConfig, where: str) -
         elif not name.startswith(prefix) or (not prefix and first in HEADS) or first == POOLER:
             left_out.append(name)
         else:
-            real[f"{root}{of_today(rest)}"] = name
-    found, notes = Tensors(set(real), lambda name: tensors.read(real[name])), []
-    found = unstack(found, table, config, where)
+            real[f"{root}{current_name(rest)}"] = name
+    renamed, notes = Tensors(set(real), lambda name: tensors.read(real[name])), []
+    renamed = unstack(renamed, table, config, where)
     if config.causal:
-        found, config, notes = with_head(found, table, config)
+        renamed, config, notes = with_head(renamed, table, config)
     if left_out:
         groups = sorted({name.split(".")[0] if "." in name else name for name in left_out})
         notes.append(
             f"left out, since no hidden state needs it: {', '.join(groups)} "
             f"({len(left_out)} tensors)"
         )
-    return Named(found, config, tuple(notes))
+    return RenamedCheckpoint(renamed, config, tuple(notes))
 
 
-def of_today(name: str) -> str:
-    """The name that a tensor has today."""
+def current_name(name: str) -> str:
+    """Returns the name that current checkpoints have for a tensor."""
     for old, new in OLD_NAMES.items():
         if name.endswith(old):
             return name.removesuffix(old) + new
@@ -84,7 +86,7 @@ def of_today(name: str) -> str:
 
 
 def head_name(names: set[str], head: str | None) -> str | None:
-    """What the unembedding is named: as the table has it, or as Transformers 5 may save it."""
+    """Returns the unembedding's name: the table's, or the one Transformers 5 may save it under."""
     there = any(name == head or name.endswith(f".{head}") for name in names)
     return HEAD if head and not there and HEAD in names else head
 
@@ -94,40 +96,40 @@ def head_bias(head: str) -> str:
 
 
 def model_prefix(names: set[str], table: dict, config: DecoderConfig, root: str, where: str) -> str:
-    """What stands before the names of the model's own modules: where its first block is.
+    """Returns the prefix of the model's own modules, by the name of its first block.
 
-    Beside it a resampler may have blocks of the same names, but not all of them.
+    A resampler in the same checkpoint may have blocks of these names, but not all of them.
     """
     block = table["blocks/o"][0].replace("{layer}", "0").removeprefix(root)
-    found = sorted(
+    prefixes = sorted(
         name.removesuffix(block) for name in names if name == block or name.endswith(f".{block}")
     )
-    seeing = [p for p in found if any(word in p for word in SEEING)]
-    found = [p for p in found if p not in seeing]
-    if len(found) > 1:
+    towers = [p for p in prefixes if any(word in p for word in TOWERS)]
+    prefixes = [p for p in prefixes if p not in towers]
+    if len(prefixes) > 1:
         wanted = {name.removeprefix(root) for name in attention_names(table, config)}
-        whole = [p for p in found if wanted <= own_names(names, p)]
-        found = whole or found
-    if len(found) > 1:
+        whole = [p for p in prefixes if wanted <= own_names(names, p)]
+        prefixes = whole or prefixes
+    if len(prefixes) > 1:
         raise InputError(
-            f"{where} holds several models ({', '.join(repr(p) for p in found)}); keep one"
+            f"{where} holds several models ({', '.join(repr(p) for p in prefixes)}); keep one"
         )
-    return found[0] if found else root
+    return prefixes[0] if prefixes else root
 
 
 def own_names(names: set[str], prefix: str) -> set[str]:
-    """What stands behind a prefix, by the names of today."""
-    return {of_today(name.removeprefix(prefix)) for name in names if name.startswith(prefix)}
+    """Returns the names after a prefix, as current checkpoints have them."""
+    return {current_name(name.removeprefix(prefix)) for name in names if name.startswith(prefix)}
 
 
 def attention_names(table: dict, config: DecoderConfig) -> set[str]:
-    """The checkpoint's names of the projections and norms of all blocks' attention."""
+    """Returns the checkpoint's names of all blocks' attention projections and norms."""
     paths = [f"blocks/{name}" for name in ("q", "k", "v", "o", *config.norms)]
     return {name for path in paths for name in tensor_names(table[path][0], path, config)}
 
 
 def with_head(tensors: Tensors, table: dict, config: DecoderConfig):
-    """(tensors, config, notes) with the unembedding that is there, as Transformers settles it."""
+    """Returns (tensors, config, notes) with the unembedding that Transformers would use."""
     head, embedding = table["lm_head"][0], table["embedding"][0]
     has_head, has_embedding = head in tensors.names, embedding in tensors.names
     if not has_head:

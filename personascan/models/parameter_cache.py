@@ -1,4 +1,4 @@
-"""Parameters kept with Orbax: what was converted or trained once is read at every later start.
+"""Parameters cached with Orbax: a conversion or training is done once and read at later starts.
 
 An entry is a folder named after everything that decides its content, and appears when it is whole.
 """
@@ -14,33 +14,33 @@ import numpy as np
 from personascan.copies import discard, is_whole, keep_copy
 from personascan.errors import InputError
 from personascan.hashes import cache_folder, text_sha256
-from personascan.models.checkpoint import by_path, parameter_shapes
+from personascan.models.checkpoint import leaves_by_path, parameter_shapes
 from personascan.models.config import DecoderConfig
 from personascan.reading import read_json
 from personascan.sharding import parameter_sharding
 
 PARAMS, RECORD, TOKENIZER = "params", "config.json", "tokenizer"
-LAYOUT = 3  # raised when a stored parameter, configuration or tokenizer would be made otherwise
+LAYOUT = 3  # to be increased when stored parameters, records or tokenizers change
 
 
-def keeps(cache: bool = True) -> bool:
-    """Whether copies are kept: several processes read parts of the source at once.
+def uses_cache(cache: bool = True) -> bool:
+    """Returns whether copies are cached, which several processes do not do.
 
-    The copy would have to be on a disk that all of them share, which nobody can tell.
+    Their copy would have to be on a disk that all of them share, which cannot be known.
     """
     return cache and not jax.distributed.is_initialized()
 
 
 def entry_folder(sha256: str, dtype: str) -> pathlib.Path:
-    """Where the conversion of a source is kept."""
+    """Returns the folder in which the conversion of a source is cached."""
     key = text_sha256(f"{sha256}/{dtype}/{LAYOUT}")
     return cache_folder() / "converted" / key[:32]
 
 
 def restore_params(folder: pathlib.Path, config: DecoderConfig, dtype: str, mesh) -> dict | None:
-    """The parameters of a whole entry, each device reading its own part; None if damaged."""
+    """Returns the parameters of an entry, each device reading its own part; None if damaged."""
     shapes = parameter_shapes(config, dtype)
-    paths, structure = by_path(shapes)
+    paths, structure = leaves_by_path(shapes)
     wanted = structure.unflatten(
         [
             jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=parameter_sharding(p, s.shape, mesh))
@@ -51,7 +51,7 @@ def restore_params(folder: pathlib.Path, config: DecoderConfig, dtype: str, mesh
 
 
 def restore(folder: pathlib.Path, wanted: dict) -> dict | None:
-    """The arrays of a whole entry as `wanted` has them: sharded, or of NumPy; None if damaged."""
+    """Returns the arrays of an entry, sharded or of NumPy as in `wanted`; None if damaged."""
     import orbax.checkpoint as ocp
 
     try:
@@ -64,7 +64,7 @@ def restore(folder: pathlib.Path, wanted: dict) -> dict | None:
 
 
 def one_at_a_time(params: dict):
-    """A checkpointer that has no more on the host than the largest parameter."""
+    """Returns a checkpointer that holds no more on the host than the largest parameter."""
     import orbax.checkpoint as ocp
 
     sizes = [math.prod(p.shape) * p.dtype.itemsize for p in jax.tree.leaves(params)]
@@ -76,7 +76,7 @@ def one_at_a_time(params: dict):
 def keep_params(
     folder: pathlib.Path, params: dict, record: dict, tokenizer=None, what: str = "converted"
 ) -> None:
-    """Write an entry. Where that is not possible the parameters are used without."""
+    """Writes an entry, or prints a notice if that is not possible."""
     import orbax.checkpoint as ocp
 
     def fill(partial: pathlib.Path) -> None:
@@ -93,16 +93,16 @@ def cached_arrays(key: dict, make: Callable[[], dict]) -> dict:
     """Returns arrays {layer: {name: array}}: those cached under `key`, or `make()`, then cached.
 
     key: everything that decides them, as JSON holds it: hashes of the data, options, seed, network.
-      The version of jax is added here. A copy that is not as it was written is made anew, with a
-      notice; where nothing can be kept, the arrays are returned all the same.
+      The version of jax is added here. A damaged copy is made anew, with a notice; if nothing can
+      be cached, the arrays are returned all the same.
     """
     key = key | {"jax": jax.__version__}
     text = json.dumps(key, sort_keys=True, separators=(",", ":"))
     folder = cache_folder() / "networks" / text_sha256(text)[:32]
-    params = read_cached(folder) if keeps() else None
+    params = read_cached(folder) if uses_cache() else None
     if params is None:
         params = jax.tree.map(np.asarray, make())
-        if keeps():
+        if uses_cache():
             arrays = jax.tree.map(lambda array: [array.dtype.name, *array.shape], params)
             record = {"key": key, "arrays": arrays}
             keep_params(folder, jax.tree.map(with_entries, params), record, what="trained")
@@ -110,7 +110,7 @@ def cached_arrays(key: dict, make: Callable[[], dict]) -> dict:
 
 
 def read_cached(folder: pathlib.Path) -> dict | None:
-    """The arrays of an entry, on the host; None where there is none, or it is damaged."""
+    """Returns the arrays of an entry, on the host; None if there is none, or it is damaged."""
     if not is_whole(folder):
         return None
     try:
@@ -122,10 +122,10 @@ def read_cached(folder: pathlib.Path) -> dict | None:
     except (InputError, KeyError) as error:
         discard(folder, f"{RECORD}: {error}")
         return None
-    found = restore(folder, jax.tree.map(with_entries, wanted))
-    return found and jax.tree.map(lambda w, f: f if w.size else w, wanted, found)
+    restored = restore(folder, jax.tree.map(with_entries, wanted))
+    return restored and jax.tree.map(lambda w, f: f if w.size else w, wanted, restored)
 
 
 def with_entries(array: np.ndarray) -> np.ndarray:
-    """The array, or one of a single zero in place of one without entries, which Orbax refuses."""
+    """Returns the array, or a single zero for an array without entries, which Orbax refuses."""
     return array if array.size else np.zeros(1, array.dtype)

@@ -16,13 +16,13 @@ F32 = np.float32
 
 
 def powers(theta: float, dim: int) -> np.ndarray:
-    """theta^(2i/dim) for each rotated pair i (RoFormer, eq. 15)."""
+    """Returns theta^(2i/dim) for each rotated pair i (RoFormer, eq. 15)."""
     exponent = np.arange(0, dim, 2, dtype=F32) / F32(dim)
     return (theta ** exponent.astype(np.float64)).astype(F32)
 
 
 def inverse_frequencies(rope: Rope, length: int) -> np.ndarray:
-    """Radians a position of every rotated pair [dim/2] float32, for an input of `length` tokens."""
+    """Returns radians a position of each rotated pair, for `length` tokens: [dim/2] float32."""
     if rope.kind == "none":
         return np.zeros(rope.dim // 2, F32)
     if rope.kind == "dynamic":
@@ -44,7 +44,7 @@ def inverse_frequencies(rope: Rope, length: int) -> np.ndarray:
 
 
 def llama3(rope: Rope, inverse: np.ndarray) -> np.ndarray:
-    """Long wavelengths divided by the factor, short ones kept, those between blended."""
+    """Divides long wavelengths by the factor, keeps short ones, and blends those between."""
     trained, low, high = rope.original_positions, rope.low_freq_factor, rope.high_freq_factor
     wavelength = F32(2 * math.pi) / inverse
     smooth = (F32(trained) / wavelength - F32(low)) / F32(high - low)
@@ -54,7 +54,7 @@ def llama3(rope: Rope, inverse: np.ndarray) -> np.ndarray:
 
 
 def yarn(rope: Rope) -> np.ndarray:
-    """Frequencies divided by the factor, or kept, by how often they turn (arXiv 2309.00071)."""
+    """Divides frequencies by the factor or keeps them, by their turns (arXiv 2309.00071)."""
 
     def pair_of(turns):
         ratio = math.log(rope.original_positions / (turns * 2 * math.pi))
@@ -68,18 +68,18 @@ def yarn(rope: Rope) -> np.ndarray:
     pair = np.arange(rope.dim // 2, dtype=F32)
     ramp = np.clip((pair - F32(low)) / F32(high - low), F32(0), F32(1))
     power = powers(rope.theta, rope.dim)
-    kept = F32(1) - ramp
-    return F32(1) / (F32(rope.factor) * power) * (F32(1) - kept) + F32(1) / power * kept
+    keep = F32(1) - ramp
+    return F32(1) / (F32(rope.factor) * power) * (F32(1) - keep) + F32(1) / power * keep
 
 
 def angles(
     ropes: tuple[Rope, ...], tokens: int, lengths_B=None, position_BT=None
 ) -> tuple[jax.Array, jax.Array]:
-    """Cosine and sine [V, B or 1, T, dim/2] of every position's rotation, for each rope.
+    """Returns cosine and sine of every position's rotation, for each of V ropes.
 
-    lengths_B counts the real tokens of each row: kinds that depend on the length of an input must
-    not depend on what shares its batch. None: every row is `tokens` long. position_BT: where the
-    tokens stand, below `tokens`; None: from 0 on.
+    Both are [V, B or 1, T, dim/2]. lengths_B counts the real tokens of each row: ropes that depend
+    on the length of an input must not depend on the other rows of its batch. None: every row is
+    `tokens` long. position_BT: the tokens' positions, below `tokens`; None: from 0 on.
     """
     by_length = [r.kind in ("dynamic", "longrope") for r in ropes]
     if lengths_B is None or not any(by_length):
@@ -100,7 +100,7 @@ def angles(
 
 
 def rotate(x_BTNE, cos_BTE, sin_BTE):
-    """Rotate each pair (i, i + dim/2) of every head by its position's angle; the rest passes."""
+    """Rotates each pair (i, i + dim/2) of every head by its position's angle; keeps the rest."""
     half = cos_BTE.shape[-1]
     cos, sin = cos_BTE[:, :, None], sin_BTE[:, :, None]
     low, high, rest = x_BTNE[..., :half], x_BTNE[..., half : 2 * half], x_BTNE[..., 2 * half :]

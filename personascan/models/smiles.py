@@ -20,9 +20,9 @@ SPECIAL = {
 
 
 def write_smiles_tokenizer(vocabulary: pathlib.Path, folder: pathlib.Path) -> None:
-    """tokenizer.json and tokenizer_config.json of a vocab.txt, one token a line, into a folder.
+    """Writes tokenizer.json and tokenizer_config.json for a vocab.txt, one token a line.
 
-    What the expression or the vocabulary does not know is [UNK], and nothing is left out. Raises
+    Text that the expression or the vocabulary does not know is [UNK]; nothing is left out. Raises
     InputError for a vocabulary that is not readable text, or lacks a special token.
     """
     from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors

@@ -1,7 +1,7 @@
 """Experts that a checkpoint keeps stacked, as Transformers 5 holds them in memory.
 
-`save_pretrained(folder, save_original_format=False)` writes them so: one tensor [E, 2F, D] of gates
-and ups, one [E, D, F] of downs, and a router that in some families has another name than usual.
+`save_pretrained(folder, save_original_format=False)` writes one tensor [E, 2F, D] of gates and
+ups, one [E, D, F] of downs, and a router that has another name than usual in some families.
 """
 
 import functools
@@ -23,10 +23,10 @@ ROUTERS = ("gate", "router")
 def unstack(tensors: Tensors, table: dict, config: DecoderConfig, where: str) -> Tensors:
     """Returns the tensors under the names of a family's table, stacked experts one by one.
 
-    Raises InputError when a tensor is read that does not hold as many experts as there are.
+    Reading a tensor raises InputError if it does not hold as many experts as the configuration.
     """
-    found = [match for name in tensors.names if (match := EXPERTS.fullmatch(name))]
-    if not config.experts or not found:
+    matches = [match for name in tensors.names if (match := EXPERTS.fullmatch(name))]
+    if not config.experts or not matches:
         return tensors
     real = {}  # our name: (theirs, how it is read)
 
@@ -38,7 +38,7 @@ def unstack(tensors: Tensors, table: dict, config: DecoderConfig, where: str) ->
         rows = {"gate": slice(half), "up": slice(half, None), "down": slice(None)}[part]
         return w[expert, rows]
 
-    for match in found:
+    for match in matches:
         name, layer = match[0], match["layer"]
         for part in PARTS[match["module"]]:
             template = table[f"blocks/{part}"][0]

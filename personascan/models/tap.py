@@ -1,4 +1,4 @@
-"""tap(): where activations leave a network, and where they are edited before they do."""
+"""tap(): where activations leave the decoder, and where they are edited before that."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 
 class Kept(NamedTuple):
-    """What leaves of each row: the tokens at P positions, then Q weighted means of its tokens."""
+    """The activations of a row that leave: P positions, then Q weighted means over its tokens."""
 
     positions_BP: jax.Array  # int32
     weights_BQT: jax.Array | None = None  # float32
@@ -16,9 +16,8 @@ class Kept(NamedTuple):
 class Edit(NamedTuple):
     """Changes of one site: x * scale + shift + (x . read) write, node by node.
 
-    K layers are edited, by E edits that stand side by side. Ablation is scale 0 and a shift to what
-    is put there; steering is shift alone; a unit direction u is projected out by read u and write
-    -u.
+    K layers are edited, each by E edits. Ablation is scale 0 and a shift to the new values;
+    steering is a shift alone; a unit direction u is projected out by read u and write -u.
     """
 
     layer_K: jax.Array  # int32
@@ -29,7 +28,7 @@ class Edit(NamedTuple):
 
 
 class Edits(NamedTuple):
-    """What is edited in a batch: of each row one of the E edits, at some of its tokens."""
+    """The edits of a batch: for each row one of the E edits, at some of its tokens."""
 
     sites: dict[str, Edit]
     edit_B: jax.Array  # int32, into E
@@ -37,13 +36,13 @@ class Edits(NamedTuple):
 
 
 def slots(edit: Edit, layers: int):
-    """[L] int32: where in the K edited layers a layer is, -1 if it is none of them."""
+    """Returns each layer's index among the K edited layers, -1 if it is none: [L] int32."""
     numbers = jnp.arange(edit.scale_KED.shape[0], dtype=jnp.int32)
     return jnp.full(layers, -1, jnp.int32).at[edit.layer_K].set(numbers)
 
 
 def apply_edit(x_BTD, edit: Edit, slot, edits: Edits):
-    """One layer's activations after their edit; what an edit leaves alone keeps its bits."""
+    """Returns one layer's edited activations; unchanged values keep their bits."""
 
     def of_rows(array_KED):
         return array_KED[jnp.maximum(slot, 0)].astype(jnp.float32)[edits.edit_B][:, None]
@@ -59,7 +58,7 @@ def apply_edit(x_BTD, edit: Edit, slot, edits: Edits):
 
 
 def tap(module, site: str, x_BTD, kept: Kept, edits: Edits | None = None, slot_of=None):
-    """Sow what is kept of a site, after its edit.
+    """Sows the kept rows of a site after its edit, and returns all rows.
 
     `slot_of` has the slot of this layer for each site that `edits` names.
     """

@@ -7,8 +7,7 @@ from typing import Any
 from personascan.errors import InputError
 from personascan.reading import is_file, read_json, refuse_special
 
-# Every file by which a folder says its token ids and prompts. Whoever looks for such files, on the
-# hub, for a hash or to copy them, asks here.
+# All files that decide a folder's token ids and prompts: the list for fetching, hashing, copying.
 FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
     "chat_template.jinja", "chat_template.json",
@@ -23,23 +22,23 @@ SPECIAL = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls
 
 
 def is_tokenizer_file(name: str) -> bool:
-    """Whether a file, by its path in its folder, decides token ids or prompts."""
+    """Returns whether a file, by its path in its folder, decides token ids or prompts."""
     path = pathlib.PurePosixPath(name)
     named_template = str(path.parent) == NAMED_TEMPLATES and path.suffix == ".jinja"
     return name in FILES or named_template
 
 
 def tokenizer_files(folder: pathlib.Path) -> list[pathlib.Path]:
-    """The files of a folder that decide its token ids and prompts."""
-    found = [folder / name for name in FILES]
-    found += sorted((folder / NAMED_TEMPLATES).glob("*.jinja"))
-    for file in found:
+    """Returns the files of a folder that decide its token ids and prompts."""
+    candidates = [folder / name for name in FILES]
+    candidates += sorted((folder / NAMED_TEMPLATES).glob("*.jinja"))
+    for file in candidates:
         refuse_special(file)
-    return [file for file in found if is_file(file)]
+    return [file for file in candidates if is_file(file)]
 
 
 def folder_tokenizer(folder: pathlib.Path) -> Any:
-    """The tokenizer of a local folder; no code that the folder may hold is run.
+    """Returns the tokenizer of a local folder; no code that the folder may hold is run.
 
     tokenizer.json alone decides the ids: Transformers builds some of its classes anew from parts of
     that file, and then gives others. Raises InputError for a folder without a readable tokenizer.
@@ -50,7 +49,7 @@ def folder_tokenizer(folder: pathlib.Path) -> Any:
         if name in files:
             settings |= read_json(folder / name)
     if "tokenizer.json" not in files:
-        return built_by_transformers(folder, files)
+        return build_with_transformers(folder, files)
     if settings.get("split_special_tokens"):
         raise InputError(
             f"{folder}: tokenizer_config.json has split_special_tokens, which is not handled by "
@@ -62,7 +61,7 @@ def folder_tokenizer(folder: pathlib.Path) -> Any:
     try:
         backend = Tokenizer.from_file(str(folder / "tokenizer.json"))
     except Exception as error:  # the binding raises nothing more precise
-        raise unreadable(folder, error) from error
+        raise unreadable_error(folder, error) from error
     # A statement that is too long is refused later, not cut.
     backend.no_truncation()
     backend.no_padding()
@@ -70,7 +69,7 @@ def folder_tokenizer(folder: pathlib.Path) -> Any:
         backend.model.dropout = None  # of training: other ids at every call
     special, more = special_tokens(settings, backend)
     try:
-        made = PreTrainedTokenizerFast(
+        tokenizer = PreTrainedTokenizerFast(
             tokenizer_object=backend,
             chat_template=chat_templates(folder, settings),
             clean_up_tokenization_spaces=False,
@@ -78,43 +77,43 @@ def folder_tokenizer(folder: pathlib.Path) -> Any:
             **special,
         )
     except Exception as error:
-        raise unreadable(folder, error) from error
-    refuse_empty(made, str(folder))
-    made._tokenizer = backend  # it was copied, and special tokens were added to the copy
-    return made
+        raise unreadable_error(folder, error) from error
+    refuse_empty(tokenizer, str(folder))
+    tokenizer._tokenizer = backend  # it was copied, and special tokens were added to the copy
+    return tokenizer
 
 
 def special_tokens(settings: dict, backend) -> tuple[dict[str, str], dict[str, str]]:
-    """Special tokens by their usual names, and more that templates may write.
+    """Returns special tokens by their usual names, and more that templates may write.
 
-    What the settings leave out is as the tokenizer class that they name has it.
+    A token that the settings leave out is that of the tokenizer class they name.
     """
     defaults = class_tokens(settings.get("tokenizer_class"))
-    found = {k: v for k, v in defaults.items() if backend.token_to_id(v) is not None}
-    found |= {name: text for name in SPECIAL if (text := token_text(settings.get(name)))}
+    usual = {k: v for k, v in defaults.items() if backend.token_to_id(v) is not None}
+    usual |= {name: text for name in SPECIAL if (text := token_text(settings.get(name)))}
     more = {name: token_text(value) for name, value in settings.items() if name.endswith("_token")}
     for key in ("extra_special_tokens", "model_specific_special_tokens"):
         if isinstance(settings.get(key), dict):
             more |= {name: token_text(value) for name, value in settings[key].items()}
-    return found, {name: text for name, text in more.items() if text and name not in found}
+    return usual, {name: text for name, text in more.items() if text and name not in usual}
 
 
 def class_tokens(name) -> dict[str, str]:
-    """The special tokens that a tokenizer class of Transformers has if nobody says otherwise."""
+    """Returns the default special tokens of a tokenizer class of Transformers."""
     import transformers
 
-    found = getattr(transformers, name, None) if isinstance(name, str) else None
-    if not isinstance(found, type) or not issubclass(found, transformers.PreTrainedTokenizerBase):
+    cls = getattr(transformers, name, None) if isinstance(name, str) else None
+    if not isinstance(cls, type) or not issubclass(cls, transformers.PreTrainedTokenizerBase):
         return {}
-    defaults = inspect.signature(found.__init__).parameters
+    defaults = inspect.signature(cls.__init__).parameters
     values = {name: getattr(defaults.get(name), "default", None) for name in SPECIAL}
     return {name: str(value) for name, value in values.items() if isinstance(value, str)}
 
 
-def built_by_transformers(folder: pathlib.Path, files: set[str]) -> Any:
-    """A tokenizer that Transformers builds from the files of before tokenizer.json.
+def build_with_transformers(folder: pathlib.Path, files: set[str]) -> Any:
+    """Returns the tokenizer that Transformers builds from files older than tokenizer.json.
 
-    It builds one without complaint where these are missing, which then knows no word.
+    If these are missing it builds one without complaint, which then knows no word.
     """
     from transformers import AutoTokenizer
 
@@ -122,21 +121,21 @@ def built_by_transformers(folder: pathlib.Path, files: set[str]) -> Any:
 
     try:
         with silent_transformers():
-            made = AutoTokenizer.from_pretrained(
+            tokenizer = AutoTokenizer.from_pretrained(
                 folder, local_files_only=True, trust_remote_code=False
             )
     except Exception as error:
-        raise unreadable(folder, error) from error
-    named = set(made.vocab_files_names.values()) - {"tokenizer.json"}
+        raise unreadable_error(folder, error) from error
+    named = set(tokenizer.vocab_files_names.values()) - {"tokenizer.json"}
     if not files & ANY_CLASS and not (named and named <= files):
         missing = ", ".join(sorted(named - files)) or "tokenizer.model"
-        raise unreadable(folder, f"{type(made).__name__} misses {missing}")
-    refuse_empty(made, str(folder))
-    return made
+        raise unreadable_error(folder, f"{type(tokenizer).__name__} misses {missing}")
+    refuse_empty(tokenizer, str(folder))
+    return tokenizer
 
 
 def refuse_empty(tokenizer, where: str) -> None:
-    """Refuse a tokenizer that knows its special tokens alone: to it all texts are alike."""
+    """Raises InputError if a tokenizer knows special tokens only, to which all texts are alike."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     size = backend.get_vocab_size(with_added_tokens=False) if backend else len(tokenizer)
     if size <= len(set(tokenizer.all_special_tokens)):
@@ -145,7 +144,7 @@ def refuse_empty(tokenizer, where: str) -> None:
         )
 
 
-def unreadable(folder: pathlib.Path, error: Exception | str) -> InputError:
+def unreadable_error(folder: pathlib.Path, error: Exception | str) -> InputError:
     first_line = str(error).strip().split("\n")[0]
     return InputError(
         f"no tokenizer can be read from {folder} ({first_line}); it needs tokenizer.json and "
@@ -154,15 +153,15 @@ def unreadable(folder: pathlib.Path, error: Exception | str) -> InputError:
 
 
 def token_text(spelled) -> str | None:
-    """A special token, spelled as text or with its settings."""
+    """Returns a special token that is given as text or with its settings."""
     content = spelled.get("content") if isinstance(spelled, dict) else spelled
     return content if isinstance(content, str) else None
 
 
 def chat_templates(folder: pathlib.Path, settings: dict) -> str | dict[str, str] | None:
-    """The chat template, or several by name; a file of its own goes before tokenizer_config.json.
+    """Returns the chat template, or several by name, in the order in which Transformers looks.
 
-    In the order in which Transformers looks for them.
+    A file of its own goes before tokenizer_config.json.
     """
     try:
         named = {
@@ -175,17 +174,17 @@ def chat_templates(folder: pathlib.Path, settings: dict) -> str | dict[str, str]
         raise InputError(f"a chat template of {folder} cannot be read ({error})") from error
     if named:
         return named["default"] if list(named) == ["default"] else named
-    found = settings.get("chat_template")
-    if found is None and is_file(folder / "chat_template.json"):
-        found = read_json(folder / "chat_template.json").get("chat_template")
-    if isinstance(found, list):
-        named = [(e.get("name"), e.get("template")) for e in found if isinstance(e, dict)]
+    template = settings.get("chat_template")
+    if template is None and is_file(folder / "chat_template.json"):
+        template = read_json(folder / "chat_template.json").get("chat_template")
+    if isinstance(template, list):
+        named = [(e.get("name"), e.get("template")) for e in template if isinstance(e, dict)]
         texts = all(isinstance(part, str) for pair in named for part in pair)
-        if not texts or len(dict(named)) < len(found):
+        if not texts or len(dict(named)) < len(template):
             raise InputError(
                 f"{folder}: chat_template is a list that does not give distinct names and templates"
             )
         return dict(named)
-    if found is not None and not isinstance(found, str):
-        raise InputError(f"{folder}: chat_template is no text; correct tokenizer_config.json")
-    return found
+    if template is not None and not isinstance(template, str):
+        raise InputError(f"{folder}: chat_template is not text; correct tokenizer_config.json")
+    return template

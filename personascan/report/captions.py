@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from personascan.analysis import validation
+from personascan.analysis import judged
 from personascan.analysis.findings import SIGNIFICANCE
 from personascan.interventions.options import RANDOM
 from personascan.report.charts.sets import PAIRS
@@ -16,7 +16,7 @@ from personascan.report.sections.edits import (
     specificity_text,
     verdict,
 )
-from personascan.report.words import between, joined, named_at, rows_word, safe
+from personascan.report.words import between, name_and_place, rows_word, safe, word_list
 from personascan.study.results import Part, best_of_all, probe_auroc_of
 
 FIRST = 3  # comparisons that a caption names
@@ -24,25 +24,25 @@ FIRST = 3  # comparisons that a caption names
 
 def captions(part: Part) -> dict[str, str]:
     """Returns inline Markdown by the name of the picture; none where there is no picture."""
-    made = {"map": map_caption(part), "profiles": profiles_caption(part)}
-    if part.several_ways:
-        made["ways"] = ways_caption(part)
+    texts = {"map": map_caption(part), "profiles": profiles_caption(part)}
+    if part.compares_detectors:
+        texts["ways"] = ways_caption(part)
     if part.overlaps:
-        made |= {"expected": expected_caption(part), "upset": upset_caption(part)}
-        made["venn"] = "Nodes in exactly the sets that overlap there; sizes are not to scale."
+        texts |= {"expected": expected_caption(part), "upset": upset_caption(part)}
+        texts["venn"] = "Nodes in exactly the sets that overlap there; sizes are not to scale."
     if any(part.validations.values()):
-        made["validation"] = validation_caption(part)
+        texts["validation"] = validation_caption(part)
     if any(tested.effects for tested in part.interventions):
-        made |= {"effects": verdict(part), "doses": doses_caption(part)}
+        texts |= {"effects": verdict(part), "doses": doses_caption(part)}
     if part.specificity:
-        made["specificity"] = specificity_text(part)
-    return made
+        texts["specificity"] = specificity_text(part)
+    return texts
 
 
 def map_caption(part: Part) -> str:
     """Returns how many tiles are significant, and over what z runs."""
     if not part.calibrations:
-        auroc = [d.auroc for found in part.detections.values() for d in found.values()]
+        auroc = [d.auroc for own in part.detections.values() for d in own.values()]
         return (
             "Labels were not permuted: colour is the AUROC of rows scanned alone, "
             f"{between(min(auroc), max(auroc))} (0.5 is chance), which claims nothing."
@@ -59,32 +59,34 @@ def map_caption(part: Part) -> str:
 def profiles_caption(part: Part) -> str:
     """Returns where the clearest comparisons are highest, by labelled tests and by a probe."""
     clearest = sorted(part.calibrations.items(), key=lambda one: -one[1].z.max())[:FIRST]
-    said = [f"{named_at(name, c.keys[c.best])} (z {c.z[c.best]:.1f})" for name, c in clearest]
+    said = [f"{name_and_place(name, c.keys[c.best])} (z {c.z[c.best]:.1f})" for name, c in clearest]
     name, place = best_of_all(part.separation, probe_auroc_of)
     probe = (
-        f"A probe that is told the labels is best for {named_at(name, place)} (AUROC "
+        f"A probe that is told the labels is best for {name_and_place(name, place)} (AUROC "
         f"{probe_auroc_of(part.separation[name][place]):.2f})."
     )
     if not said:
         return probe
     rings = f"rings mark a family-wise p of {SIGNIFICANCE:g} or less"
-    return f"Highest are {joined(said)}; {rings}. {probe}"
+    return f"Highest are {word_list(said)}; {rings}. {probe}"
 
 
 def ways_caption(part: Part) -> str:
     """Returns the best way of scanning rows alone, comparison by comparison."""
     said = []
-    for name, ways in list(part.alone.items())[:FIRST]:
+    for name, ways in list(part.all_detections.items())[:FIRST]:
         way, place = best_of_all(ways)
         said.append(f"{safe(name)} {ways[way][place].auroc:.2f} ({way}, at {safe(place)})")
-    return f"The highest AUROCs, chosen on what they are judged by: {joined(said)}. 0.5 is chance."
+    return (
+        f"The highest AUROCs, chosen on what they are judged by: {word_list(said)}. 0.5 is chance."
+    )
 
 
 def expected_caption(part: Part) -> str:
     """Returns how many pairs share more or fewer nodes than sets of their sizes do by chance."""
     said, split, most = [], False, 0
-    for place, found in part.overlaps.items():
-        pairs = [o for o in found if len(o.names) == 2 and o.expected]
+    for place, overlaps in part.overlaps.items():
+        pairs = [o for o in overlaps if len(o.names) == 2 and o.expected]
         most = max(most, len(pairs))
         split = split or any(not np.isnan(o.p) for o in pairs)
         more = sum(o.observed > o.chance_high for o in pairs)
@@ -110,8 +112,8 @@ def expected_caption(part: Part) -> str:
 def upset_caption(part: Part) -> str:
     """Returns what most sets have in common."""
     said = []
-    for place, found in part.overlaps.items():
-        several = [o for o in found if o.exclusive and len(o.names) > 1]
+    for place, overlaps in part.overlaps.items():
+        several = [o for o in overlaps if o.exclusive and len(o.names) > 1]
         if not several:
             said.append(f"at {safe(place)} no node is in two sets")
             continue
@@ -126,18 +128,18 @@ def upset_caption(part: Part) -> str:
 def validation_caption(part: Part) -> str:
     """Returns the range of the held-out AUROC of found, random and all nodes."""
     ranges = []
-    for method in (validation.FOUND, validation.RANDOM, "all nodes"):
+    for method in (judged.FOUND, judged.RANDOM, "all nodes"):
         values = [
             v.methods[method]["auroc"]
-            for found in part.validations.values()
-            for v in found
+            for halves in part.validations.values()
+            for v in halves
             if method in v.methods and not np.isnan(v.methods[method]["auroc"])
         ]
         if values:
             ranges.append(f"{method} {between(min(values), max(values))}")
     if not ranges:
         return "No half found nodes that could be judged on the other."
-    return f"Held-out AUROC over comparisons and halves: {joined(ranges)}. 0.5 is chance."
+    return f"Held-out AUROC over comparisons and halves: {word_list(ranges)}. 0.5 is chance."
 
 
 def doses_caption(part: Part) -> str:

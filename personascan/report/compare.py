@@ -1,11 +1,17 @@
 """Several studies side by side: what each found, and their layer profiles over one another."""
 
+import os
 import pathlib
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 
-from personascan.report.pictures import BESIDE, Feed, map_picture, measured
+from personascan.errors import InputError
+from personascan.files import real_path
+from personascan.report.document import read_document
+from personascan.report.files import refuse_others, refuse_undrawable, write_file
+from personascan.report.pictures import BESIDE, Feed, map_picture, with_measures
 from personascan.report.render import page_of
 from personascan.report.sheets.columns import Grouped, Sheets
 from personascan.visible import visible
@@ -17,10 +23,43 @@ SCRIPTS = ("sheets.js", "tables.js", "pictures.js", "beside.js")  # in their ord
 FOUND = ("comparison", "best_z", "best_p", "passing", "wording")
 
 
-def compared(studies: list[tuple[pathlib.Path, dict]]) -> dict:
+def compare_studies(
+    folders: Iterable[str | os.PathLike[str]],
+    out: str | os.PathLike[str] = "compare.html",
+    *,
+    overwrite: bool = False,
+) -> pathlib.Path:
+    """Makes a page with several studies side by side, from their folders.
+
+    Args:
+      folders: those that `run_study` wrote, two or more.
+      out: the page to write.
+      overwrite: replace what is at `out`.
+
+    Returns:
+      The page that was written.
+
+    Raises:
+      InputError: as `write_report`; fewer than two folders, or one that is named twice.
+    """
+    folders = [real_path(folder) for folder in folders]
+    if len(folders) < 2:
+        raise InputError("one study has nothing beside it; name two folders or more (--compare)")
+    if len(set(folders)) < len(folders):
+        raise InputError("a study is named twice; name different folders (--compare)")
+    documents = [(folder, read_document(folder)) for folder in folders]
+    target = real_path(out)
+    refuse_others([] if overwrite else [target])
+    with refuse_undrawable(*folders):
+        page = comparison_html(comparison_content(documents)).encode()
+    write_file(target, page)
+    return target
+
+
+def comparison_content(studies: list[tuple[pathlib.Path, dict]]) -> dict:
     """Returns what a page of several studies shows, from the folder and document of each."""
     names = study_names([folder for folder, _ in studies])
-    cells, found, parts, maps = [], [], [], {}
+    cells, furthest_places, parts, maps = [], [], [], {}
     numbers: dict[str, int] = {}
     for (_, document), name in zip(studies, names, strict=True):
         sheets = Sheets(document["sheets"])
@@ -32,7 +71,7 @@ def compared(studies: list[tuple[pathlib.Path, dict]]) -> dict:
                 numbers.setdefault(row["comparison"], len(numbers))
                 furthest = sheets.row("cells", row["furthest"])
                 places = len(sheets.rows("places", {"part": p}))
-                found.append(
+                furthest_places.append(
                     (own, numbers[row["comparison"]], furthest["place"], furthest["auroc"], places,
                      *(row[name] for name in FOUND))
                 )  # fmt: skip
@@ -42,7 +81,7 @@ def compared(studies: list[tuple[pathlib.Path, dict]]) -> dict:
         "names": names, "parts": parts, "maps": maps,
         "sheets": {
             "profiles": as_sheet(("model", "of", *CELLS), cells),
-            "found": as_sheet(("study", "of", "place", "auroc", "places", *FOUND), found),
+            "found": as_sheet(("study", "of", "place", "auroc", "places", *FOUND), furthest_places),
         },
     }  # fmt: skip
 
@@ -63,10 +102,10 @@ def study_names(folders: list[pathlib.Path]) -> list[str]:
     return [visible(name) for name in names]
 
 
-def compared_html(content: dict) -> str:
+def comparison_html(content: dict) -> str:
     """Returns the page."""
     stored = Sheets(content["sheets"])
-    pictures = {picture.name: measured(picture, stored) for picture in BESIDE}
+    pictures = {picture.name: with_measures(picture, stored) for picture in BESIDE}
     sheets, maps = dict(content["sheets"]), {}
     for number, (study, (own, part)) in enumerate(content["maps"].items()):
         name = f"map-{number}"

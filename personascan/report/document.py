@@ -64,7 +64,7 @@ def sheets_of(study: Study) -> dict[str, Sheet]:
     }
 
 
-def packed(content: dict) -> bytes:
+def pack_document(content: dict) -> bytes:
     """Returns a document as it is stored. The same content gives the same bytes."""
     text = json.dumps(content, ensure_ascii=True, separators=(",", ":"))
     return gzip.compress(text.encode(), mtime=0)
@@ -98,8 +98,8 @@ def without_texts(content: dict) -> dict:
 
 def section_without_texts(section: dict) -> dict:
     """Returns a section without the tables that quote rows."""
-    kept = [one for one in section["blocks"] if QUOTED not in one.get("header", ())]
-    return {**section, "blocks": kept}
+    blocks = [one for one in section["blocks"] if QUOTED not in one.get("header", ())]
+    return {**section, "blocks": blocks}
 
 
 def read_document(folder) -> dict:

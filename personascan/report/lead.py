@@ -2,23 +2,23 @@
 
 import numpy as np
 
-from personascan.analysis.findings import SIGNIFICANCE, Finding, pooled
-from personascan.analysis.validation import FOUND, RANDOM
+from personascan.analysis.findings import SIGNIFICANCE, Finding, run_means
+from personascan.analysis.judged import FOUND, RANDOM
 from personascan.report.sections.edits import action_name, effects_at, main_keys, passing_sets
 from personascan.report.words import (
     NAMED,
     Table,
     between,
-    capital,
-    claimed,
-    joined,
+    capitalise,
+    detectable_words,
+    difference_words,
     larger_side,
     rows_word,
     safe,
     span,
+    word_list,
     wording_cell,
     wording_tells,
-    would_have,
 )
 from personascan.study.effects import MATCHING
 from personascan.study.results import Part, best_of_all
@@ -29,16 +29,16 @@ BEYOND = f"{FOUND} - {RANDOM}"
 def lead(part: Part) -> tuple[str, ...]:
     """Returns where it shows, how sure that is, and what speaks against it or for it."""
     if not part.calibrations:
-        return (WITHOUT_PERMUTATIONS, detected(part))
-    return tuple(filter(None, (where(part), how_sure(part), what_else(part))))
+        return (WITHOUT_PERMUTATIONS, best_detection(part))
+    return tuple(filter(None, (where_sentence(part), certainty_sentence(part), caveats(part))))
 
 
-def named(names) -> str:
+def bold_names(names) -> str:
     """Returns names, or the first of them and how many more."""
     names = [f"**{safe(name)}**" for name in names]
     if len(names) > NAMED:
         names = [*names[: NAMED - 1], f"{len(names) - NAMED + 1} more"]
-    return joined(names)
+    return word_list(names)
 
 
 def at_a_glance(part: Part) -> Table | None:
@@ -47,16 +47,18 @@ def at_a_glance(part: Part) -> Table | None:
     if not findings:
         return None
     held = {0: "no", 1: "one way", 2: "both ways"}
+    beyond = bool(part.held_out_texts)
+    wording = part.texts and not beyond
     header = ["", "p, all places", "other half agrees"]
-    header += ["beyond its words"] if part.beyond else []
-    header += ["word counts tell"] if part.texts and not part.beyond else []
+    header += ["beyond its words"] if beyond else []
+    header += ["word counts tell"] if wording else []
     header += ["verdict"]
     rows = [
         [
             f"**{safe(f.name)}**" if f.found else safe(f.name), f"{f.p_family:.3f}",
             held[f.confirmed] if f.judged else "-",
-            *([beyond_cell(part, f.name)] if part.beyond else []),
-            *([wording_cell(part, f.name, ".0%")] if part.texts and not part.beyond else []),
+            *([beyond_cell(part, f.name)] if beyond else []),
+            *([wording_cell(part, f.name, ".0%")] if wording else []),
             verdict(part, f),
         ]
         for f in findings
@@ -66,18 +68,18 @@ def at_a_glance(part: Part) -> Table | None:
 
 def beyond_cell(part: Part, name: str) -> str:
     """Returns how much better held-out statements are told by activations than by their words."""
-    if name not in part.beyond:
+    if name not in part.held_out_texts:
         return "-"
-    return f"{part.beyond[name].hardest.claim.difference:+.2f}"
+    return f"{part.held_out_texts[name].hardest.claim.difference:+.2f}"
 
 
 def verdict(part: Part, f: Finding) -> str:
     """Returns whether it shows, and whether its words show as much."""
     if not f.found:
         return "not found"
-    if f.name not in part.beyond:
+    if f.name not in part.held_out_texts:
         return "shows"
-    return "beyond its words" if part.beyond[f.name].beyond else "its words too"
+    return "beyond its words" if part.held_out_texts[f.name].beyond else "its words too"
 
 
 WITHOUT_PERMUTATIONS = (
@@ -86,30 +88,30 @@ WITHOUT_PERMUTATIONS = (
 )
 
 
-def detected(part: Part) -> str:
+def best_detection(part: Part) -> str:
     """Returns the place where rows scanned alone are told apart best."""
     name, place = best_of_all(part.detections)
     d = part.detections[name][place]
     return (
-        f"{capital(rows_word(part))} scanned alone are told apart best for **{safe(name)}** "
+        f"{capitalise(rows_word(part))} scanned alone are told apart best for **{safe(name)}** "
         f"at **{safe(place)}** (AUROC {d.auroc:.2f}, {between(d.auroc_low, d.auroc_high)}), a "
         "place chosen on what it is judged by."
     )
 
 
-def of_personas(part: Part) -> bool:
+def has_personas(part: Part) -> bool:
     """Returns whether the rows are statements of personas."""
     return part.texts and part.terms.rows == "statements"
 
 
-def compared(part: Part) -> str:
+def comparisons_word(part: Part) -> str:
     """Returns what the comparisons are of, in the plural."""
-    if not of_personas(part):
+    if not has_personas(part):
         return "comparisons"
     return "topics" if part.level == 0 else "personas"
 
 
-def where(part: Part) -> str:
+def where_sentence(part: Part) -> str:
     """Returns which comparisons show, the clearest with its place, and which do not."""
     findings = part.findings()
     clear = sorted((f for f in findings if f.found), key=lambda f: -f.z)
@@ -122,30 +124,34 @@ def where(part: Part) -> str:
     )
     if not clear:
         return (
-            f"**Nothing was found**: none of {len(findings)} {compared(part)} shows at any of "
-            f"{len(part.places)} places (at {SIGNIFICANCE:.0%} over all of them). The nearest is "
-            f"{safe(best.name)} at {safe(best.place)}: {sure}."
+            f"**Nothing was found**: none of {len(findings)} {comparisons_word(part)} shows at any "
+            f"of {len(part.places)} places (at {SIGNIFICANCE:.0%} over all of them). The nearest "
+            f"is {safe(best.name)} at {safe(best.place)}: {sure}."
         )
-    others = f" Not found: {named(missed)} ({would_have(part, missed)})." if missed else ""
+    others = (
+        f" Not found: {bold_names(missed)} ({detectable_words(part, missed)})." if missed else ""
+    )
     return (
-        f"**{len(clear)} of {len(findings)} {compared(part)} show** somewhere: "
-        f"{named(f.name for f in clear)}. Most clearly {safe(best.name)} at "
+        f"**{len(clear)} of {len(findings)} {comparisons_word(part)} show** somewhere: "
+        f"{bold_names(f.name for f in clear)}. Most clearly {safe(best.name)} at "
         f"**{safe(best.place)}**: {sure}.{others}"
     )
 
 
-def how_sure(part: Part) -> str:
+def certainty_sentence(part: Part) -> str:
     """Returns what the halves that did not choose the places say of them, and of their nodes."""
     judged = [f for f in part.findings() if f.found and f.judged]
     if not judged:
         return ""
     held = [f.name for f in judged if f.confirmed == len(f.judged)]
     failed = [f.name for f in judged if f.confirmed < len(f.judged)]
-    means = [pooled(f.judged)["precision"] for f in judged]
+    means = [run_means(f.judged)["precision"] for f in judged]
     means = [mean for mean in means if not np.isnan(mean)]
     chances, rows = [s.chance for f in judged for s in f.judged], rows_word(part)
-    said = f"confirmed it for {named(held)}" if held else "confirmed it for none"
-    said += f", not (both ways round, p <= {SIGNIFICANCE:g}) for {named(failed)}" if failed else ""
+    said = f"confirmed it for {bold_names(held)}" if held else "confirmed it for none"
+    said += (
+        f", not (both ways round, p <= {SIGNIFICANCE:g}) for {bold_names(failed)}" if failed else ""
+    )
     of_h1 = " No scan picked any out there."
     if means:
         right = span(min(means), max(means), ".0%")
@@ -155,11 +161,11 @@ def how_sure(part: Part) -> str:
         )
     return (
         f"**How sure:** where one half of the {rows} chose the place, the other half {said}.{of_h1}"
-        f"{special(part, [f.name for f in judged])}"
+        f"{nodes_sentence(part, [f.name for f in judged])}"
     )
 
 
-def special(part: Part, names: list[str]) -> str:
+def nodes_sentence(part: Part, names: list[str]) -> str:
     """Returns whether found nodes tell the half that did not find them better than random ones."""
     pairs = [
         (v.methods[FOUND]["auroc"], v.methods[RANDOM]["auroc"], v.methods[BEYOND]["low"])
@@ -179,62 +185,63 @@ def special(part: Part, names: list[str]) -> str:
     )
 
 
-def what_else(part: Part) -> str:
+def caveats(part: Part) -> str:
     """Returns whether wording explains as much, and whether edits of the nodes change answers."""
-    sentences = [beyond_words(part) if part.beyond else by_wording(part)]
+    sentences = [beyond_sentence(part) if part.held_out_texts else wording_sentence(part)]
     if any(tested.effects for tested in part.interventions):
-        sentences.append(edited(part))
+        sentences.append(edits_sentence(part))
     return " ".join(filter(None, sentences))
 
 
-def by_wording(part: Part) -> str:
+def wording_sentence(part: Part) -> str:
     """Returns which comparisons word counts alone tell."""
     names = [f.name for f in part.findings() if f.found and wording_tells(part, f.name)]
     if not names:
         return ""
-    told = [part.wording[name][0] for name in names]
+    accuracies = [part.wording[name][0] for name in names]
+    shares = span(min(accuracies), max(accuracies), ".0%")
     return (
-        f"**What it may be instead:** word counts alone tell {span(min(told), max(told), '.0%')} "
-        f"of the {rows_word(part)} of {named(names)} apart{larger_side(part, names)}, so that "
+        f"**What it may be instead:** word counts alone tell {shares} "
+        f"of the {rows_word(part)} of {bold_names(names)} apart{larger_side(part, names)}, so that "
         "wording is a likely reason there."
     )
 
 
-def beyond_words(part: Part) -> str:
+def beyond_sentence(part: Part) -> str:
     """Returns which comparisons the network tells better than the words of their statements do."""
-    shown = {f.name: part.beyond[f.name] for f in part.findings() if f.found}
-    better = {name: one for name, one in shown.items() if one.beyond}
-    rest = {name: one for name, one in shown.items() if name not in better}
-    told, said = "held-out statements are told {} by activations than by their words for ", []
+    held_out = {f.name: part.held_out_texts[f.name] for f in part.findings() if f.found}
+    better = {name: one for name, one in held_out.items() if one.beyond}
+    rest = {name: one for name, one in held_out.items() if name not in better}
+    template, said = "held-out statements are told {} by activations than by their words for ", []
     if better:
-        said.append(told.format("better") + most_different(better))
+        said.append(template.format("better") + largest_differences(better))
     if rest:
-        begins = "no better for " if better else told.format("no better")
-        said.append(f"{begins}{most_different(rest)}, where wording is as good an explanation")
+        begins = "no better for " if better else template.format("no better")
+        said.append(f"{begins}{largest_differences(rest)}, where wording is as good an explanation")
     return f"**Beyond their words:** {'; '.join(said)}." if said else ""
 
 
-def most_different(held_out: dict) -> str:
+def largest_differences(held_out: dict) -> str:
     """Returns comparisons with their AUROCs, those of the largest differences alone."""
     first = sorted(held_out.items(), key=lambda one: -one[1].hardest.claim.difference)[:NAMED]
     more = f" and {len(held_out) - NAMED} more" if len(held_out) > NAMED else ""
-    named_ones = joined(
+    listing = word_list(
         f"**{safe(name)}** (AUROC {one.auroc:.2f} against {one.hardest.auroc:.2f} by "
-        f"{one.hardest.name}: {claimed(one.hardest.claim)})"
+        f"{one.hardest.name}: {difference_words(one.hardest.claim)})"
         for name, one in first
     )
-    return named_ones + more
+    return listing + more
 
 
-def edited(part: Part) -> str:
+def edits_sentence(part: Part) -> str:
     """Returns in how many node sets each judged edit moves answers beyond its controls."""
     said = []
     for action, strength in main_keys(part):
         passing, tested = passing_sets(part, action, strength)
-        named_sets = f" ({joined(passing)} logits)" if 0 < len(passing) <= NAMED else ""
+        named_sets = f" ({word_list(passing)} logits)" if 0 < len(passing) <= NAMED else ""
         sets = f"{len(passing)} of {tested} node sets"
         said.append(f"{action_name(action, strength)} in {sets}{named_sets}")
-    names = named(dict.fromkeys(f.tested.name for f in part.interventions if f.effects))
+    names = bold_names(dict.fromkeys(f.tested.name for f in part.interventions if f.effects))
     matched = [
         abs(e.effect) for key in main_keys(part) for _, e in effects_at(part, *key, MATCHING)
     ]
@@ -243,6 +250,6 @@ def edited(part: Part) -> str:
     )
     return (
         f"**Does the model use them?** Editing the nodes found for {names} moves its Yes less No "
-        f"further than random nodes do (at {SIGNIFICANCE:.0%} over all sets): {joined(said)}; "
+        f"further than random nodes do (at {SIGNIFICANCE:.0%} over all sets): {word_list(said)}; "
         f"{changed}."
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from personascan.report.lead import at_a_glance, lead, of_personas
+from personascan.report.lead import at_a_glance, has_personas, lead
 from personascan.report.sections.edits import intervened_section
 from personascan.report.sections.found import found_section, late_section, tails_section
 from personascan.report.sections.nodes import kinds_section, nodes_section, runs_section
@@ -20,13 +20,13 @@ from personascan.report.words import (
     NAMED,
     Section,
     Table,
+    as_code,
     block,
-    joined,
-    listed,
+    name_list,
     number,
-    quoted,
     rows_word,
     safe,
+    word_list,
 )
 from personascan.study.order import STAGES
 from personascan.study.results import Part
@@ -56,7 +56,7 @@ class PartPage:
 def part_page(part: Part) -> PartPage:
     """Returns all that is said of a part."""
     return PartPage(
-        title=f"{several(part.scans)} in {quoted(part.model)}",
+        title=f"{several_names(part.scans)} in {as_code(part.model)}",
         asked=asked_sentence(part),
         lead=lead(part),
         glance=at_a_glance(part),
@@ -65,20 +65,22 @@ def part_page(part: Part) -> PartPage:
     )
 
 
-def several(names) -> str:
+def several_names(names) -> str:
     """Returns some names, and how many more."""
     names = list(names)
     if len(names) <= 2 * NAMED:
-        return listed(names)
+        return name_list(names)
     return f"{', '.join(map(safe, names[:NAMED]))} and {len(names) - NAMED} more"
 
 
 def asked_sentence(part: Part) -> str:
     """Returns what was set against what, on how many rows, and at how many places."""
     sizes = sorted({f"{a} + {b}" for a, b in part.pool_sizes.values()})
-    lines = joined(map(safe, dict.fromkeys(place.network or place.site for place in part.places)))
-    where = f"{len(part.places)} places of {quoted(part.model)} (layers of {lines})"
-    if not of_personas(part):
+    lines = word_list(
+        map(safe, dict.fromkeys(place.network or place.site for place in part.places))
+    )
+    where = f"{len(part.places)} places of {as_code(part.model)} (layers of {lines})"
+    if not has_personas(part):
         return (
             f"Asked: at which of {where} do {safe(part.terms.h1)} (H1) differ "
             f"from {safe(part.terms.h0)} (H0), for each of {len(part.scans)} comparisons? "
@@ -111,7 +113,7 @@ def prompt_sentence(part: Part) -> str:
     """Returns what each statement was put into, as it was done."""
     config, role = part.config, part.role
     around = [
-        f"{what} {quoted(text)}"
+        f"{what} {as_code(text)}"
         for what, text in (("behind", config.prefix), ("in front of", config.suffix))
         if text
     ]
@@ -119,8 +121,8 @@ def prompt_sentence(part: Part) -> str:
     if role == "none":
         why = "" if config.role == "none" else ", since the tokenizer has no chat template"
         return f"Each statement was put through the model as bare text{stands}{why}."
-    template = [f"the template {quoted(config.template)}"] if config.template else []
-    template += [quoted(keyword) for keyword in config.template_keywords]
+    template = [f"the template {as_code(config.template)}"] if config.template else []
+    template += [as_code(keyword) for keyword in config.template_keywords]
     through = f" (with {', '.join(template)})" if template else ""
     return (
         f"Each statement was put through the model as a single {safe(role)} message{through}"
@@ -142,7 +144,7 @@ def kept_sentence(part: Part) -> str:
     kept = [words.get(p, f"the token at position {p} of the prompt") for p in positions]
     kind = "" if config.dtype == "float32" else f" (weights in {config.dtype})"
     return (
-        f"The activations of {joined(kept)} were kept at {listed(config.sites)}{kind}: "
+        f"The activations of {word_list(kept)} were kept at {name_list(config.sites)}{kind}: "
         f"{len(part.places)} places."
     )
 
@@ -165,7 +167,7 @@ def left_out_sentence(part: Part) -> str:
             rows = sum(map(sum, sizes.values()))
             each = [f"{rows:,} {part.terms.rows} of {len(each)} comparisons"]
         if each:
-            said.append(f"{joined(each)}, {why}")
+            said.append(f"{word_list(each)}, {why}")
     return f"Left out: {'; '.join(said)}." if said else ""
 
 

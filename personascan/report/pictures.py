@@ -10,7 +10,7 @@ import altair as alt
 import numpy as np
 
 from personascan.report.charts import across, places, sets
-from personascan.report.charts.theme import finished
+from personascan.report.charts.theme import to_vega_lite
 from personascan.report.sheets.columns import Sheets
 
 CORNERS = [{"fpr": 0, "tpr": 0}, {"fpr": 1, "tpr": 1}]
@@ -74,10 +74,10 @@ class Picture:
 
 @functools.cache
 def vega_lite(chart) -> str:
-    return json.dumps(finished(chart()))
+    return json.dumps(to_vega_lite(chart()))
 
 
-def fed(feed: Feed, sheets: Sheets, chosen: dict) -> list[dict]:
+def feed_rows(feed: Feed, sheets: Sheets, chosen: dict) -> list[dict]:
     """Returns the rows of a feed, by what is chosen."""
     if feed.only:
         number = chosen.get(feed.only, -1)
@@ -95,15 +95,15 @@ def sentence(picture: Picture, sheets: Sheets, chosen: dict) -> str:
     """Returns the sentence beside a picture, with the numbers of the first row."""
     if not picture.of:
         return picture.says
-    rows = fed(picture.feeds[picture.of], sheets, chosen)
-    return filled(picture.says, rows[0]) if rows else ""
+    rows = feed_rows(picture.feeds[picture.of], sheets, chosen)
+    return fill_template(picture.says, rows[0]) if rows else ""
 
 
-def filled(template: str, row: dict) -> str:
+def fill_template(template: str, row: dict) -> str:
     """Fills {column:format} by a row's values; formats are ".2f", ".0%", "d" or none."""
 
-    def value(found: re.Match) -> str:
-        column, form = found.groups()
+    def value(match: re.Match) -> str:
+        column, form = match.groups()
         number = row.get(column)
         if number is None:
             return "none"
@@ -164,7 +164,7 @@ ACROSS = (
     ),
     Picture("ways", "Every way of scanning rows alone", across.ways, {"ways": Feed("ways")}),
     Picture(
-        "expected", "Shared nodes beside chance", sets.expected,
+        "expected", "Shared nodes beside chance", sets.shared_nodes,
         {"overlaps": Feed("overlaps")},
         choices=(SHARED,),
     ),
@@ -204,7 +204,7 @@ ACROSS = (
 )  # fmt: skip
 
 
-def measured(picture: Picture, sheets: Sheets) -> Picture:
+def with_measures(picture: Picture, sheets: Sheets) -> Picture:
     """Returns the picture with the choice of those measures alone that have numbers."""
     choices = []
     for choice in picture.choices:
@@ -244,7 +244,8 @@ def map_picture(sheets: Sheets, part: int) -> Picture:
 
 BESIDE = (
     Picture(
-        "found", "The furthest place of each comparison", across.found, {"found": Feed("found")},
+        "found", "The furthest place of each comparison", across.furthest_places,
+        {"found": Feed("found")},
         "How far the furthest place of each comparison lies above permuted labels, study by study; "
         "filled where its family-wise p is 0.05 or less.",
     ),

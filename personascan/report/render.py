@@ -24,10 +24,10 @@ from personascan.report.pictures import (
     CORNERS,
     PLACE,
     Picture,
-    fed,
+    feed_rows,
     map_picture,
-    measured,
     sentence,
+    with_measures,
 )
 from personascan.report.sheets.columns import Sheets
 
@@ -44,7 +44,7 @@ def page_html(content: dict) -> str:
     """Returns the page of a document."""
     sheets = Sheets(content["sheets"])
     maps = [map_picture(sheets, part) for part in range(len(content["parts"]))]
-    across = [measured(picture, sheets) for picture in ACROSS]
+    across = [with_measures(picture, sheets) for picture in ACROSS]
     pictures = {picture.name: picture for picture in (*maps, *PLACE, *across)}
     return page_of(
         "page.html.j2", SCRIPTS, pictures, content["sheets"],
@@ -60,7 +60,7 @@ def page_of(
     """Returns a page by a template, with its pictures, their data and the code that draws them."""
     embedded = {
         "sheets": sheets,
-        "charts": {name: compiled(picture) for name, picture in pictures.items()},
+        "charts": {name: vega_chart(picture) for name, picture in pictures.items()},
         "pictures": {name: picture.packed() for name, picture in pictures.items()},
         "themes": {kind: {"ink": ink, "config": config(kind)} for kind, ink in INKS.items()},
         "corners": CORNERS,
@@ -90,13 +90,15 @@ def shown_pictures(sheets: Sheets) -> set[str]:
 @functools.cache
 def environment() -> jinja2.Environment:
     """Returns the templates, which escape whatever comes from a study."""
-    made = jinja2.Environment(
+    templates = jinja2.Environment(
         loader=jinja2.PackageLoader("personascan.report"), autoescape=True,
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    made.filters["inline"] = lambda text: Markup(INLINE.renderInline(text))
-    made.filters["number"] = lambda value, digits: "-" if value is None else f"{value:.{digits}f}"
-    return made
+    templates.filters["inline"] = lambda text: Markup(INLINE.renderInline(text))
+    templates.filters["number"] = lambda value, digits: (
+        "-" if value is None else f"{value:.{digits}f}"
+    )
+    return templates
 
 
 def source(name: str) -> str:
@@ -119,7 +121,7 @@ def library() -> str:
     return code.replace("</script", "<\\/script")
 
 
-def compiled(picture: Picture) -> dict:
+def vega_chart(picture: Picture) -> dict:
     """Returns the chart as Vega, so that the page need not compile it."""
     return json.loads(vega_of(json.dumps(picture.spec())))
 
@@ -138,7 +140,7 @@ def gzip_base64(embedded: dict) -> str:
 def filled_spec(picture: Picture, sheets: Sheets, chosen: dict) -> dict:
     """Returns the chart as Vega-Lite with its rows, on white paper."""
     rows = {
-        name: CORNERS if name == "corners" else fed(feed, sheets, chosen)
+        name: CORNERS if name == "corners" else feed_rows(feed, sheets, chosen)
         for name, feed in picture.feeds.items()
     }
     spec = picture.spec()
@@ -178,8 +180,8 @@ def natural_width(spec: dict) -> float:
 
 def picture_files(content: dict, kind: str) -> dict[str, bytes]:
     """Returns a PDF or PNG by name for each picture with rows, and captions.md."""
-    drawn = {"pdf": column_wide, "png": as_png}[kind]
-    sheets, made, captions = Sheets(content["sheets"]), {}, ["# Captions\n"]
+    drawn = {"pdf": column_pdf, "png": as_png}[kind]
+    sheets, files, captions = Sheets(content["sheets"]), {}, ["# Captions\n"]
     for part in range(len(content["parts"])):
         before = f"{part}-" if len(content["parts"]) > 1 else ""
         for picture, chosen in chosen_pictures(sheets, part):
@@ -187,17 +189,17 @@ def picture_files(content: dict, kind: str) -> dict[str, bytes]:
             if not all(spec["datasets"].values()):
                 continue
             name = f"{before}{picture.name.split('-')[0]}.{kind}"
-            made[name] = drawn(spec)
+            files[name] = drawn(spec)
             own = content["parts"][part]["captions"].get(picture.name.split("-")[0])
             said = own or sentence(picture, sheets, chosen)
             captions.append(f"- `{name}`: {picture.title}. {said}".rstrip())
-    return {**made, CAPTIONS: ("\n".join(captions) + "\n").encode()}
+    return {**files, CAPTIONS: ("\n".join(captions) + "\n").encode()}
 
 
 def chosen_pictures(sheets: Sheets, part: int) -> list[tuple[Picture, dict]]:
     """Returns every picture of a part with what it shows: its clearest comparison's best place."""
     chosen = first_choices(sheets, part)
-    across = [measured(picture, sheets) for picture in ACROSS]
+    across = [with_measures(picture, sheets) for picture in ACROSS]
     profiles = next(picture for picture in across if picture.name == "profiles")
     ((measure, words), *_) = profiles.choices[0].options
     chosen |= {"measure": measure, "measured": words}
@@ -225,7 +227,7 @@ def first_choices(sheets: Sheets, part: int) -> dict:
     }  # fmt: skip
 
 
-def column_wide(spec: dict) -> bytes:
+def column_pdf(spec: dict) -> bytes:
     """Returns a chart as PDF, as wide as one column, or as two where it is wide."""
     millimetres = COLUMN_MM if natural_width(spec) <= SMALL_UNITS else PAGE_MM
     return as_pdf(spec, millimetres * POINTS_PER_MM)

@@ -2,7 +2,7 @@
 
 from personascan.report.words import between, mean_deviation, number
 from personascan.study.results import Part, Study, best_place
-from personascan.study.stages.nodes import all_scans, scanned_part
+from personascan.study.stages.nodes import all_scans, scanned_rows
 from personascan.visible import visible
 
 
@@ -18,7 +18,7 @@ def part_summary(part: Part) -> str:
     tables = [findings_table(part)] if part.calibrations else []
     scans = scans_table(part)
     tables += [scans] if len(scans) > 1 else []
-    if part.several_ways or len(scans) == 1:
+    if part.compares_detectors or len(scans) == 1:
         tables.append(alone_table(part))
     return "\n\n".join(map(aligned, tables))
 
@@ -30,13 +30,17 @@ def findings_table(part: Part) -> list[tuple[str, ...]]:
     lines = [
         (
             visible(f.name),
-            *([f"{part.wording[f.name][0]:.2f} ({part.larger(f.name):.2f})"] if part.texts else []),
+            *([wording(part, f.name)] if part.texts else []),
             str(f.place), f"{f.z:.1f}", f"{f.p_family:.3f}", f"{f.passing} of {f.places}",
             f"{f.confirmed} of {len(f.judged)}",
         )
         for f in part.findings()
     ]  # fmt: skip
     return [header, *lines]
+
+
+def wording(part: Part, name: str) -> str:
+    return f"{part.wording[name][0]:.2f} ({part.larger_share(name):.2f})"
 
 
 def scans_table(part: Part) -> list[tuple[str, ...]]:
@@ -46,7 +50,7 @@ def scans_table(part: Part) -> list[tuple[str, ...]]:
               f"{rows} returned", "node set")  # fmt: skip
     lines = [
         (
-            visible(name), str(scan.place), scanned_part(scan), probe(part, name, scan.place),
+            visible(name), str(scan.place), scanned_rows(scan), probe(part, name, scan.place),
             mean_deviation(scan.runs.score[0], 0), mean_deviation(scan.precision_R),
             mean_deviation(scan.recall_R), f"{scan.auroc:.2f}",
             f"{scan.runs.rows[0].sum(1).mean():.1f}", str(int(scan.set_TC[0].sum())),
@@ -60,8 +64,8 @@ def alone_table(part: Part) -> list[tuple[str, ...]]:
     """Returns where rows scanned alone are told apart best, and by what."""
     header = ("comparison", f"{part.terms.rows} scanned alone, tail", "best place", "AUROC", "95%")
     lines = [header]
-    for name, found in part.alone.items():
-        for detector, places in found.items():
+    for name, detections in part.all_detections.items():
+        for detector, places in detections.items():
             best = best_place(places)
             d = places[best]
             lines.append((visible(name), str(detector), str(best), f"{d.auroc:.3f}",

@@ -26,17 +26,17 @@ def safe(name) -> str:
     return MARKS.sub(r"\\\g<0>", visible(name))
 
 
-def listed(names) -> str:
-    return joined(map(safe, names))
+def name_list(names) -> str:
+    return word_list(map(safe, names))
 
 
-def joined(words) -> str:
+def word_list(words) -> str:
     """Returns words as a sentence lists them; "" of none, which is no sentence."""
     words = list(words)
     return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
-def capital(text: str) -> str:
+def capitalise(text: str) -> str:
     """Returns the beginning of a sentence, in which names keep their letters."""
     return text[:1].upper() + text[1:]
 
@@ -46,13 +46,13 @@ def rows_word(part: Part) -> str:
     return safe(part.terms.rows)
 
 
-def quoted(text: str) -> str:
+def as_code(text: str) -> str:
     """Returns a text as code, in more backticks than it has in a row."""
-    shown = visible(text)
-    fence = "`" * (1 + max(map(len, re.findall("`+", shown)), default=0))
-    ends = {shown[:1], shown[-1:]}
+    text = visible(text)
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    ends = {text[:1], text[-1:]}
     pad = " " if "`" in ends or ends in ({" "}, {""}) else ""
-    return f"{fence}{pad}{shown}{pad}{fence}"
+    return f"{fence}{pad}{text}{pad}{fence}"
 
 
 def line_name(site: str, position) -> str:
@@ -60,7 +60,7 @@ def line_name(site: str, position) -> str:
     return site if position == "" else f"{site}, {position}"
 
 
-def cut(text: str) -> str:
+def shorten(text: str) -> str:
     """Returns a text that fits a table."""
     return text if len(text) <= CUT else f"{text[: CUT - 3]}..."
 
@@ -88,7 +88,7 @@ def interval(value: float, low: float, high: float, form: str = "+.2f") -> str:
     return f"{value:{form}} ({between(low, high, form)})"
 
 
-def claimed(claim) -> str:
+def difference_words(claim) -> str:
     """Returns a difference with its interval for a sentence that has it in brackets."""
     return f"{claim.difference:+.2f}, {between(claim.low, claim.high, '+.2f')}"
 
@@ -106,33 +106,33 @@ def mean_deviation(values, digits: int = 2) -> str:
     return "-" if np.isnan(mean) else f"{mean:.{digits}f} ± {deviation:.{digits}f}"
 
 
-def named_at(name: str, place) -> str:
+def name_and_place(name: str, place) -> str:
     """Returns a comparison and its place."""
     return f"{safe(name)} at {safe(place)}"
 
 
 def wording_tells(part: Part, name: str) -> bool:
     """Returns whether word counts tell rows that guessing always the larger side does not."""
-    accuracy, chance = part.wording[name][0], part.larger(name)
+    accuracy, chance = part.wording[name][0], part.larger_share(name)
     return bool(accuracy >= chance + SURE_WORDING * (1 - chance))
 
 
 def wording_cell(part: Part, name: str, form: str) -> str:
     """Returns the accuracy of word counts, beside that of the larger side where sides differ."""
-    accuracy, chance = part.wording[name][0], part.larger(name)
+    accuracy, chance = part.wording[name][0], part.larger_share(name)
     beside = f" (larger side {chance:{form}})" if chance > 0.5 else ""
     return f"{accuracy:{form}}{beside}"
 
 
 def larger_side(part: Part, names: list[str]) -> str:
     """Returns what guessing always the larger side tells, in brackets; "" of equal sides."""
-    chances = [part.larger(name) for name in names]
+    chances = [part.larger_share(name) for name in names]
     if max(chances) == 0.5:
         return ""
     return f" (always the larger side: {span(min(chances), max(chances), '.0%')})"
 
 
-def would_have(part: Part, names: list[str]) -> str:
+def detectable_words(part: Part, names: list[str]) -> str:
     """Returns the effect that would have been found in each, so that "not found" has a size."""
     effect = max(part.calibrations[name].detectable() for name in names)
     return (
@@ -197,8 +197,8 @@ def block(one) -> dict:
     if isinstance(one, Shown):
         return {"picture": one.picture}
     # A column in which nothing stands anywhere says nothing.
-    kept = [i for i, column in enumerate(zip(*one.rows, strict=True)) if set(column) != {"-"}]
+    filled = [i for i, column in enumerate(zip(*one.rows, strict=True)) if set(column) != {"-"}]
     return {
-        "header": [one.header[i] for i in kept],
-        "rows": [[row[i] for i in kept] for row in one.rows],
+        "header": [one.header[i] for i in filled],
+        "rows": [[row[i] for i in filled] for row in one.rows],
     }

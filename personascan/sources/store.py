@@ -44,10 +44,11 @@ class Activations(Mapping[Place, np.ndarray]):
     ids: list[str]  # [N] statement ids
     layer_names: dict[str, list[str]]  # {site: [L] names such as "resid_post 7"}
     offsets: np.ndarray  # [N + 1]: statement i has the tokens offsets[i] to offsets[i + 1]
+    depth: int = 0  # layers of the model, of which "50%" is a share; 0: the layers that are kept
 
     def __getitem__(self, place: Place | str) -> np.ndarray:
         if isinstance(place, str):
-            layers = max(map(len, self.stacks.values()), default=0)
+            layers = self.depth or 1 + max((p.layer for p in self), default=-1)
             try:
                 place = named_place(place, list(self), layers, of="these activations")
             except InputError as error:
@@ -55,22 +56,32 @@ class Activations(Mapping[Place, np.ndarray]):
         if not isinstance(place, Place):
             raise UnknownPlace(f"{place!r} is no Place, nor the name of one")
         stack_LND = self.stack(place.site, place.position)
-        if place.network or not 0 <= place.layer < len(stack_LND):
-            raise UnknownPlace(
-                f"there is no {place}: {place.site} has the layers 0 to {len(stack_LND) - 1}"
-            )
-        return stack_LND[place.layer]
+        numbers = self.layers(place.site)
+        if place.network or place.layer not in numbers:
+            known = ", ".join(map(str, numbers))
+            if numbers == list(range(len(numbers))):
+                known = f"0 to {len(numbers) - 1}"
+            raise UnknownPlace(f"there is no {place}: {place.site} has the layers {known}")
+        return stack_LND[numbers.index(place.layer)]
 
     def __iter__(self) -> Iterator[Place]:
-        for (site, position), stack_LND in self.stacks.items():
-            for layer in range(len(stack_LND)):
+        for site, position in self.stacks:
+            for layer in self.layers(site):
                 yield Place(site, layer, position)
+
+    def layers(self, site: str) -> list[int]:
+        """The numbers of the layers that are kept of a site, in the order of its arrays."""
+        names = self.layer_names.get(site)
+        if names is None:  # written by others
+            names = [""] * max(len(stack) for (of, _), stack in self.stacks.items() if of == site)
+        ends = [name.rpartition(" ")[2] for name in names]
+        return [int(end) if end.isdecimal() else i for i, end in enumerate(ends)]
 
     def __len__(self) -> int:
         return sum(map(len, self.stacks.values()))
 
     def stack(self, site: str, position: str | int) -> np.ndarray:
-        """All layers of a site at a position: [L, N, D] float32.
+        """All kept layers of a site at a position: [L, N, D] float32; their numbers are `layers`.
 
         At the position "all" these are [L, sum of T, D], where statement i has the tokens
         offsets[i] to offsets[i + 1]. Raises InputError for a site or position that is not there.
@@ -100,7 +111,7 @@ class Activations(Mapping[Place, np.ndarray]):
         """Write the content of an `.npz` file into an open one, as `whole_file` gives it."""
         content = {f"{site}/{position}": a for (site, position), a in self.stacks.items()}
         content |= {f"layer_names/{s}": np.array(names) for s, names in self.layer_names.items()}
-        np.savez(file, ids=np.array(self.ids), offsets=self.offsets, **content)
+        np.savez(file, ids=np.array(self.ids), offsets=self.offsets, depth=self.depth, **content)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Activations":
@@ -124,9 +135,10 @@ class Activations(Mapping[Place, np.ndarray]):
             raise InputError(f"{path} holds no statement ids; it was not written by personascan")
         ids = content.pop("ids").tolist()
         offsets = content.pop("offsets", np.arange(len(ids) + 1))
+        depth = int(content.pop("depth", 0))
         names = {k.split("/")[1]: v.tolist() for k, v in content.items() if "layer_names/" in k}
         arrays = {k: v for k, v in content.items() if "layer_names/" not in k}
-        return check_rows(cls(by_site(arrays), ids, names, offsets), path)
+        return check_rows(cls(by_site(arrays), ids, names, offsets, depth), path)
 
 
 def unpacked_bytes(archive) -> int:
@@ -154,8 +166,9 @@ def load_folder(folder: pathlib.Path) -> Activations:
                 raise InputError(f"its array {file!r} lies outside of it")
             arrays[name] = mapped_array(folder / file)
         found = Activations(
-            by_site(arrays), record["ids"], record["layer_names"], np.array(record["offsets"])
-        )
+            by_site(arrays), record["ids"], record["layer_names"], np.array(record["offsets"]),
+            int(record.get("depth", 0)),
+        )  # fmt: skip
     except Exception as error:
         # As above: a damaged file surfaces in many ways.
         raise InputError(f"{folder} is not a whole folder of activations ({error})") from error
@@ -194,13 +207,14 @@ def check_rows(found: Activations, path) -> Activations:
 
 
 @contextlib.contextmanager
-def arrays_to_fill(shapes: dict, ids: list[str], layer_names: dict, offsets, out=None):
+def arrays_to_fill(shapes: dict, ids: list[str], layer_names: dict, offsets, out=None, depth=0):
     """{(site, position): array} to fill, in memory or in a folder that appears when it is whole."""
     if out is None:
         yield {key: np.empty(shape, np.float32) for key, shape in shapes.items()}
         return
     files = {f"{site}/{position}": f"{site}.{position}.npy" for site, position in shapes}
     record = {"ids": ids, "layer_names": layer_names, "offsets": offsets.tolist(), "arrays": files}
+    record["depth"] = depth
     with whole_folder(out) as partial:
         arrays = {
             key: on_disk(partial / file, shape)

@@ -1,4 +1,4 @@
-"""A study from its recipe to its folder."""
+"""What is done with a study: running it, planning it, and asking how far it is."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -31,9 +31,9 @@ def run_study(
     replace: bool = False,
     views: Iterable[View] = (),
 ) -> Study | None:  # fmt: skip
-    """As `personascan.run_study`, with other views of the study than its page, or none.
+    """Runs a study as `personascan.run_study` does, with other views than its page, or none.
 
-    views: each gives {file: bytes} of a study, which are written into its folder as well.
+    views: each returns {file: bytes} of a study, which are written into its folder as well.
     """
     config = as_config(config)
     if jax.process_count() > 1:
@@ -43,15 +43,15 @@ def run_study(
         opened = open_study(config)
         refuse_other_study(config, opened.provenance["sha256"], replace)
         with folder.opened() as store:
-            found = study_results(opened, store, workers)
-            write_study(found, folder.partial, views)
-    return found
+            study = study_results(opened, store, workers)
+            write_study(study, folder.partial, views)
+    return study
 
 
 def extract_study(config: StudyConfig, replace: bool) -> None:
-    """The activations of a study, by this process and those that it has joined.
+    """Extracts the activations of a study, by this process and those that it has joined.
 
-    What follows takes one host: the same command, alone, goes on from there.
+    All later stages run on one host: the same command, without other processes, continues.
     """
     if not is_first():
         for source in open_study(config).sources:
@@ -66,26 +66,32 @@ def extract_study(config: StudyConfig, replace: bool) -> None:
 
 
 def plan_study(config: Any, *, jobs: int = 0) -> StudyPlan:
-    """What a study will take, before its models are loaded. Raises InputError as `run_study`.
+    """Returns what a study will take, before its models are loaded.
 
     Args:
       config, jobs: as of `run_study`.
+
+    Raises:
+      InputError: as `run_study`.
     """
     return plan_models(as_config(config), Workers(jobs))
 
 
 def study_status(config: Any, *, jobs: int = 0) -> Status:
-    """What of a study is done and what remains. Raises InputError as `run_study`; writes nothing.
+    """Returns what of a study is done and what remains; writes nothing.
 
     Args:
       config, jobs: as of `run_study`.
+
+    Raises:
+      InputError: as `run_study`.
     """
     config = as_config(config)
     return status_of(open_study(config), Store(units_folder(config)), Workers(jobs))
 
 
 def as_config(config: Any) -> StudyConfig:
-    """A StudyConfig from a recipe, if it is none yet. Raises InputError for a field at fault."""
+    """Returns a recipe as a StudyConfig. Raises InputError for a field at fault."""
     if isinstance(config, StudyConfig):
         return config
     return StudyConfig.from_dict(config.to_dict() if hasattr(config, "to_dict") else config)

@@ -1,4 +1,4 @@
-"""One comparison in one source: its pool, its seed, its source, and the places that were chosen."""
+"""One comparison in one source: its rows, its seed, and the places that it chooses."""
 
 import functools
 import hashlib
@@ -11,8 +11,10 @@ from personascan.analysis.detection import Labels
 from personascan.analysis.localisation import HALVES, Choice, PlaceScan, in_half
 from personascan.calibration.locate import PlaceTests
 from personascan.places import Place, lines_of
-from personascan.study.comparisons import Comparison, Pool
-from personascan.study.config import CHOSEN, StudyConfig
+from personascan.sources.base import Source
+from personascan.study.comparisons import Comparison, Pool, comparisons, draw_pool
+from personascan.study.config import StudyConfig
+from personascan.study.place_options import CHOSEN
 from personascan.study.portions import ALL, PORTIONS, portion_rows
 from personascan.study.rows import StoredRows, stored_rows
 from personascan.study.stages import localisation, separation, where
@@ -25,9 +27,31 @@ def seed_of(seed: int, name: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:4]) >> 1
 
 
+def draw_comparisons(
+    config: StudyConfig, groups, level: int
+) -> list[tuple[Comparison, Pool, Pool]]:
+    """Returns each comparison of a level with its rows and the rows that are scanned alone."""
+    drawn = []
+    for c in comparisons(level, groups):
+        seed = seed_of(config.seed, c.name)
+        pool = draw_pool(groups, c, config.limit, seed)
+        most = config.detection.limit
+        drawn.append((c, pool, draw_pool(groups, c, most, seed) if most else pool))
+    return drawn
+
+
+def named_places(config: StudyConfig, source: Source) -> tuple[Place, ...]:
+    """Returns the places of a source that the configuration names, each once.
+
+    Two names may be of the same place.
+    """
+    named = (source.named(text) for text in config.scan.places if text != CHOSEN)
+    return tuple(dict.fromkeys(named))
+
+
 @dataclass(frozen=True, eq=False)
 class Topic:
-    """The personas of a topic in one source, told from one another at every place."""
+    """The personas of a topic in one source, which are told from one another at every place."""
 
     source: object
     pool: Pool
@@ -40,15 +64,15 @@ class Topic:
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One comparison in one source. What is chosen is known once every place is finished."""
+    """One comparison in one source; its chosen places are known once every place is finished."""
 
     source: object
     comparison: Comparison
     pool: Pool
-    wide: Pool  # the rows that are scanned alone: those of the pool, or more
-    texts: tuple[str, ...] | None  # of the pool; None where rows are no texts
-    conditions: np.ndarray  # of the wide pool
-    named: tuple[Place, ...]  # that the configuration names
+    detection_pool: Pool  # the rows that are scanned alone: those of the pool, or more
+    texts: tuple[str, ...] | None  # of the pool's rows; None where rows are no texts
+    conditions: np.ndarray  # of the rows of that pool
+    named: tuple[Place, ...]  # the places that the configuration names
     config: StudyConfig
     store: Store
     edited: bool = False  # whether edits of the model test its node sets
@@ -63,49 +87,49 @@ class Case:
 
     @property
     def columns_per_node(self) -> int:
-        """Columns of a node: two where each half of a node is scanned apart."""
+        """Columns of a node: two where its halves are scanned separately, else one."""
         return self.config.localisation().scan.sides.halves
 
     def rows(self, place: Place) -> StoredRows:
         return stored_rows(self.store, self.source, self.pool, place)
 
-    def wide_rows(self, place: Place) -> StoredRows:
-        """Of the rows that are scanned alone."""
-        return stored_rows(self.store, self.source, self.wide, place)
+    def detection_rows(self, place: Place) -> StoredRows:
+        """Returns the rows that are scanned alone."""
+        return stored_rows(self.store, self.source, self.detection_pool, place)
 
     def read(self, work: Work) -> Result:
-        """What a finished unit gave."""
+        """Returns the result of a finished unit."""
         return self.store.read(work.unit)
 
     @property
     def labels(self) -> Labels:
-        """Of the rows that are scanned alone."""
-        return Labels(self.wide.positive_N, self.wide.clusters)
+        """Labels of the rows that are scanned alone."""
+        return Labels(self.detection_pool.positive_N, self.detection_pool.clusters)
 
     @property
     def halves_N(self) -> np.ndarray:
-        """The half of each of the rows that are scanned alone."""
-        return in_half(self.wide.strata, self.seed, self.wide.together)
+        """Half of each row that is scanned alone: 0 (A) or 1 (B), int [N]."""
+        return in_half(self.detection_pool.strata, self.seed, self.detection_pool.together)
 
     @property
     def lines(self) -> dict[tuple, list[Place]]:
-        """The layers of each site and position."""
+        """{(site, position): places of its layers}."""
         return lines_of(self.source.places)
 
     @property
     def halves_choose(self) -> bool:
-        """Whether halves choose places."""
+        """Whether halves of the rows choose places."""
         return CHOSEN in self.config.scan.places
 
     @property
     def portions(self) -> tuple[str, ...]:
-        """Parts of the rows whose places are set beside permutations."""
+        """Portions of the rows whose places are compared with permutations."""
         if not self.config.where.permutations:
             return ()
         return PORTIONS if self.halves_choose else PORTIONS[:1]
 
     def chosen(self, portion: str) -> where.LabelledRows:
-        """The rows of a part."""
+        """Returns the labelled rows of a portion."""
         return where.chosen_rows(self.pool, portion_rows(self.pool, portion, self.seed))
 
     @property
@@ -114,7 +138,7 @@ class Case:
 
     @functools.cached_property
     def holds_out(self) -> bool:
-        """Whether rows are told by places that they did not choose."""
+        """Whether rows can be scored by places that were chosen without them."""
         pool, folds = self.pool, self.config.where.folds
         return bool(self.portions) and can_hold_out(
             pool.positive_N, folds, self.seed, pool.clusters, pool.pairs
@@ -122,14 +146,14 @@ class Case:
 
     @functools.cached_property
     def calibrations(self) -> dict[str, PlaceTests]:
-        """{portion: its tests of all places}, from finished units."""
+        """{portion: the tests of all places on its rows}, from finished units."""
         return {portion: where.tests(self, portion) for portion in self.portions}
 
     def choices(self) -> list[tuple[str, str, Place, Choice]]:
-        """(half that chose, half that judges, place, how) both ways round."""
+        """Returns (half that chose, half that judges, place, choice), both ways round."""
         if not self.halves_choose:
             return []
-        found = []
+        choices = []
         for chooser, judge in (HALVES, HALVES[::-1]):
             chosen, judging = self.calibrations[chooser], self.calibrations[judge]
             best = chosen.best
@@ -137,38 +161,38 @@ class Case:
                 chooser, float(chosen.z[best]), float(chosen.p_family[best]),
                 float(judging.p[best]),
             )  # fmt: skip
-            found.append((chooser, judge, chosen.keys[best], choice))
-        return found
+            choices.append((chooser, judge, chosen.keys[best], choice))
+        return choices
 
     @functools.cached_property
     def intervened(self) -> list[tuple[str, str, Place]]:
-        """(half that finds, half that judges, place) of every node set that is tested."""
-        found = []
+        """(half that finds, half that judges, place) of every node set that edits test."""
+        sets = []
         for text in self.config.intervention.places if self.edited else ():
             if text == CHOSEN:
-                found += [(one, other, place) for one, other, place, _ in self.choices()]
+                sets += [(finder, judge, place) for finder, judge, place, _ in self.choices()]
             else:
                 place = self.source.named(text)
-                found += [(one, other, place) for one, other in (HALVES, HALVES[::-1])]
-        return list(dict.fromkeys(found))
+                sets += [(finder, judge, place) for finder, judge in (HALVES, HALVES[::-1])]
+        return list(dict.fromkeys(sets))
 
     def furthest(self) -> Place:
-        """The place furthest above its permutations; without these, that of the best probe."""
+        """Returns the place furthest above its permutations; without these, of the best probe."""
         if ALL in self.calibrations:
-            found = self.calibrations[ALL]
-            return found.keys[found.best]
+            tests = self.calibrations[ALL]
+            return tests.keys[tests.best]
         auroc = {p: separation.at(self, p).mean["probe_auroc"] for p in self.source.places}
         return max(auroc, key=lambda place: np.nan_to_num(auroc[place], nan=-1.0))
 
     @functools.cached_property
     def scans(self) -> list[PlaceScan]:
-        """Of the chosen places, then of the named ones, from finished units."""
+        """Scans of the chosen places, then of the named ones, from finished units."""
         return localisation.scans_of(self)
 
 
 @dataclass(frozen=True, eq=False)
 class Level:
-    """The comparisons of one source at one level, and at its first level the topics beside them."""
+    """The comparisons of one source at one level; the first level has the topics as well."""
 
     cases: list[Case]
     topics: list[Topic]

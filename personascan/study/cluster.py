@@ -1,4 +1,4 @@
-"""A Dask cluster whose workers do the units: connected to, and of the same versions as here."""
+"""A Dask cluster whose workers do the units; they must have the versions of this process."""
 
 import contextlib
 import sys
@@ -15,9 +15,9 @@ CONNECT_SECONDS = 10
 
 @contextlib.contextmanager
 def cluster(scheduler: str):
-    """Connected to the Dask cluster inside, if one is named.
+    """Connects to a Dask cluster for the block inside, if one is named.
 
-    Raises InputError where none answers, and where a worker has other versions.
+    Raises InputError if none answers, or if a worker has other versions.
     """
     if not scheduler:
         yield
@@ -40,14 +40,14 @@ def cluster(scheduler: str):
         yield
 
 
-def check_workers(found: dict) -> None:
-    """Refuse workers of other versions, and name those whose files of this package differ.
+def check_workers(installed: dict) -> None:
+    """Raises InputError for workers of other versions; names those with other files of the package.
 
-    found: {address: its `Installed`, or the exception in its place}. A worker that comes later is
-    asked with each of its units.
+    installed: {address: its `Installed`, or the exception in its place}. A worker that joins later
+    is asked with each of its units.
     """
     own = installed_versions()
-    for address, theirs in found.items():
+    for address, theirs in installed.items():
         who = f"the worker at {visible(address)}"
         if isinstance(theirs, BaseException):
             raise InputError(
@@ -64,7 +64,7 @@ def check_workers(found: dict) -> None:
 
 
 def by_cluster(function, calls: list[tuple], what: str, unit: str) -> None:
-    """`function(*call)` of every call by the workers of the cluster that is connected."""
+    """Does `function(*call)` of every call by the workers of the connected cluster."""
     wanted = installed_versions().versions
     with joblib.parallel_config(backend=workers_backend()):
         asked = [(wanted, function, *call) for call in calls]
@@ -72,9 +72,9 @@ def by_cluster(function, calls: list[tuple], what: str, unit: str) -> None:
 
 
 def workers_backend():
-    """joblib's backend of a cluster, for which one thread is a worker too.
+    """Returns joblib's backend of a cluster, for which a single thread is a worker as well.
 
-    With one thread in all joblib would do everything in this process instead.
+    With one thread in all, joblib would do everything in this process instead.
     """
     from joblib._dask import DaskDistributedBackend
 

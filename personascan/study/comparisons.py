@@ -1,4 +1,4 @@
-"""Which rows are compared: H1 and H0 pools, balanced over the personas they come from."""
+"""Which rows are compared: pools of H1 and H0, balanced over the personas they come from."""
 
 import hashlib
 import itertools
@@ -10,7 +10,7 @@ from personascan.errors import InputError
 from personascan.study.pairs import draw_pairs, pairs_of
 
 Side = tuple[tuple[str, str], ...]  # (persona, "positive" or "negative")
-APART_LEAST = 10  # entities of a persona: as many as there are folds
+LEAST_ENTITIES = 10  # of a persona, to be told from others: as many as there are folds
 DIRECTION = {True: "positive", False: "negative"}
 
 
@@ -26,7 +26,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Rows of H1 and of H0 that a comparison does without."""
+    """Numbers of rows of H1 and of H0 that a comparison leaves out."""
 
     shared: tuple[int, int] = (0, 0)  # their entity has rows on both sides, and was dealt to one
     beyond: tuple[int, int] = (0, 0)  # more than the limit, or than another persona has
@@ -49,7 +49,7 @@ class Pool:
 
     @property
     def together(self) -> np.ndarray | None:
-        """[N]: rows that go to one half, to one fold and into one resample together."""
+        """Groups of rows that stay in one half, one fold and one resample: int [N], or None."""
         return self.clusters if self.pairs is None else self.pairs
 
     @property
@@ -59,7 +59,7 @@ class Pool:
 
 
 def comparisons(level: int, groups: dict) -> list[Comparison]:
-    """The comparisons of a level (arXiv 2505.24539, section 4).
+    """Returns the comparisons of a level (arXiv 2505.24539, section 4).
 
     Level 2: a persona's positives against its own negatives or, where it has none, against those of
     the groups that have no positives. Level 1: against the positives of its topic's other personas.
@@ -68,8 +68,8 @@ def comparisons(level: int, groups: dict) -> list[Comparison]:
     groups: {persona: rows}, in order. Raises InputError where a side would be empty.
     """
     if level == 2:
-        return own_comparisons(groups)
-    topic_of = {persona: topic_of_group(found) for persona, found in groups.items()}
+        return negative_comparisons(groups)
+    topic_of = {persona: topic_of_group(rows) for persona, rows in groups.items()}
     for persona, topic in topic_of.items():
         if not topic:
             raise InputError(f"persona {persona!r} has no topic, which level {level} needs")
@@ -100,28 +100,28 @@ def topic_of_group(examples) -> str:
     return examples[0].topic
 
 
-def own_comparisons(groups: dict) -> list[Comparison]:
-    """Level 2."""
+def negative_comparisons(groups: dict) -> list[Comparison]:
+    """Returns the comparisons of level 2."""
     has = {g: {DIRECTION[e.positive] for e in examples} for g, examples in groups.items()}
-    expected = tuple((g, "negative") for g, sides in has.items() if sides == {"negative"})
-    found = []
+    background = tuple((g, "negative") for g, sides in has.items() if sides == {"negative"})
+    own_comparisons = []
     for group, sides in has.items():
         if "positive" not in sides:
             continue
-        own = ((group, "negative"),) if "negative" in sides else expected
+        own = ((group, "negative"),) if "negative" in sides else background
         if not own:
             raise InputError(
                 f"{group!r} has no negative rows, and no other group has negative ones alone; "
                 "there is nothing to compare it with"
             )
-        found.append(Comparison(2, group, ((group, "positive"),), own))
-    if not found:
+        own_comparisons.append(Comparison(2, group, ((group, "positive"),), own))
+    if not own_comparisons:
         raise InputError("no group has positive rows: there is nothing to look for")
-    return found
+    return own_comparisons
 
 
 def draw_pool(groups: dict, comparison: Comparison, limit: int, seed: int) -> Pool:
-    """The rows of a comparison.
+    """Draws the rows of a comparison.
 
     A side takes equally many rows of each of its personas, all together at most `limit` (at
     least one each), so that no persona stands for a side. Which ones is drawn by a hash of their
@@ -132,57 +132,56 @@ def draw_pool(groups: dict, comparison: Comparison, limit: int, seed: int) -> Po
       groups: {persona: rows with `id` and `positive`}.
       limit: rows of a side.
     """
-    paired = draw_pairs(groups, comparison, limit, seed)
-    ids, positive, strata, members = [], [], [], {}
-    elsewhere, shared, beyond = excluded_sides(groups, comparison, seed), [], []
-    for side, is_h1 in ((comparison.h1, True), (comparison.h0, False)):
-        known = {one: of_direction(groups, *one) for one in side}
-        rows_of = {
+    sides = [
+        {one: of_direction(groups, *one) for one in side} for side in (comparison.h1, comparison.h0)
+    ]
+    examples = [[groups[p][i] for (p, _), rows in side.items() for i in rows] for side in sides]
+    pairs = draw_pairs(comparison.name, examples, limit, seed)
+    excluded = excluded_sides(examples, seed)
+    drawn, shared, beyond = {}, [], []
+    for is_h1, side in zip((True, False), sides, strict=True):
+        usable = {
             (persona, direction): [
                 i
                 for i in rows
-                if elsewhere.get(entity_of(groups[persona][i])) != is_h1
-                and (paired is None or groups[persona][i].pair in paired)
+                if excluded.get(entity_of(groups[persona][i])) != is_h1
+                and (pairs is None or groups[persona][i].pair in pairs)
             ]
-            for (persona, direction), rows in known.items()
+            for (persona, direction), rows in side.items()
         }
         most = limit
-        if len(side) > 1 and paired is None:
-            most = max(1, min(limit // len(side), *map(len, rows_of.values())))
-        whole, kept = (sum(map(len, found.values())) for found in (known, rows_of))
-        shared.append(whole - kept if paired is None else 0)
-        beyond.append(
-            sum(max(0, len(rows) - most) for rows in rows_of.values())
-            if paired is None
-            else whole - kept
-        )
-        for (persona, direction), rows in rows_of.items():
+        if len(side) > 1 and pairs is None:
+            most = max(1, min(limit // len(side), *map(len, usable.values())))
+        unusable = sum(map(len, side.values())) - sum(map(len, usable.values()))
+        over = sum(max(0, len(rows) - most) for rows in usable.values())
+        shared.append(unusable if pairs is None else 0)
+        beyond.append(over if pairs is None else unusable)
+        for (persona, direction), rows in usable.items():
             chosen = first_by_hash(rows, groups[persona], most, seed)
-            members.setdefault(persona, []).extend((i, is_h1, direction) for i in chosen)
-    for persona in groups:  # whatever the sides, a group's rows stand together and in order
-        for i, is_h1, direction in sorted(members.get(persona, [])):
-            ids.append(groups[persona][i].id)
-            positive.append(is_h1)
-            strata.append(f"{persona}/{direction}")
-    taken = tuple(
-        (persona, np.array(sorted(i for i, _, _ in members[persona])))
-        for persona in groups
-        if persona in members
-    )
+            drawn.setdefault(persona, []).extend((i, is_h1, direction) for i in chosen)
+    # Whatever the sides, a group's rows stand together and in order.
+    drawn = {persona: sorted(drawn[persona]) for persona in groups if persona in drawn}
+    every = [(persona, *one) for persona, rows in drawn.items() for one in rows]
+    members = tuple((persona, np.array([i for i, *_ in rows])) for persona, rows in drawn.items())
     return Pool(
-        comparison.name, tuple(ids), np.array(positive, bool), tuple(strata), taken,
-        clusters_of(groups, taken), LeftOut(tuple(shared), tuple(beyond)),
-        None if paired is None else pairs_of(groups, taken),
-    )  # fmt: skip
+        comparison.name,
+        tuple(groups[persona][i].id for persona, i, _, _ in every),
+        np.array([is_h1 for _, _, is_h1, _ in every], bool),
+        tuple(f"{persona}/{direction}" for persona, _, _, direction in every),
+        members,
+        clusters_of(groups, members),
+        LeftOut(tuple(shared), tuple(beyond)),
+        None if pairs is None else pairs_of(groups, members),
+    )
 
 
 def of_direction(groups: dict, persona: str, direction: str) -> list[int]:
-    """The rows of a persona in one direction."""
+    """Returns the numbers of a persona's rows in one direction."""
     return [i for i, e in enumerate(groups[persona]) if DIRECTION[e.positive] == direction]
 
 
 def clusters_of(groups: dict, members) -> np.ndarray | None:
-    """The number of each row's entity; None where every row is its own."""
+    """Returns the number of each row's entity: int [N]; None where every row is its own."""
     entities = [entity_of(groups[persona][i]) for persona, rows in members for i in rows]
     if len(set(entities)) == len(entities):
         return None
@@ -191,43 +190,39 @@ def clusters_of(groups: dict, members) -> np.ndarray | None:
 
 
 def entity_of(row) -> tuple[str, bool]:
-    """What the row is about (its name, True); where it names nothing itself (its id, False).
+    """Returns (name of the row's entity, True), or (the row's id, False) where it names none.
 
-    An entity may be called what a row is called: they are two things all the same.
+    An entity and a row may have the same name, and are two things all the same.
     """
     entity = row.entity
     return (entity, True) if entity else (row.id, False)
 
 
-def excluded_sides(groups: dict, comparison: Comparison, seed: int) -> dict[tuple, bool]:
-    """Returns, for each entity with rows on both sides, the side whose rows are dropped.
+def excluded_sides(sides: list[list], seed: int) -> dict[tuple, bool]:
+    """Returns {entity: whether its rows of H1 are dropped, or else those of H0}, drawn by hash.
 
-    {entity: 0 or 1}, dealt out by hash.
+    It holds the entities with rows on both sides. sides: the rows of H1 and of H0.
     """
-    known = [
-        {entity_of(groups[one[0]][i]) for one in side for i in of_direction(groups, *one)}
-        for side in (comparison.h1, comparison.h0)
-    ]
-    shared = by_hash(known[0] & known[1], seed)
-    return {entity: number % 2 == 0 for number, entity in enumerate(shared)}
+    h1, h0 = ({entity_of(row) for row in side} for side in sides)
+    return {entity: number % 2 == 0 for number, entity in enumerate(by_hash(h1 & h0, seed))}
 
 
 def by_hash(entities: set[tuple], seed: int) -> list[tuple]:
-    """Entities in an order that is drawn."""
+    """Returns entities in an order drawn by their hashes."""
     return sorted(entities, key=lambda e: hashlib.sha256(f"{seed}/{e[0]}".encode()).digest())
 
 
 def entities_of(groups: dict, pool: Pool) -> list[tuple]:
-    """What each row of a pool is about: [N]."""
+    """Returns the entity of each row of a pool: [N]."""
     return [entity_of(groups[persona][i]) for persona, rows in pool.members for i in rows]
 
 
 def deal_entities(
     groups: dict, judged: Pool, others: list[Pool], seed: int
 ) -> tuple[Pool, list[Pool]]:
-    """A pool to judge and pools to train on, without an entity in common.
+    """Returns a pool to judge and pools to train on that have no entity in common.
 
-    What both know is dealt out by hash, every other entity to each side.
+    Shared entities are dealt out by hash, every other one to each side.
     """
     known = {entity for other in others for entity in entities_of(groups, other)}
     shared = by_hash(known & set(entities_of(groups, judged)), seed)
@@ -236,47 +231,50 @@ def deal_entities(
 
 
 def without(groups: dict, pool: Pool, entities: set[tuple]) -> Pool:
-    """A pool without the rows of some entities."""
-    kept_N = np.array([entity not in entities for entity in entities_of(groups, pool)], bool)
+    """Returns a pool without the rows of some entities."""
+    remaining_N = np.array([entity not in entities for entity in entities_of(groups, pool)], bool)
     ends = np.cumsum([len(rows) for _, rows in pool.members])[:-1]
-    parts = zip(pool.members, np.split(kept_N, ends), strict=True)
+    parts = zip(pool.members, np.split(remaining_N, ends), strict=True)
     return replace(
         pool,
-        ids=tuple(itertools.compress(pool.ids, kept_N)),
-        positive_N=pool.positive_N[kept_N],
-        strata=tuple(itertools.compress(pool.strata, kept_N)),
-        members=tuple((persona, rows[kept]) for (persona, rows), kept in parts),
-        clusters=None if pool.clusters is None else pool.clusters[kept_N],
-        pairs=None if pool.pairs is None else pool.pairs[kept_N],
+        ids=tuple(itertools.compress(pool.ids, remaining_N)),
+        positive_N=pool.positive_N[remaining_N],
+        strata=tuple(itertools.compress(pool.strata, remaining_N)),
+        members=tuple((persona, rows[remaining]) for (persona, rows), remaining in parts),
+        clusters=None if pool.clusters is None else pool.clusters[remaining_N],
+        pairs=None if pool.pairs is None else pool.pairs[remaining_N],
     )
 
 
 def draw_topics(groups: dict, limit: int, seed: int) -> list[Pool]:
-    """The positive rows of each topic's personas, at most `limit` of each: to tell apart.
+    """Draws the positive rows of each topic's personas, at most `limit` of each persona.
 
     Strata are the personas. A topic of one persona, or with too few rows, has none.
     """
-    topic_of = {persona: topic_of_group(found) for persona, found in groups.items()}
+    topic_of = {persona: topic_of_group(rows) for persona, rows in groups.items()}
     pools = []
     for topic in dict.fromkeys(topic_of.values()):
         personas = [p for p in groups if topic_of[p] == topic]
-        taken = []
+        members = []
         for persona in personas:
             rows = [i for i, e in enumerate(groups[persona]) if e.positive]
-            taken.append((persona, np.array(first_by_hash(rows, groups[persona], limit, seed))))
+            members.append((persona, np.array(first_by_hash(rows, groups[persona], limit, seed))))
         if not topic or len(personas) < 2:
             continue
-        if min(len({entity_of(groups[p][i]) for i in rows}) for p, rows in taken) < APART_LEAST:
+        if (
+            min(len({entity_of(groups[p][i]) for i in rows}) for p, rows in members)
+            < LEAST_ENTITIES
+        ):
             continue
-        strata = tuple(persona for persona, rows in taken for _ in rows)
-        ids = tuple(groups[persona][i].id for persona, rows in taken for i in rows)
-        clusters = clusters_of(groups, taken)
-        pools.append(Pool(topic, ids, np.ones(len(ids), bool), strata, tuple(taken), clusters))
+        strata = tuple(persona for persona, rows in members for _ in rows)
+        ids = tuple(groups[persona][i].id for persona, rows in members for i in rows)
+        clusters = clusters_of(groups, members)
+        pools.append(Pool(topic, ids, np.ones(len(ids), bool), strata, tuple(members), clusters))
     return pools
 
 
 def first_by_hash(rows: list[int], examples, most: int, seed: int) -> list[int]:
-    """At most so many of the rows, in their order: all, or those whose hashes come first."""
+    """Returns at most `most` of the rows, in their order: those whose hashes come first."""
     if len(rows) <= most:
         return rows
 

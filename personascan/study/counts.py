@@ -1,15 +1,18 @@
-"""What decides how many units a study has, and how large, before anything is computed."""
+"""The numbers that decide how many units a study has, and how large, before any is done."""
 
 from dataclasses import dataclass
 
-from personascan.sources.base import Baseline
-from personascan.study.comparisons import Pool
-from personascan.study.config import CHOSEN, StudyConfig
+from personascan.places import lines_of
+from personascan.sources.base import Baseline, Source, texts_of
+from personascan.study.case import draw_comparisons, named_places
+from personascan.study.comparisons import Pool, draw_topics
+from personascan.study.config import StudyConfig
+from personascan.study.place_options import CHOSEN
 
 
 @dataclass(frozen=True)
 class Counted:
-    """One source of a study. At places that are yet to be chosen units are counted at most."""
+    """One source of a study. Units at places that are yet to be chosen are counted at most."""
 
     config: StudyConfig
     levels: list[list[Pool]]  # the rows of every comparison
@@ -33,8 +36,8 @@ class Counted:
         return sum(map(len, self.levels))
 
     @property
-    def together(self) -> int:
-        """Comparisons with others of their level beside them."""
+    def peers(self) -> int:
+        """Comparisons of levels that have several."""
         return sum(len(level) for level in self.levels if len(level) > 1)
 
     @property
@@ -44,7 +47,7 @@ class Counted:
 
     @property
     def chooses(self) -> bool:
-        """Whether halves choose places."""
+        """Whether halves of the rows choose places."""
         return CHOSEN in self.config.scan.places
 
     @property
@@ -55,9 +58,39 @@ class Counted:
     @property
     def edited(self) -> int:
         """Comparisons whose node sets are tested by intervention."""
-        return sum(sum(map(self.config.intervention.tests, range(len(one)))) for one in self.levels)
+        return sum(
+            sum(map(self.config.intervention.tests, range(len(level)))) for level in self.levels
+        )
 
     @property
     def activations(self) -> int:
-        """Groups times places: each is a unit of its own."""
+        """Units of activations: one for each group at each place."""
         return (len(self.widths) + self.extra) * self.groups
+
+
+def count_source(
+    config: StudyConfig, groups, places, widths: list[int], named: int, baselines, extra: int,
+    embedded: int,
+) -> Counted:  # fmt: skip
+    """Returns the numbers of a source, from its rows by group, its places and their widths."""
+    levels = [
+        [pool for _, pool, _ in draw_comparisons(config, groups, level)] for level in config.levels
+    ]
+    largest = max((pool for level in levels for pool in level), key=lambda pool: len(pool.ids))
+    topics = draw_topics(groups, config.apart, config.seed) if config.apart else []
+    return Counted(
+        config, levels, texts_of(groups, largest.members), topics, widths, len(lines_of(places)),
+        named, list(baselines), extra, embedded, len(groups), sum(map(len, groups.values())),
+    )  # fmt: skip
+
+
+def count_open_source(config: StudyConfig, source: Source) -> Counted:
+    """Returns the same of a source that is open."""
+    group = next(iter(source.groups))
+    widths = [source.shape(group, place)[1] for place in source.places]
+    embedded = source.embedding is not None and source.embedding in source.extra
+    return count_source(
+        config, source.groups, source.places, widths, len(named_places(config, source)),
+        source.baselines, len(source.extra),
+        source.shape(group, source.embedding)[1] if embedded else 0,
+    )  # fmt: skip

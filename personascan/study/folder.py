@@ -1,6 +1,6 @@
-"""The results folder of a study: held from the start, written beside its place, then put there.
+"""The results folder of a study: locked from the start, written beside its place, then moved there.
 
-Whatever else stands in the folder is the user's, and stays.
+Any other file in the folder is the user's, and stays.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ from personascan.study.store import Store
 from personascan.study.tables import write_tables
 from personascan.visible import visible
 
-View = Callable[[Study], dict[str, bytes]]  # of a study, as files
+View = Callable[[Study], dict[str, bytes]]  # {file: content} made of a study
 RECORD = "study.json"
 UNITS = "units"
 JOURNAL = "study.log"
@@ -48,7 +48,7 @@ class Folder:
 
     @contextlib.contextmanager
     def opened(self):
-        """The store of finished units, held, and the journal beside the results."""
+        """Opens the store of finished units, locked, and the journal beside the results."""
         try:
             self.out.mkdir(parents=True, exist_ok=True)
             self.units.mkdir(parents=True, exist_ok=True)
@@ -61,16 +61,16 @@ class Folder:
 
 
 def units_folder(config: StudyConfig) -> pathlib.Path:
-    """Where the finished units of a study are."""
+    """Returns the folder of a study's finished units."""
     return real_path(config.units) if config.units else real_path(config.out) / UNITS
 
 
 @contextlib.contextmanager
 def study_folder(config: StudyConfig, replace: bool = False, writes: bool = True):
-    """A Folder, whose `partial` ends at `config.out` when the block ends well (if it `writes`).
+    """Opens a Folder whose `partial` is moved to `config.out` when the block succeeds.
 
-    Raises InputError, before any work, for a place that cannot be written, that another process
-    writes, or that holds something else.
+    writes: False: nothing is moved. Raises InputError, before any work, for a place that cannot be
+    written, that another process writes, or that holds something else.
     """
     out = real_path(config.out)
     advice = "choose another --config.out"
@@ -86,7 +86,7 @@ def study_folder(config: StudyConfig, replace: bool = False, writes: bool = True
 
 @contextlib.contextmanager
 def journal_in(path: pathlib.Path):
-    """What happens is written into a file, a line at a time, behind what is there."""
+    """Appends what happens to a file, a line at a time."""
     handler = logging.FileHandler(path, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     journal.setLevel(logging.INFO)
@@ -107,9 +107,10 @@ def journal_in(path: pathlib.Path):
 def refuse_other_study(
     config: StudyConfig, sha256: dict | None = None, replace: bool = False
 ) -> None:
-    """The output folder is new, empty, or holds this very study: configuration and inputs.
+    """Raises InputError unless the output folder is new, empty, or holds this very study.
 
-    With `replace` it may hold another study, whose units are used where they are the same.
+    A study is the same by its configuration and inputs (`sha256`). With `replace` the folder may
+    hold another study, whose units are used where they are the same.
     """
     out = real_path(config.out)
     if not out.exists():
@@ -137,7 +138,7 @@ def refuse_other_study(
 
 
 def holds_others_files(out: pathlib.Path) -> bool:
-    """Whether a folder without study.json is somebody else's: no study was ever written into it."""
+    """Returns whether a folder without study.json was never written by a study."""
     with contextlib.suppress(InputError):
         if RECORD in unfinished_files(out) or (
             (out / SEAL).exists() and RECORD in sealed_files(out)
@@ -148,7 +149,7 @@ def holds_others_files(out: pathlib.Path) -> bool:
 
 
 def earlier_run(out: pathlib.Path) -> dict[str, list[str]]:
-    """{file: hashes that it may have} of what earlier runs have written, as far as that is known.
+    """Returns {file: hashes that it may have} of the files that earlier runs wrote, if known.
 
     Raises InputError if a result was changed since.
     """
@@ -171,19 +172,19 @@ def earlier_run(out: pathlib.Path) -> dict[str, list[str]]:
 
 
 def differences(a: dict, b: dict, prefix: str = "") -> list[str]:
-    """Dotted names of the fields that differ."""
-    found = []
+    """Returns the dotted names of the fields that differ."""
+    names = []
     for name in sorted(a.keys() | b.keys()):
         x, y = a.get(name), b.get(name)
         if isinstance(x, dict) and isinstance(y, dict):
-            found += differences(x, y, f"{prefix}{name}.")
+            names += differences(x, y, f"{prefix}{name}.")
         elif x != y:
-            found.append(prefix + name)
-    return found
+            names.append(prefix + name)
+    return names
 
 
 def write_study(study: Study, folder: pathlib.Path, views: Iterable[View] = ()) -> None:
-    """Every file of the study, into a new folder: its record, its tables, and what views show.
+    """Writes every file of the study into a new folder: its record, its tables, its views.
 
     Raises InputError where there is no room.
     """
@@ -201,10 +202,10 @@ def write_study(study: Study, folder: pathlib.Path, views: Iterable[View] = ()) 
 
 
 def put_in_place(partial: pathlib.Path, out: pathlib.Path, earlier: dict[str, list[str]]) -> None:
-    """Rename the new folder to `out`, or move its files into an earlier one, the seal last.
+    """Renames the new folder to `out`, or moves its files into an earlier one, the seal last.
 
-    A process that is ended in between leaves a list of the study's files and of what they may hold
-    (`stage_files`), by which the next run completes it: whatever differs from that is the user's.
+    A process that is ended in between leaves a list of the study's files and of their hashes
+    (`stage_files`), by which the next run completes the move: any file that differs is the user's.
     """
     if not out.exists():
         os.replace(partial, out)
@@ -217,23 +218,23 @@ def put_in_place(partial: pathlib.Path, out: pathlib.Path, earlier: dict[str, li
         for name in sorted(new, key=lambda name: (name == SEAL, name != RECORD, name)):
             target = out / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            if is_others(target, known[name]):
-                put_aside(target)
+            if is_foreign(target, known[name]):
+                rename_foreign(target)
             move(staged / name, target)
         for name in known.keys() - new.keys():
-            if not is_others(out / name, known[name]):
+            if not is_foreign(out / name, known[name]):
                 (out / name).unlink(missing_ok=True)
 
 
-def is_others(path: pathlib.Path, sha256: list[str]) -> bool:
-    """Whether something is there that no run of the study has written."""
+def is_foreign(path: pathlib.Path, sha256: list[str]) -> bool:
+    """Returns whether a path holds something that no run of the study has written."""
     return path.exists() and not (path.is_file() and file_sha256(path) in sha256)
 
 
-def put_aside(path: pathlib.Path) -> None:
-    """Keep what is the user's under another name."""
+def rename_foreign(path: pathlib.Path) -> None:
+    """Gives a file of the user's another name."""
     names = (f"{path.name}.yours{number or ''}" for number in itertools.count())
-    aside = next(found for name in names if not (found := path.with_name(name)).exists())
+    aside = next(free for name in names if not (free := path.with_name(name)).exists())
     print(
         f"note: {visible(path)} is not the study's; it is now {visible(aside.name)}",
         file=sys.stderr,

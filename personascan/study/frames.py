@@ -1,7 +1,7 @@
 """The results of a study as long tables: a row for each place, run, node, finding, overlap.
 
 Every row begins with the model and the level; numbers are numbers, NaN where there is none. A
-stage's own tables, and its columns of the table of places, stand with the stage.
+stage's file defines its own tables, and its columns of the table of places.
 """
 
 import itertools
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pandas
 
 from personascan.errors import InputError
-from personascan.study.found_rows import FINDING_COLUMNS, finding_rows
+from personascan.study.finding_rows import FINDING_COLUMNS, finding_rows
 from personascan.study.order import STAGES
 from personascan.study.stage import PLACE, Table, place_cells
 
@@ -19,7 +19,7 @@ COLUMNS = [stage.columns for stage in STAGES if stage.columns]
 
 
 def place_rows(part) -> Iterator[tuple]:
-    """Each place of each comparison, with the columns of every stage that has some."""
+    """Yields each place of each comparison, with the columns of every stage that has some."""
     for name in part.scans:
         for place in part.places:
             values = (one.values(part, name, place) for one in COLUMNS)
@@ -27,7 +27,7 @@ def place_rows(part) -> Iterator[tuple]:
 
 
 def difference_rows(study) -> Iterator[tuple]:
-    """Networks beside the first one, on the same rows."""
+    """Yields later networks beside the first one, on the same rows."""
     for first, part, name, detector, d in study.differences():
         (place, other), claim = d.places, d.claim
         yield (
@@ -58,7 +58,7 @@ ALIASES = {"layers": "places"}
 
 
 def rows_of(table: Table, study) -> Iterator[tuple]:
-    """The rows of all parts, with model and level."""
+    """Yields the rows of all parts, with model and level."""
     if table.of_study:
         yield from table.rows(study)
         return
@@ -67,28 +67,27 @@ def rows_of(table: Table, study) -> Iterator[tuple]:
             yield part.model, part.level, *row
 
 
-def as_written(study, name: str) -> pandas.DataFrame:
-    """A table whose cells are as its rows gave them."""
+def object_frame(study, name: str) -> pandas.DataFrame:
+    """Returns a table whose cells are as its rows gave them."""
     table = TABLES[name]
     rows = list(rows_of(table, study))
     return pandas.DataFrame(rows, columns=WHERE + table.columns, dtype=object)
 
 
 def frame(study, name: str) -> pandas.DataFrame:
-    """A table of a study, column by column of one type.
+    """Returns a table of a study, each column of one type.
 
-    A column in which a text stands has texts alone: positions are "last" and "-2".
-
-    Raises InputError for a table that is none.
+    A column with a text has texts alone: positions are "last" and "-2". Raises InputError for an
+    unknown table.
     """
     name = ALIASES.get(name, name)
     if name not in TABLES:
-        raise InputError(f"{name!r} is no table of a study; tables: {', '.join(TABLES)}")
-    made = as_written(study, name).infer_objects()
-    for column in made.columns:  # Parquet, for one, takes none of both
-        mixed = pandas.api.types.is_object_dtype(made[column])
-        if mixed and any(isinstance(value, str) for value in made[column]):
-            made[column] = made[column].map(str)
+        raise InputError(f"{name!r} is no table of a study; use one of {', '.join(TABLES)}")
+    table = object_frame(study, name).infer_objects()
+    for column in table.columns:  # Parquet, for one, takes no column of both
+        mixed = pandas.api.types.is_object_dtype(table[column])
+        if mixed and any(isinstance(value, str) for value in table[column]):
+            table[column] = table[column].map(str)
         elif mixed:
-            made[column] = pandas.to_numeric(made[column])
-    return made
+            table[column] = pandas.to_numeric(table[column])
+    return table

@@ -1,4 +1,4 @@
-"""Rows in pairs: of both sides, and compared with one another, as one question asked in two ways.
+"""Rows in pairs, which are compared with one another, such as one question asked in two ways.
 
 A pair has rows of both sides (one of each, or more), and labels are exchanged inside it alone.
 """
@@ -11,35 +11,33 @@ import numpy as np
 from personascan.errors import InputError
 
 
-def draw_pairs(groups: dict, comparison, limit: int, seed: int) -> set[str] | None:
-    """The pairs that a comparison takes, at most `limit` rows of a side; None: rows are not paired.
+def draw_pairs(name: str, sides: list[list], limit: int, seed: int) -> set[str] | None:
+    """Draws the pairs of a comparison by a hash, with at most `limit` rows of a side.
 
-    Rows are paired where the sides have pairs in common.
+    Args:
+      name: the comparison's, for messages.
+      sides: the rows of H1 and of H0, each with its `pair`.
+
+    Returns:
+      The pairs; None where rows are not paired: the sides have no pair in common.
 
     Raises:
       InputError: some rows with a pair beside others without, a pair with rows on one side alone,
         a limit below the rows of the first pair.
     """
-    sides = [
-        [e for persona, direction in side for e in groups[persona]
-         if e.positive == (direction == "positive")]
-        for side in (comparison.h1, comparison.h0)
-    ]  # fmt: skip
     h1, h0 = (Counter(e.pair for e in side) for side in sides)
     if not any(h1.keys() & h0.keys()):
         return None
-    refuse_unpaired(comparison.name, sides, h1, h0)
-    taken, rows = set(), np.zeros(2, int)
+    refuse_unpaired(name, sides, h1, h0)
+    drawn, rows = set(), np.zeros(2, int)
     for pair in sorted(h1, key=lambda p: hashlib.sha256(f"{seed}/{p}".encode()).digest()):
         rows += (h1[pair], h0[pair])
         if rows.max() > limit:
             break
-        taken.add(pair)
-    if not taken:
-        raise InputError(
-            f"{comparison.name}: no pair of rows fits into limit = {limit}; use a larger one"
-        )
-    return taken
+        drawn.add(pair)
+    if not drawn:
+        raise InputError(f"{name}: no pair of rows fits into limit = {limit}; use a larger one")
+    return drawn
 
 
 def refuse_unpaired(name: str, sides, h1: Counter, h0: Counter) -> None:
@@ -56,6 +54,6 @@ def refuse_unpaired(name: str, sides, h1: Counter, h0: Counter) -> None:
 
 
 def pairs_of(groups: dict, members) -> np.ndarray:
-    """The number of each row's pair: [N]."""
+    """Returns the number of each row's pair: int [N]."""
     names = [groups[persona][i].pair for persona, rows in members for i in rows]
     return np.unique(names, return_inverse=True)[1]

@@ -1,7 +1,7 @@
-"""What a study will take, stage by stage and model by model, before anything is run.
+"""What a study will take, stage by stage and model by model, before it is run.
 
-Extraction is worked out from its FLOPs and the products measured on this device; every other stage
-from one unit of it, done here on random numbers of its shape, with few permutations.
+Extraction is estimated from its FLOPs and the products measured on this device; every other stage
+from one of its units, done here on random numbers of its shape, with few permutations.
 """
 
 from dataclasses import dataclass
@@ -9,26 +9,23 @@ from dataclasses import dataclass
 from personascan.calibration.calibrate import calibration_bytes
 from personascan.interventions.design import count_edits
 from personascan.memory import human_bytes
-from personascan.models.load import inspect_model
+from personascan.models.identity import inspect_model
 from personascan.places import named_place
 from personascan.sources.base import Source
 from personascan.sources.language.plan import ExtractionPlan, planned
 from personascan.sources.language.source import EMBEDDING, extra_places
-from personascan.study.config import CHOSEN, StudyConfig
-from personascan.study.counts import Counted
+from personascan.study.config import StudyConfig
+from personascan.study.counts import Counted, count_open_source, count_source
 from personascan.study.intervened import strongest
 from personascan.study.opening import (
-    count,
     language_baselines,
     model_places,
     open_sources,
-    refuse_impossible,
-    refuse_unasked,
-    refuse_unwritable,
-    source_counted,
     study_groups,
 )
 from personascan.study.order import STAGES
+from personascan.study.place_options import CHOSEN
+from personascan.study.refusals import refuse_impossible, refuse_unasked, refuse_unwritable
 from personascan.study.run import Workers
 from personascan.study.stage import RECORD_BYTES, Phase, Sizes
 from personascan.study.stages import intervention, specificity
@@ -59,14 +56,14 @@ class ModelPlan:
 
     @property
     def seconds(self) -> float:
-        """Of everything."""
+        """Seconds of everything."""
         extraction = 0.0
         if self.extraction:
             extraction = self.extraction.seconds + self.extraction.compile_seconds
         return extraction + sum(s.seconds for s in self.stages) / self.processes
 
     def summary(self) -> str:
-        """The extraction's lines, and one for each stage."""
+        """Returns the extraction's lines, and one for each stage."""
         header = f"{'stage':16s}{'units':>8s}{'time':>12s}{'on disk':>12s}{'memory':>12s}"
         lines = [
             f"{s.kind:16s}{s.units:8,d}{duration(s.seconds / self.processes):>12s}"
@@ -91,7 +88,7 @@ class StudyPlan:
     models: list[ModelPlan]
 
     def summary(self) -> str:
-        """Model by model, and the whole."""
+        """Returns the plan of each model, and the time of all."""
         texts = [plan.summary() for plan in self.models]
         if len(texts) > 1:
             texts.append(f"all models: about {duration(sum(p.seconds for p in self.models))}")
@@ -99,13 +96,16 @@ class StudyPlan:
 
 
 def plan_models(config: StudyConfig, workers: Workers) -> StudyPlan:
-    """The plan of a study. Raises InputError as opening it does; no parameter is read."""
+    """Returns the plan of a study, for which no parameter is read.
+
+    Raises InputError as opening the study does.
+    """
     refuse_unwritable(config)
     if not config.statements:
         return StudyPlan([plan_source(config, s, workers) for s in open_sources(config)])
     groups = study_groups(config)
     refuse_impossible(config, groups)
-    statements = [s for found in groups.values() for s in found]
+    statements = [s for rows in groups.values() for s in rows]
     plans = []
     for model in config.models:
         decoder, _ = inspect_model(model)
@@ -123,44 +123,46 @@ def plan_models(config: StudyConfig, workers: Workers) -> StudyPlan:
         baselines = language_baselines(config, decoder)
         extra = extra_places(places, baselines)
         nodes = decoder.site_shape(EMBEDDING.site)[1] if EMBEDDING in extra else 0
-        counted = count(config, groups, places, widths, len(named), baselines, len(extra), nodes)
-        found = plan_stages(counted)
-        found += plan_interventions(counted, extraction, workers.processes())
-        plans.append(ModelPlan(model, extraction, found, workers.processes()))
+        counted = count_source(
+            config, groups, places, widths, len(named), baselines, len(extra), nodes
+        )
+        stages = plan_stages(counted)
+        stages += plan_interventions(counted, extraction, workers.processes())
+        plans.append(ModelPlan(model, extraction, stages, workers.processes()))
     return StudyPlan(plans)
 
 
 def plan_source(config: StudyConfig, source: Source, workers: Workers) -> ModelPlan:
-    """The stages of a source whose rows are there, or made in no time beside them."""
+    """Returns the plan of a source whose rows are there already, or take little time to make."""
     refuse_unasked(config, source)
     refuse_impossible(config, source.groups)
     return ModelPlan(
-        source.name, None, plan_stages(source_counted(config, source)), workers.processes()
+        source.name, None, plan_stages(count_open_source(config, source)), workers.processes()
     )
 
 
 def plan_stages(counted: Counted) -> list[StagePlan]:
-    """Every stage, timed by one unit at the widest place and largest pool."""
+    """Returns the plan of every stage, timed by one unit at the widest place and largest pool."""
     numbers = {stage.kind: stage.count(counted) for stage in STAGES}
     timed = time_units(counted, {kind for kind, number in numbers.items() if number})
-    sizes, found = sizes_of(counted), [activations_plan(counted)]
+    sizes, plans = sizes_of(counted), [activations_plan(counted)]
     share = sum(counted.widths) / (len(counted.widths) * sizes.nodes)  # of the widest place's work
     for stage in STAGES:
         number = numbers[stage.kind]
         if not number or stage.phase in (Phase.ASKED, Phase.CROSSED):
             continue  # what a model does is planned by itself
         seconds = stage.timed_units(counted, number) * timed.get(stage.kind, 0.0)
-        found.append(
+        plans.append(
             StagePlan(
                 stage.kind, number, seconds * (share if stage.everywhere else 1),
                 number * (RECORD_BYTES + stage.disk(sizes)), stage.memory(sizes) + WORKER_BYTES,
             )
         )  # fmt: skip
-    return found
+    return plans
 
 
 def sizes_of(counted: Counted) -> Sizes:
-    """Of the largest comparison at the widest place."""
+    """Returns the sizes of the largest comparison at the widest place."""
     options, nodes = counted.config.localisation(), max(counted.widths)
     rows = len(counted.largest.ids)
     calibration = calibration_bytes(
@@ -170,7 +172,7 @@ def sizes_of(counted: Counted) -> Sizes:
 
 
 def activations_plan(counted: Counted) -> StagePlan:
-    """The rows that are kept, which extraction writes."""
+    """Returns the plan of the rows that extraction writes."""
     disk = 4 * counted.rows * (sum(counted.widths) + counted.embedded)
     return StagePlan("activations", counted.activations, 0.0, disk, WORKER_BYTES)
 
@@ -178,12 +180,12 @@ def activations_plan(counted: Counted) -> StagePlan:
 def plan_interventions(
     counted: Counted, extraction: ExtractionPlan, processes: int
 ) -> list[StagePlan]:
-    """Interventions, from the tokens that are read: those of half of the blocks, on average."""
+    """Returns the plan of interventions, as passes that read half of the blocks on average."""
     options = counted.config.intervention
     each = extraction.seconds / extraction.statements / 2
     tested = max(len(level) for level in counted.levels)
     crossed = 1 + tested * (1 + len(strongest(options)))
-    found = []
+    plans = []
     for stage, edits, passes in (
         (intervention.STAGE, count_edits(options), 1 + options.likelihood),
         (specificity.STAGE, crossed, 1),
@@ -195,5 +197,5 @@ def plan_interventions(
         seconds = number * edits * passes * 2 * options.statements * each * processes
         disk = number * (RECORD_BYTES + 60 * edits + 8 * edits * (2 * options.statements + 2))
         memory = extraction.batch_bytes // processes
-        found.append(StagePlan(stage.kind, number, seconds, disk, memory))
-    return found
+        plans.append(StagePlan(stage.kind, number, seconds, disk, memory))
+    return plans

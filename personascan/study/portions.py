@@ -1,4 +1,4 @@
-"""A comparison's rows, all or a half, and what of labels and options decides a unit."""
+"""Portions of a comparison's rows (all, or a half), and what of them decides a unit."""
 
 from dataclasses import asdict
 
@@ -21,7 +21,7 @@ def portion_rows(pool, portion: str, seed: int) -> np.ndarray:
 
 
 def portion_clusters(pool, chosen) -> np.ndarray | None:
-    """The clusters of chosen rows."""
+    """Returns the clusters of chosen rows; None where every row is its own."""
     return None if pool.clusters is None else pool.clusters[chosen]
 
 
@@ -30,27 +30,27 @@ def portion_options(options: LocalisationOptions, portion: str) -> LocalisationO
 
 
 def portion_seed(portion: str, seed: int) -> int:
-    """Halves have seeds of their own; the draw of the halves has the comparison's."""
+    """Returns the seed of a portion: halves have their own, all rows the comparison's."""
     return (seed + PORTIONS.index(portion)) % 2**32
 
 
 def label_inputs(labels: Labels) -> dict:
-    """What of the labels decides a result, beside H1 and H0: nothing where there is no more."""
+    """Returns the clusters and conditions that decide a result; {} of rows without them."""
     more = {"clusters": labels.clusters_N, "conditions": labels.conditions_N}
     return {name: sha256_of(array.tolist()) for name, array in more.items() if array is not None}
 
 
 def pool_inputs(pool) -> dict:
-    """The same of a pool."""
+    """Returns the clusters of a pool, which decide a result; {} of rows without them."""
     return label_inputs(Labels(pool.positive_N, pool.clusters))
 
 
 def sample_inputs(pool) -> dict:
-    """The same of units that draw samples and labellings, which clusters are dealt out for."""
+    """Returns the same for units that draw samples and labellings, which keep clusters whole."""
     how = {} if pool.clusters is None else {"drawn": "rows of exchanged clusters"}
     return pool_inputs(pool) | how
 
 
 def scan_inputs(options: LocalisationOptions, scan: ScanOptions) -> dict:
-    """What of the options decides scores."""
+    """Returns the options that decide scores."""
     return {"splits": asdict(options.samples), "options": asdict(scan)}

@@ -1,4 +1,4 @@
-"""What a study found, put together from finished units alone."""
+"""The results of a study, put together from finished units alone."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from personascan.analysis.transfer import Transfer
     from personascan.calibration.calibrate import Calibration
     from personascan.calibration.locate import PlaceTests
-    from personascan.study.effects import Crossed, TestedEffects
+    from personascan.study.effects import CrossEffect, TestedEffects
     from personascan.study.stages.kinds import OrderedRows
     from personascan.study.stages.projection import Projection
     from personascan.study.stages.validation import Validated
@@ -49,13 +49,14 @@ class Part:
     source: Source
     places: list[Place]  # the family that was searched
     pool_ids: dict[str, tuple[str, ...]]  # statement ids of each comparison
-    wide: dict[str, tuple[Labels, np.ndarray]] = field(repr=False)  # rows scanned alone, halves
+    # Of the rows that are scanned alone: their labels, and the half [N] of each.
+    detection_rows: dict[str, tuple[Labels, np.ndarray]] = field(repr=False)
     pool_sizes: dict[str, tuple[int, int]]  # statements of H1 and H0
     positive: dict[str, np.ndarray] = field(repr=False)  # bool [N]: rows of H1
-    shown: dict[str, tuple[str, ...]] = field(repr=False)  # [N]: each row as text, or by its id
-    results: dict[str, Any] = field(repr=False)  # what each stage read, which attributes name
+    row_texts: dict[str, tuple[str, ...]] = field(repr=False)  # [N]: each row's text, or its id
+    results: dict[str, Any] = field(repr=False)  # of the stages; also attributes, by their names
     left_out: dict[str, LeftOut] = field(default_factory=dict)  # rows that were not compared
-    # Entities or pairs, and their distinct labellings: of comparisons whose rows name such.
+    # Of comparisons whose rows name entities or pairs: their number, and their labellings.
     entities: dict[str, tuple[int, Exchange]] = field(default_factory=dict)
 
     if TYPE_CHECKING:
@@ -63,10 +64,10 @@ class Part:
         wording: dict[str, tuple[float, float]]
         separation: dict[str, dict[Place, Separation]]
         # Of rows scanned alone, by each detector; the first has the tail of all scans.
-        alone: dict[str, dict[Detector, dict[Place, Detection]]]
+        all_detections: dict[str, dict[Detector, dict[Place, Detection]]]
         baselines: dict[str, dict[str, tuple[Place, Detection]]]  # by their names
-        transfers: dict[str, dict[Place, Transfer]]  # probes of the other comparisons
-        tails: dict[str, dict[str, Calibration]]  # by the scans' own scores
+        transfers: dict[str, dict[Place, Transfer]]  # of probes of the other comparisons
+        tails: dict[str, dict[str, Calibration]]  # by the scan's own score, of each tail
         projections: dict[str, list[Projection]]
         calibrations: dict[str, PlaceTests]  # empty without permutations
         furthest: dict[str, Place]  # above its permutations; without these, of the best probe
@@ -74,41 +75,43 @@ class Part:
         validations: dict[str, list[Validated]]  # each half's set, on the other
         overlaps: dict[Place, list[Overlap]]  # of the named places
         profiles: dict[str, dict[tuple, Profile]]  # of each (site, position)
-        apart: dict[str, dict[Place, PersonaSeparation]]  # of topics; empty at later levels
+        # By topic; empty at later levels.
+        persona_separation: dict[str, dict[Place, PersonaSeparation]]
         interventions: list[TestedEffects]  # of every node set that was tested
-        specificity: list[Crossed]  # of every set on every comparison
+        specificity: list[CrossEffect]  # of every set on every comparison
         # H1 rows in the order of their first component on found nodes; none without permutations.
         kinds: dict[str, list[OrderedRows]]
-        # Rows told by places that they did not choose; none without permutations, or of few rows.
+        # Rows scored by places chosen without them; none without permutations, or of few rows.
         held_out: dict[str, HeldOut]
-        # AUROC of the same rows told by one place alone, whichever was chosen.
-        told: dict[str, dict[Place, float]]
+        # AUROC of the same rows by one place alone, whichever was chosen.
+        place_aurocs: dict[str, dict[Place, float]]
 
     def __getattr__(self, name: str):
-        """What a stage read."""
+        """Returns a result of a stage."""
         results = self.__dict__.get("results", {})
         if name not in results:
-            raise AttributeError(f"a part of a study has no {name!r}; stages read {list(results)}")
+            raise AttributeError(f"a part of a study has no {name!r}; use one of {list(results)}")
         return results[name]
 
     def with_results(self, **changes) -> "Part":
-        """The same with other results of stages."""
+        """Returns the part with other results of stages."""
         return replace(self, results=self.results | changes)
 
     @property
     def detections(self) -> "dict[str, dict[Place, Detection]]":
-        """Rows scanned alone with the tail of all scans."""
-        return {name: next(iter(found.values())) for name, found in self.alone.items()}
+        """Detections of rows scanned alone with the tail of all scans."""
+        return {name: next(iter(one.values())) for name, one in self.all_detections.items()}
 
     @property
-    def beyond(self) -> "dict[str, HeldOut]":
-        """Those of texts, which word counts and the embedding can tell as well."""
+    def held_out_texts(self) -> "dict[str, HeldOut]":
+        """Held-out rows that word counts or the embedding score as well: those of texts."""
         return {name: one for name, one in self.held_out.items() if one.simpler}
 
     @property
-    def several_ways(self) -> bool:
-        """Whether rows are scanned alone by several detectors, or something simpler is beside."""
-        return any(len(found) > 1 for found in self.alone.values()) or any(self.baselines.values())
+    def compares_detectors(self) -> bool:
+        """Whether rows are scanned alone by several detectors, or compared with baselines."""
+        several = any(len(one) > 1 for one in self.all_detections.values())
+        return several or any(self.baselines.values())
 
     @property
     def texts(self) -> bool:
@@ -117,7 +120,7 @@ class Part:
 
     @property
     def terms(self) -> Terms:
-        """What its rows are called."""
+        """The words for its rows and sides."""
         return self.source.terms
 
     @property
@@ -127,7 +130,7 @@ class Part:
 
     @property
     def role(self) -> str:
-        """Of a chat message, as applied."""
+        """Role of the chat message that holds a row, as applied."""
         return self.source.role
 
     @property
@@ -135,30 +138,30 @@ class Part:
         """Model and level, in words."""
         return f"{self.model}, level {self.level}"
 
-    def larger(self, name: str) -> float:
-        """The accuracy of guessing always the larger side of a comparison."""
+    def larger_share(self, name: str) -> float:
+        """Returns the accuracy of always guessing the larger side of a comparison."""
         return max(self.pool_sizes[name]) / sum(self.pool_sizes[name])
 
     def findings(self) -> list[Finding]:
-        """Of each calibrated comparison, where it shows and how sure that is."""
+        """Returns the finding of each calibrated comparison: where it shows, and how surely."""
         return findings(self.calibrations, self.scans)
 
 
 @dataclass(frozen=True)
 class Study:
-    """Everything a study found: a part for each model and level."""
+    """All results of a study: a part for each model and level."""
 
     config: StudyConfig
     parts: list[Part]
     provenance: dict[str, Any]  # versions, platform, hashes of the inputs
 
     def differences(self) -> Iterator[tuple[Part, Part, str, Detector, Difference]]:
-        """Every later network of a level beside the first, on the same rows, by every detector."""
+        """Yields every later network of a level beside the first, on the same rows, by detector."""
         for level in self.config.levels:
             first, *others = (part for part in self.parts if part.level == level)
             for part in others:
-                for name, found in part.alone.items():
-                    for detector, places in found.items():
+                for name, detections in part.all_detections.items():
+                    for detector, places in detections.items():
                         yield from differences_of(first, part, name, detector, places)
 
     @property
@@ -168,9 +171,9 @@ class Study:
         return part
 
     def frame(self, name: str) -> "pandas.DataFrame":
-        """A table as a pandas DataFrame: "places" (or "layers"), "findings", "runs", "nodes", ...
+        """Returns a table: "places" (or "layers"), "findings", "runs", "nodes", ...
 
-        Its rows begin with model and level. Raises InputError for a table that is none.
+        Its rows begin with model and level. Raises InputError for an unknown table.
         """
         return frame(self, name)
 
@@ -183,33 +186,34 @@ def probe_auroc_of(separation) -> float:
     return separation.mean["probe_auroc"]
 
 
-def best_place(found: dict, measure: Callable[[Any], float] = auroc_of):
+def best_place(results: dict, measure: Callable[[Any], float] = auroc_of):
     """Returns the key of the highest value, the first of equal ones; NaN is below all numbers."""
-    return max(found, key=lambda key: np.nan_to_num(measure(found[key]), nan=-np.inf))
+    return max(results, key=lambda key: np.nan_to_num(measure(results[key]), nan=-np.inf))
 
 
-def best_of_all(found: dict[str, dict], measure: Callable[[Any], float] = auroc_of) -> tuple:
+def best_of_all(results: dict[str, dict], measure: Callable[[Any], float] = auroc_of) -> tuple:
     """Returns the comparison and the place, or other keys, of the highest value."""
-    return best_place({(a, b): one for a, own in found.items() for b, one in own.items()}, measure)
+    every = {(a, b): one for a, own in results.items() for b, one in own.items()}
+    return best_place(every, measure)
 
 
 def differences_of(first: Part, part: Part, name: str, detector: Detector, places):
-    """Of one comparison and detector; none where the rows or their labels are others."""
-    theirs = first.alone.get(name, {}).get(detector)
+    """Yields the differences by one comparison and detector, if rows and labels are the same."""
+    theirs = first.all_detections.get(name, {}).get(detector)
     if theirs is None or first.pool_ids[name] != part.pool_ids[name]:
         return
-    (others, _), (labels, half_N) = first.wide[name], part.wide[name]
+    (others, _), (labels, half_N) = first.detection_rows[name], part.detection_rows[name]
     if not same_labels(others, labels):
         return
-    scores = [{p: d.score_N for p, d in found.items()} for found in (theirs, places)]
-    if any(len(a) != labels.positive_N.size for found in scores for a in found.values()):
+    scores = [{p: d.score_N for p, d in one.items()} for one in (theirs, places)]
+    if any(len(a) != labels.positive_N.size for one in scores for a in one.values()):
         return
     for difference in compare_networks(*scores, labels, half_N, part.config.seed):
         yield first, part, name, detector, difference
 
 
 def same_labels(one: Labels, other: Labels) -> bool:
-    """Whether rows are of the same sides and of the same entities."""
+    """Returns whether rows are of the same sides and of the same entities."""
     return all(
         np.array_equal(getattr(one, name), getattr(other, name))
         for name in ("positive_N", "clusters_N")
@@ -217,7 +221,7 @@ def same_labels(one: Labels, other: Labels) -> bool:
 
 
 def read_part(level: Level) -> Part:
-    """The results of the comparisons of one model at one level; big arrays stay on disk."""
+    """Returns the results of one model at one level; big arrays stay on disk."""
     cases, first, results = level.cases, level.cases[0], {}
     for stage in STAGES:
         results |= stage.read(level)
@@ -228,10 +232,10 @@ def read_part(level: Level) -> Part:
         source=first.source,
         places=first.source.places,
         pool_ids={case.name: case.pool.ids for case in cases},
-        wide={case.name: (case.labels, case.halves_N) for case in cases},
+        detection_rows={case.name: (case.labels, case.halves_N) for case in cases},
         pool_sizes={case.name: case.pool.sizes for case in cases},
         positive={case.name: case.pool.positive_N for case in cases},
-        shown={case.name: case.texts or case.pool.ids for case in cases},
+        row_texts={case.name: case.texts or case.pool.ids for case in cases},
         results=results,
         left_out={case.name: case.pool.left_out for case in cases},
         entities={case.name: entities_of(case) for case in cases if case.pool.together is not None},
@@ -239,5 +243,5 @@ def read_part(level: Level) -> Part:
 
 
 def entities_of(case: Case) -> tuple[int, Exchange]:
-    """How many entities or pairs the rows have, and in how many ways these can be labelled."""
+    """Returns how many entities or pairs the rows have, and how these can be labelled."""
     return np.unique(case.pool.together).size, where.exchange_in(case.every_row)

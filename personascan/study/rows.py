@@ -1,4 +1,4 @@
-"""The rows of a pool at a place: where they lie on disk, so that any process can take them."""
+"""The rows of a pool at a place, by their files on disk, so that any process can read them."""
 
 from dataclasses import dataclass
 
@@ -10,31 +10,31 @@ from personascan.study.units import Unit, sha256_of
 
 
 def activations_unit(source, group: str, place) -> Unit:
-    """A group's rows at a place."""
+    """Returns the unit that holds a group's rows at a place."""
     return Unit("activations", source.identity(group, place))
 
 
 @dataclass(frozen=True)
 class StoredRows:
-    """Rows [N, D] by the files that hold them, and what decides them."""
+    """Rows [N, D] by the files that hold them and the units that decide them."""
 
     parts: tuple[tuple[str, np.ndarray], ...]  # (file, its rows), one after the other
     keys: tuple[str, ...]  # of the units that hold them
     shape: tuple[int, int]
 
     def array(self) -> np.ndarray:
-        """A copy of the rows in memory: [N, D]. Raises InputError for a file that was changed."""
+        """Returns the rows in memory: [N, D]. Raises InputError for a file that was changed."""
         return np.concatenate([read_stored(path)[rows] for path, rows in self.parts])
 
     def inputs(self, positive_N) -> dict:
-        """What decides a result of these rows, as JSON holds it."""
+        """Returns what decides a result of these rows and their labels, as JSON holds it."""
         rows = [np.asarray(rows).tolist() for _, rows in self.parts]
         labels = np.asarray(positive_N, int).tolist()
         return {"activations": list(self.keys), "rows": sha256_of([rows, labels])}
 
 
 def stored_rows(store: Store, source, pool: Pool, place) -> StoredRows:
-    """The rows of a pool at a place of a source."""
+    """Returns the rows of a pool at a place of a source."""
     units = [activations_unit(source, group, place) for group, _ in pool.members]
     return StoredRows(
         tuple(

@@ -1,4 +1,4 @@
-"""Units of work through joblib into the store: on the cores of this machine, or a Dask cluster."""
+"""Doing units of work into the store, by the cores of this machine or by a Dask cluster."""
 
 import logging
 import os
@@ -20,12 +20,12 @@ from personascan.study.units import Work
 from personascan.workers import in_processes
 
 journal = logging.getLogger("personascan.study")
-FEW = 4  # units that are done sooner than processes are started
+FEW = 4  # fewer units are done sooner than processes are started
 
 
 @dataclass(frozen=True)
 class Workers:
-    """Who does the units; not among what decides them."""
+    """The processes that do the units; no result depends on them."""
 
     jobs: int = 0  # processes of this machine; 0: one a core, or one where there is an accelerator
     scheduler: str = ""  # of a Dask cluster, such as tcp://host:8786: its workers do everything
@@ -39,10 +39,10 @@ class Workers:
 
 
 def run_works(works: list[Work], store: Store, workers: Workers, what: str) -> None:
-    """Do the units that are not finished, in any order; each is stored as soon as it is done.
+    """Does the units that are not finished, in any order, and stores each as soon as it is done.
 
-    Raises InputError as the units do, where a worker process was ended from outside, and where the
-    disk is full.
+    Raises InputError as the units do, if a worker process was ended from outside, and if the disk
+    is full.
     """
     once = {work.unit.key: work for work in works}
     missing = [work for work in once.values() if not store.whole(work.unit)]
@@ -58,7 +58,7 @@ def run_works(works: list[Work], store: Store, workers: Workers, what: str) -> N
 
 
 def in_parallel(function, calls: list[tuple], processes: int, workers, what: str, unit: str):
-    """`function(*call)` of every call, by this process, several, or the cluster's."""
+    """Does `function(*call)` of every call, by this process, several ones, or the cluster's."""
     if workers.scheduler:
         by_cluster(function, calls, what, unit)
     elif processes > 1:
@@ -69,7 +69,7 @@ def in_parallel(function, calls: list[tuple], processes: int, workers, what: str
 
 
 def finish(folder: pathlib.Path, unit, function, arguments) -> None:
-    """Do a unit and store it."""
+    """Does a unit and stores its result."""
     make_room()
     began = time.perf_counter()
     values, arrays = function(*arguments)
@@ -77,9 +77,9 @@ def finish(folder: pathlib.Path, unit, function, arguments) -> None:
 
 
 def extract_together(source, store: Store | None) -> None:
-    """The activations of a source by several processes; only the first has a store and writes.
+    """Extracts a source's activations by several processes; only the first has a store and writes.
 
-    What is missing is what the first process misses: all of them run the same batches.
+    The first process says which rows are missing: all of them run the same batches.
     """
     every = [(g, place) for g in source.groups for place in (*source.places, *source.extra)]
     missing = np.zeros(len(every), np.int32)
@@ -100,14 +100,14 @@ def extract_together(source, store: Store | None) -> None:
 
 
 class DiscardingArray:
-    """Takes the place of an array that another process writes, and discards what is set."""
+    """Stands for an array that another process writes, and discards what is set."""
 
     def __setitem__(self, rows, values) -> None:
         pass
 
 
 def run_extractions(source, store: Store, workers: Workers) -> None:
-    """The activations of every group and place of a source that are not finished."""
+    """Extracts the activations of every group and place of a source that are not finished."""
     missing = {}
     for group in source.groups:
         wanted = (*source.places, *source.extra)
@@ -130,7 +130,7 @@ def run_extractions(source, store: Store, workers: Workers) -> None:
 
 
 def extract_group(folder, source, group: str, places, progress=lambda rows: None) -> None:
-    """Write a group's rows at places, batch by batch; they appear together when all are there."""
+    """Writes a group's rows at places, batch by batch; all places are finished at once."""
     make_room()
     store, began = Store(folder), time.perf_counter()
     with store.drafts(*(activations_unit(source, group, place) for place in places)) as drafts:

@@ -1,4 +1,4 @@
-"""What of a study is done, what remains, and about how long that will take."""
+"""The status of a study: what is done, what remains, and about how long that will take."""
 
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -20,22 +20,22 @@ TIMED = 50  # finished units of a kind whose seconds are averaged
 
 @dataclass(frozen=True)
 class Progress:
-    """Of one kind of units."""
+    """The progress of one kind of unit."""
 
     done: int
     total: int
-    seconds: float  # that one takes, by the finished ones; NaN where none is
+    seconds: float  # of one unit, by the finished ones; NaN where none is finished
 
 
 @dataclass(frozen=True)
 class Status:
-    """By kind, in the order of the stages."""
+    """The progress of a study by kind of unit, in the order of the stages."""
 
     kinds: dict[str, Progress]
     processes: int
 
     def summary(self) -> str:
-        """A line for each kind, and one for all."""
+        """Returns a line for each kind, and one for all."""
         lines, remaining, unknown = [], 0.0, []
         for kind, p in self.kinds.items():
             left = p.total - p.done
@@ -56,14 +56,14 @@ class Status:
 
 
 def duration(seconds: float) -> str:
-    """As a person reads it."""
+    """Returns seconds in the unit that a person reads."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def status_of(opened: Opened, store: Store, workers: Workers) -> Status:
-    """What the store has of a study's units; the places that are not chosen yet are counted."""
+    """Returns the progress of a study's units; those of places yet to be chosen are counted."""
     known, later = {"activations": []}, Counter()
     for source in opened.sources:
         known["activations"] += [
@@ -74,8 +74,8 @@ def status_of(opened: Opened, store: Store, workers: Workers) -> Status:
         counted = opened.counted(source)
         for level, pools in zip(opened.levels(source, store), counted.levels, strict=True):
             units, more = level_units(level, store)
-            for kind, found in units.items():
-                known.setdefault(kind, []).extend(found)
+            for kind, own in units.items():
+                known.setdefault(kind, []).extend(own)
             one = replace(counted, levels=[pools])
             later.update({stage.kind: stage.count(one) for stage in more})
     kinds = {}
@@ -91,18 +91,18 @@ def status_of(opened: Opened, store: Store, workers: Workers) -> Status:
 
 
 def level_units(level: Level, store: Store) -> tuple[dict[str, list[Unit]], list]:
-    """Units by kind, and the stages whose units are not known before others are finished."""
-    found, more, whole = {}, [], True
+    """Returns units by kind, and the stages whose units are known only after others are done."""
+    known, more, whole = {}, [], True
     for phase in Phase:
         stages = [stage for stage in STAGES if stage.phase is phase]
         if not whole:
             more += stages
             continue
         for stage in stages:
-            found[stage.kind] = [work.unit for work in stage.works(level)]
+            known[stage.kind] = [work.unit for work in stage.works(level)]
         if phase is Phase.EVERYWHERE:
-            whole = all(store.seems_whole(u) for units in found.values() for u in units)
-    return found, more
+            whole = all(store.seems_whole(u) for units in known.values() for u in units)
+    return known, more
 
 
 def mean_seconds(store: Store, units: list[Unit]) -> float:

@@ -1,4 +1,4 @@
-"""The direction that a finished study found, to steer with or to give away."""
+"""The direction that a finished study found, to steer with or to share."""
 
 import importlib.metadata
 import os
@@ -8,9 +8,9 @@ import numpy as np
 
 from personascan.analysis.localisation import HALVES
 from personascan.errors import InputError
-from personascan.interventions.directions import of_norm
+from personascan.interventions.directions import scale_to_norm
 from personascan.interventions.edits import site_layer
-from personascan.interventions.exchange import Direction
+from personascan.interventions.steering_direction import Direction
 from personascan.reading import read_json
 from personascan.sources.language.source import Reader
 from personascan.study.case import Case
@@ -36,7 +36,7 @@ def found_direction(
     level: int | None = None,
     units: str = "",
 ) -> tuple[Reader, Direction]:
-    """How to read the model of a finished study, and the direction of one of its comparisons.
+    """Returns how to read the model of a finished study, and the direction of a comparison.
 
     Strength 1 is one deviation of the background at every found node, in the direction in which it
     was found; the other kinds are as long.
@@ -59,29 +59,29 @@ def found_direction(
     if kind not in KINDS:
         raise InputError(f"direction kind {kind!r} is unknown; use one of {', '.join(KINDS)}")
     case = named_case(pathlib.Path(study), comparison, model, level, units)
-    part = half or (HALVES[0] if case.halves_choose else ALL)
-    if part not in (*HALVES, ALL):
+    portion = half or (HALVES[0] if case.halves_choose else ALL)
+    if portion not in (*HALVES, ALL):
         raise InputError(f"half {half!r} is unknown; use A, B or all")
-    where = named_place(case, part, place)
-    found = node_set(case, part, where)
-    statistics = found.statistics()
+    where = named_place(case, portion, place)
+    found_set = node_set(case, portion, where)
+    statistics = found_set.statistics()
     most = case.config.intervention.nodes if nodes is None else nodes
-    signed_D = found.signed(statistics, most)
+    signed_D = found_set.signed(statistics, most)
     if not signed_D.any():
         raise InputError(
-            f"no nodes were found for {comparison!r} at {where} on {part}; name another --half or "
-            "--place"
+            f"no nodes were found for {comparison!r} at {where} on {portion}; name another --half "
+            "or --place"
         )
     push_D = statistics.push(signed_D)
     if kind != "found":
         only_D = signed_D != 0 if kind == "found difference" else np.ones(signed_D.size, bool)
-        push_D = of_norm(np.where(only_D, statistics.difference_D, 0), np.linalg.norm(push_D))
+        push_D = scale_to_norm(np.where(only_D, statistics.difference_D, 0), np.linalg.norm(push_D))
     record = {
         "personascan": importlib.metadata.version("personascan"),
         "model": case.source.name, "model_sha256": case.source.identified.sha256,
         "comparison": comparison, "level": case.comparison.level, "kind": kind,
-        "place": [where.site, where.layer, where.position], "half": part,
-        "nodes": int(np.count_nonzero(signed_D)), "unit": found.unit.key,
+        "place": [where.site, where.layer, where.position], "half": portion,
+        "nodes": int(np.count_nonzero(signed_D)), "unit": found_set.unit.key,
         "strength": "1 is one deviation of the background at every found node",
     }  # fmt: skip
     at = site_layer(where)
@@ -92,7 +92,7 @@ def found_direction(
 
 
 def named_case(folder: pathlib.Path, comparison: str, model: str, level, units: str) -> Case:
-    """A comparison of a finished study."""
+    """Returns a comparison of a finished study."""
     record = folder / RECORD
     if not record.is_file():
         raise InputError(f"{folder} holds no finished study (no {RECORD}); run one first")
@@ -129,7 +129,7 @@ def named_case(folder: pathlib.Path, comparison: str, model: str, level, units: 
 
 
 def named_place(case: Case, portion: str, text: str):
-    """The place of that name, or the one that a half chose."""
+    """Returns the place of that name, or the one that a half chose."""
     chosen = [place for finder, _, place, _ in case.choices() if finder == portion]
     known = [*chosen, *(place for one, _, place in case.intervened if one == portion)]
     known += case.named if portion == ALL else ()

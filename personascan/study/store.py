@@ -1,6 +1,6 @@
-"""Results of units of work on disk: whole or not at all, named by what decides them, never redone.
+"""The store of units' results on disk: each is there whole or not at all, and is never redone.
 
-A unit is `KIND/KEY.json` with its arrays beside it as `KIND/KEY.NAME.npy`. The JSON file is put in
+A unit is `KIND/KEY.json` with its arrays as `KIND/KEY.NAME.npy`. The JSON file is put in
 place last and holds the hash of every array and of itself; nothing is ever unpickled.
 """
 
@@ -21,17 +21,17 @@ from personascan.hashes import file_sha256
 from personascan.memory import human_bytes
 from personascan.study.units import Unit, sha256_of
 
-MARK = ".partial-"  # in the name of what is being written
+MARK = ".partial-"  # in the name of a file that is being written
 AGAIN = "run the study's command again, which computes it anew"
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a unit gave. Arrays stay on disk, mapped into memory."""
+    """The result of a unit. Arrays stay on disk, mapped into memory."""
 
     values: dict  # as JSON holds it
     arrays: dict[str, np.ndarray]
-    seconds: float  # that it took
+    seconds: float  # that the unit took
 
 
 class Store:
@@ -47,11 +47,11 @@ class Store:
         return self.folder / unit.kind / f"{unit.key}.{name}.npy"
 
     def has(self, unit: Unit) -> bool:
-        """Whether the unit is finished; its files are not read."""
+        """Returns whether the unit is finished; its files are not read."""
         return self.record_path(unit).exists()
 
     def seems_whole(self, unit: Unit) -> bool:
-        """Whether the unit is finished and none of its files is gone or cut short, by their sizes.
+        """Returns whether the unit is finished and its files are there in full size.
 
         The hashes of arrays are not checked, so that this is quick.
         """
@@ -63,9 +63,9 @@ class Store:
         return True
 
     def whole(self, unit: Unit) -> bool:
-        """Whether the unit is finished and every byte is as it was written.
+        """Returns whether the unit is finished and every byte is as it was written.
 
-        A damaged unit is given up, with a notice that names the file.
+        A damaged unit is discarded, with a notice that names the file.
         """
         if not self.has(unit):
             return False
@@ -76,7 +76,7 @@ class Store:
         return False
 
     def damaged(self, unit: Unit) -> pathlib.Path | None:
-        """The first file of a finished unit that is gone or changed."""
+        """Returns the first file of a finished unit that is missing or changed, or None."""
         try:
             hashes = self.record(unit)["arrays"]
         except (InputError, OSError):
@@ -91,7 +91,7 @@ class Store:
         return None
 
     def record(self, unit: Unit) -> dict:
-        """The JSON file of a unit. Raises InputError, naming it, where it is damaged."""
+        """Returns the JSON file of a unit. Raises InputError, which names it, if it is damaged."""
         path = self.record_path(unit)
         record = read_record(path)
         if record["unit"] != unit.record():
@@ -99,7 +99,7 @@ class Store:
         return record
 
     def read(self, unit: Unit) -> Result:
-        """A finished unit. Raises InputError where a file of it is missing or damaged."""
+        """Returns a finished unit's result. Raises InputError for a missing or damaged file."""
         try:
             record = self.record(unit)
             arrays = {
@@ -115,7 +115,7 @@ class Store:
         return Result(record["values"], arrays, record["seconds"])
 
     def write(self, unit: Unit, values: dict, arrays: dict, seconds: float) -> None:
-        """Finish a unit at once. Raises InputError where the disk is full."""
+        """Writes the result of a unit at once. Raises InputError if the disk is full."""
         with self.drafts(unit) as (draft,):
             for name, array in arrays.items():
                 draft.needed += np.asarray(array).nbytes
@@ -125,9 +125,9 @@ class Store:
 
     @contextlib.contextmanager
     def drafts(self, *units: Unit):
-        """Drafts of units to fill and finish; what is left unfinished is removed.
+        """Gives drafts of units to fill and finish; drafts that are left unfinished are removed.
 
-        Raises InputError, with what is needed, where the disk is full.
+        Raises InputError, with the room that is needed, if the disk is full.
         """
         drafts = [Draft(self, unit) for unit in units]
         try:
@@ -143,26 +143,26 @@ class Store:
                 draft.remove()
 
     def sweep(self) -> None:
-        """Remove what killed processes left half-written. Nobody else may be writing."""
+        """Removes the half-written files of killed processes. No other process may be writing."""
         for path in self.folder.glob(f"*/.*{MARK}*"):
             path.unlink(missing_ok=True)
 
 
 class Draft:
-    """A unit that is being written: its files under names of their own, put in place at once."""
+    """A unit that is being written: its files have names of their own until all are there."""
 
     def __init__(self, store: Store, unit: Unit):
         self.store, self.unit = store, unit
         self.token, self.names, self.needed = secrets.token_hex(4), [], 0
 
     def path(self, name: str) -> pathlib.Path:
-        """Where an array, or the record, is written."""
+        """Returns where an array, or the record, is written."""
         if name not in self.names:
             self.names.append(name)
         return self.store.folder / self.unit.kind / f".{self.unit.key}.{name}{MARK}{self.token}"
 
     def array(self, name: str, shape, dtype=np.float32) -> np.ndarray:
-        """An array to fill on disk, with all of its room reserved. Raises OSError without."""
+        """Returns an array to fill on disk, its room reserved. Raises OSError if there is none."""
         path = self.path(name)
         self.needed += int(np.prod(shape)) * np.dtype(dtype).itemsize
         array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
@@ -170,7 +170,7 @@ class Draft:
         return array
 
     def finish(self, values: dict, seconds: float) -> None:
-        """Put the arrays in place, then the JSON file that makes the unit exist."""
+        """Puts the arrays in place, then the JSON file that makes the unit exist."""
         hashes = {}
         for name in list(self.names):
             hashes[name] = file_sha256(self.path(name))
@@ -184,14 +184,14 @@ class Draft:
         os.replace(path, self.store.record_path(self.unit))
 
     def remove(self) -> None:
-        """What was not put in place."""
+        """Removes the files that were not put in place."""
         for name in self.names:
             with contextlib.suppress(OSError):
                 self.path(name).unlink(missing_ok=True)
 
 
 def read_record(path: pathlib.Path) -> dict:
-    """The JSON file of a unit, which holds its own hash. Raises InputError where it is damaged."""
+    """Returns the JSON file of a unit, less its own hash. Raises InputError if it is damaged."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         sha256 = record.pop("sha256")
@@ -204,9 +204,9 @@ def read_record(path: pathlib.Path) -> dict:
 
 
 def read_stored(path) -> np.ndarray:
-    """An array of a finished unit by its file, mapped into memory.
+    """Returns an array of a finished unit by its file, mapped into memory.
 
-    Raises InputError where the file, or the record beside it, is gone or is not as it was written.
+    Raises InputError if the file, or the record beside it, is missing or not as it was written.
     """
     path = pathlib.Path(path)
     key, name, _ = path.name.split(".")
@@ -217,16 +217,16 @@ def read_stored(path) -> np.ndarray:
 
 
 def read_mapped(path: pathlib.Path, sha256: str) -> np.ndarray:
-    """An array of a file, mapped into memory once its hash was checked."""
+    """Returns an array of a file, mapped into memory after its hash was checked."""
     if file_sha256(path) != sha256:
         raise InputError(f"{path} is not as it was written (its hash differs); {AGAIN}")
     return map_array(path)
 
 
 def map_array(path: pathlib.Path) -> np.ndarray:
-    """An array of a file, mapped into memory; one without entries cannot be mapped, and is read.
+    """Returns an array of a file, mapped into memory; one without entries is read instead.
 
-    Raises OSError, ValueError or EOFError for a file that is none, or is cut short.
+    Raises OSError, ValueError or EOFError for a file that is no array, or is cut short.
     """
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
@@ -235,7 +235,7 @@ def map_array(path: pathlib.Path) -> np.ndarray:
 
 
 def no_room(folder: pathlib.Path, needed: int, error: OSError) -> InputError:
-    """A disk that is full: what is finished stays, and how much more it takes."""
+    """Returns the error of a full disk, which says how much room is needed."""
     free = shutil.disk_usage(folder).free
     more = f"at least {human_bytes(needed)} are needed now and " if needed else ""
     return InputError(

@@ -1,4 +1,4 @@
-"""A study's results: phase after phase of its stages, each from finished units."""
+"""Running a study: its stages phase by phase, and then its results from the finished units."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ from personascan.workers import WORKER_BYTES
 
 
 def study_results(opened: Opened, store: Store, workers: Workers) -> Study:
-    """Do what is not finished, and read what was found."""
+    """Does the units that are not finished, and returns the results of all."""
     parts = []
     with cluster(workers.scheduler):
         levels_of = [opened.levels(source, store) for source in opened.sources]
@@ -40,7 +40,7 @@ def cases_of(levels: list[Level]) -> list[Case]:
 
 
 def run_phase(phase: Phase, levels: list[Level], store: Store, workers: Workers) -> None:
-    """All units of the stages of a phase."""
+    """Does all units of the stages of a phase."""
     stages = [stage for stage in STAGES if stage.phase is phase]
     works = [work for level in levels for stage in stages for work in stage.works(level)]
     # A model takes all cores by itself: one unit after the other, in this process.
@@ -49,13 +49,13 @@ def run_phase(phase: Phase, levels: list[Level], store: Store, workers: Workers)
 
 
 def refuse_constant(cases: list[Case]) -> None:
-    """Raise InputError where no place says anything."""
+    """Raises InputError if every place is constant."""
     if all(separation.at(c, place).constant for c in cases for place in c.source.places):
         raise InputError("every place is constant over the statements: there is nothing to scan")
 
 
 def check_memory(cases: list[Case], workers: Workers, say: bool = False) -> None:
-    """Refuse units that memory cannot hold, as many at once as there are workers.
+    """Raises InputError if memory cannot hold as many units at once as there are workers.
 
     say: print what the largest of them need.
     """

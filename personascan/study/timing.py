@@ -1,4 +1,4 @@
-"""How long a unit of each kind takes here: on random numbers of the largest shape of the study."""
+"""The time of a unit of each kind on this machine, on random rows as large as the study's."""
 
 import tempfile
 import time
@@ -18,7 +18,7 @@ TRIED = (4, 19)  # permutations of the units that are timed
 
 
 def time_units(counted: Counted, kinds) -> dict[str, float]:
-    """Seconds of one unit of each of the kinds; those that only read a model are left out."""
+    """Returns the seconds of one unit of each kind, but for those that only read a model."""
     with tempfile.TemporaryDirectory() as folder:
         trial = Trial(counted, folder)
         timed = [stage for stage in STAGES if stage.kind in kinds and stage.seconds]
@@ -37,18 +37,18 @@ class Trial:
 
     @property
     def halves(self) -> int:
-        """Columns of a node."""
+        """Columns of a node: 2 where its halves are scanned separately."""
         return self.options.scan.sides.halves
 
     def seed_of(self, pool) -> int:
-        """As a comparison of that pool has it."""
+        """Returns the seed of the comparison of a pool."""
         return seed_of(self.config.seed, pool.name)
 
     def every_row(self) -> where.LabelledRows:
         return where.LabelledRows(np.arange(self.positive_N.size), self.positive_N, None)
 
     def stored(self, name: str, array) -> str:
-        """The file of an array, as that of a finished unit."""
+        """Stores an array as a finished unit does, and returns its file."""
         unit = Unit("trial", {"name": name})
         self.store.write(unit, {}, {"rows": array}, 0.0)
         return str(self.store.array_path(unit, "rows"))
@@ -62,7 +62,7 @@ class Trial:
         return timed(function, *arguments)
 
     def of_labellings(self, function, *before) -> float:
-        """Of all permutations, from two units of few: most of the work is in proportion."""
+        """Returns the seconds of all permutations, extrapolated from two units with few."""
         chosen, asked, seconds = np.arange(self.positive_N.size), self.options.permutations, []
         some = [min(asked, few) for few in TRIED]
         for few in some:
@@ -76,7 +76,7 @@ class Trial:
 
 
 def timed(function, *arguments) -> float:
-    """Seconds of a second call: the first one compiles."""
+    """Returns the seconds of a second call: the first one compiles."""
     function(*arguments)
     began = time.perf_counter()
     function(*arguments)

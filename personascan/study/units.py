@@ -1,4 +1,4 @@
-"""Units of work: pure functions of named inputs, and the name that all of these decide."""
+"""Units of work: pure functions of named inputs, under the hash of all that decides them."""
 
 import functools
 import json
@@ -11,18 +11,18 @@ LAYOUT = 2  # of what is stored: a change of any unit's meaning or form is a new
 
 
 def canonical(content) -> str:
-    """JSON that is the same text for equal content."""
+    """Returns JSON that is the same text for equal content."""
     return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 def sha256_of(content) -> str:
-    """The hash of what JSON holds."""
+    """Returns the hash of content that JSON can hold."""
     return text_sha256(canonical(content))
 
 
 @dataclass(frozen=True)
 class Unit:
-    """What is to be known: its kind, and everything that decides it.
+    """A piece of work: its kind, and everything that decides its result.
 
     `inputs` is JSON: options, seeds, hashes of contents, and the keys of other units.
     """
@@ -32,20 +32,20 @@ class Unit:
 
     @functools.cached_property
     def key(self) -> str:
-        """The hash of kind, inputs and layout."""
+        """Hash of kind, inputs and layout."""
         return sha256_of(self.record())
 
     def record(self) -> dict:
-        """The unit as its file has it."""
+        """Returns the unit as its file holds it."""
         return json.loads(canonical({"kind": self.kind, "layout": LAYOUT, "inputs": self.inputs}))
 
 
 @dataclass(frozen=True)
 class Work:
-    """How a unit is done: `function(*arguments)` gives (values, arrays).
+    """How a unit is done: `function(*arguments)` returns (values, arrays).
 
-    The function is one of a module and its arguments are small (arrays go by path), so that any
-    process can do it.
+    The function belongs to a module and its arguments are small (arrays are given by path), so that
+    any process can call it.
     """
 
     unit: Unit

@@ -80,7 +80,7 @@ ENCODERS = ("albert", "bert", "camembert", "distilbert", "roberta", "xlm-roberta
 
 
 def family_of(model_type, where: str, key: str = "model_type"):
-    """The module of a family. Raises InputError for one that is not supported."""
+    """Returns the module of a family. Raises InputError for one that is not supported."""
     if not isinstance(model_type, str) or model_type not in FAMILIES:
         raise InputError(
             f"{where}: {key} {model_type!r} is not supported; supported: {', '.join(FAMILIES)}"
@@ -89,7 +89,7 @@ def family_of(model_type, where: str, key: str = "model_type"):
 
 
 def read_config(raw: dict, where: str) -> DecoderConfig:
-    """The DecoderConfig of a parsed config.json, in the old and the new spelling of rotations.
+    """Returns the DecoderConfig of a parsed config.json, with rotations in either spelling.
 
     Raises InputError for a model_type, key or value that is not handled, by name.
     """
@@ -104,9 +104,9 @@ def read_config(raw: dict, where: str) -> DecoderConfig:
 
 
 def text_config(raw: dict, where: str) -> dict:
-    """The configuration of the text model inside one that sees or hears as well; else `raw`.
+    """Returns the text model's configuration inside that of a vision or audio model, or `raw`.
 
-    Raises InputError for a text model that is none of our families, by the name of what is inside.
+    Raises InputError, with the type of the text model, if it is of no supported family.
     """
     outer, inside = raw.get("model_type"), raw.get("text_config")
     if not isinstance(outer, str) or outer in FAMILIES:
@@ -128,7 +128,7 @@ def text_config(raw: dict, where: str) -> dict:
         )
     for rope in (inner.get("rope_parameters"), inner.get("rope_scaling")):
         if isinstance(rope, dict):
-            # Sections of the head for time, height and width, which are one and the same in text.
+            # The head's sections for time, height and width; their positions are equal in text.
             rope.pop("mrope_section", None)
     tied = getattr(hf, "tie_word_embeddings", None)
     if tied is not None:
@@ -136,14 +136,14 @@ def text_config(raw: dict, where: str) -> dict:
     return inner | {"model_type": kind}
 
 
-# The text models of these have a type of their own, and are those of a family in all but name.
+# These types of text models are those of a family in all but name.
 TEXT_TYPES = {"qwen2_vl_text": "qwen2", "qwen2_5_vl_text": "qwen2"}
-FLAT_WRAPPERS = ("qwen2_vl", "qwen2_5_vl")  # older files have the text model's keys outside
-NOT_CAUSAL = ("paligemma",)  # attention sees all of the prompt
+FLAT_WRAPPERS = ("qwen2_vl", "qwen2_5_vl")  # older files have the text model's keys at the top
+NOT_CAUSAL = ("paligemma",)  # attention sees the whole prompt
 
 
 def check_config(config: DecoderConfig, where: str) -> DecoderConfig:
-    """Refuse sizes that make no model."""
+    """Returns the configuration. Raises InputError for sizes that are not possible."""
     for name, value in dataclasses.asdict(config).items():
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if number and not 0 <= value < 2**31:
@@ -158,7 +158,7 @@ def check_config(config: DecoderConfig, where: str) -> DecoderConfig:
             f"{where}: {config.experts_per_token} experts a token of {config.experts} in all"
         )
     for name in ("windows", "rope_of_layer"):
-        found = getattr(config, name)
-        if found and len(found) != config.layers:
-            raise InputError(f"{where}: {len(found)} {name} for {config.layers} layers")
+        of_layer = getattr(config, name)
+        if of_layer and len(of_layer) != config.layers:
+            raise InputError(f"{where}: {len(of_layer)} {name} for {config.layers} layers")
     return config

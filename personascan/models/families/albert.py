@@ -9,7 +9,7 @@ def config(s: Settings) -> dict:
     # Several blocks, or several groups of them, would each have parameters of their own.
     s.only("num_hidden_groups", 1)
     s.only("inner_group_num", 1)
-    # Of the first implementation, and read by none since.
+    # Keys of the first implementation, which no later one reads.
     s.ignore("down_scale_factor", "gap_size", "layers_to_keep", "net_structure_type")
     s.ignore("num_memory_blocks")
     return bert.config(s) | dict(

@@ -5,7 +5,7 @@ from personascan.models.families.llama import base
 from personascan.models.families.tensors import table
 
 NORMS = ("attn_add_norm", "mlp_add_norm")
-# Of the pooler, which no hidden state needs.
+# Keys of the pooler, which no hidden state needs.
 POOLER = tuple(
     f"pooler_{key}"
     for key in ("fc_size", "num_attention_heads", "num_fc_layers", "size_per_head", "type")
@@ -13,7 +13,7 @@ POOLER = tuple(
 
 
 def encoder_base(s: Settings, mlp_width: int = 0) -> dict:
-    """The fields that encoders share, which end with their last block and have no logits."""
+    """Returns the fields that encoders share: they end with their last block and have no logits."""
     s.only("is_decoder", False)
     s.only("position_embedding_type", "absolute")
     s.ignore("directionality", *POOLER)
@@ -41,7 +41,7 @@ def config(s: Settings) -> dict:
 
 
 def encoder_table(root: str) -> dict:
-    """The table of a checkpoint that names its modules as BERT does."""
+    """Returns the table of a checkpoint that names its modules as BERT does."""
     return table(
         f"{root}.encoder.layer.{{layer}}.",
         embedding=f"{root}.embeddings.word_embeddings",

@@ -6,7 +6,7 @@ from personascan.models.families.tensors import gguf_table, hf_table, pairs_out,
 
 
 def parallel_base(s: Settings) -> dict:
-    """What both generations of Command R share."""
+    """Returns the fields that both generations of Command R share."""
     shape = layer_norm_base(s)
     return shape | dict(
         norms=("attn_norm",),

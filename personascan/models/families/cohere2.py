@@ -17,5 +17,5 @@ def config(s: Settings) -> dict:
     s.only("rotary_pct", 1.0)
     s.only("order_of_interleaved_layers", "local_attn_first")
     s.only("layer_switch", 4)
-    found, windowed = parallel_base(s), windows(s)
-    return found | without_rotation(found, [w == 0 for w in windowed]) | dict(windows=windowed)
+    fields, windowed = parallel_base(s), windows(s)
+    return fields | without_rotation(fields, [w == 0 for w in windowed]) | dict(windows=windowed)

@@ -6,7 +6,7 @@ from personascan.models.families.tensors import table
 
 
 def config(s: Settings) -> dict:
-    # Positions of sines were written into the table that is read.
+    # The table of positions holds the sinusoidal ones, too.
     s.ignore("sinusoidal_pos_embds", "tie_weights_")
     return encoder_base(s, mlp_width=s.size("hidden_dim")) | dict(
         activation=s.activation_of("activation")

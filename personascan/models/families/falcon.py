@@ -32,12 +32,12 @@ def config(s: Settings) -> dict:
 
 
 def two_parallel_norms(config) -> bool:
-    """Attention and MLP have a norm each, though both read the block's input."""
+    """Returns whether attention and MLP have a norm each, though both read the block's input."""
     return config.parallel and "mlp_norm" in config.norms
 
 
 def hf_tensors(config) -> dict:
-    """Two parallel norms are named after what they precede."""
+    """Returns the table, in which two parallel norms are named after what they precede."""
     norms = dict(attn_norm="input_layernorm", mlp_norm="post_attention_layernorm")
     if two_parallel_norms(config):
         norms = dict(attn_norm="ln_attn", mlp_norm="ln_mlp")
@@ -55,7 +55,7 @@ def hf_tensors(config) -> dict:
 
 
 def gguf_tensors(config) -> dict:
-    """Of two parallel norms, attn_norm_2 precedes attention and attn_norm the MLP."""
+    """Returns the table, in which attn_norm_2 is attention's norm and attn_norm the MLP's."""
     norms = {}
     if two_parallel_norms(config):
         norms = dict(attn_norm="attn_norm_2", mlp_norm="attn_norm")

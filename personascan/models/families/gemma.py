@@ -7,7 +7,7 @@ from personascan.models.families.tensors import gguf_table, hf_table, plus_one
 
 
 def gemma_base(s: Settings) -> dict:
-    """What all generations of Gemma share."""
+    """Returns the fields that all generations of Gemma share."""
     shape = base(s)
     s.only("use_bidirectional_attention", False)
     return (
@@ -29,7 +29,7 @@ def config(s: Settings) -> dict:
 
 
 def plus_one_norms(**names) -> dict:
-    """Norms whose tensors hold their distance from one."""
+    """Returns the table's entries of norms whose tensors hold their distance from one."""
     return {name: (module, plus_one) for name, module in names.items()}
 
 

@@ -8,8 +8,8 @@ from personascan.models.families.tensors import gguf_table, hf_table
 NORMS = ("attn_norm", "attn_post_norm", "mlp_norm", "mlp_post_norm")
 
 
-def capped(s: Settings) -> dict:
-    """What Gemma 2 and 3 share."""
+def gemma2_base(s: Settings) -> dict:
+    """Returns the fields that Gemma 2 and 3 share."""
     s.ignore("hidden_act")
     s.only("sliding_window_size", s.sliding_window)
     return gemma_base(s) | dict(
@@ -22,7 +22,7 @@ def capped(s: Settings) -> dict:
     )
 
 
-config = capped
+config = gemma2_base
 HF_TENSORS = hf_table(
     **plus_one_norms(
         attn_norm="input_layernorm",

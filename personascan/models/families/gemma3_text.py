@@ -10,7 +10,7 @@ __all__ = ["GGUF_TENSORS", "HF_TENSORS", "config"]
 
 def config(s: Settings) -> dict:
     s.only("attn_logit_softcapping", 0.0)  # which Transformers keeps, and does not apply
-    return gemma2.capped(s) | dict(qk_norm="head")
+    return gemma2.gemma2_base(s) | dict(qk_norm="head")
 
 
 HF_TENSORS = gemma2.HF_TENSORS | table(

@@ -7,7 +7,7 @@ __all__ = ["GGUF_TENSORS", "HF_TENSORS", "config"]
 
 
 def multipliers(s: Settings) -> dict:
-    """The attention multiplier stands in place of 1/sqrt(head size); logits are divided."""
+    """Returns the multipliers; attention's replaces 1/sqrt(head size), logits are divided."""
     return dict(
         embed_scale=float(s.embedding_multiplier),
         attn_scale=float(s.attention_multiplier),

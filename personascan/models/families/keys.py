@@ -1,7 +1,7 @@
-"""Reading a foreign configuration strictly: what is not handled is refused by name.
+"""A foreign configuration, read strictly: a key that is not handled is refused by name.
 
-The Transformers class of the model_type supplies the defaults and brings old spellings into the
-new one. What a family reads of it is handled; every other key of the file must be neutral.
+The Transformers class of the model_type supplies the defaults and turns old spellings into the
+new one. A key that a family reads is handled; every other key of the file must be neutral.
 """
 
 import copy
@@ -11,9 +11,9 @@ import warnings
 from contextlib import contextmanager
 
 from personascan.errors import InputError
-from personascan.models.families.training import only_of_training
+from personascan.models.families.training import is_training_key
 
-# What no forward pass of ours reads, beside what training.py lists: settings of files and of
+# Keys that no forward pass of ours reads, besides those of training.py: settings of files and of
 # other programs.
 NEUTRAL = {
     "_attn_implementation_autoset", "bos_token_id", "classifier_activation", "eos_token_id",
@@ -21,13 +21,13 @@ NEUTRAL = {
     "num_labels", "pad_token_id", "prefix", "sep_token_id", "task_specific_params",
     "tokenizer_class", "torch_dtype", "transformers.js_config", "unk_token_id", "unsloth_fixed",
     "unsloth_version", "use_cache",
-    # How products are sliced, not what they are.
+    # Products are sliced, and stay the same.
     "pretraining_tp",
-    # Of the base class in earlier versions of Transformers.
+    # Keys of the base class in earlier versions of Transformers.
     "is_decoder", "tf_legacy_loss", "torchscript", "use_bfloat16", "tie_encoder_decoder",
     "cross_attention_hidden_size", "output_past", "eos_token_ids",
 }  # fmt: skip
-# Of the base class, and yet another network unless empty.
+# Keys of the base class that mean another network unless they are empty.
 OTHER_NETWORK = {
     "is_encoder_decoder", "add_cross_attention", "pruned_heads", "quantization_config",
     "transformers_weights", "auto_map", "tie_word_embeddings",
@@ -61,7 +61,7 @@ class Settings:
     def __init__(self, raw: dict, where: str):
         self.where, self._raw, self._read = where, raw, set()
         for key in ("num_hidden_layers", "n_layer", "n_layers"):
-            # Before anything is made for every layer.
+            # Checked before anything is made for every layer.
             if isinstance(raw.get(key), int) and raw[key] > MOST_LAYERS:
                 raise InputError(f"{where}: {key} = {raw[key]} is more than {MOST_LAYERS} layers")
         self._hf = transformers_config(raw, where)
@@ -69,29 +69,29 @@ class Settings:
 
     def __getattr__(self, key: str):
         self._read |= {key, self._alias.get(key, key)}
-        self._read |= {old for old in SPELLINGS.get(key, ()) if self._was_turned(old)}
+        self._read |= {old for old in SPELLINGS.get(key, ()) if self._was_converted(old)}
         try:
             return getattr(self._hf, key)
         except AttributeError as error:
             raise InputError(f"{self.where}: the key {key!r} is missing") from error
 
-    def _was_turned(self, old: str) -> bool:
-        """Whether the Transformers class of this family knows an old spelling, and used it."""
+    def _was_converted(self, old: str) -> bool:
+        """Returns whether the Transformers class of this family knows and used an old spelling."""
         declared = old in {field.name for field in dataclasses.fields(self._hf)}
         if old == "sliding_window_pattern" and not declared and old in self._raw:
             kinds = enumerate(self._hf.layer_types, 1)
             return all((k == "full_attention") == (i % self._raw[old] == 0) for i, k in kinds)
-        # Used, though still there; the last is an echo beside layer_types.
-        kept = ("partial_rotary_factor", "rope_scaling", "_sliding_window_pattern")
-        return declared or old in kept or not hasattr(self._hf, old)
+        # Used, though still an attribute; the last only repeats layer_types.
+        remaining = ("partial_rotary_factor", "rope_scaling", "_sliding_window_pattern")
+        return declared or old in remaining or not hasattr(self._hf, old)
 
     def optional(self, key: str):
-        """The value of a key that the family may lack; then None."""
+        """Returns the value of a key, or None if the family lacks it."""
         self._read.add(key)
         return getattr(self._hf, key, None)
 
     def size(self, key: str, required: bool = True) -> int:
-        """A positive whole number, which the file must have unless a default is as good."""
+        """Returns a positive whole number; InputError if it is none, or required and missing."""
         if required and key not in self._raw and self._alias.get(key, key) not in self._raw:
             raise InputError(f"{self.where}: the key {key!r} is missing; the file is not complete")
         value = getattr(self, key)
@@ -100,7 +100,7 @@ class Settings:
         return value
 
     def only(self, key: str, *allowed) -> None:
-        """A key that may be absent, or must have one of these values."""
+        """Raises InputError if a key has a value, and it is none of those that are allowed."""
         value = self._raw.get(key)
         self._read.add(key)
         if value is not None and value not in allowed:
@@ -111,7 +111,7 @@ class Settings:
             )
 
     def activation_of(self, key: str) -> str:
-        """An activation by our name."""
+        """Returns our name of an activation. Raises InputError for one that is not supported."""
         value = self.__getattr__(key)
         if value not in ACTIVATIONS:
             raise InputError(
@@ -121,11 +121,11 @@ class Settings:
         return ACTIVATIONS[value]
 
     def ignore(self, *keys: str) -> None:
-        """Keys that this family's forward pass does not use."""
+        """Marks keys that this family's forward pass does not use as read."""
         self._read |= set(keys)
 
     def refuse_unread(self) -> None:
-        """Every key of the file was read, or is neutral; else an InputError that names it."""
+        """Raises InputError that names a key of the file that is neither read nor neutral."""
         for key, value in self._raw.items():
             if key not in self._read and not self._is_neutral(key, value):
                 raise InputError(
@@ -133,12 +133,12 @@ class Settings:
                 )
 
     def _is_neutral(self, key: str, value) -> bool:
-        """Whether a key cannot reach the forward pass, or is as if it were not there."""
-        if value is None or (key in OTHER_NETWORK and not value) or only_of_training(key):
+        """Returns whether a key cannot reach the forward pass, or has no effect on it."""
+        if value is None or (key in OTHER_NETWORK and not value) or is_training_key(key):
             return True
         if key in OTHER_NETWORK:
             return False
-        # At its default a key that no family reads is what the families were verified with.
+        # The families were verified with the defaults of the keys that they do not read.
         defaults = class_defaults(type(self._hf))
         if key in defaults:
             return key in NEUTRAL | general_keys() or value == defaults[key]
@@ -148,7 +148,7 @@ class Settings:
 
 @functools.cache
 def general_keys() -> frozenset[str]:
-    """What every configuration of Transformers may have, and what belongs to generation."""
+    """Returns the keys of every configuration of Transformers, and those of generation."""
     from transformers import GenerationConfig, PreTrainedConfig
 
     return frozenset(PreTrainedConfig().to_dict()) | frozenset(GenerationConfig().to_dict())
@@ -156,13 +156,13 @@ def general_keys() -> frozenset[str]:
 
 @functools.cache
 def class_defaults(cls) -> dict:
-    """The keys that a configuration class declares, at their defaults."""
+    """Returns the keys that a configuration class declares, with their defaults."""
     with silent_transformers():
         return cls().to_dict()
 
 
 def config_class_keys(model_type: str) -> set[str]:
-    """The keys that the configuration class of a model_type declares, and other names of them."""
+    """Returns the keys, and other names of them, of a model_type's configuration class."""
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
     cls = CONFIG_MAPPING[model_type]
@@ -170,21 +170,21 @@ def config_class_keys(model_type: str) -> set[str]:
 
 
 def transformers_config(raw: dict, where: str):
-    """The Transformers configuration of a parsed config.json, without a word of warning."""
+    """Returns the Transformers configuration of a parsed config.json, without any warning."""
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
     try:
         with silent_transformers():
             return CONFIG_MAPPING[raw["model_type"]].from_dict(copy.deepcopy(raw))
     except Exception as error:
-        # Its strict classes raise a kind of their own for each way of being wrong.
+        # Its strict classes raise a different exception for each mistake.
         reason = " ".join(str(error).split())
         raise InputError(f"{where} is not a valid configuration ({reason})") from error
 
 
 @contextmanager
 def silent_transformers():
-    """Transformers gives advice on keys that we check ourselves, by its log and by warnings."""
+    """Silences the advice that Transformers logs, and warns of, on keys that we check ourselves."""
     from transformers.utils import logging
 
     level = logging.get_verbosity()

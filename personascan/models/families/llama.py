@@ -6,7 +6,7 @@ from personascan.models.families.tensors import gguf_table, hf_table, pairs_out
 
 
 def base(s: Settings, mlp_width: int = 0) -> dict:
-    """The fields that nearly all families spell alike; `mlp_width` where they do not."""
+    """Returns the fields that nearly all families spell alike; `mlp_width` if they do not."""
     heads = s.size("num_attention_heads")
     return dict(
         vocab_size=s.size("vocab_size"),
@@ -22,7 +22,7 @@ def base(s: Settings, mlp_width: int = 0) -> dict:
 
 
 def rms_base(s: Settings) -> dict:
-    """`base` with the norms, activation and rotations of Llama."""
+    """Returns `base` with the norms, activation and rotations of Llama."""
     shape = base(s)
     rotations = ropes(s, shape["head_dim"])
     # A scaled rotation reaches further than the length in training that some files name.
@@ -36,7 +36,7 @@ def rms_base(s: Settings) -> dict:
 
 
 def layer_norm_base(s: Settings, eps: str = "layer_norm_eps") -> dict:
-    """`base` with layer norms, the activation `hidden_act` and rotations."""
+    """Returns `base` with layer norms, the activation `hidden_act` and rotations."""
     shape = base(s)
     return (
         shape
@@ -46,7 +46,7 @@ def layer_norm_base(s: Settings, eps: str = "layer_norm_eps") -> dict:
 
 
 def biases(s: Settings, attention=("q", "k", "v", "o"), mlp=("gate", "up", "down")) -> tuple:
-    """Names of the projections that have a bias, by the switches attention_bias and mlp_bias."""
+    """Returns the projections that have a bias, by the switches attention_bias and mlp_bias."""
     return (attention if s.attention_bias else ()) + (mlp if s.mlp_bias else ())
 
 

@@ -1,4 +1,4 @@
-"""OLMoE: experts whose weights keep their share of all, queries and keys normed over all heads."""
+"""OLMoE: experts with unnormalised weights, queries and keys normed over all heads."""
 
 from personascan.models.families.keys import Settings
 from personascan.models.families.llama import rms_base

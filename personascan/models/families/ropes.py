@@ -31,20 +31,23 @@ PARTIAL = ("gpt_neox", "glm4", "phi", "phi3", "stablelm")
 
 
 def ropes(s: Settings, head_dim: int) -> dict:
-    """The fields `ropes` and `rope_of_layer` of a DecoderConfig."""
+    """Returns the fields `ropes` and `rope_of_layer` of a DecoderConfig."""
     parameters = s.rope_parameters
     layers = s.size("num_hidden_layers")
     if not isinstance(parameters, dict):
         raise InputError(f"{s.where}: rope_parameters = {parameters!r} is not an object")
     if any(isinstance(value, dict) for value in parameters.values()):
         kinds = [kind for kind in parameters if kind in set(s.layer_types)]
-        found = tuple(read_rope(s, parameters[kind], head_dim) for kind in kinds)
-        return {"ropes": found, "rope_of_layer": tuple(kinds.index(k) for k in s.layer_types)}
+        rope_of_kind = tuple(read_rope(s, parameters[kind], head_dim) for kind in kinds)
+        return {
+            "ropes": rope_of_kind,
+            "rope_of_layer": tuple(kinds.index(k) for k in s.layer_types),
+        }
     return {"ropes": (read_rope(s, parameters, head_dim),), "rope_of_layer": (0,) * layers}
 
 
 def read_rope(s: Settings, spelled: dict, head_dim: int) -> Rope:
-    """One Rope. Raises InputError for a kind, key or value that is not handled."""
+    """Returns one Rope. Raises InputError for a kind, key or value that is not handled."""
     where = f"{s.where}, rope_parameters"
     p = {k: v for k, v in spelled.items() if v is not None}
     kind = p.get("rope_type", p.get("type", "default"))
@@ -92,36 +95,36 @@ def read_rope(s: Settings, spelled: dict, head_dim: int) -> Rope:
 
 
 def attention_factor(kind: str, p: dict, factor: float) -> float:
-    """What cosine and sine are multiplied with where the file does not say (arXiv 2309.00071)."""
+    """Returns the default factor of cosine and sine (arXiv 2309.00071)."""
     if factor <= 1:
         return 1.0
     if kind == "longrope":
         trained = p.get("original_max_position_embeddings") or 0
         return math.sqrt(1 + math.log(factor) / math.log(trained)) if trained > 1 else 1.0
     if kind == "yarn":
-        grown = [
+        scales = [
             0.1 * p.get(name, 0) * math.log(factor) + 1 for name in ("mscale", "mscale_all_dim")
         ]
         both = p.get("mscale") and p.get("mscale_all_dim")
-        return grown[0] / grown[1] if both else 0.1 * math.log(factor) + 1
+        return scales[0] / scales[1] if both else 0.1 * math.log(factor) + 1
     return 1.0
 
 
 def without_rotation(rope: dict, layers_without: list[bool]) -> dict:
-    """The fields of `ropes`, with no rotation at the layers that are marked."""
+    """Returns the fields of `ropes`, with no rotation at the marked layers."""
     if not any(layers_without):
         return rope
-    still = Rope(dim=rope["ropes"][0].dim, theta=1.0, kind="none")
+    unrotated = Rope(dim=rope["ropes"][0].dim, theta=1.0, kind="none")
     numbers = zip(rope["rope_of_layer"], layers_without, strict=True)
     count = len(rope["ropes"])
     return {
-        "ropes": (*rope["ropes"], still),
+        "ropes": (*rope["ropes"], unrotated),
         "rope_of_layer": tuple(count if without else n for n, without in numbers),
     }
 
 
 def windows(s: Settings) -> tuple[int, ...]:
-    """The field `windows`: sliding_window at the layers that layer_types calls sliding."""
+    """Returns the field `windows`: sliding_window at the layers that layer_types calls sliding."""
     kinds, window = s.layer_types, s.sliding_window
     for kind in kinds:
         if kind not in ("full_attention", "sliding_attention"):

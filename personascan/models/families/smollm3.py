@@ -10,9 +10,11 @@ __all__ = ["GGUF_TENSORS", "HF_TENSORS", "config"]
 
 def config(s: Settings) -> dict:
     s.ignore("max_window_layers")
-    found = rms_base(s)
+    fields = rms_base(s)
     # no_rope_layers marks the layers WITH rotation by 1.
-    still = [not rotated for rotated in s.no_rope_layers]
-    if len(still) != found["layers"]:
-        raise InputError(f"{s.where}: {len(still)} no_rope_layers for {found['layers']} layers")
-    return found | without_rotation(found, still) | dict(biases=biases(s), windows=windows(s))
+    unrotated = [not rotated for rotated in s.no_rope_layers]
+    if len(unrotated) != fields["layers"]:
+        raise InputError(
+            f"{s.where}: {len(unrotated)} no_rope_layers for {fields['layers']} layers"
+        )
+    return fields | without_rotation(fields, unrotated) | dict(biases=biases(s), windows=windows(s))

@@ -6,7 +6,7 @@ from personascan.models.families.tensors import gguf_table, hf_table
 
 
 def config(s: Settings) -> dict:
-    # In files, and read by no code.
+    # Keys that files have and no code reads.
     s.ignore("mlp_type", "norm_type", "rms_norm_eps", "layer_norm_eps")
     projections = ("q", "k", "v", "o", "up", "down") if s.use_bias else ()
     return layer_norm_base(s, "norm_epsilon") | dict(

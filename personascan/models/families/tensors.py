@@ -18,32 +18,32 @@ def as_is(w, config):
 
 
 def plus_one(w, config):
-    """The scale of a norm that is kept as its distance from one."""
+    """Returns the scale of a norm that is kept as its distance from one."""
     return w.astype(np.float32) + np.float32(1)
 
 
-def transposed(w_OI, config):
+def transpose(w_OI, config):
     return w_OI.swapaxes(-1, -2)
 
 
 def heads_out(w, config):
-    """A projection into heads, [H*E, D] -> [D, H, E], or its bias [H*E] -> [H, E]."""
+    """Returns a projection into heads, [H*E, D] -> [D, H, E], or its bias [H*E] -> [H, E]."""
     split = w.reshape(-1, config.head_dim, *w.shape[1:])
     return np.moveaxis(split, -1, 0) if w.ndim == 2 else split
 
 
 def heads_in(w_OI, config):
-    """The projection out of heads: [D, H*E] -> [H, E, D]."""
+    """Returns the projection out of heads: [D, H*E] -> [H, E, D]."""
     return w_OI.T.reshape(config.heads, config.head_dim, -1)
 
 
 def over_heads(w, config):
-    """The scale of a norm over all heads: [H*E] or [H, E] -> [H, E]."""
+    """Returns the scale of a norm over all heads: [H*E] or [H, E] -> [H, E]."""
     return w.reshape(-1, config.head_dim)
 
 
 def halves_from_pairs(w, config):
-    """[H*E, ...] whose rotated pairs lie side by side, (2i, 2i+1) -> (i, i + dim/2)."""
+    """Moves rotated pairs from (2i, 2i+1) to (i, i + dim/2): [H*E, ...] -> the same."""
     dim = config.ropes[0].dim
     heads = w.reshape(-1, config.head_dim, *w.shape[1:])
     turned = heads[:, :dim].reshape(len(heads), dim // 2, 2, *w.shape[1:]).swapaxes(1, 2)
@@ -52,17 +52,17 @@ def halves_from_pairs(w, config):
 
 
 def pairs_out(w, config):
-    """`heads_out` of a projection whose rotated pairs lie side by side."""
+    """Returns `heads_out` of a projection whose rotated pairs are adjacent."""
     return heads_out(halves_from_pairs(w, config), config)
 
 
 def pairs_over_heads(w, config):
-    """`over_heads` of a norm whose rotated pairs lie side by side."""
+    """Returns `over_heads` of a norm whose rotated pairs are adjacent."""
     return over_heads(halves_from_pairs(w.reshape(-1), config), config)
 
 
 def part(first: int, last: int, then=heads_out):
-    """Rows [first, last) of a fused [Q; K; V], counted in (query, key/value) heads of a half."""
+    """Returns a transform that takes the parts [first, last) of a fused [Q; K; V]."""
 
     def take(w, config):
         sizes = np.array([0, config.heads, config.kv_heads, config.kv_heads])
@@ -76,7 +76,7 @@ FUSED_QKV = {"q": part(0, 1), "k": part(1, 2), "v": part(2, 3)}
 
 
 def grouped(which: str):
-    """Queries, keys or values of a fused projection, rows [group, (G queries, key, value)]."""
+    """Returns a transform that takes one of a fused [group, (G queries, key, value)]."""
 
     def take(w, config):
         group = config.heads // config.kv_heads
@@ -91,17 +91,17 @@ GROUPED_QKV = {name: grouped(name) for name in "qkv"}
 
 
 def half(which: int):
-    """The first (gate) or second (up) half of a fused gated projection [..., 2F, D]."""
+    """Returns a transform that takes the gate (0) or up (1) of a fused projection [..., 2F, D]."""
 
     def take(w, config):
         rows = w.shape[-2] // 2
-        return transposed(w[..., which * rows : (which + 1) * rows, :], config)
+        return transpose(w[..., which * rows : (which + 1) * rows, :], config)
 
     return take
 
 
 def untransposed_part(first: int, last: int):
-    """`part` of a projection that is kept as [in, out]; its bias as `part`."""
+    """Returns `part` for a projection that is kept as [in, out], and for its bias."""
 
     def take(w, config):
         return part(first, last)(w.T if w.ndim == 2 else w, config)
@@ -115,27 +115,27 @@ def untransposed_heads_in(w_IO, config):
 
 LAYOUT = {
     "q": heads_out, "k": heads_out, "v": heads_out, "o": heads_in,
-    "gate": transposed, "up": transposed, "down": transposed, "router": transposed,
-    "lm_head": transposed, "embed_in": transposed, "embed_out": transposed,
+    "gate": transpose, "up": transpose, "down": transpose, "router": transpose,
+    "lm_head": transpose, "embed_in": transpose, "embed_out": transpose,
 }  # fmt: skip
 
 
 def table(block: str, **names) -> dict:
-    """A naming table from {parameter: module, or (module, transform)}.
+    """Returns a naming table from {parameter: module, or (module, transform)}.
 
     `block` is the prefix of a block's modules. Each module has a `.weight` and may have a `.bias`,
     which goes the same way for projections into heads and stays as it is elsewhere.
     """
-    found = {}
+    entries = {}
     for name, module in names.items():
         module, transform = (
             module if isinstance(module, tuple) else (module, LAYOUT.get(name, as_is))
         )
         ours, theirs = (name, module) if name in TOP else (f"blocks/{name}", f"{block}{module}")
-        found[ours] = (f"{theirs}.weight", transform)
+        entries[ours] = (f"{theirs}.weight", transform)
         into_heads = name in ("q", "k", "v")
-        found[f"{ours}_bias"] = (f"{theirs}.bias", transform if into_heads else as_is)
-    return found
+        entries[f"{ours}_bias"] = (f"{theirs}.bias", transform if into_heads else as_is)
+    return entries
 
 
 # The names most checkpoints share: those of Llama, and of the GGUF format.
@@ -157,15 +157,15 @@ GGUF_EXPERTS = dict(gate="ffn_gate_exps", up="ffn_up_exps", down="ffn_down_exps"
 
 
 def hf_table(**names) -> dict:
-    """The table of a checkpoint that names its modules as Llama does, but for `names`."""
+    """Returns the table of a checkpoint that names its modules as Llama does, except `names`."""
     return table("model.layers.{layer}.", **HF | names)
 
 
 def gguf_table(**names) -> dict:
-    """The table of a GGUF file, but for `names`."""
+    """Returns the table of a GGUF file, with other names for those in `names`."""
     return table("blk.{layer}.", **GGUF | names)
 
 
 def fused(module: str, parts: dict) -> dict:
-    """Names of parameters that share one module."""
+    """Returns the entries of parameters that share one module."""
     return {name: (module, transform) for name, transform in parts.items()}

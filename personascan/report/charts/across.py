@@ -136,7 +136,7 @@ def ways(columns: int = 3) -> alt.Chart:
     )
 
 
-def found() -> alt.Chart:
+def furthest_places() -> alt.Chart:
     """Draws z of each comparison's furthest place, study by study."""
     base = data("found").encode(
         alt.X("best_z:Q", title="z of the furthest place"),

@@ -107,7 +107,7 @@ def null() -> alt.Chart:
         alt.X("limit:Q"),
         tooltip=[tip("limit", ".2f", "95% of the permutations' highest places")],
     )  # fmt: skip
-    return sized(alt.layer(bars, limit, observed))
+    return small_panel(alt.layer(bars, limit, observed))
 
 
 def roc() -> alt.Chart:
@@ -121,13 +121,13 @@ def roc() -> alt.Chart:
     chance = data("corners").mark_line(color=SOFT, strokeDash=[5, 4]).encode(
         alt.X("fpr:Q"), alt.Y("tpr:Q")
     )  # fmt: skip
-    return sized(alt.layer(chance, line))
+    return small_panel(alt.layer(chance, line))
 
 
 def cloud() -> alt.Chart:
     """Draws rows in two principal components."""
     axis = alt.Axis(grid=False)
-    return sized(
+    return small_panel(
         data("points").mark_circle(size=34, opacity=0.75).encode(
             alt.X("x:Q", title="component 1 (units of activation)", axis=axis,
                   scale=alt.Scale(zero=False)),
@@ -162,7 +162,7 @@ def frequency() -> alt.Chart:
         ],
     )  # fmt: skip
     in_set = "datum.in_set == 1"
-    return sized(
+    return small_panel(
         base.mark_point(strokeWidth=1).encode(
             alt.Fill("direction:N", scale=directions, legend=None),
             size=alt.condition(in_set, alt.value(24), alt.value(12)),
@@ -172,5 +172,5 @@ def frequency() -> alt.Chart:
     )
 
 
-def sized(chart):
+def small_panel(chart):
     return chart.properties(width=WIDTH, height=HEIGHT)

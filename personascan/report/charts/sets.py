@@ -31,7 +31,7 @@ SHAPES = {
 }  # fmt: skip
 
 
-def expected() -> alt.Chart:
+def shared_nodes() -> alt.Chart:
     """Draws how many nodes sets share over what independent sets would, beside chance."""
     y = alt.Y("names:N", sort=alt.SortField("ratio", "descending"), title=None,
               axis=alt.Axis(labelLimit=320, ticks=False, domain=False))  # fmt: skip
@@ -97,18 +97,18 @@ def outline(shape, points: int = 90) -> tuple[np.ndarray, np.ndarray]:
 def middles(sets: int) -> dict[tuple[int, ...], tuple[float, float]]:
     """Returns {sets that overlap there: the point of the region farthest from its edges}."""
     x_GG, y_GG = np.meshgrid(GRID, GRID)
-    inside_SGG = np.array([within(shape, x_GG, y_GG) for shape in SHAPES[sets]])
+    inside_SGG = np.array([inside_ellipse(shape, x_GG, y_GG) for shape in SHAPES[sets]])
     code_GG = np.tensordot(1 << np.arange(sets), inside_SGG, 1)
-    found = {}
+    points = {}
     for code in range(1, 1 << sets):
         depth_GG = distance_transform_edt(code_GG == code)
         at = np.unravel_index(depth_GG.argmax(), depth_GG.shape)
         members = tuple(s for s in range(sets) if code >> s & 1)
-        found[members] = (float(x_GG[at]), float(y_GG[at]))
-    return found
+        points[members] = (float(x_GG[at]), float(y_GG[at]))
+    return points
 
 
-def within(shape, x, y) -> np.ndarray:
+def inside_ellipse(shape, x, y) -> np.ndarray:
     """Returns whether points lie in an ellipse."""
     cx, cy, long, short, degrees = shape
     angle = np.deg2rad(degrees)

@@ -56,7 +56,7 @@ def significant(column: str) -> str:
     return f"isValid(datum.{column}) && datum.{column} <= {SIGNIFICANCE}"
 
 
-def finished(chart, **colours: str) -> dict:
+def to_vega_lite(chart, **colours: str) -> dict:
     """Returns the chart as Vega-Lite, with the inks as parameters."""
     inks = {**INKS["light"], **colours}
     return chart.add_params(

@@ -16,12 +16,12 @@ from personascan.report.words import (
     Shown,
     Table,
     between,
-    capital,
+    capitalise,
     interval,
-    joined,
     number,
     rows_word,
     safe,
+    word_list,
 )
 from personascan.study.effects import ANSWER, LIKELIHOOD, MATCHING, YES, Effect, TestedEffects
 from personascan.study.intervened import strongest
@@ -111,11 +111,11 @@ def verdict(part: Part) -> str:
         passing, tested = passing_sets(part, action, strength)
         said = f"{action_name(action, strength)} moves the answer more than random sets do, at 5% "
         said += f"over the family, in {len(passing)} of {tested} node sets"
-        sentences.append(said + (f": {joined(passing)}." if passing else "."))
+        sentences.append(said + (f": {word_list(passing)}." if passing else "."))
     empty = [set_name(f) for f in part.interventions if not f.effects]
     if empty:
-        sentences.append(f"No nodes were found to test for {joined(empty)}.")
-    return " ".join(map(capital, sentences))
+        sentences.append(f"No nodes were found to test for {word_list(empty)}.")
+    return " ".join(map(capitalise, sentences))
 
 
 def method_name(method: str) -> str:
@@ -188,7 +188,7 @@ def methods_blocks(part: Part) -> list:
     matching = ""
     if unedited:
         matching = (
-            f" Without an edit the answers match the label for {joined(unedited)} of the "
+            f" Without an edit the answers match the label for {word_list(unedited)} of the "
             "statements."
         )
     header = ["", "found on half", "nodes or direction", "answer", "Yes to all",

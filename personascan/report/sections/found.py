@@ -11,19 +11,19 @@ from personascan.report.words import (
     Section,
     Table,
     between,
-    claimed,
+    detectable_words,
+    difference_words,
     interval,
-    joined,
     larger_side,
     line_name,
-    listed,
-    named_at,
+    name_and_place,
+    name_list,
     rows_word,
     safe,
     set_sizes,
+    word_list,
     wording_cell,
     wording_tells,
-    would_have,
 )
 from personascan.study.results import Part
 
@@ -35,13 +35,13 @@ def found_section(part: Part) -> Section | None:
     findings = part.findings()
     header = ["", "furthest place", "z", "family-wise p", "q over comparisons",
               "places with family-wise p <= 0.05", "by the largest |t|"]  # fmt: skip
-    header += ["held-out AUROC", *simpler_header(part)] if part.beyond else []
+    header += ["held-out AUROC", *simpler_header(part)] if part.held_out_texts else []
     header += ["wording, accuracy"] if part.texts else []
     rows = [
         [
             safe(f.name), f.place, f"{f.z:.1f}", f"{f.p_family:.3f}", f"{f.q:.3f}",
-            f"{f.passing} of {f.places}", by_largest(part, f.name),
-            *(beyond_cells(part, f.name) if part.beyond else []),
+            f"{f.passing} of {f.places}", largest_t_cell(part, f.name),
+            *(beyond_cells(part, f.name) if part.held_out_texts else []),
             *([wording_cell(part, f.name, ".2f")] if part.texts else []),
         ]
         for f in findings
@@ -56,7 +56,7 @@ def found_section(part: Part) -> Section | None:
     )
 
 
-def by_largest(part: Part, name: str) -> str:
+def largest_t_cell(part: Part, name: str) -> str:
     """Returns at how many places the largest |t| of a node passes."""
     nodes = part.calibrations[name].by("nodes")
     return f"{len(nodes.found)} of {len(nodes.keys)}"
@@ -64,9 +64,9 @@ def by_largest(part: Part, name: str) -> str:
 
 def beyond_cells(part: Part, name: str) -> list[str]:
     """Returns how held-out rows are told by the chosen places, and by what is simpler."""
-    if name not in part.beyond:
+    if name not in part.held_out_texts:
         return ["-"] * (1 + len(simpler_header(part)))
-    held_out = part.beyond[name]
+    held_out = part.held_out_texts[name]
     beside = [
         (f"{one.auroc:.3f}", interval(one.claim.difference, one.claim.low, one.claim.high))
         for one in held_out.simpler.values()
@@ -76,7 +76,7 @@ def beyond_cells(part: Part, name: str) -> list[str]:
 
 def simpler_header(part: Part) -> list[str]:
     """Returns the header of the cells of what is simpler."""
-    first = next(iter(part.beyond.values()))
+    first = next(iter(part.held_out_texts.values()))
     return [cell for name in first.simpler for cell in (name, "difference")]
 
 
@@ -99,8 +99,8 @@ def statistic_text(part: Part) -> str:
     if floor > SIGNIFICANCE:
         beyond = f" With {tests.permutations} labellings no p can reach {SIGNIFICANCE:g}."
     if few:
-        numbers = joined(str(c.permutations + 1) for c in few.values())
-        every = f" Of {listed(few)} there are no more than {numbers} labellings: all were used."
+        numbers = word_list(str(c.permutations + 1) for c in few.values())
+        every = f" Of {name_list(few)} there are no more than {numbers} labellings: all were used."
     return (
         "The labels are known, and nothing was scanned for: a place's statistic is "
         f"{words[options.statistic]}. The labels were permuted {options.permutations} times, the "
@@ -116,7 +116,7 @@ def statistic_text(part: Part) -> str:
 
 def beyond_text(part: Part) -> str:
     """Returns how held-out rows were told."""
-    if not part.beyond:
+    if not part.held_out_texts:
         return ""
     options = part.config.where
     return (
@@ -140,12 +140,12 @@ def finding_sentence(part: Part, f: Finding) -> str:
     else:
         text = (
             f"**{safe(f.name)}** was not found: its furthest place, {safe(f.place)}, has a "
-            f"family-wise p of {f.p_family:.3f} (z {f.z:.1f}); {would_have(part, [f.name])}."
+            f"family-wise p of {f.p_family:.3f} (z {f.z:.1f}); {detectable_words(part, [f.name])}."
         )
-    return text + judged_words(part, f) + words_too(part, f)
+    return text + judged_sentence(part, f) + wording_sentence(part, f)
 
 
-def judged_words(part: Part, f: Finding) -> str:
+def judged_sentence(part: Part, f: Finding) -> str:
     """Returns what the half that did not choose the place says of it, and of its nodes."""
     if not f.judged:
         return ""
@@ -160,10 +160,10 @@ def judged_words(part: Part, f: Finding) -> str:
         sizes = zip(*map(set_sizes, f.judged), strict=True)
         high, low = (" and ".join(map(str, ones)) for ones in sizes)
         text += f" (q <= {part.config.node_q:g}: {high} high, {low} low)"
-    return f"{text}{halves_agree(f.judged)}."
+    return f"{text}{agreement_words(f.judged)}."
 
 
-def halves_agree(judged: list) -> str:
+def agreement_words(judged: list) -> str:
     """Returns what two halves that chose one place say of each other's nodes."""
     if len(judged) != 2 or judged[0].place != judged[1].place:
         return ""
@@ -180,15 +180,15 @@ def halves_agree(judged: list) -> str:
     )
 
 
-def words_too(part: Part, f: Finding) -> str:
+def wording_sentence(part: Part, f: Finding) -> str:
     """Returns whether the words of its statements show as much."""
     if not f.found:
         return ""
-    if f.name in part.beyond:
-        held_out = part.beyond[f.name]
+    if f.name in part.held_out_texts:
+        held_out = part.held_out_texts[f.name]
         more = "" if held_out.beyond else ": wording is as good an explanation"
-        beside = joined(
-            f"{one.auroc:.2f} by {one.name} ({claimed(one.claim)})"
+        beside = word_list(
+            f"{one.auroc:.2f} by {one.name} ({difference_words(one.claim)})"
             for one in held_out.simpler.values()
         )
         return f" Held-out statements: AUROC {held_out.auroc:.2f} by activations, {beside}{more}."
@@ -210,24 +210,24 @@ def exchanged_sentence(part: Part) -> str:
     if whole:
         said.append(
             f"Where {rows} name entities, labels of whole entities were exchanged, whatever their "
-            f"sizes. Distinct labellings: {counted(whole, 'entities')}; no p can be below one over "
-            "their number (two, where the sides have equally many entities)."
+            f"sizes. Distinct labellings: {labellings_words(whole, 'entities')}; no p can be below "
+            "one over their number (two, where the sides have equally many entities)."
         )
     if paired:
         said.append(
             f"Where {rows} name pairs, labels were exchanged within pairs alone, and each pair was "
             "kept whole in halves, folds and resamples. Distinct labellings: "
-            f"{counted(paired, 'pairs')}; no p can be below two over their number."
+            f"{labellings_words(paired, 'pairs')}; no p can be below two over their number."
         )
     return " ".join(said)
 
 
-def counted(entities: dict, called: str) -> str:
+def labellings_words(entities: dict, called: str) -> str:
     """Returns the distinct labellings by comparison, or the fewest of many."""
     if len(entities) > NAMED:
         name, (number, exchange) = min(entities.items(), key=lambda one: one[1][1].distinct)
         return f"the fewest are {exchange.many}, of {number} {called}, for {safe(name)}"
-    return joined(
+    return word_list(
         f"{safe(name)} {exchange.many} of {number} {called}"
         for name, (number, exchange) in entities.items()
     )
@@ -264,13 +264,13 @@ def late_section(part: Part) -> Section | None:
             if len(lines[site, position]) < 3 or np.isnan(p.share):
                 continue
             line = line_name(site, position)
-            late += [named_at(name, line)] * p.late
+            late += [name_and_place(name, line)] * p.late
             rows.append([safe(name), safe(line), f"{p.share:.2f}", between(p.low, p.high),
                          f"{p.even:.2f}"])  # fmt: skip
     if not rows:
         return None
     said = f"In {len(late)} of {len(rows)} lines it lies above that of an even spread"
-    said += f": {joined(late)}." if late else "."
+    said += f": {word_list(late)}." if late else "."
     return Section(
         "How late in the layers",
         f"The share of the signal (2 AUROC - 1 of {rows_word(part)} scanned alone) that lies in "

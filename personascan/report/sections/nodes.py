@@ -8,18 +8,18 @@ from personascan.report.words import (
     Shown,
     Table,
     center,
-    cut,
-    joined,
-    listed,
     mean_deviation,
-    named_at,
+    name_and_place,
+    name_list,
     number,
     rows_word,
     safe,
     set_sizes,
+    shorten,
+    word_list,
 )
 from personascan.study.results import Part
-from personascan.study.stages.nodes import all_scans, scanned_part
+from personascan.study.stages.nodes import all_scans, scanned_rows
 
 LINES = 30  # of a table of overlaps; the file has them all
 ENDS = 2  # rows of each end that are quoted
@@ -33,7 +33,7 @@ def nodes_section(part: Part) -> Section | None:
     rows = []
     for name, s in all_scans(part):
         sizes = set_sizes(s) if config.scan.tail == "signed" else (int(s.set_TC[0].sum()), "")
-        line = [safe(name), s.place, scanned_part(s), s.q_C.size // s.halves, *sizes]
+        line = [safe(name), s.place, scanned_rows(s), s.q_C.size // s.halves, *sizes]
         line += [int((s.p_C <= 0.05).sum()), s.tested.at_least()] if tested else []
         rows.append(line)
     if not rows:
@@ -57,7 +57,7 @@ def nodes_section(part: Part) -> Section | None:
 
 def overlap_blocks(part: Part) -> list:
     """Returns what node sets share, those that chance explains least first where they are many."""
-    overlaps = [(place, o) for place, found in part.overlaps.items() for o in found]
+    overlaps = [(place, o) for place, own in part.overlaps.items() for o in own]
     if not overlaps:
         return []
     header = ["place", "node sets of", "shared nodes", "in the same direction",
@@ -68,7 +68,7 @@ def overlap_blocks(part: Part) -> list:
         overlaps = sorted(overlaps, key=lambda one: np.nan_to_num(one[1].p, nan=2.0))[:LINES]
     rows = [
         [
-            place, listed(o.names), o.observed, number(o.same_direction, ".0%"),
+            place, name_list(o.names), o.observed, number(o.same_direction, ".0%"),
             number(o.at_least, ".0f"), f"{o.expected:.1f}",
             f"{o.observed / o.expected:.2f}" if o.expected else "-",
             *(number(value, ".3g") for value in (o.chance_mean, o.p, o.p_hypergeometric)),
@@ -144,7 +144,7 @@ def kind_ends(part: Part, name: str, one) -> list[list]:
     order = one.rows[np.argsort(one.kinds.score_N, kind="stable")]
     ends = {"high": order[::-1][:ENDS], "low": order[:ENDS]}
     return [
-        [safe(name), end, safe(cut(part.shown[name][i]))]
+        [safe(name), end, safe(shorten(part.row_texts[name][i]))]
         for end, rows in ends.items()
         for i in rows
     ]
@@ -158,7 +158,7 @@ def runs_section(part: Part) -> Section | None:
         return None
     rows = [
         [
-            safe(name), s.place, scanned_part(s), mean_deviation(s.runs.score, 1),
+            safe(name), s.place, scanned_rows(s), mean_deviation(s.runs.score, 1),
             f"{np.nanmedian(s.runs.alpha):.3f}" if s.runs.score.any() else "-",
             mean_deviation(s.precision_R), f"{s.chance:.2f}", mean_deviation(s.recall_R),
             f"{s.auroc:.2f}", mean_deviation(s.runs.rows[0].sum(1), 1),
@@ -166,14 +166,14 @@ def runs_section(part: Part) -> Section | None:
         ]
         for name, s in scans
     ]  # fmt: skip
-    means = [(center(s.precision_R)[0], named_at(name, s.place)) for name, s in scans]
+    means = [(center(s.precision_R)[0], name_and_place(name, s.place)) for name, s in scans]
     means, extremes = [one for one in means if not np.isnan(one[0])], ""
     if means:
         (low, at_low), (high, at_high) = min(means), max(means)
         extremes = f" Mean precision runs from {low:.2f} ({at_low}) to {high:.2f} ({at_high})."
-    silent = [named_at(name, s.place) for name, s in scans if not s.runs.score.any()]
+    silent = [name_and_place(name, s.place) for name, s in scans if not s.runs.score.any()]
     if silent:
-        extremes += f" No run returned anything for {joined(silent)}."
+        extremes += f" No run returned anything for {word_list(silent)}."
     halves = ""
     if any(s.choice for _, s in scans):
         halves = (
@@ -190,19 +190,19 @@ def runs_section(part: Part) -> Section | None:
         f"{options.positive} H1 {called} for the subset of "
         f"{called} and nodes with the highest {scan.score} score ({scan.tail} tail, alphas "
         f"{alphas_searched(scan)}, {scan.starts} starts).{halves} Returning every one would give "
-        f"{of_all(part)} and recall 1. AUROC: how well the share of "
+        f"{precision_of_all(part)} and recall 1. AUROC: how well the share of "
         f"runs that return one tells H1 from H0.{extremes} "
         f"Mean ± deviation over runs; `runs.csv` has every run, with the ids of its {called}.",
         Table(header, rows),
     )
 
 
-def of_all(part: Part) -> str:
+def precision_of_all(part: Part) -> str:
     """Returns the precision of returning every row; runs of different samples have their own."""
-    chances = sorted({f"{s.chance:.2f}" for found in part.scans.values() for s in found})
+    chances = sorted({f"{s.chance:.2f}" for scans in part.scans.values() for s in scans})
     if len(chances) == 1:
         return f"precision {chances[0]}"
-    return f"precision {joined(chances)}, by the samples of the line (of all)"
+    return f"precision {word_list(chances)}, by the samples of the line (of all)"
 
 
 def alphas_searched(scan) -> str:

@@ -4,20 +4,20 @@ from collections import Counter
 
 import numpy as np
 
-from personascan.analysis.detection import LOW_FPR
-from personascan.analysis.validation import FOUND, RANDOM, TOP
+from personascan.analysis.judged import FOUND, RANDOM, TOP
+from personascan.analysis.rates import LOW_FPR
 from personascan.report.words import (
     QUOTED,
     Section,
     Shown,
     Table,
     between,
-    capital,
-    cut,
+    capitalise,
     interval,
     number,
     rows_word,
     safe,
+    shorten,
 )
 from personascan.study.results import Part, best_place
 
@@ -53,7 +53,7 @@ def held_out_section(part: Part) -> Section | None:
                 chosen + ("; ..." if len(places) > 3 else ""),
             ]
         )  # fmt: skip
-        ends += ends_of(part, name, one) if part.texts else []
+        ends += end_rows(part, name, one) if part.texts else []
     return Section(
         f"Which {called} are told, unseen",
         f"Each of the {called} is told by a place and a direction chosen without its fold: "
@@ -64,13 +64,13 @@ def held_out_section(part: Part) -> Section | None:
     )
 
 
-def ends_of(part: Part, name: str, one) -> list[list]:
+def end_rows(part: Part, name: str, one) -> list[list]:
     """Returns the rows furthest out on either side."""
     order = np.argsort(one.score_N, kind="stable")
     return [
         [
             safe(name), "H1" if one.score_N[i] > 0 else "H0",
-            "H1" if part.positive[name][i] else "H0", safe(cut(part.shown[name][i])),
+            "H1" if part.positive[name][i] else "H0", safe(shorten(part.row_texts[name][i])),
         ]
         for i in (*order[::-1][:ENDS], *order[:ENDS])
     ]  # fmt: skip
@@ -91,31 +91,31 @@ def detection_blocks(part: Part) -> list:
             safe(name), kind, place, f"{d.auroc:.2f} ± {d.auroc_deviation:.2f}",
             f"{d.tpr:.2f} ± {d.tpr_deviation:.2f}",
         ]
-        for name, found in part.detections.items()
-        for kind, place in (("best", best_place(found)), ("furthest", part.furthest[name]))
-        for d in (found[place],)
+        for name, own in part.detections.items()
+        for kind, place in (("best", best_place(own)), ("furthest", part.furthest[name]))
+        for d in (own[place],)
     ]  # fmt: skip
     options, called = part.config.detection, rows_word(part)
     times = f"{options.splits} times" if options.splits > 1 else "once"
     return [
-        f"{capital(called)} scanned alone, against {options.background:.0%} of the H0 {called}, "
+        f"{capitalise(called)} scanned alone, against {options.background:.0%} of the H0 {called}, "
         f"{times}: how well their scores tell H1 from the other H0 {called} (AUROC, "
         "0.5 is chance, and the share of H1 found at 1% false positives; mean ± deviation). The "
         "best place is chosen on what it is judged by, which flatters it."
-        f"{of_few(part)} `places.csv` has every place.",
+        f"{few_rows_text(part)} `places.csv` has every place.",
         Table(["", "place", "", "AUROC", "found at 1%"], rows),
     ]
 
 
-def of_few(part: Part) -> str:
+def few_rows_text(part: Part) -> str:
     """Returns what a rate of 1% means of so few H0 rows; "" where they are enough."""
-    h0 = sorted({d.h0 for found in part.detections.values() for d in found.values()})
+    h0 = sorted({d.h0 for own in part.detections.values() for d in own.values()})
     if h0[0] * LOW_FPR >= 1:
         return ""
-    held = f"{h0[0]}" if len(h0) == 1 else f"{h0[0]} to {h0[-1]}"
+    few = f"{h0[0]}" if len(h0) == 1 else f"{h0[0]} to {h0[-1]}"
     called = rows_word(part)
     return (
-        f" A split holds {held} H0 {called}, and {LOW_FPR:.0%} of fewer than {1 / LOW_FPR:.0f} is "
+        f" A split holds {few} H0 {called}, and {LOW_FPR:.0%} of fewer than {1 / LOW_FPR:.0f} is "
         "none: the threshold lies above all of them, and of further ones such a threshold flags "
         f"{1 / (h0[0] + 1):.1%} on average where it was set on {h0[0]}."
     )
@@ -177,11 +177,11 @@ def mean_of(halves: list, method: str, metric: str) -> float:
 
 def alone_section(part: Part) -> Section | None:
     """Returns every way of scanning rows alone, where it is best and at the ends, and baselines."""
-    if not part.several_ways:
+    if not part.compares_detectors:
         return None
     rows = []
-    for name, found in part.alone.items():
-        for detector, places in found.items():
+    for name, detections in part.all_detections.items():
+        for detector, places in detections.items():
             ends = {"first": part.places[0], "best": best_place(places), "last": part.places[-1]}
             rows += [
                 [safe(name), f"scan, {detector}", f"{what}: {safe(place)}", *cells(places[place])]
@@ -192,10 +192,11 @@ def alone_section(part: Part) -> Section | None:
     called, options = rows_word(part), part.config.detection
     how = "the first H0 rows in their order" if not options.draw else "drawn"
     return Section(
-        f"{capital(called)} scanned alone, in every way",
+        f"{capitalise(called)} scanned alone, in every way",
         f"AUROC of H1 against held-out H0 {called} with its 95% interval (0.5 is chance; the "
         f"background is {how}), by tail, beside what is simpler than a scan. A tail below 0.5 says "
-        f"that H1 deviates less than H0 does.{of_few(part)} `detection.csv` has every place.",
+        f"that H1 deviates less than H0 does.{few_rows_text(part)} "
+        "`detection.csv` has every place.",
         Shown("ways"),
         Table(["", "method", "place", "AUROC", "95% interval", "found at 1% FPR"], rows),
     )

@@ -7,12 +7,12 @@ from personascan.report.words import (
     Section,
     Shown,
     Table,
+    as_code,
     between,
-    capital,
+    capitalise,
     interval,
     line_name,
-    listed,
-    quoted,
+    name_list,
     rows_word,
     safe,
 )
@@ -32,9 +32,9 @@ def transfer_section(part: Part) -> Section | None:
     if not part.transfers:
         return None
     rows = []
-    for name, found in part.transfers.items():
-        for what, place in (("best", best_place(found)), ("furthest", part.furthest[name])):
-            t, d = found[place], part.detections[name][place]
+    for name, transfers in part.transfers.items():
+        for what, place in (("best", best_place(transfers)), ("furthest", part.furthest[name])):
+            t, d = transfers[place], part.detections[name][place]
             rows.append([safe(name), f"{what}: {safe(place)}", f"{t.auroc:.3f}",
                          between(t.low, t.high), f"{d.auroc:.3f}"])  # fmt: skip
     return Section(
@@ -50,15 +50,15 @@ def transfer_section(part: Part) -> Section | None:
 def separation_section(part: Part) -> Section:
     """Returns what a probe and the cluster metrics see, which are told the labels."""
     rows = []
-    for name, found in part.separation.items():
-        usable = {place: s for place, s in found.items() if not s.constant}
+    for name, separations in part.separation.items():
+        usable = {place: s for place, s in separations.items() if not s.constant}
         if not usable:
             continue
         best = best_place(usable, probe_auroc_of)
         accuracy, spread = part.wording[name]
         rows.append(
             [safe(name), *([f"{accuracy:.2f} ± {spread:.2f}"] if part.texts else []), best]
-            + [f"{found[best].mean[m]:.3g} ± {found[best].deviation[m]:.2g}" for m in METRICS]
+            + [f"{usable[best].mean[m]:.3g} ± {usable[best].deviation[m]:.2g}" for m in METRICS]
         )
     header = ["", *(["wording, accuracy"] if part.texts else []), "place of the best probe",
               *METRICS.values()]  # fmt: skip
@@ -68,7 +68,7 @@ def separation_section(part: Part) -> Section:
         wording = (
             " A bag of words knows wording alone: logistic regression on word counts reaches a "
             f"held-out accuracy of {between(min(words), max(words))} (guessing always the "
-            f"larger class: up to {max(map(part.larger, part.pool_sizes)):.2f})."
+            f"larger class: up to {max(map(part.larger_share, part.pool_sizes)):.2f})."
         )
     constant = constant_places(part)
     sides = "the two directions" if part.level == 2 and part.texts else "H1 from H0"
@@ -92,10 +92,10 @@ def constant_places(part: Part) -> str:
     """Returns the places that do not vary, with the comparisons for which, if not for all."""
     said = []
     for place in part.places:
-        names = [name for name, found in part.separation.items() if found[place].constant]
+        names = [name for name, one in part.separation.items() if one[place].constant]
         if names:
             some = len(names) < len(part.separation)
-            said.append(safe(place) + (f" (for {listed(names)})" if some else ""))
+            said.append(safe(place) + (f" (for {name_list(names)})" if some else ""))
     return "; ".join(said)
 
 
@@ -112,13 +112,15 @@ def best_line(part: Part) -> tuple[tuple, list]:
 
 def apart_section(part: Part) -> Section | None:
     """Returns how well the personas of each topic are told from one another, where it is best."""
-    if not part.apart:
+    if not part.persona_separation:
         return None
     rows = []
-    for topic, found in part.apart.items():
-        best = best_place(found, lambda one: one.accuracy)
-        values = (getattr(found[best], name) for name in ("accuracy", "precision", "f1", "chance"))
-        rows.append([safe(topic), len(found), best, *(f"{value:.2f}" for value in values)])
+    for topic, separations in part.persona_separation.items():
+        best = best_place(separations, lambda one: one.accuracy)
+        values = (
+            getattr(separations[best], name) for name in ("accuracy", "precision", "f1", "chance")
+        )
+        rows.append([safe(topic), len(separations), best, *(f"{value:.2f}" for value in values)])
     return Section(
         "Telling the personas of a topic from one another",
         "Positive statements alone: extremely randomised trees are trained on nine tenths of them "
@@ -135,7 +137,7 @@ def differences_section(study: Study) -> Section | None:
     """Returns every later network beside the first, by rows scanned alone."""
     rows = [
         [
-            quoted(part.model), safe(name), detector, f"{safe(d.places[1])}: {d.aurocs[1]:.2f}",
+            as_code(part.model), safe(name), detector, f"{safe(d.places[1])}: {d.aurocs[1]:.2f}",
             f"{safe(d.places[0])}: {d.aurocs[0]:.2f}",
             interval(-d.claim.difference, -d.claim.high, -d.claim.low),
         ]
@@ -143,10 +145,10 @@ def differences_section(study: Study) -> Section | None:
     ]  # fmt: skip
     if not rows:
         return None
-    first, called = quoted(study.parts[0].model), rows_word(study.parts[0])
+    first, called = as_code(study.parts[0].model), rows_word(study.parts[0])
     return Section(
         f"Beside {first}",
-        f"{capital(called)} scanned alone, the same ones in each network: its best place is "
+        f"{capitalise(called)} scanned alone, the same ones in each network: its best place is "
         "chosen on one half of them and judged on the other (two lines: both ways round). AUROC "
         f"there, that of {first}, and the difference with its 95% interval over {called}. "
         "`differences.csv` has these numbers.",

@@ -33,9 +33,9 @@ class Sheet:
     def packed(self) -> dict:
         """Returns the sheet as JSON holds it."""
         return {
-            "columns": {name: packed(column) for name, column in self.columns.items()},
+            "columns": {name: pack_column(column) for name, column in self.columns.items()},
             "by": self.by,
-            "starts": packed(np.array(self.starts, int)),
+            "starts": pack_column(np.array(self.starts, int)),
             "keys": self.keys,
         }
 
@@ -72,11 +72,11 @@ class Grouped:
         return Sheet(columns, self.by, tuple(self.starts), self.keys)
 
 
-def packed(column) -> dict:
+def pack_column(column) -> dict:
     """Returns a column as JSON holds it: little-endian bytes in base 64, and what they are."""
     if isinstance(column, list):
         values, codes = np.unique(np.array(column, dtype=str), return_inverse=True)
-        return {"texts": values.tolist(), "codes": packed(codes.astype(int))}
+        return {"texts": values.tolist(), "codes": pack_column(codes.astype(int))}
     step = 0.0
     if isinstance(column, Rounded):
         steps = np.asarray(column.values, float) / column.step
@@ -85,7 +85,7 @@ def packed(column) -> dict:
     column = np.asarray(column)
     dtype = np.dtype(np.float64 if column.size <= EXACT else np.float32)
     if column.dtype.kind == "f" and dtype == np.float32:
-        column = at_most(column)
+        column = round_down(column)
     if column.dtype.kind in "iub":
         low, high = (int(column.min()), int(column.max())) if column.size else (0, 0)
         kinds = (np.uint8, np.int8, np.uint16, np.int16, np.int32)
@@ -95,20 +95,20 @@ def packed(column) -> dict:
             if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max
         )
     values = np.ascontiguousarray(column.astype(dtype.newbyteorder("<")))
-    found = {"kind": f"{dtype.kind}{dtype.itemsize}", "bytes": base64.b64encode(values).decode()}
-    return {**found, "step": step} if step else found
+    column = {"kind": f"{dtype.kind}{dtype.itemsize}", "bytes": base64.b64encode(values).decode()}
+    return {**column, "step": step} if step else column
 
 
-def at_most(column) -> np.ndarray:
+def round_down(column) -> np.ndarray:
     """Returns float32 values, none above its number: a p of 0.05 stays one that passes."""
     near = column.astype(np.float32)
     return np.where(near > column, np.nextafter(near, np.float32(-np.inf)), near)
 
 
-def unpacked(column: dict) -> np.ndarray | list:
+def unpack_column(column: dict) -> np.ndarray | list:
     """Returns the values of a packed column; texts as a list."""
     if "texts" in column:
-        return [column["texts"][code] for code in unpacked(column["codes"])]
+        return [column["texts"][code] for code in unpack_column(column["codes"])]
     values = np.frombuffer(base64.b64decode(column["bytes"]), np.dtype(f"<{column['kind']}"))
     if "step" not in column:
         return values
@@ -125,7 +125,7 @@ class Sheets:
         """Returns the columns of a sheet, unpacked once."""
         if name not in self.read:
             columns = self.packed[name]["columns"]
-            self.read[name] = {key: unpacked(column) for key, column in columns.items()}
+            self.read[name] = {key: unpack_column(column) for key, column in columns.items()}
         return self.read[name]
 
     def rows(self, name: str, chosen: dict[str, int]) -> list[dict]:
@@ -139,7 +139,7 @@ class Sheets:
 
     def ends(self, name: str, group: int) -> tuple[int, int]:
         """Returns the first row of a group, and the first behind it."""
-        starts = unpacked(self.packed[name]["starts"])
+        starts = unpack_column(self.packed[name]["starts"])
         return int(starts[group]), int(starts[group + 1])
 
     def length(self, name: str) -> int:
@@ -153,10 +153,10 @@ class Sheets:
     def row(self, name: str, number: int) -> dict:
         """Returns a row with what its keys number; what it has itself goes before."""
         own = {key: plain(values[number]) for key, values in self.columns(name).items()}
-        found = {}
+        numbered = {}
         for key, other in self.packed[name]["keys"].items():
-            found |= self.row(other, own[key])
-        return found | own
+            numbered |= self.row(other, own[key])
+        return numbered | own
 
 
 def plain(value):

@@ -14,7 +14,7 @@ from personascan.report.sheets.columns import Grouped, Sheet
 from personascan.report.sheets.places import numbered_cells
 from personascan.report.words import center, set_sizes
 from personascan.study.results import Part, Study
-from personascan.study.stages.nodes import all_scans, scanned_part
+from personascan.study.stages.nodes import all_scans, scanned_rows
 from personascan.visible import visible
 
 FINE = 1e-4  # steps of rates
@@ -27,14 +27,14 @@ class Texts:
     def __init__(self, study: Study):
         self.ids: dict[str, str] = {}
         for part in study.parts:
-            for name, texts in part.shown.items():
+            for name, texts in part.row_texts.items():
                 for text, id_ in zip(texts, part.pool_ids[name], strict=True):
                     self.ids.setdefault(text, id_)
         self.numbers = {text: i for i, text in enumerate(sorted(self.ids))}
 
     def of(self, part: Part, name: str) -> np.ndarray:
         """Returns the numbers of a comparison's rows."""
-        return np.array([self.numbers[text] for text in part.shown[name]], int)
+        return np.array([self.numbers[text] for text in part.row_texts[name]], int)
 
     def sheet(self) -> Sheet:
         return Sheet(
@@ -62,8 +62,8 @@ def returned_sheets(study: Study) -> dict[str, Sheet]:
     points = Grouped("row", "side", "positive", "x", "y", by="cloud", keys={"row": "texts"})
     for part in study.parts:
         cells, lines, seen = numbered_cells(study, part), [], {}
-        for name, found in part.scans.items():
-            for scan in found:
+        for name, own in part.scans.items():
+            for scan in own:
                 number = nodes.add(*node_columns(scan))
                 rows.add(*row_columns(part, name, scan, texts))
                 lines.append((number, cells[name, scan.place], *scan_line(scan)))
@@ -74,8 +74,8 @@ def returned_sheets(study: Study) -> dict[str, Sheet]:
                     seen[cell] += tuple(float(share) for share in p.share_2)
         scans.add_lines(lines)
         clouds.add_lines(list(seen.values()))
-    made = {"scans": scans, "nodes": nodes, "rows": rows, "clouds": clouds, "points": points}
-    return {name: one.sheet() for name, one in made.items()} | {"texts": texts.sheet()}
+    groups = {"scans": scans, "nodes": nodes, "rows": rows, "clouds": clouds, "points": points}
+    return {name: one.sheet() for name, one in groups.items()} | {"texts": texts.sheet()}
 
 
 def scan_line(scan) -> tuple:
@@ -92,7 +92,7 @@ def scan_line(scan) -> tuple:
 def rows_words(scan) -> str:
     """Returns which rows were scanned, and who chose the place."""
     if scan.choice is None:
-        return scanned_part(scan)
+        return scanned_rows(scan)
     judge = "B" if scan.choice.half == "A" else "A"
     return f"half {judge} (half {scan.choice.half} chose the place)"
 
@@ -148,12 +148,14 @@ def overlap_sheets(study: Study) -> dict[str, Sheet]:
     counts = Grouped("names", "nodes", "x", "y", by="shared")
     for part in study.parts:
         lines = []
-        for place, found in part.overlaps.items():
+        for place, overlaps in part.overlaps.items():
             sets = {n: s.nodes_D for n, s in all_scans(part) if s.place == place and s.plain}
             some = {name: nodes_D for name, nodes_D in sets.items() if nodes_D.any()}
-            number = pairs.add_lines([overlap_line(o) for o in found if set(o.names) <= set(some)])
+            number = pairs.add_lines(
+                [overlap_line(o) for o in overlaps if set(o.names) <= set(some)]
+            )
             combinations = list(exclusive_counts(sets).items())[:COMBINATIONS]
-            exclusive.add_lines([(i, together(c), n) for i, (c, n) in enumerate(combinations)])
+            exclusive.add_lines([(i, joined_names(c), n) for i, (c, n) in enumerate(combinations)])
             members.add_lines(
                 [
                     (i, visible(name), int(name in inside))
@@ -165,9 +167,9 @@ def overlap_sheets(study: Study) -> dict[str, Sheet]:
             counts.add_lines(count_lines(some))
             lines.append((number, visible(str(place))))
         shared.add_lines(lines)
-    made = {"shared": shared, "overlaps": pairs, "exclusive": exclusive, "members": members,
+    groups = {"shared": shared, "overlaps": pairs, "exclusive": exclusive, "members": members,
             "venn_outlines": outlines, "venn_counts": counts}  # fmt: skip
-    return {name: one.sheet() for name, one in made.items()}
+    return {name: one.sheet() for name, one in groups.items()}
 
 
 def outline_lines(names: list[str]) -> list[tuple]:
@@ -187,11 +189,11 @@ def count_lines(sets: dict[str, np.ndarray]) -> list[tuple]:
     lines = []
     for members, (x, y) in middles(len(names)).items():
         inside = tuple(names[i] for i in members)
-        lines.append((together(inside), exclusive.get(inside, 0), x, y))
+        lines.append((joined_names(inside), exclusive.get(inside, 0), x, y))
     return lines
 
 
-def together(names) -> str:
+def joined_names(names) -> str:
     return " & ".join(map(visible, names))
 
 
@@ -199,7 +201,7 @@ def overlap_line(o) -> tuple:
     """Returns what sets share over what independent ones would, beside 95% of chance."""
     low, high = o.chance_low / o.expected, o.chance_high / o.expected
     return (
-        together(o.names), len(o.names), o.observed, o.expected, o.observed / o.expected, low,
+        joined_names(o.names), len(o.names), o.observed, o.expected, o.observed / o.expected, low,
         high, o.chance_mean, o.p, o.p_hypergeometric,
     )  # fmt: skip
 
@@ -214,9 +216,9 @@ def edit_sheets(study: Study) -> dict[str, Sheet]:
     count = 0
     for p, part in enumerate(study.parts):
         lines = []
-        for found in part.interventions:
-            tested = found.tested
-            number = effects.add_lines([(count, *effect_line(found, e)) for e in found.effects])
+        for one in part.interventions:
+            tested = one.tested
+            number = effects.add_lines([(count, *effect_line(one, e)) for e in one.effects])
             count += 1
             lines.append(
                 (p, number, visible(tested.name), tested.half, visible(str(tested.place)),
@@ -230,10 +232,10 @@ def doses_sheet(study: Study) -> Sheet:
     """Returns every method's effect on the answer by the strength of steering; 0 at strength 0."""
     rows = Grouped("method", "control", "strength", "effect", "low", "high", "p", by="edit")
     for part in study.parts:
-        for found in part.interventions:
+        for one in part.interventions:
             lines = []
-            for method in dict.fromkeys(e.method for e in found.effects):
-                steered = found.of(method, STEER)
+            for method in dict.fromkeys(e.method for e in one.effects):
+                steered = one.of(method, STEER)
                 control = int(method in CONTROLS)
                 lines += [(method, control, 0.0, 0.0, 0.0, 0.0, np.nan)] if steered else []
                 for e in steered:
@@ -253,9 +255,9 @@ def acts_sheet(study: Study) -> Sheet:
     return rows.sheet()
 
 
-def effect_line(found, e) -> tuple:
+def effect_line(tested, e) -> tuple:
     p = [value for value in e.p.values() if not np.isnan(value)]
-    family = found.p_family.get(e.key, np.nan) if e.method == FOUND else np.nan
+    family = tested.p_family.get(e.key, np.nan) if e.method == FOUND else np.nan
     return (
         e.method, int(e.method in CONTROLS), action_name(e.action, e.strength), e.action,
         e.strength, e.outcome, e.effect, e.low, e.high, p[0] if p else np.nan, family,

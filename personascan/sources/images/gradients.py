@@ -1,7 +1,7 @@
 """Attacks that follow the gradient of a classifier's logits, batched and compiled.
 
-`logits_fn` takes pixels [N, H, W] to logits [N, classes] and treats each image alone. Checked
-against the Adversarial Robustness Toolbox, whose defaults are those here.
+`logits_fn` maps pixels [N, H, W] to logits [N, classes], each image by itself. Defaults are those
+of the Adversarial Robustness Toolbox (ART), against which the attacks are tested.
 """
 
 import functools
@@ -13,24 +13,26 @@ import numpy as np
 import optax
 
 from personascan.sources.images.attacked import (
+    DEFAULTS,
     Attacked,
+    AttackOptions,
     attack_batches,
     check_attack_inputs,
     clip_pixels,
-    judged,
+    judge_success,
     refuse_below,
 )
 
 BATCH = 100  # images that are attacked at once
 TINY = np.float32(1e-7)  # keeps DeepFool's division from zero, as in ART
-STEPS = 5  # that deepfool takes before images which are done are left out
+STEPS = 5  # of deepfool, after which images that are done are left out
 
 
 def fgsm(
-    logits_fn: Callable, pixels_NHW, labels_N, *, eps: float = 0.01, clip: bool = True,
-    rounding: bool = False, batch: int = BATCH,
+    logits_fn: Callable, pixels_NHW, labels_N, *, eps: float = 0.01,
+    options: AttackOptions = DEFAULTS,
 ) -> Attacked:  # fmt: skip
-    """One step of `eps` along the sign of the cross-entropy's gradient (L-inf).
+    """Takes one step of `eps` along the sign of the cross-entropy's gradient (L-inf).
 
     Fast gradient sign method: Goodfellow et al., ICLR 2015, section 4.
 
@@ -38,26 +40,22 @@ def fgsm(
       logits_fn: pixels [N, H, W] -> logits [N, classes].
       pixels_NHW, labels_N: images in [0, 1] and their true classes; images that the classifier gets
         wrong are never successes.
-      clip: keep pixels in [0, 1].
-      rounding: round to 8 bits before success is judged.
-      batch: images at once.
+      options: clipping, rounding and batches; 100 images at once by default.
 
     Raises:
-      InputError: images, labels or options that are not such.
+      InputError: invalid images, labels or options.
     """
     refuse_below(0, eps=eps)
     return bim(
-        logits_fn, pixels_NHW, labels_N, eps=eps, step=eps, iterations=1, clip=clip,
-        rounding=rounding, batch=batch,
+        logits_fn, pixels_NHW, labels_N, eps=eps, step=eps, iterations=1, options=options
     )  # fmt: skip
 
 
 def bim(
     logits_fn: Callable, pixels_NHW, labels_N, *, eps: float = 0.01, step: float = 0.002,
-    iterations: int = 100, target=None, clip: bool = True, rounding: bool = False,
-    batch: int = BATCH,
+    iterations: int = 100, target=None, options: AttackOptions = DEFAULTS,
 ) -> Attacked:  # fmt: skip
-    """Steps of `step` along the gradient's sign, each followed by a return to the L-inf ball.
+    """Takes steps of `step` along the gradient's sign, each projected onto the L-inf ball.
 
     Basic iterative method: Kurakin et al., ICLR 2017 workshop, section 2.2 (2.3 with a target).
 
@@ -67,54 +65,58 @@ def bim(
       others: as in `fgsm`.
 
     Raises:
-      InputError: images, labels, targets or options that are not such.
+      InputError: invalid images, labels, targets or options.
     """
     refuse_below(0, eps=eps, step=step)
-    refuse_below(1, iterations=iterations, batch=batch)
+    refuse_below(1, iterations=iterations)
     pixels_NHW, labels_N, target_N = check_attack_inputs(pixels_NHW, labels_N, target)
     attack = functools.partial(
         signed_steps, logits_fn, np.float32(eps),
-        np.float32(step if target is None else -step), iterations, clip,
+        np.float32(step if target is None else -step), iterations, options.clip,
     )  # fmt: skip
-    classes_N = labels_N if target_N is None else target_N
+    classes_N, batch = labels_N if target_N is None else target_N, options.batch or BATCH
     attacked_NHW = attack_batches(attack, pixels_NHW, classes_N, batch=batch)
-    return judged(logits_fn, pixels_NHW, attacked_NHW, labels_N, target_N, rounding, batch)
+    return judge_success(
+        logits_fn, pixels_NHW, attacked_NHW, labels_N, target_N, options.rounding, batch
+    )
 
 
 @functools.partial(jax.jit, static_argnames=("logits_fn", "iterations", "clip"))
 def signed_steps(logits_fn, eps, step, iterations, clip, pixels_NHW, classes_N):
-    """Up the cross-entropy of `classes_N`; down it where `step` is negative."""
+    """Climbs the cross-entropy of `classes_N`, or descends it if `step` is negative."""
 
     def loss(moved_NHW):
         logits_NC = logits_fn(moved_NHW)
         return optax.softmax_cross_entropy_with_integer_labels(logits_NC, classes_N).sum()
 
-    def one(_, moved_NHW):
+    def step_once(_, moved_NHW):
         moved_NHW = clip_pixels(moved_NHW + step * jnp.sign(jax.grad(loss)(moved_NHW)), clip)
         return pixels_NHW + jnp.clip(moved_NHW - pixels_NHW, -eps, eps)
 
-    return jax.lax.fori_loop(0, iterations, one, pixels_NHW)
+    return jax.lax.fori_loop(0, iterations, step_once, pixels_NHW)
 
 
 def deepfool(
     logits_fn: Callable, pixels_NHW, labels_N, *, iterations: int = 100, overshoot: float = 1e-6,
-    nearest: int = 10, clip: bool = True, rounding: bool = False, batch: int = BATCH,
+    nearest: int = 10, options: AttackOptions = DEFAULTS,
 ) -> Attacked:  # fmt: skip
     """Steps to the nearest of the linearised boundaries until the prediction changes (L2).
 
     DeepFool: Moosavi-Dezfooli et al., CVPR 2016, algorithm 2.
 
     Args:
-      iterations: the most steps an image takes; most take few.
+      iterations: the most steps of an image; few images need many.
       overshoot: the share by which the whole path is lengthened at the end.
-      nearest: classes with the largest logits at the start, of which the boundaries are tried.
+      nearest: the number of classes, those of the largest logits at the start, whose boundaries are
+        tried.
       others: as in `fgsm`.
 
     Raises:
-      InputError: images, labels or options that are not such.
+      InputError: invalid images, labels or options.
     """
-    refuse_below(1, iterations=iterations, batch=batch)
+    refuse_below(1, iterations=iterations)
     refuse_below(2, nearest=nearest)
+    batch = options.batch or BATCH
     pixels_NHW, labels_N, _ = check_attack_inputs(pixels_NHW, labels_N)
     moved_NHW = pixels_NHW.copy()
     left, done = np.arange(len(pixels_NHW)), 0
@@ -127,24 +129,26 @@ def deepfool(
             rows = np.resize(left[first : first + size], size)
             own = slice(first, min(first + size, left.size))
             moved_BHW, still_B = linear_steps(
-                logits_fn, nearest, clip, count, pixels_NHW[rows], moved_NHW[rows]
+                logits_fn, nearest, options.clip, count, pixels_NHW[rows], moved_NHW[rows]
             )
             moved_NHW[left[own]] = moved_BHW[: own.stop - first]
             still_N[own] = still_B[: own.stop - first]
         left, done = left[still_N], done + count
     path_NHW = np.float32(1 + overshoot) * (moved_NHW - pixels_NHW)
-    attacked_NHW = np.asarray(clip_pixels(pixels_NHW + path_NHW, clip))
-    return judged(logits_fn, pixels_NHW, attacked_NHW, labels_N, None, rounding, batch)
+    attacked_NHW = np.asarray(clip_pixels(pixels_NHW + path_NHW, options.clip))
+    return judge_success(
+        logits_fn, pixels_NHW, attacked_NHW, labels_N, None, options.rounding, batch
+    )
 
 
 @functools.partial(jax.jit, static_argnames=("logits_fn", "nearest", "clip"))
 def linear_steps(logits_fn, nearest, clip, count, pixels_NHW, moved_NHW):
-    """The images up to `count` steps on, and whether their first class still wins."""
+    """Moves images by up to `count` steps; also returns whether their first class still wins."""
     logits_NC = logits_fn(pixels_NHW)
     _, classes_NK = jax.lax.top_k(logits_NC, min(nearest, logits_NC.shape[1]))
 
     def at(moved_NHW):
-        """(whether the first class still wins, the others' logits and gradients over its own)."""
+        """Returns whether the first class wins, and the others' logits and gradients less its."""
         logits_NC, pull = jax.vjp(logits_fn, moved_NHW)
 
         def gradient(classes_N):
@@ -159,7 +163,7 @@ def linear_steps(logits_fn, nearest, clip, count, pixels_NHW, moved_NHW):
             (gradients_KNHW - gradients_KNHW[:1])[1:],
         )
 
-    def one(state):
+    def step_once(state):
         number, moved_NHW, (still_N, logits_NK, gradients_KNHW) = state
         norms_NK = jnp.sqrt((gradients_KNHW**2).sum(axis=(2, 3))).T
         k_N = (jnp.abs(logits_NK) / (norms_NK + TINY)).argmin(axis=1)
@@ -174,5 +178,7 @@ def linear_steps(logits_fn, nearest, clip, count, pixels_NHW, moved_NHW):
         number, _, (still_N, *_) = state
         return (number < count) & still_N.any()
 
-    _, moved_NHW, (still_N, *_) = jax.lax.while_loop(goes_on, one, (0, moved_NHW, at(moved_NHW)))
+    _, moved_NHW, (still_N, *_) = jax.lax.while_loop(
+        goes_on, step_once, (0, moved_NHW, at(moved_NHW))
+    )
     return moved_NHW, still_N

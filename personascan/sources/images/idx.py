@@ -1,4 +1,4 @@
-"""IDX files, in which MNIST and its relatives come: a header, then unsigned bytes, row by row."""
+"""IDX files, the format of MNIST and its relatives: a header, then unsigned bytes, row by row."""
 
 import gzip
 import math
@@ -16,15 +16,16 @@ AGAIN = "download it again"
 
 
 def idx_files(folder: pathlib.Path, subset: str) -> tuple[pathlib.Path, pathlib.Path]:
-    """Images and labels of a subset, compressed or not. Raises InputError if one is missing."""
+    """Finds the images and labels of a subset. Raises InputError if either file is missing."""
     stem = STEMS[subset]
     return (
-        one_of(folder, f"{stem}-images-idx3-ubyte"),
-        one_of(folder, f"{stem}-labels-idx1-ubyte"),
+        existing_file(folder, f"{stem}-images-idx3-ubyte"),
+        existing_file(folder, f"{stem}-labels-idx1-ubyte"),
     )
 
 
-def one_of(folder: pathlib.Path, name: str) -> pathlib.Path:
+def existing_file(folder: pathlib.Path, name: str) -> pathlib.Path:
+    """Returns the path of a file, compressed or not. Raises InputError if it is missing."""
     for path in (folder / name, folder / f"{name}.gz"):
         refuse_special(path)
         if is_file(path):
@@ -33,11 +34,11 @@ def one_of(folder: pathlib.Path, name: str) -> pathlib.Path:
 
 
 def read_idx(path: pathlib.Path, axes: int) -> np.ndarray:
-    """The array of unsigned bytes in an IDX file, which must have that many axes.
+    """Reads the unsigned bytes of an IDX file, which must have that many axes.
 
     Layout: two zero bytes, the type, the number of axes, the length of each axis as a big-endian
     32-bit number, the values (format: the MNIST database's page). Raises InputError for a file that
-    is another, empty, cut short or too long.
+    is of another format, empty, cut short or too long.
     """
     content = read_bytes(path)
     magic, start = bytes([0, 0, UNSIGNED_BYTES, axes]), 4 + 4 * axes

@@ -1,4 +1,4 @@
-"""What an image study is made of: data, networks and attacks, as records and their names."""
+"""The options of an image study, and the names of its networks and attacks."""
 
 from dataclasses import dataclass, replace
 
@@ -12,14 +12,14 @@ NOISED = "noised"
 
 @dataclass(frozen=True)
 class ImageOptions:
-    """Images, how networks are trained on them, and how some of them are attacked.
+    """The images of a study, how networks are trained on them, and how some are attacked.
 
-    The splits are those of Cintas et al., IJCAI 2020: the first test images are clean (H0), those
-    that follow are attacked, and of these the successes are H1.
+    As in Cintas et al., IJCAI 2020, the first test images are clean (H0), those that follow are
+    attacked, and the successes among these are H1.
     """
 
     data: str = "fashion-mnist"  # as `load_images` takes it
-    train: int = 0  # images, from the first, that networks are trained on; 0: all
+    train: int = 0  # networks are trained on this many images, the first; 0: all
     epochs: int = 3  # of the classifier that is attacked
     autoencoder_epochs: int = 5
     clean: int = 8500
@@ -29,9 +29,9 @@ class ImageOptions:
     eps: float = 0.01  # of a pixel's range
     step: float = 0.002
     iterations: int = 0  # of bim and deepfool, at most; 0: their defaults
-    query_images: int = 0  # images that the attack without gradients is tried on; 0: all
-    originals: bool = True  # attacked images as they were before are compared too
-    control: bool = True  # and all images that were to be attacked, unattacked
+    query_images: int = 0  # the attack without gradients is tried on this many images; 0: all
+    originals: bool = True  # also compare the originals of successfully attacked images
+    control: bool = True  # also compare all images before any attack
     seed: int = 0
 
 
@@ -62,22 +62,22 @@ class Network:
 def attack_named(name: str, options: ImageOptions) -> Attack:
     """Returns the attack of a name with these options. Raises InputError if there is none."""
     base, _, variant = name.partition(" ")
-    found = Attack(base, eps=options.eps, step=options.step, seed=options.seed)
+    attack = Attack(base, eps=options.eps, step=options.step, seed=options.seed)
     if base.startswith("bim") or base == "deepfool":
-        found = replace(found, iterations=options.iterations)
+        attack = replace(attack, iterations=options.iterations)
     if variant == UNCLIPPED:
-        return replace(found, clip=False)
+        return replace(attack, clip=False)
     if variant == ROUNDED:
-        return replace(found, rounding=True)
+        return replace(attack, rounding=True)
     if variant:
         raise InputError(
             f"attack {name!r}: {variant!r} is no variant; use {UNCLIPPED} or {ROUNDED}, or none"
         )
-    return found
+    return attack
 
 
 def check_images(options: ImageOptions, networks: tuple[str, ...]) -> None:
-    """Refuse plans that make no study."""
+    """Raises InputError for options that no study can be made of."""
     for name in networks:
         Network.named(name)
     for name in options.attacks:

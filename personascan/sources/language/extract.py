@@ -13,13 +13,13 @@ import numpy as np
 from personascan.errors import InputError
 from personascan.models.decoder import SITES
 from personascan.models.load import LanguageModel
-from personascan.places import Place
+from personascan.places import ONCE, Place, layer_number
 from personascan.processes import is_first
 from personascan.sources.language.forward import run
 from personascan.sources.language.positions import check_numbers, check_positions
 from personascan.sources.language.prompts import Batch, Prompt, plan_batches, prompts_of
 from personascan.sources.language.sizes import refuse_too_large
-from personascan.sources.language.statements import Statement
+from personascan.sources.language.statements import Statement, as_statements
 from personascan.sources.language.templates import DATE, PromptOptions
 from personascan.sources.store import Activations, arrays_to_fill, load_folder
 
@@ -28,9 +28,10 @@ BATCH_TOKENS = 4096
 
 def extract(
     model: LanguageModel,
-    statements: Sequence[Statement],
+    statements: Sequence[Statement | str],
     *,
     sites: Sequence[str] = ("resid_post",),
+    layers: Sequence[int | str] | None = None,
     positions: Sequence[str | int] = ("last",),
     role: str = "system",
     prefix: str = "",
@@ -50,11 +51,12 @@ def extract(
 
     Args:
       model: from `load_model`.
-      statements: from `load_statements`.
+      statements: from `load_statements`, or strings.
       sites: any of resid_pre, attn_out, mlp_out, resid_post (one for each block), final_norm, all
         of the model's width; head_out, the heads' outputs before attention's output projection
         (heads x head_dim nodes, node // head_dim is the head); mlp_hidden, the neurons that the
         MLP's down projection reads (mlp_width nodes; not with experts).
+      layers: the numbers of those to keep, or shares of the depth such as "50%"; None: all.
       positions: any of "first" (of the prompt: [CLS] where a tokenizer puts it), "last",
         "last_statement" (the statement's own last token, before the template's), "mean_statement",
         "mean" (of the prompt), whole numbers (from the first token, or negative from the last),
@@ -72,45 +74,70 @@ def extract(
       progress: show a bar with statements/s on standard error.
 
     Returns:
-      Activations: arrays[site, position] are [L, N, D] float32, in the order of `statements`; for
-      "all" they are [L, sum of T, D], and `offsets` [N + 1] says where each statement's tokens
-      start.
+      Activations: {Place: [N, D] float32}, in the order of `statements`; at "all" a row is a
+      token, [sum of T, D], and `offsets` [N + 1] says where each statement's tokens start.
 
     Raises:
-      InputError: no statements, an unknown site, position or role, mlp_hidden of a model with
+      InputError: no statements, an unknown site, layer, position or role, mlp_hidden of a model of
         experts, a template that refuses or drops the message (names another role), a token without
         a row in the embedding, a statement too long, a numbered position that a prompt does not
         have, "all" without `out`, NaN or Inf in an activation.
     """
+    positions = check_request(statements, sites, positions, batch_tokens, out)
+    options = PromptOptions(role, prefix, suffix, strict, template, template_keywords or {}, date)
+    reading = plan_reading(
+        model, as_statements(statements), sites, positions, options, batch_tokens
+    )
+    numbers = layer_numbers(model.config.layers, layers)
+    return read_activations(model, reading, numbers, out=out, progress=progress)
+
+
+def read_activations(
+    model: LanguageModel, reading: "Reading", numbers: list[int], *, out=None, progress: bool
+) -> Activations:
+    """Returns what `extract` does, of the layers of those numbers."""
     from tqdm import tqdm
 
-    positions = check_request(list(statements), sites, positions, batch_tokens, out)
-    options = PromptOptions(role, prefix, suffix, strict, template, template_keywords or {}, date)
-    reading = plan_reading(model, list(statements), sites, positions, options, batch_tokens)
     ids, offsets = reading.ids, reading.offsets
+    kept = {site: [0] if site in ONCE else numbers for site in reading.sites}
+    tokens = {p: int(offsets[-1]) if p == "all" else len(ids) for p in reading.positions}
     shapes = {
-        (site, position): (layers, int(offsets[-1]) if position == "all" else len(ids), width)
-        for site in sites
-        for layers, width in [model.config.site_shape(site)]
-        for position in positions
+        (site, position): (len(kept[site]), tokens[position], model.config.site_shape(site)[1])
+        for site in reading.sites
+        for position in reading.positions
     }
     kept_bytes = 0 if out is not None else sum(4 * math.prod(shape) for shape in shapes.values())
     progress = progress and is_first()
     writes = out is None or is_first()
-    refuse_too_large(model, reading.batches, sites, positions, kept_bytes, say=progress)
+    refuse_too_large(
+        model, reading.batches, reading.sites, reading.positions, kept_bytes, say=progress
+    )
+    names, depth = layer_names(kept), model.config.layers
     with (
         arrays_to_fill(
-            shapes if writes else {}, ids, layer_names(shapes), offsets, out if writes else None
+            shapes if writes else {}, ids, names, offsets, out if writes else None, depth
         ) as arrays,
         tqdm(total=len(ids), desc="activations", unit=" statements", disable=not progress) as bar,
     ):
-        for done, kept in each_batch(model, reading):
-            for site, position, rows, kept_LND in kept if writes else ():
-                arrays[site, position][:, rows] = kept_LND
+        for done, batch in each_batch(model, reading):
+            for site, position, rows, kept_LND in batch if writes else ():
+                arrays[site, position][:, rows] = kept_LND[kept[site]]
             bar.update(done)
     if out is not None and writes:
         return load_folder(pathlib.Path(out))
-    return Activations(arrays, ids, layer_names(shapes), offsets)
+    return Activations(arrays, ids, names, offsets, depth)
+
+
+def layer_numbers(depth: int, layers: Sequence[int | str] | None) -> list[int]:
+    """Returns the numbers of the layers asked for, ascending, each once; of all for None.
+
+    Raises InputError for one that a model of that depth does not have.
+    """
+    if layers is None:
+        return list(range(depth))
+    if isinstance(layers, str) or not isinstance(layers, Sequence) or not layers:
+        raise InputError(f"layers must be a sequence of numbers or shares, got {layers!r}")
+    return sorted({layer_number(layer, depth) for layer in layers})
 
 
 def extract_into(
@@ -208,22 +235,17 @@ def separate(kept_LBPD, batch: Batch, positions, offsets):
         yield "all", places, kept_LBPD[:, :, :tokens][:, real_BT]
 
 
-def layer_names(shapes: dict) -> dict[str, list[str]]:
-    """{site: the name of each of its layers}."""
+def layer_names(numbers: dict[str, list[int]]) -> dict[str, list[str]]:
+    """{site: the name of each of its layers} of {site: their numbers}."""
     return {
-        site: [site] if site == "final_norm" else [f"{site} {i}" for i in range(layers)]
-        for (site, _), (layers, _, _) in shapes.items()
+        site: [site] if site in ONCE else [f"{site} {number}" for number in of_site]
+        for site, of_site in numbers.items()
     }
 
 
 def check_request(statements, sites, positions, batch_tokens, out) -> tuple:
     """Refuse what cannot be extracted, before anything is run. The positions, checked."""
-    for s in statements:
-        if not isinstance(s, Statement):
-            raise InputError(
-                f"statements must be Statement records, got {s!r}; see load_statements"
-            )
-    if not statements:
+    if not len(statements):
         raise InputError("there are no statements to extract activations for")
     if not isinstance(sites, list | tuple) or not sites:
         raise InputError(f"sites must be a sequence of names, got {sites!r}")

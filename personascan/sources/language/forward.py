@@ -7,8 +7,9 @@ import jax
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from personascan.models.decoder import Decoder, as_bits
+from personascan.models.decoder import Decoder
 from personascan.models.load import LanguageModel
+from personascan.models.parameters import as_bits
 from personascan.models.tap import Kept
 from personascan.sharding import batch_sharding, put
 from personascan.sources.language.positions import positions_and_weights

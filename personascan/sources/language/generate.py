@@ -1,19 +1,20 @@
-"""Text that a model writes: greedy or sampled, batched, its activations edited if asked for."""
+"""Text generation: greedy or sampled, in batches, with edited activations if asked for."""
 
 import dataclasses
 import functools
 import pathlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from personascan.errors import InputError
-from personascan.models.decoder import as_bits
 from personascan.models.folder import CONFIG, GENERATION
 from personascan.models.load import LanguageModel
+from personascan.models.parameters import as_bits
 from personascan.models.tap import Edits, Kept
 from personascan.reading import is_file, read_json
 from personascan.sources.language.editing import Editing
@@ -21,17 +22,33 @@ from personascan.sources.language.extract import BATCH_TOKENS, memory_named
 from personascan.sources.language.penalties import penalise, repetition_penalty, tokens_seen
 from personascan.sources.language.prompts import Prompt, plan_batches
 
-NOTHING = -1  # where a row has ended
+NOTHING = -1  # in place of a token, behind the end of a row
+
+
+class PromptRows(NamedTuple):
+    """A batch's prompts as arrays."""
+
+    tokens_BT: jax.typing.ArrayLike  # int32
+    lengths_B: jax.typing.ArrayLike  # int32: real tokens of each row
+    row_B: jax.typing.ArrayLike  # int32: the numbers of the rows, which decide their draws
+
+
+class Choosing(NamedTuple):
+    """The arrays that decide which tokens are chosen, and when a row ends."""
+
+    seed: jax.Array  # a key
+    stop_S: jax.typing.ArrayLike  # int32: the tokens that end a row
+    penalty: jax.typing.ArrayLike | None = None  # of tokens that a row has already; None: none
 
 
 @dataclass(frozen=True)
 class Writing:
-    """How tokens are chosen, one after the other."""
+    """How many tokens are written, and how each is chosen."""
 
     new_tokens: int = 40  # at most
     temperature: float = 0.0  # 0: the likeliest token
     top_k: int = 0  # sample among this many of the likeliest; 0: all
-    top_p: float = 1.0  # sample among the likeliest that together have this probability
+    top_p: float = 1.0  # sample among the likeliest that have this probability together
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -52,25 +69,25 @@ def generate(
     stop: tuple[int, ...] | None = None,
     batch_tokens: int = BATCH_TOKENS,
 ) -> list[list[int]]:
-    """The tokens that a model writes behind each prompt, with a key/value cache.
+    """Writes tokens behind each prompt, with a key/value cache.
 
     The checkpoint's repetition penalty is applied, as Transformers does.
 
     Args:
       prompts: from `tokenize`.
-      editing: what is edited meanwhile; None: nothing.
+      editing: edits of the activations meanwhile; None: none.
       stop: tokens that end a text (kept at its end); None: those of the checkpoint.
       batch_tokens: padded tokens of a batch, what is written included.
 
     Returns:
-      New tokens of each prompt. What a row draws does not depend on what shares its batch.
+      New tokens of each prompt. A row's draws do not depend on the other rows of its batch.
 
     Raises:
       InputError: no prompts, an encoder, a model without an unembedding, texts longer than the
         model takes or in which its rotation would change, logits that are NaN or infinite.
     """
     if not prompts:
-        raise InputError("there are no prompts to go on with")
+        raise InputError("there are no prompts to continue; give at least one")
     longest = max(len(p.ids) for p in prompts) + writing.new_tokens
     if longest > model.config.max_positions:
         raise InputError(
@@ -83,15 +100,16 @@ def generate(
     seed, unseeded = jax.random.key(writing.seed), dataclasses.replace(writing, seed=0)
     params = as_bits(model.params) if jax.default_backend() == "cpu" else model.params
     penalty = repetition_penalty(model)
-    found = [[] for _ in prompts]
+    new_tokens = [[] for _ in prompts]
     batches = plan_batches(prompts, batch_tokens, pad=0, room=writing.new_tokens)
     with memory_named(batches):
         for batch in batches:
             edits = None if editing is None else editing.of_batch(batch, prompts)
             new_BG, finite_B = generate_tokens(
-                params, batch.tokens_BT, batch.lengths_B, batch.rows.astype(np.int32), seed, ends,
-                edits, None if penalty == 1 else np.float32(penalty), decoder=model.decoder(),
-                writing=unseeded, edited=editing is not None and editing.generated,
+                params, PromptRows(batch.tokens_BT, batch.lengths_B, batch.rows.astype(np.int32)),
+                Choosing(seed, ends, None if penalty == 1 else np.float32(penalty)), edits,
+                decoder=model.decoder(), writing=unseeded,
+                edited=editing is not None and editing.generated,
             )  # fmt: skip
             for row, number in enumerate(batch.rows[: batch.real]):
                 if not finite_B[row]:
@@ -101,21 +119,21 @@ def generate(
                         f"use {weaker}dtype float32 or another checkpoint"
                     )
                 new_G = np.asarray(new_BG[row])
-                found[number] = new_G[new_G != NOTHING].tolist()
-    return found
+                new_tokens[number] = new_G[new_G != NOTHING].tolist()
+    return new_tokens
 
 
 @functools.partial(jax.jit, static_argnames=("decoder", "writing", "edited"))
 def generate_tokens(
-    params, tokens_BT, lengths_B, row_B, seed, stop_S, edits: Edits | None, penalty=None, *,
-    decoder, writing, edited,
+    params, prompts: PromptRows, choosing: Choosing, edits: Edits | None, *, decoder, writing,
+    edited,
 ):  # fmt: skip
-    """New tokens [B, G] int32, NOTHING behind the end of a row; whether its logits were finite [B].
+    """Returns new tokens [B, G] int32, NOTHING behind a row's end; whether logits were finite [B].
 
-    row_B numbers the rows: what is drawn depends on it and the seed (a key) alone. penalty: of
-    tokens that are there already, None: no penalty. edited: whether the tokens that are written are
-    edited too.
+    A row's draws depend on its number and the seed alone. edited: whether new tokens are edited.
     """
+    tokens_BT, lengths_B, row_B = prompts
+    seed, stop_S, penalty = choosing
     variables, rows = {"params": params}, len(tokens_BT)
     kept = Kept(jnp.zeros((rows, 1), jnp.int32))
 
@@ -125,7 +143,7 @@ def generate_tokens(
         )
 
     def choose(hidden_BD, step, seen_BV):
-        """The next tokens, whether logits are finite, and the tokens that are there with them."""
+        """Returns the next tokens, whether logits are finite, and all tokens seen by then."""
         logits_BV = decoder.apply(variables, hidden_BD[:, None], method="logits")[:, 0]
         finite_B = jnp.isfinite(logits_BV).all(axis=1)
         if penalty is None:
@@ -163,7 +181,7 @@ def generate_tokens(
 
 
 def next_tokens(logits_BV, row_B, step, seed, writing: Writing):
-    """The next token of each row: the likeliest, or one that is drawn (nucleus: 1904.09751)."""
+    """Returns the likeliest token of each row, or a drawn one (nucleus: arXiv 1904.09751)."""
     if not writing.temperature:
         return jnp.argmax(logits_BV, axis=-1).astype(jnp.int32)
     logits_BV = logits_BV / np.float32(writing.temperature)
@@ -174,9 +192,9 @@ def next_tokens(logits_BV, row_B, step, seed, writing: Writing):
         order_BV = jnp.where(order_BV < least_B[:, None], -jnp.inf, order_BV)
     if writing.top_p < 1:
         share_BV = jax.nn.softmax(order_BV, axis=-1)
-        # A token stays while those before it have less than the share.
-        kept_BV = jnp.cumsum(share_BV, axis=-1) - share_BV < writing.top_p
-        least_B = jnp.min(jnp.where(kept_BV, order_BV, jnp.inf), axis=-1)
+        # A token is in the nucleus while those before it have less than the share.
+        nucleus_BV = jnp.cumsum(share_BV, axis=-1) - share_BV < writing.top_p
+        least_B = jnp.min(jnp.where(nucleus_BV, order_BV, jnp.inf), axis=-1)
         logits_BV = jnp.where(logits_BV < least_B[:, None], -jnp.inf, logits_BV)
 
     def draw(row, logits_V):
@@ -187,35 +205,35 @@ def next_tokens(logits_BV, row_B, step, seed, writing: Writing):
 
 
 def stop_tokens(model: LanguageModel) -> tuple[int, ...]:
-    """What ends a text: by the tokenizer, by a GGUF file, and by a folder's configuration.
+    """Returns the tokens that end a text: the tokenizer's, a GGUF file's, and a configuration's.
 
-    A folder names it in generation_config.json, or else in config.json, as Transformers reads them.
+    A folder names them in generation_config.json, or else in config.json, as in Transformers.
     """
-    found = {model.tokenizer.eos_token_id, *model.stops}
+    stops = {model.tokenizer.eos_token_id, *model.stops}
     for name in (GENERATION, CONFIG):
         path = model.path / name
-        named = named_stops(path) if is_file(path) else set()
-        if named:
-            found |= named
+        configured = configured_stops(path) if is_file(path) else set()
+        if configured:
+            stops |= configured
             break
-    return tuple(sorted(found - {None}))
+    return tuple(sorted(stops - {None}))
 
 
-def named_stops(path: pathlib.Path) -> set[int]:
-    """The eos_token_id of a configuration, one or several; of a text model within another too."""
+def configured_stops(path: pathlib.Path) -> set[int]:
+    """Returns a configuration's eos_token_id, one or several, or that of its text model."""
     settings = read_json(path)
     inner = settings.get("text_config")
-    named = settings.get("eos_token_id")
-    if named is None and isinstance(inner, dict):
-        named = inner.get("eos_token_id")
-    named = named if isinstance(named, list) else [named]
-    if not all(token is None or type(token) is int for token in named):
-        raise InputError(f"{path}: eos_token_id holds {named}; use numbers of tokens")
-    return set(named) - {None}
+    tokens = settings.get("eos_token_id")
+    if tokens is None and isinstance(inner, dict):
+        tokens = inner.get("eos_token_id")
+    tokens = tokens if isinstance(tokens, list) else [tokens]
+    if not all(token is None or type(token) is int for token in tokens):
+        raise InputError(f"{path}: eos_token_id holds {tokens}; use numbers of tokens")
+    return set(tokens) - {None}
 
 
 def refuse_crossing(model: LanguageModel, prompts: list[Prompt], new_tokens: int) -> None:
-    """Keys in a cache keep their rotation; refuse texts in the midst of which it would change."""
+    """Raises InputError for texts in which the rotation of cached keys would change."""
     for rope in model.config.ropes:
         if rope.kind != "longrope":
             continue

@@ -13,10 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from personascan.errors import InputError
-from personascan.models.checkpoint import by_path, parameter_shapes
+from personascan.models.checkpoint import leaves_by_path, parameter_shapes
 from personascan.models.config import DecoderConfig
+from personascan.models.dtypes import DTYPES, FAST, parameter_dtype
+from personascan.models.identity import inspect_model
 from personascan.models.layers import project
-from personascan.models.load import DTYPES, FAST, inspect_model, parameter_dtype
 from personascan.sources.language.extract import BATCH_TOKENS, check_request
 from personascan.sources.language.positions import check_numbers
 from personascan.sources.language.prompts import plan_batches, prompts_of
@@ -107,7 +108,7 @@ def planned(
     prompts = prompts_of(tokenizer, statements, options, config.max_positions, config.vocab_size)
     check_numbers(positions, prompts, [s.id for s in statements])
     batches = plan_batches(prompts, batch_tokens or BATCH_TOKENS, pad=0)
-    shapes, _ = by_path(parameter_shapes(config, parameter_dtype(dtype)))
+    shapes, _ = leaves_by_path(parameter_shapes(config, parameter_dtype(dtype)))
     tokens = sum(len(p.ids) for p in prompts)
     rows = sum(tokens if position == "all" else len(statements) for position in positions)
     flops = sum(batch_flops(config, batch) for batch in batches)

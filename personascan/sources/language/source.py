@@ -10,7 +10,8 @@ import numpy as np
 
 from personascan.errors import InputError
 from personascan.hashes import RUN_AGAIN, text_sha256
-from personascan.models.load import Identity, LanguageModel, load_model
+from personascan.models.identity import Identity
+from personascan.models.load import LanguageModel, load_model
 from personascan.places import Place, named_place
 from personascan.sharding import parse_mesh
 from personascan.sources.base import Baseline, Terms

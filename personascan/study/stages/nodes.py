@@ -1,4 +1,4 @@
-"""The tests of every node of a chosen or named place, and the set of those with a small q."""
+"""The tests of every node of chosen and named places, and node sets: the nodes with a small q."""
 
 import numpy as np
 
@@ -6,8 +6,8 @@ from personascan.analysis.heads import Heads, head_of, head_tests, selected_shar
 from personascan.analysis.localisation import HALVES, as_columns
 from personascan.calibration.node_tests import Nodes, node_tests
 from personascan.places import ONCE, Place
-from personascan.study.config import CHOSEN
 from personascan.study.intervened import NodeSet
+from personascan.study.place_options import CHOSEN
 from personascan.study.portions import ALL, portion_seed
 from personascan.study.rows import StoredRows
 from personascan.study.stage import PLACE, Phase, Sizes, Stage, Table, place_cells
@@ -27,7 +27,7 @@ def work(case, portion: str, place) -> Work:
     inputs = rows.inputs(case.pool.positive_N) | chosen.inputs() | {
         "permutations": options.permutations, "node_q": node_q, "halves": halves, "seed": seed,
     }  # fmt: skip
-    # Nodes of an attention head, where they are outputs of heads.
+    # Nodes of each attention head, at a place where nodes are outputs of heads.
     width = case.source.head_width if place.site == "head_out" else 0
     inputs |= {"head_width": width} if width else {}
     arguments = (rows, chosen, options.permutations, node_q, halves, seed, width)
@@ -39,10 +39,10 @@ def do(
     seed: int, head_width: int = 0,
 ):  # fmt: skip
     place_ND, labels = rows.array()[chosen.rows], labellings_of(chosen, permutations, seed)
-    found = node_tests("a place", place_ND, labels)
-    arrays = {f"{name}_D": getattr(found, name) for name in NODES}
-    arrays["set_1C"] = as_columns(found.q <= node_q, found.effect, halves)[None]
-    arrays["size_1C"] = as_columns(np.abs(found.effect), found.effect, halves)[None]
+    tests = node_tests("a place", place_ND, labels)
+    arrays = {f"{name}_D": getattr(tests, name) for name in NODES}
+    arrays["set_1C"] = as_columns(tests.q <= node_q, tests.effect, halves)[None]
+    arrays["size_1C"] = as_columns(np.abs(tests.effect), tests.effect, halves)[None]
     if head_width:
         heads = head_tests(place_ND, labels, head_width)
         arrays |= {f"head_{name}_H": getattr(heads, name) for name in HEADS}
@@ -50,51 +50,51 @@ def do(
 
 
 def sets(case) -> list[tuple]:
-    """(portion, place) of every set of nodes that is found."""
+    """Returns (portion, place) of every node set."""
     if not case.portions:
         return []
-    found = [(part, place) for *_, place, _ in case.choices() for part in HALVES]
-    found += [(finder, place) for finder, _, place in case.intervened]
-    found += [(ALL, place) for place in case.named]
-    return list(dict.fromkeys(found))
+    chosen = [(half, place) for *_, place, _ in case.choices() for half in HALVES]
+    tested = [(finder, place) for finder, _, place in case.intervened]
+    named = [(ALL, place) for place in case.named]
+    return list(dict.fromkeys(chosen + tested + named))
 
 
 def file_of(case, portion: str, place, name: str = "set_1C") -> tuple[Unit, str]:
-    """The unit of a set, and the file of one of its arrays."""
+    """Returns the unit of a node set, and the file of one of its arrays."""
     unit = work(case, portion, place).unit
     return unit, str(case.store.array_path(unit, name))
 
 
 def node_set(case, half: str, place: Place) -> NodeSet:
-    """What a half of a comparison's rows found at a place."""
+    """Returns the node set that a half of a comparison's rows found at a place."""
     unit, file = file_of(case, half, place)
     heads = Place("head_out", place.layer, place.position)
-    there = heads in case.source.places and place.site not in ONCE
+    has_heads = heads in case.source.places and place.site not in ONCE
     return NodeSet(
         case.name, place, half, case.rows(place), case.chosen(half).rows, case.pool.positive_N,
         unit, file, file_of(case, half, place, "size_1C")[1],
-        case.rows(heads) if there else None, case.source.head_width,
+        case.rows(heads) if has_heads else None, case.source.head_width,
     )  # fmt: skip
 
 
 def tests_at(case, portion: str, place) -> tuple[Nodes, Heads | None]:
-    """From a finished unit; heads where the place's nodes are their outputs."""
+    """Returns tests of nodes from a finished unit, and of heads if nodes are their outputs."""
     arrays = case.read(work(case, portion, place)).arrays
-    found = Nodes(**{name: arrays[f"{name}_D"] for name in NODES})
+    tests = Nodes(**{name: arrays[f"{name}_D"] for name in NODES})
     if "head_r2_H" not in arrays:
-        return found, None
-    return found, Heads(**{name: arrays[f"head_{name}_H"] for name in HEADS})
+        return tests, None
+    return tests, Heads(**{name: arrays[f"head_{name}_H"] for name in HEADS})
 
 
 def count(counted) -> int:
-    """Halves may choose one place, or a named one."""
+    """Returns the most units that there can be: halves may choose two places."""
     asked = sum(text != CHOSEN for text in counted.config.intervention.places)
     each = 4 * counted.chooses + counted.named
     return (counted.comparisons * each + 2 * asked * counted.edited) * counted.permuted
 
 
 def timed_units(counted, number: int) -> float:
-    """Halves are half as large."""
+    """Returns how many units of all rows take as long: those of halves count half."""
     of_all = counted.comparisons * counted.named
     return of_all + (number - of_all) / 2
 
@@ -108,8 +108,8 @@ def memory(sizes: Sizes) -> int:
     return 3 * sizes.place + 20 * sizes.labellings * sizes.nodes
 
 
-def scanned_part(scan) -> str:
-    """Which rows were scanned, and which chose the place."""
+def scanned_rows(scan) -> str:
+    """Returns which rows were scanned, and which chose the place."""
     if scan.mixture:
         return f"all ({scan.mixture})"
     if scan.choice is None:
@@ -118,7 +118,7 @@ def scanned_part(scan) -> str:
 
 
 def all_scans(part):
-    return ((name, scan) for name, found in part.scans.items() for scan in found)
+    return ((name, scan) for name, scans in part.scans.items() for scan in scans)
 
 
 def node_rows(part):
@@ -131,7 +131,7 @@ def node_rows(part):
             node = column % nodes
             head = head_of(node, part.head_width) if scan.place.site == "head_out" else np.nan
             yield (
-                *place_cells(scan.place), name, scanned_part(scan), node, head,
+                *place_cells(scan.place), name, scanned_rows(scan), node, head,
                 DIRECTIONS[int(direction)], effect_D[node], float(scan.frequency_TC[0, column]),
                 float(null_C[column]), int(scan.set_TC[0, column]), scan.q_C[column],
                 scan.p_C[column],
@@ -146,7 +146,7 @@ def head_rows(part):
         none_H, heads = np.full(share_H.size, np.nan), scan.heads
         tested = (heads.r2, heads.null_mean, heads.p_family) if heads else (none_H,) * 3
         for head, values in enumerate(zip(share_H, *tested, strict=True)):
-            yield *place_cells(scan.place), name, scanned_part(scan), head, *map(float, values)
+            yield *place_cells(scan.place), name, scanned_rows(scan), head, *map(float, values)
 
 
 STAGE = Stage(

@@ -1,6 +1,6 @@
-"""The scan's own score of a place under the labels and their permutations, where it is asked for.
+"""The scan's own score of every place under the labels and their permutations, if it is asked for.
 
-Where a comparison shows is `where`'s to say.
+The stage `where` decides at which places a comparison shows.
 """
 
 import functools
@@ -12,7 +12,7 @@ from personascan.calibration.family import mean_statistic
 from personascan.calibration.null import null_scores
 from personascan.calibration.scan_labellings import Labellings, draw_labellings
 from personascan.scan.samples import SampleOptions
-from personascan.study.config import single_tails
+from personascan.study.place_options import single_tails
 from personascan.study.portions import ALL, portion_clusters, sample_inputs, scan_inputs
 from personascan.study.rows import StoredRows
 from personascan.study.stage import PLACE, Phase, Stage, Table, place_cells
@@ -31,9 +31,9 @@ def work(case, place, tail: str) -> Work:
 
 
 def do(rows: StoredRows, chosen, positive_N, clusters_N, options, seed: int):
-    together = b"" if clusters_N is None else np.asarray(clusters_N, np.int64).tobytes()
+    clusters = b"" if clusters_N is None else np.asarray(clusters_N, np.int64).tobytes()
     drawn = labellings(
-        positive_N[chosen].tobytes(), together, options.samples, options.permutations, seed
+        positive_N[chosen].tobytes(), clusters, options.samples, options.permutations, seed
     )
     place_ND = rows.array()[chosen]
     scores_TR = null_scores(place_ND, drawn, options.statistic_runs, options.statistic_options())
@@ -44,22 +44,24 @@ def do(rows: StoredRows, chosen, positive_N, clusters_N, options, seed: int):
 def labellings(
     positive: bytes, clusters: bytes, samples: SampleOptions, permutations: int, seed: int
 ) -> Labellings:
-    """Those of a comparison: drawn once by a process, for all places."""
+    """Returns the labellings of a comparison, which a process draws once for all places."""
     clusters_N = np.frombuffer(clusters, np.int64) if clusters else None
     return draw_labellings(np.frombuffer(positive, bool), samples, permutations, seed, clusters_N)
 
 
 def scores(case, place, tail: str) -> np.ndarray:
-    """Of the scans of every labelling [T + 1, R], from finished units."""
-    found = [case.read(work(case, place, t)).arrays["scores_TR"] for t in single_tails(tail)]
-    return np.max(found, axis=0)
+    """Returns the scores of every labelling's runs [T + 1, R], from finished units."""
+    by_tail = [case.read(work(case, place, t)).arrays["scores_TR"] for t in single_tails(tail)]
+    return np.max(by_tail, axis=0)
 
 
-def calibrated(case, tail: str) -> Calibration:
-    """The family of all places by the scan's own score."""
+def calibration(case, tail: str) -> Calibration:
+    """Returns the tests of the family of all places by the scan's own score."""
     places, options = case.source.places, case.config.localisation(single_tails(tail)[0])
-    found = mean_statistic([scores(case, place, tail) for place in places])
-    return family_of(tuple(places), found, options.statistic_options(), options.samples, case.seed)
+    statistic = mean_statistic([scores(case, place, tail) for place in places])
+    return family_of(
+        tuple(places), statistic, options.statistic_options(), options.samples, case.seed
+    )
 
 
 def read(level) -> dict:
@@ -69,13 +71,13 @@ def read(level) -> dict:
     asked = (scan.tail, *scan.tails)
     return {
         "tails": {
-            case.name: {tail: calibrated(case, tail) for tail in asked} for case in level.cases
+            case.name: {tail: calibration(case, tail) for tail in asked} for case in level.cases
         }
     }
 
 
 def table_rows(part):
-    """Every place by the scan's own score in each tail; the first is that of the scans."""
+    """Yields every place by the scan's own score in each tail; that of the scans is first."""
     for name, tails in part.tails.items():
         for tail, c in tails.items():
             for index, place in enumerate(c.keys):

@@ -1,4 +1,4 @@
-"""How well the personas of a topic are told from one another at a place."""
+"""The stage of topics: how well their personas are told from one another at a place."""
 
 from dataclasses import asdict
 
@@ -24,7 +24,7 @@ def do(rows: StoredRows, persona_N, clusters_N, seed: int):
 
 def read(level) -> dict:
     return {
-        "apart": {
+        "persona_separation": {
             topic.pool.name: {
                 place: PersonaSeparation(**topic.store.read(work(topic, place).unit).values)
                 for place in topic.source.places
@@ -42,9 +42,9 @@ def seconds(trial) -> float:
 
 
 def table_rows(part):
-    for topic, found in part.apart.items():
-        for place, apart in found.items():
-            values = (apart.precision, apart.f1, apart.accuracy, apart.chance)
+    for topic, separations in part.persona_separation.items():
+        for place, one in separations.items():
+            values = (one.precision, one.f1, one.accuracy, one.chance)
             yield *place_cells(place), topic, *values
 
 

@@ -1,4 +1,4 @@
-"""The share of a line's signal in the last third of its layers, from rows scanned alone."""
+"""Profiles: the share of a line's signal in its last third of layers, from rows scanned alone."""
 
 from dataclasses import asdict
 
@@ -15,29 +15,29 @@ from personascan.study.units import Unit, Work
 
 
 def work(case, line: list) -> Work:
-    """Of the layers of a site at a position."""
+    """Returns the unit of a line: the layers of a site at a position."""
     units = [detection.work(case, place).unit for place in line]
     files = [str(case.store.array_path(unit, "score_N")) for unit in units]
     at = list(depths(line, case.source.layers).values())
-    resamples, wide = case.config.validation.bootstrap, case.wide
+    resamples, pool = case.config.validation.bootstrap, case.detection_pool
     inputs = {
         "detections": [unit.key for unit in units], "depths": at, "resamples": resamples,
         "seed": case.seed,
     } | label_inputs(case.labels)  # fmt: skip
-    arguments = (files, wide.positive_N, wide.clusters, at, resamples, case.seed)
+    arguments = (files, pool.positive_N, pool.clusters, at, resamples, case.seed)
     return Work(Unit("profile", inputs), do, arguments)
 
 
 def do(files, positive_N, clusters_N, at, resamples: int, seed: int):
     score_PN = np.stack([read_stored(file) for file in files])
-    found = last_third(
+    profile = last_third(
         score_PN, positive_N, at, resamples=resamples, seed=seed, clusters_N=clusters_N
     )
-    return asdict(found), {}
+    return asdict(profile), {}
 
 
 def read(level) -> dict:
-    """{comparison: {(site, position): Profile}}."""
+    """Returns {comparison: {(site, position): Profile}}."""
     return {
         "profiles": {
             case.name: {
@@ -50,7 +50,7 @@ def read(level) -> dict:
 
 
 def table_rows(part):
-    """Each site and position: what it finds, where, and how late in the layers it lies."""
+    """Yields each line with its furthest place, its best probe and its profile."""
     for name, profiles in part.profiles.items():
         calibration = part.calibrations.get(name)
         for (site, position), line in lines_of(part.places).items():

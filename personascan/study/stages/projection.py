@@ -1,4 +1,4 @@
-"""The rows of some places in their first two principal components, for pictures."""
+"""Projections: the rows of some places in two principal components, for pictures."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from personascan.study.rows import StoredRows
 from personascan.study.stage import Phase, Stage
 from personascan.study.units import Unit, Work
 
-SHOWN = 3  # places: an early, a middle and the furthest one
+SHOWN = 3  # places: an early one, one in the middle, and the furthest
 
 
 @dataclass(frozen=True)
@@ -31,30 +31,30 @@ def work(case, place) -> Work:
 def do(rows: StoredRows):
     rows_ND = rows.array()
     points_NC, share_C = principal_components(rows_ND, min(2, rows_ND.shape[1]))
-    none = 2 - share_C.size  # of a single node there is one component
-    points_N2 = np.pad(points_NC, ((0, 0), (0, none)))
-    return {}, {"points_N2": points_N2, "share_2": np.pad(share_C, (0, none))}
+    missing = 2 - share_C.size  # a single node has one component
+    points_N2 = np.pad(points_NC, ((0, 0), (0, missing)))
+    return {}, {"points_N2": points_N2, "share_2": np.pad(share_C, (0, missing))}
 
 
-def pictured(case) -> list[Place]:
-    """An early place, one in the middle, and the furthest; then those that are scanned."""
+def projected_places(case) -> list[Place]:
+    """Returns an early place, one in the middle, and the furthest; then those that are scanned."""
     furthest = case.furthest()
-    alike = [
+    line = [
         p for p in case.source.places if (p.site, p.position) == (furthest.site, furthest.position)
     ]
-    shown = [alike[min(1, len(alike) - 1)], alike[len(alike) // 2], furthest]
+    shown = [line[min(1, len(line) - 1)], line[len(line) // 2], furthest]
     scanned = [place for _, _, place, _ in case.choices()] + list(case.named)
     return [*shown, *(p for p in dict.fromkeys(scanned) if p not in shown)]
 
 
 def projections(case) -> list[Projection]:
-    found = []
-    for place in pictured(case):
+    shown = []
+    for place in projected_places(case):
         arrays = case.read(work(case, place)).arrays
-        found.append(
+        shown.append(
             Projection(place, arrays["points_N2"], case.pool.positive_N, arrays["share_2"])
         )
-    return found
+    return shown
 
 
 def count(counted) -> int:
@@ -65,7 +65,9 @@ def count(counted) -> int:
 STAGE = Stage(
     "projection",
     Phase.CHOSEN,
-    works=lambda level: [work(case, place) for case in level.cases for place in pictured(case)],
+    works=lambda level: [
+        work(case, place) for case in level.cases for place in projected_places(case)
+    ],
     count=count,
     read=lambda level: {"projections": {case.name: projections(case) for case in level.cases}},
     seconds=lambda trial: trial.timed(do, trial.rows),

@@ -1,4 +1,4 @@
-"""How far apart H1 and H0 lie at a place: cluster metrics, and a probe."""
+"""Separation: cluster metrics and a probe say how far apart H1 and H0 lie at a place."""
 
 from dataclasses import asdict
 
@@ -13,7 +13,7 @@ from personascan.study.rows import StoredRows
 from personascan.study.stage import Columns, Phase, Stage
 from personascan.study.units import Unit, Work
 
-# A place in a worker: as float32, and a few copies as float64 in PCA and the probe.
+# Of a number in a worker: float32, and a few copies in float64 in PCA and the probe.
 BYTES = 4 + 5 * 8
 
 
@@ -30,14 +30,14 @@ def do(rows: StoredRows, positive_N, clusters_N, options: SeparationOptions, see
 
 
 def at(case, place) -> Separation:
-    """From a finished unit."""
+    """Returns the separation at a place, from a finished unit."""
     return Separation(**case.read(work(case, place)).values)
 
 
 def columns(part, name: str, place) -> tuple:
-    found = part.separation[name][place]
-    values = (v[metric] for metric in METRICS for v in (found.mean, found.deviation))
-    return int(found.constant), *values
+    separation = part.separation[name][place]
+    both = separation.mean, separation.deviation
+    return int(separation.constant), *(v[metric] for metric in METRICS for v in both)
 
 
 STAGE = Stage(

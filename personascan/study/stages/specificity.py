@@ -1,4 +1,4 @@
-"""One comparison's statements under the node sets of all comparisons, half by half."""
+"""Specificity: each comparison's statements are asked under the node sets of all comparisons."""
 
 from personascan.analysis.localisation import HALVES
 from personascan.interventions.design import STEER, ablation, replacement_rows
@@ -11,7 +11,7 @@ from personascan.interventions.edits import (
 )
 from personascan.interventions.options import InterventionOptions
 from personascan.sources.language.source import Reader
-from personascan.study.effects import Crossed, crossed_effects
+from personascan.study.effects import CrossEffect, cross_effects
 from personascan.study.intervened import (
     Jury,
     NodeSet,
@@ -28,66 +28,66 @@ from personascan.study.units import Unit, Work
 
 
 def work(case, judge: str, sets: list[NodeSet]) -> Work:
-    """This comparison's statements under the sets that a half of each comparison found."""
+    """Returns the unit of a comparison's statements, under the sets that halves of all found."""
     jury, options, seed = jury_of(case, judge), case.config.intervention, case.seed
     inputs = jury.inputs() | asked_identity(case.source) | {
-        "sets": [found.inputs() for found in sets], "plan": judged_options(options), "seed": seed,
+        "sets": [nodes.inputs() for nodes in sets], "plan": judged_options(options), "seed": seed,
     }  # fmt: skip
     return Work(Unit("specificity", inputs), do, (case.source.reader, sets, jury, options, seed))
 
 
 def do(reader: Reader, sets: list[NodeSet], jury: Jury, options: InterventionOptions, seed: int):
     edits, owners = [UNEDITED], [-1]
-    for number, found in enumerate(sets):
-        statistics = found.statistics()
-        signed_D, at = found.signed(statistics, options.nodes), site_layer(found.place)
+    for number, nodes in enumerate(sets):
+        statistics = nodes.statistics()
+        signed_D, at = nodes.signed(statistics, options.nodes), site_layer(nodes.place)
         if not signed_D.any():
             continue
         row_D = replacement_rows(options.ablations[0], statistics, options, seed)[0]
         edits.append(
             NamedEdit(
-                found.name,
+                nodes.name,
                 ablation(options.ablations[0]),
                 changes={at: replace_nodes(signed_D, row_D)},
             )
         )
         for strength in strongest(options):
             change = add_vector(strength * statistics.push(signed_D))
-            edits.append(NamedEdit(found.name, STEER, strength, changes={at: change}))
+            edits.append(NamedEdit(nodes.name, STEER, strength, changes={at: change}))
         owners += [number] * (len(edits) - len(owners))
-    looked_at = {"likelihood": False, "side_effects": False}
-    values, arrays = outcomes(reader, edits, jury, options.tokens, **looked_at)
+    measures = {"likelihood": False, "side_effects": False}
+    values, arrays = outcomes(reader, edits, jury, options.tokens, **measures)
     return values | {"nodes": 0, "owners": owners}, arrays
 
 
-def crossed(level) -> list[tuple]:
-    """(case, half that judges, the sets of all): the matrix, half by half.
+def matrix_rows(level) -> list[tuple]:
+    """Returns (case, half that judges, sets of all comparisons): the matrix, half by half.
 
-    Of each comparison the first place at which its half was tested.
+    A comparison's set is that of the first place at which its half was tested.
     """
     tested = [case for case in level.cases if case.intervened]
     if len(tested) < 2:
         return []
-    found = []
+    rows = []
     for finder, judge in (HALVES, HALVES[::-1]):
         sets = [
             node_set(case, finder, next(p for one, _, p in case.intervened if one == finder))
             for case in tested
         ]
-        found += [(case, judge, sets) for case in tested]
-    return found
+        rows += [(case, judge, sets) for case in tested]
+    return rows
 
 
-def effects(level) -> list[Crossed]:
-    found = []
-    for case, judge, sets in crossed(level):
+def effects(level) -> list[CrossEffect]:
+    every = []
+    for case, judge, sets in matrix_rows(level):
         result = case.read(work(case, judge, sets))
         names = ["", *(one.name for one in sets)]
         owners = tuple(names[number + 1] for number in result.values["owners"])
         own = next(one for one in sets if one.name == case.name)
         tested = read_tested(own, jury_of(case, judge), result, owners)
-        found += crossed_effects(tested, level.config.intervention, level.config.seed)
-    return found
+        every += cross_effects(tested, level.config.intervention, level.config.seed)
+    return every
 
 
 def table_rows(part):
@@ -104,7 +104,7 @@ def count(counted) -> int:
 STAGE = Stage(
     "specificity",
     Phase.CROSSED,
-    works=lambda level: [work(*one) for one in crossed(level)],
+    works=lambda level: [work(*one) for one in matrix_rows(level)],
     count=count,
     read=lambda level: {"specificity": effects(level)},
     tables={

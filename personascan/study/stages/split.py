@@ -1,9 +1,9 @@
-"""What chance gives overlaps of node sets: the H0 rows of every comparison, halved at random."""
+"""Chance halvings of each comparison's H0 rows, which say how much node sets overlap by chance."""
 
 import numpy as np
 
 from personascan.analysis.chance import can_halve, halving_labels, halving_sizes
-from personascan.analysis.overlaps import Overlap, overlaps, with_tests
+from personascan.analysis.overlaps import Overlap, add_tests, overlaps
 from personascan.study.portions import pool_inputs, portion_clusters
 from personascan.study.rows import StoredRows
 from personascan.study.stage import PLACE, Phase, Stage, Table, place_cells
@@ -12,7 +12,7 @@ from personascan.study.units import Unit, Work, sha256_of
 
 
 def work(case, place) -> Work | None:
-    """Of one comparison at one place; None where H0 has too few rows, or entities, to be halved."""
+    """Returns the unit of a place; None if H0 has too few rows, or entities, to be halved."""
     h0, halvings = np.flatnonzero(~case.pool.positive_N), case.config.where.permutations
     clusters = portion_clusters(case.pool, h0)
     half_N = halving_labels(len(h0), case.seed, clusters)
@@ -31,30 +31,30 @@ def do(rows: StoredRows, h0, half_N, clusters_N, halvings: int, seed: int):
 
 
 def works(level) -> list[Work]:
-    """At the named places, where there are sets to overlap."""
+    """Returns the units of the named places, if there are several sets."""
     if len(level.cases) < 2 or not level.cases[0].portions:
         return []
-    found = [work(case, place) for case in level.cases for place in case.named]
-    return [one for one in found if one is not None]
+    every = [work(case, place) for case in level.cases for place in case.named]
+    return [one for one in every if one is not None]
 
 
 def chance_sizes(level, place) -> dict[str, np.ndarray] | None:
-    """What was found so, by comparison: [T, D]; None unless it is there of all."""
+    """Returns {comparison: sizes [T, D] under halvings}; None unless all comparisons have them."""
     if len(level.cases) < 2 or not level.cases[0].portions:
         return None
-    made = {case: work(case, place) for case in level.cases}
-    if None in made.values():
+    units = {case: work(case, place) for case in level.cases}
+    if None in units.values():
         return None
-    return {case.name: case.read(one).arrays["size_TD"] for case, one in made.items()}
+    return {case.name: case.read(one).arrays["size_TD"] for case, one in units.items()}
 
 
 def overlaps_at(level, place) -> list[Overlap]:
-    """The overlaps of the node sets of a named place, beside chance."""
+    """Returns the overlaps of the node sets of a named place, beside chance."""
     sets, tested = {}, {}
     for case in level.cases:
         sets[case.name], tested[case.name] = set_at(case, place)
-    found = overlaps(sets, chance_sizes(level, place), level.config.seed)
-    return found if None in tested.values() else with_tests(found, sets, tested)
+    shared = overlaps(sets, chance_sizes(level, place), level.config.seed)
+    return shared if None in tested.values() else add_tests(shared, sets, tested)
 
 
 def set_at(case, place):
@@ -63,8 +63,8 @@ def set_at(case, place):
 
 
 def table_rows(part):
-    for place, found in part.overlaps.items():
-        for o in found:
+    for place, shared in part.overlaps.items():
+        for o in shared:
             yield (
                 *place_cells(place), " & ".join(o.names), o.observed, o.expected, o.exclusive,
                 o.chance_mean, o.chance_low, o.chance_high, o.p, o.p_hypergeometric,
@@ -73,7 +73,7 @@ def table_rows(part):
 
 
 def seconds(trial) -> float:
-    """Of nothing where H0 has too few rows to be halved."""
+    """Returns the seconds of one unit; 0 if H0 has too few rows to be halved."""
     h0, halvings = np.flatnonzero(~trial.positive_N), trial.config.where.permutations
     half_N = halving_labels(len(h0), trial.seed)
     if not can_halve(half_N, halvings):
@@ -85,7 +85,7 @@ STAGE = Stage(
     "split",
     Phase.CHOSEN,
     works=works,
-    count=lambda counted: counted.named * counted.together * counted.permuted,
+    count=lambda counted: counted.named * counted.peers * counted.permuted,
     read=lambda level: {
         "overlaps": {place: overlaps_at(level, place) for place in level.cases[0].named}
     },

@@ -1,10 +1,10 @@
-"""Probes of the other comparisons, held to one: no entity is on both sides."""
+"""Transfer: probes trained on the other comparisons judge one; no entity is on both sides."""
 
 from dataclasses import asdict
 
 import numpy as np
 
-from personascan.analysis.transfer import Transfer, transferred
+from personascan.analysis.transfer import Transfer, judge_transfer
 from personascan.study.comparisons import deal_entities
 from personascan.study.portions import pool_inputs
 from personascan.study.rows import StoredRows, stored_rows
@@ -30,12 +30,12 @@ def work(case, place, others: list) -> Work:
 def do(rows: StoredRows, positive_N, clusters_N, others, probe_c: float):
     train_ND = np.concatenate([other.array() for other, _ in others])
     label_N = np.concatenate([labels for _, labels in others])
-    found = transferred(train_ND, label_N, rows.array(), positive_N, probe_c, clusters_N)
-    return asdict(found), {}
+    transfer = judge_transfer(train_ND, label_N, rows.array(), positive_N, probe_c, clusters_N)
+    return asdict(transfer), {}
 
 
 def works_of(level) -> dict[str, dict]:
-    """{comparison: {place: its unit}}; none unless asked for, and of one comparison alone."""
+    """Returns {comparison: {place: its unit}}; {} if not asked for, or of a single comparison."""
     if not level.config.transfer or len(level.cases) < 2:
         return {}
     return {
@@ -51,15 +51,15 @@ def read(level) -> dict:
     store = level.cases[0].store
     return {
         "transfers": {
-            name: {place: Transfer(**store.read(one.unit).values) for place, one in made.items()}
-            for name, made in works_of(level).items()
+            name: {place: Transfer(**store.read(one.unit).values) for place, one in works.items()}
+            for name, works in works_of(level).items()
         }
     }
 
 
 def table_rows(part):
-    for name, found in part.transfers.items():
-        for place, t in found.items():
+    for name, transfers in part.transfers.items():
+        for place, t in transfers.items():
             yield *place_cells(place), name, t.auroc, t.low, t.high, t.trained
 
 
@@ -72,8 +72,8 @@ def seconds(trial) -> float:
 STAGE = Stage(
     "transfer",
     Phase.EVERYWHERE,
-    works=lambda level: [one for made in works_of(level).values() for one in made.values()],
-    count=lambda counted: counted.together * len(counted.widths) * counted.config.transfer,
+    works=lambda level: [one for works in works_of(level).values() for one in works.values()],
+    count=lambda counted: counted.peers * len(counted.widths) * counted.config.transfer,
     read=read,
     tables={
         "transfer": Table(

@@ -1,17 +1,13 @@
-"""A node set that one half of the rows found, at the place it chose, judged on the other half."""
+"""Validation: a half's node set, at the place that it chose, is judged on the other half."""
 
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from personascan.analysis.detection import Labels
+from personascan.analysis.judged import judge_scores
 from personascan.analysis.localisation import HALVES
-from personascan.analysis.validation import (
-    ValidationOptions,
-    judge_scores,
-    most_frequent,
-    validate,
-)
+from personascan.analysis.validation import ValidationOptions, most_frequent, validate
 from personascan.analysis.wording import bag_of_words_scores
 from personascan.places import Place
 from personascan.study.portions import pool_inputs, portion_rows
@@ -23,24 +19,24 @@ from personascan.study.units import Unit, Work, sha256_of
 
 @dataclass(frozen=True)
 class Validated:
-    """A node set found on one half of the rows, at the place it chose, judged on the other."""
+    """The judgement of a node set by the half of the rows that did not find it."""
 
     place: Place
-    half: str  # that found it
+    half: str  # that found the set
     methods: dict[str, dict[str, float]]  # {method: {metric: value}}, as `validation.Validation`
 
 
 def work(case, chooser: str, judge: str, place) -> Work:
     rows, pool, options, texts = case.rows(place), case.pool, case.config.validation, case.texts
     unit, file = nodes.file_of(case, chooser, place, "size_1C" if options.share else "set_1C")
-    find, told = (portion_rows(pool, part, case.seed) for part in (chooser, judge))
+    find, judging = (portion_rows(pool, half, case.seed) for half in (chooser, judge))
     inputs = rows.inputs(pool.positive_N) | {
         "found": unit.key, "plan": asdict(options), "seed": case.seed,
         "texts": sha256_of(None if texts is None else list(texts)),
-        "halves": sha256_of([find.tolist(), told.tolist()]),
+        "halves": sha256_of([find.tolist(), judging.tolist()]),
     } | pool_inputs(pool)  # fmt: skip
     labels = Labels(pool.positive_N, pool.clusters)
-    arguments = (rows, labels, texts, file, find, told, options, case.seed)
+    arguments = (rows, labels, texts, file, find, judging, options, case.seed)
     return Work(Unit("validation", inputs), do, arguments)
 
 
@@ -52,8 +48,8 @@ def do(rows, labels, texts, file, find, judge, options: ValidationOptions, seed:
     known = {"clusters_N": labels.clusters_N}
     if texts is not None:
         known["length_N"] = np.array([len(text.split()) for text in texts])
-    found = validate(rows.array(), positive_N, find, judge, columns_C, options, seed, **known)
-    lines = list(found.rows())
+    validation = validate(rows.array(), positive_N, find, judge, columns_C, options, seed, **known)
+    lines = list(validation.rows())
     if texts is not None:
         words_N = bag_of_words_scores(
             [texts[i] for i in find], positive_N[find], [texts[i] for i in judge]
@@ -63,19 +59,19 @@ def do(rows, labels, texts, file, find, judge, options: ValidationOptions, seed:
     return {"rows": lines}, {}
 
 
-def validated(case) -> list[Validated]:
-    found = []
+def validations(case) -> list[Validated]:
+    every = []
     for chooser, judge, place, _ in case.choices():
         methods = {}
         for method, metric, value in case.read(work(case, chooser, judge, place)).values["rows"]:
             methods.setdefault(method, {})[metric] = value
-        found.append(Validated(place, chooser, methods))
-    return found
+        every.append(Validated(place, chooser, methods))
+    return every
 
 
 def table_rows(part):
-    for name, found in part.validations.items():
-        for v in found:
+    for name, halves in part.validations.items():
+        for v in halves:
             for method, metrics in v.methods.items():
                 for metric, value in metrics.items():
                     yield *place_cells(v.place), name, v.half, method, metric, float(value)
@@ -101,7 +97,7 @@ STAGE = Stage(
         for case in level.cases for chooser, judge, place, _ in case.choices()
     ],
     count=lambda counted: 2 * counted.comparisons * counted.chooses,
-    read=lambda level: {"validations": {case.name: validated(case) for case in level.cases}},
+    read=lambda level: {"validations": {case.name: validations(case) for case in level.cases}},
     tables={
         "validation": Table(
             (*PLACE, "comparison", "found_on_half", "method", "metric", "value"), table_rows

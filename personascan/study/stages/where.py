@@ -1,6 +1,6 @@
-"""Where a comparison shows: a place's statistics of labelled rows beside those of permuted labels.
+"""Where a comparison shows: each place's statistics under its labels and permuted labels.
 
-Labels are known here: nothing is scanned for.
+Labels are known here, and nothing is scanned.
 """
 
 import functools
@@ -26,22 +26,22 @@ COLUMNS = (
 class LabelledRows:
     """Some rows of a pool with their labels, and who may be exchanged with whom."""
 
-    rows: np.ndarray  # numbers into the pool
-    positive_N: np.ndarray  # of these rows
+    rows: np.ndarray  # their numbers in the pool
+    positive_N: np.ndarray
     entities_N: np.ndarray | None
     pairs_N: np.ndarray | None = None
 
     def inputs(self) -> dict:
         """Returns the inputs that identify these rows, beside those of the whole pool."""
         together = [] if self.entities_N is None else np.asarray(self.entities_N).tolist()
-        found = {"part": sha256_of([self.rows.tolist(), together])}
+        inputs = {"part": sha256_of([self.rows.tolist(), together])}
         if self.pairs_N is not None:
-            found["pairs"] = sha256_of(self.pairs_N.tolist())
-        return found
+            inputs["pairs"] = sha256_of(self.pairs_N.tolist())
+        return inputs
 
     @property
     def together_N(self) -> np.ndarray | None:
-        """Rows that folds keep together."""
+        """Groups of rows that folds keep together: int [N], or None."""
         return self.entities_N if self.pairs_N is None else self.pairs_N
 
 
@@ -55,7 +55,7 @@ def chosen_rows(pool, rows) -> LabelledRows:
 
 
 def exchange_in(chosen: LabelledRows) -> Exchange:
-    """How labels of these rows may be exchanged. Raises InputError where they cannot be."""
+    """Returns how labels of these rows may be exchanged. Raises InputError if they cannot be."""
     return comparison_exchange(chosen.positive_N, chosen.entities_N, chosen.pairs_N)
 
 
@@ -63,7 +63,7 @@ def exchange_in(chosen: LabelledRows) -> Exchange:
 def cached_labellings(
     positive: bytes, entities: bytes, pairs: bytes, permutations: int, seed: int
 ) -> LabelContrasts:
-    """The labellings of a comparison: drawn once by a process, for all places."""
+    """Returns the labellings of a comparison, which a process draws once for all places."""
     groups = (np.frombuffer(one, np.int64) if one else None for one in (entities, pairs))
     exchange = comparison_exchange(np.frombuffer(positive, bool), *groups)
     return LabelContrasts(exchange, draw_exchanges(exchange, permutations, seed))
@@ -90,12 +90,12 @@ def work(case, portion: str, place) -> Work:
 
 def do(rows: StoredRows, chosen: LabelledRows, asked, permutations: int, seed: int):
     labels = labellings_of(chosen, permutations, seed)
-    found = place_statistics("a place", rows.array()[chosen.rows], labels, asked)
-    return {}, {f"{name}_T": values_T for name, values_T in found.items()}
+    statistics = place_statistics("a place", rows.array()[chosen.rows], labels, asked)
+    return {}, {f"{name}_T": values_T for name, values_T in statistics.items()}
 
 
 def tests(case, portion: str) -> PlaceTests:
-    """The family of all places, from finished units."""
+    """Returns the tests of the family of all places, from finished units."""
     places, options = case.source.places, case.config.where
     results = [case.read(work(case, portion, place)) for place in places]
     asked = dict.fromkeys((*ALWAYS, options.statistic))

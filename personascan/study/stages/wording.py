@@ -1,4 +1,4 @@
-"""What word counts alone tell of a comparison's texts, trained and judged on all of them."""
+"""Wording: how well word counts alone tell a comparison's texts, by cross-validation."""
 
 import numpy as np
 
@@ -21,7 +21,7 @@ def do(texts, positive_N, clusters_N, seed: int):
 
 
 def accuracy(case) -> tuple[float, float]:
-    """Held-out accuracy, mean and deviation; NaN where rows are no texts."""
+    """Returns the held-out accuracy, mean and deviation; NaN where rows are no texts."""
     if case.texts is None:
         return np.nan, np.nan
     values = case.read(work(case)).values

@@ -1,4 +1,4 @@
-"""Networks trained and images attacked for a study: made once, kept under what decides them."""
+"""The trained networks and attacked images of a study, cached under the inputs they depend on."""
 
 import functools
 from dataclasses import asdict
@@ -20,7 +20,7 @@ BATCH = 256  # images that are attacked at once
 
 
 class Workshop:
-    """Makes what the options of an image study ask for, each thing when it is first asked for."""
+    """Trains the networks and attacks the images of a study's options, each on first use."""
 
     def __init__(self, options: ImageOptions):
         self.options = options
@@ -29,29 +29,29 @@ class Workshop:
     @functools.cached_property
     def train(self) -> Images:
         """The images that networks are trained on."""
-        found, count = self.images("train"), self.options.train or None
-        return Images(found.pixels_NHW[:count], found.labels_N[:count])
+        images, count = self.images("train"), self.options.train or None
+        return Images(images.pixels_NHW[:count], images.labels_N[:count])
 
     @functools.cached_property
     def test(self) -> Images:
-        """The images that are scanned or attacked. Raises InputError where there are too few."""
-        found = self.images("test")
+        """Returns the images that are scanned or attacked. Raises InputError if too few exist."""
+        images = self.images("test")
         needed = self.options.clean + self.options.attacked
-        if len(found.labels_N) < needed:
+        if len(images.labels_N) < needed:
             raise InputError(
-                f"{self.options.data} has {len(found.labels_N)} test images, and images.clean + "
+                f"{self.options.data} has {len(images.labels_N)} test images, and images.clean + "
                 f"images.attacked ask for {needed}; lower them"
             )
-        return found
+        return images
 
     def images(self, subset: str) -> Images:
-        """The images of a subset. Raises InputError where their files were changed since hashed."""
-        found = load_images(self.options.data, subset)
+        """Loads the images of a subset. Raises InputError if their files have changed."""
+        images = load_images(self.options.data, subset)
         if image_files(self.options.data) != self.files:
             raise InputError(
                 f"the images of {self.options.data} have changed meanwhile; {RUN_AGAIN}"
             )
-        return found
+        return images
 
     @property
     def candidates(self) -> Images:
@@ -60,7 +60,7 @@ class Workshop:
         return Images(self.test.pixels_NHW[rows], self.test.labels_N[rows])
 
     def key(self, network: Network) -> dict:
-        """What decides a network's parameters."""
+        """Returns all that a network's parameters depend on, as JSON holds it."""
         options = self.options
         decides = {"data": self.files, "train": options.train, "seed": options.seed}
         if network.kind == CLASSIFIER:
@@ -75,19 +75,19 @@ class Workshop:
 
     @property
     def training_attack(self) -> Attack:
-        """The attack on the images that a network is trained on."""
+        """The attack on the training images of a noised network."""
         return attack_named("bim", self.options)
 
     def network(self, network: Network):
-        """The Flax module."""
+        """Returns the Flax module of a network."""
         return Classifier() if network.kind == CLASSIFIER else Autoencoder()
 
-    @functools.cache  # noqa: B019 - one for each options, which lasts as long as its process
+    @functools.cache  # noqa: B019 - a workshop lasts as long as its process
     def params(self, network: Network) -> dict:
-        """Its parameters, trained where none are kept."""
-        return cached_arrays(self.key(network), functools.partial(self.trained, network))
+        """Returns the parameters of a network, trained if none are cached."""
+        return cached_arrays(self.key(network), functools.partial(self.train_network, network))
 
-    def trained(self, network: Network) -> dict:
+    def train_network(self, network: Network) -> dict:
         options, images = self.options, self.train
         if network.kind == CLASSIFIER:
             return train_classifier(
@@ -95,7 +95,7 @@ class Workshop:
             )
         pixels_NHW = images.pixels_NHW
         if count := round(network.noised * len(pixels_NHW)):
-            # The last ones, attacked: the network is trained on what it may not know as unusual.
+            # The last images are attacked: the network learns to take them for usual.
             last = Images(pixels_NHW[-count:], images.labels_N[-count:])
             attacked_NHW = self.training_attack.run(self.logits, *last).pixels_NHW
             pixels_NHW = np.concatenate([pixels_NHW[:-count], attacked_NHW])
@@ -113,43 +113,42 @@ class Workshop:
         return accuracy(self.network(network), self.params(network), *self.test)
 
     def attack_key(self, name: str) -> dict:
-        """What decides the images of an attack."""
+        """Returns all that the images of an attack depend on, as JSON holds it."""
         options = self.options
         decides = {"attack": name.split()[0], **attack_named(name, options).options()}
         return decides | {
             "classifier": self.key(Network(CLASSIFIER)), "first": options.clean,
-            "images": self.tried(name),
+            "images": self.candidate_count(name),
         }  # fmt: skip
 
-    def tried(self, name: str) -> int:
-        """How many images an attack is tried on: fewer where thousands of queries are asked."""
+    def candidate_count(self, name: str) -> int:
+        """Returns how many images an attack is tried on: fewer if it needs thousands of queries."""
         queries = self.options.query_images if name.startswith("hop-skip-jump") else 0
         return min(self.options.attacked, queries or self.options.attacked)
 
     @functools.cache  # noqa: B019
     def attacked(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """The images of an attack that succeeded [N, H, W], and their numbers among candidates."""
-        kept = cached_arrays(self.attack_key(name), functools.partial(self.attack, name))[
-            "attacked"
-        ]
-        return kept["pixels_NHW"], kept["rows_N"]
+        """Returns an attack's successes: images [N, H, W], and their numbers among candidates."""
+        arrays = cached_arrays(self.attack_key(name), functools.partial(self.attack, name))
+        return arrays["attacked"]["pixels_NHW"], arrays["attacked"]["rows_N"]
 
     def attack(self, name: str) -> dict:
-        pixels_NHW, labels_N = (array[: self.tried(name)] for array in self.candidates)
-        # What is wrong before an attack can be no success.
+        pixels_NHW, labels_N = (array[: self.candidate_count(name)] for array in self.candidates)
+        # An image that is misclassified already cannot be a success.
         right_N = np.flatnonzero(self.classes(pixels_NHW) == labels_N)
-        found = attack_named(name, self.options).run(
+        attacked = attack_named(name, self.options).run(
             self.logits, pixels_NHW[right_N], labels_N[right_N]
         )
-        rows_N = right_N[found.success_N].astype(np.int32)
-        return {"attacked": {"pixels_NHW": found.pixels_NHW[found.success_N], "rows_N": rows_N}}
+        success_N = attacked.success_N
+        rows_N = right_N[success_N].astype(np.int32)
+        return {"attacked": {"pixels_NHW": attacked.pixels_NHW[success_N], "rows_N": rows_N}}
 
     def classes(self, pixels_NHW) -> np.ndarray:
-        """The class that the classifier sees in each image."""
+        """Returns the classifier's class of each image: [N]."""
         return predictions(self.logits, pixels_NHW, BATCH)
 
 
 @functools.lru_cache(maxsize=2)
-def workshop(options: ImageOptions) -> Workshop:
-    """Returns the workshop of these options in this process."""
+def workshop_of(options: ImageOptions) -> Workshop:
+    """Returns the one workshop of these options in this process."""
     return Workshop(options)

@@ -24,14 +24,14 @@ from tiny_directions import (
 )
 from tiny_edits import at_every_token
 
-from personascan.interventions.exchange import (
+from personascan.interventions.control_vectors import control_vectors
+from personascan.interventions.direction_files import (
     RECORD,
-    Direction,
-    control_vectors,
     read_direction,
     write_gguf,
     write_safetensors,
 )
+from personascan.interventions.steering_direction import Direction
 from personascan.models.decoder import Decoder
 from personascan.models.tap import Kept
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from personascan.analysis.crossfit import EMBEDDED, WORDS
-from personascan.analysis.findings import pooled
+from personascan.analysis.findings import run_means
 from personascan.study.stage import PLACE, place_cells
 
 FINDING_COLUMNS = (
@@ -38,31 +38,31 @@ FINDING_COLUMNS = (
 
 
 def finding_rows(part):
-    for found in part.findings():
-        judged = found.judged
+    for finding in part.findings():
+        judged = finding.judged
         means = (
-            pooled(judged) if judged else dict.fromkeys(("precision", "recall", "auroc"), np.nan)
+            run_means(judged) if judged else dict.fromkeys(("precision", "recall", "auroc"), np.nan)
         )
         sets = [[(s.set_TC[0] & (s.directions_C == d)).sum() for s in judged] for d in (1, -1)]
         yield (
-            found.name, part.wording[found.name][0], *place_cells(found.place), found.z,
-            found.p_family, found.q, found.passing, found.places,
+            finding.name, part.wording[finding.name][0], *place_cells(finding.place), finding.z,
+            finding.p_family, finding.q, finding.passing, finding.places,
             "; ".join(str(s.place) for s in judged),
             "; ".join(f"{s.choice.p_judged:.6g}" for s in judged),
             *(means[k] for k in ("precision", "recall", "auroc")),
             *("; ".join(map(str, sizes)) for sizes in sets),
-            "; ".join(str(s.tested.at_least()) for s in judged), *beyond_cells(part, found.name),
+            "; ".join(str(s.tested.at_least()) for s in judged), *beyond_cells(part, finding.name),
         )  # fmt: skip
 
 
 def beyond_cells(part, name: str) -> tuple:
-    """Held-out AUROC of the chosen places, and of what is simpler with the difference."""
-    found, none = part.held_out.get(name), (np.nan,) * 4
-    if found is None:
+    """Returns the held-out AUROC of chosen places, then of words and embedding with differences."""
+    held_out, none = part.held_out.get(name), (np.nan,) * 4
+    if held_out is None:
         return np.nan, *none, *none
     beside = [
         (one.auroc, one.claim.difference, one.claim.low, one.claim.high)
-        if (one := found.simpler.get(way)) else none
+        if (one := held_out.simpler.get(way)) else none
         for way in (WORDS, EMBEDDED)
     ]  # fmt: skip
-    return found.auroc, *beside[0], *beside[1]
+    return held_out.auroc, *beside[0], *beside[1]

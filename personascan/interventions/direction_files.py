@@ -1,9 +1,9 @@
 """Directions and node sets as files: safetensors, and the control vectors of llama.cpp.
 
 llama.cpp adds the tensor direction.N to what block N leaves in the residual stream, at every token,
-for N from 1 to the last block. It reads no metadata, and refuses a file with any other tensor, or
-with one that is not float32 (common_control_vector_load_one in common/common.cpp,
-llama_adapter_cvec::apply in src/llama-adapter.cpp, build_cvec in src/models).
+for N from 1 to the last block (llama_adapter_cvec::apply in src/llama-adapter.cpp, build_cvec in
+src/models). It reads no metadata, and refuses a file with any other tensor, or with one that is
+not float32 (common_control_vector_load_one in common/common.cpp).
 """
 
 import hashlib
@@ -12,14 +12,18 @@ import os
 import pathlib
 import re
 import sys
-from dataclasses import dataclass, field
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from personascan.errors import InputError
 from personascan.files import whole_file
+from personascan.interventions.control_vectors import control_vectors
+from personascan.interventions.steering_direction import (
+    Direction,
+    refuse_misfit,
+    refuse_unusable,
+)
 from personascan.models.checkpoint import mapped_tensors
 from personascan.models.config import DecoderConfig
 from personascan.models.decoder import SITES
@@ -28,7 +32,7 @@ from personascan.places import ONCE, STREAM, layer_number
 from personascan.reading import is_file
 from personascan.visible import visible
 
-RECORD = "personascan.record"  # key of the metadata; only one, as safetensors writes them unordered
+RECORD = "personascan.record"  # the only key of the metadata, since safetensors does not order keys
 CONTROL_VECTOR = "controlvector"  # general.architecture
 TENSOR = re.compile(r"(direction|nodes)\.(?:([a-z_]+)\.)?(0|[1-9][0-9]{0,8})")
 PICKLED = (
@@ -40,29 +44,10 @@ OTHER_FILES = {
     **dict.fromkeys((".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle"), PICKLED),
     **dict.fromkeys((".npz", ".npy"), f"its arrays name no layers; {ARRAYS} and give that"),
 }
-NOT_IN_STREAM = {
-    "attn_out": "the block's MLP has read attn_out by then",
-    "head_out": "head_out is projected before it gets there",
-    "mlp_hidden": "mlp_hidden is projected before it gets there",
-    "mlp_out": "a norm stands between mlp_out and there in this model",
-    "final_norm": "final_norm comes after the last of them",
-}
-INSTEAD = "write .safetensors, or find a direction at resid_post of layer 1 or above"
-
-
-@dataclass(frozen=True, eq=False)
-class Direction:
-    """What steering adds to a model, and the node set that goes with it. Keys: (site, layer)."""
-
-    name: str
-    shift: dict[tuple[str, int], np.ndarray]  # float32 [D]: what strength 1 adds
-    # int8 [D]: 1 where an upper half was found, -1 where a lower one was, 0 elsewhere.
-    nodes: dict[tuple[str, int], np.ndarray] = field(default_factory=dict)
-    record: dict[str, Any] = field(default_factory=dict)  # of what made them: plain JSON
 
 
 def write_safetensors(path, direction: Direction, *, overwrite: bool = False) -> None:
-    """The tensors direction.SITE.LAYER and nodes.SITE.LAYER, name and record in the metadata.
+    """Writes tensors direction.SITE.LAYER and nodes.SITE.LAYER; name and record are metadata.
 
     Raises InputError, and leaves no file, for a direction that cannot be used (no vector, one that
     is not finite or has another type, all of them 0), a record that is not plain JSON, another
@@ -77,7 +62,7 @@ def write_safetensors(path, direction: Direction, *, overwrite: bool = False) ->
         for kind, of_place in (("direction", direction.shift), ("nodes", direction.nodes))
         for (site, layer), x_D in of_place.items()
     }
-    note = note_with_hash(direction, tensors)
+    note = note_text(direction, tensors)
     with whole_file(path, overwrite=overwrite) as file:
         file.write(save(tensors, {RECORD: note}))
 
@@ -85,17 +70,17 @@ def write_safetensors(path, direction: Direction, *, overwrite: bool = False) ->
 def write_gguf(
     path, direction: Direction, config: DecoderConfig, architecture: str, *, overwrite: bool = False
 ) -> None:
-    """A control vector for llama.cpp, of strength 1: its --control-vector adds the shift.
+    """Writes a control vector for llama.cpp, whose --control-vector adds the shift at strength 1.
 
-    The node set is left out, for which the format has no room. What has the same effect from
-    elsewhere (`control_vectors`) becomes resid_post.
+    The node set is left out, since the format has no room for it. Shifts elsewhere that have the
+    same effect become resid_post (`control_vectors`).
 
     Args:
       architecture: the model's general.architecture in GGUF, such as "llama"; a hint to readers.
 
     Raises:
-      InputError: as `write_safetensors`; and for what llama.cpp could not add, or adds to no layer
-        of this model.
+      InputError: as `write_safetensors`; and for a shift that llama.cpp could not add, or adds to
+        no layer of this model.
     """
     from gguf import GGUFWriter
 
@@ -106,7 +91,7 @@ def write_gguf(
     refuse_misfit("the direction", direction, config)
     vectors = control_vectors(direction, config)
     tensors = {f"direction.{layer}": x_D for (_, layer), x_D in sorted(vectors.shift.items())}
-    note = note_with_hash(vectors, tensors)
+    note = note_text(vectors, tensors)
     with whole_file(path, overwrite=overwrite) as file:
         writer = GGUFWriter(file.name, CONTROL_VECTOR)
         try:
@@ -122,82 +107,50 @@ def write_gguf(
             writer.close()
 
 
-def control_vectors(direction: Direction, config: DecoderConfig) -> Direction:
-    """The direction at resid_post alone, with the same effect; vectors of one block are summed.
-
-    Raises InputError where there is none that llama.cpp adds.
-    """
-    if not config.causal:
-        raise InputError("llama.cpp adds no control vectors to encoders; write .safetensors")
-    shift = {}
-    for (site, layer), x_D in direction.shift.items():
-        where = STREAM, block_of(site, layer, config)
-        with np.errstate(over="ignore"):
-            shift[where] = shift[where] + x_D if where in shift else x_D
-    found = Direction(direction.name, shift, record=direction.record)
-    refuse_unusable("the sum of vectors of one block", found)
-    return found
-
-
-def block_of(site: str, layer: int, config: DecoderConfig) -> int:
-    """The block to whose output the same is added as at a place, the effect being the same."""
-    bare = "mlp_add_norm" not in config.norms
-    block = layer - (site == "resid_pre")
-    ends = site == "mlp_out" or (site == "attn_out" and config.parallel)
-    if site not in (STREAM, "resid_pre") and not (ends and bare):
-        raise InputError(
-            f"{site} {layer}: llama.cpp adds to what blocks leave in the residual stream, and "
-            f"{NOT_IN_STREAM[site]}; {INSTEAD}"
-        )
-    if block < 1:
-        raise InputError(
-            f"{site} {layer}: llama.cpp adds nothing before block 1 has ended; {INSTEAD}"
-        )
-    return block
-
-
 def read_direction(
     path: str | os.PathLike[str], config: DecoderConfig, *, at: str = "", model_sha256: str = ""
 ) -> Direction:
-    """The direction in a .safetensors or .gguf file, of our own writing or not, for this model.
+    """Reads a direction for this model from a .safetensors or .gguf file of any program.
 
     Tensors are named as `write_safetensors` does, or direction.N, which is resid_post of layer N.
-    Floating types become float32. A foreign file has no record, and is named by its file. Where a
-    record names another model a note says so: a model of the same shape takes its vectors, and its
-    nodes may mean something else.
+    Floating types become float32. A foreign file has no record, and its name becomes the
+    direction's. If a record names another model, a note is printed: a model of the same shape takes
+    its vectors, and its nodes may mean something else.
 
     Args:
-      at: where the one vector of a file is added that names no place, such as "resid_post 16".
+      at: the place of a vector whose file names none, such as "resid_post 16".
       model_sha256: `LanguageModel.sha256` of this model; "": not known.
 
     Raises:
-      InputError: a file that is missing, damaged, or of another kind; vectors that the model has
-        no room for, are not finite, or all 0.
+      InputError: a file that is missing, damaged, or of another kind; vectors that do not fit the
+        model, are not finite, or all 0.
     """
     path = pathlib.Path(path)
     suffix = path.suffix.lower()
     if suffix in OTHER_FILES:
         raise InputError(f"{path} is not opened: {OTHER_FILES[suffix]}")
     if suffix not in (".safetensors", ".gguf"):
-        raise InputError(f"{path} holds no direction by its name; give a .safetensors or .gguf")
+        raise InputError(
+            f"{path} is no file of directions by its name; give a .safetensors or .gguf"
+        )
     if not is_file(path):
         raise InputError(f"{path} does not exist, or is not a file")
     tensors, note = (gguf_content if suffix == ".gguf" else safetensors_content)(path)
-    name, record = (path.stem, {}) if note is None else opened_note(path, note, tensors)
-    found = Direction(name, {}, record=record)
+    name, record = (path.stem, {}) if note is None else read_note(path, note, tensors)
+    direction = Direction(name, {}, record=record)
     for tensor, (kind, *place) in named_places(path, tensors, config, at).items():
         if kind == "direction":
-            found.shift[tuple(place)] = as_float32(f"{path}: {tensor}", tensors[tensor])
+            direction.shift[tuple(place)] = as_float32(f"{path}: {tensor}", tensors[tensor])
         else:
-            found.nodes[tuple(place)] = np.array(tensors[tensor])
-    refuse_unusable(path, found)
-    refuse_misfit(path, found, config)
+            direction.nodes[tuple(place)] = np.array(tensors[tensor])
+    refuse_unusable(path, direction)
+    refuse_misfit(path, direction, config)
     say_other_model(path, record, model_sha256)
-    return found
+    return direction
 
 
 def say_other_model(path, record: dict, model_sha256: str) -> None:
-    """A note where a direction's record names a model that is not, or may not be, this one."""
+    """Prints a note if a direction's record names a model that is not, or may not be, this one."""
     named = record.get("model_sha256")
     if not named or named == model_sha256:
         return
@@ -211,7 +164,7 @@ def say_other_model(path, record: dict, model_sha256: str) -> None:
 
 
 def safetensors_content(path: pathlib.Path) -> tuple[dict, str | None]:
-    """(tensors, note) as they are stored."""
+    """Returns (tensors as they are stored, note or None) of a safetensors file."""
     from safetensors import safe_open
 
     views = mapped_tensors(path)
@@ -221,7 +174,7 @@ def safetensors_content(path: pathlib.Path) -> tuple[dict, str | None]:
 
 
 def gguf_content(path: pathlib.Path) -> tuple[dict, str | None]:
-    """(tensors, note); bfloat16 is stored as bytes, and comes as float32."""
+    """Returns (tensors, note or None) of a GGUF file; bfloat16 becomes float32."""
     from gguf import GGMLQuantizationType, dequantize
 
     fields, stored = read_gguf(path)
@@ -242,12 +195,12 @@ def gguf_content(path: pathlib.Path) -> tuple[dict, str | None]:
 
 
 def named_places(path, tensors: dict, config: DecoderConfig, at: str) -> dict[str, tuple]:
-    """{tensor: (direction or nodes, site, layer)}."""
+    """Returns {tensor: (direction or nodes, site, layer)}."""
     named = {name: TENSOR.fullmatch(name) for name in tensors}
     if len(named) == 1 and not all(named.values()):
         if not at:
             raise InputError(
-                f'{path} holds one vector and not where it is added; say so: at="resid_post 16"'
+                f'{path} does not say where its vector is added; say so: at="resid_post 16"'
             )
         return {name: ("direction", *place_at(at, config)) for name in named}
     others = [name for name, match in named.items() if not match]
@@ -258,7 +211,7 @@ def named_places(path, tensors: dict, config: DecoderConfig, at: str) -> dict[st
             "direction.SITE.LAYER, and no others"
         )
     if at:
-        raise InputError(f"{path} says itself where its vectors are added; leave at = {at!r} out")
+        raise InputError(f"{path} says where its vectors are added; leave at = {at!r} out")
     places = {name: (m[1], m[2] or STREAM, int(m[3])) for name, m in named.items()}
     if len(set(places.values())) < len(places):
         raise InputError(f"{path} has two vectors for one place; keep one of them")
@@ -266,7 +219,7 @@ def named_places(path, tensors: dict, config: DecoderConfig, at: str) -> dict[st
 
 
 def place_at(text: str, config: DecoderConfig) -> tuple[str, int]:
-    """(site, layer) of "resid_post 16", "resid_post 50%" or "final_norm"."""
+    """Returns (site, layer) of "resid_post 16", "resid_post 50%" or "final_norm"."""
     site, *layer = text.split() or [""]
     if site not in SITES or len(layer) != (site not in ONCE):
         raise InputError(
@@ -278,13 +231,15 @@ def place_at(text: str, config: DecoderConfig) -> tuple[str, int]:
 
 def as_float32(where: str, x_D) -> np.ndarray:
     if not jnp.issubdtype(x_D.dtype, jnp.floating):
-        raise InputError(f"{where} is of type {x_D.dtype}, not of a floating one; save it as one")
+        raise InputError(
+            f"{where} is of type {x_D.dtype}, not of a floating type; save it as float32"
+        )
     with np.errstate(over="ignore"):
         return np.array(x_D, np.float32)  # a value too large is infinite, and refused as such
 
 
-def note_with_hash(direction: Direction, tensors: dict) -> str:
-    """Name and record as JSON, with a hash of them and of the tensors."""
+def note_text(direction: Direction, tensors: dict) -> str:
+    """Returns name and record as JSON, with a hash of them and of the tensors."""
     try:
         text = json.dumps(direction.record, allow_nan=False)
         plain = isinstance(direction.record, dict) and json.loads(text) == direction.record
@@ -296,8 +251,8 @@ def note_with_hash(direction: Direction, tensors: dict) -> str:
     return json.dumps(note | {"sha256": content_sha256(note, tensors)})
 
 
-def opened_note(path, text, tensors: dict) -> tuple[str, dict]:
-    """(name, record), checked by their hash."""
+def read_note(path, text, tensors: dict) -> tuple[str, dict]:
+    """Returns (name, record) of a note. Raises InputError if their hash differs."""
     try:
         note = json.loads(text)
         sha256 = note.pop("sha256")
@@ -318,51 +273,6 @@ def content_sha256(note: dict, tensors: dict) -> str:
 
 def refuse_suffix(path, suffix: str) -> None:
     if pathlib.Path(path).suffix.lower() != suffix:
-        raise InputError(f"{path} does not end in {suffix}, by which it is read; name it so")
-
-
-def refuse_unusable(where, direction: Direction) -> None:
-    """Refuse what no model can be steered by."""
-    name = direction.name
-    if not (isinstance(name, str) and name.strip() and name.isprintable()):
-        raise InputError(f"{where} has the name {name!r}; give it one of characters that show")
-    if not direction.shift:
-        raise InputError(f"{where} has no vector; a node set alone is no direction")
-    kinds = (direction.shift, np.float32), (direction.nodes, np.int8)
-    for (site, layer), x_D, dtype in ((*item, d) for of, d in kinds for item in of.items()):
-        if site not in SITES or layer < 0 or (site in ONCE and layer):
-            raise InputError(f"{where}: {site!r} {layer} is no place; sites are {', '.join(SITES)}")
-        if not isinstance(x_D, np.ndarray) or isinstance(x_D, np.ma.MaskedArray):
-            raise InputError(
-                f"{where}: {site} {layer} is a {type(x_D).__name__}; give {np.dtype(dtype)} [D] "
-                "as a NumPy array"
-            )
-        if x_D.dtype != dtype or x_D.ndim != 1:
-            raise InputError(
-                f"{where}: {site} {layer} is {x_D.dtype} of shape {x_D.shape}; give "
-                f"{np.dtype(dtype)} [D]"
-            )
-        if dtype == np.int8 and not np.isin(x_D, (-1, 0, 1)).all():
-            raise InputError(f"{where}: nodes of {site} {layer} are not all 1, -1 or 0; make them")
-        if not np.isfinite(x_D).all():
-            raise InputError(
-                f"{where}: {site} {layer} is not finite as float32; leave it out, or scale it down"
-            )
-    if not any(x_D.any() for x_D in direction.shift.values()):
-        raise InputError(f"{where} is 0 everywhere, and so changes nothing; give another")
-
-
-def refuse_misfit(where, direction: Direction, config: DecoderConfig) -> None:
-    """Refuse what is not of this model's shape."""
-    for (site, layer), x_D in (*direction.shift.items(), *direction.nodes.items()):
-        layers, width = config.site_shape(site)
-        if not 0 <= layer < layers:
-            raise InputError(
-                f"{where}: {site} {layer} is none of this model's, whose layers of {site} are 0 to "
-                f"{layers - 1}; use the model it was made for"
-            )
-        if x_D.shape != (width,):
-            raise InputError(
-                f"{where}: {site} {layer} has the shape {x_D.shape}, and this model's {site} has "
-                f"{width} nodes; use the model it was made for"
-            )
+        raise InputError(
+            f"{path} does not end in {suffix}, by which it will be recognised; rename it"
+        )

@@ -1,0 +1,263 @@
+"""The forms in which statements come: files (JSON lines, CSV), dicts, a DataFrame, lists.
+
+Each is read as entries: the fields of one statement, not yet checked.
+"""
+
+import csv
+import json
+import pathlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from personascan.errors import InputError
+from personascan.reading import refuse_special
+
+# The names that people give to the fields of a statement, each as it is looked for; the rest of a
+# row (id, topic, question, entity, pair) has one name.
+NAMES = {
+    "text": ("statement", "text"),
+    "direction": ("direction", "label", "positive", "answer_matching_behavior"),
+    "persona": ("persona", "persona_dim"),
+    "confidence": ("label_confidence", "confidence"),
+}
+OPTIONAL = ("id", "topic", "question", "entity", "pair")
+COLUMNS = {*OPTIONAL, *(name for names in NAMES.values() for name in names)}
+SUFFIXES = (".jsonl", ".csv", ".tsv")
+DELIMITERS = ",;\t|"
+# How a direction is written; as text in any case, spaces around it ignored.
+DIRECTIONS = {
+    **dict.fromkeys(("positive", "pos", "+", "+1", "1", "1.0", "true", "yes"), True),
+    **dict.fromkeys(("negative", "neg", "-", "-1", "0", "0.0", "false", "no"), False),
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The fields of one statement as a file holds them: not yet checked, None where missing."""
+
+    where: str  # its source, for messages: a file and line, or a molecule's property
+    text: Any
+    persona: Any
+    topic: Any
+    positive: bool  # the direction
+    confidence: Any = None
+    id: Any = None
+    question: str = ""
+    entity: Any = None
+    pair: Any = None
+
+
+def read_entries(path: pathlib.Path) -> Iterator[Entry]:
+    """Yields the entries of a file in its order. Raises InputError for one that is malformed.
+
+    A persona that it does not name is its own name.
+    """
+    if path.suffix == ".jsonl":
+        return completed(read_json_lines(path), path.stem)
+    if path.suffix in (".csv", ".tsv"):
+        return completed(read_csv(path), path.stem)
+    raise InputError(f"{path} is neither .jsonl nor .csv nor .tsv")
+
+
+def given_entries(source: Any) -> Iterator[Entry]:
+    """Yields the entries of statements in memory: dicts, a DataFrame, or lists by direction.
+
+    The persona that they do not name is "persona". Raises InputError for anything else, and for a
+    row that is malformed.
+    """
+    return completed(each_given(source), "persona")
+
+
+def each_given(source: Any) -> Iterator[Entry]:
+    if isinstance(source, Mapping):
+        source = [
+            {"text": text, "direction": direction}
+            for direction, texts in source.items()
+            for text in sequence_of(texts, f"the statements of {direction!r}")
+        ]
+    elif hasattr(source, "to_dict"):  # a DataFrame
+        source = source.to_dict("records")
+    for number, row in enumerate(sequence_of(source, "statements"), 1):
+        if not isinstance(row, Mapping):
+            raise InputError(
+                f"statement {number} is {row!r}; give dicts with text and direction, or "
+                '{"positive": texts, "negative": texts}'
+            )
+        known = {str(k).lower(): v for k, v in row.items() if not is_missing(v)}
+        yield entry_of(known, f"statement {number}")
+
+
+def sequence_of(values: Any, what: str) -> list:
+    """Returns the values as a list. Raises InputError for text and for what is no sequence."""
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise InputError(f"{what} must be a list, got {values!r}")
+    return list(values)
+
+
+def entry_of(row: Mapping[str, Any], where: str) -> Entry:
+    """Returns the entry of a row whose names are in lower case.
+
+    Raises InputError for a row without text or direction, and for two names of one field.
+    """
+    fields = {field: named(row, field, names, where) for field, names in NAMES.items()}
+    for field in ("text", "direction"):
+        if fields[field] is None:
+            raise InputError(f"{where}: the field {NAMES[field][0]!r} is missing")
+    optional = {name: row.get(name) for name in OPTIONAL}
+    return Entry(
+        where,
+        fields["text"],
+        fields["persona"],
+        optional["topic"],
+        direction_of(fields["direction"], where),
+        fields["confidence"],
+        optional["id"],
+        optional["question"] or "",
+        optional["entity"],
+        optional["pair"],
+    )
+
+
+def named(row: Mapping[str, Any], field: str, names: tuple[str, ...], where: str) -> Any:
+    """Returns a field under whichever of its names the row has. Raises InputError for two."""
+    found = [name for name in names if row.get(name) is not None]
+    if len(found) > 1:
+        raise InputError(f"{where} has {field} twice, as {' and '.join(found)}; keep one")
+    return row[found[0]] if found else None
+
+
+def is_missing(value: Any) -> bool:
+    """Returns whether a value is NaN or pandas.NA, which tables hold where a value is missing."""
+    return type(value).__name__ == "NAType" or (isinstance(value, float) and value != value)
+
+
+def completed(entries: Iterable[Entry], persona: str) -> Iterator[Entry]:
+    """Yields entries of one source with the persona and the confidence 1 where it gives none.
+
+    Raises InputError if some of its rows give one and others do not.
+    """
+    first = None
+    for entry in entries:
+        first = first or entry
+        for field in ("persona", "confidence"):
+            has, had = (getattr(one, field) is not None for one in (entry, first))
+            if has != had:
+                raise InputError(
+                    f"{entry.where} has {'a' if has else 'no'} {field}, unlike {first.where}; "
+                    "give it to all rows or to none"
+                )
+        yield replace(
+            entry,
+            persona=persona if entry.persona is None else entry.persona,
+            confidence=1.0 if entry.confidence is None else entry.confidence,
+        )
+
+
+def direction_of(value: Any, where: str) -> bool:
+    """Returns True for positive, False for negative. Raises InputError for any other word."""
+    direction = DIRECTIONS.get(str(value).strip().lower())
+    if direction is None:
+        raise InputError(
+            f"{where}: the direction is {value!r}; use positive or negative, + or -, 1 or 0, True "
+            "or False"
+        )
+    return direction
+
+
+def read_json_lines(path: pathlib.Path) -> Iterator[Entry]:
+    """Yields the entries of a file with one JSON object a line, as the public persona evals are."""
+    with open_text(path) as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            where = f"{path}, line {number}"
+            try:
+                row = json.loads(line, object_pairs_hook=reject_duplicate_keys)
+            except KeyError as error:
+                raise InputError(f"{where} has the field {error} twice; keep one") from error
+            except json.JSONDecodeError as error:
+                raise InputError(
+                    f"{where} is not valid JSON ({error}); the file needs one object a line"
+                ) from error
+            if not isinstance(row, dict):
+                raise InputError(f"{where} is not a JSON object")
+            yield entry_of(row, where)
+
+
+def read_csv(path: pathlib.Path) -> Iterator[Entry]:
+    """Yields the entries of a table with a header, its columns in any order and case.
+
+    They are separated by commas, semicolons, tabs or bars.
+    """
+    with open_text(path) as lines:
+        # Strict: a quote that is never closed would swallow all lines behind it.
+        rows = csv.reader(lines, delimiter=delimiter_of(path), strict=True, skipinitialspace=True)
+        filled = (cells for cells in each_row(rows, path) if any(map(str.strip, cells)))
+        header = [name.strip().lower() for name in next(filled, [])]
+        if header and header[0].startswith("sep="):  # how a spreadsheet names the separator
+            header = [name.strip().lower() for name in next(filled, [])]
+        while header and not header[-1]:
+            header.pop()
+        check_header(header, path)
+        for cells in filled:
+            where = f"{path}, line {rows.line_num}"
+            row = dict(zip(header, cells, strict=False))
+            if any(more.strip() for more in cells[len(header) :]):
+                raise InputError(
+                    f"{where} has {len(cells)} fields, the header {len(header)}: put a text that "
+                    "holds the separator into double quotes"
+                )
+            yield entry_of(row, where)
+
+
+def each_row(rows, path: pathlib.Path):
+    """Yields the rows of a CSV reader. Raises InputError for one that is not well quoted."""
+    try:
+        yield from rows
+    except csv.Error as error:
+        raise InputError(
+            f"{path}, line {rows.line_num}: {error}; close every double quote, double those inside "
+            f"a text, and keep a text below {csv.field_size_limit()} characters"
+        ) from error
+
+
+def delimiter_of(path: pathlib.Path) -> str:
+    """Returns the separator that splits the header into the most known columns."""
+    with open_text(path) as lines:
+        header = next((line for line in lines if line.strip() and line[:4] != "sep="), "").lower()
+
+    def columns_known(delimiter: str) -> int:
+        names = {name.strip().strip('"') for name in header.split(delimiter)}
+        return len(names & COLUMNS)
+
+    return max(DELIMITERS, key=columns_known)
+
+
+def check_header(header: list[str], path: pathlib.Path) -> None:
+    """Raises InputError for a header without text or direction, or with a column twice."""
+    twice = sorted({name for name in header if name and header.count(name) > 1})
+    missing = [NAMES[f][0] for f in ("text", "direction") if not {*NAMES[f]} & {*header}]
+    if missing or twice:
+        fault = f"lacks {', '.join(missing)}" if missing else f"names {', '.join(twice)} twice"
+        raise InputError(
+            f"{path}: the header {fault}; it has {', '.join(header)[:200] or 'nothing'}, and needs "
+            "statement and direction (docs/statements.md has the other columns)"
+        )
+
+
+def reject_duplicate_keys(pairs: list[tuple]) -> dict:
+    """Returns a JSON object. Raises KeyError if a field is repeated: the last one would win."""
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise KeyError(name)
+    return dict(pairs)
+
+
+def open_text(path: pathlib.Path):
+    refuse_special(path)
+    try:
+        return path.open(encoding="utf-8-sig", newline="")  # spreadsheets put a BOM in front
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error})") from error

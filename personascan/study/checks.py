@@ -1,0 +1,158 @@
+"""What a study's configuration is refused for, before any file is read."""
+
+from typing import TYPE_CHECKING
+
+from personascan.analysis.separation import SeparationOptions
+from personascan.analysis.validation import check_validation
+from personascan.errors import InputError
+from personascan.interventions.options import check_interventions
+from personascan.sources.images.options import check_images
+from personascan.sources.language.positions import check_positions
+from personascan.sources.language.source import BASELINES
+from personascan.study.place_options import CHOSEN, check_where
+
+if TYPE_CHECKING:
+    from personascan.study.config import StudyConfig
+
+LEVELS = (0, 1, 2)
+TABLES = ("csv", "parquet")
+
+
+def check_config(config: "StudyConfig") -> None:
+    """Raises InputError for the first field that is at fault, and says what to do."""
+    check_source(config)
+    check_values(config)
+    check_separation(config.separation)
+    config.prompt_options()
+    check_validation(config.validation)
+    check_tails(config)
+    check_interventions(config.intervention)
+    check_intervened(config)
+    check_places(config)
+    check_where(config.where)
+    check_chosen(config)
+
+
+def check_source(config: "StudyConfig") -> None:
+    """Raises InputError for a study without rows, or with rows of two kinds."""
+    asked = [n for n in ("statements", "rows", "images") if getattr(config, n)]
+    if len(asked) != 1:
+        raise InputError(
+            "a study has one source: config.statements or config.images, read by config.models, or "
+            f"config.rows; got {' and '.join(asked) or 'none'}"
+        )
+    if bool(config.models) == bool(config.rows):
+        raise InputError(
+            "config.rows bring their networks with them; leave config.models out"
+            if config.rows
+            else f"config.models is empty; name what reads config.{asked[0]}"
+        )
+    if config.images:
+        check_images(config.images, config.models)
+    for name in ("models", "rows"):
+        named = getattr(config, name)
+        if len(set(named)) < len(named):
+            raise InputError(f"config.{name} = {named}; name each once")
+    if not config.statements and config.levels != (2,):
+        raise InputError(f"config.levels: {asked[0]} have no topics; use (2,)")
+
+
+def check_values(config: "StudyConfig") -> None:
+    """Raises InputError for a field that is out of its range or names something twice."""
+    levels = set(config.levels)
+    if not levels or len(levels) < len(config.levels) or levels - set(LEVELS):
+        raise InputError(f"config.levels = {config.levels}; levels are 0, 1 and 2, each once")
+    if config.tables not in TABLES:
+        raise InputError(f"config.tables = {config.tables!r}; use one of {', '.join(TABLES)}")
+    if config.limit < 1:
+        raise InputError(f"config.limit = {config.limit}; use at least 1 row of a side")
+    if config.apart < 0:
+        raise InputError(f"config.apart = {config.apart}; use 0 or more")
+    for name in ("threshold", "node_q"):
+        if not 0 < getattr(config, name) <= 1:
+            raise InputError(f"config.{name} = {getattr(config, name)} is outside (0, 1]")
+    if not 0 <= config.seed < 2**32:
+        raise InputError(f"config.seed = {config.seed} is outside 0 to 2**32 - 1")
+    if config.scan.permutations < 0:
+        raise InputError("config.scan.permutations must be 0 or more")
+    if config.scan.statistic_runs < 1:
+        raise InputError("config.scan.statistic_runs must be at least 1")
+    if not config.sites or len(set(config.sites)) < len(config.sites):
+        raise InputError(f"config.sites must name each site once, got {config.sites}")
+    if "all" in check_positions(config.positions):
+        raise InputError("config.positions: 'all' has no row for each statement; name another")
+    if config.batch_tokens < 1:
+        raise InputError(f"config.batch_tokens = {config.batch_tokens}; use at least 1")
+
+
+def check_separation(options: SeparationOptions) -> None:
+    if not 0 < options.sample <= 1:
+        raise InputError(f"config.separation.sample = {options.sample} is outside (0, 1]")
+    if not 0 < options.probe_c < float("inf"):
+        raise InputError(f"config.separation.probe_c = {options.probe_c} is not positive")
+    for name in ("seeds", "components", "hull_components", "folds"):
+        least = 2 if name in ("folds", "hull_components") else 1
+        if getattr(options, name) < least:
+            raise InputError(f"config.separation.{name} must be at least {least}")
+    if options.hull_components > options.components:
+        raise InputError("config.separation.hull_components exceeds separation.components")
+
+
+def check_intervened(config: "StudyConfig") -> None:
+    """Raises InputError for interventions without a model to ask, or without a chosen place."""
+    places = config.intervention.places
+    if places and not config.statements:
+        raise InputError(
+            "config.intervention.places: only language models that read config.statements can be "
+            "edited and asked; leave it empty"
+        )
+    if CHOSEN in places and CHOSEN not in config.scan.places:
+        raise InputError(
+            'config.intervention.places has "chosen", but config.scan.places has not; name it in '
+            "both, or name a place"
+        )
+
+
+def check_tails(config: "StudyConfig") -> None:
+    """Raises InputError for tails, baselines and mixtures that cannot be scanned."""
+    for where, tails in (("scan", config.scan.tails), ("detection", config.detection.tails)):
+        for tail in tails:
+            config.tail_options(tail)
+        if len(set(tails)) < len(tails) or config.scan.tail in tails:
+            raise InputError(f"config.{where}.tails = {tails}; name each once, and not scan.tail")
+    for name in config.baselines:
+        if name not in BASELINES:
+            raise InputError(
+                f"config.baselines: {name!r} is unknown; use some of {', '.join(BASELINES)}"
+            )
+    for mixture in config.scan.mixtures:
+        scanned = config.runs.clean + config.runs.positive
+        if not 0 < round(mixture.share * scanned) < scanned:
+            raise InputError(
+                f"config.scan.mixtures: a share of {mixture.share:g} of {scanned} scanned rows "
+                "leaves none of one side; use another share, or scan more rows"
+            )
+        config.mixed(mixture)
+    if config.detection.limit < 0:
+        raise InputError(f"config.detection.limit = {config.detection.limit}; use 0 or more")
+
+
+def check_places(config: "StudyConfig") -> None:
+    """Raises InputError where no place is named, or something is named twice."""
+    if not config.scan.places:
+        raise InputError('config.scan.places is empty; name places, for example ("chosen",)')
+    for name, given in (
+        ("scan.places", config.scan.places), ("scan.mixtures", config.scan.mixtures),
+        ("baselines", config.baselines), ("intervention.places", config.intervention.places),
+    ):  # fmt: skip
+        if len(set(given)) < len(given):
+            raise InputError(f"config.{name} names one twice: {', '.join(map(str, given))}")
+
+
+def check_chosen(config: "StudyConfig") -> None:
+    """Raises InputError where a place is to be chosen without permutations."""
+    if CHOSEN in config.scan.places and not config.where.permutations:
+        raise InputError(
+            'config.scan.places has "chosen", which permutations choose; set '
+            "config.where.permutations, or name places"
+        )
