@@ -5,6 +5,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pandas as pd
@@ -156,6 +157,23 @@ def test_without_a_checkout_there_are_no_benchmarks(monkeypatch, tmp_path, capsy
     assert capsys.readouterr().err.startswith("error: benchmarks are not installed")
 
 
+def test_the_citation_is_of_this_version():
+    text = (ROOT / "CITATION.cff").read_text()
+    assert f"\nversion: {personascan.__version__}\n" in text
+    assert "\nlicense: Apache-2.0\n" in text
+
+
+def test_a_model_is_verified_outside_a_checkout(tmp_path, monkeypatch):
+    """Where no statements lie: on sentences of the command's own."""
+    from personascan.commands import verify
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(verify, "STATEMENTS", types.SimpleNamespace(value=""))
+    assert verify.text_to_run_on() == "".join(verify.SENTENCES)
+    monkeypatch.chdir(ROOT)
+    assert verify.text_to_run_on() != "".join(verify.SENTENCES)
+
+
 # --- locate
 
 
@@ -243,6 +261,8 @@ def test_statements_are_located_by_a_model_or_in_what_extract_kept(made, tmp_pat
     again = located(done, f"{tmp_path}/b.csv")
     pd.testing.assert_frame_equal(frame, again, rtol=1e-3)
     assert list(frame.place) == ["resid_post 0, last", "resid_post 1, last", "resid_post 2, last"]
+    done = run_command("locate", *asked, model, "--layers=50%", f"--out={tmp_path}/c.csv")
+    assert list(located(done, f"{tmp_path}/c.csv").place) == ["resid_post 1, last"]
     labels = tmp_path / "labels.txt"
     labels.write_text("1\n0\n" * 16)
     done = run_command("locate", f"--rows={kept}", f"--labels={labels}", "--permutations=99")
@@ -257,7 +277,10 @@ def test_statements_are_located_by_a_model_or_in_what_extract_kept(made, tmp_pat
         (["--rows=a.npz", "--labels=l", "--model=m"], "give --statements and --model, "),
         (["--rows=no.npz", "--labels=l"], "no.npz cannot be read"),
         (["--rows=a.npy", "--labels=l"], "l does not exist; give a file of labels"),
-        (["--rows=a.npy", "--labels=bad.txt"], "bad.txt, line 2: 'maybe' is no label; use 1 and 0"),
+        (
+            ["--rows=a.npy", "--labels=bad.txt"],
+            "bad.txt, line 2: the direction is 'maybe'; use positive",
+        ),
         (["--rows=a.npy", "--labels=bad.npy"], "bad.npy: labels are one 1 or 0 a row"),
         (["--rows=a.npy", "--labels=few.txt"], "has 40 rows and there are 4 labels"),
         (["--rows=a.npy", "--statements=s.csv"], "a.npy has no ids of statements; give --labels"),

@@ -24,6 +24,7 @@ SITES = flags.DEFINE_list(
     "sites", ["resid_post", "final_norm"],
     "resid_pre, head_out, attn_out, mlp_hidden, mlp_out, resid_post, final_norm.",
 )  # fmt: skip
+LAYERS = flags.DEFINE_list("layers", [], "Numbers, or shares of the depth such as 50%; none: all.")
 POSITIONS = flags.DEFINE_list(
     "positions", ["last"],
     "first ([CLS] of an encoder), last, last_statement, mean_statement, mean, numbers, all (a "
@@ -67,6 +68,8 @@ def main(_) -> None:
         template_keywords=templates.parse_keywords(KEYWORDS.value),
     )  # fmt: skip
     if DRY_RUN.value:
+        if LAYERS.value:
+            raise personascan.InputError("--dry_run plans every layer; leave --layers out")
         plan = personascan.plan_extraction(MODEL.value, statements, dtype=DTYPE.value, **chosen)
         print(plan.summary())
         return
@@ -78,7 +81,10 @@ def main(_) -> None:
     mesh = parse_mesh(MESH.value)
     with place as file:
         model = personascan.load_model(MODEL.value, dtype=DTYPE.value, mesh=mesh, cache=CACHE.value)
-        found = personascan.extract(model, statements, out=None if is_file else OUT.value, **chosen)
+        found = personascan.extract(
+            model, statements, out=None if is_file else OUT.value, layers=LAYERS.value or None,
+            **chosen,
+        )  # fmt: skip
         if file:
             found.write(file)
     for (site, position), array in found.stacks.items() if is_first() else ():

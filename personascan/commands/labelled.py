@@ -10,13 +10,11 @@ from personascan.errors import InputError
 from personascan.memory import refuse_too_much
 from personascan.reading import is_file, refuse_special
 from personascan.sources.arrays import open_rows
+from personascan.sources.language.statement_formats import direction_of
 from personascan.sources.language.statements import Statement
 from personascan.sources.rows_record import RECORD
 from personascan.sources.store import Activations, read_array, unpacked_bytes
 from personascan.study.comparisons import Pool, comparisons, draw_pool
-
-POSITIVE = ("1", "+", "true", "yes", "positive", "h1")
-NEGATIVE = ("0", "-", "false", "no", "negative", "h0")
 
 
 class Labelled(NamedTuple):
@@ -124,11 +122,10 @@ def by_labels(activations: Activations | Any, labels: str) -> Labelled:
 def read_labels(path: str) -> np.ndarray:
     """Returns the labels in a file as bools [N]: a .npy file, or text with one label a line.
 
-    Raises InputError, with the line, for anything else than 1 or 0, true or false, + or -,
-    positive or negative.
+    A label is written as the direction of a statement is. Raises InputError, with the line, for any
+    other word.
     """
     file = pathlib.Path(path)
-    known = "1 and 0, true and false, + and -, or positive and negative"
     if file.suffix == ".npy":
         array = read_array(file)
         if array.ndim != 1 or not np.isin(array, (0, 1)).all():
@@ -142,11 +139,8 @@ def read_labels(path: str) -> np.ndarray:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as text ({error})") from error
-    words = [(n, word) for n, line in enumerate(lines, 1) if (word := line.strip().lower())]
-    for number, word in words:
-        if word not in POSITIVE + NEGATIVE:
-            raise InputError(f"{path}, line {number}: {word[:40]!r} is no label; use {known}")
-    return np.array([word in POSITIVE for _, word in words], bool)
+    words = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    return np.array([direction_of(word, f"{path}, line {number}") for number, word in words], bool)
 
 
 def is_rows_folder(path: pathlib.Path) -> bool:

@@ -22,7 +22,8 @@ MODEL = flags.DEFINE_string("model", "", "Reads them: folder, .gguf file, hub id
 PERSONA = flags.DEFINE_string("persona", "", "Whose two sides, where there are several personas.")
 MIN_CONFIDENCE = flags.DEFINE_float("min_confidence", 0.85, "Least label confidence.")
 LIMIT = flags.DEFINE_integer("limit", 300, "Statements of a direction.", lower_bound=1)
-SITES = flags.DEFINE_list("sites", ["resid_post"], "The model's sites, as of `extract`.")
+SITES = flags.DEFINE_list("sites", ["resid_post"], "Of the model, as of `extract`.")
+LAYERS = flags.DEFINE_list("layers", [], "Numbers, or shares of the depth such as 50%; none: all.")
 POSITIONS = flags.DEFINE_list("positions", ["last"], "Tokens, as of `extract`.")
 STATISTIC = flags.DEFINE_string(
     "statistic", "direction", "direction, nodes, distribution, node scan."
@@ -90,8 +91,9 @@ def labelled_rows():
         labelled.one_pool(labelled.grouped(statements), PERSONA.value, SEED.value)  # or is refused
         model = personascan.load_model(MODEL.value)
         activations = personascan.extract(
-            model, statements, sites=SITES.value, positions=POSITIONS.value
-        )
+            model, statements, sites=SITES.value, layers=LAYERS.value or None,
+            positions=POSITIONS.value,
+        )  # fmt: skip
     return labelled.by_statements(activations, statements, PERSONA.value, SEED.value)
 
 
