@@ -211,6 +211,21 @@ def test_ways_are_compiled_once(pair):
     np.testing.assert_allclose(few, found[[0, 37]][:, [0, 3]], rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("batch_tokens", [20, 60, 10_000])
+def test_every_text_under_every_edit_is_counted_once(pair, batch_tokens):
+    """Also where rows are repeated so that all calls have one shape."""
+    model, _ = pair
+    edits = [UNEDITED] + [
+        NamedEdit("random nodes", "steer", number=k, changes={("resid_post", 0): add_vector(row_D)})
+        for k, row_D in enumerate(rng.normal(size=(2, 48)))
+    ]
+    read = []
+    options = {"batch_tokens": batch_tokens, "progress": read.append}
+    edited_passes(model, PROMPTS, edits, Margin(5, 6), **options)
+    assert sum(read) == len(PROMPTS) * len(edits)
+    assert len(read) > 1 or batch_tokens == 10_000
+
+
 def test_an_encoder_is_refused(pair):
     model, _ = pair
     encoder = dataclasses.replace(model, config=dataclasses.replace(model.config, causal=False))

@@ -63,12 +63,12 @@ def check_workers(installed: dict) -> None:
             )
 
 
-def by_cluster(function, calls: list[tuple], what: str, unit: str) -> None:
+def by_cluster(function, calls: list[tuple], what: str, unit: str, kinds: list[str]) -> None:
     """Does `function(*call)` of every call by the workers of the connected cluster."""
     wanted = installed_versions().versions
     with joblib.parallel_config(backend=workers_backend()):
         asked = [(wanted, function, *call) for call in calls]
-        in_processes(in_same_versions, asked, 0, what, unit)
+        in_processes(in_same_versions, asked, 0, what, unit, kinds)
 
 
 def workers_backend():
