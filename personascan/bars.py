@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from tqdm import tqdm
 
 LEAST = 2  # finished units of a kind that its time is taken from
+TOLD = 0.5  # share of what is left whose time is known, below which nothing is said
 FORMAT = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}{unit} [{elapsed}{postfix}]"
 
 
@@ -30,16 +31,29 @@ class Pace:
         return sum(quicker) / len(quicker) if len(quicker) >= LEAST else None
 
     def words(self) -> str:
-        """Returns how much longer it takes, "" where nothing is known.
+        """Returns how much longer it takes, "" where that is not known of most units.
 
         "At least" if no unit of some kind that is left has been timed.
         """
         left = {kind: self.of_kind(kind) for kind, number in self.left.items() if number}
         known = {kind: seconds for kind, seconds in left.items() if seconds is not None}
-        if not known:
+        if sum(self.left[kind] for kind in known) <= TOLD * sum(self.left.values()):
             return ""
         more = sum(self.left[kind] * seconds for kind, seconds in known.items()) / self.processes
         return f"{'about' if known == left else 'at least'} {duration(more)} more"
+
+
+def timed_soon(works: list, kinds: Iterable[str], processes: int) -> list:
+    """Returns works in an order in which the time of every kind is known soon: some of each first.
+
+    kinds: of each of the works.
+    """
+    begun = Counter()
+    later = []
+    for kind in kinds:
+        begun[kind] += 1
+        later.append(begun[kind] > processes + LEAST)
+    return [work for work, _ in sorted(zip(works, later, strict=True), key=lambda pair: pair[1])]
 
 
 class Bar:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from personascan.bars import Bar, Pace, duration
+from personascan.bars import Bar, Pace, duration, timed_soon
 from personascan.workers import in_processes
 
 
@@ -29,12 +29,21 @@ def test_kinds_that_were_not_timed_make_it_a_bound():
     for seconds in (9.0, 1.0, 1.0):
         pace.add("where", seconds)
     assert pace.words() == "at least 100 s more"
-    for _ in range(100):
+    for _ in range(92):
         pace.add("where", 1.0)
-    assert pace.words() == ""  # what is left is detection alone
+    assert pace.words() == ""  # most of what is left is detection
+    for _ in range(8):
+        pace.add("where", 1.0)
     for seconds in (5.0, 2.0, 2.0):
         pace.add("detection", seconds)
     assert pace.words() == "about 14 s more"
+
+
+def test_some_units_of_every_kind_come_first():
+    kinds = [*"a" * 6, *"b" * 5, "c"]
+    order = timed_soon(list(range(12)), kinds, processes=2)
+    assert sorted(order) == list(range(12))
+    assert order == [0, 1, 2, 3, 6, 7, 8, 9, 11, 4, 5, 10]
 
 
 def test_a_bar_shows_counts_and_the_time_that_is_known(capsys):

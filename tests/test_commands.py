@@ -5,6 +5,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import textwrap
 import types
 
 import numpy as np
@@ -73,6 +74,15 @@ def test_the_help_of_a_command_names_its_flags_in_a_screen(name, monkeypatch):
     assert shown == flags
     assert "repeat this option" not in done.stdout
     assert ("--distributed" in done.stdout) == ("define_processes()" in text)
+
+
+def test_the_recipe_of_the_studys_help_is_one():
+    from personascan.commands import study
+
+    names = {}
+    exec(textwrap.dedent(study.__doc__.split("example:\n")[1]), names)
+    config = names["get_config"]()
+    assert personascan.StudyConfig.from_dict(config.to_dict()).layers == ("50%", "75%")
 
 
 def test_the_help_of_a_script_is_its_commands():

@@ -1,7 +1,14 @@
 """Run a study from a recipe, such as configs/demo.py, or go on with one that was ended.
 
 Any field of the recipe is overridden with --config.x=..., such as --config.out=out/mine; the same
-command goes on with a study that was ended.
+command goes on with a study that was ended. A recipe is a Python file, for example:
+
+  from ml_collections import ConfigDict
+  import personascan
+
+  def get_config():
+      return ConfigDict(personascan.recipe(
+          models=("MODEL",), statements="mine.csv", out="out/mine", layers=("50%", "75%")))
 """
 
 from personascan.command import define_processes, invocation, run  # first: answers signals

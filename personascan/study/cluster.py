@@ -63,7 +63,7 @@ def check_workers(installed: dict) -> None:
             )
 
 
-def by_cluster(function, calls: list[tuple], what: str, unit: str, kinds: list[str]) -> None:
+def by_cluster(function, calls: list[tuple], what: str, unit: str, kinds=()) -> None:
     """Does `function(*call)` of every call by the workers of the connected cluster."""
     wanted = installed_versions().versions
     with joblib.parallel_config(backend=workers_backend()):

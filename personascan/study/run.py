@@ -11,7 +11,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from tqdm import tqdm
 
-from personascan.bars import Bar
+from personascan.bars import Bar, timed_soon
 from personascan.compilations import make_room
 from personascan.errors import InputError
 from personascan.study.cluster import by_cluster
@@ -52,9 +52,10 @@ def run_works(works: list[Work], store: Store, workers: Workers, what: str) -> N
         return
     alone = len(missing) < FEW and not workers.scheduler
     processes = 1 if alone else min(workers.processes(), len(missing))
+    missing = timed_soon(missing, [work.unit.kind for work in missing], processes)
     calls = [(store.folder, work.unit, work.function, work.arguments) for work in missing]
-    began = time.perf_counter()
     kinds = [work.unit.kind for work in missing]
+    began = time.perf_counter()
     in_parallel(finish, calls, processes, workers, what, "units", kinds)
     journal.info("%s: done in %.1f s", what, time.perf_counter() - began)
 
