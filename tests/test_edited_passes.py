@@ -24,6 +24,7 @@ from personascan.interventions.edits import (
     replace_nodes,
     stack,
 )
+from personascan.interventions.judging import count_readings, judge
 from personascan.interventions.outcomes import Likelihood, Margin, SideEffects
 from personascan.interventions.passes import edited_passes
 from personascan.models import verify
@@ -224,6 +225,29 @@ def test_every_text_under_every_edit_is_counted_once(pair, batch_tokens):
     edited_passes(model, PROMPTS, edits, Margin(5, 6), **options)
     assert sum(read) == len(PROMPTS) * len(edits)
     assert len(read) > 1 or batch_tokens == 10_000
+
+
+@pytest.mark.parametrize("measures", [{}, {"likelihood": False}, {"side_effects": False}])
+def test_a_judgement_reads_as_many_texts_as_are_counted(pair, measures):
+    model, _ = pair
+    edits = [
+        UNEDITED,
+        NamedEdit("found", "steer", changes={("resid_post", 0): add_vector(np.ones(48))}),
+        NamedEdit(
+            "random nodes", "steer", number=1, changes={("resid_post", 0): add_vector(np.ones(48))}
+        ),
+    ]
+    statements = [
+        personascan.Statement(str(n), f"I like {n} walks", "p", "", n < 2, 1.0, "")
+        for n in range(3)
+    ]
+    read = []
+    judge(
+        model, statements, edits, personascan.PromptOptions(), batch_tokens=200,
+        progress=read.append, **measures,
+    )  # fmt: skip
+    assert sum(read) == count_readings(len(statements), edits, **measures)
+    assert len(read) > 1
 
 
 def test_an_encoder_is_refused(pair):
