@@ -20,12 +20,12 @@ from personascan.places import Place, lines_of
 from personascan.scan.result import RunScans
 from personascan.sources.base import Terms
 from personascan.study.config import StudyConfig
-from personascan.study.effects import cross_effects, tested_effects
-from personascan.study.intervened import Tested
+from personascan.study.effects import cross_effects, set_effects
+from personascan.study.node_sets import EditOutcomes
 from personascan.study.results import Part, Study
 from personascan.study.stages.detection import Detector
 from personascan.study.stages.projection import Projection
-from personascan.study.stages.validation import Validated
+from personascan.study.stages.validation import HalfValidation
 
 METHODS = (FOUND, "random nodes", "top mean difference", "mean-difference direction", "all nodes",
            "shuffled labels", "bag of words")  # fmt: skip
@@ -116,7 +116,7 @@ class Maker:
                 },
                 persona_separation={},
                 furthest={n: c.keys[c.best] for n, c in calibrations.items()},
-                interventions=tested_effects(self.tested(), self.config.intervention, 0),
+                interventions=set_effects(self.tested(), self.config.intervention, 0),
                 specificity=self.crossed(),
                 held_out={}, place_aurocs={}, kinds={},
             ),
@@ -189,24 +189,24 @@ class Maker:
         places = dict.fromkeys([calibration.keys[calibration.best], self.named])
         return [Projection(place, points_N2, self.positive_N, share_2) for place in places]
 
-    def validated(self, scans: list[PlaceScan]) -> list[Validated]:
+    def validated(self, scans: list[PlaceScan]) -> list[HalfValidation]:
         found = []
         for scan in scans[:2]:
             methods = {m: {"auroc": float(self.rng.uniform(0.5, 1))} for m in METHODS}
             methods[FOUND]["nodes"] = int(scan.set_TC[0].sum())
             claim = {"difference": 0.05, "low": -0.02, "high": 0.1}
             methods |= {f"{FOUND} - all nodes": claim, f"{FOUND} - random nodes": claim}
-            found.append(Validated(scan.place, scan.choice.half, methods))
+            found.append(HalfValidation(scan.place, scan.choice.half, methods))
         return found
 
-    def tested(self) -> list[Tested]:
+    def tested(self) -> list[EditOutcomes]:
         return [
             self.tested_set(name, half)
             for name in self.size.names[: self.size.edited]
             for half in "AB"
         ]
 
-    def tested_set(self, name: str, half: str, owners=()) -> Tested:
+    def tested_set(self, name: str, half: str, owners=()) -> EditOutcomes:
         kinds = [(ablation("mean"), np.nan), (STEER, -4.0), (STEER, 4.0)]
         edits = [UNEDITED, *(NamedEdit(FOUND, *kind) for kind in kinds)]
         edits += [NamedEdit(RANDOM, *kind, number=k) for kind in kinds for k in range(19)]
@@ -217,7 +217,7 @@ class Maker:
         strength_W = np.nan_to_num([edit.strength for edit in edits]) / 8
         margin_WN = self.rng.normal(size=(len(edits), 16)) + np.outer(strength_W, positive_N)
         side_W = np.full(len(edits), 0.1)
-        return Tested(
+        return EditOutcomes(
             name, self.named, half, 30, edits, positive_N, None, margin_WN,
             np.full(margin_WN.shape, np.nan), side_W, 30 + side_W, owners,
         )  # fmt: skip

@@ -12,18 +12,19 @@ HOME = {
     "Calibration": "calibration.calibrate",
     "Detection": "analysis.detection",
     "DetectionOptions": "analysis.detection",
-    "Direction": "interventions.steering_direction",
+    "Direction": "direction",
     "ExtractionPlan": "sources.language.plan",
     "IndividualScan": "scan.result",
     "InputError": "errors",
     "Labels": "analysis.detection",
-    "LanguageModel": "models.load",
+    "LanguageModel": "sources.language.model",
     "Located": "calibration.locate",
     "NodeScan": "scan.result",
     "Nodes": "calibration.node_tests",
     "Overlap": "analysis.overlaps",
     "PValueRange": "scan.result",
     "Place": "places",
+    "PlaceTests": "calibration.locate",
     "Prompt": "sources.language.prompts",
     "PromptOptions": "sources.language.templates",
     "PublishedRuns": "analysis.published",
@@ -38,6 +39,8 @@ HOME = {
     "Statement": "sources.language.statements",
     "Study": "study.results",
     "StudyConfig": "study.config",
+    "TextRun": "sources.language.text_run",
+    "TextRuns": "sources.language.text_run",
     "Validation": "analysis.validation",
     "ValidationOptions": "analysis.validation",
     "Writing": "sources.language.generate",
@@ -52,14 +55,14 @@ HOME = {
     "exclusive_counts": "analysis.overlaps",
     "extract": "sources.language.extract",
     "found_direction": "study.steering",
-    "generate": "sources.language.generate",
+    "generate": "interventions.continuations",
     "group_scan": "scan.group_scan",
     "halving_labels": "analysis.chance",
     "halving_sizes": "analysis.chance",
     "in_half": "analysis.localisation",
     "individual_scan": "scan.individual",
     "join": "processes",
-    "load_model": "models.load",
+    "load_model": "sources.language.model",
     "load_statements": "sources.language.statements",
     "locate": "calibration.locate",
     "node_scan": "scan.node_scan",
@@ -70,6 +73,7 @@ HOME = {
     "precision_recall": "analysis.rates",
     "read_deepscan_output": "analysis.published",
     "read_direction": "interventions.direction_files",
+    "read_torch": "sources.language.torch_model",
     "recipe": "study.config",
     "run_study": "studies",
     "scan_runs": "scan.runs",
@@ -111,16 +115,16 @@ if TYPE_CHECKING:  # the same for editors and type checkers, which run nothing
     from personascan.calibration.calibrate import Calibration as Calibration
     from personascan.calibration.calibrate import calibrate as calibrate
     from personascan.calibration.locate import Located as Located
+    from personascan.calibration.locate import PlaceTests as PlaceTests
     from personascan.calibration.locate import locate as locate
     from personascan.calibration.node_tests import Nodes as Nodes
     from personascan.calibration.nodes import sets_under_labels as sets_under_labels
+    from personascan.direction import Direction as Direction
     from personascan.errors import InputError as InputError
+    from personascan.interventions.continuations import generate as generate
     from personascan.interventions.direction_files import read_direction as read_direction
     from personascan.interventions.steering import steered_texts as steered_texts
     from personascan.interventions.steering import write_direction as write_direction
-    from personascan.interventions.steering_direction import Direction as Direction
-    from personascan.models.load import LanguageModel as LanguageModel
-    from personascan.models.load import load_model as load_model
     from personascan.places import Place as Place
     from personascan.processes import join as join
     from personascan.report.compare import compare_studies as compare_studies
@@ -143,7 +147,8 @@ if TYPE_CHECKING:  # the same for editors and type checkers, which run nothing
     from personascan.sources.arrays import write_rows as write_rows
     from personascan.sources.language.extract import extract as extract
     from personascan.sources.language.generate import Writing as Writing
-    from personascan.sources.language.generate import generate as generate
+    from personascan.sources.language.model import LanguageModel as LanguageModel
+    from personascan.sources.language.model import load_model as load_model
     from personascan.sources.language.plan import ExtractionPlan as ExtractionPlan
     from personascan.sources.language.plan import plan_extraction as plan_extraction
     from personascan.sources.language.prompts import Prompt as Prompt
@@ -152,6 +157,9 @@ if TYPE_CHECKING:  # the same for editors and type checkers, which run nothing
     from personascan.sources.language.statements import Statement as Statement
     from personascan.sources.language.statements import load_statements as load_statements
     from personascan.sources.language.templates import PromptOptions as PromptOptions
+    from personascan.sources.language.text_run import TextRun as TextRun
+    from personascan.sources.language.text_run import TextRuns as TextRuns
+    from personascan.sources.language.torch_model import read_torch as read_torch
     from personascan.sources.store import Activations as Activations
     from personascan.studies import run_study as run_study
     from personascan.study.api import plan_study as plan_study

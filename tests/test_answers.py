@@ -11,11 +11,11 @@ from tokenizers import decoders
 
 import personascan
 from personascan.interventions.answers import answers_to
+from personascan.interventions.continuations import continuation_text, drop_end_tokens
 from personascan.interventions.judging import question_options, questions
-from personascan.interventions.steering import continuation_text, drop_end_tokens
 from personascan.sources.language.prompts import tokenize
 from personascan.sources.language.templates import PromptOptions
-from personascan.study.intervened import answer_inputs
+from personascan.study.node_sets import answer_inputs
 
 CHAT = (
     "{% for m in messages %}<|{{ m['role'] }}|>\n{{ m['content'] }}</s>\n{% endfor %}"

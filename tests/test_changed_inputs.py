@@ -12,7 +12,7 @@ from personascan.sources.arrays import open_rows
 from personascan.sources.images import workshop as image_workshop
 from personascan.sources.images.options import ImageOptions
 from personascan.sources.language import source as language
-from personascan.study import intervened, opening
+from personascan.study import node_sets, opening
 from personascan.study.rows import StoredRows, activations_unit
 from personascan.study.run import extract_group
 from personascan.study.store import Store, read_stored
@@ -87,7 +87,7 @@ def test_a_model_whose_files_were_changed_is_not_taken_for_the_one_that_was_hash
     files = {"model.safetensors": "1"}
     model = SimpleNamespace(files=dict(files))
     monkeypatch.setattr(language, "load_model", lambda *_, **__: model)
-    language.loaded.cache_clear()
+    language.load_cached.cache_clear()
     content = language.content_sha256(files)
     reader = language.Reader("m", "float32", "", None, 0, content)
     assert reader.model() is model
@@ -98,7 +98,7 @@ def test_a_model_whose_files_were_changed_is_not_taken_for_the_one_that_was_hash
     assert other.model() is changed  # a later study of the same process sees the new files
     with pytest.raises(personascan.InputError, match="files of m have changed"):
         reader.model()
-    language.loaded.cache_clear()
+    language.load_cached.cache_clear()
 
 
 def test_images_and_directions_that_were_changed_are_refused(tmp_path, monkeypatch):
@@ -108,11 +108,11 @@ def test_images_and_directions_that_were_changed_are_refused(tmp_path, monkeypat
         workshop.images("test")
     path = tmp_path / "d.safetensors"
     path.write_text("later")
-    monkeypatch.setattr(intervened, "read_direction", lambda *_, **__: None)
+    monkeypatch.setattr(node_sets, "read_direction", lambda *_, **__: None)
     reader = SimpleNamespace(model=lambda: SimpleNamespace(config=None, sha256=""))
     with pytest.raises(personascan.InputError, match="has changed since it was first read"):
-        intervened.unchanged_direction(str(path), "0" * 64, reader)
-    assert intervened.unchanged_direction(str(path), file_sha256(path), reader) is None
+        node_sets.unchanged_direction(str(path), "0" * 64, reader)
+    assert node_sets.unchanged_direction(str(path), file_sha256(path), reader) is None
 
 
 def test_statements_that_change_while_they_are_read_are_refused(monkeypatch):

@@ -22,6 +22,7 @@ from tiny_statistics import (
 )
 
 import personascan
+from personascan.direction import Direction
 from personascan.interventions import design
 from personascan.interventions.design import (
     COHEN,
@@ -45,7 +46,6 @@ from personascan.interventions.options import (
     RANDOM_DIRECTION,
     check_interventions,
 )
-from personascan.interventions.steering_direction import Direction
 
 
 def test_every_way_is_there_once():

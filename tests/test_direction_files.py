@@ -24,6 +24,7 @@ from tiny_directions import (
 )
 from tiny_edits import at_every_token
 
+from personascan.direction import Direction
 from personascan.interventions.control_vectors import control_vectors
 from personascan.interventions.direction_files import (
     RECORD,
@@ -31,7 +32,6 @@ from personascan.interventions.direction_files import (
     write_gguf,
     write_safetensors,
 )
-from personascan.interventions.steering_direction import Direction
 from personascan.models.decoder import Decoder
 from personascan.models.tap import Kept
 

@@ -8,7 +8,7 @@ import pytest
 from tiny_edits import prompts_of
 from tiny_writing import SAMPLED, made_pair, theirs_logits
 
-from personascan.sources.language.generate import Writing, generate, next_tokens
+from personascan.sources.language.generate import Writing, next_tokens, write_tokens
 
 
 @pytest.fixture(scope="module")
@@ -20,12 +20,12 @@ def test_a_draw_depends_on_the_number_of_its_row_alone(pair):
     """Not on what shares its batch, nor on the size of batches."""
     model, _ = pair
     prompts = prompts_of(model.config.vocab_size, (10, 7, 10, 9, 8, 10))
-    found = generate(model, prompts, SAMPLED, stop=())
-    assert generate(model, prompts, SAMPLED, stop=(), batch_tokens=80) == found
-    assert generate(model, prompts[:2], SAMPLED, stop=()) == found[:2]
+    found = write_tokens(model, prompts, SAMPLED, stop=())
+    assert write_tokens(model, prompts, SAMPLED, stop=(), batch_tokens=80) == found
+    assert write_tokens(model, prompts[:2], SAMPLED, stop=()) == found[:2]
     others = prompts_of(model.config.vocab_size, (7,) * 5)
-    assert generate(model, [*others, prompts[5]], SAMPLED, stop=())[5] == found[5]
-    same = generate(model, [prompts[2]] * 6, SAMPLED, stop=())
+    assert write_tokens(model, [*others, prompts[5]], SAMPLED, stop=())[5] == found[5]
+    same = write_tokens(model, [prompts[2]] * 6, SAMPLED, stop=())
     assert len(set(map(tuple, same))) == 6  # rows of one prompt are drawn apart
 
 
@@ -33,7 +33,8 @@ def test_a_seed_names_a_text(pair):
     model, _ = pair
     prompts = prompts_of(model.config.vocab_size)
     texts = [
-        generate(model, prompts, dataclasses.replace(SAMPLED, seed=s), stop=()) for s in (0, 0, 1)
+        write_tokens(model, prompts, dataclasses.replace(SAMPLED, seed=s), stop=())
+        for s in (0, 0, 1)
     ]
     assert texts[0] == texts[1]
     assert all(a != b for a, b in zip(texts[0], texts[2], strict=True))
@@ -107,7 +108,7 @@ def test_texts_are_drawn_as_often_as_they_should(pair):
     model, theirs = pair
     writing = dataclasses.replace(WRITINGS["both"], seed=3)
     (prompt,) = prompts_of(model.config.vocab_size, (8,))
-    drawn_NG = np.array(generate(model, [prompt] * 2000, writing, stop=()))
+    drawn_NG = np.array(write_tokens(model, [prompt] * 2000, writing, stop=()))
     likeliest = np.bincount(drawn_NG[:, 0]).argmax()
     check_shares(drawn_NG[:, 0], theirs_logits(theirs, prompt.ids), writing)
     behind = drawn_NG[drawn_NG[:, 0] == likeliest, 1]

@@ -265,7 +265,7 @@ import personascan
 from personascan.interventions.outcomes import Margin, SideEffects
 from personascan.interventions.passes import edited_passes
 from personascan.interventions.edits import UNEDITED, NamedEdit, add_vector
-from personascan.sources.language.generate import Writing, generate
+from personascan.sources.language.generate import Writing, write_tokens
 from personascan.sources.language.prompts import Prompt
 from personascan.sharding import parse_mesh
 rng = np.random.default_rng(0)
@@ -278,7 +278,7 @@ for mesh in ("", "1x2", "2x1"):
     model = personascan.load_model(sys.argv[1], mesh=parse_mesh(mesh))
     for outcome in (Margin(4, 7), SideEffects()):
         found.append(edited_passes(model, prompts, edits, outcome))
-    found.append(np.array(generate(model, prompts, Writing(8), stop=())))
+    found.append(np.array(write_tokens(model, prompts, Writing(8), stop=())))
 for alone, *meshed in zip(found[:3], found[3:6], found[6:], strict=True):
     for one in meshed:
         np.testing.assert_allclose(one, alone, rtol=1e-5, atol=1e-5)

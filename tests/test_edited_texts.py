@@ -9,10 +9,10 @@ from tiny_edits import edited_prompts, edits_of
 from tiny_writing import SAMPLED, made_pair, theirs_behind
 
 import personascan
+from personascan.interventions.continuations import steering_edit
 from personascan.interventions.edits import UNEDITED, Change, NamedEdit, stack_edits
-from personascan.interventions.steering import steering_edit
 from personascan.sources.language.editing import TOKENS, Editing
-from personascan.sources.language.generate import Writing, generate
+from personascan.sources.language.generate import Writing, write_tokens
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def pair(tmp_path_factory):
 @pytest.fixture(scope="module")
 def free(pair):
     """What the model writes unedited."""
-    return generate(pair[0], edited_prompts(pair[0]), Writing(20), stop=())
+    return write_tokens(pair[0], edited_prompts(pair[0]), Writing(20), stop=())
 
 
 def hooked_behind(theirs, prompt, new, tokens, layer, change):
@@ -58,7 +58,7 @@ def test_edits_are_hooks_of_torch(pair, free, tokens):
     prompts, edits = edited_prompts(model), edits_of()
     edit_N = np.array([1, 0, 3, 2, 2, 1, 0, 3])
     editing = Editing(stack_edits(edits, {"resid_post": 48}), edit_N, tokens)
-    found = generate(model, prompts, Writing(20), editing=editing, stop=())
+    found = write_tokens(model, prompts, Writing(20), editing=editing, stop=())
     expected = []
     for prompt, w, new in zip(prompts, edit_N, found, strict=True):
         if w == 0:
@@ -79,12 +79,12 @@ def test_ways_side_by_side_are_those_alone(pair):
     (prompt, *_), edits = edited_prompts(model), edits_of()
     prompts, edit_N, widths = [prompt] * 4, np.arange(4), {"resid_post": 48}
     editing = Editing(stack_edits(edits, widths), edit_N)
-    together = generate(model, prompts, SAMPLED, editing=editing, stop=())
+    together = write_tokens(model, prompts, SAMPLED, editing=editing, stop=())
     for w in range(1, 4):
         one = Editing(editing.sites, np.where(edit_N == w, w, 0))
-        assert generate(model, prompts, SAMPLED, editing=one, stop=())[w] == together[w]
+        assert write_tokens(model, prompts, SAMPLED, editing=one, stop=())[w] == together[w]
     alone = Editing(stack_edits([UNEDITED, edits[3]], widths), (edit_N == 3).astype(np.int64))
-    assert generate(model, prompts, SAMPLED, editing=alone, stop=())[3] == together[3]
+    assert write_tokens(model, prompts, SAMPLED, editing=alone, stop=())[3] == together[3]
     assert len(set(map(tuple, together))) == 4
 
 
@@ -93,7 +93,7 @@ def test_strength_zero_changes_nothing(pair, free):
     prompts = edited_prompts(model)
     sites = stack_edits(edits_of(strength=0.0), {"resid_post": 48})
     editing = Editing(sites, np.arange(8) % 3)
-    assert generate(model, prompts, Writing(20), editing=editing, stop=()) == free
+    assert write_tokens(model, prompts, Writing(20), editing=editing, stop=()) == free
 
 
 def test_what_grows_beyond_all_numbers_is_no_empty_text(pair):
@@ -104,7 +104,7 @@ def test_what_grows_beyond_all_numbers_is_no_empty_text(pair):
     edits[2] = NamedEdit("w", "broken", changes={("resid_post", 1): broken})
     editing = Editing(stack_edits(edits, {"resid_post": 48}), np.arange(8) % 3)
     with pytest.raises(personascan.InputError, match="use smaller strengths"):
-        generate(model, edited_prompts(model), Writing(20), stop=(), editing=editing)
+        write_tokens(model, edited_prompts(model), Writing(20), stop=(), editing=editing)
 
 
 @pytest.mark.parametrize("strength", [1e39, 1e20, -1e30])

@@ -3,7 +3,7 @@ import pytest
 from tiny_models import save_tiny_llama
 
 import personascan
-from personascan.sources.store import read_array
+from personascan.sources.array_files import read_array
 
 
 def statements(count=25):
@@ -164,7 +164,7 @@ def test_what_is_extracted_is_a_mapping_of_places(model, tmp_path):
         (personascan.Place("resid_post", 3, "last"), "no resid_post 3, last: .* layers 0 to 2"),
         (personascan.Place("resid_post", 0, "last", "net"), "resid_post, last"),
         (personascan.Place("mlp_out", 0, "last"), "no mlp_out, last among .*: resid_post, last;"),
-        (3, "3 is no Place"),
+        (3, "3 is neither a Place nor the name"),
     ):
         assert missing not in found
         assert found.get(missing) is None

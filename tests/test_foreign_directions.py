@@ -22,6 +22,7 @@ from tiny_directions import (
     vector,
 )
 
+from personascan.direction import Direction
 from personascan.errors import InputError
 from personascan.interventions.direction_files import (
     RECORD,
@@ -29,7 +30,6 @@ from personascan.interventions.direction_files import (
     write_gguf,
     write_safetensors,
 )
-from personascan.interventions.steering_direction import Direction
 
 
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float32, np.float64])

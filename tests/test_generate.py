@@ -19,7 +19,7 @@ from personascan.models.families import ENCODERS, FAMILIES
 from personascan.models.load import LanguageModel
 from personascan.models.parameters import as_bits
 from personascan.models.tap import Kept
-from personascan.sources.language.generate import Writing, generate, stop_tokens
+from personascan.sources.language.generate import Writing, stop_tokens, write_tokens
 from personascan.sources.language.prompts import plan_batches, tokenize
 from personascan.sources.language.statements import Statement
 
@@ -77,14 +77,14 @@ def test_forty_greedy_tokens_of_every_family(name, tmp_path):
     model = made(tmp_path, name)
     theirs = verify.torch_model(tmp_path)
     prompts = prompts_of(model.config.vocab_size)
-    found = generate(model, prompts, Writing(40), stop=())
+    found = write_tokens(model, prompts, Writing(40), stop=())
     assert [theirs_behind(theirs, *row) for row in zip(prompts, found, strict=True)] == found
 
 
 def test_transformers_itself_writes_the_same(pair):
     model, theirs = pair
     prompts = prompts_of(model.config.vocab_size)
-    found = generate(model, prompts, Writing(40), stop=())
+    found = write_tokens(model, prompts, Writing(40), stop=())
     assert [theirs_greedy(theirs, p, 40) for p in prompts] == found
 
 
@@ -96,7 +96,7 @@ def test_smollm2_answers_as_in_transformers():
     prompts = tokenize(model.tokenizer, statements, "user", model.config.max_positions)
     assert len(plan_batches(prompts, 4096, pad=0, room=40)) == 1
     assert len({len(p.ids) for p in prompts}) == 3
-    found = generate(model, prompts, Writing(40), stop=())
+    found = write_tokens(model, prompts, Writing(40), stop=())
     theirs = verify.torch_model(model.path)
     assert [theirs_behind(theirs, *row) for row in zip(prompts, found, strict=True)] == found
     assert "Paris" in model.tokenizer.decode(found[0])
@@ -106,11 +106,11 @@ def test_a_rotation_that_grows_with_the_text(tmp_path):
     """From below and above the length in training, and across it."""
     model = made(tmp_path, "llama dynamic", max_position_embeddings=40)
     prompts = prompts_of(model.config.vocab_size, (38, 40, 43, 46))
-    found = generate(model, prompts, Writing(30), stop=())
+    found = write_tokens(model, prompts, Writing(30), stop=())
     # A model of its own each: Transformers keeps the frequencies of a longer text.
     assert [theirs_greedy(verify.torch_model(tmp_path), p, 30) for p in prompts] == found
     with pytest.raises(personascan.InputError, match="are 81 tokens; the model takes 80"):
-        generate(model, prompts, Writing(35))
+        write_tokens(model, prompts, Writing(35))
 
 
 def test_two_rotations_by_length(tmp_path):
@@ -119,12 +119,12 @@ def test_two_rotations_by_length(tmp_path):
     model, theirs = made(tmp_path, "phi3 longrope", **more), verify.torch_model(tmp_path)
     prompts = prompts_of(model.config.vocab_size, (29, 41, 42, 42, 42))
     assert len(plan_batches(prompts, 4096, pad=0, room=12)) == 1
-    found = generate(model, prompts, Writing(12), stop=())
+    found = write_tokens(model, prompts, Writing(12), stop=())
     assert [theirs_behind(theirs, *row) for row in zip(prompts, found, strict=True)] == found
     for length, new in ((38, 4), (40, 2), (12, 30)):
         crossing = [*prompts[1:], *prompts_of(model.config.vocab_size, (length,))]
         with pytest.raises(personascan.InputError, match="rotates texts beyond 40") as refusal:
-            generate(model, crossing, Writing(new))
+            write_tokens(model, crossing, Writing(new))
         assert "\n" not in str(refusal.value)
 
 
@@ -132,7 +132,7 @@ def test_bfloat16_goes_on_as_in_one_pass(pair):
     """The likeliest tokens of a whole pass over what was written."""
     model = personascan.load_model(str(pair[0].path), dtype="bfloat16")
     (prompt,) = prompts_of(model.config.vocab_size, (8,))
-    (found,) = generate(model, [prompt], Writing(20), stop=())
+    (found,) = write_tokens(model, [prompt], Writing(20), stop=())
     tokens_BT = jnp.array([prompt.ids + found], jnp.int32)
     variables, decoder = {"params": as_bits(model.params)}, model.decoder()
     kept = Kept(jnp.zeros((1, 1), jnp.int32))
@@ -153,13 +153,13 @@ def test_a_text_longer_than_the_model_takes(pair):
     model, _ = pair
     prompts = prompts_of(model.config.vocab_size, (5, 590))
     with pytest.raises(personascan.InputError, match="are 601 tokens; the model takes 600"):
-        generate(model, prompts, Writing(11))
+        write_tokens(model, prompts, Writing(11))
 
 
 def test_an_encoder_goes_on_with_nothing(tmp_path):
     model = made(tmp_path, "bert")
     with pytest.raises(personascan.InputError, match="an encoder sees all of its text"):
-        generate(model, prompts_of(99), Writing(3))
+        write_tokens(model, prompts_of(99), Writing(3))
 
 
 def test_a_model_without_head_writes_nothing(tmp_path):
@@ -167,12 +167,12 @@ def test_a_model_without_head_writes_nothing(tmp_path):
     rewrite(tmp_path, lambda tensors: {n: t for n, t in tensors.items() if n != "lm_head.weight"})
     model = personascan.load_model(str(tmp_path))
     with pytest.raises(personascan.InputError, match="no lm_head, and so no logits"):
-        generate(model, prompts_of(99), Writing(3))
+        write_tokens(model, prompts_of(99), Writing(3))
 
 
 def test_no_prompts(pair):
     with pytest.raises(personascan.InputError, match="no prompts"):
-        generate(pair[0], [], Writing(3))
+        write_tokens(pair[0], [], Writing(3))
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_a_text_ends_with_a_stop_token(pair, writing, by_row):
     """It changes no token before; the other rows go on; some tokens end all of them early."""
     model, _ = pair
     prompts = prompts_of(model.config.vocab_size, (10, 8, 9, 6))
-    free = generate(model, prompts, writing, stop=())
+    free = write_tokens(model, prompts, writing, stop=())
     assert [len(row) for row in free] == [30] * 4
     only_first = next(t for t in free[0] if not any(t in row for row in free[1:]))
     for each in by_row:
@@ -207,7 +207,7 @@ def test_a_text_ends_with_a_stop_token(pair, writing, by_row):
         ends = [next((i + 1 for i, t in enumerate(row) if t in stop), 30) for row in free]
         assert min(ends) < 30
         expected = [row[:end] for row, end in zip(free, ends, strict=True)]
-        assert generate(model, prompts, writing, stop=stop) == expected
+        assert write_tokens(model, prompts, writing, stop=stop) == expected
 
 
 def test_stop_tokens_are_those_of_the_checkpoint(pair, tmp_path):
@@ -215,13 +215,13 @@ def test_stop_tokens_are_those_of_the_checkpoint(pair, tmp_path):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     model = dataclasses.replace(pair[0], path=tmp_path)
     prompts = prompts_of(model.config.vocab_size)
-    free = generate(model, prompts, Writing(40), stop=())
+    free = write_tokens(model, prompts, Writing(40), stop=())
     config = tmp_path / "generation_config.json"
     for named, expected in ((7, (2, 7)), ([9, 7], (2, 7, 9)), (2, (2,)), (None, (2,))):
         config.write_text(json.dumps({"eos_token_id": named}))
         assert stop_tokens(model) == expected
     config.write_text(json.dumps({"eos_token_id": [free[0][3]]}))
-    (first, _) = generate(model, prompts, Writing(40))
+    (first, _) = write_tokens(model, prompts, Writing(40))
     assert first == free[0][: free[0].index(free[0][3]) + 1]
     for damaged in ('{"eos_token_id": ', "[2]", '{"eos_token_id": [[2]]}', '{"eos_token_id": "2"}'):
         config.write_text(damaged)

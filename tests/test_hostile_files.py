@@ -11,8 +11,8 @@ import personascan
 from personascan import memory
 from personascan.hashes import seal
 from personascan.report import document
+from personascan.sources.array_files import read_array
 from personascan.sources.arrays import open_rows
-from personascan.sources.store import read_array
 from personascan.visible import cell
 
 KNOWN = {"layout": 2, "title": "t", "parts": [], "across": [], "rows": "rows", "seed": 0}

@@ -31,14 +31,14 @@ from personascan.interventions.edits import UNEDITED, NamedEdit
 from personascan.interventions.options import MATCHED, RANDOM, RANDOM_DIRECTION
 from personascan.report.pictures import ACROSS
 from personascan.report.render import INLINE, as_svg, filled_spec
-from personascan.report.sections.edits import intervened_section
+from personascan.report.sections.edits import edits_section
 from personascan.report.sheets.columns import Sheets
 from personascan.report.sheets.nodes import acts_sheet, edit_sheets, specificity_sheet
 from personascan.report.words import Shown
 from personascan.study.effects import (
     cross_effects,
 )
-from personascan.study.effects import tested_effects as family_effects  # no test itself
+from personascan.study.effects import set_effects as family_effects  # no test itself
 from personascan.visible import visible
 
 ODD = "a|b*[x](y)`$\\frac$\n<b>_#\u202e"
@@ -74,7 +74,7 @@ def part(every, crossed=(), options=OPTIONS):
 
 def page(shown):
     """The section, with its pictures drawn."""
-    section = intervened_section(shown)
+    section = edits_section(shown)
     for picture in ("effects", "doses", "specificity"):
         if Shown(picture) in section.blocks:
             drawn(shown, picture)
@@ -132,7 +132,7 @@ def test_a_page_of_sets_with_and_without_nodes():
 
 
 def test_pages_of_nothing():
-    assert intervened_section(part([])) is None
+    assert edits_section(part([])) is None
     text = page(part([empty(), empty(half="B")]))
     assert "in 0 of 0 node sets" in text
     assert not tables(text)

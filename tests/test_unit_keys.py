@@ -162,9 +162,9 @@ def known_model(monkeypatch=None):
 
     for module in (intervention, specificity):
         if monkeypatch is None:
-            module.asked_identity = made
+            module.model_inputs = made
         else:
-            monkeypatch.setattr(module, "asked_identity", made)
+            monkeypatch.setattr(module, "model_inputs", made)
 
 
 def test_units_keep_their_keys(monkeypatch):

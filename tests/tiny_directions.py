@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
+from personascan.direction import Direction
 from personascan.errors import InputError
-from personascan.interventions.steering_direction import Direction
 from personascan.models.config import DecoderConfig
 from personascan.models.decoder import SITES
 

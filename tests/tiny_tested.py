@@ -11,7 +11,7 @@ from personascan.interventions.design import (
 from personascan.interventions.edits import UNEDITED, NamedEdit
 from personascan.interventions.options import MATCHED, RANDOM, InterventionOptions
 from personascan.places import Place
-from personascan.study import intervened
+from personascan.study import node_sets
 
 MEAN = ablation("mean")
 PLACE = Place("resid_post", 3, "last")
@@ -30,7 +30,7 @@ def judged_set(
     margin = np.asarray(margin, float)
     likelihood = np.full(margin.shape, np.nan) if likelihood is None else likelihood
     side = np.where([edit.number == edit.draw == 0 for edit in edits], 0.5, np.nan)
-    return intervened.Tested(
+    return node_sets.EditOutcomes(
         name, PLACE, half, 4, list(edits), positive, clusters, margin, likelihood,
         0.0 + side, 10.0 + side, owners,
     )  # fmt: skip

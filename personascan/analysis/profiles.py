@@ -53,8 +53,8 @@ def last_third(
         return Profile(np.nan, np.nan, np.nan, even)
     score_PN, rng = score_PN[:, known_N], np.random.default_rng(seed)
     observed = share_of(observed_aurocs(score_PN, positive_N)[:, None], late_P)[0]
-    together_N = None if clusters_N is None else clusters_N[known_N]
-    drawn_PB = bootstrap_aurocs(score_PN, positive_N, resamples, rng, together_N)
+    known_clusters_N = None if clusters_N is None else clusters_N[known_N]
+    drawn_PB = bootstrap_aurocs(score_PN, positive_N, resamples, rng, known_clusters_N)
     share_B = share_of(drawn_PB, late_P)
     if np.isnan(observed) or np.isnan(share_B).all():
         return Profile(np.nan, np.nan, np.nan, even)

@@ -7,7 +7,7 @@ Letters: P places, T permutations (index 0 of T + 1 is observed), R runs, N rows
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,14 +29,19 @@ from personascan.scan.options import ScanOptions
 from personascan.scan.result import SignedNodes
 from personascan.scan.runs import Pool
 from personascan.scan.samples import SampleOptions
+from personascan.showing import Shown, plot_places
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.axes import Axes
 
 STATISTICS = ("mean", "min_alpha")
 STATISTIC_RUNS = 10
 NODE_Q = 0.1
 
 
-@dataclass(frozen=True)
-class Calibration:
+@dataclass(frozen=True, repr=False)
+class Calibration(Shown):
     """The scores of a comparison and of its permutations at every place of a family."""
 
     keys: tuple[Any, ...]  # of the places, in the pool's order
@@ -112,6 +117,20 @@ class Calibration:
                 f"such as the one furthest out, {self.keys[self.best]}"
             )
         return self.frequency_TC
+
+    def plot(self, axes: "Axes | None" = None) -> "Axes":
+        """Draws z by layer on matplotlib axes, above what permuted labels give."""
+        limit = float(np.quantile(self.z_PT[:, 1:].max(0), 0.95))
+        return plot_places(self.keys, self.z, limit, axes)
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """Returns a row for each place."""
+        import pandas  # not before: it takes as long to import as a scan takes
+
+        return pandas.DataFrame(
+            {"place": list(map(str, self.keys)), "score": self.score, "z": self.z, "p": self.p,
+             "p_family": self.p_family, "p_step_down": self.p_step_down}
+        )  # fmt: skip
 
     def summary(self) -> str:
         best = self.best

@@ -26,18 +26,22 @@ from personascan.calibration.label_exchange import Exchange, draw_exchanges, exc
 from personascan.calibration.node_tests import Nodes, effect_of, node_tests
 from personascan.calibration.pool import as_places, place_key
 from personascan.calibration.statistics import STATISTICS, LabelContrasts, place_statistics
+from personascan.direction import Direction
 from personascan.errors import InputError
+from personascan.places import Place
 from personascan.scan.runs import Pool
+from personascan.showing import Shown, plot_places
 
 if TYPE_CHECKING:
     import pandas
+    from matplotlib.axes import Axes
 
 ALWAYS = ("direction", "nodes")  # computed together, whichever statistic is asked for
 SIGNIFICANCE = 0.05
 
 
-@dataclass(frozen=True)
-class PlaceTests:
+@dataclass(frozen=True, repr=False)
+class PlaceTests(Shown):
     """Tests of a family of places under all labellings of a comparison.
 
     keys: the places, in the pool's order, which is that of every array [P]. statistic: the one that
@@ -147,6 +151,11 @@ class PlaceTests:
             f"{count_text(len(self.found), 'place')} with family-wise p <= {SIGNIFICANCE:g}"
         )
 
+    def plot(self, axes: "Axes | None" = None) -> "Axes":
+        """Draws z by layer on matplotlib axes, above what permuted labels give."""
+        limit = float(np.quantile(self.z_PT[:, 1:].max(0), 1 - SIGNIFICANCE))
+        return plot_places(self.keys, self.z, limit, axes)
+
     def to_frame(self) -> "pandas.DataFrame":
         """Returns a row for each place."""
         import pandas  # not before: it takes as long to import as a scan takes
@@ -158,7 +167,7 @@ class PlaceTests:
         )  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Located(PlaceTests):
     """The tests of all places (`PlaceTests`), and the nodes of any of them, as `locate` returns.
 
@@ -174,11 +183,35 @@ class Located(PlaceTests):
         A `Place` may be given by its name, such as "resid_post 7 last". Raises InputError if there
         is no such place.
         """
-        key = self.keys[self.best] if key is None else place_key(self.keys, key)
+        key = self.keys[self.best] if key is None else place_key(self.places, key)
         return node_tests(f"place {key} of the pool", self.places[key], self.labels)
 
-    def __repr__(self) -> str:
-        return f"Located({self.summary()})"
+    def direction(self, key: Any = None, nodes: npt.ArrayLike | None = None) -> Direction:
+        """Returns the mean of H1 less the mean of H0 at a place, to steer along.
+
+        Strength 1 moves a row from one mean to the other. The rows that chose the place and made
+        the direction say nothing of how well it works: judge it on others.
+
+        Args:
+          key: the place, by default the best; also by its name.
+          nodes: numbers or a mask of the nodes to keep, such as those with a small q; None: all.
+
+        Raises:
+          InputError: a key that is not there, or names no place of a language model.
+        """
+        key = self.keys[self.best] if key is None else place_key(self.places, key)
+        if not isinstance(key, Place) or key.network:
+            raise InputError(
+                f"{key!r} names no place of a language model, along which it can be steered; give "
+                "activations of extract or read_torch"
+            )
+        shift_D = np.array(self.nodes(key).mean_difference, np.float32)
+        if nodes is not None:
+            kept_D = np.zeros(shift_D.size, bool)
+            kept_D[np.asarray(nodes)] = True
+            shift_D = np.where(kept_D, shift_D, np.float32(0))
+        made = {"kind": "mean difference", "place": [key.site, key.layer, key.position]}
+        return Direction(f"H1 less H0 at {key}", {(key.site, key.layer): shift_D}, record=made)
 
 
 def locate(

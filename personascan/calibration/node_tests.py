@@ -5,6 +5,7 @@ dependence. Letters: N rows, D nodes, T labellings (index 0 of T + 1 is observed
 """
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,11 @@ from personascan.calibration.family import TIE
 from personascan.calibration.label_exchange import Exchange
 from personascan.calibration.statistics import LabelContrasts, centre, standardise
 from personascan.ridge import readout
+from personascan.showing import Shown, plot_nodes
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.axes import Axes
 
 ALPHA = 0.05  # of the simultaneous bound
 # The most lambda of the balanced template: if p is far above uniform under every labelling, lambda
@@ -22,8 +28,8 @@ MOST = 0.5
 LEAST = 1e-100  # below it the quantiles of the beta distribution are wrong, or no numbers
 
 
-@dataclass(frozen=True)
-class Nodes:
+@dataclass(frozen=True, repr=False)
+class Nodes(Shown):
     """Tests of the nodes of one place under all labellings.
 
     More nodes may differ than can be named: `at_least` bounds their number from below, and may lie
@@ -56,12 +62,37 @@ class Nodes:
         """
         return at_least(self.p[slice(None) if nodes is None else np.asarray(nodes)], self.template)
 
-    def __repr__(self) -> str:
+    def summary(self) -> str:
+        """Returns one line: how many nodes differ."""
         return (
-            f"Nodes({self.effect.size} nodes: {(self.p_family <= ALPHA).sum()} with family-wise "
+            f"{self.effect.size} nodes: {(self.p_family <= ALPHA).sum()} with family-wise "
             f"p <= {ALPHA:g}, {(self.q <= ALPHA).sum()} with q <= {ALPHA:g}, at least "
-            f"{self.at_least()} differ)"
+            f"{self.at_least()} differ"
         )
+
+    @property
+    def high(self) -> np.ndarray:
+        """Nodes with q <= 0.05 that are higher in H1: sorted ints."""
+        return np.flatnonzero((self.q <= ALPHA) & (self.effect > 0))
+
+    @property
+    def low(self) -> np.ndarray:
+        """Nodes with q <= 0.05 that are lower in H1: sorted ints."""
+        return np.flatnonzero((self.q <= ALPHA) & (self.effect < 0))
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """Returns a row for each node, the largest effects first."""
+        import pandas  # not before: it takes as long to import as a scan takes
+
+        frame = pandas.DataFrame(
+            {"node": np.arange(self.effect.size), "effect": self.effect, "p": self.p,
+             "p_family": self.p_family, "q": self.q, "mean_difference": self.mean_difference}
+        )  # fmt: skip
+        return frame.iloc[np.argsort(-np.abs(self.effect), kind="stable")].reset_index(drop=True)
+
+    def plot(self, axes: "Axes | None" = None) -> "Axes":
+        """Draws every node's effect against its q on matplotlib axes."""
+        return plot_nodes(self.effect, self.q, ALPHA, axes)
 
 
 def node_tests(name: str, place_ND, labels: LabelContrasts) -> Nodes:

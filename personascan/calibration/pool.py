@@ -59,7 +59,7 @@ def place_key(places, key):
     if key in keys:
         return key
     if isinstance(key, str) and all(isinstance(known, Place) for known in keys):
-        layers = 1 + max(place.layer for place in keys)
+        layers = getattr(places, "depth", 0) or 1 + max(place.layer for place in keys)
         return named_place(key, keys, layers, of="the pool")
     raise InputError(f"{key!r} is no place of the pool: {key_list(keys)}")
 

@@ -9,11 +9,12 @@ import numpy as np
 from personascan.errors import InputError
 from personascan.memory import refuse_too_much
 from personascan.reading import is_file, refuse_special
+from personascan.sources.array_files import read_array
 from personascan.sources.arrays import open_rows
 from personascan.sources.language.statement_formats import direction_of
 from personascan.sources.language.statements import Statement
 from personascan.sources.rows_record import RECORD
-from personascan.sources.store import Activations, read_array, unpacked_bytes
+from personascan.sources.store import Activations, unpacked_bytes
 from personascan.study.comparisons import Pool, comparisons, draw_pool
 
 
@@ -59,7 +60,7 @@ def rows_folder(folder: pathlib.Path, persona: str, seed: int) -> Labelled:
     return labelled_by(pool, places)
 
 
-def read_activations(path: pathlib.Path) -> Activations | Any:
+def read_places(path: pathlib.Path) -> Activations | Any:
     """Returns Activations that `extract` wrote, or the arrays of a .npy or .npz file.
 
     Raises InputError for a file that is missing, damaged or of another kind.

@@ -73,7 +73,7 @@ def labelled_rows():
     if asked == (True, False, False, False) and labelled.is_rows_folder(path):
         return labelled.rows_folder(path, PERSONA.value, SEED.value)
     if asked == (True, True, False, False):
-        return labelled.by_labels(labelled.read_activations(path), LABELS.value)
+        return labelled.by_labels(labelled.read_places(path), LABELS.value)
     if asked not in ((True, False, True, False), (False, False, True, True)):
         raise personascan.InputError(
             "give --statements and --model, --rows and --labels, --rows that extract wrote and "
@@ -84,7 +84,7 @@ def labelled_rows():
         limit=LIMIT.value,
     )  # fmt: skip
     if ROWS.value:
-        activations = labelled.read_activations(path)
+        activations = labelled.read_places(path)
         if not isinstance(activations, personascan.Activations):
             raise personascan.InputError(f"{path} has no ids of statements; give --labels instead")
     else:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from personascan.errors import InputError
 from personascan.interventions.outcomes import Margin
-from personascan.sources.language.prompts import Prompt, message_start, with_spans
+from personascan.sources.language.prompts import Prompt, message_start, tokenize_with_spans
 from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import SENTINEL, PromptOptions, render_all
 
@@ -53,7 +53,7 @@ def answers_to(tokenizer, asked: PromptOptions) -> Answers:
         prompt, start, pairs = through_template(tokenizer, content, asked)
     statement = Statement("of an answer", ANYTHING, "", "", True, 1.0, "")
     start = message_start(prompt, content, start, asked.role, statement) + len(asked.prefix)
-    (question,) = with_spans(tokenizer, [statement], [prompt], [start], bare)
+    (question,) = tokenize_with_spans(tokenizer, [statement], [prompt], [start], bare)
     for texts in pairs:
         ids_A = [tokenizer(text, add_special_tokens=bare)["input_ids"] for text in texts]
         answers = differing_answers(tokenizer, question, *ids_A)

@@ -5,8 +5,9 @@
 
 import numpy as np
 
+from personascan.direction import Direction
 from personascan.errors import InputError
-from personascan.interventions.steering_direction import Direction, refuse_unusable
+from personascan.interventions.direction_checks import refuse_unusable
 from personascan.models.config import DecoderConfig
 from personascan.places import STREAM
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from personascan.direction import Direction
 from personascan.interventions.directions import (
     PlaceStatistics,
     head_set,
@@ -31,7 +32,6 @@ from personascan.interventions.options import (
     RANDOM_DIRECTION,
     InterventionOptions,
 )
-from personascan.interventions.steering_direction import Direction
 from personascan.places import Place
 
 FOUND = "found nodes"

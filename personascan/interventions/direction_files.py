@@ -19,7 +19,7 @@ import numpy as np
 from personascan.errors import InputError
 from personascan.files import whole_file
 from personascan.interventions.control_vectors import control_vectors
-from personascan.interventions.steering_direction import (
+from personascan.interventions.direction_checks import (
     Direction,
     refuse_misfit,
     refuse_unusable,

@@ -16,7 +16,7 @@ from personascan.interventions.passes import edited_passes
 from personascan.models.identity import Identity
 from personascan.models.load import LanguageModel
 from personascan.sources.language import prompts
-from personascan.sources.language.prompts import Prompt, effective
+from personascan.sources.language.prompts import Prompt, applied_options
 from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import PromptOptions
 
@@ -113,7 +113,7 @@ def question_options(tokenizer, options: PromptOptions, wording=QUESTION) -> Pro
     """Returns the options of a question: a user's message, or a text before a cue."""
     before, after = wording
     asked = dataclasses.replace(options, role="user", prefix=before, suffix=after)
-    if effective(tokenizer, asked).role == "none":
+    if applied_options(tokenizer, asked).role == "none":
         asked = dataclasses.replace(asked, role="none", suffix=after + CUE)
     return asked
 

@@ -23,7 +23,7 @@ from personascan.models.load import LanguageModel
 from personascan.models.parameters import as_bits
 from personascan.models.tap import Edit, Edits, Kept
 from personascan.sources.language.editing import edited_span
-from personascan.sources.language.extract import BATCH_TOKENS, memory_named
+from personascan.sources.language.extract import BATCH_TOKENS, explain_memory_errors
 from personascan.sources.language.prompts import Batch, Prompt, buckets
 
 MOST_COPIED = 4 * 2**30  # bytes of blocks, above which no upper ones are copied
@@ -116,7 +116,7 @@ def outcomes_of_edits(
     unedited = [0] if outcome.needs_unedited else []
     batch = Batch(np.zeros((rows * at_once, length)), reading.lengths_N, reading.numbers, rows)
     outcomes = []
-    with memory_named([batch]):
+    with explain_memory_errors([batch]):
         for begin in range(0, edits, at_once):
             # The last edit is repeated, so that all calls have one shape.
             numbers = np.minimum(np.arange(begin, begin + at_once), edits - 1)

@@ -1,6 +1,5 @@
 """Texts that an edited model writes, one for each strength."""
 
-import dataclasses
 import os
 import pathlib
 import textwrap
@@ -8,17 +7,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from personascan.direction import Direction
 from personascan.errors import InputError
+from personascan.interventions.continuations import (
+    continuation_text,
+    steering_edit,
+    text_prompts,
+)
 from personascan.interventions.direction_files import write_gguf, write_safetensors
-from personascan.interventions.edits import UNEDITED, NamedEdit, add_vector, stack_edits
-from personascan.interventions.steering_direction import Direction
+from personascan.interventions.edits import stack_edits
 from personascan.models.folder import read_folder_config
 from personascan.models.gguf_file import open_gguf
 from personascan.models.load import LanguageModel
 from personascan.sources.language.editing import Editing
-from personascan.sources.language.generate import Writing, generate
-from personascan.sources.language.prompts import Prompt, effective, prompts_of, tokens_around
-from personascan.sources.language.statements import Statement
+from personascan.sources.language.generate import Writing, write_tokens
 from personascan.sources.language.templates import PromptOptions
 from personascan.visible import visible
 
@@ -49,16 +51,7 @@ def steered_texts(
     """
     if not prompts or not strengths:
         raise InputError("name at least one prompt and one strength")
-    options = dataclasses.replace(options or PromptOptions(), role="user", prefix="", suffix="")
-    options = effective(model.tokenizer, options)
-    statements = [
-        Statement(f"prompt {i + 1}", text, "", "", True, 1.0, "") for i, text in enumerate(prompts)
-    ]
-    tokenized = prompts_of(
-        model.tokenizer, statements, options, model.config.max_positions, model.config.vocab_size
-    )
-    if options.role == "none":
-        tokenized = [drop_end_tokens(model.tokenizer, prompt) for prompt in tokenized]
+    tokenized = text_prompts(model, prompts, options)
     edits = [steering_edit(direction, strength) for strength in strengths]
     widths = {site: model.config.site_shape(site)[1] for site, _ in direction.shift}
     each = [prompt for prompt in tokenized for _ in strengths]
@@ -66,42 +59,12 @@ def steered_texts(
     editing = None
     if any(edit.changes for edit in edits):
         editing = Editing(stack_edits(edits, widths), edit_N, tokens)
-    continuations = generate(model, each, writing, editing=editing)
+    continuations = write_tokens(model, each, writing, editing=editing)
     texts = [
         continuation_text(model.tokenizer, prompt.ids, ids)
         for prompt, ids in zip(each, continuations, strict=True)
     ]
     return [texts[i : i + len(strengths)] for i in range(0, len(texts), len(strengths))]
-
-
-def drop_end_tokens(tokenizer, prompt: Prompt) -> Prompt:
-    """Returns the prompt without the tokens that the tokenizer puts after a finished text."""
-    _, behind = tokens_around(tokenizer)
-    if not behind or prompt.ids[-len(behind) :] != behind:
-        return prompt
-    return dataclasses.replace(prompt, ids=prompt.ids[: -len(behind)])
-
-
-def continuation_text(tokenizer, prompt: list[int], generated: list[int]) -> str:
-    """Returns the text of tokens after a prompt; alone they may lose the space they begin with."""
-    before, whole, alone = (
-        tokenizer.decode(ids, skip_special_tokens=True)
-        for ids in (prompt, prompt + generated, generated)
-    )
-    return whole[len(before) :] if whole.startswith(before) else alone
-
-
-def steering_edit(direction: Direction, strength: float) -> NamedEdit:
-    """Returns the push of that strength, or the unedited model for strength 0."""
-    if not strength:
-        return UNEDITED
-    changes = {}
-    for at, shift_D in direction.shift.items():
-        try:  # in float64, so that a product beyond float32 is refused without a warning
-            changes[at] = add_vector(strength * np.asarray(shift_D, np.float64))
-        except InputError as error:
-            raise InputError(f"strength {strength:g}: {error}") from error
-    return NamedEdit(direction.name, "steer", strength, changes=changes)
 
 
 def side_by_side(texts: list[str], headings: list[str], width: int) -> str:

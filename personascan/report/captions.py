@@ -40,7 +40,7 @@ def captions(part: Part) -> dict[str, str]:
 
 
 def map_caption(part: Part) -> str:
-    """Returns how many tiles are significant, and over what z runs."""
+    """Returns how many tiles are significant, and the range of z."""
     if not part.calibrations:
         auroc = [d.auroc for own in part.detections.values() for d in own.values()]
         return (
@@ -110,7 +110,7 @@ def expected_caption(part: Part) -> str:
 
 
 def upset_caption(part: Part) -> str:
-    """Returns what most sets have in common."""
+    """Returns how many nodes are in several sets, and in the most sets."""
     said = []
     for place, overlaps in part.overlaps.items():
         several = [o for o in overlaps if o.exclusive and len(o.names) > 1]

@@ -1,4 +1,4 @@
-"""Several studies side by side: what each found, and their layer profiles over one another."""
+"""Several studies side by side: the findings of each, and their layer profiles in one chart."""
 
 import os
 import pathlib
@@ -57,7 +57,7 @@ def compare_studies(
 
 
 def comparison_content(studies: list[tuple[pathlib.Path, dict]]) -> dict:
-    """Returns what a page of several studies shows, from the folder and document of each."""
+    """Returns the content of a page of several studies, from the folder and document of each."""
     names = study_names([folder for folder, _ in studies])
     cells, furthest_places, parts, maps = [], [], [], {}
     numbers: dict[str, int] = {}
@@ -103,7 +103,7 @@ def study_names(folders: list[pathlib.Path]) -> list[str]:
 
 
 def comparison_html(content: dict) -> str:
-    """Returns the page."""
+    """Returns the page of several studies."""
     stored = Sheets(content["sheets"])
     pictures = {picture.name: with_measures(picture, stored) for picture in BESIDE}
     sheets, maps = dict(content["sheets"]), {}

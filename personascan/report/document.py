@@ -1,4 +1,4 @@
-"""What a study's page shows, as one document: words, sheets, and where they come from.
+"""The document of a study's page: its words and sheets.
 
 It is stored beside the tables, so that the page can be made again, or set beside others, without
 the units, the model or the statements' files.
@@ -71,7 +71,7 @@ def pack_document(content: dict) -> bytes:
 
 
 def unpacked_bytes(packed: bytes) -> bytes:
-    """Returns what was compressed. Raises ValueError beyond `MOST_BYTES`: 4 MB unpack to 4 GB."""
+    """Returns the unpacked bytes. Raises ValueError beyond `MOST_BYTES`: 4 MB can hold 4 GB."""
     with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
         content = file.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
@@ -80,7 +80,7 @@ def unpacked_bytes(packed: bytes) -> bytes:
 
 
 def is_formed(content: dict) -> bool:
-    """Returns whether a document has what every study's has."""
+    """Returns whether a document has the fields of every study's document."""
     return all(isinstance(content[k], kind) for k, kind in FORM.items()) and bool(content["parts"])
 
 

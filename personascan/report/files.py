@@ -1,4 +1,4 @@
-"""The files that a reader opens: a page, its short form and pictures, also made again later."""
+"""The files that a reader opens: the page, its short form, and pictures; also made again later."""
 
 import contextlib
 import os
@@ -42,7 +42,7 @@ def markdown_files(content: dict) -> dict[str, bytes]:
 
 
 def page_markdown(content: dict) -> str:
-    """Returns what was asked and found of every part, its map, and where to read on."""
+    """Returns the short page: the question and findings of every part, its map, and links."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("personascan.report"), trim_blocks=True, lstrip_blocks=True,
         undefined=jinja2.StrictUndefined, autoescape=False,
@@ -116,7 +116,7 @@ def is_of_study(path: pathlib.Path, folder: pathlib.Path) -> bool:
 
 
 def refuse_others(paths: list[pathlib.Path]) -> None:
-    """Raises InputError where one of the files is there already."""
+    """Raises InputError if one of the files exists."""
     for path in paths:
         if path.exists():
             raise InputError(
@@ -127,7 +127,7 @@ def refuse_others(paths: list[pathlib.Path]) -> None:
 
 @contextlib.contextmanager
 def refuse_undrawable(*folders: pathlib.Path):
-    """Raises InputError where a document that no study wrote cannot be drawn.
+    """Raises InputError if drawing fails in the block and a document may not be a study's.
 
     Where all are sealed they are as a study wrote them, and the fault is not theirs.
     """
@@ -152,7 +152,7 @@ def write_file(target: pathlib.Path, content: bytes) -> None:
 
 
 def write_folder(target: pathlib.Path, files: dict[str, bytes], overwrite: bool) -> None:
-    """Writes a folder of files, instead of those of an earlier one where that is asked for.
+    """Writes a folder of files; with `overwrite` they replace those of an earlier one.
 
     Pictures that the earlier captions name go with them; what else lies there is the user's.
     """

@@ -1,4 +1,4 @@
-"""What a page of a part begins with: what was found in a few sentences, and a table at a glance."""
+"""The beginning of a part's page: the findings in a few sentences, and a table at a glance."""
 
 import numpy as np
 
@@ -27,7 +27,7 @@ BEYOND = f"{FOUND} - {RANDOM}"
 
 
 def lead(part: Part) -> tuple[str, ...]:
-    """Returns where it shows, how sure that is, and what speaks against it or for it."""
+    """Returns where comparisons show, how sure that is, and what speaks for or against it."""
     if not part.calibrations:
         return (WITHOUT_PERMUTATIONS, best_detection(part))
     return tuple(filter(None, (where_sentence(part), certainty_sentence(part), caveats(part))))
@@ -42,7 +42,7 @@ def bold_names(names) -> str:
 
 
 def at_a_glance(part: Part) -> Table | None:
-    """Returns a line for each comparison: how sure it is, and what else tells its sides apart."""
+    """Returns a row for each comparison: how sure it is, and what else tells its sides apart."""
     findings = part.findings()
     if not findings:
         return None
@@ -74,7 +74,7 @@ def beyond_cell(part: Part, name: str) -> str:
 
 
 def verdict(part: Part, f: Finding) -> str:
-    """Returns whether it shows, and whether its words show as much."""
+    """Returns whether a comparison shows, and whether its words show as much."""
     if not f.found:
         return "not found"
     if f.name not in part.held_out_texts:
@@ -105,7 +105,7 @@ def has_personas(part: Part) -> bool:
 
 
 def comparisons_word(part: Part) -> str:
-    """Returns what the comparisons are of, in the plural."""
+    """Returns what to call the comparisons, in the plural."""
     if not has_personas(part):
         return "comparisons"
     return "topics" if part.level == 0 else "personas"
@@ -139,7 +139,7 @@ def where_sentence(part: Part) -> str:
 
 
 def certainty_sentence(part: Part) -> str:
-    """Returns what the halves that did not choose the places say of them, and of their nodes."""
+    """Returns whether the halves that did not choose the places confirm them, and their nodes."""
     judged = [f for f in part.findings() if f.found and f.judged]
     if not judged:
         return ""
@@ -194,7 +194,7 @@ def caveats(part: Part) -> str:
 
 
 def wording_sentence(part: Part) -> str:
-    """Returns which comparisons word counts alone tell."""
+    """Returns which comparisons' sides word counts alone tell apart."""
     names = [f.name for f in part.findings() if f.found and wording_tells(part, f.name)]
     if not names:
         return ""
@@ -234,7 +234,7 @@ def largest_differences(held_out: dict) -> str:
 
 
 def edits_sentence(part: Part) -> str:
-    """Returns in how many node sets each judged edit moves answers beyond its controls."""
+    """Returns in how many node sets each judged edit moves answers more than its controls."""
     said = []
     for action, strength in main_keys(part):
         passing, tested = passing_sets(part, action, strength)

@@ -1,4 +1,4 @@
-"""The page of a part: what was asked, what was found, and its sections, in one list."""
+"""The page of a part: the question, the findings, and the list of its sections."""
 
 import functools
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from personascan.report.lead import at_a_glance, has_personas, lead
-from personascan.report.sections.edits import intervened_section
+from personascan.report.sections.edits import edits_section
 from personascan.report.sections.found import found_section, late_section, tails_section
 from personascan.report.sections.nodes import kinds_section, nodes_section, runs_section
 from personascan.report.sections.rows import alone_section, held_out_section, judged_section
@@ -54,7 +54,7 @@ class PartPage:
 
 
 def part_page(part: Part) -> PartPage:
-    """Returns all that is said of a part."""
+    """Returns the page of a part."""
     return PartPage(
         title=f"{several_names(part.scans)} in {as_code(part.model)}",
         asked=asked_sentence(part),
@@ -74,7 +74,7 @@ def several_names(names) -> str:
 
 
 def asked_sentence(part: Part) -> str:
-    """Returns what was set against what, on how many rows, and at how many places."""
+    """Returns the question: which sides are compared, on how many rows, at how many places."""
     sizes = sorted({f"{a} + {b}" for a, b in part.pool_sizes.values()})
     lines = word_list(
         map(safe, dict.fromkeys(place.network or place.site for place in part.places))
@@ -99,7 +99,7 @@ def asked_sentence(part: Part) -> str:
 
 
 def how_sentences(part: Part) -> str:
-    """Returns what was put through the network, and what of it was kept."""
+    """Returns which input the network was given, and which activations were kept."""
     record = "`study.json` holds the configuration, versions, seed and hashes of the inputs."
     said = [part.source.about]
     if part.texts:
@@ -110,7 +110,7 @@ def how_sentences(part: Part) -> str:
 
 
 def prompt_sentence(part: Part) -> str:
-    """Returns what each statement was put into, as it was done."""
+    """Returns how each statement became a prompt."""
     config, role = part.config, part.role
     around = [
         f"{what} {as_code(text)}"
@@ -131,7 +131,7 @@ def prompt_sentence(part: Part) -> str:
 
 
 def kept_sentence(part: Part) -> str:
-    """Returns which vector was kept, and in what precision."""
+    """Returns which activations were kept, and in what precision."""
     config = part.config
     words = {
         "first": "the prompt's first token (`first`)",
@@ -150,7 +150,7 @@ def kept_sentence(part: Part) -> str:
 
 
 def left_out_sentence(part: Part) -> str:
-    """Returns how many rows the comparisons do without, and why; "" where they have all."""
+    """Returns how many rows were left out, and why; "" if none was."""
     reasons = {
         "shared": "whose entity has rows on both sides and was dealt to one of them",
         "beyond": "beyond the limit of a side, or beyond what gives each of its groups as many",
@@ -195,7 +195,7 @@ def shown_value(value) -> str:
 
 
 def limits_section(part: Part) -> Section:
-    """Returns what the numbers do not say."""
+    """Returns the limits of what the numbers say."""
     notes = []
     if not part.calibrations:
         notes.append(
@@ -229,7 +229,7 @@ SECTIONS: tuple[Callable[[Part], Section | None], ...] = (
     runs_section,
     tails_section,
     judged_section,
-    intervened_section,
+    edits_section,
     alone_section,
     transfer_section,
     late_section,

@@ -33,7 +33,7 @@ class Feed:
 
 @dataclass(frozen=True)
 class Choice:
-    """What a reader can choose beside a picture."""
+    """A choice that a reader has beside a picture."""
 
     name: str
     label: str
@@ -64,7 +64,7 @@ class Picture:
         return json.loads(vega_lite(self.chart))
 
     def packed(self) -> dict:
-        """Returns what the page needs beside the chart."""
+        """Returns what the page needs in addition to the chart, as JSON holds it."""
         return {
             "title": self.title, "says": self.says, "of": self.of, "columns": self.columns,
             "feeds": {name: asdict(feed) for name, feed in self.feeds.items()},
@@ -78,7 +78,7 @@ def vega_lite(chart) -> str:
 
 
 def feed_rows(feed: Feed, sheets: Sheets, chosen: dict) -> list[dict]:
-    """Returns the rows of a feed, by what is chosen."""
+    """Returns the rows of a feed under the reader's choices."""
     if feed.only:
         number = chosen.get(feed.only, -1)
         rows = [] if number < 0 else [sheets.row(feed.sheet, number)]
@@ -205,7 +205,7 @@ ACROSS = (
 
 
 def with_measures(picture: Picture, sheets: Sheets) -> Picture:
-    """Returns the picture with the choice of those measures alone that have numbers."""
+    """Returns the picture with a choice of only those measures that have numbers."""
     choices = []
     for choice in picture.choices:
         if choice.name == "measure":
@@ -217,7 +217,7 @@ def with_measures(picture: Picture, sheets: Sheets) -> Picture:
 
 
 def map_picture(sheets: Sheets, part: int) -> Picture:
-    """Returns the map of a part's places: a panel for each site and position, as these cross."""
+    """Returns the map of a part's places, with a panel for each site and position."""
     rows = sheets.rows("places", {"part": part})
     lines: dict[str, list] = {}
     for row in sorted(rows, key=lambda row: row["spot"]):

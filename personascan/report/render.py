@@ -74,7 +74,7 @@ def page_of(
 
 
 def captions_as_text(captions: dict[str, str]) -> dict[str, str]:
-    """Returns captions as text alone: their Markdown set, then stripped."""
+    """Returns captions as plain text: their Markdown is rendered, and its tags are stripped."""
     return {name: Markup(INLINE.renderInline(text)).striptags() for name, text in captions.items()}
 
 
@@ -89,7 +89,7 @@ def shown_pictures(sheets: Sheets) -> set[str]:
 
 @functools.cache
 def environment() -> jinja2.Environment:
-    """Returns the templates, which escape whatever comes from a study."""
+    """Returns the templates, which escape all content of a study."""
     templates = jinja2.Environment(
         loader=jinja2.PackageLoader("personascan.report"), autoescape=True,
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
@@ -151,7 +151,7 @@ def filled_spec(picture: Picture, sheets: Sheets, chosen: dict) -> dict:
 
 
 def as_png(spec: dict) -> bytes:
-    """Returns a chart as pixels, packed as small as they go without a change of colour."""
+    """Returns a chart as PNG, compressed without loss."""
     drawn = Image.open(
         io.BytesIO(vl_convert.vegalite_to_png(json.dumps(spec), vl_version=VEGA_LITE, scale=SCALE))
     )
@@ -165,7 +165,7 @@ def as_svg(spec: dict) -> str:
 
 
 def as_pdf(spec: dict, width: float) -> bytes:
-    """Returns a chart with vectors and text, so many points wide."""
+    """Returns a chart as PDF with vectors and text; `width` is in points."""
     svg = as_svg(spec)
     size = re.search(r'width="([\d.]+)" height="([\d.]+)"', svg)
     height = float(size[2]) * width / float(size[1])
@@ -197,7 +197,7 @@ def picture_files(content: dict, kind: str) -> dict[str, bytes]:
 
 
 def chosen_pictures(sheets: Sheets, part: int) -> list[tuple[Picture, dict]]:
-    """Returns every picture of a part with what it shows: its clearest comparison's best place."""
+    """Returns every picture of a part with its choices: the clearest comparison's best place."""
     chosen = first_choices(sheets, part)
     across = [with_measures(picture, sheets) for picture in ACROSS]
     profiles = next(picture for picture in across if picture.name == "profiles")
@@ -207,7 +207,7 @@ def chosen_pictures(sheets: Sheets, part: int) -> list[tuple[Picture, dict]]:
 
 
 def first_choices(sheets: Sheets, part: int) -> dict:
-    """Returns what a page shows of a part at first."""
+    """Returns the choices with which the page of a part opens."""
     compared = sheets.rows("comparisons", {"part": part})
     best = max(compared, key=lambda row: -1 if row["best_z"] is None else row["best_z"])
     cell = best["furthest"]

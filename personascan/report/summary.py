@@ -1,4 +1,4 @@
-"""What a study found, as tables for a terminal."""
+"""The findings of a study as tables for a terminal."""
 
 from personascan.report.words import between, mean_deviation, number
 from personascan.study.results import Part, Study, best_place
@@ -7,7 +7,7 @@ from personascan.visible import visible
 
 
 def summary_table(study: Study) -> str:
-    """Returns what was found of each comparison, and a line for each scanned place."""
+    """Returns the finding of each comparison, and a line for each scanned place."""
     if len(study.parts) == 1:
         return part_summary(study.part)
     return "\n\n".join(f"{visible(p.title)}\n\n{part_summary(p)}" for p in study.parts)
@@ -44,7 +44,7 @@ def wording(part: Part, name: str) -> str:
 
 
 def scans_table(part: Part) -> list[tuple[str, ...]]:
-    """Returns what the runs at each scanned place returned."""
+    """Returns the rows and nodes that the runs at each scanned place returned."""
     rows = part.terms.rows
     header = ("comparison", "place", rows, "probe AUROC", "score", "precision", "recall", "AUROC",
               f"{rows} returned", "node set")  # fmt: skip

@@ -1,4 +1,4 @@
-"""How a page says things: names and numbers as inline Markdown, facts of a part, sections.
+"""The words of a page: names and numbers as inline Markdown, facts of a part, sections.
 
 Names are shown as they are: what inline Markdown would read in them is escaped.
 """
@@ -22,7 +22,7 @@ QUOTED = "furthest out"  # the column of tables that quote what rows say
 
 
 def safe(name) -> str:
-    """Returns a name, so that it is shown as it is and cannot break the page."""
+    """Returns a name escaped, so that it is shown as it is and cannot break the page."""
     return MARKS.sub(r"\\\g<0>", visible(name))
 
 
@@ -31,13 +31,13 @@ def name_list(names) -> str:
 
 
 def word_list(words) -> str:
-    """Returns words as a sentence lists them; "" of none, which is no sentence."""
+    """Returns words as a sentence lists them, with "and"; "" of none."""
     words = list(words)
     return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
 def capitalise(text: str) -> str:
-    """Returns the beginning of a sentence, in which names keep their letters."""
+    """Returns a text with a capital first letter, and all others as they are."""
     return text[:1].upper() + text[1:]
 
 
@@ -47,7 +47,7 @@ def rows_word(part: Part) -> str:
 
 
 def as_code(text: str) -> str:
-    """Returns a text as code, in more backticks than it has in a row."""
+    """Returns a text as code, between more backticks than it contains in a row."""
     text = visible(text)
     fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
     ends = {text[:1], text[-1:]}
@@ -61,7 +61,7 @@ def line_name(site: str, position) -> str:
 
 
 def shorten(text: str) -> str:
-    """Returns a text that fits a table."""
+    """Returns a text cut to the length that fits a table."""
     return text if len(text) <= CUT else f"{text[: CUT - 3]}..."
 
 
@@ -76,7 +76,7 @@ def between(low: float, high: float, form: str = ".2f") -> str:
 
 
 def span(low: float, high: float, form: str) -> str:
-    """Returns the ends of a range, or the one number that both are as they are written."""
+    """Returns the ends of a range, or one number if both are written alike."""
     low, high = format(low, form), format(high, form)
     return low if low == high else f"{low} to {high}"
 
@@ -112,7 +112,7 @@ def name_and_place(name: str, place) -> str:
 
 
 def wording_tells(part: Part, name: str) -> bool:
-    """Returns whether word counts tell rows that guessing always the larger side does not."""
+    """Returns whether word counts tell many rows that always guessing the larger side does not."""
     accuracy, chance = part.wording[name][0], part.larger_share(name)
     return bool(accuracy >= chance + SURE_WORDING * (1 - chance))
 
@@ -125,7 +125,7 @@ def wording_cell(part: Part, name: str, form: str) -> str:
 
 
 def larger_side(part: Part, names: list[str]) -> str:
-    """Returns what guessing always the larger side tells, in brackets; "" of equal sides."""
+    """Returns the accuracy of always guessing the larger side, in brackets; "" of equal sides."""
     chances = [part.larger_share(name) for name in names]
     if max(chances) == 0.5:
         return ""
@@ -149,7 +149,7 @@ def set_sizes(scan) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Table:
-    """A cell that is a text is inline Markdown; any other is shown as it is. Without rows: none."""
+    """A table. A cell that is a text is inline Markdown; any other is shown as it is."""
 
     header: tuple
     rows: tuple
@@ -172,7 +172,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Section:
-    """A title and what stands under it: paragraphs (inline Markdown), tables, pictures."""
+    """A title with its blocks: paragraphs (inline Markdown), tables, pictures."""
 
     title: str
     blocks: tuple

@@ -5,9 +5,15 @@ C counts the columns that were scanned: D nodes, or with signed tails D upper an
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from personascan.showing import Shown, plot_values
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True)
@@ -18,8 +24,8 @@ class PValueRange:
     p_max: np.ndarray  # [N, C] float64
 
 
-@dataclass(frozen=True)
-class SignedNodes:
+@dataclass(frozen=True, repr=False)
+class SignedNodes(Shown):
     """Nodes of one place, each with the direction in which it is unusual."""
 
     high: np.ndarray  # sorted ints: nodes of unusually high values
@@ -36,6 +42,16 @@ class SignedNodes:
         high, low = np.isin(self.nodes, self.high), np.isin(self.nodes, self.low)
         return np.array(["both", "right", "left"])[high.astype(int) - low]
 
+    def summary(self) -> str:
+        """Returns one line: how many nodes of either direction."""
+        return f"{len(self.high)} high and {len(self.low)} low nodes"
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """Returns a row for each node: its number and tail."""
+        import pandas  # not before: it takes as long to import as a scan takes
+
+        return pandas.DataFrame({"node": self.nodes, "tail": self.tails})
+
     def halves(self, nodes: int) -> np.ndarray:
         """Returns a mask of half-nodes: bool [2 D], D upper halves, then D lower ones.
 
@@ -46,7 +62,7 @@ class SignedNodes:
         return np.isin(np.arange(2 * nodes), numbers)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NodeScan(SignedNodes):
     """The node set with the highest score for all evaluation rows together."""
 
@@ -60,8 +76,8 @@ class NodeScan(SignedNodes):
         return f"score {self.score:.4f} at alpha {self.alpha:.4f}: {len(self.nodes)} nodes"
 
 
-@dataclass(frozen=True)
-class IndividualScan:
+@dataclass(frozen=True, repr=False)
+class IndividualScan(Shown):
     """The best node set of every row scanned alone."""
 
     score: np.ndarray  # [N] float64
@@ -81,6 +97,16 @@ class IndividualScan:
         size = int(self.size[index])
         return NodeScan(high, low, float(self.score[index]), float(self.alpha[index]), size, size)
 
+    def to_frame(self) -> "pandas.DataFrame":
+        """Returns a row for each row scanned: score, alpha and size of its best node set."""
+        import pandas  # not before: it takes as long to import as a scan takes
+
+        return pandas.DataFrame({"score": self.score, "alpha": self.alpha, "size": self.size})
+
+    def plot(self, axes: "Axes | None" = None) -> "Axes":
+        """Draws a histogram of the rows' scores on matplotlib axes."""
+        return plot_values(self.score, "score", axes)
+
     def summary(self) -> str:
         """Returns one line: mean and highest score."""
         if self.note:
@@ -92,7 +118,7 @@ class IndividualScan:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ScanResult(SignedNodes):
     """The subset of rows and nodes with the highest score that the search reached.
 
@@ -117,9 +143,6 @@ class ScanResult(SignedNodes):
         """Number of alphas at which these began: starts at one alpha may share a basin."""
         at_best_S = np.isclose(self.start_scores, self.score, rtol=1e-6)
         return len(np.unique(self.start_alphas[at_best_S]))  # NaN, of an empty subset, is one
-
-    def __repr__(self) -> str:
-        return f"ScanResult({self.summary()})"
 
     def record(self) -> dict[str, Any]:
         """Returns the subset as values of JSON."""
@@ -148,8 +171,8 @@ class ScanResult(SignedNodes):
         )
 
 
-@dataclass(frozen=True)
-class RunScans:
+@dataclass(frozen=True, repr=False)
+class RunScans(Shown):
     """One group scan for each layer and run."""
 
     score: np.ndarray  # [L, R] float64
@@ -184,6 +207,17 @@ class RunScans:
         first_LRS = np.sort(np.where(at_best_LRS, self.start_alphas, np.inf), axis=-1)
         changes_LRS = np.diff(first_LRS, axis=-1, prepend=-1.0) > 0
         return (changes_LRS & np.isfinite(first_LRS)).sum(-1)
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """Returns a row for each layer and run: score, alpha, and how many rows and nodes."""
+        import pandas  # not before: it takes as long to import as a scan takes
+
+        layer_LR, run_LR = np.indices(self.score.shape)
+        columns = {
+            "layer": layer_LR, "run": run_LR, "score": self.score, "alpha": self.alpha,
+            "rows": self.rows.sum(-1), "nodes": self.nodes.sum(-1),
+        }  # fmt: skip
+        return pandas.DataFrame({name: values.ravel() for name, values in columns.items()})
 
     def layer(self, index: int) -> "RunScans":
         """Returns one layer, as a record with L = 1."""

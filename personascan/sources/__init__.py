@@ -1,1 +1,1 @@
-"""Where rows come from, and how their activations are kept."""
+"""Sources of rows, and the storage of their activations."""

@@ -16,17 +16,17 @@ from personascan.files import is_free, partial_of, put_folder, real_path, restor
 from personascan.hashes import SEAL, damaged_files, folder_sha256, seal, sealed_files
 from personascan.places import Place, named_place
 from personascan.reading import real_array
+from personascan.sources.array_files import read_array
 from personascan.sources.base import Row, Terms
 from personascan.sources.rows_record import RECORD, read_rows_record
-from personascan.sources.store import read_array
 
-LOST = 1e-3  # of a node's deviation may be lost in float32
-CONSTANT = 2.0**-44  # of a node's largest value: a span of float64's own rounding
+LOST = 1e-3  # the share of a node's deviation that float32 may lose
+CONSTANT = 2.0**-44  # of a node's largest value: a span that is float64's own rounding
 
 
 def write_rows(
     out: str | os.PathLike[str],
-    places: Mapping[str, Any],
+    places: Mapping[Any, Any],
     positive: npt.ArrayLike,
     *,
     network: str = "network",
@@ -35,35 +35,37 @@ def write_rows(
     entities: Sequence[Any] | npt.NDArray[Any] | None = None,
     conditions: Sequence[str] | npt.NDArray[Any] | None = None,
     pairs: Sequence[str] | npt.NDArray[Any] | None = None,
+    texts: Sequence[str] | None = None,
     rows: str = "rows",
 ) -> str:
-    """Write activations of any network as a folder that a study takes rows from (`config.rows`).
+    """Writes activations of any network as a folder that a study reads rows from (`config.rows`).
 
     Args:
-      out: the folder. One that this function has written, and that holds nothing else, is
-        replaced.
+      out: the folder. It is replaced if this function wrote it and it holds nothing else.
       places: {layer's name: activations [N, D], or [N, ...], which are flattened}, first layer
         first; arrays of NumPy or JAX or tensors of torch, of any float (kept as float32).
-      positive: bool [N], True for rows of H1; the others are what is expected (H0).
-      network: its name, as results are keyed.
+      positive: bool [N], True for rows of H1; the others are H0.
+      network: its name, which keys the results.
       groups: of each row, or one for all: each group with rows of H1 is a comparison, against its
-        own H0 rows or, where it has none, those of the groups that have no H1.
+        own H0 rows or, if it has none, those of the groups without H1.
       ids: of the rows; None: their numbers.
-      entities: what a row is about: the rows of one entity are never both background and scanned.
+      entities: the subject of each row: rows of one entity are never both background and scanned.
         "", None or NaN: the row is an entity of its own.
       conditions: a class of each row, within which p-values can be taken (`detection.conditional`).
       pairs: of each row, the same for rows of both sides that are compared with one another (one
-        question under two instructions): labels are exchanged within a pair. Without entities.
-      rows: what the report calls rows, in the plural, such as "images".
+        question under two instructions): labels are exchanged within a pair. Not with entities.
+      texts: the text of each row, where rows are texts: the page then shows them, and asks whether
+        activations tell more than their words do.
+      rows: the report's word for rows, in the plural, such as "images".
 
     Returns:
       The folder, as `config.rows` takes it.
 
     Raises:
       InputError: arrays or labels of different lengths, values that are not finite or that
-        float32 cannot tell apart, an id or a layer's name that occurs twice, a group, id or
-        condition that is missing, pairs beside entities, a folder that holds anything else, a full
-        disk.
+        float32 cannot distinguish, an id or a layer's name that occurs twice, a group, id or
+        condition that is missing, both pairs and entities, a folder that holds anything else, a
+        full disk.
     """
     positive_N = real_array("positive", positive)
     if positive_N.ndim != 1 or positive_N.dtype != bool:
@@ -72,19 +74,23 @@ def write_rows(
         )
     count = len(positive_N)
     columns = {
-        "ids": texts("ids", range(count) if ids is None else ids, count),
-        "groups": texts("groups", [groups] * count if isinstance(groups, str) else groups, count),
-        "entities": texts(
-            "entities", [""] * count if entities is None else entities, count, lone=True
+        "ids": text_column("ids", range(count) if ids is None else ids, count),
+        "groups": text_column(
+            "groups", [groups] * count if isinstance(groups, str) else groups, count
         ),
-        "conditions": texts(
+        "entities": text_column(
+            "entities", [""] * count if entities is None else entities, count, optional=True
+        ),
+        "conditions": text_column(
             "conditions", [""] * count if conditions is None else conditions, count
         ),
     }
-    if pairs is not None:  # rows of before had none: their folders stay as they were
-        columns["pairs"] = texts("pairs", pairs, count)
+    if pairs is not None:  # folders without pairs keep the form they had before there were any
+        columns["pairs"] = text_column("pairs", pairs, count)
         if any(columns["entities"]):
             raise InputError("give entities or pairs; labels are exchanged by the one or the other")
+    if texts is not None:
+        columns["texts"] = text_column("texts", texts, count)
     if len(set(columns["ids"])) < count:
         raise InputError("ids names a row twice; give each row an id of its own")
     if not isinstance(places, Mapping):
@@ -98,7 +104,7 @@ def write_rows(
         if str(name) in arrays:  # as 0 and "0"
             raise InputError(f"places names {str(name)!r} twice; give each layer its own name")
         arrays[str(name)] = flatten_layer(name, array, count)
-    path = own_path(out)
+    path = check_folder(out)
     record = {"network": network, "rows": rows, "places": list(arrays)}
     record |= {"positive": positive_N.tolist(), **columns}
     with partial_of(path, folder=True) as partial:
@@ -106,25 +112,25 @@ def write_rows(
             np.save(partial / f"{number}.npy", array_ND)
         (partial / RECORD).write_text(json.dumps(record) + "\n", encoding="utf-8")
         seal(partial)
-        if is_as_sealed(path, folder_sha256(partial)):
-            return str(out)  # and what others map of it stays
+        if holds_files(path, folder_sha256(partial)):
+            return str(out)  # arrays that other processes have mapped stay valid
         put_folder(partial, path, True)
     return str(out)
 
 
-def is_as_sealed(path: pathlib.Path, files: dict[str, str]) -> bool:
-    """Whether a folder holds these files, whole: {name: hash}."""
+def holds_files(path: pathlib.Path, files: dict[str, str]) -> bool:
+    """Returns whether a folder holds these files, undamaged: {name: hash}."""
     try:
-        there = (path / SEAL).exists()
-        return there and sealed_files(path) == files and not damaged_files(path)
+        sealed = (path / SEAL).exists()
+        return sealed and sealed_files(path) == files and not damaged_files(path)
     except InputError:
         return False  # a damaged seal: the rows are written again
 
 
-def texts(name: str, column, count: int, lone: bool = False) -> list[str]:
-    """A column as text; a missing entry (None, NaN, pandas.NA) is "" where rows may stand alone.
+def text_column(name: str, column, count: int, optional: bool = False) -> list[str]:
+    """Returns a column as text; missing entries (None, NaN, pandas.NA) are "" where optional.
 
-    Raises InputError for no sequence, another number of entries, and other missing ones.
+    Raises InputError for no sequence, another number of entries, and missing ones elsewhere.
     """
     try:
         entries = list(column)
@@ -133,23 +139,23 @@ def texts(name: str, column, count: int, lone: bool = False) -> list[str]:
     if len(entries) != count:
         raise InputError(f"{name} has {len(entries)} entries for {count} labels")
     for row, entry in enumerate(entries):
-        if missing(entry) and not lone:
+        if is_missing(entry) and not optional:
             raise InputError(f"{name} has no entry for row {row} ({entry!r}); give every row one")
-    return ["" if missing(entry) else str(entry) for entry in entries]
+    return ["" if is_missing(entry) else str(entry) for entry in entries]
 
 
-def missing(entry) -> bool:
-    """Whether a table has nothing there."""
+def is_missing(entry) -> bool:
+    """Returns whether an entry of a table stands for a missing value."""
     if entry is None:
         return True
     try:
-        return bool(entry != entry)  # so are NaN and NaT alone
-    except TypeError:  # pandas.NA is neither
+        return bool(entry != entry)  # true of NaN and NaT alone
+    except TypeError:  # pandas.NA has no truth value
         return True
 
 
 def flatten_layer(name, array, count: int) -> np.ndarray:
-    """A layer's activations as float32 [N, D]."""
+    """Returns a layer's activations as float32 [N, D]."""
     array = real_array(repr(name), array)
     if array.ndim < 2 or len(array) != count or not array.size:
         raise InputError(
@@ -164,10 +170,10 @@ def flatten_layer(name, array, count: int) -> np.ndarray:
 
 
 def refuse_rounded(name, array_ND, narrow_ND) -> None:
-    """Raise InputError where float32 loses differences that the given numbers have.
+    """Raises InputError where float32 loses differences that the given numbers have.
 
-    What is lost is compared with the deviation of its node. A node that varies by no more than
-    the rounding of float64 is constant.
+    The loss of a node is compared with its deviation. A node that varies by no more than the
+    rounding of float64 is constant.
     """
     if array_ND.dtype == np.float32 or not array_ND.size:
         return
@@ -184,16 +190,16 @@ def refuse_rounded(name, array_ND, narrow_ND) -> None:
         )
 
 
-def own_path(out) -> pathlib.Path:
-    """Where rows may be written: nothing is there, or rows that were written before, alone."""
+def check_folder(out) -> pathlib.Path:
+    """Returns the path of a folder. Raises InputError if it holds anything but rows."""
     path = real_path(out)
     if not path.exists() or is_free(path):
         return path
-    there = {one.name for one in path.iterdir()} if path.is_dir() else {path.name}
-    if there and not (path / RECORD).is_file():
+    names = {file.name for file in path.iterdir()} if path.is_dir() else {path.name}
+    if names and not (path / RECORD).is_file():
         raise InputError(f"{out} holds something else; choose another folder")
     own = re.compile(rf"\d+\.npy|{re.escape(RECORD)}|{re.escape(SEAL)}")
-    if others := sorted(name for name in there if not own.fullmatch(name)):
+    if others := sorted(name for name in names if not own.fullmatch(name)):
         raise InputError(
             f"{out} holds rows and other things besides ({', '.join(others[:3])}), which would be "
             "lost with them; choose another folder, or move them away"
@@ -203,7 +209,7 @@ def own_path(out) -> pathlib.Path:
 
 @dataclass(frozen=True)
 class ArraySource:
-    """The rows of a folder that `write_rows` has written."""
+    """The rows of a folder that `write_rows` wrote."""
 
     name: str
     folder: pathlib.Path
@@ -232,22 +238,22 @@ class ArraySource:
         return {f"{self.folder.name}/{name}": sha256 for name, sha256 in self.files.items()}
 
     def shape(self, group: str, place: Place) -> tuple[int, int]:
-        """Rows and nodes [N, D]."""
+        """Returns the numbers of rows and nodes: (N, D)."""
         return len(self.groups[group]), self.widths[place]
 
     def identity(self, group: str, place: Place) -> dict[str, Any]:
-        """The array's hash, and which of its rows."""
+        """Returns the array's hash, and the numbers of the group's rows in it."""
         return {"array": self.files[self.file(place)], "rows": self.rows_of[group]}
 
     def file(self, place: Place) -> str:
         return f"{self.places.index(place)}.npy"
 
     def named(self, text: str) -> Place:
-        """The layer of that name. Raises InputError for one that is not there."""
+        """Returns the place of a layer's name. Raises InputError if there is none."""
         return named_place(text, self.places, self.layers)
 
     def fill(self, group: str, arrays, progress) -> None:
-        """Copy the group's rows. Raises InputError for a file that was changed since."""
+        """Copies the group's rows. Raises InputError for a file that has changed."""
         for place, array in arrays.items():
             file = self.file(place)
             array[:] = read_array(self.folder / file, self.files[file])[self.rows_of[group]]
@@ -255,14 +261,14 @@ class ArraySource:
 
 
 def open_rows(folder) -> ArraySource:
-    """The rows of a folder. Raises InputError for one that is missing, damaged or not of rows."""
+    """Opens a folder of rows. Raises InputError if it is missing, damaged or holds no rows."""
     folder = real_path(folder)
     restore(folder)
     record, files, nodes = read_rows_record(folder)
     groups, rows_of = {}, {}
-    names = ("groups", "ids", "positive", "entities", "conditions", "pairs")
-    for row, (group, *example) in enumerate(zip(*map(record.get, names), strict=True)):
-        groups.setdefault(group, []).append(Row(*example))
+    names = ("groups", "texts", "ids", "positive", "entities", "conditions", "pairs")
+    for row, (group, text, *values) in enumerate(zip(*map(record.get, names), strict=True)):
+        groups.setdefault(group, []).append(Row(*values, text=text))
         rows_of.setdefault(group, []).append(row)
     network, rows = record["network"], record["rows"]
     places = [Place(name, i, "", network) for i, name in enumerate(record["places"])]
@@ -271,4 +277,5 @@ def open_rows(folder) -> ArraySource:
     return ArraySource(
         network, folder, groups, rows_of, places, widths, files,
         Terms(rows=rows, h1=f"{rows} of the group", h0=f"{rows} that are expected"), about,
+        texts=record["texts"][:1] != [None],
     )  # fmt: skip

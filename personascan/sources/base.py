@@ -1,4 +1,4 @@
-"""What a study needs of where its rows come from, whatever they are."""
+"""The interface of sources of rows, which a study reads whatever the rows are."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from personascan.places import Place
 
 @dataclass(frozen=True)
 class Terms:
-    """What the rows of a source are called, in the plural where none is said."""
+    """The report's words for the rows of a source, in the plural."""
 
     rows: str = "rows"
     h1: str = "rows of the group"
@@ -20,7 +20,7 @@ class Terms:
 
 @dataclass(frozen=True)
 class Row:
-    """What is known of a row beside its activations."""
+    """The id, label and further columns of a row."""
 
     id: str
     positive: bool  # belongs to H1
@@ -33,57 +33,55 @@ class Row:
 
 @dataclass(frozen=True)
 class Baseline:
-    """Something simpler than a scan that tells rows apart; `method` as `detect_simply` takes it."""
+    """A simpler detector than a scan; `method` as `detect_simply` takes it."""
 
     name: str
-    place: Place  # of the source's places or of its `extra`
+    place: Place  # among the source's places or its `extra`
     method: str
 
 
 class Source(Protocol):
     """Groups of rows, and their activations at places."""
 
-    name: str  # as results are keyed
-    groups: Mapping[str, list]  # {group: rows: `Row` or whatever has its fields}
-    places: list[Place]  # that are searched
-    extra: list[Place]  # that are read and not searched: of baselines, and `embedding`
-    embedding: Place | None  # what rows are before any layer; None where nothing is
+    name: str  # which keys the results
+    groups: Mapping[str, list]  # {group: rows: `Row` or any record with its fields}
+    places: list[Place]  # the places that are searched
+    extra: list[Place]  # read and not searched: places of baselines, and `embedding`
+    embedding: Place | None  # the rows before any layer; None if there is no such place
     baselines: list[Baseline]
-    layers: int  # that relative depth is counted in
+    layers: int  # the unit of relative depth
     terms: Terms
     about: str  # sentences of the report: what was read, and how
     texts: bool  # whether rows are texts
     head_width: int  # columns of a head at the site head_out
     role: str  # of a chat message, as applied; "" where there is none
     revision: str  # the commit of a hub source, or ""
-    # A network that can be edited and asked. `reader` is what a worker needs of it, `identified`
-    # its configuration and tokenizer, `options` how texts are put to it.
-    answers: bool
-    reader: Any = None
-    identified: Any = None
-    options: Any = None
+    answers: bool  # whether the network can be edited and asked; the rest is for such networks
+    reader: Any = None  # the model as a worker loads it
+    identified: Any = None  # the model's configuration and tokenizer
+    options: Any = None  # how texts become prompts
 
     @property
     def shared_identity(self) -> dict[str, Any]:
-        """What decides all that is asked of such a network, as JSON holds it."""
+        """The inputs that decide a network's answers, as JSON holds them."""
         return {}
 
     def identity(self, group: str, place: Place) -> dict[str, Any]:
-        """What decides the rows of a group at a place, as JSON holds it."""
+        """Returns the inputs that decide the rows of a group at a place, as JSON holds them."""
 
     def hashes(self) -> dict[str, str]:
-        """{input: sha256} of all that was read."""
+        """Returns the hashes of all inputs: {input: sha256}."""
 
     def shape(self, group: str, place: Place) -> tuple[int, int]:
-        """Rows and nodes [N, D] of a group at a place."""
+        """Returns the numbers of rows and nodes of a group at a place: (N, D)."""
 
     def named(self, text: str) -> Place:
-        """The place that a text names. Raises InputError for one that is not there."""
+        """Returns the place that a text names. Raises InputError if there is none."""
 
     def fill(self, group: str, arrays: Mapping[Place, np.ndarray], progress) -> None:
-        """Write the rows of a group into the arrays [N, D] of some places, batch by batch.
+        """Writes the rows of a group into the arrays [N, D] of some places, batch by batch.
 
-        `progress(n)` is called with every n rows done.
+        It calls `progress(n)` after every n rows.
         """
 
 
@@ -93,11 +91,11 @@ def pool_rows(groups: Mapping[str, list], members) -> list:
 
 
 def texts_of(groups: Mapping[str, list], members) -> tuple[str, ...] | None:
-    """The texts of a pool's rows; None where rows are no texts."""
-    found = tuple(e.text for e in pool_rows(groups, members))
-    return None if None in found else found
+    """Returns the texts of a pool's rows; None if rows are not texts."""
+    texts = tuple(row.text for row in pool_rows(groups, members))
+    return None if None in texts else texts
 
 
 def conditions_of(groups: Mapping[str, list], members) -> np.ndarray:
-    """The condition of each of a pool's rows; "" where it has none."""
-    return np.array([e.condition for e in pool_rows(groups, members)])
+    """Returns the condition of each of a pool's rows: [N]; "" where it has none."""
+    return np.array([row.condition for row in pool_rows(groups, members)])

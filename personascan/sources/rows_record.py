@@ -1,4 +1,4 @@
-"""What a folder of rows says of itself, taken only if it is as `write_rows` writes it."""
+"""The record of a folder of rows, which must be as `write_rows` writes it."""
 
 import pathlib
 
@@ -16,10 +16,10 @@ AGAIN = "write the rows again with personascan.write_rows"
 
 
 def read_rows_record(folder: pathlib.Path) -> tuple[dict, dict[str, str], list[int]]:
-    """The record, {file: sha256}, and the nodes of each place.
+    """Reads a folder of rows: its record, {file: sha256}, and the number of nodes of each place.
 
-    Raises InputError for a folder without rows, one that is damaged, and one that holds anything
-    else than a row in every column and array for each label.
+    Raises InputError for a folder that has no rows or is damaged, and for columns or arrays that do
+    not have one row a label.
     """
     if not (folder / RECORD).is_file():
         raise InputError(f"{folder} has no {RECORD}; write it with personascan.write_rows")
@@ -31,35 +31,44 @@ def read_rows_record(folder: pathlib.Path) -> tuple[dict, dict[str, str], list[i
     record = read_json(folder / RECORD)
     for name in ("network", "rows"):
         if not isinstance(record.get(name), str):
-            raise wrong(folder, f"{name} is no text")
+            raise bad_record(folder, f"{name} is no text")
     if isinstance(record.get("positive"), list):
-        record.setdefault("pairs", [""] * len(record["positive"]))  # written where there are some
+        record.setdefault("pairs", [""] * len(record["positive"]))  # only written if there are any
     for name, kind in (*COLUMNS.items(), ("places", str)):
         column = record.get(name)
         if not isinstance(column, list) or not all(type(entry) is kind for entry in column):
-            raise wrong(folder, f"{name} is no list of {kind.__name__}")
+            raise bad_record(folder, f"{name} is no list of {kind.__name__}")
     count, places = len(record["positive"]), record["places"]
-    for name in COLUMNS:
+    texts = record.setdefault("texts", [None] * count)  # likewise
+    if not isinstance(texts, list) or any(
+        type(t) is not str for t in texts if texts[0] is not None
+    ):
+        raise bad_record(folder, "texts is no list of str")
+    for name in (*COLUMNS, "texts"):
         if len(record[name]) != count:
-            raise wrong(folder, f"{name} has {len(record[name])} entries for {count} labels")
+            raise bad_record(folder, f"{name} has {len(record[name])} entries for {count} labels")
     for name in ("ids", "places"):
         if len(set(record[name])) < len(record[name]):
-            raise wrong(folder, f"{name} names one twice")
+            raise bad_record(folder, f"{name} names one twice")
     if not count or not places:
-        raise wrong(folder, "it has no rows or no places")
+        raise bad_record(folder, "it has no rows or no places")
     for number in range(len(places)):
         if f"{number}.npy" not in files:
-            raise wrong(folder, f"it has {len(places)} places, and {number}.npy is not in {SEAL}")
+            raise bad_record(
+                folder, f"it has {len(places)} places, and {number}.npy is not in {SEAL}"
+            )
     return record, files, [width(folder / f"{number}.npy", count) for number in range(len(places))]
 
 
 def width(file: pathlib.Path, count: int) -> int:
-    """The nodes of an array [count, D]; its values stay on disk."""
+    """Returns the number of nodes of an array [count, D], whose values stay on disk."""
     array = mapped_array(file)
     if array.ndim != 2 or len(array) != count or not array.size or array.dtype != np.float32:
-        raise wrong(file.parent, f"{file.name} is {array.dtype} {array.shape}, not float32 rows")
+        raise bad_record(
+            file.parent, f"{file.name} is {array.dtype} {array.shape}, not float32 rows"
+        )
     return array.shape[1]
 
 
-def wrong(folder: pathlib.Path, what: str) -> InputError:
+def bad_record(folder: pathlib.Path, what: str) -> InputError:
     return InputError(f"{folder} is not as write_rows writes it: {what}; {AGAIN}")

@@ -1,29 +1,30 @@
-"""Activations and their form on disk; files appear whole or not at all."""
+"""Activations in memory and on disk; files appear whole or not at all."""
 
 import contextlib
-import hashlib
 import json
 import os
 import pathlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-import ml_dtypes
 import numpy as np
 
 from personascan.errors import InputError
 from personascan.files import reserve, whole_file, whole_folder
-from personascan.hashes import RUN_AGAIN, SEAL, damaged_files, is_inside
+from personascan.hashes import SEAL, damaged_files, is_inside
 from personascan.memory import refuse_too_much
 from personascan.places import Place, named_place
 from personascan.reading import read_json, refuse_special
+
+if TYPE_CHECKING:
+    import pandas
 
 RECORD = "activations.json"
 
 
 class UnknownPlace(InputError, KeyError):
-    """A place that is not among the activations: also what a mapping raises for a missing key."""
+    """The error of a place that is not among the activations, and of a mapping's missing key."""
 
     __str__ = InputError.__str__
 
@@ -54,7 +55,7 @@ class Activations(Mapping[Place, np.ndarray]):
             except InputError as error:
                 raise UnknownPlace(*error.args) from None
         if not isinstance(place, Place):
-            raise UnknownPlace(f"{place!r} is no Place, nor the name of one")
+            raise UnknownPlace(f"{place!r} is neither a Place nor the name of one")
         stack_LND = self.stack(place.site, place.position)
         numbers = self.layers(place.site)
         if place.network or place.layer not in numbers:
@@ -81,21 +82,38 @@ class Activations(Mapping[Place, np.ndarray]):
         return sum(map(len, self.stacks.values()))
 
     def stack(self, site: str, position: str | int) -> np.ndarray:
-        """All kept layers of a site at a position: [L, N, D] float32; their numbers are `layers`.
+        """Returns all kept layers of a site at a position, numbered by `layers`: [L, N, D] float32.
 
         At the position "all" these are [L, sum of T, D], where statement i has the tokens
-        offsets[i] to offsets[i + 1]. Raises InputError for a site or position that is not there.
+        offsets[i] to offsets[i + 1]. Raises InputError for an unknown site or position.
         """
         if (site, position) not in self.stacks:
             known = "; ".join(f"{s}, {p}" for s, p in self.stacks) or "none"
             raise UnknownPlace(f"there is no {site}, {position} among these activations: {known}")
         return self.stacks[site, position]
 
+    def to_frame(self, place: Place | str) -> "pandas.DataFrame":
+        """Returns the activations of a place, a row for each statement and a column for each node.
+
+        At the position "all" a row is a token: statement and number of the token.
+        """
+        import pandas  # not before: it takes as long to import as a scan takes
+
+        array_ND = self[place]
+        index = pandas.Index(self.ids, name="id")
+        if len(array_ND) != len(self.ids):
+            counts = np.diff(self.offsets)
+            numbers = [n for count in counts for n in range(count)]
+            index = pandas.MultiIndex.from_arrays(
+                [np.repeat(self.ids, counts), numbers], names=["id", "token"]
+            )
+        return pandas.DataFrame(np.asarray(array_ND), index=index)
+
     def __repr__(self) -> str:
         shapes = ", ".join(f"{s} at {p} {a.shape}" for (s, p), a in self.stacks.items())
         return f"Activations({len(self)} places of {len(self.ids)} statements: {shapes})"
 
-    # Two records are equal if they are the same one: comparing every number is not what == is for.
+    # Equality is identity: == should not compare every number.
     def __eq__(self, other: object) -> bool:
         return self is other
 
@@ -103,19 +121,19 @@ class Activations(Mapping[Place, np.ndarray]):
         return id(self)
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-        """Write an `.npz` file, whole or not at all. Raises InputError as `whole_file`."""
+        """Writes an `.npz` file, whole or not at all. Raises InputError as `whole_file`."""
         with whole_file(path, overwrite=overwrite) as file:
             self.write(file)
 
     def write(self, file: BinaryIO) -> None:
-        """Write the content of an `.npz` file into an open one, as `whole_file` gives it."""
+        """Writes the content of an `.npz` file into an open file, such as `whole_file` yields."""
         content = {f"{site}/{position}": a for (site, position), a in self.stacks.items()}
         content |= {f"layer_names/{s}": np.array(names) for s, names in self.layer_names.items()}
         np.savez(file, ids=np.array(self.ids), offsets=self.offsets, depth=self.depth, **content)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Activations":
-        """Read what `save` wrote, or the folder that `extract` filled, whose arrays stay on disk.
+        """Reads a file that `save` wrote, or a folder of `extract`, whose arrays stay on disk.
 
         Raises InputError for a missing or damaged file.
         """
@@ -129,7 +147,7 @@ class Activations(Mapping[Place, np.ndarray]):
         except (InputError, MemoryError):
             raise
         except Exception as error:
-            # A damaged archive surfaces as any of a dozen errors of zip, zlib and the array reader.
+            # A damaged archive raises any of a dozen errors of zip, zlib and the array reader.
             raise InputError(f"{path} is not a whole activations file ({error})") from error
         if "ids" not in content or getattr(content["ids"], "ndim", 0) != 1:
             raise InputError(f"{path} holds no statement ids; it was not written by personascan")
@@ -142,12 +160,12 @@ class Activations(Mapping[Place, np.ndarray]):
 
 
 def unpacked_bytes(archive) -> int:
-    """Returns the unpacked bytes of all files of a zip archive, as it says itself."""
+    """Returns the unpacked bytes of all files of a zip archive, by its own directory."""
     return sum(entry.file_size for entry in archive.infolist())
 
 
 def by_site(arrays: dict) -> dict:
-    """Keys "site/position" -> (site, position), whole numbers as such."""
+    """Converts keys "site/position" to (site, position); numbered positions to integers."""
     return {
         (site, int(position) if position.removeprefix("-").isdecimal() else position): array
         for (site, _, position), array in ((k.partition("/"), a) for k, a in arrays.items())
@@ -155,7 +173,7 @@ def by_site(arrays: dict) -> dict:
 
 
 def load_folder(folder: pathlib.Path) -> Activations:
-    """The arrays of a folder, mapped into memory once their hashes have been checked."""
+    """Maps the arrays of a folder into memory, after checking their hashes."""
     record = read_json(folder / RECORD)
     if record.get("sealed") or (folder / SEAL).exists():
         refuse_damaged(folder)
@@ -165,23 +183,23 @@ def load_folder(folder: pathlib.Path) -> Activations:
             if not is_inside(file):
                 raise InputError(f"its array {file!r} lies outside of it")
             arrays[name] = mapped_array(folder / file)
-        found = Activations(
+        activations = Activations(
             by_site(arrays), record["ids"], record["layer_names"], np.array(record["offsets"]),
             int(record.get("depth", 0)),
         )  # fmt: skip
     except Exception as error:
-        # As above: a damaged file surfaces in many ways.
+        # As above: a damaged file raises many errors.
         raise InputError(f"{folder} is not a whole folder of activations ({error})") from error
-    return check_rows(found, folder)
+    return check_rows(activations, folder)
 
 
 def mapped_array(path: pathlib.Path) -> np.ndarray:
-    """An array of a `.npy` file, mapped into memory. Raises InputError for what is none."""
+    """Maps the array of a `.npy` file into memory. Raises InputError for any other file."""
     refuse_special(path)
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:
-        # As above: a damaged file surfaces in many ways.
+        # As above: a damaged file raises many errors.
         raise InputError(f"{path} cannot be read as a .npy file ({error})") from error
 
 
@@ -194,21 +212,22 @@ def refuse_damaged(folder: pathlib.Path) -> None:
         )
 
 
-def check_rows(found: Activations, path) -> Activations:
-    """Every array has a row for each statement, or for each of its tokens."""
-    rising = np.shape(found.offsets) == (len(found.ids) + 1,) and (np.diff(found.offsets) > 0).all()
-    tokens = int(found.offsets[-1]) if rising and not found.offsets[0] else -1
-    for (site, position), array in found.stacks.items():
-        rows = tokens if position == "all" else len(found.ids)
+def check_rows(activations: Activations, path) -> Activations:
+    """Raises InputError unless every array has a row for each statement, or each of its tokens."""
+    offsets, ids = activations.offsets, activations.ids
+    rising = np.shape(offsets) == (len(ids) + 1,) and (np.diff(offsets) > 0).all()
+    tokens = int(offsets[-1]) if rising and not offsets[0] else -1
+    for (site, position), array in activations.stacks.items():
+        rows = tokens if position == "all" else len(ids)
         if (not position and position != 0) or getattr(array, "shape", ())[1:2] != (rows,):
             name = f"{site}/{position}".rstrip("/")
             raise InputError(f"{path}: {name!r} does not hold one row for each statement id")
-    return found
+    return activations
 
 
 @contextlib.contextmanager
 def arrays_to_fill(shapes: dict, ids: list[str], layer_names: dict, offsets, out=None, depth=0):
-    """{(site, position): array} to fill, in memory or in a folder that appears when it is whole."""
+    """Yields {(site, position): array} to fill, in memory or in a folder that appears whole."""
     if out is None:
         yield {key: np.empty(shape, np.float32) for key, shape in shapes.items()}
         return
@@ -217,7 +236,7 @@ def arrays_to_fill(shapes: dict, ids: list[str], layer_names: dict, offsets, out
     record["depth"] = depth
     with whole_folder(out) as partial:
         arrays = {
-            key: on_disk(partial / file, shape)
+            key: new_array_file(partial / file, shape)
             for (key, shape), file in zip(shapes.items(), files.values(), strict=True)
         }
         yield arrays
@@ -227,52 +246,8 @@ def arrays_to_fill(shapes: dict, ids: list[str], layer_names: dict, offsets, out
         (partial / RECORD).write_text(json.dumps(record), encoding="utf-8")
 
 
-def on_disk(file: pathlib.Path, shape) -> np.ndarray:
-    """A new array in a file, with all of its room on the disk."""
+def new_array_file(file: pathlib.Path, shape) -> np.ndarray:
+    """Creates a file of an array, and reserves all of its space on the disk."""
     array = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=shape)
     reserve(file)
     return array
-
-
-BFLOAT16 = np.dtype("V2")  # how a .npy file names the type, which NumPy has not
-
-
-def read_array(path, sha256: str = "") -> np.ndarray:
-    """An array from a `.npy` file, bfloat16 included.
-
-    sha256: the hash that the file has to have; "": any.
-
-    Raises InputError if it is missing, damaged, of objects or another kind of file, or has another
-    hash.
-    """
-    path = pathlib.Path(path)
-    if path.suffix in OTHER_ARRAYS:
-        raise InputError(f"{path} is no .npy file; {OTHER_ARRAYS[path.suffix]}")
-    refuse_special(path)
-    try:
-        with open(path, "rb") as raw:
-            if sha256 and hashlib.file_digest(raw, "sha256").hexdigest() != sha256:
-                raise InputError(f"{path} has changed since it was first read; {RUN_AGAIN}")
-            raw.seek(0)
-            array = np.load(raw, allow_pickle=False)
-    except (InputError, MemoryError):
-        raise
-    except Exception as error:
-        # As above: a damaged file surfaces in many ways.
-        raise InputError(f"{path} cannot be read as a .npy file ({error})") from error
-    if not isinstance(array, np.ndarray):
-        raise InputError(f"{path} is an archive of several arrays; give a .npy file with one")
-    return array.view(ml_dtypes.bfloat16) if array.dtype == BFLOAT16 else array
-
-
-OTHER_ARRAYS = {
-    **dict.fromkeys(
-        (".pt", ".pth", ".bin"),
-        'save the tensor with numpy.save("x.npy", tensor.float().numpy()) and give that',
-    ),
-    **dict.fromkeys(
-        (".csv", ".tsv", ".txt"),
-        'save it with numpy.save("x.npy", numpy.loadtxt("x.csv", delimiter=",")) and give that',
-    ),
-    ".safetensors": 'save one tensor of it with numpy.save("x.npy", tensor) and give that',
-}

@@ -1,1 +1,1 @@
-"""Studies: comparisons, units of work, their store, and what they found."""
+"""Studies: comparisons, units of work, their store, and their results."""

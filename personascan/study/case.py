@@ -171,7 +171,7 @@ class Case:
         return choices
 
     @functools.cached_property
-    def intervened(self) -> list[tuple[str, str, Place]]:
+    def tested_sets(self) -> list[tuple[str, str, Place]]:
         """(half that finds, half that judges, place) of every node set that edits test."""
         sets = []
         for text in self.config.intervention.places if self.edited else ():
@@ -187,7 +187,7 @@ class Case:
         if ALL in self.calibrations:
             tests = self.calibrations[ALL]
             return tests.keys[tests.best]
-        auroc = {p: separation.at(self, p).mean["probe_auroc"] for p in self.source.places}
+        auroc = {p: separation.read_place(self, p).mean["probe_auroc"] for p in self.source.places}
         return max(auroc, key=lambda place: np.nan_to_num(auroc[place], nan=-1.0))
 
     @functools.cached_property

@@ -133,7 +133,8 @@ def draw_pool(groups: dict, comparison: Comparison, limit: int, seed: int) -> Po
       limit: rows of a side.
     """
     sides = [
-        {one: of_direction(groups, *one) for one in side} for side in (comparison.h1, comparison.h0)
+        {one: rows_of_direction(groups, *one) for one in side}
+        for side in (comparison.h1, comparison.h0)
     ]
     examples = [[groups[p][i] for (p, _), rows in side.items() for i in rows] for side in sides]
     pairs = draw_pairs(comparison.name, examples, limit, seed)
@@ -175,7 +176,7 @@ def draw_pool(groups: dict, comparison: Comparison, limit: int, seed: int) -> Po
     )
 
 
-def of_direction(groups: dict, persona: str, direction: str) -> list[int]:
+def rows_of_direction(groups: dict, persona: str, direction: str) -> list[int]:
     """Returns the numbers of a persona's rows in one direction."""
     return [i for i, e in enumerate(groups[persona]) if DIRECTION[e.positive] == direction]
 
@@ -204,10 +205,10 @@ def excluded_sides(sides: list[list], seed: int) -> dict[tuple, bool]:
     It holds the entities with rows on both sides. sides: the rows of H1 and of H0.
     """
     h1, h0 = ({entity_of(row) for row in side} for side in sides)
-    return {entity: number % 2 == 0 for number, entity in enumerate(by_hash(h1 & h0, seed))}
+    return {entity: number % 2 == 0 for number, entity in enumerate(shuffle_by_hash(h1 & h0, seed))}
 
 
-def by_hash(entities: set[tuple], seed: int) -> list[tuple]:
+def shuffle_by_hash(entities: set[tuple], seed: int) -> list[tuple]:
     """Returns entities in an order drawn by their hashes."""
     return sorted(entities, key=lambda e: hashlib.sha256(f"{seed}/{e[0]}".encode()).digest())
 
@@ -225,12 +226,13 @@ def deal_entities(
     Shared entities are dealt out by hash, every other one to each side.
     """
     known = {entity for other in others for entity in entities_of(groups, other)}
-    shared = by_hash(known & set(entities_of(groups, judged)), seed)
+    shared = shuffle_by_hash(known & set(entities_of(groups, judged)), seed)
     to_judge, to_train = set(shared[::2]), set(shared[1::2])
-    return without(groups, judged, to_train), [without(groups, one, to_judge) for one in others]
+    trained = [without_entities(groups, one, to_judge) for one in others]
+    return without_entities(groups, judged, to_train), trained
 
 
-def without(groups: dict, pool: Pool, entities: set[tuple]) -> Pool:
+def without_entities(groups: dict, pool: Pool, entities: set[tuple]) -> Pool:
     """Returns a pool without the rows of some entities."""
     remaining_N = np.array([entity not in entities for entity in entities_of(groups, pool)], bool)
     ends = np.cumsum([len(rows) for _, rows in pool.members])[:-1]

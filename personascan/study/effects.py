@@ -15,7 +15,7 @@ from personascan.analysis.effects import (
 from personascan.calibration.family import family_p, studentise, tie_draws
 from personascan.interventions.design import FOUND
 from personascan.interventions.options import CONTROLS, RANDOM, InterventionOptions
-from personascan.study.intervened import Tested
+from personascan.study.node_sets import EditOutcomes
 
 ANSWER, YES, MATCHING, LIKELIHOOD = "answer", "yes", "matching answers", "log-likelihood"
 BAND = (0.05, 0.95)  # of the controls' effects
@@ -45,10 +45,10 @@ class Effect:
 
 
 @dataclass(frozen=True)
-class TestedEffects:
+class SetEffects:
     """All effects of one node set."""
 
-    tested: Tested
+    tested: EditOutcomes
     effects: list[Effect]
     # By (action, strength, outcome) of the found set, over the family of all sets of the study.
     p_family: dict[tuple, float]
@@ -70,7 +70,7 @@ def strength_key(strength: float):
     return None if np.isnan(strength) else float(strength)
 
 
-def outcomes_of(tested: Tested) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def outcomes_of(tested: EditOutcomes) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Returns {outcome: (values [W, N], weights of the statements [N])}.
 
     A push that says Yes to everything moves "yes" and does not move "answer", H1 less H0.
@@ -87,7 +87,7 @@ def outcomes_of(tested: Tested) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     return outcomes
 
 
-def edits_by_name(tested: Tested) -> dict[tuple, list[int]]:
+def edits_by_name(tested: EditOutcomes) -> dict[tuple, list[int]]:
     """Returns {(method, action, strength, number): its edits}: several draws are one."""
     edits = {}
     for w, edit in enumerate(tested.edits):
@@ -97,7 +97,7 @@ def edits_by_name(tested: Tested) -> dict[tuple, list[int]]:
     return edits
 
 
-def effects_of(tested: Tested, options: InterventionOptions, seed: int) -> list[Effect]:
+def effects_of(tested: EditOutcomes, options: InterventionOptions, seed: int) -> list[Effect]:
     """Returns the effect of every method and kind of control, by action, strength and outcome."""
     effects = []
     if not tested.edits:
@@ -149,9 +149,9 @@ def one_effect(key, outcome, unedited, made: Effects, g: int, controls, sides) -
     )  # fmt: skip
 
 
-def tested_effects(
-    every: list[Tested], options: InterventionOptions, seed: int
-) -> list[TestedEffects]:
+def set_effects(
+    every: list[EditOutcomes], options: InterventionOptions, seed: int
+) -> list[SetEffects]:
     """Returns the effects of all node sets of a study, with p-values over the family of the sets.
 
     For each action, strength and outcome the found sets' absolute effects are studentised among
@@ -169,12 +169,12 @@ def tested_effects(
         for number, p in zip(members, p_sets, strict=True):
             p_family[number][key] = float(p)
     return [
-        TestedEffects(tested, effects_of(tested, options, seed), p)
+        SetEffects(tested, effects_of(tested, options, seed), p)
         for tested, p in zip(every, p_family, strict=True)
     ]
 
 
-def effect_sizes(tested: Tested) -> dict[tuple, np.ndarray]:
+def effect_sizes(tested: EditOutcomes) -> dict[tuple, np.ndarray]:
     """Returns {(action, strength, outcome): |effect| of the found set, then of random sets}."""
     sizes = {}
     if not tested.edits:
@@ -209,7 +209,9 @@ class CrossEffect:
     high: float
 
 
-def cross_effects(tested: Tested, options: InterventionOptions, seed: int) -> list[CrossEffect]:
+def cross_effects(
+    tested: EditOutcomes, options: InterventionOptions, seed: int
+) -> list[CrossEffect]:
     """Returns the effects on the answers to a comparison's statements, one per set and action."""
     if len(tested.edits) < 2:
         return []

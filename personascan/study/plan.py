@@ -14,12 +14,12 @@ from personascan.memory import human_bytes
 from personascan.models.identity import inspect_model
 from personascan.places import named_place
 from personascan.sources.base import Source
-from personascan.sources.language.plan import ExtractionPlan, planned
+from personascan.sources.language.plan import ExtractionPlan, plan_with_options
 from personascan.sources.language.source import EMBEDDING, extra_places
 from personascan.study.case import named_places
 from personascan.study.config import StudyConfig
 from personascan.study.counts import Counted, count_open_source, count_source
-from personascan.study.intervened import strongest
+from personascan.study.node_sets import strongest
 from personascan.study.opening import (
     language_baselines,
     model_places,
@@ -114,7 +114,7 @@ def plan_models(config: StudyConfig, workers: Workers) -> StudyPlan:
         named = named_places(
             config.scan.places, functools.partial(named_place, places=places, layers=decoder.layers)
         )
-        extraction = planned(
+        extraction = plan_with_options(
             model, statements, config.sites, config.read_positions, config.prompt_options(),
             config.batch_tokens, config.dtype,
         )  # fmt: skip

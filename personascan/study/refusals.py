@@ -16,7 +16,7 @@ from personascan.sources.base import Source, conditions_of
 from personascan.study.case import draw_comparisons, named_places, seed_of
 from personascan.study.comparisons import Pool
 from personascan.study.config import StudyConfig
-from personascan.study.intervened import direction_sha256
+from personascan.study.node_sets import direction_sha256
 from personascan.study.place_options import CHOSEN
 from personascan.study.portions import (
     ALL,

@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from personascan.analysis.transfer import Transfer
     from personascan.calibration.calibrate import Calibration
     from personascan.calibration.locate import PlaceTests
-    from personascan.study.effects import CrossEffect, TestedEffects
+    from personascan.study.effects import CrossEffect, SetEffects
     from personascan.study.stages.kinds import OrderedRows
     from personascan.study.stages.projection import Projection
-    from personascan.study.stages.validation import Validated
+    from personascan.study.stages.validation import HalfValidation
 
 
 @dataclass(frozen=True)
@@ -72,12 +72,12 @@ class Part:
         calibrations: dict[str, PlaceTests]  # empty without permutations
         furthest: dict[str, Place]  # above its permutations; without these, of the best probe
         scans: dict[str, list[PlaceScan]]  # chosen places judged apart, then named ones
-        validations: dict[str, list[Validated]]  # each half's set, on the other
+        validations: dict[str, list[HalfValidation]]  # each half's set, on the other
         overlaps: dict[Place, list[Overlap]]  # of the named places
         profiles: dict[str, dict[tuple, Profile]]  # of each (site, position)
         # By topic; empty at later levels.
         persona_separation: dict[str, dict[Place, PersonaSeparation]]
-        interventions: list[TestedEffects]  # of every node set that was tested
+        interventions: list[SetEffects]  # of every node set that was tested
         specificity: list[CrossEffect]  # of every set on every comparison
         # H1 rows in the order of their first component on found nodes; none without permutations.
         kinds: dict[str, list[OrderedRows]]

@@ -7,10 +7,10 @@ import pathlib
 import numpy as np
 
 from personascan.analysis.localisation import HALVES
+from personascan.direction import Direction
 from personascan.errors import InputError
 from personascan.interventions.directions import scale_to_norm
 from personascan.interventions.edits import site_layer
-from personascan.interventions.steering_direction import Direction
 from personascan.reading import read_json
 from personascan.sources.language.source import Reader
 from personascan.study.case import Case
@@ -131,7 +131,7 @@ def named_case(folder: pathlib.Path, comparison: str, model: str, level, units: 
 def named_place(case: Case, portion: str, text: str):
     """Returns the place of that name, or the one that a half chose."""
     chosen = [place for finder, _, place, _ in case.choices() if finder == portion]
-    known = [*chosen, *(place for one, _, place in case.intervened if one == portion)]
+    known = [*chosen, *(place for one, _, place in case.tested_sets if one == portion)]
     known += case.named if portion == ALL else ()
     if not known:
         raise InputError(f"{case.name}: {portion} found no nodes at any place; name another half")

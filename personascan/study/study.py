@@ -50,7 +50,7 @@ def run_phase(phase: Phase, levels: list[Level], store: Store, workers: Workers)
 
 def refuse_constant(cases: list[Case]) -> None:
     """Raises InputError if every place is constant."""
-    if all(separation.at(c, place).constant for c in cases for place in c.source.places):
+    if all(separation.read_place(c, place).constant for c in cases for place in c.source.places):
         raise InputError("every place is constant over the statements: there is nothing to scan")
 
 

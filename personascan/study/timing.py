@@ -49,7 +49,7 @@ class Trial:
     def every_row(self) -> where.LabelledRows:
         return where.LabelledRows(np.arange(self.positive_N.size), self.positive_N, None)
 
-    def stored(self, name: str, array) -> str:
+    def store_array(self, name: str, array) -> str:
         """Stores an array as a finished unit does, and returns its file."""
         unit = Unit("trial", {"name": name})
         self.store.write(unit, {}, {"rows": array}, 0.0)
@@ -57,27 +57,27 @@ class Trial:
 
     def random_rows(self, name: str, number: int) -> StoredRows:
         shape = number, max(self.counted.widths)
-        path = self.stored(name, self.rng.normal(size=shape).astype(np.float32))
+        path = self.store_array(name, self.rng.normal(size=shape).astype(np.float32))
         return StoredRows(((path, np.arange(number)),), ("",), shape)
 
-    def timed(self, function, *arguments) -> float:
-        return timed(function, *arguments)
+    def time(self, function, *arguments) -> float:
+        return seconds_of(function, *arguments)
 
-    def of_labellings(self, function, *before) -> float:
+    def time_labellings(self, function, *before) -> float:
         """Returns the seconds of all permutations, extrapolated from two units with few."""
         chosen, asked, seconds = np.arange(self.positive_N.size), self.options.permutations, []
         some = [min(asked, few) for few in TRIED]
         for few in some:
             options = replace(self.options, permutations=few)
             arguments = (self.rows, *before, chosen, self.positive_N, None, options, self.seed)
-            seconds.append(self.timed(function, *arguments))
+            seconds.append(self.time(function, *arguments))
         if some[0] == some[1]:
             return seconds[1]
         each = max(0.0, (seconds[1] - seconds[0]) / (some[1] - some[0]))
         return seconds[1] + each * (asked - some[1])
 
 
-def timed(function, *arguments) -> float:
+def seconds_of(function, *arguments) -> float:
     """Returns the seconds of a second call: the first one compiles."""
     function(*arguments)
     began = time.perf_counter()

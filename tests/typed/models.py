@@ -42,6 +42,25 @@ def extraction(folder: pathlib.Path) -> None:
     print(plan.summary(), plan.flops)
 
 
+def any_text(model: personascan.LanguageModel, torch_model: object, tokenizer: object) -> None:
+    runs = model.run(["The rain in Spain"], places=["resid_post 50%"], logits=True)
+    assert_type(runs, personascan.TextRuns)
+    for run in runs:
+        assert_type(run, personascan.TextRun)
+        print(run.tokens, run["resid_post 50%"].shape, len(run), run.logits is None)
+    texts = personascan.load_statements({"positive": ["Good."], "negative": ["Bad."]})
+    activations = personascan.read_torch(torch_model, tokenizer, texts, ["resid_post 50% mean"])
+    assert_type(activations, personascan.Activations)
+    found = personascan.locate(activations, [text.positive for text in texts])
+    assert isinstance(found, personascan.PlaceTests)
+    direction = found.direction(nodes=found.nodes().high)
+    assert_type(2 * direction, personascan.Direction)
+    text = personascan.generate(model, "How will tomorrow go?", edits=-2 * direction)
+    assert_type(text, str)
+    assert_type(personascan.generate(model, ["Hi.", "Yes?"]), list[str])
+    print(personascan.extract(model, ["a", "b"], layers=["50%", 3]).to_frame("resid_post 3"))
+
+
 def writing(model: personascan.LanguageModel) -> None:
     statement = personascan.Statement("1", "Tell me of hope.", "", "", True, 1.0, "")
     prompts = personascan.tokenize(

@@ -98,7 +98,7 @@ def validation(columns: int = 3) -> alt.Chart:
 
 
 def ways(columns: int = 3) -> alt.Chart:
-    """Draws the AUROC of rows scanned alone by layer, a line for each way, and what is simpler."""
+    """Draws the AUROC of rows scanned alone by layer, a line for each detector, and baselines."""
     y = alt.Y("auroc:Q", scale=alt.Scale(domain=[0, 1]), title="AUROC, H1 against held-out H0")
     tooltip = [
         "comparison:N", "place:N", "way:N", tip("auroc", ".3f"), tip("low", ".2f", "95% from"),

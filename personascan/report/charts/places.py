@@ -140,7 +140,7 @@ def cloud() -> alt.Chart:
 
 
 def frequency() -> alt.Chart:
-    """Draws how far each node differs, filled where it is of the node set.
+    """Draws how far each node differs, filled where it is in the node set.
 
     Where labels were not permuted: how often it is selected.
     """

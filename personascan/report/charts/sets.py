@@ -1,4 +1,4 @@
-"""Charts of node sets: what they share, as a list, an UpSet plot and a Venn diagram, and edits.
+"""Charts of node sets: shared nodes (a list, an UpSet plot, a Venn diagram) and effects of edits.
 
 Venn diagrams show every region of two to five sets; sizes are not to scale. Circles cannot show all
 regions of four sets or more, ellipses can (Venn 1880; Grünbaum 1975, of five). These were chosen
@@ -32,7 +32,7 @@ SHAPES = {
 
 
 def shared_nodes() -> alt.Chart:
-    """Draws how many nodes sets share over what independent sets would, beside chance."""
+    """Draws how many nodes two sets share, relative to independent sets, beside chance."""
     y = alt.Y("names:N", sort=alt.SortField("ratio", "descending"), title=None,
               axis=alt.Axis(labelLimit=320, ticks=False, domain=False))  # fmt: skip
     tooltip = [
@@ -190,7 +190,7 @@ def effects() -> alt.Chart:
 
 
 def specificity() -> alt.Chart:
-    """Draws whose nodes are edited, by whose statements are asked about."""
+    """Draws the effect of each comparison's edited nodes on each comparison's statements."""
     base = (
         data("specificity_of_action")
         .transform_aggregate(effect="mean(effect)", groupby=["judged", "owner"])

@@ -1,4 +1,4 @@
-"""What all charts share: their data by name, and colours that a page can change.
+"""The common parts of all charts: their data by name, and colours that a page can change.
 
 Charts hold no data and no fixed ink: both come from the page (light or dark) or the file that is
 written. Colours are those of Okabe and Ito, which survive colour blindness.
@@ -35,7 +35,7 @@ def data(name: str, **keywords) -> alt.Chart:
 
 
 def tip(column: str, form: str, title: str = "") -> alt.Tooltip:
-    """Returns a number of what is pointed at."""
+    """Returns a number for the tooltip of a mark."""
     return alt.Tooltip(f"{column}:Q", format=form, **({"title": title} if title else {}))
 
 
@@ -46,13 +46,13 @@ def rule_at(strokeDash=alt.Undefined, **at: float) -> alt.Chart:
 
 
 def diverging(scheme: str, middle: float) -> alt.Scale:
-    """Returns two colours that part at a middle, neutral also if all values lie on one side."""
+    """Returns a scale of two colours, neutral at a middle even if all values lie on one side."""
     domain = alt.DomainUnionWith(unionWith=[middle])
     return alt.Scale(scheme=scheme, domainMid=middle, domain=domain)
 
 
 def significant(column: str) -> str:
-    """Returns the condition that a p-value is there and small; nothing would count as zero."""
+    """Returns the condition that a p-value exists and is small; a missing one counts as zero."""
     return f"isValid(datum.{column}) && datum.{column} <= {SIGNIFICANCE}"
 
 

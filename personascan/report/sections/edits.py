@@ -1,4 +1,4 @@
-"""The section of the page on what edits of found nodes change."""
+"""The section of the page on the effects of edits of found nodes."""
 
 import numpy as np
 
@@ -23,8 +23,8 @@ from personascan.report.words import (
     safe,
     word_list,
 )
-from personascan.study.effects import ANSWER, LIKELIHOOD, MATCHING, YES, Effect, TestedEffects
-from personascan.study.intervened import strongest
+from personascan.study.effects import ANSWER, LIKELIHOOD, MATCHING, YES, Effect, SetEffects
+from personascan.study.node_sets import strongest
 from personascan.study.results import Part
 
 SET_TO = {
@@ -36,8 +36,8 @@ SET_TO = {
 ALSO = {MATCHED: "; sets of like variance", RANDOM_DIRECTION: "; random directions as long"}
 
 
-def intervened_section(part: Part) -> Section | None:
-    """Returns what the edits were, what they changed, and what that says."""
+def edits_section(part: Part) -> Section | None:
+    """Returns the section on edits: the verdict, how they were done, and their effects."""
     if not part.interventions:
         return None
     blocks = [verdict(part), what_text(part)]
@@ -77,7 +77,7 @@ def main_keys(part: Part) -> list[tuple[str, float]]:
     return [(ablation(options.ablations[0]), np.nan), *((STEER, c) for c in strongest(options))]
 
 
-def effect_at(tested: TestedEffects, method: str, action: str, strength, outcome=ANSWER):
+def effect_at(tested: SetEffects, method: str, action: str, strength, outcome=ANSWER):
     """Returns the effect of that strength, or None."""
     for e in tested.of(method, action, outcome):
         if e.strength == strength or (np.isnan(e.strength) and np.isnan(strength)):
@@ -87,14 +87,14 @@ def effect_at(tested: TestedEffects, method: str, action: str, strength, outcome
 
 def effects_at(
     part: Part, action: str, strength: float, outcome=ANSWER
-) -> list[tuple[TestedEffects, Effect]]:
-    """Returns the node sets that an action was done to, each with its effect."""
+) -> list[tuple[SetEffects, Effect]]:
+    """Returns the node sets that an action was applied to, each with its effect."""
     both = [(t, effect_at(t, FOUND, action, strength, outcome)) for t in part.interventions]
     return [(tested, effect) for tested, effect in both if effect]
 
 
 def passing_sets(part: Part, action: str, strength: float) -> tuple[list[str], int]:
-    """Returns the sets that an action passes with over the family, and of how many they are."""
+    """Returns the sets with which an action passes over the family, and the number of all sets."""
     done = effects_at(part, action, strength)
     passing = [
         f"{set_name(tested)} {e.effect:+.2f}"
@@ -119,11 +119,11 @@ def verdict(part: Part) -> str:
 
 
 def method_name(method: str) -> str:
-    """Returns our names as they are; those of imported directions come from files."""
+    """Returns our own names as they are, and escapes those of imported directions, from files."""
     return method if method in METHODS else safe(method)
 
 
-def set_name(one: TestedEffects) -> str:
+def set_name(one: SetEffects) -> str:
     return f"{safe(one.tested.name)} (half {one.tested.half})"
 
 
@@ -203,7 +203,7 @@ def methods_blocks(part: Part) -> list:
 
 
 def specificity_text(part: Part) -> str:
-    """Returns what each action does to a comparison's own statements, and to those of others."""
+    """Returns the mean effects of each action on own statements and on those of others."""
     sentences = []
     for action, strength in matrix_keys(part):
         names, matrix_JO = matrix(part, action, strength)

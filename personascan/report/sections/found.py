@@ -1,4 +1,4 @@
-"""Sections of the page on where comparisons show: what was found, by which tail, how late."""
+"""Sections of the page on where comparisons show: the findings, each tail, depth in the layers."""
 
 import itertools
 
@@ -29,7 +29,7 @@ from personascan.study.results import Part
 
 
 def found_section(part: Part) -> Section | None:
-    """Returns what was found, comparison by comparison, and what was not."""
+    """Returns the section on findings, comparison by comparison."""
     if not part.calibrations:
         return None
     findings = part.findings()
@@ -63,7 +63,7 @@ def largest_t_cell(part: Part, name: str) -> str:
 
 
 def beyond_cells(part: Part, name: str) -> list[str]:
-    """Returns how held-out rows are told by the chosen places, and by what is simpler."""
+    """Returns the AUROC of held-out rows by the chosen places, and by simpler scores."""
     if name not in part.held_out_texts:
         return ["-"] * (1 + len(simpler_header(part)))
     held_out = part.held_out_texts[name]
@@ -75,13 +75,13 @@ def beyond_cells(part: Part, name: str) -> list[str]:
 
 
 def simpler_header(part: Part) -> list[str]:
-    """Returns the header of the cells of what is simpler."""
+    """Returns the headers of the simpler scores."""
     first = next(iter(part.held_out_texts.values()))
     return [cell for name in first.simpler for cell in (name, "difference")]
 
 
 def statistic_text(part: Part) -> str:
-    """Returns how places were tested."""
+    """Returns how places were tested, in sentences."""
     options, tests = part.config.where, next(iter(part.calibrations.values()))
     floor = max(c.floor for c in part.calibrations.values())
     few = {
@@ -115,7 +115,7 @@ def statistic_text(part: Part) -> str:
 
 
 def beyond_text(part: Part) -> str:
-    """Returns how held-out rows were told."""
+    """Returns how held-out rows were scored, in sentences."""
     if not part.held_out_texts:
         return ""
     options = part.config.where
@@ -131,7 +131,7 @@ def beyond_text(part: Part) -> str:
 
 
 def finding_sentence(part: Part, f: Finding) -> str:
-    """Returns a comparison in words: where it shows, how sure, in which nodes, beside its words."""
+    """Returns a finding in words: where it shows, how surely, in which nodes, beside wording."""
     if f.found:
         text = (
             f"**{safe(f.name)}** shows at {f.passing} of {f.places} places, most clearly at "
@@ -146,7 +146,7 @@ def finding_sentence(part: Part, f: Finding) -> str:
 
 
 def judged_sentence(part: Part, f: Finding) -> str:
-    """Returns what the half that did not choose the place says of it, and of its nodes."""
+    """Returns the tests of the half that did not choose the place, and of its nodes."""
     if not f.judged:
         return ""
     p = " and ".join(f"{s.choice.p_judged:.3f}" for s in f.judged)
@@ -164,7 +164,7 @@ def judged_sentence(part: Part, f: Finding) -> str:
 
 
 def agreement_words(judged: list) -> str:
-    """Returns what two halves that chose one place say of each other's nodes."""
+    """Returns how far two halves that chose the same place agree on its nodes."""
     if len(judged) != 2 or judged[0].place != judged[1].place:
         return ""
     one, other = (s.tested for s in judged)
@@ -181,7 +181,7 @@ def agreement_words(judged: list) -> str:
 
 
 def wording_sentence(part: Part, f: Finding) -> str:
-    """Returns whether the words of its statements show as much."""
+    """Returns whether the words of a comparison's statements show as much."""
     if not f.found:
         return ""
     if f.name in part.held_out_texts:
@@ -201,7 +201,7 @@ def wording_sentence(part: Part, f: Finding) -> str:
 
 
 def exchanged_sentence(part: Part) -> str:
-    """Returns what was exchanged where labels were permuted; "" where it was single rows."""
+    """Returns within which groups labels were permuted; "" where rows were exchanged singly."""
     if not part.entities:
         return ""
     paired = {n: e for n, e in part.entities.items() if e[1].kind != "entities"}
@@ -234,7 +234,7 @@ def labellings_words(entities: dict, called: str) -> str:
 
 
 def tails_section(part: Part) -> Section | None:
-    """Returns what each tail finds, at its furthest place."""
+    """Returns the furthest place by the scan's own score in each tail."""
     rows = [
         [
             safe(name), tail, c.keys[c.best], f"{c.z[c.best]:.1f}", f"{c.p_family[c.best]:.3f}",

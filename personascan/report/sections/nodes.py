@@ -26,7 +26,7 @@ ENDS = 2  # rows of each end that are quoted
 
 
 def nodes_section(part: Part) -> Section | None:
-    """Returns how large the node sets are, and what those of one place share."""
+    """Returns the sizes of the node sets, and the overlaps of those at one place."""
     config, tested = part.config, bool(part.calibrations)
     header = ["", "place", rows_word(part), "nodes", "in the set: high", "low"]
     header += ["family-wise p <= 0.05", "at least differ (95%)"] if tested else []
@@ -56,7 +56,7 @@ def nodes_section(part: Part) -> Section | None:
 
 
 def overlap_blocks(part: Part) -> list:
-    """Returns what node sets share, those that chance explains least first where they are many."""
+    """Returns the overlaps of node sets; of many, those that chance explains least."""
     overlaps = [(place, o) for place, own in part.overlaps.items() for o in own]
     if not overlaps:
         return []
@@ -80,7 +80,7 @@ def overlap_blocks(part: Part) -> list:
 
 
 def overlaps_text(part: Part, overlaps: list) -> str:
-    """Returns what the table of overlaps says, and which of them it has."""
+    """Returns the sentences on the table of overlaps."""
     said = (
         "Sets share nodes by chance as well: a ratio near 1, the number that independent sets of "
         "these sizes would share, is no sign of a common code. Where nodes of a place go together, "
@@ -101,7 +101,7 @@ def overlaps_text(part: Part, overlaps: list) -> str:
 
 
 def kinds_section(part: Part) -> Section | None:
-    """Returns how rows of H1 differ from one another on the nodes that tell them from H0."""
+    """Returns the section on how rows of H1 differ from one another on found nodes."""
     orders = [
         (name, one)
         for name, ones in part.kinds.items()

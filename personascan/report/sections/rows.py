@@ -1,4 +1,4 @@
-"""Sections of the page on single rows: told by places chosen without them, or scanned alone."""
+"""Sections of the page on single rows: scored by places chosen without them, or scanned alone."""
 
 from collections import Counter
 
@@ -38,7 +38,7 @@ OF_TEXTS = ("length", "bag of words")
 
 
 def held_out_section(part: Part) -> Section | None:
-    """Returns which rows are told by places that they did not choose, and which are mistaken."""
+    """Returns how well rows are told by places chosen without them, and the rows furthest out."""
     if not part.held_out:
         return None
     called = rows_word(part)
@@ -77,7 +77,7 @@ def end_rows(part: Part, name: str, one) -> list[list]:
 
 
 def judged_section(part: Part) -> Section:
-    """Returns how rows scanned alone are told, and node sets of one half judged on the other."""
+    """Returns the section on rows scanned alone, and on node sets that the other half judges."""
     blocks = detection_blocks(part)
     if any(part.validations.values()):
         blocks += validation_blocks(part)
@@ -85,7 +85,7 @@ def judged_section(part: Part) -> Section:
 
 
 def detection_blocks(part: Part) -> list:
-    """Returns each comparison at its furthest place, and where single rows are told apart best."""
+    """Returns the detection of each comparison, at its best and its furthest place."""
     rows = [
         [
             safe(name), kind, place, f"{d.auroc:.2f} ± {d.auroc_deviation:.2f}",
@@ -108,7 +108,7 @@ def detection_blocks(part: Part) -> list:
 
 
 def few_rows_text(part: Part) -> str:
-    """Returns what a rate of 1% means of so few H0 rows; "" where they are enough."""
+    """Returns what a rate of 1% means with few H0 rows; "" where they are enough."""
     h0 = sorted({d.h0 for own in part.detections.values() for d in own.values()})
     if h0[0] * LOW_FPR >= 1:
         return ""
@@ -176,7 +176,7 @@ def mean_of(halves: list, method: str, metric: str) -> float:
 
 
 def alone_section(part: Part) -> Section | None:
-    """Returns every way of scanning rows alone, where it is best and at the ends, and baselines."""
+    """Returns every detector at its best place and at the first and last, and the baselines."""
     if not part.compares_detectors:
         return None
     rows = []

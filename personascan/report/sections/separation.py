@@ -1,4 +1,4 @@
-"""Sections of the page on what is told the labels, and on several networks side by side."""
+"""Sections of the page on methods that know the labels, and on several networks side by side."""
 
 import numpy as np
 
@@ -48,7 +48,7 @@ def transfer_section(part: Part) -> Section | None:
 
 
 def separation_section(part: Part) -> Section:
-    """Returns what a probe and the cluster metrics see, which are told the labels."""
+    """Returns the section on a probe and cluster metrics, which know the labels."""
     rows = []
     for name, separations in part.separation.items():
         usable = {place: s for place, s in separations.items() if not s.constant}
@@ -89,7 +89,7 @@ def separation_section(part: Part) -> Section:
 
 
 def constant_places(part: Part) -> str:
-    """Returns the places that do not vary, with the comparisons for which, if not for all."""
+    """Returns the places that are constant, with the comparisons if these are not all."""
     said = []
     for place in part.places:
         names = [name for name, one in part.separation.items() if one[place].constant]
@@ -111,7 +111,7 @@ def best_line(part: Part) -> tuple[tuple, list]:
 
 
 def apart_section(part: Part) -> Section | None:
-    """Returns how well the personas of each topic are told from one another, where it is best."""
+    """Returns how well the personas of each topic are told from one another, at the best place."""
     if not part.persona_separation:
         return None
     rows = []

@@ -1,1 +1,1 @@
-"""Tables that stand inside a page: what its pictures are drawn from."""
+"""Sheets: the tables inside a page, from which its pictures are drawn."""

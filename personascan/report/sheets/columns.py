@@ -15,7 +15,7 @@ MISSING = -(2**15)  # the whole number that stands for NaN among rounded values
 
 @dataclass(frozen=True)
 class Rounded:
-    """Numbers of which so much is kept as fits 16 bits: multiples of `step`."""
+    """Numbers that are rounded to multiples of `step`, which fit into 16 bits."""
 
     values: np.ndarray
     step: float
@@ -59,7 +59,7 @@ class Grouped:
         return self.add(*(list(c) if c and isinstance(c[0], str) else np.array(c) for c in columns))
 
     def sheet(self) -> Sheet:
-        """Returns what was gathered."""
+        """Returns the sheet of all groups."""
         columns = {}
         for i, name in enumerate(self.names):
             # An empty group would make numbers of rows floats.
@@ -73,7 +73,7 @@ class Grouped:
 
 
 def pack_column(column) -> dict:
-    """Returns a column as JSON holds it: little-endian bytes in base 64, and what they are."""
+    """Returns a column as JSON holds it: little-endian bytes in base 64, and their type."""
     if isinstance(column, list):
         values, codes = np.unique(np.array(column, dtype=str), return_inverse=True)
         return {"texts": values.tolist(), "codes": pack_column(codes.astype(int))}
@@ -100,7 +100,7 @@ def pack_column(column) -> dict:
 
 
 def round_down(column) -> np.ndarray:
-    """Returns float32 values, none above its number: a p of 0.05 stays one that passes."""
+    """Returns float32 values, each at most its number, so that a p of 0.05 still passes."""
     near = column.astype(np.float32)
     return np.where(near > column, np.nextafter(near, np.float32(-np.inf)), near)
 
@@ -151,7 +151,7 @@ class Sheets:
         return [self.row(name, i) for i in range(self.length(name))]
 
     def row(self, name: str, number: int) -> dict:
-        """Returns a row with what its keys number; what it has itself goes before."""
+        """Returns a row with the rows that its keys number; its own columns take precedence."""
         own = {key: plain(values[number]) for key, values in self.columns(name).items()}
         numbered = {}
         for key, other in self.packed[name]["keys"].items():

@@ -1,4 +1,4 @@
-"""What runs returned, node sets share and edits change, as sheets.
+"""Sheets of what runs returned, of overlaps of node sets, and of effects of edits.
 
 The groups of `places` are met again here: rows and nodes belong to a `scan`, points to a `cloud`.
 """
@@ -46,7 +46,7 @@ class Texts:
 
 
 def returned_sheets(study: Study) -> dict[str, Sheet]:
-    """Returns the scans at chosen and named places, what they returned, and clouds of rows."""
+    """Returns the scans of chosen and named places, their rows and nodes, and clouds of rows."""
     texts = Texts(study)
     scans = Grouped(
         "scan", "cell", "rows", "chosen", "p_judged", "precision", "recall", "returned_auroc",
@@ -79,7 +79,7 @@ def returned_sheets(study: Study) -> dict[str, Sheet]:
 
 
 def scan_line(scan) -> tuple:
-    """Returns a scan in numbers: of which rows, how right it was, how many nodes its set has."""
+    """Returns a scan in numbers: its rows, its precision and recall, the size of its node set."""
     judged = scan.choice.p_judged if scan.choice else np.nan
     return (
         rows_words(scan), int(scan.choice is not None), judged, center(scan.precision_R)[0],
@@ -136,7 +136,7 @@ def point_columns(part: Part, name: str, projection, texts: Texts) -> tuple:
 
 
 def overlap_sheets(study: Study) -> dict[str, Sheet]:
-    """Returns what node sets of each named place share, beside chance, and what only they share."""
+    """Returns the overlaps of node sets at each named place, beside chance, and exclusive nodes."""
     shared = Grouped("shared", "place", by="part")
     pairs = Grouped(
         "names", "sets", "observed", "expected", "ratio", "low", "high", "chance_mean", "p",
@@ -182,7 +182,7 @@ def outline_lines(names: list[str]) -> list[tuple]:
 
 
 def count_lines(sets: dict[str, np.ndarray]) -> list[tuple]:
-    """Returns the nodes in exactly the sets of each region, and where the number stands."""
+    """Returns the number of nodes in exactly the sets of each region, and where it is written."""
     if len(sets) not in SHAPES:
         return []
     names, exclusive = list(sets), exclusive_counts(sets)
@@ -198,7 +198,7 @@ def joined_names(names) -> str:
 
 
 def overlap_line(o) -> tuple:
-    """Returns what sets share over what independent ones would, beside 95% of chance."""
+    """Returns how many nodes sets share, relative to independent ones, beside 95% of chance."""
     low, high = o.chance_low / o.expected, o.chance_high / o.expected
     return (
         joined_names(o.names), len(o.names), o.observed, o.expected, o.observed / o.expected, low,
@@ -207,7 +207,7 @@ def overlap_line(o) -> tuple:
 
 
 def edit_sheets(study: Study) -> dict[str, Sheet]:
-    """Returns every tested node set, and what each method did by each action to each outcome."""
+    """Returns every tested node set, and the effect of each method and action on each outcome."""
     edits = Grouped("part", "edit", "comparison", "half", "place", "nodes", by="part")
     effects = Grouped(
         "edit", "method", "control", "act", "action", "strength", "outcome", "effect", "low",

@@ -1,4 +1,4 @@
-"""Every place of every comparison as sheets: its statistic, permutations, curve and AUROCs.
+"""Sheets of every place of every comparison: its statistic, permutations, curve and AUROCs.
 
 Groups of rows belong to a `part` (a model at a level), a `cell` (a place of a comparison, numbered
 comparison by comparison), a `scan` (the runs of a cell on some rows) or a `cloud` (a cell's rows in
@@ -38,7 +38,7 @@ def place_sheets(study: Study) -> dict[str, Sheet]:
 
 @dataclass(frozen=True)
 class Spot:
-    """A place, as pictures name and order it."""
+    """The name and order of a place in pictures."""
 
     place: str
     line: str  # the layers of a site at a position
@@ -76,7 +76,7 @@ def parts_sheet(study: Study) -> Sheet:
 
 
 def places_sheet(study: Study) -> Sheet:
-    """Returns every place: what it is called, its line of layers, and how deep it lies."""
+    """Returns every place: its name, its line of layers, and its depth."""
     rows = Grouped("part", "place", "site", "position", "line", "layer", "spot", "depth", by="part",
                    keys={"part": "parts"})  # fmt: skip
     for p, part in enumerate(study.parts):
@@ -89,7 +89,7 @@ def places_sheet(study: Study) -> Sheet:
 
 
 def comparisons_sheet(study: Study) -> Sheet:
-    """Returns every comparison of a part, with what was found."""
+    """Returns every comparison of a part, with its finding."""
     rows = Grouped(
         "part", "comparison", "h1", "h0", "wording", "furthest", "best_z", "best_p", "best_q",
         "passing", "limit", by="part",
@@ -113,7 +113,7 @@ def comparisons_sheet(study: Study) -> Sheet:
 
 
 def limit_of(part: Part, name: str) -> float:
-    """Returns what 95% of the permutations' highest places stay below, studentised."""
+    """Returns the z that the highest place of a permutation stays below in 95% of them."""
     if name not in part.calibrations:
         return np.nan
     highest_T = part.calibrations[name].z_PT[:, 1:].max(0)
@@ -137,7 +137,7 @@ def numbered_cells(study: Study, part: Part) -> dict[tuple, int]:
 
 
 def cells_sheet(study: Study) -> Sheet:
-    """Returns every place of every comparison, with what was measured there."""
+    """Returns every place of every comparison, with its measurements."""
     rows = Grouped(
         "cell", "at", "of", *where.COLUMNS, "held_out_auroc", "distance", "beyond",
         *detection.FIELDS, "auroc_low", "auroc_high", *MEASURES, "kept", by="part",
@@ -224,7 +224,7 @@ def validation_sheet(study: Study) -> Sheet:
 
 
 def ways_sheet(study: Study) -> Sheet:
-    """Returns rows scanned alone, in every way, where there are several."""
+    """Returns rows scanned alone by every detector, where there are several."""
     rows = Grouped("of", "comparison", "kind", "way", "place", "line", "layer", "spot", "auroc",
                    "low", "high", by="part")  # fmt: skip
     for part in study.parts:

@@ -95,7 +95,7 @@ def hop_batch(logits_fn, iterations, evaluations, trials, clip, key, pixels_NHW,
         # 0.01 of the distance before the bisection; the first distance says little.
         radius_N = jnp.where(iteration == 0, 0.1, 0.01 * distance(pixels_NHW, moved_NHW))
         moved_NHW = bisect_boundary(fooled, pixels_NHW, moved_NHW, theta)
-        normal_NHW = estimated_normal(
+        normal_NHW = estimate_normal(
             fooled, lambda chunk: normals(iteration * most + chunk), moved_NHW, radius_N,
             jnp.asarray(counts_I)[iteration], clip,
         )  # fmt: skip
@@ -153,7 +153,7 @@ def bisect_boundary(fooled: Callable, pixels_NHW, moved_NHW, precision: float):
     return between(jax.lax.fori_loop(0, halvings, halve, (zeros_N, zeros_N + 1))[1])
 
 
-def estimated_normal(fooled: Callable, normals: Callable, moved_NHW, radius_N, count, clip: bool):
+def estimate_normal(fooled: Callable, normals: Callable, moved_NHW, radius_N, count, clip: bool):
     """Estimates the boundary's unit normal, towards the fooling side, as Chen et al. do.
 
     It takes `count` neighbours at `radius_N`, a few at a time, and sums their directions, their

@@ -1,1 +1,1 @@
-"""Statements, prompts and the activations of language models."""
+"""Statements, their prompts, and the activations and texts of language models."""

@@ -1,4 +1,4 @@
-"""Which edits the rows of a batch take, and at which of their tokens."""
+"""The edits of prompts: which edit each prompt has, and at which tokens."""
 
 from dataclasses import dataclass
 
@@ -14,10 +14,10 @@ TOKENS = ("all", "statement", "generated", "last")
 
 @dataclass(frozen=True)
 class Editing:
-    """E edits, which stand side by side in one compiled pass, and who takes which."""
+    """E edits, stacked for one compiled pass, and the edit of each prompt."""
 
     sites: dict[str, Edit]
-    edit_N: np.ndarray  # [N] int: of each prompt
+    edit_N: np.ndarray  # [N] int: the edit of each prompt
     tokens: str = "all"
 
     def __post_init__(self):
@@ -30,7 +30,7 @@ class Editing:
         return self.tokens in ("all", "generated")
 
     def of_batch(self, batch: Batch, prompts: list[Prompt]) -> Edits:
-        """The edits of a batch's rows."""
+        """Returns the edits of a batch's rows."""
         tokens_BT = np.zeros(batch.tokens_BT.shape, bool)
         for row, number in enumerate(batch.rows):
             tokens_BT[row, edited_span(self.tokens, prompts[number])] = True
@@ -38,7 +38,7 @@ class Editing:
 
 
 def edited_span(tokens: str, prompt: Prompt) -> slice:
-    """The tokens of a prompt that are edited."""
+    """Returns the range of a prompt's tokens that are edited."""
     if tokens == "statement":
         return slice(prompt.first, prompt.last + 1)
     first = {"all": 0, "last": len(prompt.ids) - 1}.get(tokens, len(prompt.ids))

@@ -1,4 +1,4 @@
-"""Statements through a model: the activations of every layer in one pass."""
+"""Extraction: the activations of statements at every layer of a model, in one pass."""
 
 import contextlib
 import math
@@ -44,10 +44,10 @@ def extract(
     strict: bool = False,
     progress: bool = True,
 ) -> Activations:
-    """Activations of every layer for every statement.
+    """Extracts the activations of every layer for every statement.
 
-    Each statement is one chat message put through the tokenizer's template, with the model's turn
-    opened; "last" keeps the last token of that string (arXiv 2505.24539, section 3).
+    Each statement becomes one chat message in the tokenizer's template, with the model's turn
+    opened; "last" keeps the last token of that prompt (arXiv 2505.24539, section 3).
 
     Args:
       model: from `load_model`.
@@ -57,20 +57,21 @@ def extract(
         (heads x head_dim nodes, node // head_dim is the head); mlp_hidden, the neurons that the
         MLP's down projection reads (mlp_width nodes; not with experts).
       layers: the numbers of those to keep, or shares of the depth such as "50%"; None: all.
-      positions: any of "first" (of the prompt: [CLS] where a tokenizer puts it), "last",
+      positions: any of "first" (of the prompt: [CLS] if the tokenizer adds it), "last",
         "last_statement" (the statement's own last token, before the template's), "mean_statement",
         "mean" (of the prompt), whole numbers (from the first token, or negative from the last),
         "all" (every token; needs `out`).
       role: role of the message: "system", "user", "assistant", or "none" for the bare text.
-      prefix, suffix: put around every statement, inside the message.
+      prefix, suffix: texts around every statement, inside the message.
       template: the name of one of the tokenizer's chat templates; "": the default one.
-      template_keywords: given to the template, for example {"enable_thinking": False}.
-      date: the day that templates are told, YYYY-MM-DD; today is never looked at.
-      batch_tokens: padded tokens a batch, of which each device of the mesh's `data` axis runs its
-        own; None: 4096.
+      template_keywords: variables for the template, for example {"enable_thinking": False}.
+      date: the day that templates see, YYYY-MM-DD; the system's date is never used.
+      batch_tokens: padded tokens of a batch; each device of the mesh's `data` axis runs batches of
+        its own; None: 4096.
       out: a folder to write; arrays are then files there, mapped into memory. Of several processes
         the first writes it, and the others return no arrays.
-      strict: a tokenizer without chat template is an error instead of role "none" with a notice.
+      strict: raise an error for a tokenizer without chat template; False: use role "none", with a
+        notice.
       progress: show a bar with statements/s on standard error.
 
     Returns:
@@ -119,9 +120,9 @@ def read_activations(
         ) as arrays,
         tqdm(total=len(ids), desc="activations", unit=" statements", disable=not progress) as bar,
     ):
-        for done, batch in each_batch(model, reading):
-            for site, position, rows, kept_LND in batch if writes else ():
-                arrays[site, position][:, rows] = kept_LND[kept[site]]
+        for done, blocks in run_batches(model, reading):
+            for site, position, rows, block_LND in blocks if writes else ():
+                arrays[site, position][:, rows] = block_LND[kept[site]]
             bar.update(done)
     if out is not None and writes:
         return load_folder(pathlib.Path(out))
@@ -149,29 +150,29 @@ def extract_into(
     batch_tokens: int,
     progress,
 ) -> None:
-    """Write the activations of some places into their arrays [N, D], batch by batch.
+    """Writes the activations of some places into their arrays [N, D], batch by batch.
 
-    `progress(n)` is called with every n statements done. Raises InputError as `extract`.
+    It calls `progress(n)` after every n statements. Raises InputError as `extract`.
     """
     sites = tuple(dict.fromkeys(place.site for place in arrays))
     positions = tuple(dict.fromkeys(place.position for place in arrays))
     reading = plan_reading(model, statements, sites, positions, options, batch_tokens)
     refuse_too_large(model, reading.batches, sites, positions, 0, say=False)
-    for done, kept in each_batch(model, reading):
-        for site, position, rows, kept_LND in kept:
+    for done, blocks in run_batches(model, reading):
+        for site, position, rows, block_LND in blocks:
             for place, array_ND in arrays.items():
                 if (place.site, place.position) == (site, position):
-                    array_ND[rows] = kept_LND[place.layer]
+                    array_ND[rows] = block_LND[place.layer]
         progress(done)
 
 
 class Reading(NamedTuple):
-    """Statements as a model will read them."""
+    """The prompts and batches in which a model reads statements, and what is kept of them."""
 
     ids: list[str]
     prompts: list[Prompt]
     batches: list[Batch]
-    offsets: np.ndarray  # [N + 1]: where each statement's tokens start
+    offsets: np.ndarray  # [N + 1]: the start of each statement's tokens
     sites: tuple[str, ...]
     positions: tuple
 
@@ -179,7 +180,7 @@ class Reading(NamedTuple):
 def plan_reading(
     model, statements, sites, positions, options: PromptOptions, batch_tokens
 ) -> Reading:
-    """Prompts and batches; what a statement or a model refuses is refused here."""
+    """Plans prompts and batches. Raises InputError for what the model cannot read or give."""
     for site in sites:
         model.config.site_shape(site)
     prompts = prompts_of(
@@ -192,24 +193,24 @@ def plan_reading(
     return Reading(ids, prompts, batches, offsets, tuple(sites), tuple(positions))
 
 
-def each_batch(model: LanguageModel, reading: Reading):
-    """(statements done, [(site, position, where its rows go, [L, rows, D])]) of every batch."""
+def run_batches(model: LanguageModel, reading: Reading):
+    """Yields (statements done, [(site, position, row numbers, [L, rows, D])]) of every batch."""
     positions = reading.positions
-    with memory_named(reading.batches):
+    with explain_memory_errors(reading.batches):
         for batch, kept in run(model, reading.batches, reading.prompts, reading.sites, positions):
-            found = []
+            blocks = []
             for site, kept_LBPD in kept.items():
-                for position, rows, kept_LND in separate(
+                for position, rows, block_LND in separate_positions(
                     kept_LBPD, batch, positions, reading.offsets
                 ):
-                    refuse_non_finite(kept_LND, site, [reading.ids[row] for row in batch.rows])
-                    found.append((site, position, rows, kept_LND))
-            yield batch.real, found
+                    refuse_non_finite(block_LND, site, [reading.ids[row] for row in batch.rows])
+                    blocks.append((site, position, rows, block_LND))
+            yield batch.real, blocks
 
 
 @contextlib.contextmanager
-def memory_named(batches: list[Batch]):
-    """Memory that runs out all the same is one line that says what to change."""
+def explain_memory_errors(batches: list[Batch]):
+    """Turns an error of memory that runs out into an InputError that says what to change."""
     try:
         yield
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
@@ -222,8 +223,8 @@ def memory_named(batches: list[Batch]):
         ) from error
 
 
-def separate(kept_LBPD, batch: Batch, positions, offsets):
-    """(position, where its rows go in the array of all statements, [L, rows, D]) of a batch."""
+def separate_positions(kept_LBPD, batch: Batch, positions, offsets):
+    """Yields (position, row numbers in the array of all statements, [L, rows, D]) of a batch."""
     rows = batch.rows[: batch.real]
     tokens = batch.tokens_BT.shape[1] if "all" in positions else 0
     ordered = sorted((p for p in positions if p != "all"), key=lambda p: str(p).startswith("mean"))
@@ -231,12 +232,12 @@ def separate(kept_LBPD, batch: Batch, positions, offsets):
         yield position, rows, kept_LBPD[:, :, number]
     if tokens:
         real_BT = np.arange(tokens)[None] < batch.lengths_B[: batch.real, None]
-        places = np.concatenate([np.arange(offsets[row], offsets[row + 1]) for row in rows])
-        yield "all", places, kept_LBPD[:, :, :tokens][:, real_BT]
+        token_rows = np.concatenate([np.arange(offsets[row], offsets[row + 1]) for row in rows])
+        yield "all", token_rows, kept_LBPD[:, :, :tokens][:, real_BT]
 
 
 def layer_names(numbers: dict[str, list[int]]) -> dict[str, list[str]]:
-    """{site: the name of each of its layers} of {site: their numbers}."""
+    """Returns the names of each site's layers, {site: [L]}, of {site: their numbers}."""
     return {
         site: [site] if site in ONCE else [f"{site} {number}" for number in of_site]
         for site, of_site in numbers.items()
@@ -244,7 +245,7 @@ def layer_names(numbers: dict[str, list[int]]) -> dict[str, list[str]]:
 
 
 def check_request(statements, sites, positions, batch_tokens, out) -> tuple:
-    """Refuse what cannot be extracted, before anything is run. The positions, checked."""
+    """Returns the checked positions. Raises InputError for what cannot be extracted."""
     if not len(statements):
         raise InputError("there are no statements to extract activations for")
     if not isinstance(sites, list | tuple) or not sites:
@@ -262,13 +263,15 @@ def check_request(statements, sites, positions, batch_tokens, out) -> tuple:
     return positions
 
 
-def refuse_non_finite(kept_LND, site: str, ids: list[str]) -> None:
-    if np.isfinite(kept_LND).all():
+def refuse_non_finite(block_LND, site: str, ids: list[str], numbers=None) -> None:
+    """Raises InputError that names layer, node and statement; `numbers` are those of the layers."""
+    if np.isfinite(block_LND).all():
         return
-    layer, row, node = np.argwhere(~np.isfinite(kept_LND))[0]
-    who = f"statement {ids[row]}" if kept_LND.shape[1] <= len(ids) else "a token"
-    where = site if site == "final_norm" else f"{site} {layer}"
+    layer, row, node = np.argwhere(~np.isfinite(block_LND))[0]
+    who = f"statement {ids[row]}" if block_LND.shape[1] <= len(ids) else "a token"
+    number = layer if numbers is None else numbers[layer]
+    where = site if site in ONCE else f"{site} {number}"
     raise InputError(
-        f"the activation at {where}, node {node} is {kept_LND[layer, row, node]} for {who}; "
+        f"the activation at {where}, node {node} is {block_LND[layer, row, node]} for {who}; "
         "use dtype float32 or another checkpoint"
     )

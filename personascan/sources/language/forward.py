@@ -17,10 +17,10 @@ from personascan.sources.language.prompts import Batch
 
 
 def run(model: LanguageModel, batches: list[Batch], prompts, sites, positions):
-    """(batch, what it keeps of each site) of every batch: [L, B, P, D], all tokens first if wanted.
+    """Yields (batch, {site: activations [L, B, P, D]}) of every batch; all tokens first if wanted.
 
-    A group is started before the one before it is waited for: tracing and compiling the next shape
-    and copying out the last results then cost little time of their own.
+    A group is started before the previous one is waited for, so that compiling the next shape and
+    copying the last results overlap with computation.
     """
     params = as_bits(model.params) if jax.default_backend() == "cpu" else model.params
     started = None
@@ -33,7 +33,7 @@ def run(model: LanguageModel, batches: list[Batch], prompts, sites, positions):
 
 
 def groups(batches: list[Batch], size: int) -> list[list[Batch]]:
-    """Batches of one shape that run at the same time, at most `size` of them."""
+    """Groups batches of one shape that run at the same time, at most `size` of them."""
     return [
         same[first : first + size]
         for same in (list(g) for _, g in itertools.groupby(batches, lambda b: b.tokens_BT.shape))
@@ -42,7 +42,7 @@ def groups(batches: list[Batch], size: int) -> list[list[Batch]]:
 
 
 def fetch_results(group: list[Batch], kept: dict):
-    """The results of a started group on the host, batch by batch, without the padding rows."""
+    """Yields a started group's results on the host, batch by batch, without the padding rows."""
     kept = {site: np.asarray(a, np.float32) for site, a in kept.items()}
     for number, batch in enumerate(group):
         first = number * len(batch.tokens_BT)
@@ -50,10 +50,10 @@ def fetch_results(group: list[Batch], kept: dict):
 
 
 def start(model: LanguageModel, params, group: list[Batch], prompts, sites, positions) -> dict:
-    """Set a group going on the model's devices."""
+    """Starts a group on the model's devices, and returns its pending results."""
     inputs = [inputs_of(batch, prompts, positions) for batch in group]
     if model.mesh is not None:
-        # The last batch again, so that every device has one.
+        # The last batch is repeated, so that every device has one.
         inputs += inputs[-1:] * (model.mesh.shape["data"] - len(group))
         inputs = jax.tree.map(lambda *of_each: np.concatenate(of_each), *inputs)
         inputs = jax.tree.map(lambda a: put(a, batch_sharding(model.mesh)), inputs)
@@ -64,7 +64,7 @@ def start(model: LanguageModel, params, group: list[Batch], prompts, sites, posi
 
 
 def inputs_of(batch: Batch, prompts, positions) -> tuple:
-    """Tokens, what is kept of them, and lengths."""
+    """Returns a batch's tokens, the positions that are kept, and lengths."""
     positions_BP, weights_BQT = positions_and_weights(batch, prompts, positions)
     rows, tokens = batch.tokens_BT.shape
     if "all" in positions:
@@ -75,9 +75,9 @@ def inputs_of(batch: Batch, prompts, positions) -> tuple:
 
 @functools.cache
 def compiled_forward(backend: str, mesh=None):
-    """`forward`, compiled once for each shape; vectors of 512 bits are 3% faster on a CPU.
+    """Returns compiled `forward`; vectors of 512 bits are 3% faster on a CPU.
 
-    Where processes share the mesh, each gets all of the results.
+    If processes share the mesh, each gets all of the results.
     """
     options = {"xla_cpu_prefer_vector_width": 512} if backend == "cpu" else None
     shared = mesh is not None and not mesh.is_multi_process
@@ -91,10 +91,10 @@ def compiled_forward(backend: str, mesh=None):
 
 
 def forward_each(params, tokens_BT, kept: Kept, lengths_B, *, decoder: Decoder, sites, mesh):
-    """`forward` of the rows of each device of `data` by itself.
+    """Runs `forward` on the rows of each device of `data` by itself.
 
-    That is the computation of one device alone, so it gives the same bits; to split the rows of a
-    batch does not, since products of few rows are summed in another order.
+    This gives the same bits as one device alone. Splitting the rows of a batch would not, since
+    products of few rows are summed in another order.
     """
     each = jax.shard_map(
         functools.partial(forward, decoder=decoder, sites=sites),
@@ -108,14 +108,14 @@ def forward_each(params, tokens_BT, kept: Kept, lengths_B, *, decoder: Decoder, 
 
 
 def forward(params, tokens_BT, kept: Kept, lengths_B, *, decoder: Decoder, sites):
-    """What each site keeps of a batch."""
+    """Returns the activations that each site keeps of a batch: {site: [L, B, P, D]}."""
     variables = {"params": params}
     _, sown = decoder.apply(variables, tokens_BT, kept, lengths_B=lengths_B, mutable=sites)
     return {site: sown_layers(sown, site) for site in sites}
 
 
 def sown_layers(sown: dict, site: str):
-    """What a site has sown, as [L, B, P, D]."""
+    """Returns the activations that a site has sown: [L, B, P, D]."""
     leaves = jax.tree.leaves(sown.get(site, {}))
     if len(leaves) != 1:
         raise RuntimeError(f"site {site} has sown {len(leaves)} arrays instead of one")

@@ -18,7 +18,7 @@ from personascan.models.parameters import as_bits
 from personascan.models.tap import Edits, Kept
 from personascan.reading import is_file, read_json
 from personascan.sources.language.editing import Editing
-from personascan.sources.language.extract import BATCH_TOKENS, memory_named
+from personascan.sources.language.extract import BATCH_TOKENS, explain_memory_errors
 from personascan.sources.language.penalties import penalise, repetition_penalty, tokens_seen
 from personascan.sources.language.prompts import Prompt, plan_batches
 
@@ -28,17 +28,17 @@ NOTHING = -1  # in place of a token, behind the end of a row
 class PromptRows(NamedTuple):
     """A batch's prompts as arrays."""
 
-    tokens_BT: jax.typing.ArrayLike  # int32
-    lengths_B: jax.typing.ArrayLike  # int32: real tokens of each row
-    row_B: jax.typing.ArrayLike  # int32: the numbers of the rows, which decide their draws
+    tokens_BT: jax.Array  # int32
+    lengths_B: jax.Array  # int32: real tokens of each row
+    row_B: jax.Array  # int32: the numbers of the rows, which decide their draws
 
 
 class Choosing(NamedTuple):
     """The arrays that decide which tokens are chosen, and when a row ends."""
 
     seed: jax.Array  # a key
-    stop_S: jax.typing.ArrayLike  # int32: the tokens that end a row
-    penalty: jax.typing.ArrayLike | None = None  # of tokens that a row has already; None: none
+    stop_S: jax.Array  # int32: the tokens that end a row
+    penalty: jax.Array | None = None  # of tokens that a row has already; None: none
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Writing:
             raise InputError(f"top_k = {self.top_k}, top_p = {self.top_p}: use >= 0 and (0, 1]")
 
 
-def generate(
+def write_tokens(
     model: LanguageModel,
     prompts: Sequence[Prompt],
     writing: Writing,
@@ -102,7 +102,7 @@ def generate(
     penalty = repetition_penalty(model)
     new_tokens = [[] for _ in prompts]
     batches = plan_batches(prompts, batch_tokens, pad=0, room=writing.new_tokens)
-    with memory_named(batches):
+    with explain_memory_errors(batches):
         for batch in batches:
             edits = None if editing is None else editing.of_batch(batch, prompts)
             new_BG, finite_B = generate_tokens(

@@ -1,4 +1,4 @@
-"""How likely a model finds statements: one number each, a yardstick that needs no activations."""
+"""The likelihood of statements under a model: one number each, a baseline without activations."""
 
 import functools
 
@@ -9,7 +9,7 @@ import numpy as np
 from personascan.errors import InputError
 from personascan.models.load import LanguageModel
 from personascan.models.tap import Kept
-from personascan.sources.language.extract import memory_named, plan_reading
+from personascan.sources.language.extract import explain_memory_errors, plan_reading
 from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import PromptOptions
 
@@ -17,9 +17,9 @@ from personascan.sources.language.templates import PromptOptions
 def log_likelihoods(
     model: LanguageModel, statements: list[Statement], options: PromptOptions, batch_tokens: int
 ) -> np.ndarray:
-    """The mean log probability of each statement's own tokens, given what stands before: [N].
+    """Returns the mean log probability of each statement's own tokens, given those before: [N].
 
-    In nats a token. The first token of a prompt, which nothing stands before, is left out.
+    The unit is nats a token. The first token of a prompt, which has none before it, is left out.
 
     Raises:
       InputError: as `extract`; a model without an unembedding; a statement of a single token with
@@ -28,9 +28,9 @@ def log_likelihoods(
     if not model.config.has_head:
         raise InputError(f"{model.source} has no lm_head, and so no likelihood of statements")
     reading = plan_reading(model, statements, ("final_norm",), ("last",), options, batch_tokens)
-    found_N = np.empty(len(statements))
+    likelihood_N = np.empty(len(statements))
     decoder = model.decoder()
-    with memory_named(reading.batches):
+    with explain_memory_errors(reading.batches):
         for batch in reading.batches:
             token_BT = np.asarray(
                 next_token_log_probabilities(
@@ -51,24 +51,24 @@ def log_likelihoods(
                         f"the likelihood of statement {statements[number].id} is not finite; "
                         "use dtype float32 or another checkpoint"
                     )
-                found_N[number] = own.mean()
-    return found_N
+                likelihood_N[number] = own.mean()
+    return likelihood_N
 
 
 @functools.partial(jax.jit, static_argnames="decoder")
 def next_token_log_probabilities(params, tokens_BT, lengths_B, *, decoder):
     """Returns log probabilities of tokens given those before them: [B, T - 1] float32.
 
-    Row by row: the logits of a whole batch would be larger than the model.
+    Rows are done one by one: the logits of a whole batch would be larger than the model.
     """
     kept = Kept(jnp.zeros((len(tokens_BT), 1), jnp.int32))
     variables = {"params": params}
     hidden_BTD = decoder.apply(variables, tokens_BT, kept, lengths_B=lengths_B)
 
-    def one(row):
+    def row_log_probabilities(row):
         hidden_TD, tokens_T = row
         logits_TV = decoder.apply(variables, hidden_TD[None, :-1], method="logits")[0]
         log_TV = jax.nn.log_softmax(logits_TV, axis=-1)
         return jnp.take_along_axis(log_TV, tokens_T[1:, None], axis=-1)[:, 0]
 
-    return jax.lax.map(one, (hidden_BTD, jnp.asarray(tokens_BT)))
+    return jax.lax.map(row_log_probabilities, (hidden_BTD, jnp.asarray(tokens_BT)))

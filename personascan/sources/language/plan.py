@@ -1,4 +1,4 @@
-"""What an extraction will take, worked out before a single parameter is read."""
+"""The plan of an extraction: tokens, bytes and seconds, computed before parameters are read."""
 
 import functools
 import math
@@ -30,23 +30,23 @@ COMPILE_SECONDS = 0.8  # a shape of SmolLM2 on two CPU cores; kept compilations 
 
 @dataclass(frozen=True)
 class ExtractionPlan:
-    """Sizes in bytes, times in seconds, of one process on its devices."""
+    """Sizes in bytes and times in seconds of one process on its devices."""
 
     parameters: int
     parameter_bytes: int
     statements: int
-    tokens: int  # real ones
+    tokens: int  # without padding
     padded_tokens: int
     batches: int
     shapes: int  # distinct, each compiled once
-    batch_bytes: int  # what the largest batch needs while it runs, about
+    batch_bytes: int  # about what the largest batch needs while it runs
     store_bytes: int  # the activations that are kept
     flops: int
     seconds: float  # of running, at the rate of products measured on this device
     compile_seconds: float
 
     def summary(self) -> str:
-        """One line a figure."""
+        """Formats the plan, one line a figure."""
         waste = self.padded_tokens / self.tokens - 1
         rows = (
             ("parameters", f"{self.parameters:,} ({size(self.parameter_bytes)})"),
@@ -77,7 +77,7 @@ def plan_extraction(
     dtype: str = "float32",
     strict: bool = False,
 ) -> ExtractionPlan:
-    """The plan of `extract` with these arguments on the model of a source.
+    """Plans `extract` with these arguments on the model of a source.
 
     Only the configuration and tokenizer are read.
 
@@ -91,14 +91,14 @@ def plan_extraction(
       InputError: as `load_model` and `extract`.
     """
     options = PromptOptions(role, prefix, suffix, strict, template, template_keywords or {}, date)
-    return planned(source, statements, sites, positions, options, batch_tokens, dtype)
+    return plan_with_options(source, statements, sites, positions, options, batch_tokens, dtype)
 
 
-def planned(
+def plan_with_options(
     source, statements, sites, positions, options: PromptOptions, batch_tokens: int | None,
     dtype: str,
 ) -> ExtractionPlan:  # fmt: skip
-    """As `plan_extraction`, with the options of prompts as a record."""
+    """Plans as `plan_extraction`, with the options of prompts as a record."""
     if dtype not in DTYPES:
         raise InputError(f"dtype {dtype!r} is unknown; use one of {', '.join(DTYPES)}")
     statements = list(statements)
@@ -130,21 +130,21 @@ def planned(
 
 
 def product_rate(config: DecoderConfig, dtype: str, repeats: int = 5) -> float:
-    """FLOP/s of the model's MLP products on this device: the best of a few, some 0.1 s in all."""
+    """Measures the FLOP/s of the MLP products on this device: the best of a few, in 0.1 s."""
     rows, columns = min(config.width, 4096), min(config.mlp_width, 4096)
     x, w = (jnp.ones(shape, parameter_dtype(dtype)) for shape in ((1024, rows), (rows, columns)))
     product = jax.jit(functools.partial(project, exact=not dtype.endswith(FAST)))
     product(x, w).block_until_ready()
     seconds = []
     for _ in range(repeats):
-        began = time.perf_counter()
+        start = time.perf_counter()
         product(x, w).block_until_ready()
-        seconds.append(time.perf_counter() - began)
+        seconds.append(time.perf_counter() - start)
     return 2 * 1024 * rows * columns / np.min(seconds)
 
 
 def size(count: float) -> str:
-    """Bytes as a person reads them."""
+    """Formats a number of bytes."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 1000:
             return f"{count:.3g} {unit}"

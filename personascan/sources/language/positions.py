@@ -1,4 +1,4 @@
-"""Which tokens of a prompt are kept: positions by name or number -> what leaves the model."""
+"""Positions of prompts, by name or number, as the tokens whose activations are kept."""
 
 import numpy as np
 
@@ -10,22 +10,22 @@ NAMED = ("first", "last", "last_statement", "mean_statement", "mean", "all")
 
 
 def check_positions(positions) -> tuple:
-    """Positions as a tuple of names and whole numbers, each once."""
+    """Returns positions as a tuple of names and integers. Raises InputError if one is unknown."""
     if isinstance(positions, str) or not isinstance(positions, list | tuple) or not positions:
         raise InputError(f"positions must be a sequence of names or numbers, got {positions!r}")
-    found = tuple(whole_number(p) for p in positions)
-    for p in found:
+    checked = tuple(whole_number(p) for p in positions)
+    for p in checked:
         if p not in NAMED and not (isinstance(p, int) and not isinstance(p, bool)):
             raise InputError(
                 f"position {p!r} is unknown; known: {', '.join(NAMED)} and whole numbers"
             )
-    if len(set(found)) < len(found):
+    if len(set(checked)) < len(checked):
         raise InputError(f"positions names one twice: {positions!r}")
-    return found
+    return checked
 
 
 def check_numbers(positions: tuple, prompts: list[Prompt], ids: list[str]) -> None:
-    """Refuse a numbered position that a prompt does not have."""
+    """Raises InputError for a numbered position that a prompt does not have."""
     for p in positions:
         if not isinstance(p, int):
             continue
@@ -37,9 +37,9 @@ def check_numbers(positions: tuple, prompts: list[Prompt], ids: list[str]) -> No
 
 
 def positions_and_weights(batch: Batch, prompts: list[Prompt], positions: tuple):
-    """positions_BP int32 and weights_BQT float32 or None: singles, then means, in the order named.
+    """Returns positions_BP int32, and weights_BQT float32 of means or None, in the order named.
 
-    "all" is not among them: it is every token, which the caller puts in front.
+    "all" is not among them: the caller puts every token in front.
     """
     singles = [p for p in positions if p != "all" and not str(p).startswith("mean")]
     means = [p for p in positions if str(p).startswith("mean")]
@@ -59,7 +59,7 @@ def positions_and_weights(batch: Batch, prompts: list[Prompt], positions: tuple)
 
 
 def index(position, prompt: Prompt) -> int:
-    """The token of a single position."""
+    """Returns the token index of a single position."""
     if position == "first":
         return 0
     if position == "last":

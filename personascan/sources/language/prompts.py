@@ -1,7 +1,6 @@
-"""Statements -> prompts -> token batches: chat template, role, the statement's own tokens, buckets.
+"""Prompts of statements (chat template, role, the statement's own tokens) and batches of prompts.
 
-Batches are planned from the statements alone, so the same statements make the same batches on any
-number of devices.
+Batches depend on the statements alone, and so are the same on any number of devices.
 """
 
 import dataclasses
@@ -18,16 +17,16 @@ from personascan.sources.language.templates import DATE, SENTINEL, PromptOptions
 from personascan.visible import visible
 
 # Compiling another length costs about as much as running this many tokens, measured on two CPU
-# cores with SmolLM2 (0.6 s at 1700 tokens/s): a bucket that saves less padding is merged,
+# cores with SmolLM2 (0.6 s at 1700 tokens/s): a bucket that saves less padding is merged.
 COMPILE_TOKENS = 1024
-# but not where padding would then exceed this share of the real tokens.
+# Buckets are not merged if padding would then exceed this share of the real tokens.
 MOST_WASTE = 0.07
 BUCKET_STEP = 2
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """The tokens of one statement in its surroundings."""
+    """The tokens of one statement in its chat template."""
 
     ids: list[int]
     first: int  # the statement's own first token
@@ -58,11 +57,11 @@ def tokenize(
     template_keywords: dict[str, Any] | None = None,
     date: str = DATE,
 ) -> list[Prompt]:
-    """Every statement, between prefix and suffix, as a single chat message of that role.
+    """Tokenizes every statement, between prefix and suffix, as one chat message of a role.
 
     The model's turn is opened behind the message, except for role assistant, whose turn it is.
-    Role none gives the text as it is, behind the token a text starts with, which is never doubled.
-    A tokenizer without template gives role none with a notice, or under `strict` an error.
+    Role none gives the text as it is, behind the tokenizer's start token, which is never doubled. A
+    tokenizer without template gives role none with a notice, or with `strict` an error.
 
     Args:
       tokenizer: a Transformers tokenizer, such as `LanguageModel.tokenizer`.
@@ -78,7 +77,7 @@ def tokenize(
 
     Raises:
       InputError: a template that refuses or drops the message, a prompt that is too long, a token
-        that the embedding has no row for, a tokenizer that does not say which characters a token
+        without a row in the embedding, a tokenizer that does not say which characters a token
         covers.
     """
     options = PromptOptions(role, prefix, suffix, strict, template, template_keywords or {}, date)
@@ -88,8 +87,8 @@ def tokenize(
 def prompts_of(
     tokenizer, statements, asked: PromptOptions, max_positions: int, vocab_size: int | None = None
 ) -> list[Prompt]:
-    """As `tokenize`, with its options as a record."""
-    options = effective(tokenizer, asked)
+    """Tokenizes as `tokenize`, with its options as a record."""
+    options = applied_options(tokenizer, asked)
     if options != asked:
         print(
             "note: the tokenizer has no chat template; statements stand alone (role none)",
@@ -106,14 +105,14 @@ def prompts_of(
             for p, c, s in zip(prompts, contents, statements, strict=True)
         ]
     # The template writes its own special tokens: adding them again would double the first.
-    found = with_spans(tokenizer, statements, prompts, starts, options.role == "none")
-    refuse_unusable(tokenizer, statements, found, max_positions, vocab_size or len(tokenizer))
-    note_unknown(tokenizer, statements, found)
-    return found
+    tokenized = tokenize_with_spans(tokenizer, statements, prompts, starts, options.role == "none")
+    refuse_unusable(tokenizer, statements, tokenized, max_positions, vocab_size or len(tokenizer))
+    note_unknown(tokenizer, statements, tokenized)
+    return tokenized
 
 
-def effective(tokenizer, options: PromptOptions) -> PromptOptions:
-    """The options as they are applied: with role none, if the tokenizer has no template."""
+def applied_options(tokenizer, options: PromptOptions) -> PromptOptions:
+    """Returns the options as applied: with role none if the tokenizer has no template."""
     if options.role == "none" or tokenizer.chat_template:
         return options
     if options.strict:
@@ -125,7 +124,7 @@ def effective(tokenizer, options: PromptOptions) -> PromptOptions:
 
 
 def message_start(prompt: str, content: str, usual: int, role: str, statement: Statement) -> int:
-    """Where the content starts in a prompt, as if templates did not strip it."""
+    """Returns the start of the content in a prompt, as if the template did not strip it."""
     for searched in (content, content.strip()):
         stripped = len(content) - len(content.lstrip()) if searched != content else 0
         if usual >= 0 and prompt.startswith(searched, usual):
@@ -138,8 +137,8 @@ def message_start(prompt: str, content: str, usual: int, role: str, statement: S
     )
 
 
-def with_spans(tokenizer, statements, prompts, starts, add_special: bool) -> list[Prompt]:
-    """Tokens, and which of them are the statement's own."""
+def tokenize_with_spans(tokenizer, statements, prompts, starts, add_special: bool) -> list[Prompt]:
+    """Tokenizes prompts, and marks which tokens are the statement's own."""
     if not tokenizer.is_fast:
         raise InputError(
             "the tokenizer does not say which characters a token covers (it is not a fast one); "
@@ -147,28 +146,28 @@ def with_spans(tokenizer, statements, prompts, starts, add_special: bool) -> lis
         )
     encoded = encode(tokenizer, statements, prompts, add_special)
     first = first_token(tokenizer) if add_special else None
-    found = []
+    tokenized = []
     for s, (ids, offsets), start in zip(statements, encoded, starts, strict=True):
         if first is not None and ids[:2] == [first, first]:
-            ids, offsets = ids[1:], offsets[1:]  # the text has written it already
+            ids, offsets = ids[1:], offsets[1:]  # the text itself begins with it
         # Templates may strip a message: space around the statement is not its own.
         start += len(s.text) - len(s.text.lstrip())
         end = start + len(s.text.strip())
         own = [i for i, (a, b) in enumerate(offsets) if a < end and b > start]
         if not own:
             raise InputError(f"statement {s.id} has no token of its own ({s.text!r})")
-        found.append(Prompt(list(ids), own[0], own[-1]))
-    return found
+        tokenized.append(Prompt(list(ids), own[0], own[-1]))
+    return tokenized
 
 
 def first_token(tokenizer) -> int | None:
-    """The one token that the tokenizer itself puts in front of a text, if it does."""
+    """Returns the token that the tokenizer adds in front of a text, if it adds one."""
     before, _ = tokens_around(tokenizer)
     return before[0] if len(before) == 1 else None
 
 
 def tokens_around(tokenizer) -> tuple[list[int], list[int]]:
-    """The tokens that the tokenizer itself puts in front of a text, and behind it."""
+    """Returns the tokens that the tokenizer adds in front of a text, and behind it."""
     alone, whole = (
         tokenizer("a", add_special_tokens=special)["input_ids"] for special in (False, True)
     )
@@ -179,21 +178,21 @@ def tokens_around(tokenizer) -> tuple[list[int], list[int]]:
 
 
 def encode(tokenizer, statements, prompts, add_special: bool) -> list[tuple[list, list]]:
-    """(ids, offsets) of every prompt. Raises InputError that names a statement it cannot split."""
+    """Returns (ids, offsets) of prompts. Raises InputError for a statement that cannot be split."""
 
-    def together(texts):
-        made = tokenizer(texts, add_special_tokens=add_special, return_offsets_mapping=True)
-        return list(zip(made["input_ids"], made["offset_mapping"], strict=True))
+    def encode_all(texts):
+        encoding = tokenizer(texts, add_special_tokens=add_special, return_offsets_mapping=True)
+        return list(zip(encoding["input_ids"], encoding["offset_mapping"], strict=True))
 
     try:
-        return together(prompts)
+        return encode_all(prompts)
     except BaseException as error:  # the binding panics where a pattern gives up
         if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
             raise
-    found = []
-    for s, prompt in zip(statements, prompts, strict=True):
+    encoded = []
+    for s, prompt in zip(statements, prompts, strict=True):  # one by one, to name the statement
         try:
-            found += together([prompt])
+            encoded += encode_all([prompt])
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
                 raise
@@ -202,11 +201,11 @@ def encode(tokenizer, statements, prompts, add_special: bool) -> list[tuple[list
                 f"the tokenizer gives up on statement {s.id} ({reason}): {s.text[:60]!r}; shorten "
                 "or split it"
             ) from error
-    return found
+    return encoded
 
 
 def refuse_unusable(tokenizer, statements, prompts, max_positions: int, vocab_size: int) -> None:
-    """A prompt that is too long, or a token that the model has no row for, is named."""
+    """Raises InputError for a prompt that is too long, or a token without an embedding."""
     for s, prompt in zip(statements, prompts, strict=True):
         if len(prompt.ids) > max_positions:
             raise InputError(
@@ -222,10 +221,10 @@ def refuse_unusable(tokenizer, statements, prompts, max_positions: int, vocab_si
 
 
 def note_unknown(tokenizer, statements, prompts) -> None:
-    """Say how many texts hold what the tokenizer has no token for."""
+    """Prints how many texts contain the unknown token."""
     unknown = tokenizer.unk_token_id
     if unknown is None or unknown in (tokenizer.bos_token_id, tokenizer.eos_token_id):
-        return  # byte-level: that name is given to a token that stands for something else
+        return  # byte-level tokenizers give the name to a token of another meaning
     ids = [s.id for s, prompt in zip(statements, prompts, strict=True) if unknown in prompt.ids]
     if ids:
         print(
@@ -237,9 +236,9 @@ def note_unknown(tokenizer, statements, prompts) -> None:
 
 
 def plan_batches(prompts: list[Prompt], batch_tokens: int, pad: int, room: int = 0) -> list[Batch]:
-    """Batches of at most `batch_tokens` padded tokens (at least one statement each).
+    """Plans batches of at most `batch_tokens` padded tokens, with at least one statement each.
 
-    room: tokens to be written behind each prompt, which count as its own.
+    room: tokens that will be written behind each prompt, which count as its own.
     """
     lengths = np.array([len(p.ids) for p in prompts])
     batches = []
@@ -259,13 +258,13 @@ def plan_batches(prompts: list[Prompt], batch_tokens: int, pad: int, room: int =
 
 
 def buckets(lengths: np.ndarray) -> list[tuple[int, np.ndarray]]:
-    """(padded length, statement numbers), short to long, few enough to compile."""
+    """Returns buckets of (padded length, statement numbers), short to long, few to compile."""
     order = np.argsort(lengths, kind="stable")
     padded = -(-lengths[order] // BUCKET_STEP) * BUCKET_STEP
     sizes, counts = np.unique(padded, return_counts=True)
     compile_tokens = COMPILE_TOKENS
     while True:
-        tops = cheapest(sizes, counts, compile_tokens)
+        tops = cheapest_lengths(sizes, counts, compile_tokens)
         waste = np.array(tops)[np.searchsorted(tops, padded)].sum() / lengths.sum() - 1
         if waste <= MOST_WASTE or compile_tokens == 0:
             break
@@ -274,8 +273,8 @@ def buckets(lengths: np.ndarray) -> list[tuple[int, np.ndarray]]:
     return list(zip(tops, members, strict=True))
 
 
-def cheapest(sizes: np.ndarray, counts: np.ndarray, compile_tokens: int) -> list[int]:
-    """The padded lengths with the least padding and compiling, by dynamic programming."""
+def cheapest_lengths(sizes: np.ndarray, counts: np.ndarray, compile_tokens: int) -> list[int]:
+    """Returns the padded lengths of least padding and compiling, by dynamic programming."""
     before = np.concatenate([[0], np.cumsum(counts)])
     cost, came_from = np.zeros(len(sizes) + 1), np.zeros(len(sizes) + 1, np.int64)
     for end in range(1, len(sizes) + 1):

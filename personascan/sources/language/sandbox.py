@@ -1,9 +1,9 @@
-"""Renders chat templates, as a program of its own that can be ended whatever a template does.
+"""A program that renders chat templates, in a process that can be stopped whatever they do.
 
-Standard input: JSON with the template, the conversations (lists of messages) and what they are
-rendered with; the model's turn is opened behind every conversation whose last message is not the
-model's. Standard output: JSON with the prompts and whether a day was asked for, or why there are
-none. It imports nothing of the project, so that it starts at once.
+Standard input: JSON with the template, the conversations (lists of messages), variables and date;
+the model's turn is opened behind every conversation whose last message is not the model's. Standard
+output: JSON with the prompts and whether a template asked for the day, or the reason why there are
+none. It imports nothing of the project, so that it starts quickly.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ BYTES = 2 * 2**30  # of memory, for a template and all of its prompts
 
 
 class Generation(Extension):
-    """{% generation %} marks the model's own text, and changes nothing."""
+    """The tag {% generation %}, which marks the model's own text and changes nothing."""
 
     tags = {"generation"}  # noqa: RUF012
 
@@ -43,7 +43,7 @@ def as_json(value, ensure_ascii=False, indent=None, separators=None, sort_keys=F
 
 
 def render_all(asked: dict) -> dict:
-    """{"prompts": [...], "day": bool} of what was asked."""
+    """Renders all conversations: {"prompts": [...], "day": whether a template asked for it}."""
     day = []
 
     def strftime_now(format):
@@ -55,7 +55,7 @@ def render_all(asked: dict) -> dict:
     )
     sandbox.filters["tojson"] = as_json
     sandbox.globals |= {"raise_exception": refuse, "strftime_now": strftime_now}
-    # Chance has no place in a prompt: the same statements make the same numbers.
+    # Prompts must not be random: the same statements give the same numbers.
     del sandbox.globals["lipsum"], sandbox.filters["random"]
     template = sandbox.from_string(asked["template"])
     prompts = [
@@ -82,7 +82,7 @@ def main() -> None:
     except jinja2.TemplateError as error:
         answer = {"failed": str(error) or type(error).__name__}
     except Exception as error:
-        # A template is a program of the checkpoint's author, and fails as programs do.
+        # A template is a program of the checkpoint's author, and may raise any error.
         answer = {"failed": f"{type(error).__name__}: {error}"}
     json.dump(answer, sys.stdout)
 

@@ -1,4 +1,4 @@
-"""What extraction takes: operations and bytes of a batch, and whether they fit."""
+"""The cost of extraction: operations and bytes of a batch, and whether they fit into memory."""
 
 import math
 
@@ -13,7 +13,7 @@ from personascan.sources.language.prompts import Batch
 
 
 def batch_flops(config: DecoderConfig, batch: Batch) -> int:
-    """Two for each weight of the blocks and token (all experts run), and those of attention."""
+    """Counts two FLOPs for each weight and token (all experts run), and those of attention."""
     rows, tokens = batch.tokens_BT.shape
     weights = sum(math.prod(s) for name, s in config.block_shapes().items() if "norm" not in name)
     attention = 4 * tokens * config.heads * config.head_dim
@@ -21,20 +21,20 @@ def batch_flops(config: DecoderConfig, batch: Batch) -> int:
 
 
 def batch_bytes(config: DecoderConfig, batch: Batch, sites, positions) -> int:
-    """The residual stream, one block's heads and MLP, its attention logits, and what leaves.
+    """Estimates the bytes of the residual stream, one block's activations, and the outputs.
 
-    All in float32; what leaves is there of two batches, while the one before is copied out.
+    All are float32. The outputs of two batches exist at once, while the first is copied out.
     """
     rows, tokens = batch.tokens_BT.shape
     heads = (2 * config.heads + 2 * config.kv_heads) * config.head_dim
-    a_token = 4 * config.width + heads + 3 * config.mlp_width
-    leaving = sum(tokens if position == "all" else 1 for position in positions)
+    per_token = 4 * config.width + heads + 3 * config.mlp_width
+    outputs = sum(tokens if position == "all" else 1 for position in positions)
     nodes = sum(math.prod(config.site_shape(site)) for site in sites)
-    return 4 * rows * (tokens * (a_token + 2 * config.heads * tokens) + 2 * leaving * nodes)
+    return 4 * rows * (tokens * (per_token + 2 * config.heads * tokens) + 2 * outputs * nodes)
 
 
 def batches_at_once(mesh) -> int:
-    """How many batches the devices of this process run side by side."""
+    """Returns how many batches the devices of this process run at the same time."""
     if mesh is None:
         return 1
     here = [d.process_index == jax.process_index() for d in mesh.devices.flat]
@@ -44,7 +44,7 @@ def batches_at_once(mesh) -> int:
 def refuse_too_large(
     model: LanguageModel, batches: list[Batch], sites, positions, kept: int, say: bool
 ) -> None:
-    """Refuse batches that do not fit on the device, or kept activations that do not on the host."""
+    """Raises InputError if batches do not fit on the device, or activations on the host."""
     largest = max(batch_bytes(model.config, batch, sites, positions) for batch in batches)
     tokens = max(batch.tokens_BT.size for batch in batches)
     smaller = f"use batch_tokens below {tokens}, or keep the activations in a folder (out)"

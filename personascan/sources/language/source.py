@@ -1,4 +1,4 @@
-"""Statements read by a language model as the source of a study's rows."""
+"""Statements in a language model, as the source of a study's rows."""
 
 import dataclasses
 import functools
@@ -17,7 +17,7 @@ from personascan.sharding import parse_mesh
 from personascan.sources.base import Baseline, Terms
 from personascan.sources.language.extract import extract_into
 from personascan.sources.language.likelihood import log_likelihoods
-from personascan.sources.language.prompts import effective
+from personascan.sources.language.prompts import applied_options
 from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import PromptOptions, choose_template
 
@@ -25,7 +25,7 @@ LENGTH = Place("length", 0, "", "statement")
 LIKELIHOOD = Place("log_likelihood", 0, "", "statement")
 # The input of the first block, averaged over a statement's own tokens: its words without order.
 EMBEDDING = Place("resid_pre", 0, "mean_statement")
-BASELINES = {  # what a statement shows without its activations
+BASELINES = {  # detectors that need no activations
     "length": Baseline("characters", LENGTH, "mean"),
     "log-likelihood": Baseline("low log-likelihood", LIKELIHOOD, "low mean"),
 }
@@ -33,14 +33,14 @@ NUMBERS = (LENGTH, LIKELIHOOD)  # places of one number a statement
 
 
 def extra_places(places: list[Place], baselines) -> tuple[Place, ...]:
-    """What is read of statements and not searched."""
-    found = tuple(baseline.place for baseline in baselines)
-    return found if EMBEDDING in places else (*found, EMBEDDING)
+    """Returns the places that are read and not searched."""
+    extra = tuple(baseline.place for baseline in baselines)
+    return extra if EMBEDDING in places else (*extra, EMBEDDING)
 
 
 @dataclass(frozen=True)
 class Reader:
-    """A model and how it reads statements: what a worker needs, and no statements."""
+    """A model and how it reads statements: what a worker needs, without the statements."""
 
     name: str
     dtype: str
@@ -50,13 +50,13 @@ class Reader:
     content: str  # hash of the model's files, as `content_sha256` gives it
 
     def model(self) -> LanguageModel:
-        """Loaded when first needed. Raises InputError where its files were changed since."""
-        return loaded(self.name, self.dtype, self.mesh, self.content)
+        """Loads the model on first use. Raises InputError if its files have changed."""
+        return load_cached(self.name, self.dtype, self.mesh, self.content)
 
 
 @dataclass(frozen=True)
 class LanguageSource:
-    """A model, the personas' statements, and how the ones are put to the other."""
+    """The statements of personas, in the prompts of a model."""
 
     name: str  # as `load_model` takes it
     identified: Identity
@@ -75,14 +75,14 @@ class LanguageSource:
 
     @property
     def terms(self) -> Terms:
-        """What its rows are called, after the topic of them all."""
+        """The words for rows: molecules if that is the topic of all, or else statements."""
         topics = {s.topic for statements in self.groups.values() for s in statements}
         rows = "molecules" if topics == {"molecules"} else "statements"
         return Terms(rows=rows, h1=f"its positive {rows}", h0="its negative ones")
 
     @property
     def extra(self) -> tuple[Place, ...]:
-        """The places of baselines, one number a statement, and the embedding's."""
+        """The places of baselines, with one number a statement, and the embedding's place."""
         return extra_places(self.places, self.baselines)
 
     @property
@@ -97,27 +97,27 @@ class LanguageSource:
 
     @property
     def reader(self) -> Reader:
-        """For what is asked of the model itself."""
+        """The model as a worker loads it, to ask it questions."""
         content = content_sha256(self.identified.files)
         return Reader(self.name, self.dtype, self.mesh, self.options, self.batch_tokens, content)
 
     @property
     def answers(self) -> bool:
-        """Whether the model predicts a next token, and so can be asked."""
+        """Whether the model predicts a next token, and so can answer."""
         return self.identified.config.causal and self.identified.config.has_head
 
     def named(self, text: str) -> Place:
-        """The place that a text names. Raises InputError for one that is not there."""
+        """Returns the place that a text names. Raises InputError if there is none."""
         return named_place(text, self.places, self.layers)
 
     @property
     def role(self) -> str:
-        """The role as it is applied: none where there is no chat template."""
-        return effective(self.identified.tokenizer, self.options).role
+        """The role as it is applied: none if there is no chat template."""
+        return applied_options(self.identified.tokenizer, self.options).role
 
     @property
     def layers(self) -> int:
-        """Blocks."""
+        """The number of blocks."""
         return self.identified.config.layers
 
     @property
@@ -126,13 +126,13 @@ class LanguageSource:
         return self.identified.config.head_dim
 
     def shape(self, group: str, place: Place) -> tuple[int, int]:
-        """Rows and nodes [N, D]."""
+        """Returns the numbers of rows and nodes: (N, D)."""
         if place in NUMBERS:
             return len(self.groups[group]), 1
         return len(self.groups[group]), self.identified.config.site_shape(place.site)[1]
 
     def identity(self, group: str, place: Place) -> dict[str, Any]:
-        """What decides the rows of a group at a place."""
+        """Returns the inputs that decide the rows of a group at a place, as JSON holds them."""
         return self.shared_identity | {
             "statements": self.statements_sha256[group],
             "place": [place.site, place.layer, place.position],
@@ -145,15 +145,15 @@ class LanguageSource:
             "files": self.identified.files,
             "dtype": self.dtype,
             "batch_tokens": self.batch_tokens,
-            "prompt": dataclasses.asdict(effective(self.identified.tokenizer, self.options)),
+            "prompt": dataclasses.asdict(applied_options(self.identified.tokenizer, self.options)),
             "template": self.template_sha256,
         }
 
     @functools.cached_property
     def template_sha256(self) -> str:
-        """The hash of the chat template that is applied; that of "" where there is none."""
+        """The hash of the chat template that is applied; that of "" if there is none."""
         tokenizer = self.identified.tokenizer
-        options = effective(tokenizer, self.options)
+        options = applied_options(tokenizer, self.options)
         if options.role == "none":
             return text_sha256("")
         return text_sha256(choose_template(tokenizer.chat_template, options.template))
@@ -166,9 +166,9 @@ class LanguageSource:
         }
 
     def fill(self, group: str, arrays: dict[Place, np.ndarray], progress) -> None:
-        """Run the group's statements through the model, loaded when first needed.
+        """Runs the group's statements through the model, which is loaded on first use.
 
-        Raises InputError where the model's files are not those that `identity` names.
+        Raises InputError if the model's files are not those that `identity` names.
         """
         statements = self.groups[group]
         inner = {place: array for place, array in arrays.items() if place not in NUMBERS}
@@ -181,13 +181,13 @@ class LanguageSource:
         if LENGTH in arrays:
             arrays[LENGTH][:] = np.array([[len(s.text)] for s in statements], np.float32)
         if LIKELIHOOD in arrays:
-            found_N = log_likelihoods(model, statements, self.options, self.batch_tokens)
-            arrays[LIKELIHOOD][:] = found_N[:, None].astype(np.float32)
+            likelihood_N = log_likelihoods(model, statements, self.options, self.batch_tokens)
+            arrays[LIKELIHOOD][:] = likelihood_N[:, None].astype(np.float32)
 
 
 @functools.lru_cache(maxsize=1)
-def loaded(name: str, dtype: str, mesh: str, content: str) -> LanguageModel:
-    """The model of the moment, of files with that content: one at a time is held."""
+def load_cached(name: str, dtype: str, mesh: str, content: str) -> LanguageModel:
+    """Loads a model, one at a time being held. Raises InputError if its content is another."""
     model = load_model(name, dtype=dtype, mesh=parse_mesh(mesh))
     if content_sha256(model.files) != content:
         raise InputError(
@@ -197,5 +197,5 @@ def loaded(name: str, dtype: str, mesh: str, content: str) -> LanguageModel:
 
 
 def content_sha256(files: dict[str, str]) -> str:
-    """One hash of {name: hash} of all files of a model."""
+    """Returns one hash of the {name: hash} of all files of a model."""
     return text_sha256(json.dumps(files, sort_keys=True))

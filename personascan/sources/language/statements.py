@@ -106,7 +106,7 @@ def load_statements(
         statements = molecule_statements(files) if is_package(source) else read_files(files)
     else:
         seen: dict[str, int] = {}
-        statements = [checked_statement(entry, seen) for entry in given_entries(source)]
+        statements = [statement_of(entry, seen) for entry in given_entries(source)]
         source = "the given statements"
         if not statements:
             raise InputError("there are no statements; give texts of either direction")
@@ -148,9 +148,7 @@ def molecule_statements(files: list[pathlib.Path]) -> list[Statement]:
     """Returns molecules as statements: the text is the SMILES, the persona the property."""
     seen = {}
     return [
-        checked_statement(
-            Entry(m.property, m.smiles, m.property, "molecules", m.positive, 1.0), seen
-        )
+        statement_of(Entry(m.property, m.smiles, m.property, "molecules", m.positive, 1.0), seen)
         for m in read_molecules(files)
     ]
 
@@ -161,7 +159,7 @@ def read_files(files: list[pathlib.Path]) -> list[Statement]:
     for file in files:
         seen = {}
         try:
-            of_file = [checked_statement(entry, seen) for entry in read_entries(file)]
+            of_file = [statement_of(entry, seen) for entry in read_entries(file)]
         except InputError:
             raise
         except (ValueError, RecursionError, csv.Error) as error:
@@ -229,7 +227,7 @@ def statement_files(source, personas: tuple[str, ...] = ()) -> list[pathlib.Path
     return files
 
 
-def checked_statement(entry: Entry, seen: dict[str, int]) -> Statement:
+def statement_of(entry: Entry, seen: dict[str, int]) -> Statement:
     """Returns an entry as a Statement; `seen` counts equal texts, which get different ids.
 
     Raises InputError for an entry that is not a statement.

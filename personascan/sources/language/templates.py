@@ -1,4 +1,4 @@
-"""Chat templates: chosen by name, on a fixed date, in a process that ends in time."""
+"""Chat templates: chosen by name, and rendered for a fixed date in a process with a time limit."""
 
 import datetime
 import json
@@ -11,39 +11,42 @@ from typing import Any
 from personascan.errors import InputError
 from personascan.visible import visible
 
-# What templates that ask for the day fall back on by themselves: numbers must not change overnight.
+# The day for templates that ask for one, which is also their own default: numbers must not change
+# overnight.
 DATE = "2024-07-26"
 SECONDS = 10.0  # a template is a program, and may never end
 SECONDS_EACH = 0.01  # more for each message
 DEFAULT = "default"
-# Stands for a text where its place in a template is looked for: no text holds it.
+# Stands for a text, to find its place in a template: no text contains it.
 SENTINEL = "\ue000\ue001\ue000"
 ROLES = ("system", "user", "assistant", "none")
 
 
 @dataclass(frozen=True)
 class PromptOptions:
-    """How statements become prompts: everything that decides their tokens but the tokenizer."""
+    """How statements become prompts: all that decides their tokens but the tokenizer."""
 
     role: str = "system"  # of the message that holds the statement, or "none"
-    prefix: str = ""  # put before every statement, inside the message
+    prefix: str = ""  # before every statement, inside the message
     suffix: str = ""
     strict: bool = False  # a tokenizer without chat template is an error, not a notice
     template: str = ""  # name of one of several templates; "": the default one
-    template_keywords: dict[str, Any] = field(default_factory=dict)  # given to the template
-    date: str = DATE  # the day that templates are told, YYYY-MM-DD
+    template_keywords: dict[str, Any] = field(default_factory=dict)  # variables for the template
+    date: str = DATE  # the day that templates see, YYYY-MM-DD
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
             raise InputError(f"role {self.role!r} is unknown; use one of {', '.join(ROLES)}")
         parse_date(self.date)
-        taken = {"messages", "add_generation_prompt"} & set(self.template_keywords)
-        if taken:
-            raise InputError(f"the template keyword {min(taken)!r} is set by the prompt itself")
+        reserved = {"messages", "add_generation_prompt"} & set(self.template_keywords)
+        if reserved:
+            raise InputError(
+                f"the template keyword {min(reserved)!r} is set by the prompt itself; leave it out"
+            )
 
 
 def parse_date(text: str) -> datetime.datetime:
-    """YYYY-MM-DD. Raises InputError."""
+    """Parses a date YYYY-MM-DD. Raises InputError for any other text."""
     try:
         return datetime.datetime.strptime(text, "%Y-%m-%d")
     except (TypeError, ValueError) as error:
@@ -51,21 +54,21 @@ def parse_date(text: str) -> datetime.datetime:
 
 
 def parse_keywords(texts) -> dict[str, Any]:
-    """{"enable_thinking": False} of ["enable_thinking=false"]; values are JSON, or else text."""
-    found = {}
+    """Parses ["enable_thinking=false"] into {"enable_thinking": False}; values are JSON or text."""
+    keywords = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name.isidentifier():
             raise InputError(f"the template keyword {text!r} is not written name=value")
         try:
-            found[name] = json.loads(value)
+            keywords[name] = json.loads(value)
         except ValueError:
-            found[name] = {"True": True, "False": False, "None": None}.get(value, value)
-    return found
+            keywords[name] = {"True": True, "False": False, "None": None}.get(value, value)
+    return keywords
 
 
 def choose_template(templates, name: str) -> str:
-    """The text of the template of that name. Raises InputError that lists the names."""
+    """Returns the template of a name. Raises InputError that lists the names if there is none."""
     by_name = {DEFAULT: templates} if isinstance(templates, str) else templates
     wanted = name or (DEFAULT if DEFAULT in by_name or len(by_name) > 1 else min(by_name))
     if wanted not in by_name:
@@ -80,13 +83,13 @@ def choose_template(templates, name: str) -> str:
 def render_all(
     tokenizer, conversations: list[list[tuple[str, str]]], options: PromptOptions
 ) -> tuple[str, list[str]]:
-    """Conversations, lists of (role, text), through the chat template.
+    """Renders conversations, lists of (role, text), with the chat template.
 
     The model's turn is opened behind a conversation whose last message is not the model's. The
-    content of a message is its text, or where the template drops texts a list with the text as its
-    one part, which templates of models that also see images may ask for.
+    content of a message is its text, or if the template drops texts, a list of the text as its one
+    part, which templates of models that also see images may need.
 
-    Returns the prompt that the first message would be if it were the SENTINEL, and all prompts.
+    Returns the prompt of the first message with the SENTINEL as its text, and all prompts.
 
     Raises InputError for a template that refuses a message, fails, or does not end in time.
     """
@@ -97,7 +100,7 @@ def render_all(
     probe = [(conversations[0][0][0], SENTINEL)]
 
     def rendered(content) -> dict:
-        return in_sandbox(
+        return run_sandbox(
             {
                 "template": template,
                 "conversations": [
@@ -136,22 +139,22 @@ def as_parts(text: str) -> list[dict]:
 
 
 def shows_texts(answer: dict) -> bool:
-    """Whether the probe's text is in its prompt; as part of a list's own spelling it would not be.
+    """Returns whether the probe's text is in its prompt, and not merely a list spelled as text.
 
-    (Python spells the sentinel's characters by their numbers there.)
+    Python's spelling of a list gives the sentinel's characters as numbers.
     """
     return SENTINEL in answer.get("prompts", [""])[0]
 
 
 def template_tokens(tokenizer) -> dict[str, str]:
-    """The special tokens by the names under which templates write them."""
+    """Returns the special tokens by the names that templates use."""
     more = getattr(tokenizer, "init_kwargs", {}).get("template_tokens", {})
     known = {k: v for k, v in tokenizer.special_tokens_map.items() if isinstance(v, str)}
     return more | known
 
 
 def note_unknown(tokenizer, special: dict[str, str], text: str) -> None:
-    """Say which special tokens of a template the tokenizer takes for plain text."""
+    """Prints which special tokens of a template are plain text to the tokenizer."""
     known = getattr(tokenizer, "backend_tokenizer", None)
     for name, token in special.items():
         if name in text and known and known.token_to_id(token) is None:
@@ -162,14 +165,14 @@ def note_unknown(tokenizer, special: dict[str, str], text: str) -> None:
             )
 
 
-def in_sandbox(asked: dict, seconds: float, named: str) -> dict:
-    """The answer of `sandbox.py`, which is ended if it takes longer."""
+def run_sandbox(request: dict, seconds: float, named: str) -> dict:
+    """Runs `sandbox.py` on a request. Raises InputError if it takes longer than this."""
     program = pathlib.Path(__file__).with_name("sandbox.py")
     try:
         # -P: nothing that lies in the working directory is imported.
         done = subprocess.run(
             [sys.executable, "-P", str(program)],
-            input=json.dumps(asked).encode(),
+            input=json.dumps(request).encode(),
             capture_output=True,
             timeout=seconds,
         )
@@ -187,7 +190,7 @@ def in_sandbox(asked: dict, seconds: float, named: str) -> dict:
 
 
 def explain(answer: dict, named: str, role: str) -> str:
-    """One line for what a template did: a refusal of its own, or a fault in it."""
+    """Explains in a line why there are no prompts: the template's refusal, or a fault in it."""
     if "refused" in answer:
         reason = " ".join(answer["refused"].split())
         return f"{named} refuses a message with role {role!r} ({reason}); {advice(role)}"

@@ -41,7 +41,7 @@ def seconds(trial) -> float:
     """Returns the seconds of one baseline, on average."""
     labels, methods = Labels(trial.positive_N), [b.method for b in trial.counted.baselines]
     rest = trial.config.detection, trial.seed
-    return float(np.mean([trial.timed(do, trial.rows, labels, m, *rest) for m in methods]))
+    return float(np.mean([trial.time(do, trial.rows, labels, m, *rest) for m in methods]))
 
 
 STAGE = Stage(

@@ -49,7 +49,7 @@ def works(level) -> list[Work]:
     return every + [work(case, case.source.embedding) for case in cases if case.source.embedding]
 
 
-def at(case, place) -> Crossfit:
+def read_place(case, place) -> Crossfit:
     arrays = case.read(work(case, place)).arrays
     return Crossfit(arrays["z_K"], arrays["score_N"])
 
@@ -60,7 +60,7 @@ def held_out_of(case, crossfits: dict) -> HeldOut:
     if case.texts is not None:
         simpler[WORDS] = case.read(words.work(case)).arrays["score_N"]
     if case.source.embedding:
-        simpler[EMBEDDED] = at(case, case.source.embedding).score_N
+        simpler[EMBEDDED] = read_place(case, case.source.embedding).score_N
     fold_N = folds_of(pool.positive_N, case.config.where.folds, case.seed, pool.together)
     return judge_held_out(
         crossfits, simpler, pool.positive_N, fold_N, resamples=options.bootstrap,
@@ -74,7 +74,7 @@ def read(level) -> dict:
     for case in level.cases:
         if not case.holds_out:
             continue
-        crossfits = {place: at(case, place) for place in case.source.places}
+        crossfits = {place: read_place(case, place) for place in case.source.places}
         by_comparison[case.name] = held_out_of(case, crossfits)
         aurocs[case.name] = {
             place: auroc(one.score_N, case.pool.positive_N) for place, one in crossfits.items()
@@ -93,7 +93,7 @@ def table_rows(part):
 def seconds(trial) -> float:
     options = trial.config.where
     rest = options.folds, options.fold_permutations, trial.seed
-    return trial.timed(do, trial.rows, trial.every_row(), *rest)
+    return trial.time(do, trial.rows, trial.every_row(), *rest)
 
 
 STAGE = Stage(

@@ -105,7 +105,7 @@ def values_of(detection: Detection) -> tuple:
 
 def seconds(trial) -> float:
     labels, options = Labels(trial.positive_N), trial.config.detection
-    return trial.timed(do, trial.rows, labels, options, (trial.options.scan,), trial.seed)
+    return trial.time(do, trial.rows, labels, options, (trial.options.scan,), trial.seed)
 
 
 STAGE = Stage(

@@ -5,17 +5,17 @@ import numpy as np
 from personascan.interventions.design import FOUND, all_edits
 from personascan.interventions.options import CONTROLS, InterventionOptions
 from personascan.sources.language.source import Reader
-from personascan.study.effects import TestedEffects, tested_effects
-from personascan.study.intervened import (
+from personascan.study.effects import SetEffects, set_effects
+from personascan.study.node_sets import (
     Jury,
     NodeSet,
-    asked_identity,
     direction_sha256,
-    judged_options,
     jury_inputs,
     jury_of,
+    model_inputs,
+    outcome_options,
     outcomes,
-    read_tested,
+    read_outcomes,
     set_seed,
     unchanged_direction,
 )
@@ -29,8 +29,8 @@ def work(case, finder: str, judge: str, place) -> Work:
     options = case.config.intervention
     seed = set_seed(case.seed, nodes)
     directions = {path: direction_sha256(path) for path in options.directions}
-    inputs = nodes.inputs() | jury.inputs() | asked_identity(case.source) | {
-        "plan": judged_options(options), "seed": seed, "directions": directions,
+    inputs = nodes.inputs() | jury.inputs() | model_inputs(case.source) | {
+        "plan": outcome_options(options), "seed": seed, "directions": directions,
     } | jury_inputs(jury)  # fmt: skip
     arguments = (case.source.reader, nodes, jury, options, seed, directions)
     return Work(Unit("intervention", inputs), do, arguments)
@@ -52,15 +52,15 @@ def do(
     return values | {"nodes": int(np.count_nonzero(signed_D))}, arrays
 
 
-def effects(level) -> list[TestedEffects]:
+def effects(level) -> list[SetEffects]:
     every = [
-        read_tested(
+        read_outcomes(
             node_set(case, finder, place), jury_of(case, judge),
             case.read(work(case, finder, judge, place)),
         )
-        for case in level.cases for finder, judge, place in case.intervened
+        for case in level.cases for finder, judge, place in case.tested_sets
     ]  # fmt: skip
-    return tested_effects(every, level.config.intervention, level.config.seed)
+    return set_effects(every, level.config.intervention, level.config.seed)
 
 
 def table_rows(part):
@@ -81,7 +81,7 @@ def table_rows(part):
 STAGE = Stage(
     "intervention",
     Phase.ASKED,
-    works=lambda level: [work(case, *one) for case in level.cases for one in case.intervened],
+    works=lambda level: [work(case, *one) for case in level.cases for one in case.tested_sets],
     count=lambda counted: 2 * len(counted.config.intervention.places) * counted.edited,
     read=lambda level: {"interventions": effects(level)},
     tables={

@@ -82,9 +82,9 @@ def table_rows(part):
 
 
 def seconds(trial) -> float:
-    file = trial.stored("kinds", np.ones((1, trial.rows.shape[1]), bool))
+    file = trial.store_array("kinds", np.ones((1, trial.rows.shape[1]), bool))
     pool = trial.counted.largest
-    return trial.timed(do, trial.rows, file, *sides(pool, ALL, trial.seed_of(pool)))
+    return trial.time(do, trial.rows, file, *sides(pool, ALL, trial.seed_of(pool)))
 
 
 STAGE = Stage(

@@ -133,7 +133,7 @@ STAGE = Stage(
             run_rows, always=True,
         )
     },
-    seconds=lambda trial: trial.of_labellings(do, None),
+    seconds=lambda trial: trial.time_labellings(do, None),
     # Halves are half as large.
     timed_units=lambda counted, number: (
         mixed_and_named(counted) + (number - mixed_and_named(counted)) / 2

@@ -6,7 +6,7 @@ from personascan.analysis.heads import Heads, head_of, head_tests, selected_shar
 from personascan.analysis.localisation import HALVES, as_columns
 from personascan.calibration.node_tests import Nodes, node_tests
 from personascan.places import ONCE, Place
-from personascan.study.intervened import NodeSet
+from personascan.study.node_sets import NodeSet
 from personascan.study.place_options import CHOSEN
 from personascan.study.portions import ALL, portion_seed
 from personascan.study.rows import StoredRows
@@ -54,7 +54,7 @@ def sets(case) -> list[tuple]:
     if not case.portions:
         return []
     chosen = [(half, place) for *_, place, _ in case.choices() for half in HALVES]
-    tested = [(finder, place) for finder, _, place in case.intervened]
+    tested = [(finder, place) for finder, _, place in case.tested_sets]
     named = [(ALL, place) for place in case.named]
     return list(dict.fromkeys(chosen + tested + named))
 
@@ -101,7 +101,7 @@ def timed_units(counted, number: int) -> float:
 
 def seconds(trial) -> float:
     rest = trial.config.where.permutations, trial.config.node_q, trial.halves, trial.seed
-    return trial.timed(do, trial.rows, trial.every_row(), *rest)
+    return trial.time(do, trial.rows, trial.every_row(), *rest)
 
 
 def memory(sizes: Sizes) -> int:

@@ -102,7 +102,7 @@ STAGE = Stage(
             (*PLACE, "comparison", "tail", "statistic", "z", "p", "p_family"), table_rows
         )
     },
-    seconds=lambda trial: trial.of_labellings(do),
+    seconds=lambda trial: trial.time_labellings(do),
     everywhere=True,
     disk=lambda sizes: 8 * sizes.scan_labellings * sizes.counted.config.scan.statistic_runs,
     memory=lambda sizes: sizes.calibration,

@@ -38,7 +38,7 @@ def seconds(trial) -> float:
     topic = max(trial.counted.topics, key=lambda pool: len(pool.ids))
     numbers = np.unique(topic.strata, return_inverse=True)[1]
     rows = trial.random_rows("topic", numbers.size)
-    return trial.timed(do, rows, numbers, topic.clusters, trial.seed)
+    return trial.time(do, rows, numbers, topic.clusters, trial.seed)
 
 
 def table_rows(part):

@@ -73,9 +73,9 @@ def table_rows(part):
 
 def seconds(trial) -> float:
     layers = -(-len(trial.counted.widths) // trial.counted.lines)
-    files = [trial.stored("scores", trial.rng.normal(size=trial.positive_N.size))] * layers
+    files = [trial.store_array("scores", trial.rng.normal(size=trial.positive_N.size))] * layers
     at, resamples = np.linspace(0, 1, layers).tolist(), trial.config.validation.bootstrap
-    return trial.timed(do, files, trial.positive_N, None, at, resamples, trial.seed)
+    return trial.time(do, files, trial.positive_N, None, at, resamples, trial.seed)
 
 
 STAGE = Stage(

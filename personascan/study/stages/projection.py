@@ -70,7 +70,7 @@ STAGE = Stage(
     ],
     count=count,
     read=lambda level: {"projections": {case.name: projections(case) for case in level.cases}},
-    seconds=lambda trial: trial.timed(do, trial.rows),
+    seconds=lambda trial: trial.time(do, trial.rows),
     disk=lambda sizes: 16 * sizes.rows,
     memory=lambda sizes: 2 * sizes.place,
 )

@@ -29,7 +29,7 @@ def do(rows: StoredRows, positive_N, clusters_N, options: SeparationOptions, see
     return asdict(place_separation(rows.array(), positive_N, options, seed, clusters_N)), {}
 
 
-def at(case, place) -> Separation:
+def read_place(case, place) -> Separation:
     """Returns the separation at a place, from a finished unit."""
     return Separation(**case.read(work(case, place)).values)
 
@@ -47,13 +47,13 @@ STAGE = Stage(
     count=lambda counted: counted.everywhere,
     read=lambda level: {
         "separation": {
-            case.name: {p: at(case, p) for p in case.source.places} for case in level.cases
+            case.name: {p: read_place(case, p) for p in case.source.places} for case in level.cases
         }
     },
     columns=Columns(
         ("constant", *(f"{m}_{part}" for m in METRICS for part in ("mean", "deviation"))), columns
     ),
-    seconds=lambda t: t.timed(do, t.rows, t.positive_N, None, t.config.separation, t.seed),
+    seconds=lambda t: t.time(do, t.rows, t.positive_N, None, t.config.separation, t.seed),
     everywhere=True,
     memory=lambda sizes: BYTES * sizes.rows * sizes.nodes,
 )

@@ -12,14 +12,14 @@ from personascan.interventions.edits import (
 from personascan.interventions.options import InterventionOptions
 from personascan.sources.language.source import Reader
 from personascan.study.effects import CrossEffect, cross_effects
-from personascan.study.intervened import (
+from personascan.study.node_sets import (
     Jury,
     NodeSet,
-    asked_identity,
-    judged_options,
     jury_of,
+    model_inputs,
+    outcome_options,
     outcomes,
-    read_tested,
+    read_outcomes,
     strongest,
 )
 from personascan.study.stage import Phase, Stage, Table
@@ -30,8 +30,8 @@ from personascan.study.units import Unit, Work
 def work(case, judge: str, sets: list[NodeSet]) -> Work:
     """Returns the unit of a comparison's statements, under the sets that halves of all found."""
     jury, options, seed = jury_of(case, judge), case.config.intervention, case.seed
-    inputs = jury.inputs() | asked_identity(case.source) | {
-        "sets": [nodes.inputs() for nodes in sets], "plan": judged_options(options), "seed": seed,
+    inputs = jury.inputs() | model_inputs(case.source) | {
+        "sets": [nodes.inputs() for nodes in sets], "plan": outcome_options(options), "seed": seed,
     }  # fmt: skip
     return Work(Unit("specificity", inputs), do, (case.source.reader, sets, jury, options, seed))
 
@@ -65,13 +65,13 @@ def matrix_rows(level) -> list[tuple]:
 
     A comparison's set is that of the first place at which its half was tested.
     """
-    tested = [case for case in level.cases if case.intervened]
+    tested = [case for case in level.cases if case.tested_sets]
     if len(tested) < 2:
         return []
     rows = []
     for finder, judge in (HALVES, HALVES[::-1]):
         sets = [
-            node_set(case, finder, next(p for one, _, p in case.intervened if one == finder))
+            node_set(case, finder, next(p for one, _, p in case.tested_sets if one == finder))
             for case in tested
         ]
         rows += [(case, judge, sets) for case in tested]
@@ -85,7 +85,7 @@ def effects(level) -> list[CrossEffect]:
         names = ["", *(one.name for one in sets)]
         owners = tuple(names[number + 1] for number in result.values["owners"])
         own = next(one for one in sets if one.name == case.name)
-        tested = read_tested(own, jury_of(case, judge), result, owners)
+        tested = read_outcomes(own, jury_of(case, judge), result, owners)
         every += cross_effects(tested, level.config.intervention, level.config.seed)
     return every
 

@@ -78,7 +78,7 @@ def seconds(trial) -> float:
     half_N = halving_labels(len(h0), trial.seed)
     if not can_halve(half_N, halvings):
         return 0.0
-    return trial.timed(do, trial.rows, h0, half_N, None, halvings, trial.seed)
+    return trial.time(do, trial.rows, h0, half_N, None, halvings, trial.seed)
 
 
 STAGE = Stage(

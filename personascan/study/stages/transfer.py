@@ -66,7 +66,7 @@ def table_rows(part):
 def seconds(trial) -> float:
     others = max(map(len, trial.counted.levels)) - 1
     trained, probe_c = [(trial.rows, trial.positive_N)] * others, trial.config.separation.probe_c
-    return trial.timed(do, trial.rows, trial.positive_N, None, trained, probe_c)
+    return trial.time(do, trial.rows, trial.positive_N, None, trained, probe_c)
 
 
 STAGE = Stage(

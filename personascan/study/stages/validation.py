@@ -18,7 +18,7 @@ from personascan.study.units import Unit, Work, sha256_of
 
 
 @dataclass(frozen=True)
-class Validated:
+class HalfValidation:
     """The judgement of a node set by the half of the rows that did not find it."""
 
     place: Place
@@ -59,13 +59,13 @@ def do(rows, labels, texts, file, find, judge, options: ValidationOptions, seed:
     return {"rows": lines}, {}
 
 
-def validations(case) -> list[Validated]:
+def validations(case) -> list[HalfValidation]:
     every = []
     for chooser, judge, place, _ in case.choices():
         methods = {}
         for method, metric, value in case.read(work(case, chooser, judge, place)).values["rows"]:
             methods.setdefault(method, {})[metric] = value
-        every.append(Validated(place, chooser, methods))
+        every.append(HalfValidation(place, chooser, methods))
     return every
 
 
@@ -81,9 +81,9 @@ def seconds(trial) -> float:
     options, pool = trial.config.validation, trial.counted.largest
     # Nodes by how far they differ or, where no share of them is asked for, a set.
     size_1C = trial.rng.random((1, trial.rows.shape[1] * trial.halves)).astype(np.float32)
-    file = trial.stored("set", size_1C if options.share else size_1C < 0.05)
+    file = trial.store_array("set", size_1C if options.share else size_1C < 0.05)
     find, judge = (portion_rows(pool, half, trial.seed_of(pool)) for half in HALVES)
-    return trial.timed(
+    return trial.time(
         do, trial.rows, Labels(trial.positive_N), trial.counted.texts, file, find, judge, options,
         trial.seed,
     )  # fmt: skip

@@ -125,7 +125,7 @@ def memory(sizes: Sizes) -> int:
 def seconds(trial) -> float:
     options = trial.config.where
     asked = (*ALWAYS, options.statistic)
-    return trial.timed(do, trial.rows, trial.every_row(), asked, options.permutations, trial.seed)
+    return trial.time(do, trial.rows, trial.every_row(), asked, options.permutations, trial.seed)
 
 
 STAGE = Stage(

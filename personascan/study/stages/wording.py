@@ -35,5 +35,5 @@ STAGE = Stage(
     count=lambda counted: counted.comparisons if counted.texts else 0,
     read=lambda level: {"wording": {case.name: accuracy(case) for case in level.cases}},
     columns=Columns(("wording_accuracy",), lambda part, name, place: (part.wording[name][0],)),
-    seconds=lambda t: t.timed(do, list(t.counted.texts), t.positive_N, None, t.seed),
+    seconds=lambda t: t.time(do, list(t.counted.texts), t.positive_N, None, t.seed),
 )

@@ -28,7 +28,7 @@ STAGE = Stage(
         work(case) for case in level.cases if case.holds_out and case.texts is not None
     ],
     count=lambda counted: counted.comparisons * bool(counted.texts) * counted.permuted,
-    seconds=lambda t: t.timed(
+    seconds=lambda t: t.time(
         do, list(t.counted.texts), t.every_row(), t.config.where.folds, t.seed
     ),
     disk=lambda sizes: 16 * sizes.rows,

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 from tqdm import tqdm
 
+from personascan.direction import Direction
 from personascan.errors import InputError
 from personascan.hashes import RUN_AGAIN, file_sha256, text_sha256
 from personascan.interventions.answers import answers_to, bare_answers
@@ -17,7 +18,6 @@ from personascan.interventions.directions import PlaceStatistics, most_frequent,
 from personascan.interventions.edits import NamedEdit
 from personascan.interventions.judging import NEUTRAL, count_readings, judge, question_options
 from personascan.interventions.options import InterventionOptions
-from personascan.interventions.steering_direction import Direction
 from personascan.places import Place
 from personascan.sources.base import pool_rows
 from personascan.sources.language.source import LanguageSource, Reader
@@ -111,7 +111,7 @@ def jury_of(case, half: str) -> Jury:
 
 
 @dataclass(frozen=True)
-class Tested:
+class EditOutcomes:
     """The outcomes of the edits of one node set: arrays [W, N] and [W]; W is 0 without nodes."""
 
     name: str
@@ -128,7 +128,7 @@ class Tested:
     owners: tuple[str, ...] = ()  # of each edit: the comparison whose set it is, if several
 
 
-def asked_identity(source: LanguageSource) -> dict:
+def model_inputs(source: LanguageSource) -> dict:
     """Returns all that decides the model, its prompts, and the tokens of its answers."""
     options = canonical(asdict(source.options))
     return source.shared_identity | answer_inputs(source.identified.tokenizer, options)
@@ -178,7 +178,7 @@ def unchanged_direction(path: str, sha256: str, reader: Reader) -> Direction:
     return direction
 
 
-def judged_options(options: InterventionOptions) -> dict:
+def outcome_options(options: InterventionOptions) -> dict:
     """Returns the options that decide the outcomes; intervals are computed from these anew."""
     return {k: v for k, v in asdict(options).items() if k not in NOT_IN_KEY}
 
@@ -206,12 +206,14 @@ def strongest(options: InterventionOptions) -> list[float]:
     return sorted(options.strengths, key=lambda c: (c > 0, abs(c)))[-1:]
 
 
-def read_tested(nodes: NodeSet, jury: Jury, result: Result, owners: tuple[str, ...] = ()) -> Tested:
+def read_outcomes(
+    nodes: NodeSet, jury: Jury, result: Result, owners: tuple[str, ...] = ()
+) -> EditOutcomes:
     """Returns the outcomes that a unit of interventions or of specificity holds."""
     edits = [NamedEdit(*one) for one in result.values["ways"]]
     empty = {"margin_WN": (0, 0), "likelihood_WN": (0, 0), "divergence_W": 0, "perplexity_W": 0}
     arrays = {name: result.arrays.get(name, np.empty(shape)) for name, shape in empty.items()}
-    return Tested(
+    return EditOutcomes(
         nodes.name, nodes.place, nodes.half, result.values["nodes"], edits, jury.positive_N,
         jury.clusters_N, **arrays, owners=owners,
     )  # fmt: skip

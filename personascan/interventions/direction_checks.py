@@ -1,25 +1,12 @@
-"""A direction that steering adds to a model, and the checks that it can be used."""
-
-from dataclasses import dataclass, field
-from typing import Any
+"""Checks that a model can be steered along a direction."""
 
 import numpy as np
 
+from personascan.direction import Direction
 from personascan.errors import InputError
 from personascan.models.config import DecoderConfig
 from personascan.models.decoder import SITES
 from personascan.places import ONCE
-
-
-@dataclass(frozen=True, eq=False)
-class Direction:
-    """What steering adds to a model, and the node set that goes with it. Keys: (site, layer)."""
-
-    name: str
-    shift: dict[tuple[str, int], np.ndarray]  # float32 [D]: what strength 1 adds
-    # int8 [D]: 1 where an upper half was found, -1 where a lower one was, 0 elsewhere.
-    nodes: dict[tuple[str, int], np.ndarray] = field(default_factory=dict)
-    record: dict[str, Any] = field(default_factory=dict)  # of what made them: plain JSON
 
 
 def refuse_unusable(where, direction: Direction) -> None:
