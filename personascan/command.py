@@ -232,7 +232,14 @@ def parse(argv):
 
 def fail(error: Exception) -> None:
     """Ends the process with an error of usage."""
-    print(f"error: {one_line(error)}; see --help", file=sys.stderr)
+    text = one_line(error)
+    field = text.strip("\"'")
+    if isinstance(error, AttributeError | KeyError) and field.isidentifier():  # of a ConfigDict
+        text = (
+            f"the recipe has no {field!r}; --config.x=... changes only fields that it has "
+            "(personascan.recipe gives a recipe every field)"
+        )
+    print(f"error: {text}; see --help", file=sys.stderr)
     sys.exit(USAGE_ERROR)
 
 

@@ -63,16 +63,20 @@ SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 slow = functools.partial(pytest.param, marks=pytest.mark.slow)
 
 
+SCRIPT, COMMAND = ("scripts/extract.py",), ("-m", "personascan", "extract")
+
+
 @pytest.mark.parametrize(
-    ("number", "seconds"),
+    ("program", "number", "seconds"),
     [
-        *zip(SIGNALS, (0.4, 0, 1.2), strict=True),
-        *(slow(number, seconds) for number, seconds in zip(SIGNALS, (0, 1.2, 0.4), strict=True)),
-        *(slow(number, seconds) for number, seconds in zip(SIGNALS, (1.2, 0.4, 0), strict=True)),
+        *zip((SCRIPT, COMMAND, SCRIPT), SIGNALS, (0.4, 0, 1.2), strict=True),
+        *(slow(SCRIPT, *one) for one in zip(SIGNALS, (0, 1.2, 0.4), strict=True)),
+        *(slow(SCRIPT, *one) for one in zip(SIGNALS, (1.2, 0.4, 0), strict=True)),
+        *(slow(COMMAND, *one) for one in zip(SIGNALS, (0, 0.4, 1.2), strict=True)),
     ],
 )
-def test_a_signal_while_modules_are_imported_is_one_line(tmp_path, number, seconds):
-    process = start("scripts/extract.py", "--statements=data/statements", f"--out={tmp_path}/a")
+def test_a_signal_while_modules_are_imported_is_one_line(tmp_path, program, number, seconds):
+    process = start(*program, "--statements=data/statements", f"--out={tmp_path}/a")
     while not catches(process, number):
         assert process.poll() is None
         time.sleep(0.005)
