@@ -157,12 +157,14 @@ def prepare(heavy) -> None:
         importlib.import_module(module)
     import jax
 
+    from personascan import compilations
     from personascan.compilations import keep_compilations
 
     # So that scans are spread over the cores of a machine without accelerator.
     if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         jax.config.update("jax_num_cpu_devices", os.cpu_count())
     keep_compilations()
+    compilations.notices = False
 
 
 def define_processes() -> None:

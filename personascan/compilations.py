@@ -2,10 +2,13 @@
 
 import atexit
 import contextlib
+import functools
 import gc
 import pathlib
 import sys
 import tempfile
+import threading
+from collections.abc import Iterator
 
 from personascan.hashes import cache_folder, file_sha256
 
@@ -13,6 +16,9 @@ ENTRIES = "*-cache"
 LOCK = "in-use.lock"
 MAPS = pathlib.Path("/proc/self/maps")
 MAPS_LIMIT = pathlib.Path("/proc/sys/vm/max_map_count")
+NOTICE_SECONDS = 3
+notices = True  # False where bars say what goes on
+compiled_keys: set = set()
 MAPS_SHARE = 0.25  # of the limit; one unit of work adds far less than the rest
 
 
@@ -45,9 +51,37 @@ def keep_compilations() -> None:
 def keep_in(folder: str) -> None:
     """Uses a folder of compilations whose hashes another process notes."""
     import jax
+    from jax.experimental.compilation_cache import compilation_cache
 
     jax.config.update("jax_compilation_cache_dir", folder)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    compilation_cache.reset_cache()  # a program that was compiled before has settled on none
+
+
+@functools.cache
+def keep_by_default() -> None:
+    """Turns on the cache of compilations, once: before a process compiles its first program."""
+    keep_compilations()
+
+
+@contextlib.contextmanager
+def notice(key, what: str) -> Iterator[None]:
+    """Says after three seconds that something is compiled for the first time.
+
+    Nothing is said of a key that was there before, nor by scripts, which have bars.
+    """
+    if not notices or key in compiled_keys:
+        yield
+        return
+    compiled_keys.add(key)
+    text = f"note: {what} is compiled for the first time; later ones of its size start at once"
+    timer = threading.Timer(NOTICE_SECONDS, lambda: print(text, file=sys.stderr, flush=True))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def join_users(hashes: pathlib.Path) -> bool:

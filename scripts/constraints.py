@@ -2,10 +2,9 @@
 
     python scripts/constraints.py python3.11 python3.12 python3.13 [--check]
 
-Installs the project with its extras `test`, `lint`, `verify` and `browser` in a fresh environment
-for each Python and writes what pip took; then installs `.[test,lint]` with these constraints, again
-in fresh environments. --check does the second half alone. Exit code 1 if an install fails or takes
-anything else.
+Installs the project with its extras EXTRAS in a fresh environment for each Python and writes what
+pip took; then installs `.[test,lint]` with these constraints, again in fresh environments. --check
+does the second half alone. Exit code 1 if an install fails or takes anything else.
 
 A release of torch may be built with or without CUDA: its version stands without the build, and the
 CUDA packages, whose versions torch itself fixes, are left out. So one file serves either build.
@@ -19,6 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "constraints.txt"
+EXTRAS = "test,lint,verify,browser,docs"
 # The project, what an environment starts with, and what comes with a CUDA build of torch.
 LEFT_OUT = re.compile(r"personascan|pip|setuptools|wheel|triton|(nvidia|cuda)-.+")
 
@@ -71,7 +71,7 @@ def main() -> None:
     if not pythons:
         sys.exit(__doc__)
     if "--check" not in sys.argv:
-        taken = dict(install(python, "-e", ".[test,lint,verify,browser]") for python in pythons)
+        taken = dict(install(python, "-e", f".[{EXTRAS}]") for python in pythons)
         FILE.write_text(constraints(taken))
     for python in pythons:
         minor, versions = install(python, "-c", FILE.name, "-e", ".[test,lint]")

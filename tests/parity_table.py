@@ -1,4 +1,4 @@
-"""The README's table of families: python tests/parity_table.py.
+"""The table of families in docs/models.md: python tests/parity_table.py.
 
 For each row of the parity test, the largest relative error of any site at any layer beside
 Transformers on torch, float32, for prompts of 8 and of 500 tokens.

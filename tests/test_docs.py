@@ -1,6 +1,7 @@
-"""What pages say of files and names is so: every `file.py` and `file.py: name` is there."""
+"""What pages say of files and names is so: every `file.py`, `file.py: name` and link is there."""
 
 import ast
+import importlib.util
 import pathlib
 import re
 
@@ -58,3 +59,46 @@ def test_pointers_are_seen():
 def test_the_glossary_is_linked():
     for page in ("README.md", "CONTRIBUTING.md"):
         assert "docs/glossary.md" in (ROOT / page).read_text(encoding="utf-8")
+
+
+def links(page: pathlib.Path) -> list[tuple[str, str]]:
+    """The relative links of a page outside of its code: file ("" for the page) and heading."""
+    text = re.sub(r"```.*?```|`[^`]*`", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return re.findall(r"\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]*))?\)", text)
+
+
+def headings(page: pathlib.Path) -> set[str]:
+    """The names that forges and the site give to a page's headings."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    found = re.findall(r"^#+ (.*)$", text, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in found}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_of_a_page_lead_to_files_and_headings_of_the_repository(page):
+    wrong = []
+    for file, heading in links(page):
+        target = (page.parent / file) if file else page
+        if not target.exists() or (heading and heading not in headings(target)):
+            wrong.append((file, heading))
+    assert not wrong
+
+
+def test_files_from_above_are_pages_of_the_site_with_links_from_there():
+    path = ROOT / "docs/_site/pages.py"
+    spec = importlib.util.spec_from_file_location("pages", path)
+    pages = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(pages)
+    shown = {
+        above: pages.as_in_the_site(page.read_text(encoding="utf-8"), page)
+        for above, page in pages.PAGE_OF.items()
+    }
+    readme = shown[ROOT / "README.md"]
+    assert readme.startswith("# personascan")
+    assert "](glossary.md)" in readme
+    assert "](contributing.md)" in readme
+    assert "(docs/" not in readme
+    assert "](../configs/own_network.py)" in pages.as_in_the_site(
+        "[x](../configs/own_network.py)", ROOT / "docs/studies.md"
+    )
+    assert all(text.startswith("# ") for text in shown.values())

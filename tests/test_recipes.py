@@ -1,4 +1,4 @@
-"""The recipe of an own network: what the README shows is what runs."""
+"""The recipe of an own network: what docs/any_network.md shows is what runs."""
 
 import importlib.util
 import pathlib
@@ -22,9 +22,9 @@ def recipe_of(path):
     return module
 
 
-def test_the_readme_shows_the_recipe_of_an_own_network():
+def test_the_page_shows_the_recipe_of_an_own_network():
     code = (ROOT / "configs/own_network.py").read_text()
-    assert f"```python\n{code}```\n" in (ROOT / "README.md").read_text()
+    assert f"```python\n{code}```\n" in (ROOT / "docs/any_network.md").read_text()
     assert len(code.splitlines()) <= 30
     assert "--config=configs/own_network.py" in code
 

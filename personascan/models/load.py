@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
+from personascan.compilations import keep_by_default
 from personascan.copies import is_whole
 from personascan.errors import InputError
 from personascan.memory import refuse_too_much
@@ -91,6 +92,7 @@ def load_model(
     """Returns the model that `load_model` of `sources.language.model` does."""
     if dtype not in DTYPES:
         raise InputError(f"dtype {dtype!r} is unknown; use one of {', '.join(DTYPES)}")
+    keep_by_default()
     path, revision = resolve(source)
     load = load_gguf if path.suffix == ".gguf" else load_folder
     return dataclasses.replace(

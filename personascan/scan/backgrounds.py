@@ -19,7 +19,7 @@ from personascan.scan.counts import (
     order_pool,
 )
 from personascan.scan.planes import pack_mask, pad_nodes
-from personascan.scan.ranks import RankTables
+from personascan.scan.ranks import RankTables, rounded_size
 from personascan.scan.tails import Tail
 from personascan.scan.thresholds import tail_ranks
 
@@ -30,6 +30,17 @@ class SharedBackground(NamedTuple):
     ranks_EX: jax.Array  # columns padded to words
     right_EW: jax.Array | None  # two-sided, packed
     index_N: np.ndarray  # pool row -> index among the evaluated rows
+
+    def rounded(self, n_alphas: int) -> "SharedBackground":
+        """Returns the ranks padded to a `rounded_size` of rows, which are never significant."""
+        rows, pool = len(self.ranks_EX), len(self.index_N)
+        spare = ((0, rounded_size(rows) - rows), (0, 0))
+        right_EW = None if self.right_EW is None else np.pad(np.asarray(self.right_EW), spare)
+        return SharedBackground(
+            np.pad(np.asarray(self.ranks_EX), spare, constant_values=n_alphas),
+            right_EW,
+            np.pad(self.index_N, (0, rounded_size(pool) - pool), constant_values=rows - 1),
+        )
 
 
 class OwnBackgrounds(NamedTuple):
@@ -45,7 +56,8 @@ class OwnBackgrounds(NamedTuple):
 def open_source(layer_ND, background_RN, evaluated_N, tables: RankTables, group_N, sides: Tail):
     """Returns the source of a layer's ranks: one shared background, or the pool's order."""
     if is_shared(background_RN, tables):
-        return share_background(layer_ND, background_RN[0], evaluated_N, tables, sides)
+        source = share_background(layer_ND, background_RN[0], evaluated_N, tables, sides)
+        return source.rounded(tables.n_alphas) if len(background_RN) == 1 else source
     return OwnBackgrounds(
         order_pool(order_keys(layer_ND)), background_RN, group_N, tables.below_RGB, tables.above_RGB
     )

@@ -17,11 +17,11 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from personascan.scan.ascent import ascend
 from personascan.scan.backgrounds import OwnBackgrounds, SharedBackground, own_ranks
-from personascan.scan.batches import ascend_in_batches, device_starts, start_limits
+from personascan.scan.batches import MOST, ascend_in_batches, device_starts, start_limits
 from personascan.scan.options import ScanOptions
 from personascan.scan.planes import pack_planes, word_count
 from personascan.scan.problem import Ascent, Problem
-from personascan.scan.ranks import RankTables
+from personascan.scan.ranks import RankTables, rounded_size
 from personascan.scan.starts import BATCH, starting_points
 from personascan.scan.tails import Tail
 
@@ -38,6 +38,15 @@ class Searches(NamedTuple):
     rows_RM: np.ndarray  # int32 row numbers of the pool
     valid_RM: np.ndarray  # bool, False at padding
     starts_RSM: np.ndarray | None  # bool row sets to start from, or None for the mix
+
+    def rounded(self) -> "Searches":
+        """Returns the searches padded to a `rounded_size` of rows: few compilations serve all."""
+        rows = self.rows_RM.shape[1]
+        spare = ((0, 0), (0, rounded_size(rows) - rows))
+        starts_RSM = self.starts_RSM
+        if starts_RSM is not None:
+            starts_RSM = np.pad(starts_RSM, ((0, 0), *spare))
+        return Searches(np.pad(self.rows_RM, spare), np.pad(self.valid_RM, spare), starts_RSM)
 
 
 @dataclass(frozen=True)
@@ -76,7 +85,8 @@ def search_layout(
     devices = tuple(jax.local_devices())
     starts = 0 if has_row_sets else options.number
     if options.starts_vary:
-        starts = int(start_limits(searches, tables, sides.columns(n_nodes)).max())
+        limit_R = start_limits(searches, tables, sides.columns(n_nodes))
+        starts = MOST if runs == 1 else int(limit_R.max())
     return SearchLayout(
         n_nodes=n_nodes,
         sides=sides,
@@ -105,8 +115,10 @@ def run_search(
     """
     runs = len(searches.rows_RM)
     if runs <= SEARCHES_AT_ONCE:
-        ascents = search(*search_inputs(source, searches, tables, keys_R, layout), layout=layout)
-        return jax.tree.map(lambda field: np.asarray(field[:runs]), ascents)
+        shared, per_search = search_inputs(source, searches, tables, keys_R, layout)
+        ascents = search(shared, per_search, layout=layout)
+        starts = int(per_search[3].max()) if layout.batch else None
+        return jax.tree.map(lambda field: np.asarray(field[:runs, :starts]), ascents)
     source, parts = put_order(source, layout), []
     for first in range(0, runs, SEARCHES_AT_ONCE):
         part = np.minimum(np.arange(first, first + SEARCHES_AT_ONCE), runs - 1)

@@ -27,6 +27,27 @@ class RankTables(NamedTuple):
     above_RGB: np.ndarray
     n_alphas: int
 
+    def rounded(self) -> "RankTables":
+        """Returns the tables padded to a `rounded_size` of alphas: few compilations serve all."""
+        n_alphas = rounded_size(self.n_alphas)
+        spare = n_alphas - self.n_alphas
+        kind = np.min_scalar_type(n_alphas)
+        below_RGB, above_RGB = (
+            np.where(ranks == self.n_alphas, n_alphas, ranks).astype(kind)
+            for ranks in (self.below_RGB, self.above_RGB)
+        )
+        alphas_RA = np.pad(self.alphas_RA, ((0, 0), (0, spare)), mode="edge")
+        return RankTables(alphas_RA, below_RGB, above_RGB, n_alphas)
+
+
+SMALLEST = 16
+
+
+def rounded_size(size: int) -> int:
+    """Returns the next of a few sizes, four between two powers of two; at least 16."""
+    step = max(SMALLEST, 1 << (max(size, 1) - 1).bit_length()) // 8
+    return max(SMALLEST, -(-size // step) * step)
+
 
 def rank_tables(n_RG, options: ScanOptions) -> RankTables:
     """Returns the tables of searches whose groups have `n_RG` background rows.

