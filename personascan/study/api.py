@@ -1,5 +1,6 @@
 """What is done with a study: running it, planning it, and asking how far it is."""
 
+import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,6 +11,7 @@ from personascan.processes import is_first
 from personascan.study.config import StudyConfig
 from personascan.study.folder import (
     View,
+    differing_fields,
     refuse_other_study,
     study_folder,
     units_folder,
@@ -88,7 +90,16 @@ def study_status(config: Any, *, jobs: int = 0) -> Status:
       InputError: as `run_study`.
     """
     config = as_config(config)
-    return status_of(open_study(config), Store(units_folder(config)), Workers(jobs))
+    opened = open_study(config)
+    status = status_of(opened, Store(units_folder(config)), Workers(jobs))
+    differing = differing_fields(config, opened.provenance["sha256"])
+    if differing:
+        note = (
+            f"{config.out} holds another study (different: {', '.join(differing)}); counted is "
+            "what this one has in common with it, or has done itself"
+        )
+        status = dataclasses.replace(status, note=note)
+    return status
 
 
 def as_config(config: Any) -> StudyConfig:
