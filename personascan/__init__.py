@@ -24,7 +24,7 @@ HOME = {
     "Overlap": "analysis.overlaps",
     "PValueRange": "scan.result",
     "Place": "places",
-    "PlaceTests": "calibration.locate",
+    "PlaceTests": "calibration.place_tests",
     "Prompt": "sources.language.prompts",
     "PromptOptions": "sources.language.templates",
     "PublishedRuns": "analysis.published",
@@ -115,10 +115,10 @@ if TYPE_CHECKING:  # the same for editors and type checkers, which run nothing
     from personascan.calibration.calibrate import Calibration as Calibration
     from personascan.calibration.calibrate import calibrate as calibrate
     from personascan.calibration.locate import Located as Located
-    from personascan.calibration.locate import PlaceTests as PlaceTests
     from personascan.calibration.locate import locate as locate
     from personascan.calibration.node_tests import Nodes as Nodes
     from personascan.calibration.nodes import sets_under_labels as sets_under_labels
+    from personascan.calibration.place_tests import PlaceTests as PlaceTests
     from personascan.direction import Direction as Direction
     from personascan.errors import InputError as InputError
     from personascan.interventions.continuations import generate as generate

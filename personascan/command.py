@@ -8,11 +8,13 @@ import contextlib
 import importlib
 import os
 import pathlib
+import shlex
+import shutil
 import signal
 import sys
 
+from personascan.command_help import asks_for_help, command_help
 from personascan.errors import InputError, silence_interrupts_in_callbacks
-from personascan.reading import refuse_special
 from personascan.visible import visible
 
 USAGE_ERROR = 2
@@ -50,11 +52,32 @@ def on_signals(handler) -> None:
             signal.signal(number, handler)
 
 
-def run(main, interrupted: str = ENDED, heavy=HEAVY, arguments: bool = False) -> None:
+def invocation() -> str:
+    """Returns the command that started this program, as a shell takes it."""
+    program = pathlib.Path(sys.argv[0])
+    if program.name == "__main__.py":
+        words = [sys.executable, "-m", "personascan"]
+    elif program.suffix == ".py":
+        words = [sys.executable, sys.argv[0]]
+    else:  # the name alone where a shell finds this very program by it
+        found = shutil.which(program.name)
+        same = found is not None and pathlib.Path(found).resolve() == program.resolve()
+        words = [program.name if same else sys.argv[0]]
+    return shlex.join([*words, *sys.argv[1:]])
+
+
+def run(
+    main,
+    argv: list[str] | None = None,
+    interrupted: str = ENDED,
+    heavy=HEAVY,
+    arguments: bool = False,
+) -> None:
     """Runs `main(argv)` by absl's app.run, with InputError as one line on standard error.
 
-    interrupted: the line for an interrupt once the work has begun; heavy: modules that a run needs;
-    arguments: whether there may be arguments that are no flags.
+    argv: the program's name and the arguments; None: those of the process. interrupted: the line
+    for an interrupt once the work has begun. heavy: modules that a run needs. arguments: whether
+    there may be arguments that are no flags.
     """
     from absl import app, flags, logging
 
@@ -73,8 +96,13 @@ def run(main, interrupted: str = ENDED, heavy=HEAVY, arguments: bool = False) ->
         # A terminal that cannot show a character shows its code.
         with contextlib.suppress(AttributeError, ValueError):
             stream.reconfigure(errors="backslashreplace")
+    argv = list(sys.argv if argv is None else argv)
     try:
-        app.run(guarded, flags_parser=parse)
+        if main.__module__ != "__main__" and asks_for_help(argv):
+            about = sys.modules[main.__module__].__doc__
+            print(command_help(main.__module__, about, argv[0]), flush=True)
+            return
+        app.run(guarded, argv=argv, flags_parser=parse)
     except KeyboardInterrupt as error:
         on_signals(signal.SIG_IGN)
         if hasattr(signal, "setitimer"):
@@ -129,14 +157,14 @@ def prepare(heavy) -> None:
         importlib.import_module(module)
     import jax
 
-    from personascan import compilations
+    from personascan import progress
     from personascan.compilations import keep_compilations
 
     # So that scans are spread over the cores of a machine without accelerator.
     if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         jax.config.update("jax_num_cpu_devices", os.cpu_count())
     keep_compilations()
-    compilations.notices = False
+    progress.shown = False  # scripts have bars of their own
 
 
 def define_processes() -> None:
@@ -176,12 +204,16 @@ def needs_extra(extra: str):
     try:
         yield
     except ModuleNotFoundError as error:
-        raise InputError(f"{error.name} is not installed; pip install -e '.[{extra}]'") from error
+        raise InputError(
+            f"{error.name} is not installed; pip install 'personascan[{extra}]'"
+        ) from error
 
 
 def parse(argv):
     """Parses flags; an error of a configuration file or an override becomes one line too."""
     from absl import flags
+
+    from personascan.reading import refuse_special
 
     try:
         for argument in argv:
@@ -202,7 +234,14 @@ def parse(argv):
 
 def fail(error: Exception) -> None:
     """Ends the process with an error of usage."""
-    print(f"error: {one_line(error)}; see --help", file=sys.stderr)
+    text = one_line(error)
+    field = text.strip("\"'")
+    if isinstance(error, AttributeError | KeyError) and field.isidentifier():  # of a ConfigDict
+        text = (
+            f"the recipe has no {field!r}; --config.x=... changes only fields that it has "
+            "(personascan.recipe gives a recipe every field)"
+        )
+    print(f"error: {text}; see --help", file=sys.stderr)
     sys.exit(USAGE_ERROR)
 
 

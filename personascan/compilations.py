@@ -10,6 +10,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 
+from personascan import progress
 from personascan.hashes import cache_folder, file_sha256
 
 ENTRIES = "*-cache"
@@ -17,7 +18,6 @@ LOCK = "in-use.lock"
 MAPS = pathlib.Path("/proc/self/maps")
 MAPS_LIMIT = pathlib.Path("/proc/sys/vm/max_map_count")
 NOTICE_SECONDS = 3
-notices = True  # False where bars say what goes on
 compiled_keys: set = set()
 MAPS_SHARE = 0.25  # of the limit; one unit of work adds far less than the rest
 
@@ -70,7 +70,7 @@ def notice(key, what: str) -> Iterator[None]:
 
     Nothing is said of a key that was there before, nor by scripts, which have bars.
     """
-    if not notices or key in compiled_keys:
+    if not progress.shown or key in compiled_keys:
         yield
         return
     compiled_keys.add(key)

@@ -11,7 +11,13 @@ from personascan.errors import InputError
 from personascan.hashes import cached_sha256
 from personascan.reading import read_json
 
-ID = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(/(?P<file>[\w./-]+\.gguf))?(@(?P<revision>[\w./-]+))?")
+ID = re.compile(
+    r"(?P<repo>\w[\w.-]*/\w[\w.-]*)(/(?P<file>[\w./-]+\.gguf))?(@(?P<revision>[\w./-]+))?"
+)
+# What ends so is a file, here or nowhere.
+FILES = (
+    ".bin", ".csv", ".h5", ".json", ".jsonl", ".npy", ".npz", ".pt", ".pth", ".safetensors", ".tsv",
+)  # fmt: skip
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 SHARD = re.compile(r".*\.safetensors")
 GGUF_SHARD = re.compile(r"(?P<stem>.+)-\d{5}-of-(?P<count>\d{5})\.gguf")
@@ -26,8 +32,11 @@ class Snapshot(NamedTuple):
 
 
 def is_hub_id(source: str) -> bool:
-    """Tells whether a source is spelled ORG/NAME, ORG/NAME@REVISION or ORG/NAME/FILE.gguf."""
-    return ID.fullmatch(source) is not None
+    """Tells whether a source is spelled ORG/NAME, ORG/NAME@REVISION or ORG/NAME/FILE.gguf.
+
+    What begins with ./, ../, ~ or /, or is named like a file of data or weights, is a path.
+    """
+    return ID.fullmatch(source) is not None and not source.lower().endswith(FILES)
 
 
 def fetch_model(source: str, describes: Callable[[str], bool], weights: bool = True) -> Snapshot:

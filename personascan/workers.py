@@ -10,19 +10,23 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import resource_tracker
 
 import joblib
-from tqdm import tqdm
 
+from personascan import progress
+from personascan.bars import Bar
 from personascan.errors import InputError, silence_interrupts_in_callbacks
 
 TRACKERS = ("multiprocessing.resource_tracker", "joblib.externals.loky.backend.resource_tracker")
 WORKER_BYTES = 450 * 2**20  # of the modules and compilations of a worker
 
 
-def in_processes(function, calls: list[tuple], processes: int, title: str, unit: str) -> list:
+def in_processes(
+    function, calls: list[tuple], processes: int, title: str, unit: str, kinds: list[str] = ()
+) -> list:
     """Returns `function(*arguments)` of every call, in order, with a bar of finished ones.
 
-    0 processes: those of the joblib backend that is set, such as a Dask cluster's workers. Raises
-    InputError if a worker was ended from outside.
+    0 processes: those of the joblib backend that is set, such as a Dask cluster's workers. kinds:
+    what takes a like time, for each call; (): all of them. Raises InputError if a worker was ended
+    from outside.
     """
     compiled = None
     with contextlib.suppress(ImportError):
@@ -37,8 +41,11 @@ def in_processes(function, calls: list[tuple], processes: int, title: str, unit:
     with quiet_trackers(), ignore_interrupts() if processes else contextlib.nullcontext():
         # Results come as calls end, so that one that fails ends the rest at once.
         done = joblib.Parallel(processes or -1, return_as="generator_unordered")(work)
+    kinds, results = kinds or [title] * len(calls), {}
     try:
-        results = dict(tqdm(done, desc=title, total=len(calls), unit=f" {unit}", miniters=1))
+        with Bar(title, unit, kinds, processes or joblib.effective_n_jobs(-1)) as bar:
+            for number, seconds, results[number] in done:
+                bar.finish(kinds[number], seconds)
         return [results[number] for number in range(len(calls))]
     except BrokenProcessPool as error:
         raise InputError(
@@ -83,12 +90,14 @@ def ignore_interrupts():
 
 
 def call_in_worker(number: int, parent: int, compiled: str | None, function, *arguments) -> tuple:
-    """Returns (number, result of the call); its process ends with its parent."""
+    """Returns (number, seconds, result of the call); its process ends with its parent."""
     if parent and os.getpid() != parent:
         end_with(parent)
         silence_interrupts_in_callbacks()
         limit_to_one_core(compiled)
-    return number, function(*arguments)
+    began = time.perf_counter()
+    result = function(*arguments)
+    return number, time.perf_counter() - began, result
 
 
 @functools.cache
@@ -106,6 +115,7 @@ def end_with(parent: int) -> None:
 @functools.cache
 def limit_to_one_core(compiled: str | None) -> None:
     """Limits a worker to one device and one thread of XLA, and shares its parent's compilations."""
+    progress.shown = False
     os.environ["NPROC"] = "1"  # XLA's name for the number of its threads
     with contextlib.suppress(ImportError, RuntimeError):  # a backend that has started stays
         import jax

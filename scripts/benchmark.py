@@ -13,7 +13,7 @@ import sys
 from absl import flags
 
 KINDS = ["located", "scans", "calibration", "scaling", "starts", "small", "digits", "separation",
-         "imports"]  # fmt: skip
+         "imports", "first_calls"]  # fmt: skip
 # A model or a browser is needed, or gigabytes of disk: only on request.
 ASKED = ["interventions", "page", "located_scale"]
 PARTS = flags.DEFINE_multi_enum(
@@ -34,7 +34,16 @@ OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace these files if they a
 
 def main(_) -> None:
     sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))  # where benchmarks/ lies
-    from benchmarks import imports, interventions, located, page, separation, speed, starts
+    from benchmarks import (
+        first_calls,
+        imports,
+        interventions,
+        located,
+        page,
+        separation,
+        speed,
+        starts,
+    )
     from benchmarks.scaling_plot import draw_scaling
     from personascan.files import whole_file
 
@@ -49,6 +58,7 @@ def main(_) -> None:
         "small": starts.measure_small,
         "digits": starts.measure_digits,
         "imports": lambda: imports.measure_imports(REPEATS.value),
+        "first_calls": lambda: first_calls.measure_first_calls(REPEATS.value),
         "interventions": lambda: interventions.measure_interventions(MODEL.value, REPEATS.value),
         "page": lambda: page.measure_page(PERSONAS.value, NODES.value, REPEATS.value),
         "separation": lambda: separation.measure_separation(PLACES.value),

@@ -3,50 +3,7 @@
 Any field is overridden with --config.x=...; the same command goes on with a study that was ended.
 """
 
-from personascan.command import define_processes, run  # first: a signal is answered from here on
-
-import shlex
-import sys
-import time
-
-from absl import flags
-from ml_collections import config_flags
-
-import personascan
-from personascan.visible import visible
-
-CONFIG = config_flags.DEFINE_config_file("config", help_string="Recipe, e.g. configs/demo.py.")
-DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print what the study would take, and stop.")
-STATUS = flags.DEFINE_bool("status", False, "Print what is done and what remains, and stop.")
-JOBS = flags.DEFINE_integer("jobs", 0, "Processes; 0: one a core, or one with an accelerator.")
-SCHEDULER = flags.DEFINE_string("scheduler", "", "Of a Dask cluster, such as tcp://host:8786.")
-REPLACE = flags.DEFINE_bool("replace", False, "Let the folder hold another study, and replace it.")
-flags.mark_flag_as_required("config")
-define_processes()
-
-AGAIN = f"{shlex.quote(sys.executable)} {shlex.join(sys.argv)}"
-
-
-def main(_) -> None:
-    from personascan.report.summary import summary_table
-
-    if DRY_RUN.value:
-        print(personascan.plan_study(CONFIG.value, jobs=JOBS.value).summary())
-        return
-    if STATUS.value:
-        print(personascan.study_status(CONFIG.value, jobs=JOBS.value).summary())
-        return
-    began = time.perf_counter()
-    study = personascan.run_study(
-        CONFIG.value, jobs=JOBS.value, scheduler=SCHEDULER.value, replace=REPLACE.value
-    )
-    if study is None:
-        print("the activations are there; the same command without other processes goes on")
-        return
-    print(summary_table(study))
-    seconds = time.perf_counter() - began
-    print(f"\n{visible(study.config.out)}/report.html shows these numbers ({seconds:.0f} s).")
-
+from personascan.commands.study import start  # answers signals from its first import on
 
 if __name__ == "__main__":
-    run(main, f"interrupted: what is finished is kept; go on with: {visible(AGAIN)}")
+    start()

@@ -1,48 +1,6 @@
-"""A model beside Transformers on torch: --model=SOURCE -> the agreement of every layer.
+"""A model beside Transformers on torch: python scripts/verify.py --model=SOURCE."""
 
-Needs the extra `verify` (torch). Runs both on a few statements; exit code 1 if a layer differs by
-more than --bound.
-"""
-
-from personascan.command import needs_extra, run  # first: a signal is answered from here on
-
-import sys
-
-from absl import flags
-
-import personascan
-
-MODEL = flags.DEFINE_string("model", None, "Folder, .gguf file, hub id or pypi:.", required=True)
-STATEMENTS = flags.DEFINE_string("statements", "data/statements", "Text to run on.")
-TOKENS = flags.DEFINE_integer("tokens", 64, "Tokens of each of two rows.", lower_bound=2)
-DTYPE = flags.DEFINE_string("dtype", "float32", "Of ours, as load_model has it; theirs is float32.")
-BOUND = flags.DEFINE_float("bound", None, "Relative error that agrees; 1e-5, bfloat16 0.05.")
-
-
-def main(_) -> None:
-    import numpy as np
-
-    with needs_extra("verify"):
-        from personascan.models.verify import verify
-    model = personascan.load_model(MODEL.value, dtype=DTYPE.value)
-    text = " ".join(s.text for s in personascan.load_statements(STATEMENTS.value))
-    length = min(TOKENS.value, model.config.max_positions)
-    ids = model.tokenizer(text)["input_ids"][: 2 * length]
-    length = len(ids) // 2
-    rows = verify(model, np.array(ids[: 2 * length]).reshape(2, length))
-    print(f"{'our site':15s} {'Transformers':20s} relative error")
-    for row in rows:
-        ours = row.site if row.site == "final_norm" else f"{row.site} {row.layer}"
-        print(f"{ours:15s} {row.hidden_states:20s} {row.error:.1e}")
-    last = f"resid_post {model.config.layers - 1}"
-    made = "final_norm is made of it" if model.config.final_norm else "final_norm is the same"
-    print(f"{last:15s} {'(none)':20s} {made}")
-    worst = max(row.error if row.error == row.error else np.inf for row in rows)
-    bound = BOUND.value or (1e-5 if DTYPE.value == "float32" else 0.05)
-    agrees = worst <= bound
-    print(f"\nlargest error {worst:.1e}: {'within' if agrees else 'ABOVE'} {bound:.0e}")
-    sys.exit(not agrees)
-
+from personascan.commands.verify import start  # answers signals from its first import on
 
 if __name__ == "__main__":
-    run(main)
+    start()

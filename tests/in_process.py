@@ -53,4 +53,6 @@ def run_here(script: str, *given: str) -> Done:
         finally:
             for name in set(flags.FLAGS) - known:
                 delattr(flags.FLAGS, name)
+            for name in [n for n in sys.modules if n.startswith("personascan.commands.")]:
+                del sys.modules[name]  # whose import defines them
     return Done(code, out.getvalue(), err.getvalue())

@@ -36,11 +36,24 @@ def test_a_planted_place_is_found_and_its_half_nodes():
     np.testing.assert_array_equal(halves, np.flatnonzero(found.q() <= 0.1))
     q = found.q()
     assert q.shape == (24,)
-    assert calibrate(pool(3.0)).node_set().nodes.size == 0  # no nodes were counted
     assert q[:6].max() < 0.1 < q[6:].min()  # the lower halves of the planted nodes too
     assert found.node_p_family()[:6].max() < 0.2 < found.node_p_family()[6:].min()
     assert "highest at 1 (mean score" in found.summary()
     assert "half-nodes with q <= 0.1" in found.summary()
+
+
+def test_nodes_that_were_not_counted_are_an_error():
+    found = calibrate(pool(3.0))
+    for asked in (
+        found.q, found.node_p_family, found.node_set, found.expected_false,
+        lambda: found.frequency, lambda: found.null_frequency,
+    ):  # fmt: skip
+        with pytest.raises(
+            personascan.InputError, match=r"no nodes were counted.*nodes=.* out, 1$"
+        ):
+            asked()
+    assert "highest at 1" in found.summary()
+    assert "nodes" not in found.summary()
 
 
 @pytest.mark.parametrize(("tail", "high", "low"), [("two", 6, 6), ("right", 6, 0), ("left", 0, 6)])

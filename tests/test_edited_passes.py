@@ -24,6 +24,7 @@ from personascan.interventions.edits import (
     replace_nodes,
     stack,
 )
+from personascan.interventions.judging import count_readings, judge
 from personascan.interventions.outcomes import Likelihood, Margin, SideEffects
 from personascan.interventions.passes import edited_passes
 from personascan.models import verify
@@ -209,6 +210,44 @@ def test_ways_are_compiled_once(pair):
     alone = [UNEDITED, edits[37]]  # and text by text
     few = edited_passes(model, [PROMPTS[0], PROMPTS[3]], alone, Margin(5, 6), batch_tokens=20)
     np.testing.assert_allclose(few, found[[0, 37]][:, [0, 3]], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch_tokens", [20, 60, 10_000])
+def test_every_text_under_every_edit_is_counted_once(pair, batch_tokens):
+    """Also where rows are repeated so that all calls have one shape."""
+    model, _ = pair
+    edits = [UNEDITED] + [
+        NamedEdit("random nodes", "steer", number=k, changes={("resid_post", 0): add_vector(row_D)})
+        for k, row_D in enumerate(rng.normal(size=(2, 48)))
+    ]
+    read = []
+    options = {"batch_tokens": batch_tokens, "progress": read.append}
+    edited_passes(model, PROMPTS, edits, Margin(5, 6), **options)
+    assert sum(read) == len(PROMPTS) * len(edits)
+    assert len(read) > 1 or batch_tokens == 10_000
+
+
+@pytest.mark.parametrize("measures", [{}, {"likelihood": False}, {"side_effects": False}])
+def test_a_judgement_reads_as_many_texts_as_are_counted(pair, measures):
+    model, _ = pair
+    edits = [
+        UNEDITED,
+        NamedEdit("found", "steer", changes={("resid_post", 0): add_vector(np.ones(48))}),
+        NamedEdit(
+            "random nodes", "steer", number=1, changes={("resid_post", 0): add_vector(np.ones(48))}
+        ),
+    ]
+    statements = [
+        personascan.Statement(str(n), f"I like {n} walks", "p", "", n < 2, 1.0, "")
+        for n in range(3)
+    ]
+    read = []
+    judge(
+        model, statements, edits, personascan.PromptOptions(), batch_tokens=200,
+        progress=read.append, **measures,
+    )  # fmt: skip
+    assert sum(read) == count_readings(len(statements), edits, **measures)
+    assert len(read) > 1
 
 
 def test_an_encoder_is_refused(pair):

@@ -103,7 +103,7 @@ def test_index_and_shards_of_two_checkpoints_are_refused(saved, tmp_path, fault)
     [
         (["model.fp16.safetensors"], "rename a single file to model.safetensors"),
         (["model-00001-of-00002.safetensors"], "add the index of the shards"),
-        (["pytorch_model.bin"], r"python scripts/convert\.py --model="),
+        (["pytorch_model.bin"], r"personascan convert --model="),
         (["m.gguf"], r"name the file itself: .*m\.gguf"),
     ],
 )

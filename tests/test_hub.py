@@ -143,6 +143,16 @@ def test_what_cannot_be_had_is_one_line(hub, source, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("source", ["./nothing", "../no/thing", "/no/thing", "out/x.safetensors"])
+def test_a_path_is_not_looked_for_on_the_hub(hub, source):
+    hub.asked.clear()
+    with pytest.raises(personascan.InputError, match=f"there is nothing at '{source}'; check the"):
+        personascan.load_model(source)
+    with pytest.raises(personascan.InputError, match="do not exist; check the path"):
+        personascan.load_statements(source)
+    assert hub.asked == []
+
+
 def test_one_file_of_a_repository(hub, tmp_path):
     from tiny_models import write_tiny_gguf
 
@@ -192,7 +202,21 @@ def test_statements_of_a_data_set(hub):
 def test_what_an_id_is():
     for source in ("a/b", "HuggingFaceTB/SmolLM2-135M-Instruct", "a/b@main", "a/b/c.gguf"):
         assert is_hub_id(source)
-    for source in ("a", "a/b/c", "/a/b", "../a/b", "a b/c", "pypi:x==1"):
+    for source in (
+        "a",
+        "a/b/c",
+        "/a/b",
+        "../a/b",
+        "a b/c",
+        "pypi:x==1",
+        "./nothing",
+        "~/a",
+        ".cache/b",
+        "a/.b",
+        "models/a.safetensors",
+        "out/rows.npz",
+        "a/b.CSV",
+    ):
         assert not is_hub_id(source)
 
 

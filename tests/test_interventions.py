@@ -157,7 +157,10 @@ def test_the_same_study_again_does_nothing_anew(deciding):
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        (dict(places=("resid_post 1",)), "'resid_post 1' is no place of this study"),
+        (
+            dict(places=("resid_post 1",)),
+            r"intervention.places names a place that .* \('resid_post 1': config.sites = ",
+        ),
         (dict(comparisons=-1), "comparisons = -1; use 0 or more"),
         (dict(directions=("none.gguf",)), "none.gguf cannot be read"),
         (dict(ablations=("median",)), "'median' is unknown"),

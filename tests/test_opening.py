@@ -70,3 +70,39 @@ def test_answers_that_begin_alike_are_refused(place):
     path.write_text(json.dumps(tokenizer))
     with pytest.raises(personascan.InputError, match="does not tell the answers Yes and No apart"):
         opened(place, intervention=INTERVENED)
+
+
+SEARCHED = {
+    "models": ("nowhere",), "statements": "nothing", "out": "out",
+    "sites": ("resid_post", "final_norm"), "layers": (2, 7), "positions": ("last", "-2"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        (
+            "attn_out 2 last",
+            r"\('attn_out 2 last': config.sites = \('resid_post', 'final_norm'\)\)",
+        ),
+        ("resid_post 3 last", r"\('resid_post 3 last': config.layers = \(2, 7\)\)"),
+        ("resid_post 7, mean", r"\('resid_post 7, mean': config.positions = \('last', '-2'\)\)"),
+        ("final_norm first", r"\('final_norm first': config.positions = .*\)\)"),
+    ],
+)
+@pytest.mark.parametrize("field", ["scan", "intervention"])
+def test_a_place_that_is_not_searched_is_refused_before_any_file_is_read(name, fault, field):
+    places = {"places": ("chosen", name)}
+    config = SEARCHED | {"scan": {"places": ("chosen",)}} | {field: places}
+    line = (
+        rf"config\.{field}\.places names a place that this study does not search {fault}; name one"
+    )
+    with pytest.raises(personascan.InputError, match=line):
+        StudyConfig.from_dict(config)
+
+
+@pytest.mark.parametrize(
+    "name", ["resid_post 7 last", "resid_post 7, -2", "final_norm last", "resid_post 50% last"]
+)
+def test_a_place_that_may_be_searched_waits_for_the_model(name):
+    assert StudyConfig.from_dict(SEARCHED | {"scan": {"places": (name,)}}).scan.places == (name,)

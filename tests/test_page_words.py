@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from personascan.calibration.label_exchange import exchange_of
-from personascan.calibration.locate import PlaceTests
 from personascan.calibration.node_tests import Nodes
+from personascan.calibration.place_tests import PlaceTests
 from personascan.calibration.statistics import STATISTICS
 from personascan.interventions.design import FOUND
 from personascan.places import Place

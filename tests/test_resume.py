@@ -236,7 +236,16 @@ def test_a_status_writes_nothing(finished, place):
     counts = {kind: (p.done, p.total) for kind, p in status.kinds.items()}
     expected = {"activations": (0, 10), "where": (0, 24), "localisation": (0, 6)}
     assert counts.items() >= expected.items()
-    assert "no finished unit tells yet" in status.summary()
+    assert status.summary().splitlines()[-1].startswith("nothing of this study is done, and so no")
     assert not (place / "never").exists()
     whole = personascan.study_status(finished[0], jobs=1)
     assert whole.summary().endswith("everything is done")
+
+
+def test_a_status_of_another_study_names_what_differs(finished):
+    config, out, _ = finished
+    same = personascan.study_status(config, jobs=1)
+    assert same.note == ""
+    other = personascan.study_status(config | {"layers": (0,), "node_q": 0.2}, jobs=1)
+    last = other.summary().splitlines()[-1]
+    assert last.startswith(f"note: {out} holds another study (different: layers, node_q); ")

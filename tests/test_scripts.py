@@ -66,7 +66,16 @@ def test_extract_writes_a_file(tiny, tmp_path):
         ("scan.py", ["--background=no.npy"], "--evaluation"),
         ("study.py", [], "--config"),
         ("study.py", ["--config=no.py"], "no.py"),
-        ("study.py", ["--config=configs/demo.py", "--config.colour=red"], "colour"),
+        (
+            "study.py",
+            ["--config=configs/demo.py", "--config.colour=red"],
+            "the recipe has no 'colour'; ",
+        ),
+        (
+            "study.py",
+            ["--config=configs/demo.py", "--config.detection.limit=9"],
+            "the recipe has no 'detection'; ",
+        ),
         ("study.py", ["--config=configs/demo.py", "--config.runs.runs=many"], "many"),
         ("study.py", ["--config=configs/demo.py", "--config.personas=('x',)"], "persona 'x'"),
         (

@@ -13,6 +13,7 @@ import pytest
 from conftest import alone
 from tiny_models import save_tiny_llama
 
+from personascan.commands import COMMANDS
 from personascan.compilations import note_hashes, remove_damaged
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -62,16 +63,20 @@ SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 slow = functools.partial(pytest.param, marks=pytest.mark.slow)
 
 
+SCRIPT, COMMAND = ("scripts/extract.py",), ("-m", "personascan", "extract")
+
+
 @pytest.mark.parametrize(
-    ("number", "seconds"),
+    ("program", "number", "seconds"),
     [
-        *zip(SIGNALS, (0.4, 0, 1.2), strict=True),
-        *(slow(number, seconds) for number, seconds in zip(SIGNALS, (0, 1.2, 0.4), strict=True)),
-        *(slow(number, seconds) for number, seconds in zip(SIGNALS, (1.2, 0.4, 0), strict=True)),
+        *zip((SCRIPT, COMMAND, SCRIPT), SIGNALS, (0.4, 0, 1.2), strict=True),
+        *(slow(SCRIPT, *one) for one in zip(SIGNALS, (0, 1.2, 0.4), strict=True)),
+        *(slow(SCRIPT, *one) for one in zip(SIGNALS, (1.2, 0.4, 0), strict=True)),
+        *(slow(COMMAND, *one) for one in zip(SIGNALS, (0, 0.4, 1.2), strict=True)),
     ],
 )
-def test_a_signal_while_modules_are_imported_is_one_line(tmp_path, number, seconds):
-    process = start("scripts/extract.py", "--statements=data/statements", f"--out={tmp_path}/a")
+def test_a_signal_while_modules_are_imported_is_one_line(tmp_path, program, number, seconds):
+    process = start(*program, "--statements=data/statements", f"--out={tmp_path}/a")
     while not catches(process, number):
         assert process.poll() is None
         time.sleep(0.005)
@@ -139,6 +144,17 @@ def test_what_ends_a_script_is_one_line_on_any_terminal(tmp_path):
     assert "\x1b" not in err
 
 
+def first_import(text) -> str:
+    """The first line behind the docstring."""
+    return next(line for line in text.split('"""')[2].splitlines() if line.strip())
+
+
+@pytest.mark.parametrize("module", ["__main__", *(f"commands/{name}" for name in COMMANDS)])
+def test_a_command_answers_signals_from_its_first_import_on(module):
+    text = (ROOT / f"personascan/{module}.py").read_text()
+    assert first_import(text).startswith("from personascan.command import ")
+
+
 SCRIPTS = sorted(p.name for p in (ROOT / "scripts").glob("*.py"))
 PLAIN = "constraints.py", "check_bounds.py"  # they run where the package is not installed
 
@@ -146,8 +162,9 @@ PLAIN = "constraints.py", "check_bounds.py"  # they run where the package is not
 @pytest.mark.parametrize("script", [name for name in SCRIPTS if name not in PLAIN])
 def test_a_script_answers_signals_from_its_first_import_on(script):
     text = (ROOT / "scripts" / script).read_text()
-    first = next(line for line in text.split('"""')[2].splitlines() if line.strip())
-    assert first.startswith("from personascan.command import ")
+    assert first_import(text).startswith(
+        ("from personascan.command import ", "from personascan.commands.")
+    )
 
 
 SHOWN = "study.py", "scan.py", "check_bounds.py"  # of a recipe, of flags, without absl

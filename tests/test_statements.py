@@ -454,3 +454,15 @@ def test_statements_may_be_lists_by_direction_files_and_tables_alike(tmp_path):
 def test_statements_of_python_that_are_none_are_refused(source, message):
     with pytest.raises(personascan.InputError, match=message):
         personascan.load_statements(source)
+
+
+def test_statements_that_are_left_out_are_counted(capsys):
+    rows = [
+        {"text": f"text {i}", "label": i % 2, "confidence": 0.9 if i < 16 else 0.5}
+        for i in range(20)
+    ]
+    assert len(personascan.load_statements(rows, limit=5)) == 10
+    note = "note: 10 of 20 statements are left out: 4 with a label_confidence below 0.85, 6 behind"
+    assert note in capsys.readouterr().err
+    assert len(personascan.load_statements(rows[:16])) == 16
+    assert not capsys.readouterr().err

@@ -151,3 +151,47 @@ def test_the_direction_of_located_places_is_the_difference_of_means(model):
         bare.direction()
     with pytest.raises(personascan.InputError, match="would not be finite"):
         1e39 * direction
+
+
+def test_held_out_rows_are_scored_by_the_readout_of_a_place(model):
+    numbers = range(12)
+    texts = {
+        "positive": [f"I hope {i}" for i in numbers],
+        "negative": [f"No {i}!" for i in numbers],
+    }
+    statements = personascan.load_statements(texts)
+    positive = np.array([s.positive for s in statements])
+    activations = personascan.extract(model, statements, progress=False)
+    train = np.arange(24) % 2 == 0
+    used = {place: rows[train] for place, rows in activations.items()}
+    held_out = {place: rows[~train] for place, rows in activations.items()}
+    found = personascan.locate(used, positive[train], permutations=99)
+    scores = found.scores(held_out)
+    np.testing.assert_allclose(scores, held_out[found.best_key] @ found.nodes().readout, rtol=1e-5)
+    np.testing.assert_allclose(found.scores(held_out[found.best_key]), scores)
+    assert scores[positive[~train]].min() > scores[~positive[~train]].max()
+    with pytest.raises(personascan.InputError, match="rows has 3 nodes"):
+        found.scores(np.ones((2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        ([0, 1] * 24, "looks like a mask of whole numbers"),
+        ([1000], "numbers from 0 to 47"),
+        ([-1], "numbers from 0 to 47"),
+        ([0.5], "whole numbers or 48 bools"),
+        ([], "no nodes are left"),
+        ([True, False], "whole numbers or 48 bools"),
+    ],
+)
+def test_nodes_are_numbers_or_a_mask_of_bools(model, nodes, message):
+    statements = personascan.load_statements({"positive": TEXTS * 4, "negative": ["a b", "No"] * 4})
+    activations = personascan.extract(model, statements, progress=False)
+    found = personascan.locate(activations, [s.positive for s in statements], permutations=99)
+    with pytest.raises(personascan.InputError, match=message):
+        found.direction(nodes=nodes)
+    if len(nodes):
+        with pytest.raises(personascan.InputError, match=message):
+            found.nodes().at_least(nodes)
+    assert found.nodes().at_least(np.ones(48, bool)) == found.nodes().at_least()

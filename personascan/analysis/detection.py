@@ -13,6 +13,7 @@ from sklearn.metrics import roc_auc_score
 from personascan.analysis.claims import auroc_limits, sizes
 from personascan.analysis.rates import check_rows, tpr_at_fpr
 from personascan.errors import InputError
+from personascan.progress import bar
 from personascan.scan.individual import scan_alone
 from personascan.scan.options import ScanOptions
 from personascan.scan.pvalues import as_matrix
@@ -146,7 +147,7 @@ def evaluate_splits(
     background_size(int((~positive_N).sum()), options)
     score_KN = np.full((options.splits, len(place_ND)), np.nan)
     auroc_K, tpr_K, sizes_K = np.empty(options.splits), np.empty(options.splits), []
-    for split, (background, scanned) in enumerate(all_splits(labels, options, seed)):
+    for split, (background, scanned) in enumerate(bar(all_splits(labels, options, seed), "splits")):
         score_N = scores(background, scanned)
         score_KN[split, scanned] = score_N
         auroc_K[split] = roc_auc_score(positive_N[scanned], score_N)

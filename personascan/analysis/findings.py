@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import false_discovery_control
 
 from personascan.analysis.localisation import PlaceScan
-from personascan.calibration.locate import PlaceTests
+from personascan.calibration.place_tests import PlaceTests
 
 SIGNIFICANCE = 0.05
 

@@ -25,6 +25,7 @@ from personascan.calibration.null import min_alpha, null_bytes, null_frequencies
 from personascan.calibration.pool import as_places, matrix_at, place_key
 from personascan.calibration.scan_labellings import draw_labellings
 from personascan.errors import InputError
+from personascan.progress import bar
 from personascan.scan.options import ScanOptions
 from personascan.scan.result import SignedNodes
 from personascan.scan.runs import Pool
@@ -78,20 +79,20 @@ class Calibration(Shown):
     @property
     def frequency(self) -> np.ndarray:
         """Share of the runs that returned each column: [C] (signed: upper halves, then lower)."""
-        return self.frequency_TC[0]
+        return self.counted()[0]
 
     @property
     def null_frequency(self) -> np.ndarray:
         """Selection frequencies under permuted labels: [T, C]."""
-        return self.frequency_TC[1:]
+        return self.counted()[1:]
 
     def q(self) -> np.ndarray:
         """Returns for each column the least false discovery rate of a set that holds it: [C]."""
-        return node_rates.q_values(self.frequency_TC)
+        return node_rates.q_values(self.counted())
 
     def node_p_family(self) -> np.ndarray:
         """Returns the family-wise p of each column over all columns of its place: [C]."""
-        return node_rates.family_p(self.frequency_TC, self.samples.runs)
+        return node_rates.family_p(self.counted(), self.samples.runs)
 
     def node_set(self, q: float = NODE_Q) -> SignedNodes:
         """Returns the nodes with q-value <= q, each in its direction (both if the tail is "two").
@@ -104,7 +105,19 @@ class Calibration(Shown):
 
     def expected_false(self, threshold: float = 0.5) -> float:
         """Returns the mean number of columns at or above the frequency under permuted labels."""
-        return node_rates.expected_false(self.frequency_TC, threshold)
+        return node_rates.expected_false(self.counted(), threshold)
+
+    def counted(self) -> np.ndarray:
+        """Returns the selection frequencies of all labellings, the observed one first: [T + 1, C].
+
+        Raises InputError, as all that is read of nodes does, if no place's nodes were counted.
+        """
+        if self.node_key is None:
+            raise InputError(
+                "no nodes were counted; give calibrate(nodes=...) the place whose nodes are to be, "
+                f"such as the one furthest out, {self.keys[self.best]}"
+            )
+        return self.frequency_TC
 
     def plot(self, axes: "Axes | None" = None) -> "Axes":
         """Draws z by layer on matplotlib axes, above what permuted labels give."""
@@ -203,7 +216,10 @@ def calibrate(
         nodes = place_key(places, nodes)
     labellings = draw_labellings(positive_N, samples, permutations, seed)
     if statistic == "mean":
-        scores = [null_scores(matrix_at(places, key), labellings, runs, options) for key in places]
+        scores = [
+            null_scores(matrix_at(places, key), labellings, runs, options)
+            for key in bar(places, "places")
+        ]
         statistic_PT = mean_statistic(scores)
     else:
         statistic_PT = min_alpha(places, labellings, runs, options)

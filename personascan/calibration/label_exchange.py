@@ -123,7 +123,7 @@ def check_positive(positive_N) -> np.ndarray:
     values = np.asarray(positive_N)
     if values.dtype.kind == "f" and values.ndim == 1 and values.size:
         raise InputError(
-            f"positive_N holds floats ({values.dtype}); give bools, for example probability > 0.5"
+            f"positive holds floats ({values.dtype}); give bools, for example probability > 0.5"
         )
     labels_N = check_labels(positive_N)
     h1 = int(labels_N.sum())

@@ -14,6 +14,7 @@ from scipy.special import betainc, betaincinv, stdtr
 from personascan.calibration.family import TIE
 from personascan.calibration.label_exchange import Exchange
 from personascan.calibration.statistics import LabelContrasts, centre, standardise
+from personascan.errors import InputError
 from personascan.ridge import readout
 from personascan.showing import Shown, plot_nodes
 
@@ -60,7 +61,8 @@ class Nodes(Shown):
         Args:
           nodes: numbers or a mask of nodes; None: all nodes of the place.
         """
-        return at_least(self.p[slice(None) if nodes is None else np.asarray(nodes)], self.template)
+        chosen_D = node_mask(nodes, self.p.size)
+        return at_least(self.p[chosen_D], self.template)
 
     def summary(self) -> str:
         """Returns one line: how many nodes differ."""
@@ -93,6 +95,28 @@ class Nodes(Shown):
     def plot(self, axes: "Axes | None" = None) -> "Axes":
         """Draws every node's effect against its q on matplotlib axes."""
         return plot_nodes(self.effect, self.q, ALPHA, axes)
+
+
+def node_mask(nodes: npt.ArrayLike | None, count: int) -> np.ndarray:
+    """Returns numbers or a bool mask of nodes as a mask: bool [D]; all nodes for None.
+
+    Raises InputError for a mask that is not of bools, or numbers that are no nodes.
+    """
+    mask_D = np.ones(count, bool)
+    if nodes is None:
+        return mask_D
+    chosen = np.asarray(nodes)
+    if chosen.dtype == bool and chosen.shape == (count,):
+        return chosen
+    if chosen.size and chosen.dtype.kind not in "iu":
+        raise InputError(f"nodes must be whole numbers or {count} bools, got {chosen.dtype}")
+    if chosen.shape == (count,) and count > 2 and np.isin(chosen, (0, 1)).all():
+        raise InputError("nodes looks like a mask of whole numbers; give bools, mask.astype(bool)")
+    if chosen.ndim != 1 or (chosen.size and not 0 <= chosen.min() <= chosen.max() < count):
+        raise InputError(f"nodes must be numbers from 0 to {count - 1}, got {nodes!r}")
+    mask_D[:] = False
+    mask_D[chosen.astype(int)] = True
+    return mask_D
 
 
 def node_tests(name: str, place_ND, labels: LabelContrasts) -> Nodes:

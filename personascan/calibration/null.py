@@ -11,6 +11,7 @@ import numpy as np
 from personascan.calibration.family import min_alpha_statistic
 from personascan.calibration.pool import matrix_at
 from personascan.calibration.scan_labellings import Labellings
+from personascan.progress import bar
 from personascan.scan.options import ScanOptions
 from personascan.scan.result import RunScans
 from personascan.scan.runs import scan_pool
@@ -48,7 +49,7 @@ def column_masks(scans: RunScans, options: ScanOptions) -> np.ndarray:
 def min_alpha(places, labellings: Labellings, runs: int, options: ScanOptions) -> np.ndarray:
     """Returns the "min_alpha" statistic of every place: [P, T + 1]."""
     statistics = []
-    for key in places:
+    for key in bar(places, "places"):
         # Only breaks ties; seeded by the place's key, so that other places do not matter.
         rng = np.random.default_rng([labellings.seed, 1, *str(key).encode()])
         place_ND = matrix_at(places, key)

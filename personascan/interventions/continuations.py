@@ -97,6 +97,10 @@ def generate(
         model's shape, texts longer than the model takes or in which its rotation would change,
         logits that are NaN or infinite.
     """
+    if not isinstance(writing, Writing | None):
+        raise InputError(
+            f"writing must be a Writing, such as Writing(new_tokens=5); got {writing!r}"
+        )
     if not isinstance(prompts, str):
         prompts = list(prompts)
     texts = [prompts] if isinstance(prompts, str) else prompts
@@ -110,11 +114,11 @@ def generate(
     )  # fmt: skip
     if tokenized is texts:
         return continuations
-    found = [
+    texts = [
         continuation_text(model.tokenizer, prompt.ids, ids)
         for prompt, ids in zip(tokenized, continuations, strict=True)
     ]
-    return found[0] if isinstance(prompts, str) else found
+    return texts[0] if isinstance(prompts, str) else texts
 
 
 def text_prompts(

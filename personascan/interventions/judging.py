@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import pathlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,17 +45,21 @@ def judge(
     likelihood: bool = True,
     side_effects: bool = True,
     batch_tokens: int,
+    progress: Callable[[int], None] = lambda texts: None,
 ) -> Judgements:
     """Reads every statement under every edit; the first edit is the unedited model.
 
     The answer is that to the question which the public evals ask (arXiv 2212.09251, section 3),
     through the chat template as a user's message, or for a model without one followed by a cue. Its
     place is that of the model's own turn in the template (`answers_to`).
-    The likelihood is that of the statement as the study reads it (`options`).
+    The likelihood is that of the statement as the study reads it (`options`). `progress` is told
+    how many more texts have been read, of the number that `count_readings` gives.
 
     Raises InputError as `tokenize`, `answers_to` and `edited_passes`.
     """
-    passes = functools.partial(edited_passes, model, tokens=tokens, batch_tokens=batch_tokens)
+    passes = functools.partial(
+        edited_passes, model, tokens=tokens, batch_tokens=batch_tokens, progress=progress
+    )
     answers = answers_to(
         model.tokenizer, question_options(model.tokenizer, options, wording_of(statements))
     )
@@ -62,7 +67,7 @@ def judge(
     likelihood_WN = np.full(margin_WN.shape, np.nan)
     if likelihood:
         likelihood_WN = passes(statement_prompts(model, statements, options), edits, Likelihood())
-    chosen = [w for w, edit in enumerate(edits) if side_effects and edit.number == edit.draw == 0]
+    chosen = with_side_effects(edits) if side_effects else []
     side_W2 = np.full((len(edits), 2), np.nan)
     if chosen:
         effects_WM2 = passes(neutral_prompts(model), [edits[w] for w in chosen], SideEffects())
@@ -71,6 +76,19 @@ def judge(
         if not np.isfinite(values).all():
             raise InputError(f"{name} of the edited model are not finite; use smaller strengths")
     return Judgements(margin_WN, likelihood_WN, side_W2[:, 0], np.exp(side_W2[:, 1]))
+
+
+def with_side_effects(edits: list[NamedEdit]) -> list[int]:
+    """Returns the numbers of the edits whose side effects are measured: one set of each method."""
+    return [w for w, edit in enumerate(edits) if edit.number == edit.draw == 0]
+
+
+def count_readings(
+    statements: int, edits: list[NamedEdit], *, likelihood: bool = True, side_effects: bool = True
+) -> int:
+    """Returns how many texts `judge` reads; one that it reads under two edits is counted twice."""
+    of_statements = (1 + likelihood) * statements * len(edits)
+    return of_statements + side_effects * len(with_side_effects(edits)) * len(neutral_texts())
 
 
 def questions(

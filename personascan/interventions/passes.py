@@ -7,6 +7,7 @@ tokens. Letters: W edits, C edits at once, N texts, T tokens of a text after the
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -50,6 +51,7 @@ def edited_passes(
     *,
     tokens: str = "all",
     batch_tokens: int = BATCH_TOKENS,
+    progress: Callable[[int], None] = lambda texts: None,
 ) -> np.ndarray:
     """Returns the outcome of every text under every edit: [W, N, ...] float64.
 
@@ -58,6 +60,7 @@ def edited_passes(
       outcome: a record of `outcomes`; `outcome(decoder, variables, rows)` gives [X, ...].
       tokens: which tokens are edited (`editing.TOKENS`).
       batch_tokens: padded tokens that are read at once.
+      progress: is told how many more texts have been read, one under two edits counted twice.
 
     Raises:
       InputError: an encoder, a model without an unembedding, memory that runs out, an outcome
@@ -78,7 +81,9 @@ def edited_passes(
     sites = jax.tree.map(jnp.asarray, sites)
     outcomes = None
     for reading in readings(model, prompts, below, tokens, batch_tokens):
-        outcome_WN = outcomes_of_edits(above, sites, reading, len(edits), outcome, batch_tokens)
+        outcome_WN = outcomes_of_edits(
+            above, sites, reading, len(edits), outcome, batch_tokens, progress
+        )
         refuse_not_finite(outcome_WN, reading, edits)
         if outcomes is None:
             outcomes = np.full((len(edits), len(prompts), *outcome_WN.shape[2:]), np.nan)
@@ -102,10 +107,11 @@ def refuse_not_finite(outcome_WN, reading: Reading, edits: list[NamedEdit]) -> N
 
 
 def outcomes_of_edits(
-    above: "Blocks", sites, reading: Reading, edits: int, outcome, batch_tokens: int
+    above: "Blocks", sites, reading: Reading, edits: int, outcome, batch_tokens: int, progress
 ) -> np.ndarray:
     """Returns the outcome of some texts under every edit, as many at once as the tokens allow."""
     rows, length = reading.tokens_NT.shape
+    texts = np.unique(reading.numbers).size
     at_once = max(1, min(edits, batch_tokens // (rows * length)))
     unedited = [0] if outcome.needs_unedited else []
     batch = Batch(np.zeros((rows * at_once, length)), reading.lengths_N, reading.numbers, rows)
@@ -119,6 +125,7 @@ def outcomes_of_edits(
                 above.params, reading, sites, edit_C, decoder=above.decoder, outcome=outcome
             )
             outcomes.append(np.asarray(outcome_CN, np.float64)[len(unedited) :])
+            progress(texts * min(at_once, edits - begin))
     return np.concatenate(outcomes)[:edits]
 
 

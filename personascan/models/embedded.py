@@ -38,7 +38,7 @@ def convert_package(source: str, folder: pathlib.Path, package: Package) -> path
         except ModuleNotFoundError as error:
             raise InputError(
                 f"{source} is a pickled torch checkpoint, which is converted once, and "
-                f"{error.name} is not installed; pip install -e '.[verify]'"
+                f"{error.name} is not installed; pip install 'personascan[verify]'"
             ) from error
         print(f"converting {source} (once) into {cache}", file=sys.stderr)
         write_converted(folder, partial, package)

@@ -90,7 +90,7 @@ def advice_for(folder: pathlib.Path) -> str:
     if pickled:
         return (
             f"only safetensors and GGUF checkpoints are read, not {', '.join(pickled[:4])}, which "
-            f"can run code; convert once: python scripts/convert.py --model={folder} "
+            f"can run code; convert once: personascan convert --model={folder} "
             f"--out={folder}-safetensors"
         )
     return "only safetensors and GGUF checkpoints are read"

@@ -1,6 +1,7 @@
 """The identity of a model: what is known of a source before its parameters are read."""
 
 import dataclasses
+import os
 import pathlib
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +41,11 @@ def resolve(source: str, weights: bool = True) -> tuple[pathlib.Path, str]:
         return fetch_model(source, is_description_file, weights)
     if path.suffix == ".gguf":
         raise InputError(f"{path} does not exist")
+    if not path.exists() and os.sep in source:
+        raise InputError(
+            f"there is nothing at {source!r}; check the path of a folder with config.json, or of a "
+            ".gguf file"
+        )
     raise InputError(
         f"model source {source!r} is not a folder with config.json, a .gguf file, a hub id such as "
         "ORG/NAME or pypi:PACKAGE; check the path"

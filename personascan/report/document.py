@@ -122,7 +122,7 @@ def read_document(folder) -> dict:
                 f"is a study without {FILE}, which earlier versions did not write; run its command "
                 "again: what is finished is used"
                 if known
-                else "holds no study; give the folder that scripts/study.py wrote (--config.out)"
+                else "holds no study; give the folder that a study wrote (--config.out)"
             )
         )
     try:

@@ -31,6 +31,9 @@ def group_scan(
     """Finds the evaluation rows and nodes that together diverge most from the background.
 
     The search is `ascent.py: ascend`, the score `scores.py: berk_jones` (or the named one). This is
+    A score says little by itself, also of noise: `calibrate` sets it beside permuted labels, and
+    where labels are known `locate` tests them with far more power.
+
     `scan_runs` with one layer and one run; see there for the keywords. Here a `starts` array is
     [S, N], `groups` has N labels, both over the evaluation rows; `background_groups` is a pair of
     label sequences, for the background rows and for the evaluation rows.

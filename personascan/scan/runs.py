@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from personascan.compilations import keep_by_default, notice
 from personascan.errors import InputError
+from personascan.progress import bar
 from personascan.scan.backgrounds import open_source
 from personascan.scan.devices import run_search
 from personascan.scan.fractional import scan_fractional
@@ -142,7 +143,8 @@ def scan_pool(pool, background_RN, evaluation_RN, options: ScanOptions, **chosen
     task = make_task(background_RN, evaluation_RN, options, layers=count, **chosen)
     n_pool = task.background_RN.shape[1]
     results = {}
-    for key, layer in layers.items() if keyed else enumerate(layers):
+    items = layers.items() if keyed else enumerate(layers)
+    for key, layer in bar(items, "layers") if count > 1 else items:
         layer_ND = as_matrix(f"layer {key} of the pool", layer)
         if len(layer_ND) != n_pool:
             raise InputError(f"the masks cover {n_pool} rows but layer {key} has {len(layer_ND)}")

@@ -1,14 +1,17 @@
 """What is done with a study: running it, planning it, and asking how far it is."""
 
+import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
 import jax
 
+from personascan import progress
 from personascan.processes import is_first
 from personascan.study.config import StudyConfig
 from personascan.study.folder import (
     View,
+    differing_fields,
     refuse_other_study,
     study_folder,
     units_folder,
@@ -42,7 +45,7 @@ def run_study(
     with study_folder(config, replace) as folder:
         opened = open_study(config)
         refuse_other_study(config, opened.provenance["sha256"], replace)
-        with folder.opened() as store:
+        with folder.opened() as store, progress.hidden():  # bars of its own
             study = study_results(opened, store, workers)
             write_study(study, folder.partial, views)
     return study
@@ -87,7 +90,16 @@ def study_status(config: Any, *, jobs: int = 0) -> Status:
       InputError: as `run_study`.
     """
     config = as_config(config)
-    return status_of(open_study(config), Store(units_folder(config)), Workers(jobs))
+    opened = open_study(config)
+    status = status_of(opened, Store(units_folder(config)), Workers(jobs))
+    differing = differing_fields(config, opened.provenance["sha256"])
+    if differing:
+        note = (
+            f"{config.out} holds another study (different: {', '.join(differing)}); counted is "
+            "what this one has in common with it, or has done itself"
+        )
+        status = dataclasses.replace(status, note=note)
+    return status
 
 
 def as_config(config: Any) -> StudyConfig:

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,9 +10,10 @@ import numpy as np
 from personascan.analysis.crossfit import can_hold_out
 from personascan.analysis.detection import Labels
 from personascan.analysis.localisation import HALVES, Choice, PlaceScan, in_half
-from personascan.calibration.locate import PlaceTests
+from personascan.calibration.place_tests import PlaceTests
+from personascan.errors import InputError
 from personascan.places import Place, lines_of
-from personascan.sources.base import Source
+from personascan.study.checks import not_among
 from personascan.study.comparisons import Comparison, Pool, comparisons, draw_pool
 from personascan.study.config import StudyConfig
 from personascan.study.place_options import CHOSEN
@@ -40,13 +42,17 @@ def draw_comparisons(
     return drawn
 
 
-def named_places(config: StudyConfig, source: Source) -> tuple[Place, ...]:
-    """Returns the places of a source that the configuration names, each once.
+def named_places(
+    names: Iterable[str], named: Callable[[str], Place], field: str = "config.scan.places"
+) -> tuple[Place, ...]:
+    """Returns the places that a field names, except "chosen", each once.
 
-    Two names may be of the same place.
+    named: gives the place of a name, such as a source's own. Raises InputError for a name of none.
     """
-    named = (source.named(text) for text in config.scan.places if text != CHOSEN)
-    return tuple(dict.fromkeys(named))
+    try:
+        return tuple(dict.fromkeys(named(text) for text in names if text != CHOSEN))
+    except InputError as error:
+        raise InputError(not_among(field, str(error))) from error
 
 
 @dataclass(frozen=True, eq=False)

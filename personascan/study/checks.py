@@ -6,6 +6,7 @@ from personascan.analysis.separation import SeparationOptions
 from personascan.analysis.validation import check_validation
 from personascan.errors import InputError
 from personascan.interventions.options import check_interventions
+from personascan.places import ONCE
 from personascan.sources.images.options import check_images
 from personascan.sources.language.positions import check_positions
 from personascan.sources.language.source import BASELINES
@@ -33,6 +34,7 @@ def check_config(config: "StudyConfig") -> None:
     check_where(config.where)
     check_chosen(config)
     check_tokens(config.tokens)
+    check_searched(config)
 
 
 def check_source(config: "StudyConfig") -> None:
@@ -135,6 +137,11 @@ def check_tails(config: "StudyConfig") -> None:
                 "leaves none of one side; use another share, or scan more rows"
             )
         config.mixed(mixture)
+    if config.statements and config.detection.limit > config.limit:
+        raise InputError(
+            f"config.detection.limit = {config.detection.limit} has no effect on statements, of "
+            f"which config.limit = {config.limit} are read; raise config.limit"
+        )
     if config.detection.limit < 0:
         raise InputError(f"config.detection.limit = {config.detection.limit}; use 0 or more")
 
@@ -158,3 +165,38 @@ def check_chosen(config: "StudyConfig") -> None:
             'config.scan.places has "chosen", which permutations choose; set '
             "config.where.permutations, or name places"
         )
+
+
+def check_searched(config: "StudyConfig") -> None:
+    """Raises InputError for a place of a model that is named and surely not among those searched.
+
+    A share of the depth is a layer once the depth is known: that is checked with the model.
+    """
+    if not config.statements:
+        return
+    for field in ("scan", "intervention"):
+        for text in getattr(config, field).places:
+            if text != CHOSEN and (wrong := not_searched(config, text)):
+                raise InputError(not_among(f"config.{field}.places", f"{text!r}: {wrong}"))
+
+
+def not_searched(config: "StudyConfig", text: str) -> str:
+    """Returns why a place of that name is not searched, "" if it may be."""
+    site, *rest = text.replace(",", " ").split() or [""]
+    if site not in config.sites:
+        return f"config.sites = {config.sites}"
+    layer = "" if site in ONCE or not rest else rest.pop(0)
+    numbers = set(map(str, config.layers))
+    if layer.isdecimal() and numbers and all(map(str.isdecimal, numbers)) and layer not in numbers:
+        return f"config.layers = {config.layers}"
+    if rest and " ".join(rest) not in map(str, config.read_positions):
+        return f"config.positions = {config.positions}"
+    return ""
+
+
+def not_among(field: str, fault: str) -> str:
+    """Returns the line for a field whose place is not searched, and what to do."""
+    return (
+        f"{field} names a place that this study does not search ({fault}); name one that it does, "
+        f"or the one that it chooses: --{field}=\"('{CHOSEN}',)\""
+    )

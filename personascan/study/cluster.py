@@ -26,7 +26,8 @@ def cluster(scheduler: str):
         from distributed import Client
     except ModuleNotFoundError as error:
         raise InputError(
-            f"{error.name} is not installed, which a scheduler needs; pip install -e '.[cluster]'"
+            f"{error.name} is not installed, which a scheduler needs; pip install "
+            "'personascan[cluster]'"
         ) from error
     try:
         client = Client(scheduler, timeout=CONNECT_SECONDS)
@@ -62,12 +63,12 @@ def check_workers(installed: dict) -> None:
             )
 
 
-def by_cluster(function, calls: list[tuple], what: str, unit: str) -> None:
+def by_cluster(function, calls: list[tuple], what: str, unit: str, kinds=()) -> None:
     """Does `function(*call)` of every call by the workers of the connected cluster."""
     wanted = installed_versions().versions
     with joblib.parallel_config(backend=workers_backend()):
         asked = [(wanted, function, *call) for call in calls]
-        in_processes(in_same_versions, asked, 0, what, unit)
+        in_processes(in_same_versions, asked, 0, what, unit, kinds)
 
 
 def workers_backend():

@@ -92,7 +92,7 @@ def count_open_source(config: StudyConfig, source: Source) -> Counted:
     widths = [source.shape(group, place)[1] for place in source.places]
     embedded = source.embedding is not None and source.embedding in source.extra
     return count_source(
-        config, source.groups, source.places, widths, len(named_places(config, source)),
-        source.baselines, len(source.extra),
+        config, source.groups, source.places, widths,
+        len(named_places(config.scan.places, source.named)), source.baselines, len(source.extra),
         source.shape(group, source.embedding)[1] if embedded else 0, source.answers,
     )  # fmt: skip

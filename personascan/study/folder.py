@@ -122,6 +122,23 @@ def refuse_other_study(
         if holds_others_files(out):
             raise InputError(f"{out} holds files that are not a study; choose another --config.out")
         return
+    differing = differing_fields(config, sha256)
+    if differing and not replace:
+        raise InputError(
+            f"{out} holds a study with another configuration (different: {', '.join(differing)}); "
+            "choose another --config.out, or say --replace: what has not changed is used again"
+        )
+
+
+def differing_fields(config: StudyConfig, sha256: dict | None = None) -> list[str]:
+    """Returns what differs in the study that the output folder holds; [] without such a study.
+
+    These are fields of the configuration, or else the inputs (`sha256`). Raises InputError if the
+    folder's record is damaged.
+    """
+    record = real_path(config.out) / RECORD
+    if not record.exists():
+        return []
     try:
         content = read_json(record)
         other, inputs = dict(content["config"]), dict(content["sha256"])
@@ -130,11 +147,7 @@ def refuse_other_study(
     differing = differences(other, config.to_dict())
     if not differing and sha256 is not None:
         differing = [f"contents of {n}" for n in differences(inputs, sha256)]
-    if differing and not replace:
-        raise InputError(
-            f"{out} holds a study with another configuration (different: {', '.join(differing)}); "
-            "choose another --config.out, or say --replace: what has not changed is used again"
-        )
+    return differing
 
 
 def holds_others_files(out: pathlib.Path) -> bool:

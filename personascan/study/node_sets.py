@@ -6,6 +6,7 @@ import pathlib
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
+from tqdm import tqdm
 
 from personascan.direction import Direction
 from personascan.errors import InputError
@@ -15,7 +16,7 @@ from personascan.interventions.design import Heads
 from personascan.interventions.direction_files import read_direction
 from personascan.interventions.directions import PlaceStatistics, most_frequent, signed_set
 from personascan.interventions.edits import NamedEdit
-from personascan.interventions.judging import NEUTRAL, judge, question_options
+from personascan.interventions.judging import NEUTRAL, count_readings, judge, question_options
 from personascan.interventions.options import InterventionOptions
 from personascan.places import Place
 from personascan.sources.base import pool_rows
@@ -190,10 +191,12 @@ def jury_inputs(jury: Jury) -> dict:
 
 
 def outcomes(reader: Reader, edits: list[NamedEdit], jury: Jury, tokens: str, **measures: bool):
-    changes = judge(
-        reader.model(), list(jury.statements), edits, reader.options, tokens=tokens,
-        batch_tokens=reader.batch_tokens, **measures,
-    )  # fmt: skip
+    number = count_readings(len(jury.statements), edits, **measures)
+    with tqdm(desc="edited model", total=number, unit=" texts", leave=False) as bar:
+        changes = judge(
+            reader.model(), list(jury.statements), edits, reader.options, tokens=tokens,
+            batch_tokens=reader.batch_tokens, progress=bar.update, **measures,
+        )  # fmt: skip
     named = [[w.method, w.action, float(w.strength), w.number, w.draw] for w in edits]
     return {"ways": named}, {name: getattr(changes, name) for name in OUTCOMES}
 

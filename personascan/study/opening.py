@@ -60,7 +60,7 @@ class Opened:
 
     def cases(self, source: Source, store: Store, level: int) -> list[Case]:
         """Returns the comparisons of a source at a level."""
-        config, named = self.config, named_places(self.config, source)
+        config, named = self.config, named_places(self.config.scan.places, source.named)
         return [
             Case(
                 source, comparison, pool, wide, texts_of(source.groups, pool.members),
@@ -88,7 +88,7 @@ def open_study(config: StudyConfig) -> Opened:
     if statements_sha256(config) != statements:
         raise InputError(f"{config.statements} has changed while it was read; {RUN_AGAIN}")
     for source in sources:
-        named_places(config, source)
+        named_places(config.scan.places, source.named)
         refuse_unasked(config, source)
         refuse_impossible(config, source.groups)
     return Opened(config, sources, provenance(config, sources, statements))

@@ -4,8 +4,10 @@ Extraction is estimated from its FLOPs and the products measured on this device;
 from one of its units, done here on random numbers of its shape, with few permutations.
 """
 
+import functools
 from dataclasses import dataclass
 
+from personascan.bars import duration
 from personascan.calibration.calibrate import calibration_bytes
 from personascan.interventions.design import count_edits
 from personascan.memory import human_bytes
@@ -14,6 +16,7 @@ from personascan.places import named_place
 from personascan.sources.base import Source
 from personascan.sources.language.plan import ExtractionPlan, plan_with_options
 from personascan.sources.language.source import EMBEDDING, extra_places
+from personascan.study.case import named_places
 from personascan.study.config import StudyConfig
 from personascan.study.counts import Counted, count_open_source, count_source
 from personascan.study.node_sets import strongest
@@ -24,12 +27,10 @@ from personascan.study.opening import (
     study_groups,
 )
 from personascan.study.order import STAGES
-from personascan.study.place_options import CHOSEN
 from personascan.study.refusals import refuse_impossible, refuse_unasked, refuse_unwritable
 from personascan.study.run import Workers
 from personascan.study.stage import RECORD_BYTES, Phase, Sizes
 from personascan.study.stages import intervention, promoted, specificity, tokens
-from personascan.study.status import duration
 from personascan.study.timing import time_units
 from personascan.workers import WORKER_BYTES
 
@@ -110,11 +111,9 @@ def plan_models(config: StudyConfig, workers: Workers) -> StudyPlan:
     for model in config.models:
         decoder, _ = inspect_model(model)
         places = model_places(config, model, decoder)
-        named = {
-            named_place(text, places, decoder.layers)
-            for text in config.scan.places
-            if text != CHOSEN
-        }
+        named = named_places(
+            config.scan.places, functools.partial(named_place, places=places, layers=decoder.layers)
+        )
         extraction = plan_with_options(
             model, statements, config.sites, config.read_positions, config.prompt_options(),
             config.batch_tokens, config.dtype,

@@ -13,7 +13,7 @@ from personascan.interventions.direction_files import read_direction
 from personascan.interventions.judging import answer_margin
 from personascan.scan.samples import check_sizes, largest_cluster
 from personascan.sources.base import Source, conditions_of
-from personascan.study.case import draw_comparisons, seed_of
+from personascan.study.case import draw_comparisons, named_places, seed_of
 from personascan.study.comparisons import Pool
 from personascan.study.config import StudyConfig
 from personascan.study.node_sets import direction_sha256
@@ -33,7 +33,9 @@ ID_SEPARATOR = ";"
 def refuse_unwritable(config: StudyConfig) -> None:
     """Raises InputError for Parquet files without the package that writes them."""
     if config.tables == "parquet" and not importlib.util.find_spec("pyarrow"):
-        raise InputError("config.tables = 'parquet' needs pyarrow; pip install -e '.[frames]'")
+        raise InputError(
+            "config.tables = 'parquet' needs pyarrow; pip install 'personascan[frames]'"
+        )
 
 
 def refuse_separators(ids) -> None:
@@ -52,9 +54,7 @@ def refuse_unasked(config: StudyConfig, source: Source) -> None:
             f"{source.name} predicts no next token, so interventions cannot be looked at; leave "
             "config.intervention.places empty"
         )
-    for text in options.places:
-        if text != CHOSEN:
-            source.named(text)
+    named_places(options.places, source.named, "config.intervention.places")
     for path in options.directions:
         direction_sha256(path)
     if options.places:

@@ -11,6 +11,7 @@ from personascan.analysis.differences import Difference, compare_networks
 from personascan.analysis.findings import Finding, findings
 from personascan.calibration.label_exchange import Exchange
 from personascan.places import Place
+from personascan.showing import Shown
 from personascan.sources.base import Source, Terms
 from personascan.study.case import Case, Level
 from personascan.study.comparisons import LeftOut
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from personascan.analysis.separation import Separation
     from personascan.analysis.transfer import Transfer
     from personascan.calibration.calibrate import Calibration
-    from personascan.calibration.locate import PlaceTests
+    from personascan.calibration.place_tests import PlaceTests
     from personascan.study.effects import CrossEffect, SetEffects
     from personascan.study.stages.evidence import Evidence
     from personascan.study.stages.kinds import OrderedRows
@@ -153,13 +154,26 @@ class Part:
         return findings(self.calibrations, self.scans)
 
 
-@dataclass(frozen=True)
-class Study:
+@dataclass(frozen=True, repr=False)
+class Study(Shown):
     """All results of a study: a part for each model and level."""
 
     config: StudyConfig
     parts: list[Part]
     provenance: dict[str, Any]  # versions, platform, hashes of the inputs
+
+    def summary(self) -> str:
+        """Returns one line: what was compared, and where the page is."""
+        comparisons = sum(len(part.pool_sizes) for part in self.parts)
+        models = ", ".join(dict.fromkeys(part.model for part in self.parts))
+        return f"{comparisons} comparisons in {models}: {self.config.out}/report.html"
+
+    def to_frame(self, table: str = "findings") -> "pandas.DataFrame":
+        """Returns one of the tables that a study writes: findings, places, nodes, ...
+
+        Raises InputError for a table that a study has not.
+        """
+        return self.frame(table)
 
     def differences(self) -> Iterator[tuple[Part, Part, str, Detector, Difference]]:
         """Yields every later network of a level beside the first, on the same rows, by detector."""

@@ -11,6 +11,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from tqdm import tqdm
 
+from personascan.bars import Bar, timed_soon
 from personascan.compilations import make_room
 from personascan.errors import InputError
 from personascan.study.cluster import by_cluster
@@ -51,21 +52,31 @@ def run_works(works: list[Work], store: Store, workers: Workers, what: str) -> N
         return
     alone = len(missing) < FEW and not workers.scheduler
     processes = 1 if alone else min(workers.processes(), len(missing))
+    missing = timed_soon(missing, [work.unit.kind for work in missing], processes)
     calls = [(store.folder, work.unit, work.function, work.arguments) for work in missing]
+    kinds = [work.unit.kind for work in missing]
     began = time.perf_counter()
-    in_parallel(finish, calls, processes, workers, what, "units")
+    in_parallel(finish, calls, processes, workers, what, "units", kinds)
     journal.info("%s: done in %.1f s", what, time.perf_counter() - began)
 
 
-def in_parallel(function, calls: list[tuple], processes: int, workers, what: str, unit: str):
-    """Does `function(*call)` of every call, by this process, several ones, or the cluster's."""
+def in_parallel(
+    function, calls: list[tuple], processes: int, workers, what: str, unit: str, kinds: list[str]
+) -> None:
+    """Does `function(*call)` of every call, by this process, several ones, or the cluster's.
+
+    kinds: what takes a like time, for each call.
+    """
     if workers.scheduler:
-        by_cluster(function, calls, what, unit)
+        by_cluster(function, calls, what, unit, kinds)
     elif processes > 1:
-        in_processes(function, calls, processes, what, unit)
+        in_processes(function, calls, processes, what, unit, kinds)
     else:
-        for call in tqdm(calls, desc=what, unit=f" {unit}"):
-            function(*call)
+        with Bar(what, unit, kinds, 1) as bar:
+            for call, kind in zip(calls, kinds, strict=True):
+                began = time.perf_counter()
+                function(*call)
+                bar.finish(kind, time.perf_counter() - began)
 
 
 def finish(folder: pathlib.Path, unit, function, arguments) -> None:
@@ -120,7 +131,8 @@ def run_extractions(source, store: Store, workers: Workers) -> None:
     began = time.perf_counter()
     if workers.scheduler:
         calls = [(store.folder, source, group, places) for group, places in missing.items()]
-        in_parallel(extract_group, calls, -1, workers, "activations", "groups")
+        kinds = ["group"] * len(calls)
+        in_parallel(extract_group, calls, -1, workers, "activations", "groups", kinds)
     else:
         total = sum(len(source.groups[group]) for group in missing)
         with tqdm(desc="activations", total=total, unit=" rows") as bar:

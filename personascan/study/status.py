@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from personascan.bars import duration
 from personascan.errors import InputError
 from personascan.study.case import Level
 from personascan.study.opening import Opened
@@ -33,6 +34,7 @@ class Status:
 
     kinds: dict[str, Progress]
     processes: int
+    note: str = ""  # of another study in the folder
 
     def summary(self) -> str:
         """Returns a line for each kind, and one for all."""
@@ -47,19 +49,24 @@ class Status:
                 remaining += left * p.seconds / alone
                 text = f", about {duration(left * p.seconds / alone)} more"
             lines.append(f"{kind:14s}{p.done:6d} of {p.total}{text}")
+        lines.append(self.remaining(remaining, unknown))
+        if self.note:
+            lines.append(f"note: {self.note}")
+        return "\n".join(lines)
+
+    def remaining(self, seconds: float, unknown: list[str]) -> str:
+        """Returns what is said of the rest: its seconds, and the kinds that nothing tells of."""
         if not any(p.total > p.done for p in self.kinds.values()):
-            return "\n".join([*lines, "everything is done"])
-        rest = f"about {duration(remaining)} remain"
-        if unknown:
-            rest += f", and what no finished unit tells yet: {', '.join(unknown)} (see --dry_run)"
-        return "\n".join([*lines, rest])
-
-
-def duration(seconds: float) -> str:
-    """Returns seconds in the unit that a person reads."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+            return "everything is done"
+        if not any(p.done for p in self.kinds.values()):
+            return "nothing of this study is done, and so no time is known (see --dry_run)"
+        if not unknown:
+            return f"about {duration(seconds)} remain"
+        known = f"about {duration(seconds)} remain, and " if seconds else ""
+        return (
+            f"{known}no finished unit tells how long these take: {', '.join(unknown)} "
+            "(see --dry_run)"
+        )
 
 
 def status_of(opened: Opened, store: Store, workers: Workers) -> Status:

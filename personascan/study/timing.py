@@ -5,6 +5,7 @@ import time
 from dataclasses import replace
 
 import numpy as np
+from tqdm import tqdm
 
 from personascan.study.case import seed_of
 from personascan.study.counts import Counted
@@ -22,7 +23,8 @@ def time_units(counted: Counted, kinds) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         trial = Trial(counted, folder)
         timed = [stage for stage in STAGES if stage.kind in kinds and stage.seconds]
-        return {stage.kind: stage.seconds(trial) for stage in timed}
+        bar = tqdm(timed, desc="timing a unit of each kind", unit=" kinds", leave=False)
+        return {stage.kind: stage.seconds(trial) for stage in bar}
 
 
 class Trial:

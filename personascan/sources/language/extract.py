@@ -136,7 +136,7 @@ def layer_numbers(depth: int, layers: Sequence[int | str] | None) -> list[int]:
     """
     if layers is None:
         return list(range(depth))
-    if isinstance(layers, str) or not isinstance(layers, Sequence) or not layers:
+    if isinstance(layers, str | int) or not len(layers):
         raise InputError(f"layers must be a sequence of numbers or shares, got {layers!r}")
     return sorted({layer_number(layer, depth) for layer in layers})
 

@@ -16,6 +16,7 @@ from personascan.models.folder import CONFIG, GENERATION
 from personascan.models.load import LanguageModel
 from personascan.models.parameters import as_bits
 from personascan.models.tap import Edits, Kept
+from personascan.progress import bar
 from personascan.reading import is_file, read_json
 from personascan.sources.language.editing import Editing
 from personascan.sources.language.extract import BATCH_TOKENS, explain_memory_errors
@@ -103,7 +104,7 @@ def write_tokens(
     new_tokens = [[] for _ in prompts]
     batches = plan_batches(prompts, batch_tokens, pad=0, room=writing.new_tokens)
     with explain_memory_errors(batches):
-        for batch in batches:
+        for batch in bar(batches, "batches"):
             edits = None if editing is None else editing.of_batch(batch, prompts)
             new_BG, finite_B = generate_tokens(
                 params, PromptRows(batch.tokens_BT, batch.lengths_B, batch.rows.astype(np.int32)),

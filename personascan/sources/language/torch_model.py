@@ -113,15 +113,15 @@ def block_list(model, blocks: str) -> tuple[str, Any]:
         if blocks not in lists:
             raise InputError(f"blocks = {blocks!r} is no list of modules; there are {names(lists)}")
         return blocks, lists[blocks]
-    found = {n: m for n, m in lists.items() if len(m) == depth}
+    of_depth = {n: m for n, m in lists.items() if len(m) == depth}
     # A list inside a block, such as its experts, is none of blocks.
-    found = {n: m for n, m in found.items() if not any(n.startswith(f"{o}.") for o in found)}
-    if len(found) != 1:
+    outer = {n: m for n, m in of_depth.items() if not any(n.startswith(f"{o}.") for o in of_depth)}
+    if len(outer) != 1:
         raise InputError(
-            f"this model has {len(found)} lists of {depth} modules ({names(found)}); name the one "
+            f"this model has {len(outer)} lists of {depth} modules ({names(outer)}); name the one "
             f'of its blocks, such as blocks="model.layers"; all lists: {names(lists)}'
         )
-    return next(iter(found.items()))
+    return next(iter(outer.items()))
 
 
 def names(lists) -> str:

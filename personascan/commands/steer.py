@@ -1,0 +1,72 @@
+"""Steer a model along what a study found, and read what it writes, strength beside strength.
+
+For example: --study=out/demo --comparison=optimism --strength=-4,0,4 --prompt="How are you?"
+"""
+
+from personascan.command import run  # first: a signal is answered from here on
+
+import shutil
+
+from absl import flags
+
+import personascan
+from personascan.visible import visible
+
+STUDY = flags.DEFINE_string("study", None, "Folder of a finished study.", required=True)
+COMPARISON = flags.DEFINE_string("comparison", None, "Whose direction.", required=True)
+STRENGTH = flags.DEFINE_list("strength", ["-4", "0", "4"], "In deviations of the background.")
+PROMPT = flags.DEFINE_multi_string("prompt", [], "A user's message; may be given several times.")
+KIND = flags.DEFINE_string("kind", "found", "found, difference or 'found difference'.")
+HALF = flags.DEFINE_string("half", "", "A or B, whose statements found the nodes; or all.")
+PLACE = flags.DEFINE_string("place", "", "Where; the place that the half chose.")
+NODES = flags.DEFINE_integer("nodes", None, "At most so many nodes; 0: all.", lower_bound=0)
+MODEL = flags.DEFINE_string("model", "", "Of a study of several.")
+LEVEL = flags.DEFINE_integer("level", None, "Of a study of several.")
+UNITS = flags.DEFINE_string("units", "", "Folder of the study's units, if it is another.")
+DIRECTION = flags.DEFINE_string("direction", "", "A .safetensors or .gguf file to steer along.")
+AT = flags.DEFINE_string("at", "", "Where it belongs, if the file does not say: resid_post 16.")
+TOKENS = flags.DEFINE_string("tokens", "all", "That are edited: all, statement, generated, last.")
+NEW_TOKENS = flags.DEFINE_integer("new_tokens", 60, "At most so many are written.", lower_bound=1)
+TEMPERATURE = flags.DEFINE_float("temperature", 0.0, "0: the likeliest token each time.")
+TOP_K = flags.DEFINE_integer("top_k", 0, "Sample among so many of the likeliest; 0: all.")
+TOP_P = flags.DEFINE_float("top_p", 1.0, "Sample among those that have this probability.")
+SEED = flags.DEFINE_integer("seed", 0, "Of sampling.")
+EXPORT = flags.DEFINE_list("export", [], "Files to write the direction to: .safetensors, .gguf.")
+OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace these files if they are there.")
+
+
+def main(_) -> None:
+    from personascan.interventions.steering import parse_strengths, side_by_side
+
+    writing = personascan.Writing(
+        NEW_TOKENS.value, TEMPERATURE.value, TOP_K.value, TOP_P.value, SEED.value
+    )
+    strengths = parse_strengths(STRENGTH.value)
+    reader, direction = personascan.found_direction(
+        STUDY.value, COMPARISON.value, kind=KIND.value, half=HALF.value, place=PLACE.value,
+        nodes=NODES.value, model=MODEL.value, level=LEVEL.value, units=UNITS.value,
+    )  # fmt: skip
+    model = reader.model()
+    if DIRECTION.value:
+        direction = personascan.read_direction(
+            DIRECTION.value, model.config, at=AT.value, model_sha256=model.sha256
+        )
+    for path in EXPORT.value:
+        personascan.write_direction(path, direction, model, overwrite=OVERWRITE.value)
+        print(f"{visible(path)}: {visible(direction.name)}")
+    if not PROMPT.value and EXPORT.value:
+        return
+    texts = personascan.steered_texts(
+        model, direction, PROMPT.value, strengths, writing, tokens=TOKENS.value,
+        options=reader.options,
+    )  # fmt: skip
+    width = shutil.get_terminal_size((100, 24)).columns
+    for prompt, of_strengths in zip(PROMPT.value, texts, strict=True):
+        headings = [f"{visible(direction.name)} {strength:+g}" for strength in strengths]
+        print(f"\n> {visible(prompt)}\n")
+        print(side_by_side(of_strengths, headings, width))
+
+
+def start(argv: list[str] | None = None) -> None:
+    """Runs the command with the arguments given, or those of the process."""
+    run(main, argv)
