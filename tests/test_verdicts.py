@@ -74,7 +74,8 @@ def part_of(*findings, held_out=None, interventions=(), strengths=(2.0,)):
         findings=lambda: list(findings), texts=True, held_out_texts=held_out or {},
         wording={f.name: (0.5, 0.0) for f in findings}, larger_share=lambda name: 0.5,
         calibrations={f.name: SimpleNamespace(detectable=lambda: 0.4) for f in findings},
-        interventions=list(interventions), config=SimpleNamespace(intervention=intervention),
+        interventions=list(interventions), validations={},
+        config=SimpleNamespace(intervention=intervention),
     )  # fmt: skip
 
 

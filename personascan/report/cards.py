@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from personascan.analysis.findings import SIGNIFICANCE, Finding
-from personascan.report.ceilings import control_floor, words_at_ceiling
+from personascan.report.ceilings import control_floor, length_auroc, words_at_ceiling
 from personascan.report.sections.edits import main_keys
 from personascan.report.words import (
     between,
@@ -97,6 +99,8 @@ def beyond_words(part: Part, name: str) -> Badge:
         f"AUROC of held-out rows {held_out.auroc:.2f}, by {hardest.name} {hardest.auroc:.2f}: "
         f"difference {between(hardest.claim.low, hardest.claim.high, '+.2f')}"
     )
+    length = length_auroc(part, name)
+    title += "" if np.isnan(length) else f"; by the length of statements alone {length:.2f}"
     if held_out.beyond:
         return Badge(YES, f"beyond its words ({hardest.claim.difference:+.2f})", title)
     if words_at_ceiling(part, name):

@@ -58,7 +58,7 @@ def volcano(width: int = 420) -> alt.Chart:
     )  # fmt: skip
     line = rule_at(y=1.30103, strokeDash=[4, 3])
     node = alt.param(name="node", value=-1)
-    return alt.layer(line, points).add_params(node).properties(width=width, height=260)
+    return alt.layer(line, points).add_params(node).properties(width=width, height=320)
 
 
 def histogram(width: int = 420) -> alt.Chart:

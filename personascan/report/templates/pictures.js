@@ -265,7 +265,7 @@ function followTheme(pictures) {
   if (matchMedia("(prefers-color-scheme: dark)").matches) set("dark");
   window.addEventListener("beforeprint", () => {
     if (pictures.theme === "dark") set("light");
-    for (const fold of document.querySelectorAll("details.fold")) fold.open = true;
+    for (const fold of document.querySelectorAll("details.fold, details.why")) fold.open = true;
     for (const figure of pictures.drawn.keys()) pictures.draw(figure);
   });
 }
