@@ -1,11 +1,17 @@
 """The evidence of a page in a browser: its place, statements and nodes; the map; a phone."""
 
+from dataclasses import replace
+
 import pytest
 from browser_pages import draw_all, settle, small_size
 from browsers import chromium
 
 pytest.importorskip("playwright", reason="extra `browser` is not installed")
 pytestmark = pytest.mark.skipif(chromium() is None, reason="no Chromium was found")
+
+from benchmarks.made_study import made_study  # noqa: E402
+from personascan.report.document import document  # noqa: E402
+from personascan.report.render import page_html  # noqa: E402
 
 SMALL = small_size()
 
@@ -124,3 +130,27 @@ def test_the_theme_button_says_what_it_does(opened, path):
     assert page.inner_text("#theme") == "Dark theme"
     page.click("#theme")
     assert page.inner_text("#theme") == "Light theme"
+
+
+def test_where_nothing_was_permuted_the_page_shows_what_there_is(opened, tmp_path):
+    study = made_study(replace(SMALL, edited=0))
+    scans = {
+        name: [replace(scan, tested=None, choice=None) for scan in own]
+        for name, own in study.part.scans.items()
+    }
+    part = study.part.with_results(
+        calibrations={},
+        evidence={},
+        scans=scans,
+        validations={name: [] for name in scans},
+        overlaps={},
+    )
+    path = tmp_path / "plain.html"
+    path.write_text(page_html(document(replace(study, parts=[part]))), encoding="utf-8")
+    page = opened(path)
+    draw_all(page)
+    assert "nothing is claimed" in page.inner_text(".lead")
+    for gone in (".card", "#statements", "#special", "[data-picture=volcano]", "#statements-none"):
+        assert not page.is_visible(gone), gone
+    assert page.query_selector_all("#nodes tbody tr")
+    assert page.is_visible("[data-picture=map-0] svg")

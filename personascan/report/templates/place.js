@@ -105,6 +105,7 @@ class PlaceView {
     note.hidden = Boolean(there);
     if (there) return;
     const cells = new Map(kept.filter((one) => one.of === row.of).map((one) => [one.cell, one.place]));
+    note.hidden = !cells.size; // kept nowhere
     note.querySelector(".links").replaceChildren(...[...cells].map(([cell, place]) => {
       const button = element("button", { type: "button", textContent: place });
       button.addEventListener("click", () => this.open(cell));

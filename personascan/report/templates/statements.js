@@ -51,7 +51,7 @@ class StatementTable {
     this.cell = cell;
     this.marked = null;
     this.shown = SHOWN_STATEMENTS;
-    this.place.hidden = !rows.length;
+    document.getElementById("statements").hidden = !rows.length;
     this.draw();
   }
 
