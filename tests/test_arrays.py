@@ -299,4 +299,4 @@ def test_two_names_of_one_place_are_one(tmp_path):
     config = StudyConfig.from_dict(
         {"out": "o", "rows": ("r",), "scan": {"places": ("conv", " conv")}}
     )
-    assert [str(place) for place in named_places(config, source)] == ["conv"]
+    assert [str(place) for place in named_places(config.scan.places, source.named)] == ["conv"]

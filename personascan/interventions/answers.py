@@ -5,7 +5,7 @@ template may write something between the prompt and the answer. Both answers are
 by the template as the model's own turn, and tokenized together with the prompt.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from personascan.errors import InputError
 from personascan.interventions.outcomes import Margin
@@ -34,7 +34,7 @@ class Answers:
     def extend(self, question: Prompt) -> Prompt:
         """Returns the question with its tokens up to where the answer begins."""
         ids = question.ids[: len(question.ids) - self.dropped] + list(self.opening)
-        return Prompt(ids, question.first, question.last)
+        return replace(question, ids=ids)
 
 
 def answers_to(tokenizer, asked: PromptOptions) -> Answers:
