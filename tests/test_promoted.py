@@ -175,6 +175,7 @@ def test_a_study_lists_them(study, place):
     assert (status.kinds["promoted"].done, status.kinds["promoted"].total) == (2, 2)
 
 
+@pytest.mark.slow
 def test_sites_in_other_coordinates_and_encoders_have_none(place):
     heads = run_study(
         recipe(place, out="of_heads", sites=("head_out",), scan={"places": ("chosen",)})
