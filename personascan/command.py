@@ -12,6 +12,7 @@ import shlex
 import shutil
 import signal
 import sys
+import threading
 
 from personascan.command_help import asks_for_help, command_help
 from personascan.errors import InputError, silence_interrupts_in_callbacks
@@ -22,9 +23,14 @@ SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
 ENDED = "interrupted: nothing was written"
+GIVE_UP_SECONDS = 30  # after which a run that does not unwind is ended as it is
 AGAIN_SECONDS = 2  # an interrupt that some library swallows is raised again after so long
 # Modules that a run needs, imported while a signal can still end the process at once.
 HEAVY = ("jax", "personascan.studies", "transformers")
+
+
+ending: list[threading.Timer] = []  # once a signal has come
+last_words = [ENDED]
 
 
 class Interrupted(KeyboardInterrupt):
@@ -39,10 +45,21 @@ def end_at_once(number, _frame) -> None:
 
 def unwind(number, _frame) -> None:
     """Raises Interrupted while a script works, so that everything can clean up."""
+    if not ending:
+        timer = threading.Timer(GIVE_UP_SECONDS, give_up, (number,))
+        timer.daemon = True
+        ending.append(timer)
+        timer.start()
     if hasattr(signal, "setitimer"):
         signal.signal(signal.SIGALRM, lambda *_: unwind(number, None))
         signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
     raise Interrupted(number)
+
+
+def give_up(number: int) -> None:
+    """Ends a run that is stuck in a library; what is finished is on disk, whole."""
+    os.write(2, f"{last_words[0]}\n".encode())
+    os._exit(128 + number)
 
 
 def on_signals(handler) -> None:
@@ -87,6 +104,7 @@ def run(
         if not flags.FLAGS["verbosity"].present:
             logging.set_verbosity(logging.WARNING)
         prepare(heavy)
+        last_words[0] = interrupted
         on_signals(unwind)
         silence_interrupts_in_callbacks()
         with several_processes(flags.FLAGS):

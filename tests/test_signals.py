@@ -342,3 +342,28 @@ def test_an_interrupt_inside_a_callback_is_not_printed(tmp_path):
     assert said.count("Traceback") == 1
     assert "ValueError: inside a callback" in said
     assert "KeyboardInterrupt" not in said
+
+
+def test_a_run_that_does_not_unwind_is_ended_all_the_same(tmp_path):
+    """A library that swallows every interrupt holds it up for a while, and no longer."""
+    script = tmp_path / "stuck.py"
+    script.write_text(
+        "from personascan import command\n"
+        "import time\n"
+        "command.GIVE_UP_SECONDS = 3\n"
+        "def main(_):\n"
+        "    print('begun', flush=True)\n"
+        "    while True:\n"
+        "        try:\n"
+        "            time.sleep(60)\n"
+        "        except BaseException:\n"
+        "            pass\n"
+        "command.run(main, interrupted='interrupted: go on with it', heavy=())\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "begun\n"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60)[1] == "interrupted: go on with it\n"
+    assert process.returncode == 128 + signal.SIGINT
