@@ -43,7 +43,8 @@ def main(_) -> None:
     )
     strengths = parse_strengths(STRENGTH.value)
     reader, direction = personascan.found_direction(
-        STUDY.value, COMPARISON.value, kind=KIND.value, half=HALF.value, place=PLACE.value,
+        STUDY.value, COMPARISON.value, half=HALF.value, place=PLACE.value,
+        kind="difference" if DIRECTION.value else KIND.value,  # of a file, the model alone counts
         nodes=NODES.value, model=MODEL.value, level=LEVEL.value, units=UNITS.value,
     )  # fmt: skip
     model = reader.model()

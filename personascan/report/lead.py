@@ -112,10 +112,11 @@ def certainty_sentence(part: Part) -> str:
     means = [run_means(f.judged)["precision"] for f in judged]
     means = [mean for mean in means if not np.isnan(mean)]
     chances, rows = [s.chance for f in judged for s in f.judged], rows_word(part)
-    said = f"confirmed it for {bold_names(held)}" if held else "confirmed it for none"
-    said += (
-        f", not (both ways round, p <= {SIGNIFICANCE:g}) for {bold_names(failed)}" if failed else ""
-    )
+    ways = f"(whichever half chose, p <= {SIGNIFICANCE:g})"
+    said = f"confirmed it for {bold_names(held)}" if held else ""
+    if failed:
+        missed = f"did not confirm it {ways} for {bold_names(failed)}"
+        said = f"{said}, and {missed}" if said else missed
     of_h1 = " No scan picked any out there."
     if means:
         right = span(min(means), max(means), ".0%")

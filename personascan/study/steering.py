@@ -39,7 +39,8 @@ def found_direction(
     """Returns how to read the model of a finished study, and the direction of a comparison.
 
     Strength 1 is one deviation of the background at every found node, in the direction in which it
-    was found; the other kinds are as long.
+    was found; the other kinds are as long. If no nodes were found, "difference" is the difference
+    of means itself.
 
     Args:
       study: the folder of the study, whose inputs are as they were.
@@ -67,13 +68,16 @@ def found_direction(
     statistics = found_set.statistics()
     most = case.config.intervention.nodes if nodes is None else nodes
     signed_D = found_set.signed(statistics, most)
-    if not signed_D.any():
+    some = bool(signed_D.any())
+    if not some and kind != "difference":
         raise InputError(
-            f"no nodes were found for {comparison!r} at {where} on {portion}; name another --half "
-            "or --place"
+            f"no nodes were found for {comparison!r} at {where} on {portion}; steer along the "
+            "difference of means (--kind=difference), name another --half or --place, or add rows"
         )
     push_D = statistics.push(signed_D)
-    if kind != "found":
+    if not some:
+        push_D = statistics.difference_D
+    elif kind != "found":
         only_D = signed_D != 0 if kind == "found difference" else np.ones(signed_D.size, bool)
         push_D = scale_to_norm(np.where(only_D, statistics.difference_D, 0), np.linalg.norm(push_D))
     record = {
@@ -82,7 +86,8 @@ def found_direction(
         "comparison": comparison, "level": case.comparison.level, "kind": kind,
         "place": [where.site, where.layer, where.position], "half": portion,
         "nodes": int(np.count_nonzero(signed_D)), "unit": found_set.unit.key,
-        "strength": "1 is one deviation of the background at every found node",
+        "strength": "1 is one deviation of the background at every found node"
+        if some else "1 is the mean of H1 less the mean of H0",
     }  # fmt: skip
     at = site_layer(where)
     direction = Direction(
