@@ -6,6 +6,7 @@ left behind. So everything that takes long to import is imported inside function
 
 import contextlib
 import importlib
+import logging
 import os
 import pathlib
 import shlex
@@ -29,6 +30,7 @@ AGAIN_SECONDS = 2  # an interrupt that some library swallows is raised again aft
 HEAVY = ("jax", "personascan.studies", "transformers")
 
 
+STUDY_LOG = logging.getLogger("personascan.study")
 ending: list[threading.Timer] = []  # once a signal has come
 last_words = [ENDED]
 
@@ -58,6 +60,10 @@ def unwind(number, _frame) -> None:
 
 def give_up(number: int) -> None:
     """Ends a run that is stuck in a library; what is finished is on disk, whole."""
+    note = threading.Thread(target=STUDY_LOG.info, args=("ended: interrupted, and stuck",))
+    note.daemon = True
+    note.start()
+    note.join(2)  # the library may hold the log
     os.write(2, f"{last_words[0]}\n".encode())
     os._exit(128 + number)
 
