@@ -1,13 +1,41 @@
-"""Bars of progress of units of several kinds; they say how much longer only what is known of it."""
+"""Bars of progress: of a call once it takes a while, and of a study's units of several kinds.
 
+The latter say how much longer only as far as it is known.
+"""
+
+import contextlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 from tqdm import tqdm
 
+DELAY = 2  # seconds before the bar of a call shows
+shown = True  # False inside scripts and studies, which have bars of units
+
+Item = TypeVar("Item")
 LEAST = 2  # finished units of a kind that its time is taken from
 TOLD = 0.5  # share of what is left whose time is known, below which nothing is said
 FORMAT = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}{unit} [{elapsed}{postfix}]"
+
+
+def bar(items: Iterable[Item], what: str) -> Iterator[Item]:
+    """Yields the items, with a bar on standard error once they have taken two seconds."""
+    if not shown:
+        yield from items
+        return
+    yield from tqdm(items, desc=what, delay=DELAY, leave=False)
+
+
+@contextlib.contextmanager
+def hidden() -> Iterator[None]:
+    """Shows no bar and no notice inside, where a larger task has a bar of its own."""
+    global shown
+    before, shown = shown, False
+    try:
+        yield
+    finally:
+        shown = before
 
 
 class Pace:

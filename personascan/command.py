@@ -181,14 +181,14 @@ def prepare(heavy) -> None:
         importlib.import_module(module)
     import jax
 
-    from personascan import progress
+    from personascan import bars
     from personascan.compilations import keep_compilations
 
     # So that scans are spread over the cores of a machine without accelerator.
     if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         jax.config.update("jax_num_cpu_devices", os.cpu_count())
     keep_compilations()
-    progress.shown = False  # scripts have bars of their own
+    bars.shown = False  # scripts have bars of their own
 
 
 def define_processes() -> None:

@@ -10,7 +10,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 
-from personascan import progress
+from personascan import bars
 from personascan.hashes import cache_folder, file_sha256
 
 ENTRIES = "*-cache"
@@ -70,7 +70,7 @@ def notice(key, what: str) -> Iterator[None]:
 
     Nothing is said of a key that was there before, nor by scripts, which have bars.
     """
-    if not progress.shown or key in compiled_keys:
+    if not bars.shown or key in compiled_keys:
         yield
         return
     compiled_keys.add(key)

@@ -1,5 +1,6 @@
 """How results show themselves: one line, a table in a notebook, matplotlib axes."""
 
+import abc
 import html
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +16,16 @@ ROWS = 12  # of a table in a notebook
 COLOURS = {"strong": "#b5460f", "weak": "#9aa0a6"}
 
 
-class Shown:
+class Shown(abc.ABC):
     """A result whose `summary()` is its representation, with its frame as a table in notebooks."""
 
+    @abc.abstractmethod
     def summary(self) -> str:
         """Returns what there is to say of the result in a line."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def to_frame(self) -> "pandas.DataFrame":
         """Returns the result as a table."""
-        raise NotImplementedError
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.summary()})"

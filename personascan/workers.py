@@ -11,7 +11,7 @@ from multiprocessing import resource_tracker
 
 import joblib
 
-from personascan import progress
+from personascan import bars
 from personascan.bars import Bar
 from personascan.errors import InputError, silence_interrupts_in_callbacks
 
@@ -115,7 +115,7 @@ def end_with(parent: int) -> None:
 @functools.cache
 def limit_to_one_core(compiled: str | None) -> None:
     """Limits a worker to one device and one thread of XLA, and shares its parent's compilations."""
-    progress.shown = False
+    bars.shown = False
     os.environ["NPROC"] = "1"  # XLA's name for the number of its threads
     with contextlib.suppress(ImportError, RuntimeError):  # a backend that has started stays
         import jax

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import personascan
-from personascan import compilations, progress
+from personascan import bars, compilations
 from personascan.scan import backgrounds, devices, ranks
 
 
@@ -85,7 +85,7 @@ def test_a_first_compilation_is_said_after_a_while_and_never_again(monkeypatch, 
         with compilations.notice("a key", "a scan of 3 rows x 4 nodes"):
             time.sleep(0.2)
     assert capfd.readouterr().err.count("note: a scan of 3 rows x 4 nodes is compiled") == 1
-    with progress.hidden(), compilations.notice("another", "a scan"):
+    with bars.hidden(), compilations.notice("another", "a scan"):
         time.sleep(0.1)
     assert not capfd.readouterr().err
 

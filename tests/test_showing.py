@@ -5,7 +5,7 @@ import pytest
 from matplotlib import pyplot
 
 import personascan
-from personascan import progress
+from personascan import bars
 
 ROWS = np.random.default_rng(0).normal(size=(60, 20))
 POSITIVE = np.arange(60) < 30
@@ -67,13 +67,13 @@ def test_results_draw_on_axes_that_are_given_or_new(located):
 
 
 def test_a_bar_shows_after_a_while_and_not_inside_larger_tasks(monkeypatch, capfd):
-    assert list(progress.bar(range(3), "places")) == [0, 1, 2]
+    assert list(bars.bar(range(3), "places")) == [0, 1, 2]
     assert not capfd.readouterr().err
-    monkeypatch.setattr(progress, "DELAY", 0)
-    assert list(progress.bar(range(3), "places")) == [0, 1, 2]
+    monkeypatch.setattr(bars, "DELAY", 0)
+    assert list(bars.bar(range(3), "places")) == [0, 1, 2]
     assert "places: " in capfd.readouterr().err
-    with progress.hidden():
-        assert list(progress.bar(range(3), "places")) == [0, 1, 2]
+    with bars.hidden():
+        assert list(bars.bar(range(3), "places")) == [0, 1, 2]
     assert not capfd.readouterr().err
     personascan.locate([ROWS, ROWS], POSITIVE, permutations=19)
     assert "places: " in capfd.readouterr().err

@@ -5,7 +5,6 @@ import pathlib
 import re
 
 import numpy as np
-import pandas
 import pytest
 
 import personascan
@@ -387,82 +386,3 @@ def test_entities_are_read(tmp_path):
         read_text(tmp_path, json.dumps(row | {"entity": 3}), "s.jsonl")
     found = read_text(tmp_path, f"{HEADER},Entity\n1,positive,1,k,a,France\n2,negative,1,k,b,\n")
     assert [s.entity for s in found] == ["France", ""]
-
-
-POSITIVE, NEGATIVE = ["All will be well.", "Rain ends."], ["Nothing works.", "It will rain."]
-TEXTS = [*POSITIVE, *NEGATIVE]
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("positive", "negative"), ("+", "-"), (1, 0), ("1", "0"), (True, False), ("True", "FALSE"),
-        (" Yes", " No"), (1.0, 0.0), ("+1", "-1"), (1, -1),
-    ],
-)  # fmt: skip
-@pytest.mark.parametrize("column", ["direction", "label", "positive"])
-def test_a_direction_is_written_in_many_ways(words, column):
-    rows = [{"text": text, column: words[i // 2]} for i, text in enumerate(TEXTS)]
-    for source in (rows, pandas.DataFrame(rows)):
-        statements = personascan.load_statements(source)
-        assert [s.text for s in statements] == TEXTS
-        assert [s.positive for s in statements] == [True, True, False, False]
-        assert {(s.persona, s.confidence) for s in statements} == {("persona", 1.0)}
-
-
-def test_statements_may_be_lists_by_direction_files_and_tables_alike(tmp_path):
-    lists = personascan.load_statements({"positive": POSITIVE, "negative": NEGATIVE})
-    rows = [{"Text": t, "Label": int(t in POSITIVE), "persona": "mood"} for t in TEXTS]
-    frame = pandas.DataFrame(rows)
-    frame.to_csv(tmp_path / "mood.csv", index=False)
-    frame.to_csv(tmp_path / "mood.tsv", index=False, sep="\t")
-    frame.drop(columns="persona").to_csv(tmp_path / "mood2.csv", index=False)
-    lines = "\n".join(json.dumps({k.lower(): v for k, v in row.items()}) for row in rows)
-    (tmp_path / "lines.jsonl").write_text(lines)
-    sources = [rows, frame, *(tmp_path / f"{n}" for n in ("mood.csv", "mood.tsv", "lines.jsonl"))]
-    of_sources = [personascan.load_statements(source) for source in sources]
-    assert all(statements == of_sources[0] for statements in of_sources)
-    assert [(s.text, s.positive) for s in lists] == [(s.text, s.positive) for s in of_sources[0]]
-    assert {s.persona for s in of_sources[0]} == {"mood"}
-    named_after_file = personascan.load_statements(tmp_path / "mood2.csv")
-    assert {s.persona for s in named_after_file} == {"mood2"}
-
-
-@pytest.mark.parametrize(
-    ("source", "message"),
-    [
-        ([{"text": "x", "label": 2}], "statement 1: the direction is 2; use positive or negative"),
-        ([{"text": "x"}], "statement 1: the field 'direction' is missing"),
-        (["x"], "statement 1 is 'x'; give dicts"),
-        ({"positive": "abc"}, "the statements of 'positive' must be a list"),
-        ({"up": ["a"]}, "the direction is 'up'"),
-        ([{"text": "x", "label": 1, "direction": "+"}], "direction twice, as direction and label"),
-        (
-            [{"text": "x", "label": 1, "persona": "k"}, {"text": "y", "label": 0}],
-            "statement 2 has no persona, unlike statement 1",
-        ),
-        (
-            [{"text": "x", "label": 1}, {"text": "y", "label": 0, "confidence": 0.9}],
-            "statement 2 has a confidence, unlike statement 1",
-        ),
-        ([], "there are no statements"),
-        (3, "statements must be a list, got 3"),
-        (pandas.DataFrame({"text": ["x", None], "label": [1, 0]}), "'statement' is missing"),
-        ([{"text": "x", "label": 1, "id": "a"}, {"text": "y", "label": 0, "id": "a"}], "twice"),
-    ],
-)
-def test_statements_of_python_that_are_none_are_refused(source, message):
-    with pytest.raises(personascan.InputError, match=message):
-        personascan.load_statements(source)
-
-
-def test_statements_that_are_left_out_are_counted(capsys):
-    rows = [
-        {"text": f"text {i}", "label": i % 2, "confidence": 0.9 if i < 16 else 0.5}
-        for i in range(20)
-    ]
-    assert len(personascan.load_statements(rows, limit=5)) == 10
-    note = "note: 10 of 20 statements are left out: 4 with a label_confidence below 0.85, 6 behind"
-    assert note in capsys.readouterr().err
-    assert len(personascan.load_statements(rows[:16])) == 16
-    assert not capsys.readouterr().err

@@ -12,8 +12,8 @@ from sklearn.metrics import roc_auc_score
 
 from personascan.analysis.claims import auroc_limits, sizes
 from personascan.analysis.rates import check_rows, tpr_at_fpr
+from personascan.bars import bar
 from personascan.errors import InputError
-from personascan.progress import bar
 from personascan.scan.individual import scan_alone
 from personascan.scan.options import ScanOptions
 from personascan.scan.pvalues import as_matrix

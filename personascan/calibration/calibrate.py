@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from personascan.bars import bar
 from personascan.calibration import nodes as node_rates
 from personascan.calibration.family import (
     family_p,
@@ -25,7 +26,6 @@ from personascan.calibration.null import min_alpha, null_bytes, null_frequencies
 from personascan.calibration.pool import as_places, matrix_at, place_key
 from personascan.calibration.scan_labellings import draw_labellings
 from personascan.errors import InputError
-from personascan.progress import bar
 from personascan.scan.options import ScanOptions
 from personascan.scan.result import SignedNodes
 from personascan.scan.runs import Pool

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from personascan.bars import bar
 from personascan.calibration.family import (
     FAMILIES,
 )
@@ -23,7 +24,6 @@ from personascan.calibration.statistics import STATISTICS, LabelContrasts, place
 from personascan.direction import Direction
 from personascan.errors import InputError
 from personascan.places import Place
-from personascan.progress import bar
 from personascan.scan.pvalues import as_matrix
 from personascan.scan.runs import Pool
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from personascan.bars import bar
 from personascan.calibration.family import min_alpha_statistic
 from personascan.calibration.pool import matrix_at
 from personascan.calibration.scan_labellings import Labellings
-from personascan.progress import bar
 from personascan.scan.options import ScanOptions
 from personascan.scan.result import RunScans
 from personascan.scan.runs import scan_pool

@@ -8,9 +8,9 @@ import jax
 import numpy as np
 import numpy.typing as npt
 
+from personascan.bars import bar
 from personascan.compilations import keep_by_default, notice
 from personascan.errors import InputError
-from personascan.progress import bar
 from personascan.scan.backgrounds import open_source
 from personascan.scan.devices import run_search
 from personascan.scan.fractional import scan_fractional

@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 
-from personascan import progress
+from personascan import bars
 from personascan.processes import is_first
 from personascan.study.config import StudyConfig
 from personascan.study.folder import (
@@ -45,7 +45,7 @@ def run_study(
     with study_folder(config, replace) as folder:
         opened = open_study(config)
         refuse_other_study(config, opened.provenance["sha256"], replace)
-        with folder.opened() as store, progress.hidden():  # bars of its own
+        with folder.opened() as store, bars.hidden():  # bars of its own
             study = study_results(opened, store, workers)
             write_study(study, folder.partial, views)
     return study

@@ -11,12 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from personascan.bars import bar
 from personascan.errors import InputError
 from personascan.models.folder import CONFIG, GENERATION
 from personascan.models.load import LanguageModel
 from personascan.models.parameters import as_bits
 from personascan.models.tap import Edits, Kept
-from personascan.progress import bar
 from personascan.reading import is_file, read_json
 from personascan.sources.language.editing import Editing
 from personascan.sources.language.extract import BATCH_TOKENS, explain_memory_errors
