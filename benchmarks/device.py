@@ -23,6 +23,7 @@ from benchmarks.device_scan import (
     measure_side_by_side,
 )
 from benchmarks.device_shapes import SHAPES, TITLES
+from personascan.bars import hidden
 from personascan.errors import InputError
 from personascan.models.config import DecoderConfig
 from personascan.sharding import device_mesh
@@ -112,7 +113,8 @@ class Session:
                 raise InputError(
                     f"would take about {expected:.0f} s of the {max(0, self.left):.0f} s left"
                 )
-            record = step.work()
+            with hidden():
+                record = step.work()
         except InputError as error:
             part, reason = "skipped", str(error)
         except Exception as error:  # what other steps find on a lent machine is not lost with it

@@ -8,8 +8,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from tqdm import tqdm
-
 DELAY = 2  # seconds before the bar of a call shows
 shown = True  # False inside scripts and studies, which have bars of units
 
@@ -24,6 +22,8 @@ def bar(items: Iterable[Item], what: str) -> Iterator[Item]:
     if not shown:
         yield from items
         return
+    from tqdm import tqdm  # not there on every machine that a benchmark is taken to
+
     yield from tqdm(items, desc=what, delay=DELAY, leave=False)
 
 
@@ -88,6 +88,8 @@ class Bar:
     """A bar of units; a context in which `finish` counts one."""
 
     def __init__(self, title: str, unit: str, kinds: list[str], processes: int):
+        from tqdm import tqdm
+
         self.pace = Pace(kinds, processes)
         self.bar = tqdm(
             desc=title, total=len(kinds), unit=f" {unit}", miniters=1, bar_format=FORMAT
