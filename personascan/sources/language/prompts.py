@@ -25,14 +25,26 @@ BUCKET_STEP = 2
 
 
 @dataclass(frozen=True)
+class Turn:
+    """Which tokens of a conversation are one answer of the model."""
+
+    opening: int  # the last token that is read before it is written
+    first: int
+    last: int  # of its text: the token that ends the turn is not its own
+    thinking: tuple[int, int] | None = None  # first and last token of what it thinks aloud
+    answer: tuple[int, int] | None = None  # of what stands behind that; None: it only thinks
+
+
+@dataclass(frozen=True)
 class Prompt:
-    """The tokens of one statement in its chat template."""
+    """The tokens of one statement, or conversation, in its chat template."""
 
     ids: list[int]
-    first: int  # the statement's own first token
+    first: int  # the statement's own first token; of a conversation, the last answer's
     last: int  # its own last token
     # Of each of its own tokens, in order: where it ends in the statement's text.
     ends: tuple[int, ...] = ()
+    turns: tuple[Turn, ...] = ()  # the model's, of a conversation
 
 
 @dataclass(frozen=True)

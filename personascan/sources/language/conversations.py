@@ -1,0 +1,55 @@
+"""Conversations: messages, what the model answers, and which side of which comparison they are."""
+
+from dataclasses import dataclass
+
+ROLES = ("system", "user", "assistant")
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message of a conversation."""
+
+    role: str  # one of ROLES
+    content: str
+
+
+@dataclass(frozen=True)
+class Response:
+    """What the model has written behind a conversation's messages."""
+
+    ids: tuple[int, ...]  # tokens, with the one that ended it
+    text: str
+    ended: str  # "stop": by a token that ends a text; "length": cut by the limit of new tokens
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """Messages, with the model's own answers among them or behind them."""
+
+    id: str
+    messages: tuple[Message, ...]
+    persona: str  # the trait or role, which groups rows
+    topic: str  # "traits", "roles", or a file's own; "" where the source names none
+    positive: bool  # the side: True for the trait or role, False for its opposite or the default
+    question: str = ""  # that is answered, where several conversations share it
+    instruction: str = ""  # names the instruction among those of its persona, such as "2"
+    entity: str = ""  # the question's name: all of its answers are in one half
+    pair: str = ""  # labels are exchanged among the conversations of a pair alone; "": none
+    score: float | None = None  # a judge's, as the file has it
+    response: Response | None = None  # None: the last message is the model's, or it is not written
+
+    confidence = 1.0
+    condition = ""  # a class that p-values can be conditioned on: conversations have none
+
+    @property
+    def text(self) -> str:
+        """The model's last answer: the written one, or the last message if that is the model's."""
+        if self.response is not None:
+            return self.response.text
+        last = self.messages[-1]
+        return last.content if last.role == "assistant" else ""
+
+    @property
+    def answered(self) -> bool:
+        """Whether there is an answer to read."""
+        return self.response is not None or self.messages[-1].role == "assistant"
