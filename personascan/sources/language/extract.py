@@ -15,9 +15,11 @@ from personascan.models.decoder import SITES
 from personascan.models.load import LanguageModel
 from personascan.places import ONCE, Place, layer_number
 from personascan.processes import is_first
+from personascan.sources.language.batches import Batch, plan_batches
 from personascan.sources.language.forward import run
 from personascan.sources.language.positions import check_numbers, check_positions
-from personascan.sources.language.prompts import Batch, Prompt, plan_batches, prompts_of
+from personascan.sources.language.prompt_tokens import Prompt
+from personascan.sources.language.prompts import prompts_of
 from personascan.sources.language.sizes import refuse_too_large
 from personascan.sources.language.statements import Statement, as_statements
 from personascan.sources.language.templates import DATE, PromptOptions

@@ -18,9 +18,10 @@ from personascan.models.config import DecoderConfig
 from personascan.models.dtypes import DTYPES, FAST, parameter_dtype
 from personascan.models.identity import inspect_model
 from personascan.models.layers import project
+from personascan.sources.language.batches import plan_batches
 from personascan.sources.language.extract import BATCH_TOKENS, check_request
 from personascan.sources.language.positions import check_numbers
-from personascan.sources.language.prompts import plan_batches, prompts_of
+from personascan.sources.language.prompts import prompts_of
 from personascan.sources.language.sizes import batch_bytes, batch_flops
 from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import DATE, PromptOptions
