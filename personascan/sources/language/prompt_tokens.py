@@ -4,6 +4,7 @@ import sys
 from dataclasses import dataclass
 
 from personascan.errors import InputError
+from personascan.sources.language.conversations import Conversation
 from personascan.visible import visible
 
 
@@ -28,6 +29,20 @@ class Prompt:
     # Of each of its own tokens, in order: where it ends in the statement's text.
     ends: tuple[int, ...] = ()
     turns: tuple[Turn, ...] = ()  # the model's, of a conversation
+
+
+def named(row) -> str:
+    """Returns how messages name a row: a statement or a conversation, with its id."""
+    return f"{'conversation' if isinstance(row, Conversation) else 'statement'} {row.id}"
+
+
+def refuse_slow(tokenizer) -> None:
+    """Raises InputError for a tokenizer that does not say which characters a token covers."""
+    if not tokenizer.is_fast:
+        raise InputError(
+            "the tokenizer does not say which characters a token covers (it is not a fast one); "
+            "use a checkpoint with a tokenizer.json"
+        )
 
 
 def first_token(tokenizer) -> int | None:
@@ -68,7 +83,7 @@ def encode(tokenizer, statements, prompts, add_special: bool) -> list[tuple[list
                 raise
             reason = " ".join(str(error).split())[:120]
             raise InputError(
-                f"the tokenizer gives up on statement {s.id} ({reason}): {s.text[:60]!r}; shorten "
+                f"the tokenizer gives up on {named(s)} ({reason}): {s.text[:60]!r}; shorten "
                 "or split it"
             ) from error
     return encoded
@@ -79,12 +94,12 @@ def refuse_unusable(tokenizer, statements, prompts, max_positions: int, vocab_si
     for s, prompt in zip(statements, prompts, strict=True):
         if len(prompt.ids) > max_positions:
             raise InputError(
-                f"statement {s.id} has {len(prompt.ids)} tokens; the model takes {max_positions}"
+                f"{named(s)} has {len(prompt.ids)} tokens; the model takes {max_positions}"
             )
         largest = max(prompt.ids)
         if largest >= vocab_size:
             raise InputError(
-                f"statement {s.id} has the token {tokenizer.convert_ids_to_tokens(largest)!r} with "
+                f"{named(s)} has the token {tokenizer.convert_ids_to_tokens(largest)!r} with "
                 f"id {largest}, but the model's embedding has {vocab_size} rows (the tokenizer "
                 f"knows {len(tokenizer)} tokens); use the tokenizer that the model was made with"
             )
@@ -95,11 +110,11 @@ def note_unknown(tokenizer, statements, prompts) -> None:
     unknown = tokenizer.unk_token_id
     if unknown is None or unknown in (tokenizer.bos_token_id, tokenizer.eos_token_id):
         return  # byte-level tokenizers give the name to a token of another meaning
-    ids = [s.id for s, prompt in zip(statements, prompts, strict=True) if unknown in prompt.ids]
-    if ids:
+    rows = [s for s, prompt in zip(statements, prompts, strict=True) if unknown in prompt.ids]
+    if rows:
         print(
-            f"note: {len(ids)} of {len(prompts)} texts hold parts unknown to the tokenizer, which "
-            f"the model sees as {visible(tokenizer.unk_token)}; the first is statement "
-            f"{visible(ids[0])}",
+            f"note: {len(rows)} of {len(prompts)} texts hold parts unknown to the tokenizer, which "
+            f"the model sees as {visible(tokenizer.unk_token)}; the first is "
+            f"{visible(named(rows[0]))}",
             file=sys.stderr,
         )

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from personascan.errors import InputError
+from personascan.sources.language.conversation_prompts import conversation_prompts
+from personascan.sources.language.conversations import are_conversations
 from personascan.sources.language.prompt_tokens import (
     Prompt,
     encode,
     first_token,
     note_unknown,
+    refuse_slow,
     refuse_unusable,
 )
 from personascan.sources.language.statements import Statement
@@ -61,7 +64,9 @@ def tokenize(
 def prompts_of(
     tokenizer, statements, asked: PromptOptions, max_positions: int, vocab_size: int | None = None
 ) -> list[Prompt]:
-    """Tokenizes as `tokenize`, with its options as a record."""
+    """Tokenizes as `tokenize`, with its options as a record; or conversations, with their turns."""
+    if are_conversations(statements):
+        return conversation_prompts(tokenizer, statements, asked, max_positions, vocab_size)
     options = applied_options(tokenizer, asked)
     if options != asked:
         print(
@@ -113,11 +118,7 @@ def message_start(prompt: str, content: str, usual: int, role: str, statement: S
 
 def tokenize_with_spans(tokenizer, statements, prompts, starts, add_special: bool) -> list[Prompt]:
     """Tokenizes prompts, and marks which tokens are the statement's own."""
-    if not tokenizer.is_fast:
-        raise InputError(
-            "the tokenizer does not say which characters a token covers (it is not a fast one); "
-            "use a checkpoint with a tokenizer.json"
-        )
+    refuse_slow(tokenizer)
     encoded = encode(tokenizer, statements, prompts, add_special)
     doubled = first_token(tokenizer) if add_special else None
     tokenized = []
