@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 HOME = {
     "Activations": "sources.store",
     "Calibration": "calibration.calibrate",
+    "Conversation": "sources.language.conversations",
     "Detection": "analysis.detection",
     "DetectionOptions": "analysis.detection",
     "Direction": "direction",
@@ -62,6 +63,7 @@ HOME = {
     "in_half": "analysis.localisation",
     "individual_scan": "scan.individual",
     "join": "processes",
+    "load_conversations": "sources.language.conversation_files",
     "load_model": "sources.language.model",
     "load_statements": "sources.language.statements",
     "locate": "calibration.locate",
@@ -145,6 +147,10 @@ if TYPE_CHECKING:  # the same for editors and type checkers, which run nothing
     from personascan.scan.samples import draw_samples as draw_samples
     from personascan.sharding import device_mesh as device_mesh
     from personascan.sources.arrays import write_rows as write_rows
+    from personascan.sources.language.conversation_files import (
+        load_conversations as load_conversations,
+    )
+    from personascan.sources.language.conversations import Conversation as Conversation
     from personascan.sources.language.extract import extract as extract
     from personascan.sources.language.generate import Writing as Writing
     from personascan.sources.language.model import LanguageModel as LanguageModel

@@ -61,6 +61,15 @@ def any_text(model: personascan.LanguageModel, torch_model: object, tokenizer: o
     print(personascan.extract(model, ["a", "b"], layers=["50%", 3]).to_frame("resid_post 3"))
 
 
+def conversations(folder: pathlib.Path) -> None:
+    rows = personascan.load_conversations(
+        [folder, "data/traits/optimism.json"], persona="optimism", limit=5, keep_above=60
+    )
+    assert_type(rows, list[personascan.Conversation])
+    for row in rows:
+        print(row.id, row.messages[-1].content, row.text, row.answered, row.score)
+
+
 def writing(model: personascan.LanguageModel) -> None:
     statement = personascan.Statement("1", "Tell me of hope.", "", "", True, 1.0, "")
     prompts = personascan.tokenize(
