@@ -52,15 +52,22 @@ def folds_of(positive_N, folds: int, seed: int, entities=None) -> np.ndarray:
     return fold_N
 
 
-def can_hold_out(positive_N, folds: int, seed: int, entities=None, pairs=None) -> bool:
+def can_hold_out(
+    positive_N, folds: int, seed: int, entities=None, pairs=None, together=None
+) -> bool:
     """Returns whether rows have folds without which enough labels can be exchanged."""
     try:
-        fold_N = folds_of(positive_N, folds, seed, entities if pairs is None else pairs)
+        fold_N = folds_of(positive_N, folds, seed, undivided(entities, pairs, together))
         for number in range(fold_N.max() + 1):
             exchange_without(fold_N == number, positive_N, entities, pairs)
     except InputError:
         return False
     return True
+
+
+def undivided(entities, pairs, together):
+    """Returns the groups that folds keep whole, of the three: the last one that is not None."""
+    return next((one for one in (together, pairs, entities) if one is not None), None)
 
 
 def exchange_without(held_N, positive_N, entities=None, pairs=None) -> Exchange:
@@ -70,19 +77,21 @@ def exchange_without(held_N, positive_N, entities=None, pairs=None) -> Exchange:
 
 
 def crossfit_place(
-    place_ND, positive_N, folds: int, permutations: int, seed: int, entities=None, pairs=None
-) -> Crossfit:
+    place_ND, positive_N, folds: int, permutations: int, seed: int, entities=None, pairs=None,
+    together=None,
+) -> Crossfit:  # fmt: skip
     """Scores the rows of each fold by a place's direction from the other folds.
 
     Args:
       folds: the most; there are at most half as many as rows, or entities, of the smaller side.
       permutations: labellings against which the place's statistic is standardised.
       entities, pairs: numbers [N] of rows that are exchanged as one, or with one another alone.
+      together: numbers [N] of rows, whole pairs, that are in one fold; None: entities or pairs.
 
     Raises:
       InputError: as `folds_of` and `exchange_of`.
     """
-    fold_N = folds_of(positive_N, folds, seed, entities if pairs is None else pairs)
+    fold_N = folds_of(positive_N, folds, seed, undivided(entities, pairs, together))
     score_N, z_K = np.empty(positive_N.size), np.empty(fold_N.max() + 1)
     for number in range(z_K.size):
         train = fold_N != number

@@ -8,6 +8,7 @@ import numpy as np
 
 from personascan.report.cards import Card, cards
 from personascan.report.lead import has_personas, lead, special_sentence
+from personascan.report.sections.controls import controls_section, recipes_section
 from personascan.report.sections.edits import edits_section
 from personascan.report.sections.found import found_section, late_section, tails_section
 from personascan.report.sections.nodes import kinds_section, nodes_section, runs_section
@@ -108,10 +109,12 @@ def how_sentences(part: Part) -> str:
     """Returns which input the network was given, and which activations were kept."""
     record = "`study.json` holds the configuration, versions, seed and hashes of the inputs."
     said = [part.source.about]
-    if part.texts:
+    if part.texts and not part.source.about:
         least = part.config.min_confidence
         said = [f"The statements have a label confidence of {least:g} or more."]
-        said += [prompt_sentence(part), kept_sentence(part)]
+        said += [prompt_sentence(part)]
+    if part.texts:
+        said += [kept_sentence(part)]
     return " ".join(filter(None, [*said, left_out_sentence(part), record]))
 
 
@@ -145,6 +148,12 @@ def kept_sentence(part: Part) -> str:
         "last_statement": "the statement's own last token (`last_statement`)",
         "mean_statement": "the mean over the statement's own tokens (`mean_statement`)",
         "mean": "the mean over all tokens of the prompt (`mean`)",
+        "last_prompt": "the last token before the answer (`last_prompt`)",
+        "first_response": "the answer's first token (`first_response`)",
+        "last_response": "the answer's last token (`last_response`)",
+        "mean_response": "the mean over the answer's tokens (`mean_response`)",
+        "mean_thinking": "the mean over what it thinks aloud (`mean_thinking`)",
+        "mean_answer": "the mean over the answer behind its thinking (`mean_answer`)",
     }
     positions = dict.fromkeys(place.position for place in part.places)
     kept = [words.get(p, f"the token at position {p} of the prompt") for p in positions]
@@ -240,6 +249,8 @@ SECTIONS: tuple[Callable[[Part], Section | None], ...] = (
     runs_section,
     tails_section,
     judged_section,
+    controls_section,
+    recipes_section,
     edits_section,
     alone_section,
     transfer_section,

@@ -147,7 +147,7 @@ class Case:
         """Whether rows can be scored by places that were chosen without them."""
         pool, folds = self.pool, self.config.where.folds
         return bool(self.portions) and can_hold_out(
-            pool.positive_N, folds, self.seed, pool.clusters, pool.pairs
+            pool.positive_N, folds, self.seed, pool.clusters, pool.pairs, pool.pair_entities
         )
 
     @functools.cached_property

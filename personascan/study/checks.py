@@ -8,7 +8,8 @@ from personascan.errors import InputError
 from personascan.interventions.options import check_interventions
 from personascan.places import ONCE
 from personascan.sources.images.options import check_images
-from personascan.sources.language.positions import check_positions
+from personascan.sources.language.conversation_options import check_conversations
+from personascan.sources.language.positions import check_positions, turn_position
 from personascan.sources.language.source import BASELINES
 from personascan.study.place_options import CHOSEN, check_where
 from personascan.study.token_options import check_tokens
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from personascan.study.config import StudyConfig
 
 LEVELS = (0, 1, 2)
+KINDS = ("statements", "conversations", "rows", "images")
 TABLES = ("csv", "parquet")
 
 
@@ -39,11 +41,11 @@ def check_config(config: "StudyConfig") -> None:
 
 def check_source(config: "StudyConfig") -> None:
     """Raises InputError for a study without rows, or with rows of two kinds."""
-    asked = [n for n in ("statements", "rows", "images") if getattr(config, n)]
+    asked = [n for n in KINDS if getattr(config, n)]
     if len(asked) != 1:
         raise InputError(
-            "a study has one source: config.statements or config.images, read by config.models, or "
-            f"config.rows; got {' and '.join(asked) or 'none'}"
+            "a study has one source: config.statements, config.conversations or config.images, "
+            f"read by config.models, or config.rows; got {' and '.join(asked) or 'none'}"
         )
     if bool(config.models) == bool(config.rows):
         raise InputError(
@@ -53,11 +55,13 @@ def check_source(config: "StudyConfig") -> None:
         )
     if config.images:
         check_images(config.images, config.models)
+    if config.conversations:
+        check_conversations(config.conversations)
     for name in ("models", "rows"):
         named = getattr(config, name)
         if len(set(named)) < len(named):
             raise InputError(f"config.{name} = {named}; name each once")
-    if not config.statements and config.levels != (2,):
+    if not config.reads_text and config.levels != (2,):
         raise InputError(f"config.levels: {asked[0]} have no topics; use (2,)")
 
 
@@ -85,6 +89,11 @@ def check_values(config: "StudyConfig") -> None:
         raise InputError(f"config.sites must name each site once, got {config.sites}")
     if "all" in check_positions(config.positions):
         raise InputError("config.positions: 'all' has no row for each statement; name another")
+    turns = [p for p in config.positions if turn_position(str(p)) is not None]
+    if turns and not config.conversations:
+        raise InputError(
+            f"config.positions: {turns[0]!r} is a position of config.conversations; name another"
+        )
     if config.batch_tokens < 1:
         raise InputError(f"config.batch_tokens = {config.batch_tokens}; use at least 1")
 
@@ -172,7 +181,7 @@ def check_searched(config: "StudyConfig") -> None:
 
     A share of the depth is a layer once the depth is known: that is checked with the model.
     """
-    if not config.statements:
+    if not config.reads_text:
         return
     for field in ("scan", "intervention"):
         for text in getattr(config, field).places:

@@ -46,10 +46,15 @@ class Pool:
     left_out: LeftOut = LeftOut()
     # [N]: rows of one pair are on both sides, and exchange their labels with one another alone.
     pairs: np.ndarray | None = None  # None: rows are not paired
+    # [N]: of paired rows, those of one entity, which has several pairs, such as a question that is
+    # answered under several instructions; None: every pair is its own.
+    pair_entities: np.ndarray | None = None
 
     @property
     def together(self) -> np.ndarray | None:
         """Groups of rows that stay in one half, one fold and one resample: int [N], or None."""
+        if self.pair_entities is not None:
+            return self.pair_entities
         return self.clusters if self.pairs is None else self.pairs
 
     @property
@@ -138,7 +143,7 @@ def draw_pool(groups: dict, comparison: Comparison, limit: int, seed: int) -> Po
     ]
     examples = [[groups[p][i] for (p, _), rows in side.items() for i in rows] for side in sides]
     pairs = draw_pairs(comparison.name, examples, limit, seed)
-    excluded = excluded_sides(examples, seed)
+    excluded = excluded_sides(examples, seed) if pairs is None else {}
     drawn, shared, beyond = {}, [], []
     for is_h1, side in zip((True, False), sides, strict=True):
         usable = {
@@ -170,9 +175,10 @@ def draw_pool(groups: dict, comparison: Comparison, limit: int, seed: int) -> Po
         np.array([is_h1 for _, _, is_h1, _ in every], bool),
         tuple(f"{persona}/{direction}" for persona, _, _, direction in every),
         members,
-        clusters_of(groups, members),
+        clusters_of(groups, members) if pairs is None else None,
         LeftOut(tuple(shared), tuple(beyond)),
         None if pairs is None else pairs_of(groups, members),
+        None if pairs is None else clusters_of(groups, members),
     )
 
 
@@ -245,6 +251,7 @@ def without_entities(groups: dict, pool: Pool, entities: set[tuple]) -> Pool:
         members=tuple((persona, rows[remaining]) for (persona, rows), remaining in parts),
         clusters=None if pool.clusters is None else pool.clusters[remaining_N],
         pairs=None if pool.pairs is None else pool.pairs[remaining_N],
+        pair_entities=None if pool.pair_entities is None else pool.pair_entities[remaining_N],
     )
 
 

@@ -14,6 +14,8 @@ from personascan.places import whole_number
 from personascan.scan.options import ScanOptions
 from personascan.scan.samples import SampleOptions
 from personascan.sources.images.options import ImageOptions
+from personascan.sources.language.conversation_options import ConversationOptions
+from personascan.sources.language.generate import Writing
 from personascan.sources.language.templates import DATE, PromptOptions, parse_keywords
 from personascan.study.checks import check_config
 from personascan.study.fields import validate_fields
@@ -36,6 +38,8 @@ class StudyConfig:
     rows: tuple[str, ...] = ()  # instead of both: folders that `write_rows` has written
     # Instead of statements: what `models` then names are networks.
     images: ImageOptions | None = None
+    # Instead of statements: what `models` answer, or have answered.
+    conversations: ConversationOptions | None = None
     personas: tuple[str, ...] = ()  # empty: every persona of the source
     dtype: str = "float32"
     min_confidence: float = 0.85
@@ -44,7 +48,8 @@ class StudyConfig:
     sites: tuple[str, ...] = ("resid_post", "final_norm")
     # Of the blocks, by number or by share of the depth such as "50%"; empty: every one.
     layers: tuple[int | str, ...] = ()
-    # Any of first, last, last_statement, mean_statement, mean and whole numbers.
+    # Any of first, last, last_statement, mean_statement, mean and whole numbers; of conversations
+    # last_prompt, first_response, last_response, mean_response, mean_thinking, mean_answer.
     positions: tuple[str, ...] = ("last",)
     # Told beside the scans of single statements: "length", "log-likelihood".
     baselines: tuple[str, ...] = ()
@@ -94,6 +99,16 @@ class StudyConfig:
             template_keywords=parse_keywords(self.template_keywords),
             date=self.date,
         )
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether rows are read by language models."""
+        return bool(self.statements or self.conversations)
+
+    @property
+    def writing(self) -> Writing | None:
+        """How answers of conversations are written; None of other rows."""
+        return self.conversations.writing(self.seed) if self.conversations else None
 
     @property
     def read_positions(self) -> tuple[str | int, ...]:

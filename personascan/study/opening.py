@@ -1,7 +1,7 @@
 """Opening a study: its inputs are read and checked before anything is computed."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 
@@ -12,6 +12,11 @@ from personascan.places import Place, chosen_places
 from personascan.sources.arrays import open_rows
 from personascan.sources.base import Baseline, Source, conditions_of, texts_of
 from personascan.sources.images.source import image_sources
+from personascan.sources.language.conversation_files import (
+    listed_files,
+    load_conversations,
+)
+from personascan.sources.language.conversations import Conversation
 from personascan.sources.language.source import BASELINES, LIKELIHOOD, LanguageSource
 from personascan.sources.language.statements import Statement, load_statements, statement_files
 from personascan.study.case import (
@@ -31,6 +36,7 @@ from personascan.study.refusals import (
     refuse_unasked,
     refuse_unwritable,
 )
+from personascan.study.responses import with_responses
 from personascan.study.store import Store
 from personascan.versions import installed_versions
 from personascan.visible import visible
@@ -77,6 +83,19 @@ class Opened:
         return count_open_source(self.config, source)
 
 
+def with_answers(opened: Opened, store: Store) -> Opened:
+    """Returns a study whose conversations have their answers, once these are finished units.
+
+    Raises InputError if too few are left of a comparison.
+    """
+    writing = opened.config.writing
+    sources = [with_responses(source, store, writing) for source in opened.sources]
+    for source, before in zip(sources, opened.sources, strict=True):
+        if source is not before:
+            refuse_impossible(opened.config, source.groups)
+    return replace(opened, sources=sources)
+
+
 def open_study(config: StudyConfig) -> Opened:
     """Reads and checks everything that a study is made from.
 
@@ -86,7 +105,8 @@ def open_study(config: StudyConfig) -> Opened:
     refuse_unwritable(config)
     sources = open_sources(config)
     if statements_sha256(config) != statements:
-        raise InputError(f"{config.statements} has changed while it was read; {RUN_AGAIN}")
+        which = config.statements or "a file of config.conversations"
+        raise InputError(f"{which} has changed while it was read; {RUN_AGAIN}")
     for source in sources:
         named_places(config.scan.places, source.named)
         refuse_unasked(config, source)
@@ -146,9 +166,26 @@ def model_places(config: StudyConfig, model: str, decoder) -> list[Place]:
 def study_groups(config: StudyConfig) -> dict[str, list[Statement]]:
     """Returns {persona: its statements}, in the order in which the configuration names them."""
     groups = {}
-    for s in chosen_statements(config):
+    for s in chosen_conversations(config) if config.conversations else chosen_statements(config):
         groups.setdefault(s.persona, []).append(s)
     return groups
+
+
+def chosen_conversations(config: StudyConfig) -> list[Conversation]:
+    asked = config.conversations
+    chosen = load_conversations(
+        asked.files, questions=asked.questions, instructions=asked.instructions, limit=asked.limit,
+        keep_above=asked.keep_above, keep_below=asked.keep_below,
+    )  # fmt: skip
+    if not config.personas:
+        return chosen
+    known = {row.persona for row in chosen}
+    if unknown := [persona for persona in config.personas if persona not in known]:
+        raise InputError(
+            f"config.personas: {unknown[0]!r} is not in config.conversations.files, which have "
+            f"{', '.join(sorted(known))}"
+        )
+    return [row for persona in config.personas for row in chosen if row.persona == persona]
 
 
 def chosen_statements(config: StudyConfig) -> list[Statement]:
@@ -166,9 +203,14 @@ def chosen_statements(config: StudyConfig) -> list[Statement]:
 
 def statements_sha256(config: StudyConfig) -> dict[str, str]:
     """Returns {file: hash} of the statements' files; none where rows are no statements."""
-    if not config.statements:
+    if config.conversations:
+        asked = config.conversations
+        named = (*asked.files, *filter(None, [asked.questions]))
+        files = listed_files(named)
+    elif config.statements:
+        files = statement_files(config.statements, config.personas)
+    else:
         return {}
-    files = statement_files(config.statements, config.personas)
     return {file.name: file_sha256(file) for file in files}
 
 

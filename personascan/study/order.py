@@ -2,6 +2,7 @@
 
 from personascan.study.stages import (
     baseline,
+    controls,
     crossfit,
     detection,
     evidence,
@@ -14,6 +15,7 @@ from personascan.study.stages import (
     profile,
     projection,
     promoted,
+    recipes,
     separation,
     specificity,
     split,
@@ -29,7 +31,7 @@ STAGES = tuple(
     module.STAGE
     for module in (
         wording, baseline, separation, personas, where, words, crossfit, detection, null, transfer,
-        nodes, localisation, evidence, profile, projection, split, validation, kinds, intervention,
-        specificity, tokens, promoted,
+        nodes, recipes, localisation, evidence, profile, projection, split, validation, kinds,
+        intervention, specificity, tokens, promoted, controls,
     )
 )  # fmt: skip

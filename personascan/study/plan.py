@@ -14,8 +14,9 @@ from personascan.memory import human_bytes
 from personascan.models.identity import inspect_model
 from personascan.places import named_place
 from personascan.sources.base import Source
+from personascan.sources.language.conversations import Conversation
 from personascan.sources.language.plan import ExtractionPlan, plan_with_options
-from personascan.sources.language.source import EMBEDDING, extra_places
+from personascan.sources.language.source import EMBEDDED_RESPONSE, EMBEDDING, extra_places
 from personascan.study.case import named_places
 from personascan.study.config import StudyConfig
 from personascan.study.counts import Counted, count_open_source, count_source
@@ -28,11 +29,15 @@ from personascan.study.opening import (
 )
 from personascan.study.order import STAGES
 from personascan.study.refusals import refuse_impossible, refuse_unasked, refuse_unwritable
+from personascan.study.responses import KIND as RESPONSES
+from personascan.study.responses import answered_for_plan
 from personascan.study.run import Workers
 from personascan.study.stage import RECORD_BYTES, Phase, Sizes
-from personascan.study.stages import intervention, promoted, specificity, tokens
+from personascan.study.stages import controls, intervention, promoted, specificity, tokens
 from personascan.study.timing import time_units
 from personascan.workers import WORKER_BYTES
+
+SLOWER = 4  # a token takes so many times as long to write as to read, in batches on two CPU cores
 
 
 @dataclass(frozen=True)
@@ -102,14 +107,20 @@ def plan_models(config: StudyConfig, workers: Workers) -> StudyPlan:
     Raises InputError as opening the study does.
     """
     refuse_unwritable(config)
-    if not config.statements:
+    if not config.reads_text:
         return StudyPlan([plan_source(config, s, workers) for s in open_sources(config)])
-    groups = study_groups(config)
-    refuse_impossible(config, groups)
-    statements = [s for rows in groups.values() for s in rows]
+    asked = study_groups(config)
+    refuse_impossible(config, asked)
+    unanswered = []
+    if config.conversations:
+        unanswered = [row for rows in asked.values() for row in rows if not row.answered]
     plans = []
     for model in config.models:
-        decoder, _ = inspect_model(model)
+        decoder, tokenizer = inspect_model(model)
+        groups = asked
+        if unanswered:
+            groups = answered_for_plan(asked, tokenizer, config.conversations.new_tokens)
+        statements = [s for rows in groups.values() for s in rows]
         places = model_places(config, model, decoder)
         named = named_places(
             config.scan.places, functools.partial(named_place, places=places, layers=decoder.layers)
@@ -120,17 +131,34 @@ def plan_models(config: StudyConfig, workers: Workers) -> StudyPlan:
         )  # fmt: skip
         widths = [decoder.site_shape(place.site)[1] for place in places]
         baselines = language_baselines(config, decoder)
-        extra = extra_places(places, baselines)
-        nodes = decoder.site_shape(EMBEDDING.site)[1] if EMBEDDING in extra else 0
+        embedding = EMBEDDED_RESPONSE if config.conversations else EMBEDDING
+        extra = extra_places(places, baselines, embedding)
+        nodes = decoder.site_shape(embedding.site)[1] if embedding in extra else 0
         counted = count_source(
             config, groups, places, widths, len(named), baselines, len(extra), nodes,
             decoder.causal and decoder.has_head,
         )  # fmt: skip
-        stages = plan_stages(counted)
+        stages = plan_responses(config, unanswered, extraction, workers.processes())
+        stages += plan_stages(counted)
         stages += plan_interventions(counted, extraction, workers.processes())
         stages += plan_readings(counted, extraction, workers.processes())
         plans.append(ModelPlan(model, extraction, stages, workers.processes()))
     return StudyPlan(plans)
+
+
+def plan_responses(
+    config: StudyConfig, rows: list[Conversation], extraction: ExtractionPlan, processes: int
+) -> list[StagePlan]:
+    """Returns the plan of the answers that a model writes, one token after the other."""
+    if not rows:
+        return []
+    each = extraction.seconds / extraction.tokens
+    written = len(rows) * config.conversations.new_tokens
+    read = extraction.tokens * len(rows) / extraction.statements - written
+    seconds = each * (read + SLOWER * written) * processes  # all cores are the model's
+    units = len({(row.persona, row.positive, row.instruction) for row in rows})
+    disk = units * RECORD_BYTES + 12 * written
+    return [StagePlan(RESPONSES, units, seconds, disk, extraction.batch_bytes // processes)]
 
 
 def plan_source(config: StudyConfig, source: Source, workers: Workers) -> ModelPlan:
@@ -209,6 +237,7 @@ def plan_readings(counted: Counted, extraction: ExtractionPlan, processes: int) 
     for stage, statements, bytes_ in (
         (tokens.STAGE, 4 * counted.config.tokens.statements, 40),
         (promoted.STAGE, promoted.READ, 0),
+        (controls.STAGE, len(counted.largest.ids), 0),  # half of the rows, behind two contexts
     ):
         if not (number := stage.count(counted)):
             continue

@@ -35,10 +35,12 @@ if TYPE_CHECKING:
     from personascan.calibration.calibrate import Calibration
     from personascan.calibration.place_tests import PlaceTests
     from personascan.study.effects import CrossEffect, SetEffects
+    from personascan.study.stages.controls import Controls
     from personascan.study.stages.evidence import Evidence
     from personascan.study.stages.kinds import OrderedRows
     from personascan.study.stages.projection import Projection
     from personascan.study.stages.promoted import Promoted
+    from personascan.study.stages.recipes import Recipes
     from personascan.study.stages.tokens import ShadedStatements
     from personascan.study.stages.validation import HalfValidation
 
@@ -86,6 +88,8 @@ class Part:
         specificity: list[CrossEffect]  # of every set on every comparison
         tokens: dict[str, ShadedStatements]  # shaded by a direction of the other half
         promoted: dict[str, Promoted]  # tokens whose logits the direction raises and lowers
+        recipes: dict[str, Recipes]  # how far sites and positions of answers agree
+        controls: dict[str, Controls]  # of answers of conversations
         # H1 rows in the order of their first component on found nodes; none without permutations.
         kinds: dict[str, list[OrderedRows]]
         # Rows scored by places chosen without them; none without permutations, or of few rows.

@@ -8,8 +8,10 @@ import numpy as np
 from personascan.bars import duration
 from personascan.errors import InputError
 from personascan.study.case import Level
-from personascan.study.opening import Opened
+from personascan.study.opening import Opened, with_answers
 from personascan.study.order import STAGES
+from personascan.study.responses import KIND as RESPONSES
+from personascan.study.responses import response_works
 from personascan.study.rows import activations_unit
 from personascan.study.run import Workers
 from personascan.study.stage import Phase
@@ -41,7 +43,7 @@ class Status:
         lines, remaining, unknown = [], 0.0, []
         for kind, p in self.kinds.items():
             left = p.total - p.done
-            alone = 1 if kind == "activations" else self.processes
+            alone = 1 if kind in (RESPONSES, "activations") else self.processes
             text = ""
             if left and np.isnan(p.seconds):
                 unknown.append(kind)
@@ -71,8 +73,18 @@ class Status:
 
 def status_of(opened: Opened, store: Store, workers: Workers) -> Status:
     """Returns the progress of a study's units; those of places yet to be chosen are counted."""
-    known, later = {"activations": []}, Counter()
+    known, later = {}, Counter()
+    works = [w for source in opened.sources for w in response_works(source, opened.config.writing)]
+    known[RESPONSES] = [work.unit for work in works]
+    known["activations"] = []
+    answered = all(map(store.seems_whole, known[RESPONSES]))
+    opened = with_answers(opened, store) if answered else opened
     for source in opened.sources:
+        if not answered:  # what is read of the answers is known by number alone
+            counted = opened.counted(source)
+            later["activations"] += counted.activations
+            later.update({stage.kind: stage.count(counted) for stage in STAGES})
+            continue
         known["activations"] += [
             activations_unit(source, group, place)
             for group in source.groups
@@ -86,7 +98,7 @@ def status_of(opened: Opened, store: Store, workers: Workers) -> Status:
             one = replace(counted, levels=[pools])
             later.update({stage.kind: stage.count(one) for stage in more})
     kinds = {}
-    for kind in ("activations", *(stage.kind for stage in STAGES)):
+    for kind in (RESPONSES, "activations", *(stage.kind for stage in STAGES)):
         units = known.get(kind, [])
         if not units and not later[kind]:
             continue

@@ -7,8 +7,9 @@ from personascan.errors import InputError
 from personascan.memory import refuse_too_much
 from personascan.study.case import Case, Level
 from personascan.study.cluster import cluster
-from personascan.study.opening import Opened
+from personascan.study.opening import Opened, with_answers
 from personascan.study.order import STAGES
+from personascan.study.responses import response_works
 from personascan.study.results import Study, read_part
 from personascan.study.run import Workers, run_extractions, run_works
 from personascan.study.stage import Phase
@@ -21,6 +22,11 @@ def study_results(opened: Opened, store: Store, workers: Workers) -> Study:
     """Does the units that are not finished, and returns the results of all."""
     parts = []
     with cluster(workers.scheduler):
+        for source in opened.sources:
+            # A model takes all cores by itself: one unit after the other, in this process.
+            works = response_works(source, opened.config.writing)
+            run_works(works, store, replace(workers, jobs=1), "responses")
+        opened = with_answers(opened, store)
         levels_of = [opened.levels(source, store) for source in opened.sources]
         for levels in levels_of:  # before the first hours of extraction
             check_memory(cases_of(levels), workers, say=True)

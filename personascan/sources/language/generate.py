@@ -70,6 +70,7 @@ def write_tokens(
     editing: Editing | None = None,
     stop: tuple[int, ...] | None = None,
     batch_tokens: int = BATCH_TOKENS,
+    draws: Sequence[int] | None = None,
 ) -> list[list[int]]:
     """Writes tokens behind each prompt, with a key/value cache.
 
@@ -80,6 +81,7 @@ def write_tokens(
       editing: edits of the activations meanwhile; None: none.
       stop: tokens that end a text (kept at its end); None: those of the checkpoint.
       batch_tokens: padded tokens of a batch, what is written included.
+      draws: whole numbers [N], which decide each prompt's draws; None: the prompts' own numbers.
 
     Returns:
       New tokens of each prompt. A row's draws do not depend on the other rows of its batch.
@@ -103,12 +105,13 @@ def write_tokens(
     params = as_bits(model.params) if jax.default_backend() == "cpu" else model.params
     penalty = repetition_penalty(model)
     new_tokens = [[] for _ in prompts]
+    draw_N = np.asarray(np.arange(len(prompts)) if draws is None else draws, np.int32)
     batches = plan_batches(prompts, batch_tokens, pad=0, room=writing.new_tokens)
     with explain_memory_errors(batches):
         for batch in bar(batches, "batches"):
             edits = None if editing is None else editing.of_batch(batch, prompts)
             new_BG, finite_B = generate_tokens(
-                params, PromptRows(batch.tokens_BT, batch.lengths_B, batch.rows.astype(np.int32)),
+                params, PromptRows(batch.tokens_BT, batch.lengths_B, draw_N[batch.rows]),
                 Choosing(seed, ends, None if penalty == 1 else np.float32(penalty)), edits,
                 decoder=model.decoder(), writing=unseeded,
                 edited=editing is not None and editing.generated,

@@ -16,6 +16,8 @@ from personascan.models.load import LanguageModel, load_model
 from personascan.places import Place, named_place
 from personascan.sharding import parse_mesh
 from personascan.sources.base import Baseline, Terms
+from personascan.sources.language.conversation_counts import about_conversations
+from personascan.sources.language.conversations import Conversation
 from personascan.sources.language.extract import extract_into
 from personascan.sources.language.likelihood import log_likelihoods
 from personascan.sources.language.prompts import applied_options
@@ -26,6 +28,7 @@ LENGTH = Place("length", 0, "", "statement")
 LIKELIHOOD = Place("log_likelihood", 0, "", "statement")
 # The input of the first block, averaged over a statement's own tokens: its words without order.
 EMBEDDING = Place("resid_pre", 0, "mean_statement")
+EMBEDDED_RESPONSE = Place("resid_pre", 0, "mean_response")
 BASELINES = {  # detectors that need no activations
     "length": Baseline("characters", LENGTH, "mean"),
     "log-likelihood": Baseline("low log-likelihood", LIKELIHOOD, "low mean"),
@@ -33,10 +36,10 @@ BASELINES = {  # detectors that need no activations
 NUMBERS = (LENGTH, LIKELIHOOD)  # places of one number a statement
 
 
-def extra_places(places: list[Place], baselines) -> tuple[Place, ...]:
+def extra_places(places: list[Place], baselines, embedding=EMBEDDING) -> tuple[Place, ...]:
     """Returns the places that are read and not searched."""
     extra = tuple(baseline.place for baseline in baselines)
-    return extra if EMBEDDING in places else (*extra, EMBEDDING)
+    return extra if embedding in places else (*extra, embedding)
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class LanguageSource:
 
     name: str  # as `load_model` takes it
     identified: Identity
-    groups: dict[str, list[Statement]] = field(repr=False)
+    groups: dict[str, list[Statement | Conversation]] = field(repr=False)
     places: list[Place]
     options: PromptOptions
     batch_tokens: int
@@ -70,21 +73,38 @@ class LanguageSource:
 
     baselines: tuple[Baseline, ...] = ()
 
-    about = ""  # the report has sentences of its own
-    embedding = EMBEDDING
     texts = True
+
+    @property
+    def about(self) -> str:
+        """The sentences about conversations; of statements the report has its own."""
+        if not self.converses:
+            return ""
+        return about_conversations(row for rows in self.groups.values() for row in rows)
+
+    @property
+    def embedding(self) -> Place:
+        """The place of the words without order."""
+        return EMBEDDED_RESPONSE if self.converses else EMBEDDING
 
     @property
     def terms(self) -> Terms:
         """The words for rows: molecules if that is the topic of all, or else statements."""
+        if self.converses:
+            return Terms("responses", "responses under its instructions", "those under others")
         topics = {s.topic for statements in self.groups.values() for s in statements}
         rows = "molecules" if topics == {"molecules"} else "statements"
         return Terms(rows=rows, h1=f"its positive {rows}", h0="its negative ones")
 
     @property
+    def converses(self) -> bool:
+        """Whether rows are conversations."""
+        return isinstance(next(iter(self.groups.values()))[0], Conversation)
+
+    @property
     def extra(self) -> tuple[Place, ...]:
         """The places of baselines, with one number a statement, and the embedding's place."""
-        return extra_places(self.places, self.baselines)
+        return extra_places(self.places, self.baselines, self.embedding)
 
     @property
     def revision(self) -> str:
@@ -162,7 +182,7 @@ class LanguageSource:
     @functools.cached_property
     def statements_sha256(self) -> dict[str, str]:
         return {
-            group: text_sha256(json.dumps([(s.id, s.text) for s in statements]))
+            group: text_sha256(json.dumps([read_of(s) for s in statements]))
             for group, statements in self.groups.items()
         }
 
@@ -184,6 +204,14 @@ class LanguageSource:
         if LIKELIHOOD in arrays:
             likelihood_N = log_likelihoods(model, statements, self.options, self.batch_tokens)
             arrays[LIKELIHOOD][:] = likelihood_N[:, None].astype(np.float32)
+
+
+def read_of(row: Statement | Conversation) -> tuple:
+    """Returns what of a row a model reads, as JSON holds it."""
+    if not isinstance(row, Conversation):
+        return row.id, row.text
+    messages = [(message.role, message.content) for message in row.messages]
+    return row.id, messages, None if row.response is None else row.response.ids
 
 
 @functools.lru_cache(maxsize=1)

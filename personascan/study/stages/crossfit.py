@@ -38,6 +38,7 @@ def do(rows: StoredRows, chosen: LabelledRows, folds: int, permutations: int, se
         seed,
         chosen.entities_N,
         chosen.pairs_N,
+        chosen.pair_entities_N,
     )  # fmt: skip
     return {}, {"z_K": crossfit.z_K, "score_N": crossfit.score_N}
 

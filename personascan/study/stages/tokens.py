@@ -67,7 +67,7 @@ class ShadedStatements:
 def asked(case) -> HalfDirection | None:
     """Returns where a comparison's statements are read; None without a model, or with few rows."""
     config = case.config
-    return half_direction(case) if config.tokens.statements and config.statements else None
+    return half_direction(case) if config.tokens.statements and config.reads_text else None
 
 
 def work(case, at: HalfDirection) -> Work:
@@ -160,7 +160,7 @@ STAGE = Stage(
     Phase.ASKED,
     works=lambda level: [work(case, at) for case in level.cases if (at := asked(case))],
     count=lambda counted: (
-        counted.comparisons * bool(counted.config.statements and counted.config.tokens.statements)
+        counted.comparisons * bool(counted.config.reads_text and counted.config.tokens.statements)
     ),
     read=lambda level: {
         "tokens": {

@@ -30,6 +30,7 @@ class LabelledRows:
     positive_N: np.ndarray
     entities_N: np.ndarray | None
     pairs_N: np.ndarray | None = None
+    pair_entities_N: np.ndarray | None = None  # of whole pairs, which folds keep together
 
     def inputs(self) -> dict:
         """Returns the inputs that identify these rows, beside those of the whole pool."""
@@ -37,21 +38,26 @@ class LabelledRows:
         inputs = {"part": sha256_of([self.rows.tolist(), together])}
         if self.pairs_N is not None:
             inputs["pairs"] = sha256_of(self.pairs_N.tolist())
+        if self.pair_entities_N is not None:
+            inputs["pair entities"] = sha256_of(self.pair_entities_N.tolist())
         return inputs
 
     @property
     def together_N(self) -> np.ndarray | None:
         """Groups of rows that folds keep together: int [N], or None."""
+        if self.pair_entities_N is not None:
+            return self.pair_entities_N
         return self.entities_N if self.pairs_N is None else self.pairs_N
 
 
 def chosen_rows(pool, rows) -> LabelledRows:
-    entities_N, pairs_N = (
-        None if one is None else one[rows] for one in (pool.clusters, pool.pairs)
+    entities_N, pairs_N, pair_entities_N = (
+        None if one is None else one[rows]
+        for one in (pool.clusters, pool.pairs, pool.pair_entities)
     )
     if pairs_N is not None:
         entities_N = None
-    return LabelledRows(rows, pool.positive_N[rows], entities_N, pairs_N)
+    return LabelledRows(rows, pool.positive_N[rows], entities_N, pairs_N, pair_entities_N)
 
 
 def exchange_in(chosen: LabelledRows) -> Exchange:

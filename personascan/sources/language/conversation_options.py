@@ -1,0 +1,40 @@
+"""The options of a study of conversations: their files, and how the model writes its answers."""
+
+from dataclasses import dataclass
+
+from personascan.errors import InputError
+from personascan.sources.language.generate import Writing
+
+
+@dataclass(frozen=True)
+class ConversationOptions:
+    """Which conversations a study reads, and how those without an answer get one."""
+
+    # Messages (.jsonl), traits and roles (.json), or folders of them; as `load_conversations`.
+    files: tuple[str, ...]
+    questions: str = ""  # a .jsonl file of questions for all traits and roles; "": their own
+    instructions: int = 0  # the first so many of a trait or role; 0: all
+    limit: int = 0  # the first so many questions; 0: all
+    keep_above: float | None = None  # least score of a judge for the side of the trait
+    keep_below: float | None = None  # highest score for the other side
+    new_tokens: int = 48  # of an answer, at most
+    temperature: float = 0.0  # 0: the likeliest token
+    top_k: int = 0
+    top_p: float = 1.0
+
+    def writing(self, seed: int) -> Writing:
+        """Returns how answers are written. Raises InputError for a field out of its range."""
+        return Writing(self.new_tokens, self.temperature, self.top_k, self.top_p, seed)
+
+
+def check_conversations(options: ConversationOptions) -> None:
+    """Raises InputError for the first field at fault."""
+    if not options.files:
+        raise InputError("config.conversations.files is empty; name files of conversations")
+    for name in ("instructions", "limit"):
+        if getattr(options, name) < 0:
+            raise InputError(f"config.conversations.{name} must be 0 (all) or more")
+    try:
+        options.writing(0)
+    except InputError as error:
+        raise InputError(f"config.conversations: {error}") from error

@@ -1,0 +1,149 @@
+"""Studies of conversations: answers are written, read, compared, and held to controls."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from tiny_planted import save_planted
+
+import personascan
+from personascan.analysis.echoes import echoes, is_refusal, own_stems
+from personascan.places import Place
+from personascan.report.page import how_sentences
+from personascan.report.sections.controls import controls_section, recipes_section
+from personascan.report.words import Table
+from personascan.sources.language.conversations import Conversation, Message
+from personascan.sources.language.generate import stop_tokens
+from personascan.study.api import as_config
+from personascan.study.comparisons import Comparison, draw_pool
+from personascan.study.folder import units_folder
+from personascan.study.half_direction import half_direction
+from personascan.study.opening import open_study, with_answers
+from personascan.study.portions import HALVES, portion_rows
+from personascan.study.stages import controls as stage
+from personascan.study.stages import where
+from personascan.study.store import Store
+
+OWN = Comparison(2, "calm", (("calm", "positive"),), (("calm", "negative"),))
+QUESTIONS = 16
+
+
+def asked(questions=QUESTIONS, instructions=2):
+    """Both sides of every question under every instruction."""
+    return {
+        "calm": [
+            Conversation(
+                f"{side}-{k}-{q}", (Message("user", f"question {q}"),), "calm", "traits", side,
+                question=f"question {q}", instruction=str(k), entity=f"question {q}",
+                pair=f"{q}/{k}",
+            )
+            for q in range(questions) for k in range(instructions) for side in (True, False)
+        ]
+    }  # fmt: skip
+
+
+def test_labels_are_exchanged_by_question_and_instruction_and_halves_dealt_by_question():
+    groups = asked()
+    pool = draw_pool(groups, OWN, 100, seed=0)
+    assert pool.clusters is None
+    assert np.unique(pool.pairs).size == 2 * QUESTIONS
+    assert np.unique(pool.pair_entities).size == QUESTIONS
+    assert pool.together is pool.pair_entities
+    a, b = (portion_rows(pool, half, 3) for half in HALVES)
+    assert a.size == b.size == pool.positive_N.size // 2
+    assert not set(pool.pair_entities[a]) & set(pool.pair_entities[b])
+    chosen = where.chosen_rows(pool, a)
+    exchange = where.exchange_in(chosen)
+    assert exchange.distinct == 2**16  # one flip a pair of the half
+    assert chosen.together_N is chosen.pair_entities_N
+    assert chosen.inputs() != dataclasses.replace(chosen, pair_entities_N=None).inputs()
+
+
+def test_words_of_instructions_are_found_again_in_other_forms():
+    own = own_stems(["You are an optimistic person, hopeful."], ["You are a person without hope."])
+    assert own == {"optimi", "hopefu"}
+    assert echoes("Optimism is good", own)
+    assert not echoes("A person hopes", own)
+    assert is_refusal("I'm sorry, but no")
+    assert is_refusal("As an AI language model, I have none")
+    assert not is_refusal("I am happy. " * 20 + "I'm sorry")
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    """A study of a model whose answers are decided by known nodes, which instructions set."""
+    folder = tmp_path_factory.mktemp("conversations")
+    save_planted(folder / "model", decides=True)
+    (folder / "traits").mkdir()
+    content = {
+        "instruction": [
+            {"pos": "77777777 mind it", "neg": "eeeeeeee mind it"},
+            {"pos": "77777777 keep on", "neg": "eeeeeeee keep on"},
+        ],
+        "questions": [f"what of {i} and {7 * i % 10}{chr(97 + i)}" for i in range(QUESTIONS)],
+    }
+    (folder / "traits" / "calm.json").write_text(json.dumps(content))
+    config = {
+        "models": (str(folder / "model"),),
+        "conversations": {"files": (str(folder / "traits"),), "new_tokens": 6},
+        "positions": ("last_prompt", "mean_response"),
+        "apart": 0,
+        "separation": {"seeds": 1, "folds": 3},
+        "runs": {"background": 8, "clean": 4, "positive": 4, "runs": 4},
+        "scan": {"places": ("chosen",), "starts": "3"},
+        "where": {"permutations": 39, "fold_permutations": 19, "folds": 3},
+        "out": str(folder / "out"),
+    }
+    before = personascan.study_status(config).summary()
+    plan = personascan.plan_study(config).summary()
+    study = personascan.run_study(config, jobs=1)
+    return study, config, before, plan, folder
+
+
+def test_answers_are_units_that_are_planned_counted_and_kept_whole(planted):
+    study, config, before, plan, folder = planted
+    assert "responses          0 of 4" in before
+    assert "responses" in plan
+    assert "everything is done" in personascan.study_status(config).summary()
+    rows = study.parts[0].source.groups["calm"]
+    assert len(rows) == 4 * QUESTIONS
+    model = personascan.load_model(str(folder / "model"))
+    stops = stop_tokens(model)
+    for row in rows:
+        assert row.response.ended == ("stop" if row.response.ids[-1] in stops else "length")
+        assert len(row.response.ids) == 6 or row.response.ended == "stop"
+        # The planted answer: what the instruction marks decides its first letter.
+        assert row.text[0] == ("Y" if row.positive else "N")
+    assert (folder / "out" / "answers.csv").exists()
+
+
+def test_a_direction_follows_what_was_answered_or_the_instruction_in_view(planted):
+    study, config, *_ = planted
+    part = study.parts[0]
+    assert part.calibrations["calm"].p_family.min() <= 0.05
+    told = {c.name: c for c in part.controls["calm"].controls}
+    assert part.controls["calm"].place.position == "mean_response"
+    for name in (stage.OWN, stage.EXCHANGED, stage.HELD_OUT.format("0")):
+        assert told[name].auroc > 0.95  # letters differ, whatever instruction is in view
+
+    store = Store(units_folder(as_config(config)))
+    opened = with_answers(open_study(as_config(config)), store)
+    case = opened.levels(opened.sources[0], store)[0].cases[0]
+    place = Place("resid_post", 0, "last_prompt")
+    one = stage.work(case, half_direction(case, place))
+    values, _ = one.function(*one.arguments)
+    told = {name: auroc for name, auroc, *_ in values["controls"]}
+    assert told[stage.OWN] > 0.95
+    assert told[stage.EXCHANGED] < 0.05  # it is the instruction, and nothing else
+    assert 0.3 < told[stage.REMOVED] < 0.7
+
+
+def test_the_page_shows_answers_controls_and_recipes(planted):
+    part = planted[0].parts[0]
+    assert "The model wrote 64 of the answers itself" in how_sentences(part)
+    tables = [one for one in controls_section(part).blocks if isinstance(one, Table)]
+    names = {row[1] for table in tables for row in table.rows}
+    assert {"the other instruction in view", "under an instruction it was not found with"} <= names
+    (recipes,) = [one for one in recipes_section(part).blocks if isinstance(one, Table)]
+    assert list(recipes.rows[0][:2]) == ["resid_post last_prompt", "resid_post mean_response"]
