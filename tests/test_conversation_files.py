@@ -50,7 +50,9 @@ def test_any_number_of_turns_and_contents_in_parts(tmp_path):
         {"role": "assistant", "content": "Soup.", "tool_calls": None},
         {"role": "user", "content": " And then? "},
     ]
-    rows = [{"conversation": messages, "label": side, "model": "m"} for side in "+-"]
+    rows = [
+        {"conversation": messages, "label": side, "model": "m", "persona_id": 3} for side in "+-"
+    ]
     found = personascan.load_conversations(str(written(tmp_path / "x.jsonl", rows)))
     assert found[0].messages == (
         Message("system", ""),

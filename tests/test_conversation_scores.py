@@ -40,6 +40,27 @@ def test_partners_of_rows_that_scores_leave_out_are_left_out_too(tmp_path, capsy
     assert "1 whose question or pair is left on one side" in capsys.readouterr().err
 
 
+def test_scores_that_leave_no_question_on_both_sides_are_refused(tmp_path):
+    """And so no group is lost without a word, or compared with another than in its file."""
+    scores = [("a", "+", 90), ("a", "-", 50), ("b", "+", 20), ("b", "-", 5)]
+    rows = [row(side, question=f"{q}?", persona="x", score=score) for q, side, score in scores]
+    lines = written(tmp_path / "x.jsonl", rows)
+    with pytest.raises(personascan.InputError, match="'x': no positive row is left whose question"):
+        personascan.load_conversations(lines, keep_above=60, keep_below=40)
+
+
+def test_sides_by_scores_are_paired_as_others_are(tmp_path, capsys):
+    scores = [("a", 90), ("a", 5), ("b", 90), ("b", 80)]
+    rows = [row(None, question=f"{q}?", id=f"{q}{s}", score=s) for q, s in scores]
+    lines = written(tmp_path / "x.jsonl", rows)
+    found = personascan.load_conversations(lines, keep_above=60, keep_below=40)
+    assert [(c.id, c.positive) for c in found] == [("a90", True), ("a5", False)]
+    assert "2 whose question or pair is left on one side" in capsys.readouterr().err
+    lines = written(tmp_path / "y.jsonl", [*rows[:2], row(None, score=90)])
+    with pytest.raises(personascan.InputError, match="has no question and no pair, and others"):
+        personascan.load_conversations(lines, keep_above=60, keep_below=40)
+
+
 @pytest.mark.parametrize(
     ("rows", "limits", "message"),
     [

@@ -1,5 +1,6 @@
 """Conversations from files of traits and roles, judges' prompts and transcripts."""
 
+import pathlib
 import re
 
 import pytest
@@ -167,6 +168,24 @@ def test_shared_questions_that_are_none_are_refused(tmp_path, name, rows, messag
     path = tmp_path / name if rows is None else written(tmp_path / name, rows)
     with pytest.raises(personascan.InputError, match=message):
         personascan.load_conversations(written(tmp_path / "l.json", TRAIT), questions=path)
+
+
+def test_the_examples_of_the_page_are_read(tmp_path):
+    page = pathlib.Path(__file__).parents[1] / "docs/conversations.md"
+    examples = re.findall(r"```json\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    names = ("rows.jsonl", "calm.json", "baker.json", "default.json", "long.json")
+    files = [written(tmp_path / n, text) for n, text in zip(names, examples, strict=True)]
+    rows = personascan.load_conversations(files[0])
+    assert [(c.id, c.positive, c.answered) for c in rows] == [
+        ("a1", True, True),
+        ("a2", False, True),
+    ]
+    found = personascan.load_conversations(files[1:4], model_name="Ada")
+    assert found[1].id == "calm/pos/0/1"
+    assert found[1].pair == "1/0"
+    assert {c.persona for c in found} == {"calm", "baker", "default"}
+    assert list(load_eval_prompts(files[1:4])) == ["calm"]
+    assert len(load_transcript(files[4]).messages) == 2
 
 
 # What judges are asked, and transcripts.

@@ -12,6 +12,7 @@ from personascan.sources.language.conversation_sides import (
     first_rows,
     note_left_out,
     partnered,
+    refuse_lost,
     refuse_one_sided,
     refuse_unpartnered,
     refuse_unscored,
@@ -89,9 +90,11 @@ def load_conversations(
     refuse_unpartnered(told)
     left_out: Counter[str] = Counter()
     chosen = first_rows(select_scored(rows, limits, left_out), instructions, limit, left_out)
+    refuse_one_sided(asked + chosen)
     conversations = partnered(asked + chosen, left_out)
+    refuse_lost(asked + chosen, conversations)
+    refuse_unpartnered(conversations)
     note_left_out(left_out, len(asked) + len(rows))
-    refuse_one_sided(conversations)
     return conversations
 
 

@@ -185,6 +185,18 @@ def partnered(conversations: list[Conversation], left_out: Counter[str]) -> list
     return conversations
 
 
+def refuse_lost(before: Iterable[Conversation], after: Iterable[Conversation]) -> None:
+    """Raises InputError for a side that has no row left whose question is on the other one too."""
+    there = {(one.persona, one.positive) for one in after}
+    for one in before:
+        if (one.persona, one.positive) not in there:
+            side = "positive" if one.positive else "negative"
+            raise InputError(
+                f"{one.persona!r}: no {side} row is left whose question or pair is on the other "
+                "side too; leave out fewer (keep_above, keep_below, limit, instructions)"
+            )
+
+
 def refuse_unpartnered(conversations: Sequence[Conversation]) -> None:
     """Raises InputError for a question or pair that is on one side of a comparison alone."""
     single = unpartnered(conversations)

@@ -1,9 +1,10 @@
 """JSON objects in files that people write: UTF-8, each key once, no NaN, no misspelt key."""
 
 import difflib
+import functools
 import json
 import pathlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from personascan.errors import InputError
@@ -59,15 +60,21 @@ def refuse_constant(name: str):
     raise ValueError(f"{name} is no number of JSON")
 
 
-def refuse_misspelt(row: Mapping[str, Any], known: Collection[str], where: str) -> None:
-    """Raises InputError for an unknown key that looks like a known one; others are not read.
+def refuse_misspelt(row: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+    """Raises InputError for an unknown key that looks like a known one; others are not read."""
+    for key in row:
+        if key not in known and (near := meant(key, known)):
+            raise InputError(f"{where} has the unknown key {key!r}; write {near!r}")
+
+
+@functools.lru_cache  # a file has the same keys in every row
+def meant(key: str, known: tuple[str, ...]) -> str:
+    """Returns the known key that looks like a key, or "".
 
     `persona_id` is another field beside `persona`, and not a misspelt one.
     """
-    for key in row:
-        near = () if key in known else difflib.get_close_matches(key.lower(), known, 1, ALIKE)
-        if near and not key.startswith(f"{near[0]}_"):
-            raise InputError(f"{where} has the unknown key {key!r}; write {near[0]!r}")
+    near = difflib.get_close_matches(key.lower(), known, 1, ALIKE)
+    return near[0] if near and not key.startswith(f"{near[0]}_") else ""
 
 
 def shown_text(value: Any, what: str) -> str:
