@@ -60,6 +60,19 @@ def test_labels_are_exchanged_by_question_and_instruction_and_halves_dealt_by_qu
     assert chosen.inputs() != dataclasses.replace(chosen, pair_entities_N=None).inputs()
 
 
+def test_pairs_of_other_groups_that_one_side_lacks_are_left_out():
+    role = [dataclasses.replace(row, pair=row.entity) for row in asked(6)["calm"] if row.positive]
+    default = [
+        dataclasses.replace(row, pair=row.entity, persona="default", id=f"d{row.id}")
+        for row in asked(9)["calm"] if not row.positive
+    ]  # fmt: skip
+    against = Comparison(2, "calm", (("calm", "positive"),), (("default", "negative"),))
+    pool = draw_pool({"calm": role, "default": default}, against, 100, seed=0)
+    assert pool.sizes == (12, 12)
+    assert pool.left_out.beyond == (0, 6)
+    assert np.unique(pool.pairs).size == 6  # of both instructions: a question is a block
+
+
 def test_words_of_instructions_are_found_again_in_other_forms():
     own = own_stems(["You are an optimistic person, hopeful."], ["You are a person without hope."])
     assert own == {"optimi", "hopefu"}

@@ -25,7 +25,7 @@ def test_every_question_is_asked_under_every_instruction_of_a_trait(tmp_path):
     )  # fmt: skip
     assert (one.positive, one.question, one.instruction) == (False, "Who calls today?", "1")
     assert one.entity == question_name("Who calls today?")
-    assert one.pair == by_id["loud/pos/1/2"].pair == "2/1"
+    assert one.pair == by_id["loud/pos/1/2"].pair == f"{one.entity}/1"
     assert len({c.pair for c in found}) == 6
     assert len({c.entity for c in found}) == 3
 

@@ -142,7 +142,8 @@ def draw_pool(groups: dict, comparison: Comparison, limit: int, seed: int) -> Po
         for side in (comparison.h1, comparison.h0)
     ]
     examples = [[groups[p][i] for (p, _), rows in side.items() for i in rows] for side in sides]
-    pairs = draw_pairs(comparison.name, examples, limit, seed)
+    own = {p for p, _ in comparison.h1} == {p for p, _ in comparison.h0}
+    pairs = draw_pairs(comparison.name, examples, limit, seed, own)
     excluded = excluded_sides(examples, seed) if pairs is None else {}
     drawn, shared, beyond = {}, [], []
     for is_h1, side in zip((True, False), sides, strict=True):

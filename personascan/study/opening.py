@@ -175,7 +175,7 @@ def chosen_conversations(config: StudyConfig) -> list[Conversation]:
     asked = config.conversations
     chosen = load_conversations(
         asked.files, questions=asked.questions, instructions=asked.instructions, limit=asked.limit,
-        keep_above=asked.keep_above, keep_below=asked.keep_below,
+        keep_above=asked.keep_above, keep_below=asked.keep_below, model_name=asked.model_name,
     )  # fmt: skip
     if not config.personas:
         return chosen

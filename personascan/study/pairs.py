@@ -11,12 +11,16 @@ import numpy as np
 from personascan.errors import InputError
 
 
-def draw_pairs(name: str, sides: list[list], limit: int, seed: int) -> set[str] | None:
+def draw_pairs(
+    name: str, sides: list[list], limit: int, seed: int, own: bool = True
+) -> set[str] | None:
     """Draws the pairs of a comparison by a hash, with at most `limit` rows of a side.
 
     Args:
       name: the comparison's, for messages.
       sides: the rows of H1 and of H0, each with its `pair`.
+      own: the rows of H0 are those of the groups of H1; else, since other groups have questions of
+        their own, pairs with rows on one side alone are not drawn.
 
     Returns:
       The pairs; None where rows are not paired: the sides have no pair in common.
@@ -28,9 +32,11 @@ def draw_pairs(name: str, sides: list[list], limit: int, seed: int) -> set[str] 
     h1, h0 = (Counter(e.pair for e in side) for side in sides)
     if not any(h1.keys() & h0.keys()):
         return None
-    refuse_unpaired(name, sides, h1, h0)
+    refuse_unpaired(name, sides, h1, h0, own)
     drawn, rows = set(), np.zeros(2, int)
-    for pair in sorted(h1, key=lambda p: hashlib.sha256(f"{seed}/{p}".encode()).digest()):
+    for pair in sorted(
+        h1.keys() & h0.keys(), key=lambda p: hashlib.sha256(f"{seed}/{p}".encode()).digest()
+    ):
         rows += (h1[pair], h0[pair])
         if rows.max() > limit:
             break
@@ -40,13 +46,13 @@ def draw_pairs(name: str, sides: list[list], limit: int, seed: int) -> set[str] 
     return drawn
 
 
-def refuse_unpaired(name: str, sides, h1: Counter, h0: Counter) -> None:
+def refuse_unpaired(name: str, sides, h1: Counter, h0: Counter, own: bool) -> None:
     if alone := [e.id for side in sides for e in side if not e.pair]:
         raise InputError(
             f"{name}: row {alone[0]} has no pair, and others have ({len(alone)} such rows); give "
             "every row one, or none"
         )
-    if single := sorted(h1.keys() ^ h0.keys()):
+    if own and (single := sorted(h1.keys() ^ h0.keys())):
         raise InputError(
             f"{name}: pair {single[0]} has rows on one side alone ({len(single)} such pairs); "
             "labels are exchanged within a pair, so that each needs both"

@@ -15,6 +15,7 @@ class ConversationOptions:
     questions: str = ""  # a .jsonl file of questions for all traits and roles; "": their own
     instructions: int = 0  # the first so many of a trait or role; 0: all
     limit: int = 0  # the first so many questions; 0: all
+    model_name: str = ""  # stands for {model_name} in an instruction
     keep_above: float | None = None  # least score of a judge for the side of the trait
     keep_below: float | None = None  # highest score for the other side
     new_tokens: int = 48  # of an answer, at most

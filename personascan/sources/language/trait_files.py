@@ -226,5 +226,5 @@ def ask_each(
             instruction=str(number),
             entity=name,
             # An instruction and its opposite belong together; a role's have none of their own.
-            pair=name if file.is_role else f"{label}/{number}",
+            pair=name if file.is_role else f"{name}/{number}",
         )
