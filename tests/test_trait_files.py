@@ -182,7 +182,7 @@ def test_the_examples_of_the_page_are_read(tmp_path):
     ]
     found = personascan.load_conversations(files[1:4], model_name="Ada")
     assert found[1].id == "calm/pos/0/1"
-    assert found[1].pair == "1/0"
+    assert found[1].pair == f"{found[1].entity}/0"
     assert {c.persona for c in found} == {"calm", "baker", "default"}
     assert list(load_eval_prompts(files[1:4])) == ["calm"]
     assert len(load_transcript(files[4]).messages) == 2
