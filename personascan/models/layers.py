@@ -120,8 +120,8 @@ def attention(
 ):  # fmt: skip
     """Returns softmax attention of every token over those that it sees: [B, T, H, E] float32.
 
-    seen_BTS is bool; its axes B and T may have length 1, as may the axis B of biases. past: keys and
-    values [B, K, P, E] of earlier tokens, of which masks and biases then tell first.
+    seen_BTS is bool; its axes B and T may have length 1, as may the axis B of biases. past: keys
+    and values [B, K, P, E] of earlier tokens, of which masks and biases then tell first.
     """
     batch, tokens, heads, size = q_BTHE.shape
     kv_heads = k_BSKE.shape[2]

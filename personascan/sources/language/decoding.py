@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from personascan.errors import InputError
-from personascan.models.decoder import Cache
+from personascan.models.cache import Cache
 from personascan.models.tap import Edit, Edits, Kept
 from personascan.sources.language.penalties import penalise, tokens_seen
 

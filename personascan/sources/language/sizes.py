@@ -1,4 +1,4 @@
-"""The cost of extraction: operations and bytes of a batch, and whether they fit into memory."""
+"""The cost of reading and writing: operations and bytes of a batch, and whether they fit."""
 
 import math
 
