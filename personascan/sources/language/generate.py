@@ -82,7 +82,8 @@ def write_continuations(
       stop: tokens that end a text (kept at its end); None: those of the checkpoint.
       batch_tokens: padded tokens of a batch, what is written included.
       draws: [N] the number that decides each prompt's random draws, together with the seed; None:
-        the prompt's number. A row's text depends on nothing else, such as what shares its batch.
+        the prompt's number. A row's draws depend on nothing else, such as what shares its batch,
+        which can change the last bits of its logits alone.
 
     Returns:
       Of each prompt the new tokens, and how they ended.
@@ -175,7 +176,7 @@ class Writer:
         )  # fmt: skip
         return begin_rows(
             self.params, prompts, self.choosing, edits, decoder=self.model.decoder(),
-            writing=self.writing, shared=0 if edits else shared_tokens(self.model, batch),
+            writing=self.writing, shared=0 if edits is not None else shared_tokens(self.model, batch),
         )  # fmt: skip
 
     def take_ended(self, rows: Rows, numbers: np.ndarray):
