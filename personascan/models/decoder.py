@@ -6,7 +6,6 @@ Each site is a variable collection of its own: `mutable=("resid_post",)` in `app
 to keep, and a site that is not named costs nothing. Only the kept rows of T tokens leave a block.
 """
 
-import functools
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -16,6 +15,7 @@ import numpy as np
 
 from personascan.errors import InputError
 from personascan.models import layers, rope
+from personascan.models.cache import FREE, Cache
 from personascan.models.config import DecoderConfig
 from personascan.models.parameters import declare_parameters
 from personascan.models.tap import Edits, Kept, slots, tap
@@ -26,20 +26,13 @@ SITES = (*BLOCK_SITES, "final_norm")
 COLLECTIONS = {"params": 0, **dict.fromkeys(BLOCK_SITES, 0)}
 
 
-class Cache(NamedTuple):
-    """Keys and values of the tokens so far, [L, B, S, K, E]: slot s is that of position s."""
-
-    k: jax.Array
-    v: jax.Array
-
-
 class OfLayer(NamedTuple):
     """The inputs that differ from block to block, their leading axis L."""
 
     slot_of: dict[str, jax.Array]
     window: jax.Array | None
     rope_number: jax.Array | None
-    cache: Cache | None
+    past: tuple[jax.Array, jax.Array] | None  # keys and values in the cache, [B, K, S, E]
 
 
 class Shared(NamedTuple):
@@ -47,10 +40,11 @@ class Shared(NamedTuple):
 
     edits: Edits | None
     angles: tuple | None
-    alibi_KGS: jax.Array | None
+    alibi_BKGS: jax.Array | None
     kept: Kept
     lengths_B: jax.Array | None
     position_BT: jax.Array | None  # with a cache
+    past_BS: jax.Array | None  # the positions of a cache's slots
 
 
 class Block(nn.Module):
@@ -68,7 +62,7 @@ class Block(nn.Module):
 
     @nn.compact
     def __call__(self, x_BTD, own: OfLayer, shared: Shared):
-        c, exact, angles, cache = self.config, self.exact, shared.angles, own.cache
+        c, exact, angles, past = self.config, self.exact, shared.angles, own.past
         w = declare_parameters(self, c.block_shapes(), self.dtype)
 
         def norm(name, x, axes=(-1,)):
@@ -92,18 +86,22 @@ class Block(nn.Module):
         h = layers.operand(norm("attn_norm", x_BTD), self.dtype)
         tokens = x_BTD.shape[1]
         q_BTHE, k_BSKE, v_BSKE = (heads(name, h) for name in "qkv")
-        if cache is not None:
-            new = Cache(k_BSKE, v_BSKE)
-            cache = Cache(*map(functools.partial(write_slots, shared.position_BT), cache, new))
-            k_BSKE, v_BSKE = cache
-            seen_BTS = layers.cache_mask(shared.position_BT, cache.k.shape[1], own.window)
-        elif c.causal:
-            seen_BTS = layers.causal_mask(tokens, own.window)
-        else:
-            seen_BTS = layers.full_mask(tokens, shared.lengths_B)
+        new = None
+        if past is not None:
+            new = k_BSKE.swapaxes(1, 2), v_BSKE.swapaxes(1, 2)
+            past = past if past[0].shape[2] else None
+        seen_BTS = (
+            layers.causal_mask(tokens, own.window)
+            if c.causal
+            else layers.full_mask(tokens, shared.lengths_B)
+        )
+        if past is not None:
+            before_BTP = layers.past_mask(shared.position_BT, shared.past_BS, own.window)
+            seen_BTT = jnp.broadcast_to(seen_BTS, (len(before_BTP), tokens, tokens))
+            seen_BTS = jnp.concatenate([before_BTP, seen_BTT], axis=2)
         mixed_BTHE = layers.attention(
             q_BTHE, k_BSKE, v_BSKE, seen_BTS, scale=c.attn_scale or c.head_dim**-0.5,
-            softcap=c.attn_softcap, bias_KGS=shared.alibi_KGS, exact=exact,
+            softcap=c.attn_softcap, bias_BKGS=shared.alibi_BKGS, exact=exact, past=past,
         )  # fmt: skip
         mixed_BTD = leave("head_out", mixed_BTHE.reshape(*x_BTD.shape[:2], -1))
         attended = layers.project(mixed_BTD, w["o"].reshape(-1, c.width), w.get("o_bias"), exact)
@@ -125,7 +123,7 @@ class Block(nn.Module):
             added = layers.project(hidden_BTF, w["down"], w.get("down_bias"), exact)
         added = scale(norm("mlp_post_norm", added), c.residual_scale)
         x_BTD = norm("mlp_add_norm", x_BTD + leave("mlp_out", added))
-        return leave("resid_post", x_BTD), cache
+        return leave("resid_post", x_BTD), new
 
 
 class Decoder(nn.Module):
@@ -164,12 +162,11 @@ class Decoder(nn.Module):
         return self.run_blocks(self.embed(tokens_BT), kept, edits, lengths_B)[0]
 
     def go_on(self, tokens_BT, starts_B, cache: Cache, kept: Kept, edits=None, lengths_B=None):
-        """Reads tokens that follow those in a cache: returns (x, the cache with them).
+        """Reads tokens that follow those in a cache: returns (x, a cache of these tokens alone).
 
         A row's tokens have the positions from starts_B on ([B], or [1]: the same for all rows), and
-        the cache has slots for all of them; lengths_B counts the row's real tokens, those in the
-        cache included (None: all of them). Padding is written as well, and overwritten by what
-        follows the real tokens.
+        see all in its cache; lengths_B counts the row's real tokens, those in the cache included
+        (None: all of them). The slots of padding hold nothing.
 
         Raises InputError for an encoder, whose tokens see those after them.
         """
@@ -183,10 +180,12 @@ class Decoder(nn.Module):
         position_BT = starts_B[:, None] + jnp.arange(x_BTD.shape[1])[None]
         if lengths_B is None:
             lengths_B = jnp.broadcast_to(starts_B + x_BTD.shape[1], len(x_BTD))
-        return self.run_blocks(x_BTD, kept, edits, lengths_B, cache, position_BT)
+        x_BTD, (k, v) = self.run_blocks(x_BTD, kept, edits, lengths_B, cache, position_BT)
+        real_BT = position_BT < lengths_B[:, None]
+        return x_BTD, Cache(k, v, jnp.where(real_BT, position_BT, FREE).astype(jnp.int32))
 
     def run_blocks(self, x_BTD, kept, edits, lengths_B, cache=None, position_BT=None):
-        """Runs all blocks and the final norm: returns (x, the cache with the new tokens)."""
+        """Runs all blocks and the final norm: returns (x, with a cache the new keys and values)."""
         c, tokens = self.config, x_BTD.shape[1]
         # An edit of an unknown site would silently change nothing.
         for site in edits.sites if edits else ():
@@ -194,32 +193,37 @@ class Decoder(nn.Module):
                 raise InputError(f"edits names {site!r}; sites are {', '.join(SITES)}")
             c.site_shape(site)
         edits = jax.tree.map(jnp.asarray, edits)
-        longest = tokens if cache is None else cache.k.shape[2]
+        longest = tokens if cache is None else cache.position_BS.shape[1] + tokens
         window_L = np.array(c.windows, np.int32) if any(c.windows) else None
         if window_L is not None:
             window_L = jnp.asarray(np.where(window_L == 0, longest, window_L))
         rope_L = jnp.asarray(c.rope_of_layer, jnp.int32) if c.ropes else None
         own = OfLayer(
             {s: slots(e, c.layers) for s, e in edits.sites.items()} if edits else {},
-            window_L, rope_L, cache,
+            window_L, rope_L, None if cache is None else (cache.k, cache.v),
         )  # fmt: skip
         angles = rope.angles(c.ropes, longest, lengths_B, position_BT) if c.ropes else None
-        alibi_KGS = layers.alibi(c.heads, c.kv_heads, longest) if c.alibi else None
+        past_BS = None if cache is None else cache.position_BS
+        alibi_BKGS = layers.alibi(c.heads, c.kv_heads, longest)[None] if c.alibi else None
+        if c.alibi and cache is not None:
+            new_BT = jnp.broadcast_to(position_BT, x_BTD.shape[:2])
+            position_BS = jnp.concatenate([past_BS, new_BT], axis=1)
+            alibi_BKGS = alibi_BKGS[0][:, :, position_BS].transpose(2, 0, 1, 3)
         seen_B = None if c.causal else lengths_B
-        shared = Shared(edits, angles, alibi_KGS, kept, seen_B, position_BT)
-        x_BTD, cache = self.blocks(x_BTD, own, shared)
+        shared = Shared(edits, angles, alibi_BKGS, kept, seen_B, position_BT, past_BS)
+        x_BTD, new = self.blocks(x_BTD, own, shared)
         if c.final_norm:
             x_BTD = layers.normalize(
                 x_BTD, c.norm, c.norm_eps, (-1,), self.top["final_norm"],
                 self.top.get("final_norm_bias"),
             )  # fmt: skip
-        return tap(self, "final_norm", x_BTD, kept, edits, {"final_norm": 0}), cache
+        return tap(self, "final_norm", x_BTD, kept, edits, {"final_norm": 0}), new
 
-    def empty_cache(self, rows: int, slots: int) -> Cache:
-        """Returns a cache with `slots` free slots for each row."""
+    def empty_cache(self, rows: int) -> Cache:
+        """Returns a cache without slots, for the first tokens of each row."""
         c = self.config
-        shape = (c.layers, rows, slots, c.kv_heads, c.head_dim)
-        return Cache(jnp.zeros(shape, jnp.float32), jnp.zeros(shape, jnp.float32))
+        none = jnp.zeros((c.layers, rows, c.kv_heads, 0, c.head_dim), jnp.float32)
+        return Cache(none, none, jnp.zeros((rows, 0), jnp.int32))
 
     def embed(self, tokens_BT, position_BT=None):
         """Returns the stream that the first block reads: [B, T, D] float32."""
@@ -262,22 +266,16 @@ class Decoder(nn.Module):
             raise InputError("the checkpoint has no lm_head, and so no logits")
         if c.embed_width:
             hidden_BTD = layers.project(hidden_BTD, self.top["embed_out"], exact=self.exact)
-        head_EV = self.top["embedding"].T if c.tie_embeddings else self.top["lm_head"]
-        logits = layers.project(hidden_BTD, head_EV, self.top.get("lm_head_bias"), self.exact)
+        bias = self.top.get("lm_head_bias")
+        if c.tie_embeddings:
+            logits = layers.unembed(hidden_BTD, self.top["embedding"], self.exact)
+            logits = logits if bias is None else logits + bias.astype(jnp.float32)
+        else:
+            logits = layers.project(hidden_BTD, self.top["lm_head"], bias, self.exact)
         logits = scale(logits, c.logit_scale)
         if c.logit_softcap:
             logits = jnp.tanh(logits / np.float32(c.logit_softcap)) * np.float32(c.logit_softcap)
         return logits
-
-
-def write_slots(position_BT, old_BSKE, new_BTKE):
-    """Returns keys or values with new ones written at their positions.
-
-    Slices serve where all rows have the same positions: XLA scatters slowly on a CPU.
-    """
-    if len(position_BT) == 1:
-        return jax.lax.dynamic_update_slice_in_dim(old_BSKE, new_BTKE, position_BT[0, 0], axis=1)
-    return old_BSKE.at[jnp.arange(len(new_BTKE))[:, None], position_BT].set(new_BTKE)
 
 
 def scale(x, factor: float):

@@ -49,6 +49,9 @@ def operand(x, dtype):
 # with its length. In blocks of at most this many terms it is that of torch's products, or 1.4 times
 # it; smaller blocks cost more time.
 BLOCK = 384
+# Of so few rows a block of a matrix is used once: a product by blocks side by side, for which
+# nothing is copied, is then quicker than one for each block.
+FEW = 128
 
 
 def product(x, y, exact: bool = True):
@@ -62,6 +65,9 @@ def product(x, y, exact: bool = True):
 
     def in_blocks(x, y):
         blocks = -(-size // BLOCK)
+        if x.ndim == y.ndim == 2 and len(x) <= FEW and size % blocks == 0:
+            x_CNI = x.reshape(len(x), blocks, -1).transpose(1, 0, 2)
+            return whole(x_CNI, y.reshape(blocks, -1, y.shape[1])).sum(0)
         cuts = [size * i // blocks for i in range(blocks + 1)]
         return sum(whole(x[..., a:b], y[..., a:b, :]) for a, b in itertools.pairwise(cuts))
 
@@ -79,6 +85,26 @@ def project(x, weight, bias=None, exact: bool = True):
     return y if bias is None else y + bias.astype(jnp.float32)[(None,) * (y.ndim - bias.ndim)]
 
 
+def unembed(x_BTD, embedding_VD, exact: bool = True):
+    """Projects with the transpose of an embedding.
+
+    On a CPU few rows are the second operand: blocks of the transpose would be copied.
+    """
+    *rows, size = x_BTD.shape
+
+    def swapped(x_BTD, embedding_VD):
+        x_DN = x_BTD.reshape(-1, size).T
+        whole = jnp.matmul(embedding_VD, x_DN, precision=jax.lax.Precision.HIGHEST)
+        return whole.T.reshape(*rows, -1)
+
+    def usual(x_BTD, embedding_VD):
+        return project(x_BTD, embedding_VD.T, exact=exact)
+
+    if not exact or embedding_VD.dtype != jnp.float32 or math.prod(rows) > FEW:
+        return usual(x_BTD, embedding_VD)
+    return jax.lax.platform_dependent(x_BTD, embedding_VD, cpu=swapped, default=usual)
+
+
 def normalize(x, kind: str, eps: float, axes: tuple[int, ...], scale, bias=None):
     """Applies RMS norm (Zhang and Sennrich 2019, eq. 4) or layer norm (Ba et al. 2016, eq. 4)."""
     if kind == "layer":
@@ -89,29 +115,39 @@ def normalize(x, kind: str, eps: float, axes: tuple[int, ...], scale, bias=None)
 
 
 def attention(
-    q_BTHE, k_BSKE, v_BSKE, seen_BTS, *, scale, softcap=0.0, bias_KGS=None, exact: bool = True
-):
+    q_BTHE, k_BSKE, v_BSKE, seen_BTS, *, scale, softcap=0.0, bias_BKGS=None, exact: bool = True,
+    past=None,
+):  # fmt: skip
     """Returns softmax attention of every token over those that it sees: [B, T, H, E] float32.
 
-    seen_BTS is bool; its axes B and T may have length 1.
+    seen_BTS is bool; its axes B and T may have length 1, as may the axis B of biases. past: keys
+    and values [B, K, P, E] of earlier tokens, of which masks and biases then tell first.
     """
     batch, tokens, heads, size = q_BTHE.shape
-    slots, kv_heads = k_BSKE.shape[1:3]
+    kv_heads = k_BSKE.shape[2]
     group = heads // kv_heads
     # The query heads of a key head are rows of one product: fewer, larger products.
     q_BKNE = q_BTHE.reshape(batch, tokens, kv_heads, group, size).transpose(0, 2, 3, 1, 4)
     q_BKNE = q_BKNE.reshape(batch, kv_heads, group * tokens, size)
-    k_BKES, v_BKSE = k_BSKE.transpose(0, 2, 3, 1), v_BSKE.transpose(0, 2, 1, 3)
-    logits = product(q_BKNE, k_BKES, exact)
-    logits = logits.reshape(batch, kv_heads, group, tokens, slots)
-    if bias_KGS is not None:
-        logits = logits + bias_KGS[None, :, :, None]
+    keys = [k_BSKE.transpose(0, 2, 3, 1)]
+    values = [v_BSKE.transpose(0, 2, 1, 3)]
+    if past is not None:
+        keys, values = [past[0].swapaxes(2, 3), *keys], [past[1], *values]
+    parts = [product(q_BKNE, k_BKES, exact) for k_BKES in keys]
+    logits = jnp.concatenate(parts, axis=-1) if past is not None else parts[0]
+    logits = logits.reshape(batch, kv_heads, group, tokens, -1)
+    if bias_BKGS is not None:
+        logits = logits + bias_BKGS[:, :, :, None]
     logits = logits * np.float32(scale)
     if softcap:
         logits = jnp.tanh(logits / np.float32(softcap)) * np.float32(softcap)
     logits = jnp.where(seen_BTS[:, None, None], logits, -jnp.inf)
-    weights = jax.nn.softmax(logits, axis=-1).reshape(batch, kv_heads, group * tokens, slots)
-    mixed = product(weights, v_BKSE, exact)
+    weights = jax.nn.softmax(logits, axis=-1).reshape(batch, kv_heads, group * tokens, -1)
+    cuts = [0, *np.cumsum([v.shape[2] for v in values]).tolist()]
+    mixed = sum(
+        product(weights[..., a:b], v_BKSE, exact)
+        for v_BKSE, (a, b) in zip(values, itertools.pairwise(cuts), strict=True)
+    )
     mixed = mixed.reshape(batch, kv_heads, group, tokens, size)
     return mixed.transpose(0, 3, 1, 2, 4).reshape(batch, tokens, heads, size)
 
@@ -127,11 +163,17 @@ def causal_mask(tokens: int, window=None):
     return (seen_TS if window is None else seen_TS & (back_TS < window))[None]
 
 
-def cache_mask(position_BT, slots: int, window=None):
-    """Returns `causal_mask` of tokens at positions, over all slots: [B, T, S] bool."""
-    back_BTS = position_BT[..., None] - jnp.arange(slots)[None, None]
-    seen_BTS = back_BTS >= 0
-    return seen_BTS if window is None else seen_BTS & (back_BTS < window)
+def past_mask(position_BT, position_BP, window=None):
+    """Returns which of the earlier tokens in a cache each token sees: [B, T, P] bool.
+
+    position_BP is negative for a slot that holds none.
+    """
+    seen_BTP = (position_BP >= 0)[:, None]
+    if window is None:
+        return jnp.broadcast_to(
+            seen_BTP, (*seen_BTP.shape[:1], position_BT.shape[1], position_BP.shape[1])
+        )
+    return seen_BTP & (position_BT[..., None] - position_BP[:, None] < window)
 
 
 def full_mask(tokens: int, lengths_B=None):

@@ -8,7 +8,7 @@ import sys
 from personascan.errors import InputError
 from personascan.sources.language.conversation_prompts import openings
 from personascan.sources.language.conversations import Conversation, Response
-from personascan.sources.language.generate import Writing, stop_tokens, write_tokens
+from personascan.sources.language.generate import Writing, write_continuations
 from personascan.sources.language.source import LanguageSource, Reader
 from personascan.study.store import Store
 from personascan.study.units import Unit, Work, sha256_of
@@ -45,21 +45,15 @@ def do(reader: Reader, rows: tuple[Conversation, ...], writing: Writing):
     prompts = openings(
         model.tokenizer, rows, reader.options, model.config.max_positions, model.config.vocab_size
     )
-    stops = set(stop_tokens(model))
+    written = write_continuations(
+        model, prompts, writing, batch_tokens=reader.batch_tokens,
+        draws=[draw_number(row.id) for row in rows],
+    )  # fmt: skip
     responses = []
-    for row, ids in zip(
-        rows,
-        write_tokens(
-            model, prompts, writing, batch_tokens=reader.batch_tokens,
-            draws=[draw_number(row.id) for row in rows],
-        ),
-        strict=True,
-    ):  # fmt: skip
-        ended = bool(ids) and ids[-1] in stops
-        text = model.tokenizer.decode(ids[:-1] if ended else ids, skip_special_tokens=False)
-        responses.append(
-            {"id": row.id, "ids": ids, "text": text, "ended": "stop" if ended else "length"}
-        )
+    for row, one in zip(rows, written, strict=True):
+        shown = one.ids[:-1] if one.ended == "stop" else one.ids
+        text = model.tokenizer.decode(shown, skip_special_tokens=False)
+        responses.append({"id": row.id, "ids": one.ids, "text": text, "ended": one.ended})
     return {"responses": responses}, {}
 
 

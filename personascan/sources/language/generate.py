@@ -1,14 +1,11 @@
 """Text generation: greedy or sampled, in batches, with edited activations if asked for."""
 
 import dataclasses
-import functools
 import pathlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from personascan.bars import bar
@@ -16,50 +13,36 @@ from personascan.errors import InputError
 from personascan.models.folder import CONFIG, GENERATION
 from personascan.models.load import LanguageModel
 from personascan.models.parameters import as_bits
-from personascan.models.tap import Edits, Kept
 from personascan.reading import is_file, read_json
-from personascan.sources.language.batches import plan_batches
+from personascan.sources.language.decoding import (
+    NOTHING,
+    Choosing,
+    PromptRows,
+    Rows,
+    Writing,
+    begin_rows,
+    go_on_rows,
+    merge_rows,
+)
 from personascan.sources.language.editing import Editing
 from personascan.sources.language.extract import BATCH_TOKENS, explain_memory_errors
-from personascan.sources.language.penalties import penalise, repetition_penalty, tokens_seen
-from personascan.sources.language.prompt_tokens import Prompt
+from personascan.sources.language.forward import groups
+from personascan.sources.language.penalties import repetition_penalty
+from personascan.sources.language.prompts import Batch, Prompt, plan_batches
+from personascan.sources.language.sizes import refuse_large_caches
 
-NOTHING = -1  # in place of a token, behind the end of a row
-
-
-class PromptRows(NamedTuple):
-    """A batch's prompts as arrays."""
-
-    tokens_BT: jax.Array  # int32
-    lengths_B: jax.Array  # int32: real tokens of each row
-    row_B: jax.Array  # int32: the numbers of the rows, which decide their draws
+STEPS = 16  # after so many it is looked which rows have ended
+AT_ONCE = 4  # batches of one shape that are written side by side, and merged as rows end
+# Sharing the first tokens of a batch is one more loop to compile: so many tokens less must be read.
+LEAST_SHARED = 512
+SHARED_STEP = 8  # shared tokens are a multiple of this, so that few numbers are compiled
 
 
-class Choosing(NamedTuple):
-    """The arrays that decide which tokens are chosen, and when a row ends."""
+class Written(NamedTuple):
+    """What was written behind one prompt."""
 
-    seed: jax.Array  # a key
-    stop_S: jax.Array  # int32: the tokens that end a row
-    penalty: jax.Array | None = None  # of tokens that a row has already; None: none
-
-
-@dataclass(frozen=True)
-class Writing:
-    """How many tokens are written, and how each is chosen."""
-
-    new_tokens: int = 40  # at most
-    temperature: float = 0.0  # 0: the likeliest token
-    top_k: int = 0  # sample among this many of the likeliest; 0: all
-    top_p: float = 1.0  # sample among the likeliest that have this probability together
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.new_tokens < 1:
-            raise InputError(f"new_tokens = {self.new_tokens}; use at least 1")
-        if not 0 <= self.temperature < np.inf:
-            raise InputError(f"temperature = {self.temperature}; use 0 or more")
-        if self.top_k < 0 or not 0 < self.top_p <= 1:
-            raise InputError(f"top_k = {self.top_k}, top_p = {self.top_p}: use >= 0 and (0, 1]")
+    ids: list[int]  # the new tokens, one that ended the text included
+    ended: str  # "stop": by a token that ends a text; "length": by the number of new tokens
 
 
 def write_tokens(
@@ -72,6 +55,23 @@ def write_tokens(
     batch_tokens: int = BATCH_TOKENS,
     draws: Sequence[int] | None = None,
 ) -> list[list[int]]:
+    """Returns the new tokens of each prompt, as `write_continuations` does with how each ended."""
+    written = write_continuations(
+        model, prompts, writing, editing=editing, stop=stop, batch_tokens=batch_tokens, draws=draws
+    )
+    return [each.ids for each in written]
+
+
+def write_continuations(
+    model: LanguageModel,
+    prompts: Sequence[Prompt],
+    writing: Writing,
+    *,
+    editing: Editing | None = None,
+    stop: tuple[int, ...] | None = None,
+    batch_tokens: int = BATCH_TOKENS,
+    draws: Sequence[int] | None = None,
+) -> list[Written]:
     """Writes tokens behind each prompt, with a key/value cache.
 
     The checkpoint's repetition penalty is applied, as Transformers does.
@@ -81,14 +81,17 @@ def write_tokens(
       editing: edits of the activations meanwhile; None: none.
       stop: tokens that end a text (kept at its end); None: those of the checkpoint.
       batch_tokens: padded tokens of a batch, what is written included.
-      draws: whole numbers [N], which decide each prompt's draws; None: the prompts' own numbers.
+      draws: [N] the number that decides each prompt's random draws, together with the seed; None:
+        the prompt's number. A row's draws depend on nothing else, such as what shares its batch,
+        which can change the last bits of its logits alone.
 
     Returns:
-      New tokens of each prompt. A row's draws do not depend on the other rows of its batch.
+      Of each prompt the new tokens, and how they ended.
 
     Raises:
       InputError: no prompts, an encoder, a model without an unembedding, texts longer than the
-        model takes or in which its rotation would change, logits that are NaN or infinite.
+        model takes or in which its rotation would change, caches that do not fit into memory,
+        draws that are not a whole number for each prompt, logits that are NaN or infinite.
     """
     if not prompts:
         raise InputError("there are no prompts to continue; give at least one")
@@ -99,114 +102,138 @@ def write_tokens(
             f"{model.config.max_positions}: use fewer new tokens"
         )
     refuse_crossing(model, prompts, writing.new_tokens)
-    ends = np.array((stop_tokens(model) if stop is None else stop) or [NOTHING], np.int32)
-    # Another seed or other stops of that number compile nothing anew.
-    seed, unseeded = jax.random.key(writing.seed), dataclasses.replace(writing, seed=0)
-    params = as_bits(model.params) if jax.default_backend() == "cpu" else model.params
+    ends = tuple(stop_tokens(model) if stop is None else stop)
     penalty = repetition_penalty(model)
-    new_tokens = [[] for _ in prompts]
-    draw_N = np.asarray(np.arange(len(prompts)) if draws is None else draws, np.int32)
+    choosing = Choosing(
+        jax.random.key(writing.seed), np.array(ends or [NOTHING], np.int32),
+        None if penalty == 1 else np.float32(penalty),
+    )  # fmt: skip
     batches = plan_batches(prompts, batch_tokens, pad=0, room=writing.new_tokens)
+    refuse_large_caches(model.config, batches, writing.new_tokens, AT_ONCE)
+    writer = Writer(model, list(prompts), writing, editing, choosing, as_draws(draws, len(prompts)))
+    found = {}
     with explain_memory_errors(batches):
-        for batch in bar(batches, "batches"):
-            edits = None if editing is None else editing.of_batch(batch, prompts)
-            new_BG, finite_B = generate_tokens(
-                params, PromptRows(batch.tokens_BT, batch.lengths_B, draw_N[batch.rows]),
-                Choosing(seed, ends, None if penalty == 1 else np.float32(penalty)), edits,
-                decoder=model.decoder(), writing=unseeded,
-                edited=editing is not None and editing.generated,
-            )  # fmt: skip
-            for row, number in enumerate(batch.rows[: batch.real]):
-                if not finite_B[row]:
-                    weaker = "" if editing is None else "smaller strengths, "
-                    raise InputError(
-                        f"the logits behind prompt {number + 1} of {len(prompts)} are not finite; "
-                        f"use {weaker}dtype float32 or another checkpoint"
-                    )
-                new_G = np.asarray(new_BG[row])
-                new_tokens[number] = new_G[new_G != NOTHING].tolist()
-    return new_tokens
+        for group in bar(groups(batches, AT_ONCE), "groups of batches"):
+            found |= dict(writer.write(group))
+    return [
+        Written(ids, "stop" if ids[-1] in ends else "length")
+        for ids in (found[number] for number in range(len(prompts)))
+    ]
 
 
-@functools.partial(jax.jit, static_argnames=("decoder", "writing", "edited"))
-def generate_tokens(
-    params, prompts: PromptRows, choosing: Choosing, edits: Edits | None, *, decoder, writing,
-    edited,
-):  # fmt: skip
-    """Returns new tokens [B, G] int32, NOTHING behind a row's end; whether logits were finite [B].
+def as_draws(draws: Sequence[int] | None, prompts: int) -> np.ndarray:
+    """Returns the numbers of the prompts' draws: [N] int32. Raises InputError for what is none."""
+    if draws is None:
+        return np.arange(prompts, dtype=np.int32)
+    numbers = np.asarray(draws)
+    most = np.iinfo(np.int32).max
+    if numbers.shape != (prompts,) or numbers.dtype.kind not in "iu":
+        raise InputError(f"draws must be {prompts} whole numbers, one for each prompt")
+    if numbers.min() < 0 or numbers.max() > most:
+        raise InputError(f"draws must be from 0 to {most}")
+    return numbers.astype(np.int32)
 
-    A row's draws depend on its number and the seed alone. edited: whether new tokens are edited.
-    """
-    tokens_BT, lengths_B, row_B = prompts
-    seed, stop_S, penalty = choosing
-    variables, rows = {"params": params}, len(tokens_BT)
-    kept = Kept(jnp.zeros((rows, 1), jnp.int32))
 
-    def go_on(tokens_BT, starts_B, cache, edits, lengths_B):
-        return decoder.apply(
-            variables, tokens_BT, starts_B, cache, kept, edits, lengths_B, method="go_on"
+class Writer:
+    """Writes batches of one shape side by side."""
+
+    def __init__(self, model: LanguageModel, prompts, writing, editing, choosing, draws):
+        self.params = as_bits(model.params) if jax.default_backend() == "cpu" else model.params
+        self.model, self.prompts, self.editing = model, prompts, editing
+        self.choosing, self.draws = choosing, draws
+        # Another seed or other stops of that number compile nothing anew.
+        self.writing = dataclasses.replace(writing, seed=0)
+
+    def write(self, group: list[Batch]) -> Iterator[tuple[int, list[int]]]:
+        """Yields the number and the new tokens of every prompt of some batches."""
+        parts = [(self.begin(batch), batch.rows[: batch.real]) for batch in group]
+        parts = [(rows, fill_up(numbers, len(rows.token_B))) for rows, numbers in parts]
+        edited = self.editing is not None and self.editing.generated
+        sites = None if self.editing is None else self.editing.sites
+        for step in range(1, self.writing.new_tokens, STEPS):
+            steps = np.array([step, min(step + STEPS, self.writing.new_tokens)], np.int32)
+            parts = [
+                (
+                    go_on_rows(
+                        self.params, rows, steps, self.choosing, sites,
+                        decoder=self.model.decoder(), writing=self.writing, edited=edited,
+                    ),
+                    numbers,
+                )
+                for rows, numbers in parts
+            ]  # fmt: skip
+            for rows, numbers in parts:
+                yield from self.take_ended(rows, numbers)
+            parts = merge_parts(parts)
+        for rows, numbers in parts:
+            yield from self.take(rows, numbers, np.flatnonzero(numbers >= 0))
+
+    def begin(self, batch: Batch) -> Rows:
+        edits = None if self.editing is None else self.editing.of_batch(batch, self.prompts)
+        prompts = PromptRows(
+            batch.tokens_BT, batch.lengths_B, self.draws[batch.rows],
+            np.arange(len(batch.rows)) < batch.real,
+        )  # fmt: skip
+        return begin_rows(
+            self.params, prompts, self.choosing, edits, decoder=self.model.decoder(),
+            writing=self.writing, shared=0 if edits is not None else shared_tokens(self.model, batch),
+        )  # fmt: skip
+
+    def take_ended(self, rows: Rows, numbers: np.ndarray):
+        """Yields the rows that have ended, and strikes out their numbers."""
+        yield from self.take(
+            rows, numbers, np.flatnonzero(np.asarray(rows.ended_B) & (numbers >= 0))
         )
 
-    def choose(hidden_BD, step, seen_BV):
-        """Returns the next tokens, whether logits are finite, and all tokens seen by then."""
-        logits_BV = decoder.apply(variables, hidden_BD[:, None], method="logits")[:, 0]
-        finite_B = jnp.isfinite(logits_BV).all(axis=1)
-        if penalty is None:
-            return next_tokens(logits_BV, row_B, step, seed, writing), finite_B, None
-        token_B = next_tokens(penalise(logits_BV, seen_BV, penalty), row_B, step, seed, writing)
-        return token_B, finite_B, seen_BV.at[jnp.arange(rows), token_B].set(True)
-
-    slots = tokens_BT.shape[1] + writing.new_tokens
-    cache = decoder.apply(variables, rows, slots, method="empty_cache")
-    hidden_BTD, cache = go_on(tokens_BT, jnp.zeros(1, jnp.int32), cache, edits, lengths_B)
-    last_BD = jnp.take_along_axis(hidden_BTD, lengths_B[:, None, None] - 1, axis=1)[:, 0]
-    new_BG = jnp.full((rows, writing.new_tokens), NOTHING, jnp.int32)
-    if edits is not None:
-        edits = edits._replace(tokens_BT=jnp.full((rows, 1), edited))
-
-    def ended(token_B, before_B):
-        return before_B | jnp.isin(token_B, stop_S)
-
-    def step_on(state):
-        step, token_B, ended_B, cache, seen_BV, new_BG, finite_B = state
-        hidden_B1D, cache = go_on(token_B[:, None], lengths_B + step - 1, cache, edits, None)
-        token_B, now_finite_B, seen_BV = choose(hidden_B1D[:, 0], step, seen_BV)
-        new_BG = new_BG.at[:, step].set(jnp.where(ended_B, NOTHING, token_B))
-        finite_B = finite_B & (ended_B | now_finite_B)
-        return step + 1, token_B, ended(token_B, ended_B), cache, seen_BV, new_BG, finite_B
-
-    seen_BV = None
-    if penalty is not None:
-        seen_BV = tokens_seen(tokens_BT, lengths_B, decoder.config.vocab_size)
-    token_B, finite_B, seen_BV = choose(last_BD, 0, seen_BV)
-    ended_B, new_BG = ended(token_B, jnp.zeros(rows, bool)), new_BG.at[:, 0].set(token_B)
-    state = jnp.int32(1), token_B, ended_B, cache, seen_BV, new_BG, finite_B
-    unfinished = lambda s: (s[0] < writing.new_tokens) & ~s[2].all()  # noqa: E731
-    return jax.lax.while_loop(unfinished, step_on, state)[-2:]
+    def take(self, rows: Rows, numbers: np.ndarray, which: np.ndarray):
+        new_BG, finite_B = np.asarray(rows.new_BG), np.asarray(rows.finite_B)
+        for row in which:
+            if not finite_B[row]:
+                weaker = "" if self.editing is None else "smaller strengths, "
+                raise InputError(
+                    f"the logits behind prompt {numbers[row] + 1} of {len(self.prompts)} are not "
+                    f"finite; use {weaker}dtype float32 or another checkpoint"
+                )
+            yield int(numbers[row]), new_BG[row][new_BG[row] != NOTHING].tolist()
+            numbers[row] = NOTHING
 
 
-def next_tokens(logits_BV, row_B, step, seed, writing: Writing):
-    """Returns the likeliest token of each row, or a drawn one (nucleus: arXiv 1904.09751)."""
-    if not writing.temperature:
-        return jnp.argmax(logits_BV, axis=-1).astype(jnp.int32)
-    logits_BV = logits_BV / np.float32(writing.temperature)
-    order_BV = -jnp.sort(-logits_BV, axis=-1)
-    if writing.top_k:
-        least_B = order_BV[:, min(writing.top_k, logits_BV.shape[1]) - 1]
-        logits_BV = jnp.where(logits_BV < least_B[:, None], -jnp.inf, logits_BV)
-        order_BV = jnp.where(order_BV < least_B[:, None], -jnp.inf, order_BV)
-    if writing.top_p < 1:
-        share_BV = jax.nn.softmax(order_BV, axis=-1)
-        # A token is in the nucleus while those before it have less than the share.
-        nucleus_BV = jnp.cumsum(share_BV, axis=-1) - share_BV < writing.top_p
-        least_B = jnp.min(jnp.where(nucleus_BV, order_BV, jnp.inf), axis=-1)
-        logits_BV = jnp.where(logits_BV < least_B[:, None], -jnp.inf, logits_BV)
+def fill_up(numbers: np.ndarray, rows: int) -> np.ndarray:
+    """Returns numbers for all rows of a batch, NOTHING for those that fill it up."""
+    return np.concatenate([numbers, np.full(rows - len(numbers), NOTHING)])
 
-    def draw(row, logits_V):
-        key = jax.random.fold_in(jax.random.fold_in(seed, row), step)
-        return jax.random.categorical(key, logits_V)
 
-    return jax.vmap(draw)(row_B, logits_BV).astype(jnp.int32)
+def merge_parts(parts: list) -> list:
+    """Returns as few batches as have room for the rows that go on: (rows, their numbers)."""
+    parts = sorted((p for p in parts if (p[1] >= 0).any()), key=lambda p: -(p[1] >= 0).sum())
+    going_on = sum((numbers >= 0).sum() for _, numbers in parts)
+    while len(parts) > 1 and going_on <= (len(parts) - 1) * len(parts[0][1]):
+        given, given_numbers = parts.pop()
+        for at, (rows, numbers) in enumerate(parts):
+            left = np.flatnonzero(given_numbers >= 0)
+            room = np.flatnonzero(numbers < 0)[: len(left)]
+            if not len(room):
+                continue
+            left = left[: len(room)]
+            source_B = np.arange(len(numbers), dtype=np.int32)
+            source_B[room] = len(numbers) + left
+            numbers[room], given_numbers[left] = given_numbers[left], NOTHING
+            parts[at] = merge_rows(rows, given, source_B), numbers
+    return parts
+
+
+def shared_tokens(model: LanguageModel, batch: Batch) -> int:
+    """Returns how many first tokens of a batch are read once: those that all rows share.
+
+    There are none if rotations depend on the length of a text, or where it would not pay.
+    """
+    if any(rope.kind in ("dynamic", "longrope") for rope in model.config.ropes):
+        return 0
+    most = int(batch.lengths_B.min()) - 1  # the last one says what comes next
+    same_T = (batch.tokens_BT[:, :most] == batch.tokens_BT[:1, :most]).all(axis=0)
+    shared = most if same_T.all() else int(np.argmin(same_T))
+    shared -= shared % SHARED_STEP
+    return shared if shared * (batch.real - 1) >= LEAST_SHARED else 0
 
 
 def stop_tokens(model: LanguageModel) -> tuple[int, ...]:

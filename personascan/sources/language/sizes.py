@@ -1,4 +1,4 @@
-"""The cost of extraction: operations and bytes of a batch, and whether they fit into memory."""
+"""The cost of reading and writing: operations and bytes of a batch, and whether they fit."""
 
 import math
 
@@ -31,6 +31,24 @@ def batch_bytes(config: DecoderConfig, batch: Batch, sites, positions) -> int:
     outputs = sum(tokens if position == "all" else 1 for position in positions)
     nodes = sum(math.prod(config.site_shape(site)) for site in sites)
     return 4 * rows * (tokens * (per_token + 2 * config.heads * tokens) + 2 * outputs * nodes)
+
+
+def cache_bytes(config: DecoderConfig, batch: Batch, new_tokens: int) -> int:
+    """Returns the bytes of a batch's keys and values, float32, when all tokens are written."""
+    rows, tokens = batch.tokens_BT.shape
+    return 8 * config.layers * rows * (tokens + new_tokens) * config.kv_heads * config.head_dim
+
+
+def refuse_large_caches(
+    config: DecoderConfig, batches: list[Batch], new_tokens: int, at_once: int
+) -> None:
+    """Raises InputError if so many batches' caches, and a copy of one, do not fit on a CPU."""
+    if jax.local_devices()[0].platform != "cpu":
+        return
+    largest = max(cache_bytes(config, batch, new_tokens) for batch in batches)
+    tokens = max(len(batch.rows) * (batch.tokens_BT.shape[1] + new_tokens) for batch in batches)
+    needed = (min(at_once, len(batches)) + 1) * largest
+    refuse_too_much("the cache of keys and values", needed, f"use batch_tokens below {tokens}")
 
 
 def batches_at_once(mesh) -> int:
