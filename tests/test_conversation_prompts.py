@@ -1,59 +1,29 @@
 """The model's turns in conversations, beside Transformers' rendering of published templates."""
 
-import dataclasses
-import functools
-
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from test_templates import FOLDER, INDEX, merging_tokenizer
-from tiny_models import CHAT, save_tiny_llama
+from tiny_conversations import (
+    ASKED,
+    GEMMA,
+    NO_SYSTEM,
+    OPTIONS,
+    QWEN3,
+    SMOLLM2,
+    conversation,
+    published,
+    read,
+    texts_of,
+    told,
+)
+from tiny_models import CHAT
+from tiny_pieces import spaced_tokenizer
 
-import personascan
-from personascan.models.tap import Kept
-from personascan.sources.language import conversation_prompts
 from personascan.sources.language.conversation_prompts import openings
 from personascan.sources.language.conversation_texts import takes_system
-from personascan.sources.language.conversations import Conversation, Message, Response
-from personascan.sources.language.prompts import prompts_of
-from personascan.sources.language.templates import PromptOptions
+from personascan.sources.language.conversations import Response
 from personascan.sources.language.token_projections import text_pieces
-
-OPTIONS = PromptOptions()
-QWEN3 = "Qwen-Qwen3-0.6B.jinja"
-SMOLLM2 = "HuggingFaceTB-SmolLM2-135M-Instruct.jinja"
-GEMMA = "google-gemma-2-2b-it.jinja"
-MISTRAL = "mistralai-Mistral-7B-Instruct-v0.1.jinja"
-NO_SYSTEM = {GEMMA, MISTRAL}
-# Texts that recur, are words of templates, hold their markers, or hold one another.
-ANSWERS = ["I like walks", "user", "I like walks", "</s> assistant", "naïve café — 北京 🙂", "a"]
-
-
-def conversation(id_, *messages, **fields):
-    told = tuple(Message(role, content) for role, content in messages)
-    return Conversation(id_, told, "calm", "", True, **fields)
-
-
-def read(tokenizer, rows, options=OPTIONS, limit=5000):
-    return prompts_of(tokenizer, rows, options, limit)
-
-
-@functools.cache
-def published(name):
-    entry = INDEX[name]
-    template = (FOLDER / name).read_text(encoding="utf-8")
-    return merging_tokenizer(template, entry["bos_token"], entry["eos_token"])
-
-
-def told(turns: int, system: bool, thinking: bool, first=0):
-    """Messages of so many turns; each answer is also what a user says."""
-    messages = [("system", "I like walks")] if system else []
-    for turn in range(first, first + turns):
-        answer = ANSWERS[turn % len(ANSWERS)]
-        thought = f"<think>\n{ANSWERS[(turn + 1) % len(ANSWERS)]}\n</think>\n\n" * thinking
-        messages += [("user", answer), ("assistant", thought + answer)]
-    return messages
+from personascan.sources.language.written_text import written_text
 
 
 def shown(template: str, messages):
@@ -69,12 +39,6 @@ def rendered(tokenizer, messages, opened):
     return tokenizer.apply_chat_template(
         of_roles, tokenize=False, add_generation_prompt=opened, date_string="26 Jul 2024"
     )
-
-
-def texts_of(tokenizer, ids, span):
-    first, last = span
-    parts = ids[:first], ids[first : last + 1], ids[last + 1 :]
-    return [tokenizer.decode(part, clean_up_tokenization_spaces=False) for part in parts]
 
 
 @pytest.mark.parametrize("name", INDEX)
@@ -240,197 +204,40 @@ def test_thinking_without_the_marker_that_begins_it():
     assert own[0].endswith("<think>\n")
 
 
-REWRITES = {
-    "upper": CHAT.replace("m['content']", "m['content'] | upper"),
-    "last": CHAT.replace("messages %}", "messages[-1:] %}", 1),
-    "backwards": CHAT.replace("messages %}", "messages | reverse %}", 1),
-    "doubles": CHAT.replace("{{ m['content'] }}", "{{ m['content'] ~ m['content'] }}"),
-    "by text": CHAT.replace("<|im_end|>", "{{ m['content'] | length }}<|im_end|>"),
-}
+LLAMA_2 = "meta-llama-Llama-2-13b-chat-hf.jinja"
 
 
-@pytest.mark.parametrize(
-    ("way", "named"),
-    [
-        ("upper", r"message 1 \(user\)"), ("last", r"message 1 \(user\)"), ("backwards", "answer"),
-        ("doubles", r"message 1 \(user\)"), ("by text", "answer 1"),
-    ],
-)  # fmt: skip
-def test_a_template_that_rewrites_is_refused(way, named):
-    tokenizer = merging_tokenizer(REWRITES[way], "<|im_start|>", "<|im_end|>")
-    row = conversation("c-7", *told(2, False, False))
-    with pytest.raises(
-        personascan.InputError, match=rf"{named}.* of conversation c-7, .*template="
-    ):
-        read(tokenizer, [row])
-
-
-def test_thinking_that_a_template_cuts_is_refused_by_its_turn():
-    row = conversation(
-        "c-7", *told(1, False, False), ("user", "I"), ("assistant", "<think>a</think>b</think>c")
-    )
-    with pytest.raises(personascan.InputError, match="answer 2 of conversation c-7"):
-        read(published(QWEN3), [row])
-
-
-ASKED = ("user", "Is it?")
-BAD = [
-    (conversation("c-7", ASKED), "c-7 has no answer of the model"),
-    (conversation("c-7"), "c-7 has no messages"),
-    (conversation("c-7", ASKED, ("assistant", " \n")), "answer 1 of conversation c-7 has no token"),
-    (conversation("c-7", ASKED, ("bystander", "x")), "c-7 has no answer"),
-    (conversation("c-7", ("bystander", "x"), ("assistant", "x")), "role 'bystander'"),
-    (conversation("c-7", *told(1, False, False), response=Response((1,), "x", "stop")),
-     "response behind an answer"),
-    (conversation("c-7", ASKED, response=Response((1,), "", "stop")), "c-7 is empty: .* only the"),
-    (conversation("c-7", ASKED, response=Response((), "", "length")), "c-7 is empty: .* nothing"),
-    (conversation("c-7", ASKED, response=Response((1,), "", "eos")), "c-7 ended by 'eos'"),
-    (conversation("c-7", ASKED, response=Response((9999,), "x", "length")),
-     "conversation c-7 has the token"),
-    (conversation("c-7", ASKED, ("assistant", "I " * 200)), r"conversation c-7 has \d+ tokens"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("row", "message"), BAD)
-def test_what_cannot_be_read_is_one_line(row, message):
-    with pytest.raises(personascan.InputError, match=message) as caught:
-        read(published(SMOLLM2), [conversation("c", *told(1, True, False)), row], limit=200)
-    assert "\n" not in str(caught.value)
-
-
-def test_an_opening_ends_with_what_is_to_be_answered():
-    with pytest.raises(personascan.InputError, match="c-7 ends with an answer"):
-        openings(published(SMOLLM2), [conversation("c-7", *told(1, True, False))], OPTIONS, 5000)
-    (opening,) = openings(published(SMOLLM2), [conversation("c", ("user", " "))], OPTIONS, 5000)
-    assert (opening.first, opening.last) == (0, len(opening.ids) - 1)
-
-
-def test_a_template_that_refuses_a_conversation_names_it():
+def test_a_tokenizer_that_writes_spaces_as_letters():
+    """Its decoder drops the space before a first token, and spells characters by bytes."""
+    tokenizer = spaced_tokenizer((FOLDER / LLAMA_2).read_text(encoding="utf-8"))
+    text = "Yes No, é Yes"
+    ids = tuple(tokenizer(f" {text}", add_special_tokens=False)["input_ids"][1:])
     rows = [
-        conversation("c", *told(1, False, False)),
-        conversation("c-7", ASKED, *told(1, False, False)),
+        conversation("a", ASKED, ("assistant", text), ASKED, ("assistant", "Yes")),
+        conversation("b", ASKED, ("assistant", text), ASKED, response=Response(ids, text, "stop")),
+        conversation("c", ASKED, response=Response(ids, text, "length")),
     ]
-    with pytest.raises(personascan.InputError, match=r"refuses conversation c-7 \(Conversation r"):
-        read(published(GEMMA), rows)
-    row = conversation("c-7", ("system", "Be kind."), ("assistant", "Yes."))
-    with pytest.raises(personascan.InputError, match="c-7 has an instruction and no user message"):
-        read(published(GEMMA), [row])
+    made, short, written = read(tokenizer, rows)
+    for prompt in (made, short):
+        turn = prompt.turns[0]
+        assert texts_of(tokenizer, prompt.ids, (turn.first, turn.last))[1].strip() == text
+        assert tokenizer.convert_ids_to_tokens(prompt.ids[turn.first]) == "▁Yes"
+    assert short.ids[short.last + 1 :] == [ids[-1]]
+    spelled = [piece.strip() for piece in text_pieces(tokenizer, written, text)[written.first :]]
+    assert spelled == ["Yes", "No", ",", "", "é", "", "Yes"]
 
 
-def test_options_of_statements_are_refused():
-    row = conversation("c", *told(1, False, False))
-    with pytest.raises(personascan.InputError, match="role none"):
-        read(published(SMOLLM2), [row], PromptOptions(role="none"))
-    with pytest.raises(personascan.InputError, match="prefix and suffix"):
-        read(published(SMOLLM2), [row], PromptOptions(prefix="x"))
-    bare = merging_tokenizer("", None, None)
-    bare.chat_template = None
-    with pytest.raises(personascan.InputError, match="need a chat template"):
-        read(bare, [row])
-    statement = personascan.Statement("s", "I like it", "p", "", True, 1.0, "")
-    with pytest.raises(personascan.InputError, match="cannot be read together"):
-        read(published(SMOLLM2), [row, statement])
-
-
-def test_an_answer_at_the_very_beginning_is_refused():
-    tokenizer = published("microsoft-phi-4.jinja")
-    row = conversation("c-7", ("assistant", "Hello"), ("user", "a"), ("assistant", "b"))
-    with pytest.raises(personascan.InputError, match="c-7 begins with answer 1"):
-        read(tokenizer, [row])
-    assert len(read(published(SMOLLM2), [row])[0].turns) == 2
-
-
-def test_a_template_without_system_role_that_drops_it(capsys):
-    drops = CHAT.replace("messages %}", "messages if m.role != 'system' %}", 1)
-    tokenizer = merging_tokenizer(drops, "<|im_start|>", "<|im_end|>")
-    assert not takes_system(tokenizer, OPTIONS)
-    row = conversation("c", ("system", "Be kind.\n"), ASKED)
-    (opening,) = openings(tokenizer, [row], OPTIONS, 5000)
-    before, own, _ = texts_of(tokenizer, opening.ids, (opening.first, opening.last))
-    assert (before, own) == ("<|im_start|>user\nBe kind.\n\n", "Is it?")
-    assert capsys.readouterr().err.count("no system message") == 1
-
-
-# Activations
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("model")
-    save_tiny_llama(folder)
-    return personascan.load_model(str(folder))
-
-
-@pytest.fixture(scope="module")
-def rows(model):
-    stop = model.tokenizer.eos_token_id
-    return [
-        conversation("a", *told(1, False, True)),
-        conversation("b", *told(2, False, False)),
-        conversation("c", ASKED, response=Response((70, 71, 200, 72, stop), "", "stop")),
-    ]
-
-
-POSITIONS = ("last_prompt", "first_response", "mean_response", "mean_response@1")
-
-
-@pytest.fixture(scope="module")
-def extracted(model, rows, tmp_path_factory):
-    return personascan.extract(
-        model, rows, sites=("resid_post", "final_norm"), positions=("all", *POSITIONS),
-        out=tmp_path_factory.mktemp("extracted") / "a", progress=False,
-    )  # fmt: skip
-
-
-def test_activations_are_means_of_the_turns_own_tokens(model, rows, extracted):
-    assert extracted.ids == ["a", "b", "c"]
-    for number, prompt in enumerate(read(model.tokenizer, rows)):
-        last, first = prompt.turns[-1], prompt.turns[0]
-        spans = {
-            "last_prompt": (last.first - 1, last.first),
-            "first_response": (last.first, last.first + 1),
-            "mean_response": (last.first, last.last + 1),
-            "mean_response@1": (first.first, first.last + 1),
-        }
-        for site in ("resid_post", "final_norm"):
-            every = extracted.stacks[site, "all"][:, extracted.offsets[number] :]
-            for position, span in spans.items():
-                wanted = every[:, slice(*span)].astype(np.float64).mean(1)
-                own = extracted.stacks[site, position][:, number]
-                np.testing.assert_allclose(own, wanted, rtol=0, atol=1e-6 * np.abs(every).max())
-
-
-def test_activations_are_those_of_writing_with_a_cache(model, rows, extracted):
-    (opening,) = openings(model.tokenizer, rows[2:], OPTIONS, 500)
-    decoder, kept = model.decoder(), Kept(jnp.zeros((1, 1), jnp.int32))
-
-    @jax.jit
-    def write(params, before_BT, written_BT):
-        """The states of the last token before, and of those that are written behind it."""
-        variables, start = {"params": params}, jnp.zeros(1, jnp.int32)
-        cache = decoder.apply(variables, 1, 100, method="empty_cache")
-        first_BTD, cache = decoder.apply(variables, before_BT, start, cache, kept, method="go_on")
-        states = [first_BTD[0, -1]]
-        for number in range(written_BT.shape[1]):
-            token_BT, at = written_BT[:, number : number + 1], start + before_BT.shape[1] + number
-            next_BTD, cache = decoder.apply(variables, token_BT, at, cache, kept, method="go_on")
-            states.append(next_BTD[0, -1])
-        return jnp.stack(states)
-
-    ids = rows[2].response.ids[:-1]
-    states = np.asarray(write(model.params, jnp.array([opening.ids]), jnp.array([ids])))
-    wanted = dict(zip(POSITIONS, (states[0], states[1], *[states[1:].mean(0)] * 2), strict=True))
-    for position, state in wanted.items():
-        own = extracted.stacks["final_norm", position][0, 2]
-        np.testing.assert_allclose(own, state, rtol=0, atol=1e-5)
-
-
-def test_a_response_that_changes_the_rotation_is_refused(model, rows):
-    config = model.config
-    rope = dataclasses.replace(config.ropes[0], kind="longrope", original_positions=27)
-    changed = dataclasses.replace(config, ropes=(rope,))
-    prompts = read(model.tokenizer, rows[2:])
-    assert prompts[0].turns[0].first <= 27 < len(prompts[0].ids)
-    with pytest.raises(personascan.InputError, match=r"conversation c with .* gets there by its"):
-        conversation_prompts.refuse_crossing(changed, rows[2:], prompts)
-    conversation_prompts.refuse_crossing(config, rows[2:], prompts)
+def test_the_characters_of_written_tokens():
+    tokenizer = published(SMOLLM2)
+    text = "  naïve café — 北京 🙂🙂🏽 \n I like walks<|im_end|>\n"
+    encoding = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    spelled, edges_T2 = written_text(tokenizer, [5, 6], encoding["input_ids"])
+    assert spelled == text
+    for (start, end), (wanted_start, wanted_end) in zip(
+        edges_T2, encoding["offset_mapping"], strict=True
+    ):
+        # A character of several tokens comes with what its first one holds before it.
+        assert (start, end) == (wanted_start, wanted_end) or "\ufffd" in tokenizer.decode(
+            tokenizer(text[start:end], add_special_tokens=False)["input_ids"][:1]
+        )
+        assert start <= wanted_start < wanted_end <= end
