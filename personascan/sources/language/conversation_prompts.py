@@ -169,10 +169,10 @@ def messages_prompt(
     for content, span in zip(rendering.contents, spans, strict=True):
         if content.role == "assistant":
             turns.append(message_turn(conversation, len(turns) + 1, span, rendering.text, edges_T2))
-            own = turns[-1].first, turns[-1].last
         elif content.role == "user":
             own = None if span is None else tokens_in(edges_T2, span.parts.get(OWN))
     if rendering.contents[-1].role == "assistant":
+        own = turns[-1].first, turns[-1].last
         in_text, in_message = zip(*spans[-1].points, strict=True)
         ends_T = np.interp(edges_T2[own[0] : own[1] + 1, 1], in_text, in_message)
         ends = tuple(ends_T.astype(int).tolist())
