@@ -16,7 +16,7 @@ from personascan.models.load import LanguageModel, load_model
 from personascan.models.verify import torch_model
 from personascan.sources.language import generate
 from personascan.sources.language.generate import Writing, write_tokens
-from personascan.sources.language.prompts import Prompt
+from personascan.sources.language.prompt_tokens import Prompt
 
 ROWS, NEW_TOKENS = 32, 64
 LENGTHS = (36, 44)  # of prompts of random tokens, which share nothing

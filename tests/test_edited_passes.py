@@ -30,7 +30,7 @@ from personascan.interventions.passes import edited_passes
 from personascan.models import verify
 from personascan.models.decoder import SITES
 from personascan.models.tap import Edits, Kept
-from personascan.sources.language.prompts import Prompt
+from personascan.sources.language.prompt_tokens import Prompt
 
 WIDTHS = {"head_out": 96, "mlp_hidden": 80}
 rng = np.random.default_rng(0)
@@ -266,7 +266,7 @@ from personascan.interventions.outcomes import Margin, SideEffects
 from personascan.interventions.passes import edited_passes
 from personascan.interventions.edits import UNEDITED, NamedEdit, add_vector
 from personascan.sources.language.generate import Writing, write_tokens
-from personascan.sources.language.prompts import Prompt
+from personascan.sources.language.prompt_tokens import Prompt
 from personascan.sharding import parse_mesh
 rng = np.random.default_rng(0)
 prompts = [Prompt(rng.integers(3, 259, n).tolist(), 2, n - 1) for n in (9, 9, 9)]

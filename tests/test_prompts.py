@@ -5,7 +5,8 @@ from tiny_models import CHAT, save_tokenizer
 import personascan
 from personascan.models.tokenizer import folder_tokenizer
 from personascan.sources.language.batches import plan_batches
-from personascan.sources.language.prompts import Prompt, tokenize
+from personascan.sources.language.prompt_tokens import Prompt
+from personascan.sources.language.prompts import tokenize
 
 NO_SYSTEM = (
     "{% for m in messages %}{% if m['role'] == 'system' %}"

@@ -12,9 +12,9 @@ from tiny_writing import SAMPLED, made
 import personascan
 from personascan.models import layers
 from personascan.sources.language import decoding, generate, sizes
+from personascan.sources.language.batches import plan_batches
 from personascan.sources.language.decoding import Choosing, PromptRows, begin_rows
 from personascan.sources.language.generate import Writing, write_continuations, write_tokens
-from personascan.sources.language.prompts import plan_batches
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 
 from personascan.interventions.edits import UNEDITED, NamedEdit, add_vector, project_out
 from personascan.models.tap import Edit, Edits
-from personascan.sources.language.prompts import Prompt
+from personascan.sources.language.prompt_tokens import Prompt
 
 
 def at_every_token(site, scale_LD, shift_LD, tokens_BT) -> Edits:

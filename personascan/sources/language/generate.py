@@ -14,6 +14,7 @@ from personascan.models.folder import CONFIG, GENERATION
 from personascan.models.load import LanguageModel
 from personascan.models.parameters import as_bits
 from personascan.reading import is_file, read_json
+from personascan.sources.language.batches import Batch, plan_batches
 from personascan.sources.language.decoding import (
     NOTHING,
     Choosing,
@@ -28,7 +29,7 @@ from personascan.sources.language.editing import Editing
 from personascan.sources.language.extract import BATCH_TOKENS, explain_memory_errors
 from personascan.sources.language.forward import groups
 from personascan.sources.language.penalties import repetition_penalty
-from personascan.sources.language.prompts import Batch, Prompt, plan_batches
+from personascan.sources.language.prompt_tokens import Prompt
 from personascan.sources.language.sizes import refuse_large_caches
 
 STEPS = 16  # after so many it is looked which rows have ended
@@ -174,9 +175,10 @@ class Writer:
             batch.tokens_BT, batch.lengths_B, self.draws[batch.rows],
             np.arange(len(batch.rows)) < batch.real,
         )  # fmt: skip
+        shared = 0 if edits is not None else shared_tokens(self.model, batch)
         return begin_rows(
             self.params, prompts, self.choosing, edits, decoder=self.model.decoder(),
-            writing=self.writing, shared=0 if edits is not None else shared_tokens(self.model, batch),
+            writing=self.writing, shared=shared,
         )  # fmt: skip
 
     def take_ended(self, rows: Rows, numbers: np.ndarray):
