@@ -44,7 +44,7 @@ HOME = {
     "TextRuns": "sources.language.text_run",
     "Validation": "analysis.validation",
     "ValidationOptions": "analysis.validation",
-    "Writing": "sources.language.generate",
+    "Writing": "sources.language.decoding",
     "bag_of_words_accuracy": "analysis.wording",
     "bag_of_words_scores": "analysis.wording",
     "calibrate": "calibration.calibrate",
@@ -151,8 +151,8 @@ if TYPE_CHECKING:  # the same for editors and type checkers, which run nothing
         load_conversations as load_conversations,
     )
     from personascan.sources.language.conversations import Conversation as Conversation
+    from personascan.sources.language.decoding import Writing as Writing
     from personascan.sources.language.extract import extract as extract
-    from personascan.sources.language.generate import Writing as Writing
     from personascan.sources.language.model import LanguageModel as LanguageModel
     from personascan.sources.language.model import load_model as load_model
     from personascan.sources.language.plan import ExtractionPlan as ExtractionPlan

@@ -79,12 +79,13 @@ def test_activations_are_those_of_writing_with_a_cache(model, rows, extracted):
     def write(params, before_BT, written_BT):
         """The states of the last token before, and of those that are written behind it."""
         variables, start = {"params": params}, jnp.zeros(1, jnp.int32)
-        cache = decoder.apply(variables, 1, 100, method="empty_cache")
+        cache = decoder.apply(variables, 1, method="empty_cache")
         first_BTD, cache = decoder.apply(variables, before_BT, start, cache, kept, method="go_on")
-        states = [first_BTD[0, -1]]
+        states, cache = [first_BTD[0, -1]], cache.with_free(written_BT.shape[1])
         for number in range(written_BT.shape[1]):
             token_BT, at = written_BT[:, number : number + 1], start + before_BT.shape[1] + number
-            next_BTD, cache = decoder.apply(variables, token_BT, at, cache, kept, method="go_on")
+            next_BTD, new = decoder.apply(variables, token_BT, at, cache, kept, method="go_on")
+            cache = cache.write(new, before_BT.shape[1] + number)
             states.append(next_BTD[0, -1])
         return jnp.stack(states)
 

@@ -15,7 +15,7 @@ from personascan.scan.options import ScanOptions
 from personascan.scan.samples import SampleOptions
 from personascan.sources.images.options import ImageOptions
 from personascan.sources.language.conversation_options import ConversationOptions
-from personascan.sources.language.generate import Writing
+from personascan.sources.language.decoding import Writing
 from personascan.sources.language.templates import DATE, PromptOptions, parse_keywords
 from personascan.study.checks import check_config
 from personascan.study.fields import validate_fields

@@ -8,7 +8,8 @@ import sys
 from personascan.errors import InputError
 from personascan.sources.language.conversation_prompts import openings
 from personascan.sources.language.conversations import Conversation, Response
-from personascan.sources.language.generate import Writing, write_continuations
+from personascan.sources.language.decoding import Writing
+from personascan.sources.language.generate import write_continuations
 from personascan.sources.language.source import LanguageSource, Reader
 from personascan.study.store import Store
 from personascan.study.units import Unit, Work, sha256_of

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from personascan.errors import InputError
-from personascan.sources.language.generate import Writing
+from personascan.sources.language.decoding import Writing
 
 
 @dataclass(frozen=True)
