@@ -19,6 +19,7 @@ from in_process import run_here
 
 import personascan
 from personascan.study import plan
+from personascan.study.timing import UnitTimes
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -153,7 +154,7 @@ def test_a_dry_run_reads_no_parameters(tiny, tmp_path):
 def test_a_study_is_planned_as_well(tiny, tmp_path, monkeypatch):
     """What a unit takes is measured elsewhere."""
     model, _ = tiny
-    monkeypatch.setattr(plan, "time_units", lambda *asked: {})
+    monkeypatch.setattr(plan, "time_units", lambda *asked: UnitTimes({}, 0.0))
     done = run_here(
         "study.py", "--config=configs/demo.py", f"--config.models=('{model}',)",
         f"--config.out={tmp_path}/out", "--dry_run",

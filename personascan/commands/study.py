@@ -13,6 +13,7 @@ command goes on with a study that was ended. A recipe is a Python file, for exam
 
 from personascan.command import define_processes, invocation, run  # first: answers signals
 
+import sys
 import time
 
 from absl import flags
@@ -27,6 +28,10 @@ STATUS = flags.DEFINE_bool("status", False, "Print what is done and what remains
 JOBS = flags.DEFINE_integer("jobs", 0, "Processes; 0: one a core, or one with an accelerator.")
 SCHEDULER = flags.DEFINE_string("scheduler", "", "Of a Dask cluster, such as tcp://host:8786.")
 REPLACE = flags.DEFINE_bool("replace", False, "Let the folder hold another study, and replace it.")
+PLANNING = (
+    "planning: one unit of each kind is timed on random rows, in 5 to 30 s; what that compiles is "
+    "kept for the study"
+)
 flags.mark_flag_as_required("config")
 define_processes()
 
@@ -35,6 +40,7 @@ def main(_) -> None:
     from personascan.report.summary import summary_table
 
     if DRY_RUN.value:
+        print(PLANNING, file=sys.stderr, flush=True)
         print(personascan.plan_study(CONFIG.value, jobs=JOBS.value).summary())
         return
     if STATUS.value:
