@@ -18,6 +18,7 @@ STATEMENTS = flags.DEFINE_string(
 OUT = flags.DEFINE_string("out", None, "The .npz file to write, or a folder.")
 DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print what it would take, and load nothing.")
 PERSONA = flags.DEFINE_string("persona", None, "Only this persona.")
+POSITIVE = flags.DEFINE_string("positive", "", "The positive side's word, if it is another.")
 MIN_CONFIDENCE = flags.DEFINE_float("min_confidence", 0.85, "Least label confidence.")
 LIMIT = flags.DEFINE_integer("limit", 300, "Statements per persona and direction.", lower_bound=1)
 SITES = flags.DEFINE_list(
@@ -59,7 +60,7 @@ def main(_) -> None:
         raise personascan.InputError("name the file or folder to write: --out=activations.npz")
     statements = personascan.load_statements(
         STATEMENTS.value, persona=PERSONA.value, min_confidence=MIN_CONFIDENCE.value,
-        limit=LIMIT.value,
+        limit=LIMIT.value, positive=POSITIVE.value,
     )  # fmt: skip
     chosen = dict(
         sites=SITES.value, positions=POSITIONS.value, role=ROLE.value, prefix=PREFIX.value,

@@ -152,7 +152,9 @@ def study_groups(config: StudyConfig) -> dict[str, list[Statement]]:
 
 
 def chosen_statements(config: StudyConfig) -> list[Statement]:
-    chosen_by = {"min_confidence": config.min_confidence, "limit": config.limit}
+    chosen_by = {
+        "min_confidence": config.min_confidence, "limit": config.limit, "positive": config.positive,
+    }  # fmt: skip
     if not config.personas:
         return load_statements(config.statements, **chosen_by)
     if len(set(config.personas)) < len(config.personas):
