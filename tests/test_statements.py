@@ -309,7 +309,7 @@ def test_other_delimiters_and_capitals_are_read(tmp_path, delimiter, change):
     [
         (
             "a;b;c\n1;2;3\n",
-            r"the header lacks statement, .*; it has a;b;c, and needs statement.*positive.*row has a;b;c = '1",
+            r"lacks statement, .*; it has a;b;c, and needs statement.*positive.*row has a;b;c = '1",
         ),
         (f"{HEADER},statement\n1,positive,1,k,a,b\n", "names statement twice"),
         (f'{HEADER}\n1,positive,1,k,"not closed\n2,negative,1,k,b\n', "close every double"),

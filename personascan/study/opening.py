@@ -31,6 +31,7 @@ from personascan.study.refusals import (
     refuse_unasked,
     refuse_unwritable,
 )
+from personascan.study.sample_sizes import fit_samples, fitting_record
 from personascan.study.store import Store
 from personascan.versions import installed_versions
 from personascan.visible import visible
@@ -87,11 +88,13 @@ def open_study(config: StudyConfig) -> Opened:
     sources = open_sources(config)
     if statements_sha256(config) != statements:
         raise InputError(f"{config.statements} has changed while it was read; {RUN_AGAIN}")
+    fitted = fit_samples(config, [source.groups for source in sources])
     for source in sources:
         named_places(config.scan.places, source.named)
         refuse_unasked(config, source)
-        refuse_impossible(config, source.groups)
-    return Opened(config, sources, provenance(config, sources, statements))
+        refuse_impossible(fitted, source.groups)
+    recorded = provenance(config, sources, statements) | fitting_record(config, fitted)
+    return Opened(fitted, sources, recorded)
 
 
 def open_sources(config: StudyConfig) -> list[Source]:

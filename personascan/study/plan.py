@@ -29,6 +29,7 @@ from personascan.study.opening import (
 from personascan.study.order import STAGES
 from personascan.study.refusals import refuse_impossible, refuse_unasked, refuse_unwritable
 from personascan.study.run import Workers
+from personascan.study.sample_sizes import fit_samples
 from personascan.study.stage import RECORD_BYTES, Phase, Sizes
 from personascan.study.stages import intervention, promoted, specificity, tokens
 from personascan.study.timing import time_units
@@ -108,8 +109,11 @@ def plan_models(config: StudyConfig, workers: Workers) -> StudyPlan:
     """
     refuse_unwritable(config)
     if not config.statements:
-        return StudyPlan([plan_source(config, s, workers) for s in open_sources(config)])
+        sources = open_sources(config)
+        config = fit_samples(config, [source.groups for source in sources])
+        return StudyPlan([plan_source(config, source, workers) for source in sources])
     groups = study_groups(config)
+    config = fit_samples(config, [groups])
     refuse_impossible(config, groups)
     statements = [s for rows in groups.values() for s in rows]
     plans = []
