@@ -24,6 +24,7 @@ def get_config() -> ConfigDict:
         "optimism", "frugality", "risk-seeking", "sociability", "environmentalism", "spirituality",
     )  # fmt: skip
     config.min_confidence = 0.85
+    config.positive = ""  # the positive side's word, if it is not "positive", "+", "1", "yes", ...
     config.limit = 300  # statements per persona and direction
     config.role = "system"  # of the message that holds the statement: user, assistant, none
     config.prefix = ""  # put before every statement, inside the message

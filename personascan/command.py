@@ -256,7 +256,7 @@ def parse(argv):
         fail(error)
 
 
-def fail(error: Exception) -> None:
+def fail(error: Exception | str) -> None:
     """Ends the process with an error of usage."""
     text = one_line(error)
     field = text.strip("\"'")
@@ -269,7 +269,7 @@ def fail(error: Exception) -> None:
     sys.exit(USAGE_ERROR)
 
 
-def one_line(error: Exception) -> str:
+def one_line(error: Exception | str) -> str:
     """Returns the message of an error as one visible line."""
     return visible(" ".join(str(error).split()))
 

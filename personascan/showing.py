@@ -2,16 +2,38 @@
 
 import abc
 import html
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from personascan.places import Place, lines_of
 
 if TYPE_CHECKING:
+    import os
+
     import pandas
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
+    class PlotFigure(Figure):
+        """A whole figure, whose `savefig` is typed: matplotlib leaves some of it unknown."""
+
+        def savefig(
+            self,
+            fname: str | os.PathLike[str] | IO[bytes],
+            *,
+            transparent: bool | None = None,
+            **kwargs: Any,
+        ) -> None: ...
+
+    class FigureAxes(Axes):
+        """Axes of a figure of their own, as plots make them: `axes.figure.savefig(path)` works."""
+
+        @property
+        def figure(self) -> PlotFigure: ...
+
+
+A = TypeVar("A", bound="Axes")  # axes that are given, and returned
 ROWS = 12  # of a table in a notebook
 COLOURS = {"strong": "#b5460f", "weak": "#9aa0a6"}
 

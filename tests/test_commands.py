@@ -107,7 +107,7 @@ def test_the_version_is_the_packages():
         (["xyzzy"], "error: there is no command 'xyzzy'; the commands are study"),
         (["--config=x"], "error: --config=x stands where a command is named"),
         (["scan", "--colour=red"], "error: Unknown command line flag 'colour'"),
-        (["study"], "error: .*--config"),
+        (["study"], "error: .*--config=FILE, or --statements=FILE"),
         (["report", "--format=doc"], "error: .*--format"),
     ],
 )

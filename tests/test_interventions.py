@@ -226,7 +226,7 @@ def test_a_finished_study_steers(deciding, tmp_path):
         (dict(comparison="brave"), "'brave' is no comparison of .*; it has calm, bold"),
         (dict(kind="best"), "kind 'best' is unknown"),
         (dict(half="C"), "half 'C' is unknown"),
-        (dict(half="all"), "all found no nodes at any place"),
+        (dict(half="all"), "calm: halves of the rows chose the places, and not all of them; leave"),
         (dict(place="attn_out 1"), "'attn_out 1' is no place of this study"),
         (dict(study="nowhere"), "nowhere holds no finished study"),
     ],
@@ -259,5 +259,7 @@ def test_the_script_prints_texts_and_writes_the_direction(deciding, tmp_path):
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].endswith("calm.safetensors: calm")
-    assert lines[2] == "> Say yes?"
-    assert lines[4].split() == ["calm", "-6", "calm", "+0", "calm", "+6"]
+    assert lines[1].startswith("strength 1 adds a vector of length ")
+    assert ": 1 of a deviation of the background at its nodes and " in lines[1]
+    assert lines[3] == "> Say yes?"
+    assert lines[5].split() == ["calm", "-6", "calm", "+0", "calm", "+6"]

@@ -35,7 +35,7 @@ def planned(config) -> dict[str, int]:
 
 @pytest.fixture
 def untimed(monkeypatch):
-    monkeypatch.setattr(plan, "time_units", lambda *asked: {})
+    monkeypatch.setattr(plan, "time_units", lambda *asked: timing.UnitTimes({}, 0.0))
 
 
 def rows(folder, count=40, groups=("p",), **labels):
@@ -111,7 +111,22 @@ def test_every_recipe_can_be_planned(name, tmp_path, monkeypatch):
         rows=96,
     )  # fmt: skip
     units = {stage.kind for stage in STAGES if stage.count(counted)}
-    found = timing.time_units(counted, units)
+    found = timing.time_units(counted, units).seconds
     asked = {s.kind for s in STAGES if s.phase in (Phase.ASKED, Phase.CROSSED)}
     assert set(found) == units - asked
     assert all(seconds >= 0 for seconds in found.values())
+
+
+def test_what_the_units_compile_is_part_of_the_plan(tmp_path, monkeypatch):
+    """The first call of a unit of each kind takes so much longer than the second."""
+    calls = []
+    monkeypatch.setattr(timing, "seconds_of", lambda *_: calls.append(1) or 3.0 * (len(calls) % 2))
+    config = {
+        "rows": (rows(tmp_path / "rows"),), "out": str(tmp_path / "out"),
+        "scan": {"places": ("a",)}, **SMALL,
+    }  # fmt: skip
+    (found,) = personascan.plan_study(config, jobs=1).models
+    timed = [stage for stage in found.stages if stage.kind != "activations"]
+    assert len(calls) == 2 * len(timed)  # none is timed more often
+    assert found.seconds == found.compiling == 3.0 * len(timed)
+    assert "of it compiling" in found.summary()

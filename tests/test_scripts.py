@@ -19,6 +19,7 @@ from in_process import run_here
 
 import personascan
 from personascan.study import plan
+from personascan.study.timing import UnitTimes
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -150,10 +151,21 @@ def test_a_dry_run_reads_no_parameters(tiny, tmp_path):
         assert f"\n{name}" in done.stdout
 
 
+def test_layers_that_are_named_are_all_that_is_read(tiny, tmp_path):
+    """final_norm comes with every layer, or where it is named."""
+    model, _ = tiny
+    asked = [f"--model={model}", OPTIMISM, "--limit=2", "--layers=1"]
+    for more, sites in (([], {"resid_post"}), (["--sites=final_norm"], {"final_norm"})):
+        out = tmp_path / f"{len(more)}.npz"
+        done = run_here("extract.py", *asked, *more, f"--out={out}")
+        assert done.returncode == 0, done.stderr
+        assert {place.site for place in personascan.Activations.load(out)} == sites
+
+
 def test_a_study_is_planned_as_well(tiny, tmp_path, monkeypatch):
     """What a unit takes is measured elsewhere."""
     model, _ = tiny
-    monkeypatch.setattr(plan, "time_units", lambda *asked: {})
+    monkeypatch.setattr(plan, "time_units", lambda *asked: UnitTimes({}, 0.0))
     done = run_here(
         "study.py", "--config=configs/demo.py", f"--config.models=('{model}',)",
         f"--config.out={tmp_path}/out", "--dry_run",

@@ -53,7 +53,14 @@ def test_statements_may_be_lists_by_direction_files_and_tables_alike(tmp_path):
         ([{"text": "x"}], "statement 1: the field 'direction' is missing"),
         (["x"], "statement 1 is 'x'; give dicts"),
         ({"positive": "abc"}, "the statements of 'positive' must be a list"),
-        ({"up": ["a"]}, "the direction is 'up'"),
+        (
+            {"up": ["a"]},
+            "the keys are 'up'; use .*positive.*, or name the positive side's own word",
+        ),
+        (
+            [{"text": "x", "side": "up"}],
+            "'direction' is missing; it has text = 'x', side = 'up', and needs .*positive or",
+        ),
         ([{"text": "x", "label": 1, "direction": "+"}], "direction twice, as direction and label"),
         (
             [{"text": "x", "label": 1, "persona": "k"}, {"text": "y", "label": 0}],
@@ -72,6 +79,31 @@ def test_statements_may_be_lists_by_direction_files_and_tables_alike(tmp_path):
 def test_statements_of_python_that_are_none_are_refused(source, message):
     with pytest.raises(personascan.InputError, match=message):
         personascan.load_statements(source)
+
+
+def test_the_word_of_the_positive_side_may_be_named(tmp_path):
+    rows = [{"text": t, "label": "Hopeful" if t in POSITIVE else "gloomy"} for t in TEXTS]
+    pandas.DataFrame(rows).to_csv(tmp_path / "mood.csv", index=False)
+    (tmp_path / "mood.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    lists = {"gloomy": NEGATIVE, "hopeful": POSITIVE}
+    for source in (rows, lists, tmp_path / "mood.csv", tmp_path / "mood.jsonl"):
+        statements = personascan.load_statements(source, positive="hopeful")
+        assert {s.text for s in statements if s.positive} == set(POSITIVE)
+        assert {s.text for s in statements if not s.positive} == set(NEGATIVE)
+        with pytest.raises(personascan.InputError, match="positive=WORD"):
+            personascan.load_statements(source)
+    numbers = [{"text": "a", "label": 2}, {"text": "b", "label": 1}]
+    assert [s.positive for s in personascan.load_statements(numbers, positive="2")] == [True, False]
+
+
+def test_words_that_do_not_name_two_sides_are_refused():
+    rows = [{"text": t, "label": w} for t, w in zip("abc", ("up", "down", "level"), strict=True)]
+    with pytest.raises(personascan.InputError, match=r"3: the direction is 'level', a third word"):
+        personascan.load_statements(rows, positive="up")
+    with pytest.raises(personascan.InputError, match=r"no direction in .* is 'high'; all are 'up'"):
+        personascan.load_statements(rows[:1], positive="high")
+    with pytest.raises(personascan.InputError, match="the keys are 'up', 'down'"):
+        personascan.load_statements({"up": ["a"], "down": ["b"]}, positive="high")
 
 
 def test_statements_that_are_left_out_are_counted(capsys):

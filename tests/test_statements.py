@@ -307,7 +307,10 @@ def test_other_delimiters_and_capitals_are_read(tmp_path, delimiter, change):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a;b;c\n1;2;3\n", r"the header lacks statement, .*; it has a;b;c, and needs statement"),
+        (
+            "a;b;c\n1;2;3\n",
+            r"lacks statement, .*; it has a;b;c, and needs statement.*positive.*row has a;b;c = '1",
+        ),
         (f"{HEADER},statement\n1,positive,1,k,a,b\n", "names statement twice"),
         (f'{HEADER}\n1,positive,1,k,"not closed\n2,negative,1,k,b\n', "close every double"),
         (f'{HEADER}\n1,positive,0.9,k,"a"b\n', "line 2.*double"),

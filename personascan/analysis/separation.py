@@ -151,7 +151,7 @@ def check_folds(positive_N, options: SeparationOptions, clusters_N=None) -> None
     if min(h1, h0) < options.folds:
         raise InputError(
             f"{h1} entities of H1 and {h0} of H0 are too few for {options.folds} folds of the "
-            f"probe, which hold entities out whole; lower separation.folds or add entities"
+            f"probe, which hold entities out whole; lower --config.separation.folds or add entities"
         )
 
 

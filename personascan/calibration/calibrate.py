@@ -7,7 +7,7 @@ Letters: P places, T permutations (index 0 of T + 1 is observed), R runs, N rows
 """
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -30,11 +30,12 @@ from personascan.scan.options import ScanOptions
 from personascan.scan.result import SignedNodes
 from personascan.scan.runs import Pool
 from personascan.scan.samples import SampleOptions
-from personascan.showing import Shown, plot_places
+from personascan.showing import A, Shown, plot_places
 
 if TYPE_CHECKING:
     import pandas
-    from matplotlib.axes import Axes
+
+    from personascan.showing import FigureAxes
 
 STATISTICS = ("mean", "min_alpha")
 STATISTIC_RUNS = 10
@@ -119,7 +120,13 @@ class Calibration(Shown):
             )
         return self.frequency_TC
 
-    def plot(self, axes: "Axes | None" = None) -> "Axes":
+    @overload
+    def plot(self, axes: None = None) -> "FigureAxes": ...
+
+    @overload
+    def plot(self, axes: A) -> A: ...
+
+    def plot(self, axes: Any = None) -> Any:
         """Draws z by layer on matplotlib axes, above what permuted labels give."""
         limit = float(np.quantile(self.z_PT[:, 1:].max(0), 0.95))
         return plot_places(self.keys, self.z, limit, axes)

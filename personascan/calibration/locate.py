@@ -21,7 +21,7 @@ from personascan.calibration.node_tests import Nodes, node_mask, node_tests
 from personascan.calibration.place_tests import PlaceTests
 from personascan.calibration.pool import as_places, place_key
 from personascan.calibration.statistics import STATISTICS, LabelContrasts, place_statistics
-from personascan.direction import Direction
+from personascan.direction import MEAN_DIFFERENCE, Direction, unit_lengths
 from personascan.errors import InputError
 from personascan.places import Place
 from personascan.scan.pvalues import as_matrix
@@ -76,8 +76,9 @@ class Located(PlaceTests):
     def direction(self, key: Any = None, nodes: npt.ArrayLike | None = None) -> Direction:
         """Returns the mean of H1 less the mean of H0 at a place, to steer along.
 
-        Strength 1 moves a row from one mean to the other. The rows that chose the place and made
-        the direction say nothing of how well it works: judge it on others.
+        Strength 1 moves a row from one mean to the other; `in_unit("deviation")` gives it the unit
+        of studies and of `personascan steer`. The rows that chose the place and made the direction
+        say nothing of how well it works: judge it on others.
 
         Args:
           key: the place, by default the best; also by its name.
@@ -99,7 +100,11 @@ class Located(PlaceTests):
             raise InputError(
                 f"no nodes are left of the direction at {key}: it would change nothing"
             )
-        made = {"kind": "mean difference", "place": [key.site, key.layer, key.position]}
+        background_BD = np.asarray(self.places[key])[~self.exchange.positive_N]
+        made = {
+            "kind": "mean difference", "place": [key.site, key.layer, key.position],
+            "strength": MEAN_DIFFERENCE, "lengths": unit_lengths(shift_D, background_BD, shift_D),
+        }  # fmt: skip
         return Direction(f"H1 less H0 at {key}", {(key.site, key.layer): shift_D}, record=made)
 
 

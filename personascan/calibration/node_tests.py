@@ -5,7 +5,7 @@ dependence. Letters: N rows, D nodes, T labellings (index 0 of T + 1 is observed
 """
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +16,12 @@ from personascan.calibration.label_exchange import Exchange
 from personascan.calibration.statistics import LabelContrasts, centre, standardise
 from personascan.errors import InputError
 from personascan.ridge import readout
-from personascan.showing import Shown, plot_nodes
+from personascan.showing import A, Shown, plot_nodes
 
 if TYPE_CHECKING:
     import pandas
-    from matplotlib.axes import Axes
+
+    from personascan.showing import FigureAxes
 
 ALPHA = 0.05  # of the simultaneous bound
 # The most lambda of the balanced template: if p is far above uniform under every labelling, lambda
@@ -92,7 +93,13 @@ class Nodes(Shown):
         )  # fmt: skip
         return frame.iloc[np.argsort(-np.abs(self.effect), kind="stable")].reset_index(drop=True)
 
-    def plot(self, axes: "Axes | None" = None) -> "Axes":
+    @overload
+    def plot(self, axes: None = None) -> "FigureAxes": ...
+
+    @overload
+    def plot(self, axes: A) -> A: ...
+
+    def plot(self, axes: Any = None) -> Any:
         """Draws every node's effect against its q on matplotlib axes."""
         return plot_nodes(self.effect, self.q, ALPHA, axes)
 

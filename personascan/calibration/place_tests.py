@@ -2,7 +2,7 @@
 
 import functools
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 from scipy.special import ndtri
@@ -17,11 +17,12 @@ from personascan.calibration.family import (
 from personascan.calibration.label_exchange import Exchange
 from personascan.calibration.node_tests import effect_of
 from personascan.errors import InputError
-from personascan.showing import Shown, plot_places
+from personascan.showing import A, Shown, plot_places
 
 if TYPE_CHECKING:
     import pandas
-    from matplotlib.axes import Axes
+
+    from personascan.showing import FigureAxes
 
 SIGNIFICANCE = 0.05
 
@@ -137,7 +138,13 @@ class PlaceTests(Shown):
             f"{count_text(len(self.found), 'place')} with family-wise p <= {SIGNIFICANCE:g}"
         )
 
-    def plot(self, axes: "Axes | None" = None) -> "Axes":
+    @overload
+    def plot(self, axes: None = None) -> "FigureAxes": ...
+
+    @overload
+    def plot(self, axes: A) -> A: ...
+
+    def plot(self, axes: Any = None) -> Any:
         """Draws z by layer on matplotlib axes, above what permuted labels give."""
         limit = float(np.quantile(self.z_PT[:, 1:].max(0), 1 - SIGNIFICANCE))
         return plot_places(self.keys, self.z, limit, axes)

@@ -18,11 +18,13 @@ STATEMENTS = flags.DEFINE_string(
 OUT = flags.DEFINE_string("out", None, "The .npz file to write, or a folder.")
 DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print what it would take, and load nothing.")
 PERSONA = flags.DEFINE_string("persona", None, "Only this persona.")
+POSITIVE = flags.DEFINE_string("positive", "", "The positive side's word, if it is another.")
 MIN_CONFIDENCE = flags.DEFINE_float("min_confidence", 0.85, "Least label confidence.")
 LIMIT = flags.DEFINE_integer("limit", 300, "Statements per persona and direction.", lower_bound=1)
 SITES = flags.DEFINE_list(
     "sites", ["resid_post", "final_norm"],
-    "resid_pre, head_out, attn_out, mlp_hidden, mlp_out, resid_post, final_norm.",
+    "resid_pre, head_out, attn_out, mlp_hidden, mlp_out, resid_post, final_norm; with --layers, "
+    "resid_post alone if none is named.",
 )  # fmt: skip
 LAYERS = flags.DEFINE_list("layers", [], "Numbers, or shares of the depth such as 50%; none: all.")
 POSITIONS = flags.DEFINE_list(
@@ -59,10 +61,13 @@ def main(_) -> None:
         raise personascan.InputError("name the file or folder to write: --out=activations.npz")
     statements = personascan.load_statements(
         STATEMENTS.value, persona=PERSONA.value, min_confidence=MIN_CONFIDENCE.value,
-        limit=LIMIT.value,
+        limit=LIMIT.value, positive=POSITIVE.value,
     )  # fmt: skip
+    sites = SITES.value
+    if LAYERS.value and not SITES.present:  # who names layers has not asked for what is behind them
+        sites = ["resid_post"]
     chosen = dict(
-        sites=SITES.value, positions=POSITIONS.value, role=ROLE.value, prefix=PREFIX.value,
+        sites=sites, positions=POSITIONS.value, role=ROLE.value, prefix=PREFIX.value,
         suffix=SUFFIX.value, batch_tokens=BATCH_TOKENS.value, strict=STRICT.value,
         template=TEMPLATE.value, date=DATE.value,
         template_keywords=templates.parse_keywords(KEYWORDS.value),

@@ -11,7 +11,7 @@ from personascan.memory import refuse_too_much
 from personascan.reading import is_file, refuse_special
 from personascan.sources.array_files import read_array
 from personascan.sources.arrays import open_rows
-from personascan.sources.language.statement_formats import direction_of
+from personascan.sources.language.sides import direction_of
 from personascan.sources.language.statements import Statement
 from personascan.sources.rows_record import RECORD
 from personascan.sources.store import Activations, unpacked_bytes

@@ -20,6 +20,7 @@ LABELS = flags.DEFINE_string("labels", "", "File: a 1 or 0 a row, as text (a lin
 STATEMENTS = flags.DEFINE_string("statements", "", ".jsonl or .csv file, folder, or hub id.")
 MODEL = flags.DEFINE_string("model", "", "Reads them: folder, .gguf file, hub id or pypi:PACKAGE.")
 PERSONA = flags.DEFINE_string("persona", "", "Whose two sides, where there are several personas.")
+POSITIVE = flags.DEFINE_string("positive", "", "The positive side's word, if it is another.")
 MIN_CONFIDENCE = flags.DEFINE_float("min_confidence", 0.85, "Least label confidence.")
 LIMIT = flags.DEFINE_integer("limit", 300, "Statements of a direction.", lower_bound=1)
 SITES = flags.DEFINE_list("sites", ["resid_post"], "Of the model, as of `extract`.")
@@ -81,7 +82,7 @@ def labelled_rows():
         )
     statements = personascan.load_statements(
         STATEMENTS.value, persona=PERSONA.value or None, min_confidence=MIN_CONFIDENCE.value,
-        limit=LIMIT.value,
+        limit=LIMIT.value, positive=POSITIVE.value,
     )  # fmt: skip
     if ROWS.value:
         activations = labelled.read_places(path)

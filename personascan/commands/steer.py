@@ -3,7 +3,7 @@
 For example: --study=out/demo --comparison=optimism --strength=-4,0,4 --prompt="How are you?"
 """
 
-from personascan.command import run  # first: a signal is answered from here on
+from personascan.command import invocation, run  # first: a signal is answered from here on
 
 import shutil
 
@@ -14,7 +14,12 @@ from personascan.visible import visible
 
 STUDY = flags.DEFINE_string("study", None, "Folder of a finished study.", required=True)
 COMPARISON = flags.DEFINE_string("comparison", None, "Whose direction.", required=True)
-STRENGTH = flags.DEFINE_list("strength", ["-4", "0", "4"], "In deviations of the background.")
+STRENGTH = flags.DEFINE_list("strength", ["-4", "0", "4"], "In the direction's unit, or --unit.")
+UNIT = flags.DEFINE_string(
+    "unit", "",
+    "Of strength: deviation (of the background, a study's own) or difference (of the two means, as "
+    "found.direction() in Python); none: the direction's own, a file's as it was saved.",
+)  # fmt: skip
 PROMPT = flags.DEFINE_multi_string("prompt", [], "A user's message; may be given several times.")
 KIND = flags.DEFINE_string("kind", "found", "found, difference or 'found difference'.")
 HALF = flags.DEFINE_string("half", "", "A or B, whose statements found the nodes; or all.")
@@ -37,21 +42,27 @@ OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace these files if they a
 
 def main(_) -> None:
     from personascan.interventions.steering import parse_strengths, side_by_side
+    from personascan.study.steering import NoNodesError
 
     writing = personascan.Writing(
         NEW_TOKENS.value, TEMPERATURE.value, TOP_K.value, TOP_P.value, SEED.value
     )
     strengths = parse_strengths(STRENGTH.value)
-    reader, direction = personascan.found_direction(
-        STUDY.value, COMPARISON.value, half=HALF.value, place=PLACE.value,
-        kind="difference" if DIRECTION.value else KIND.value,  # of a file, the model alone counts
-        nodes=NODES.value, model=MODEL.value, level=LEVEL.value, units=UNITS.value,
-    )  # fmt: skip
+    try:
+        reader, direction = personascan.found_direction(
+            STUDY.value, COMPARISON.value, half=HALF.value, place=PLACE.value,
+            kind="difference" if DIRECTION.value else KIND.value,  # of a file, the model counts
+            nodes=NODES.value, model=MODEL.value, level=LEVEL.value, units=UNITS.value,
+        )  # fmt: skip
+    except NoNodesError as error:
+        raise personascan.InputError(f"{error}, as in: {invocation()} --kind=difference") from error
     model = reader.model()
     if DIRECTION.value:
         direction = personascan.read_direction(
             DIRECTION.value, model.config, at=AT.value, model_sha256=model.sha256
         )
+    if UNIT.value:
+        direction = direction.in_unit(UNIT.value)
     for path in EXPORT.value:
         personascan.write_direction(path, direction, model, overwrite=OVERWRITE.value)
         print(f"{visible(path)}: {visible(direction.name)}")
@@ -61,6 +72,7 @@ def main(_) -> None:
         model, direction, PROMPT.value, strengths, writing, tokens=TOKENS.value,
         options=reader.options,
     )  # fmt: skip
+    print(f"strength {visible(direction.strength)}")
     width = shutil.get_terminal_size((100, 24)).columns
     for prompt, of_strengths in zip(PROMPT.value, texts, strict=True):
         headings = [f"{visible(direction.name)} {strength:+g}" for strength in strengths]

@@ -1,7 +1,12 @@
-"""Run a study from a recipe, such as configs/demo.py, or go on with one that was ended.
+"""Run a study of statements, or of a recipe; the same command goes on with one that was ended.
 
-Any field of the recipe is overridden with --config.x=..., such as --config.out=out/mine; the same
-command goes on with a study that was ended. A recipe is a Python file, for example:
+Without a recipe:    --statements=mine.csv --model=MODEL --out=out/mine
+From a recipe:       --config=configs/demo.py
+
+Every layer is read, and final_norm behind the last one, unless --config.sites="('resid_post',)";
+10 statements of each side are enough, since samples shrink to what there is. Any field of a recipe
+is overridden with --config.x=..., such as --config.layers="('50%',)". A recipe is a Python file,
+for example:
 
   from ml_collections import ConfigDict
   import personascan
@@ -11,8 +16,10 @@ command goes on with a study that was ended. A recipe is a Python file, for exam
           models=("MODEL",), statements="mine.csv", out="out/mine", layers=("50%", "75%")))
 """
 
-from personascan.command import define_processes, invocation, run  # first: answers signals
+from personascan.command import define_processes, fail, invocation, run  # first: answers signals
 
+import pathlib
+import sys
 import time
 
 from absl import flags
@@ -22,19 +29,28 @@ import personascan
 from personascan.visible import visible
 
 CONFIG = config_flags.DEFINE_config_file("config", help_string="Recipe, e.g. configs/demo.py.")
+STATEMENTS = flags.DEFINE_string("statements", "", "File, folder or hub id; config.statements.")
+MODEL = flags.DEFINE_string("model", "", "Reads them; config.models.")
+OUT = flags.DEFINE_string("out", "", "Folder of the results; config.out.")
 DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print what the study would take, and stop.")
 STATUS = flags.DEFINE_bool("status", False, "Print what is done and what remains, and stop.")
 JOBS = flags.DEFINE_integer("jobs", 0, "Processes; 0: one a core, or one with an accelerator.")
 SCHEDULER = flags.DEFINE_string("scheduler", "", "Of a Dask cluster, such as tcp://host:8786.")
 REPLACE = flags.DEFINE_bool("replace", False, "Let the folder hold another study, and replace it.")
-flags.mark_flag_as_required("config")
+PLANNING = (
+    "planning: one unit of each kind is timed on random rows, in 5 to 30 s; what that compiles is "
+    "kept for the study"
+)
+DEFAULT_RECIPE = pathlib.Path(__file__).with_name("default_recipe.py")
 define_processes()
 
 
 def main(_) -> None:
     from personascan.report.summary import summary_table
 
+    name_source()
     if DRY_RUN.value:
+        print(PLANNING, file=sys.stderr, flush=True)
         print(personascan.plan_study(CONFIG.value, jobs=JOBS.value).summary())
         return
     if STATUS.value:
@@ -52,7 +68,27 @@ def main(_) -> None:
     print(f"\n{visible(study.config.out)}/report.html shows these numbers ({seconds:.0f} s).")
 
 
+def name_source() -> None:
+    """Puts the flags of a source into the recipe. Ends the process where some are missing."""
+    named = {"statements": STATEMENTS.value, "model": MODEL.value, "out": OUT.value}
+    missing = [f"--{name}" for name, value in named.items() if not value]
+    if CONFIG.value is None:
+        fail("give a recipe, --config=FILE, or --statements=FILE --model=NAME --out=DIR")
+    filename = config_flags.get_config_filename(flags.FLAGS["config"])
+    if missing and filename == str(DEFAULT_RECIPE):
+        fail(f"without --config, give {' and '.join(missing)} as well")
+    if MODEL.value:
+        CONFIG.value.models = (MODEL.value,)
+    for name in ("statements", "out"):
+        if named[name]:
+            CONFIG.value[name] = named[name]
+
+
 def start(argv: list[str] | None = None) -> None:
     """Runs the command with the arguments given, or those of the process."""
     again = visible(invocation())
+    argv = list(sys.argv if argv is None else argv)
+    given = {one.lstrip("-").partition("=")[0] for one in argv[1:]}
+    if "statements" in given and "config" not in given:
+        argv.insert(1, f"--config={DEFAULT_RECIPE}")
     run(main, argv, f"interrupted: what is finished is kept; go on with: {again}")

@@ -6,7 +6,6 @@ src/models). It reads no metadata, and refuses a file with any other tensor, or 
 not float32 (common_control_vector_load_one in common/common.cpp).
 """
 
-import hashlib
 import json
 import os
 import pathlib
@@ -16,14 +15,18 @@ import sys
 import jax.numpy as jnp
 import numpy as np
 
+from personascan.direction import (
+    RECORD,
+    SUFFIX,
+    Direction,
+    content_sha256,
+    note_text,
+    refuse_suffix,
+)
 from personascan.errors import InputError
 from personascan.files import whole_file
 from personascan.interventions.control_vectors import control_vectors
-from personascan.interventions.direction_checks import (
-    Direction,
-    refuse_misfit,
-    refuse_unusable,
-)
+from personascan.interventions.direction_checks import refuse_misfit, refuse_unusable
 from personascan.models.checkpoint import mapped_tensors
 from personascan.models.config import DecoderConfig
 from personascan.models.decoder import SITES
@@ -32,7 +35,6 @@ from personascan.places import ONCE, STREAM, layer_number
 from personascan.reading import is_file
 from personascan.visible import visible
 
-RECORD = "personascan.record"  # the only key of the metadata, since safetensors does not order keys
 CONTROL_VECTOR = "controlvector"  # general.architecture
 TENSOR = re.compile(r"(direction|nodes)\.(?:([a-z_]+)\.)?(0|[1-9][0-9]{0,8})")
 PICKLED = (
@@ -53,18 +55,9 @@ def write_safetensors(path, direction: Direction, *, overwrite: bool = False) ->
     is not finite or has another type, all of them 0), a record that is not plain JSON, another
     suffix, and as `whole_file`.
     """
-    from safetensors.numpy import save
-
-    refuse_suffix(path, ".safetensors")
+    refuse_suffix(path, SUFFIX)
     refuse_unusable("the direction", direction)
-    tensors = {
-        f"{kind}.{site}.{layer}": x_D
-        for kind, of_place in (("direction", direction.shift), ("nodes", direction.nodes))
-        for (site, layer), x_D in of_place.items()
-    }
-    note = note_text(direction, tensors)
-    with whole_file(path, overwrite=overwrite) as file:
-        file.write(save(tensors, {RECORD: note}))
+    direction.save(path, overwrite=overwrite)
 
 
 def write_gguf(
@@ -108,9 +101,13 @@ def write_gguf(
 
 
 def read_direction(
-    path: str | os.PathLike[str], config: DecoderConfig, *, at: str = "", model_sha256: str = ""
+    path: str | os.PathLike[str],
+    config: DecoderConfig | None = None,
+    *,
+    at: str = "",
+    model_sha256: str = "",
 ) -> Direction:
-    """Reads a direction for this model from a .safetensors or .gguf file of any program.
+    """Reads a direction from a .safetensors or .gguf file of any program.
 
     Tensors are named as `write_safetensors` does, or direction.N, which is resid_post of layer N.
     Floating types become float32. A foreign file has no record, and its name becomes the
@@ -118,6 +115,8 @@ def read_direction(
     its vectors, and its nodes may mean something else.
 
     Args:
+      config: of the model that it is for, `LanguageModel.config`; None: the vectors are not held
+        against a model (`generate` does so).
       at: the place of a vector whose file names none, such as "resid_post 16".
       model_sha256: `LanguageModel.sha256` of this model; "": not known.
 
@@ -144,8 +143,9 @@ def read_direction(
         else:
             direction.nodes[tuple(place)] = np.array(tensors[tensor])
     refuse_unusable(path, direction)
-    refuse_misfit(path, direction, config)
-    say_other_model(path, record, model_sha256)
+    if config is not None:
+        refuse_misfit(path, direction, config)
+        say_other_model(path, record, model_sha256)
     return direction
 
 
@@ -194,7 +194,7 @@ def gguf_content(path: pathlib.Path) -> tuple[dict, str | None]:
     return tensors, fields.get(RECORD)
 
 
-def named_places(path, tensors: dict, config: DecoderConfig, at: str) -> dict[str, tuple]:
+def named_places(path, tensors: dict, config: DecoderConfig | None, at: str) -> dict[str, tuple]:
     """Returns {tensor: (direction or nodes, site, layer)}."""
     named = {name: TENSOR.fullmatch(name) for name in tensors}
     if len(named) == 1 and not all(named.values()):
@@ -218,7 +218,7 @@ def named_places(path, tensors: dict, config: DecoderConfig, at: str) -> dict[st
     return places
 
 
-def place_at(text: str, config: DecoderConfig) -> tuple[str, int]:
+def place_at(text: str, config: DecoderConfig | None) -> tuple[str, int]:
     """Returns (site, layer) of "resid_post 16", "resid_post 50%" or "final_norm"."""
     site, *layer = text.split() or [""]
     if site not in SITES or len(layer) != (site not in ONCE):
@@ -226,7 +226,13 @@ def place_at(text: str, config: DecoderConfig) -> tuple[str, int]:
             f"at = {text!r} is no place; give a site and its layer, such as 'resid_post 16'; "
             f"sites are {', '.join(SITES)}"
         )
-    return site, layer_number(layer[0], config.layers) if layer else 0
+    if layer and config is None and not layer[0].isdecimal():
+        raise InputError(
+            f"at = {text!r} needs the model's depth; give its config, or a number such as "
+            "'resid_post 16'"
+        )
+    layers = int(layer[0]) + 1 if layer and config is None else config.layers if config else 1
+    return site, layer_number(layer[0], layers) if layer else 0
 
 
 def as_float32(where: str, x_D) -> np.ndarray:
@@ -236,19 +242,6 @@ def as_float32(where: str, x_D) -> np.ndarray:
         )
     with np.errstate(over="ignore"):
         return np.array(x_D, np.float32)  # a value too large is infinite, and refused as such
-
-
-def note_text(direction: Direction, tensors: dict) -> str:
-    """Returns name and record as JSON, with a hash of them and of the tensors."""
-    try:
-        text = json.dumps(direction.record, allow_nan=False)
-        plain = isinstance(direction.record, dict) and json.loads(text) == direction.record
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InputError(f"the record is not JSON ({error}); leave that out of it") from error
-    if not plain:
-        raise InputError("the record changes as JSON; use a dict of lists, with keys that are text")
-    note = {"name": direction.name, "record": direction.record}
-    return json.dumps(note | {"sha256": content_sha256(note, tensors)})
 
 
 def read_note(path, text, tensors: dict) -> tuple[str, dict]:
@@ -262,17 +255,3 @@ def read_note(path, text, tensors: dict) -> tuple[str, dict]:
     if sha256 != content_sha256(note, tensors):
         raise InputError(f"{path} is damaged: it is not what was written; write it again")
     return name, record
-
-
-def content_sha256(note: dict, tensors: dict) -> str:
-    digest = hashlib.sha256(json.dumps(note, sort_keys=True).encode())
-    for name, x_D in sorted(tensors.items()):
-        digest.update(f"\n{name} {x_D.dtype} {x_D.shape}\n".encode() + x_D.tobytes())
-    return digest.hexdigest()
-
-
-def refuse_suffix(path, suffix: str) -> None:
-    if pathlib.Path(path).suffix.lower() != suffix:
-        raise InputError(
-            f"{path} does not end in {suffix}, by which it will be recognised; rename it"
-        )

@@ -40,7 +40,8 @@ def steered_texts(
     All strengths of all prompts are one batch, in one compiled loop.
 
     Args:
-      direction: what strength 1 adds, by site and layer.
+      direction: what strength 1 adds, by site and layer; `Direction.strength` says its unit, and
+        `in_unit` gives another.
       prompts: a user's messages through the chat template; for a model without one, texts to
         continue.
       tokens: which are edited: all, statement (the prompt's own), generated, last.

@@ -5,15 +5,16 @@ C counts the columns that were scanned: D nodes, or with signed tails D upper an
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from personascan.showing import Shown, plot_values
+from personascan.showing import A, Shown, plot_values
 
 if TYPE_CHECKING:
     import pandas
-    from matplotlib.axes import Axes
+
+    from personascan.showing import FigureAxes
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,13 @@ class IndividualScan(Shown):
 
         return pandas.DataFrame({"score": self.score, "alpha": self.alpha, "size": self.size})
 
-    def plot(self, axes: "Axes | None" = None) -> "Axes":
+    @overload
+    def plot(self, axes: None = None) -> "FigureAxes": ...
+
+    @overload
+    def plot(self, axes: A) -> A: ...
+
+    def plot(self, axes: Any = None) -> Any:
         """Draws a histogram of the rows' scores on matplotlib axes."""
         return plot_values(self.score, "score", axes)
 

@@ -12,6 +12,10 @@ from personascan.errors import InputError
 from personascan.reading import real_array
 
 
+class SampleSizeError(InputError):
+    """Samples are larger than the rows can give."""
+
+
 @dataclass(frozen=True)
 class SampleOptions:
     """Sizes of the samples of a run: background and `clean` rows of H0, positive rows of H1."""
@@ -189,17 +193,17 @@ def check_sizes(h0_size: int, h1_size: int, samples: SampleOptions, cluster: int
         raise InputError("background, clean, positive and runs must each be at least 1")
     if samples.background + samples.clean + cluster - 1 > h0_size:
         clusters = f" (up to {cluster} of them stay together)" if cluster > 1 else ""
-        raise InputError(
+        raise SampleSizeError(
             f"the {h0_size} H0 rows{clusters} cannot give {samples.background} background and "
             f"{samples.clean} clean ones; lower them or add rows"
         )
     if samples.background == h0_size - samples.clean and not samples.redraw:
-        raise InputError(
+        raise SampleSizeError(
             f"with one background for all runs, all {samples.clean} remaining H0 rows would be "
             "drawn in every run; lower clean or background"
         )
     if samples.positive >= h1_size:
-        raise InputError(
+        raise SampleSizeError(
             f"a sample of {samples.positive} of {h1_size} H1 rows is the same in every run or does "
             "not exist; lower positive or add rows"
         )

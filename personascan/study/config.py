@@ -43,6 +43,7 @@ class StudyConfig:
     personas: tuple[str, ...] = ()  # empty: every persona of the source
     dtype: str = "float32"
     min_confidence: float = 0.85
+    positive: str = ""  # the positive side's word in the statements, if it is none of the known
     limit: int = 300
     role: str = "system"  # of the message that holds the statement, or "none"
     sites: tuple[str, ...] = ("resid_post", "final_norm")
@@ -153,6 +154,8 @@ class StudyConfig:
         content = dataclasses.asdict(self)
         for name in ("out", "mesh", "units"):
             del content[name]
+        if not self.positive:  # as in studies from before there was such a field
+            del content["positive"]
         return json.loads(json.dumps(content))
 
 

@@ -142,9 +142,11 @@ def differing_fields(config: StudyConfig, sha256: dict | None = None) -> list[st
     try:
         content = read_json(record)
         other, inputs = dict(content["config"]), dict(content["sha256"])
-    except (ValueError, KeyError, TypeError) as error:
+        asked = other | dict(content.get("fitted", {}).get("asked", {}))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{record} is damaged; {AGAIN}") from error
-    differing = differences(other, config.to_dict())
+    # Samples that were made smaller may be asked for as they were, or as they became.
+    differing = min((differences(one, config.to_dict()) for one in (other, asked)), key=len)
     if not differing and sha256 is not None:
         differing = [f"contents of {n}" for n in differences(inputs, sha256)]
     return differing

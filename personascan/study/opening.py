@@ -37,6 +37,7 @@ from personascan.study.refusals import (
     refuse_unwritable,
 )
 from personascan.study.responses import with_responses
+from personascan.study.sample_sizes import fit_samples, fitting_record
 from personascan.study.store import Store
 from personascan.versions import installed_versions
 from personascan.visible import visible
@@ -107,11 +108,13 @@ def open_study(config: StudyConfig) -> Opened:
     if statements_sha256(config) != statements:
         which = config.statements or "a file of config.conversations"
         raise InputError(f"{which} has changed while it was read; {RUN_AGAIN}")
+    fitted = fit_samples(config, [source.groups for source in sources])
     for source in sources:
         named_places(config.scan.places, source.named)
         refuse_unasked(config, source)
-        refuse_impossible(config, source.groups)
-    return Opened(config, sources, provenance(config, sources, statements))
+        refuse_impossible(fitted, source.groups)
+    recorded = provenance(config, sources, statements) | fitting_record(config, fitted)
+    return Opened(fitted, sources, recorded)
 
 
 def open_sources(config: StudyConfig) -> list[Source]:
@@ -189,7 +192,9 @@ def chosen_conversations(config: StudyConfig) -> list[Conversation]:
 
 
 def chosen_statements(config: StudyConfig) -> list[Statement]:
-    chosen_by = {"min_confidence": config.min_confidence, "limit": config.limit}
+    chosen_by = {
+        "min_confidence": config.min_confidence, "limit": config.limit, "positive": config.positive,
+    }  # fmt: skip
     if not config.personas:
         return load_statements(config.statements, **chosen_by)
     if len(set(config.personas)) < len(config.personas):

@@ -32,6 +32,7 @@ from personascan.study.refusals import refuse_impossible, refuse_unasked, refuse
 from personascan.study.responses import KIND as RESPONSES
 from personascan.study.responses import answered_for_plan
 from personascan.study.run import Workers
+from personascan.study.sample_sizes import fit_samples
 from personascan.study.stage import RECORD_BYTES, Phase, Sizes
 from personascan.study.stages import controls, intervention, promoted, specificity, tokens
 from personascan.study.timing import time_units
@@ -59,14 +60,19 @@ class ModelPlan:
     extraction: ExtractionPlan | None  # None: the rows are no texts
     stages: list[StagePlan]
     processes: int
+    compile_seconds: float = 0.0  # before the first units; kept compilations take none
+
+    @property
+    def compiling(self) -> float:
+        """Seconds of everything that is compiled."""
+        return self.compile_seconds + (self.extraction.compile_seconds if self.extraction else 0)
 
     @property
     def seconds(self) -> float:
         """Seconds of everything."""
-        extraction = 0.0
-        if self.extraction:
-            extraction = self.extraction.seconds + self.extraction.compile_seconds
-        return extraction + sum(s.seconds for s in self.stages) / self.processes
+        extraction = self.extraction.seconds if self.extraction else 0.0
+        units = sum(s.seconds for s in self.stages) / self.processes
+        return self.compiling + extraction + units
 
     def summary(self) -> str:
         """Returns the extraction's lines, and one for each stage."""
@@ -82,7 +88,7 @@ class ModelPlan:
                 f"model             {self.model}",
                 *([self.extraction.summary()] if self.extraction else []), "", header, *lines,
                 f"all of it: about {duration(self.seconds)} with {self.processes} processes, "
-                f"{human_bytes(disk)} on disk",
+                f"{duration(self.compiling)} of it compiling, {human_bytes(disk)} on disk",
             ]
         )  # fmt: skip
 
@@ -108,8 +114,11 @@ def plan_models(config: StudyConfig, workers: Workers) -> StudyPlan:
     """
     refuse_unwritable(config)
     if not config.reads_text:
-        return StudyPlan([plan_source(config, s, workers) for s in open_sources(config)])
+        sources = open_sources(config)
+        config = fit_samples(config, [source.groups for source in sources])
+        return StudyPlan([plan_source(config, source, workers) for source in sources])
     asked = study_groups(config)
+    config = fit_samples(config, [asked])
     refuse_impossible(config, asked)
     unanswered = []
     if config.conversations:
@@ -127,7 +136,7 @@ def plan_models(config: StudyConfig, workers: Workers) -> StudyPlan:
         )
         extraction = plan_with_options(
             model, statements, config.sites, config.read_positions, config.prompt_options(),
-            config.batch_tokens, config.dtype,
+            config.batch_tokens, config.dtype, inspected=(decoder, tokenizer),
         )  # fmt: skip
         widths = [decoder.site_shape(place.site)[1] for place in places]
         baselines = language_baselines(config, decoder)
@@ -138,11 +147,11 @@ def plan_models(config: StudyConfig, workers: Workers) -> StudyPlan:
             config, groups, places, widths, len(named), baselines, len(extra), nodes,
             decoder.causal and decoder.has_head,
         )  # fmt: skip
-        stages = plan_responses(config, unanswered, extraction, workers.processes())
-        stages += plan_stages(counted)
+        stages, compiling = plan_stages(counted)
+        stages = plan_responses(config, unanswered, extraction, workers.processes()) + stages
         stages += plan_interventions(counted, extraction, workers.processes())
         stages += plan_readings(counted, extraction, workers.processes())
-        plans.append(ModelPlan(model, extraction, stages, workers.processes()))
+        plans.append(ModelPlan(model, extraction, stages, workers.processes(), compiling))
     return StudyPlan(plans)
 
 
@@ -165,13 +174,15 @@ def plan_source(config: StudyConfig, source: Source, workers: Workers) -> ModelP
     """Returns the plan of a source whose rows are there already, or take little time to make."""
     refuse_unasked(config, source)
     refuse_impossible(config, source.groups)
-    return ModelPlan(
-        source.name, None, plan_stages(count_open_source(config, source)), workers.processes()
-    )
+    stages, compiling = plan_stages(count_open_source(config, source))
+    return ModelPlan(source.name, None, stages, workers.processes(), compiling)
 
 
-def plan_stages(counted: Counted) -> list[StagePlan]:
-    """Returns the plan of every stage, timed by one unit at the widest place and largest pool."""
+def plan_stages(counted: Counted) -> tuple[list[StagePlan], float]:
+    """Plans every stage by the time of one unit at the widest place and largest pool.
+
+    Returns (plans, seconds of what is compiled once).
+    """
     numbers = {stage.kind: stage.count(counted) for stage in STAGES}
     timed = time_units(counted, {kind for kind, number in numbers.items() if number})
     sizes, plans = sizes_of(counted), [activations_plan(counted)]
@@ -180,14 +191,14 @@ def plan_stages(counted: Counted) -> list[StagePlan]:
         number = numbers[stage.kind]
         if not number or stage.phase in (Phase.ASKED, Phase.CROSSED):
             continue  # what a model does is planned by itself
-        seconds = stage.timed_units(counted, number) * timed.get(stage.kind, 0.0)
+        seconds = stage.timed_units(counted, number) * timed.seconds.get(stage.kind, 0.0)
         plans.append(
             StagePlan(
                 stage.kind, number, seconds * (share if stage.everywhere else 1),
                 number * (RECORD_BYTES + stage.disk(sizes)), stage.memory(sizes) + WORKER_BYTES,
             )
         )  # fmt: skip
-    return plans
+    return plans, timed.compile_seconds
 
 
 def sizes_of(counted: Counted) -> Sizes:

@@ -11,7 +11,7 @@ from personascan.calibration.cluster_labellings import check_exchange, exchange_
 from personascan.errors import InputError
 from personascan.interventions.direction_files import read_direction
 from personascan.interventions.judging import answer_margin
-from personascan.scan.samples import check_sizes, largest_cluster
+from personascan.scan.samples import SampleSizeError, check_sizes, largest_cluster
 from personascan.sources.base import Source, conditions_of
 from personascan.study.case import draw_comparisons, named_places, seed_of
 from personascan.study.comparisons import Pool
@@ -25,9 +25,14 @@ from personascan.study.portions import (
     portion_options,
     portion_rows,
 )
+from personascan.study.sample_sizes import sizes_advice
 from personascan.study.stages import where
 
 ID_SEPARATOR = ";"
+SEPARATION = (
+    "--config.separation.folds, --config.separation.components and "
+    "--config.separation.hull_components"
+)
 
 
 def refuse_unwritable(config: StudyConfig) -> None:
@@ -74,11 +79,21 @@ def refuse_impossible(config: StudyConfig, groups) -> None:
     for scan, samples in searched:
         if note := scan.unattainable(samples.background):
             raise InputError(note)
+    try:
+        refuse_comparisons(config, groups, [options, *mixed], halves=bool(halved))
+    except SampleSizeError as error:
+        raise InputError(f"{error}; {sizes_advice(config, groups)}") from error
+
+
+def refuse_comparisons(
+    config: StudyConfig, groups, asked: list[LocalisationOptions], halves: bool
+) -> None:
+    """Raises InputError for the first comparison that cannot give its samples."""
     for level in config.levels:
         for number, (_, pool, wide) in enumerate(draw_comparisons(config, groups, level)):
-            refuse_small(config, pool, [options, *mixed])
+            refuse_small(config, pool, asked)
             tested = config.intervention.places and config.intervention.tests(number)
-            refuse_portions(config, pool, options, halves=bool(halved or tested))
+            refuse_portions(config, pool, asked[0], halves=bool(halves or tested))
             refuse_alone(config, wide, conditions_of(groups, wide.members))
 
 
@@ -88,9 +103,12 @@ def refuse_small(config: StudyConfig, pool: Pool, asked: list[LocalisationOption
     try:
         for options in asked:
             check_sizes(h0, h1, options.samples, largest_cluster(pool.clusters))
+    except InputError as error:
+        raise type(error)(f"{pool.name}: {error}") from error
+    try:
         sample_sizes(h1, h0, config.separation)
     except InputError as error:
-        raise InputError(f"{pool.name}: {error}") from error
+        raise InputError(f"{pool.name}: {error}; add rows, or lower {SEPARATION}") from error
 
 
 def refuse_portions(
@@ -106,7 +124,7 @@ def refuse_portions(
         for portion in PORTIONS if halves else PORTIONS[:1]:
             check_portion(config, pool, portion_options(options, portion), portion, seed)
     except InputError as error:
-        raise InputError(f"{pool.name}: {error}") from error
+        raise type(error)(f"{pool.name}: {error}") from error
 
 
 def check_portion(
@@ -126,7 +144,7 @@ def check_portion(
             exchange_labels(positive_N, options.samples, options.permutations, seed, clusters_N)
     except InputError as error:
         of = "" if portion == ALL else f"of half {portion} of the rows, which chooses a place, "
-        raise InputError(f"{of}{error}") from error
+        raise type(error)(f"{of}{error}") from error
 
 
 def refuse_alone(config: StudyConfig, wide: Pool, conditions: np.ndarray) -> None:

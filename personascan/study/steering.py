@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 
 from personascan.analysis.localisation import HALVES
-from personascan.direction import Direction
+from personascan.direction import MEAN_DIFFERENCE, Direction, unit_lengths
 from personascan.errors import InputError
 from personascan.interventions.directions import scale_to_norm
 from personascan.interventions.edits import site_layer
@@ -22,6 +22,10 @@ from personascan.study.stages.nodes import node_set
 from personascan.study.store import Store
 
 KINDS = ("found", "difference", "found difference")
+
+
+class NoNodesError(InputError):
+    """A node set is empty: there is nothing to steer along but the difference of the means."""
 
 
 def found_direction(
@@ -70,9 +74,9 @@ def found_direction(
     signed_D = found_set.signed(statistics, most)
     some = bool(signed_D.any())
     if not some and kind != "difference":
-        raise InputError(
+        raise NoNodesError(
             f"no nodes were found for {comparison!r} at {where} on {portion}; steer along the "
-            "difference of means (--kind=difference), name another --half or --place, or add rows"
+            'difference of the means instead: kind="difference", --kind=difference'
         )
     push_D = statistics.push(signed_D)
     if not some:
@@ -80,6 +84,9 @@ def found_direction(
     elif kind != "found":
         only_D = signed_D != 0 if kind == "found difference" else np.ones(signed_D.size, bool)
         push_D = scale_to_norm(np.where(only_D, statistics.difference_D, 0), np.linalg.norm(push_D))
+    lengths = unit_lengths(push_D, statistics.background_BD, statistics.difference_D)
+    if some:  # also of a direction along more nodes, which is as long as the found ones
+        lengths["deviation"] = float(np.linalg.norm(statistics.push(signed_D)))
     record = {
         "personascan": importlib.metadata.version("personascan"),
         "model": case.source.name, "model_sha256": case.source.identified.sha256,
@@ -87,7 +94,7 @@ def found_direction(
         "place": [where.site, where.layer, where.position], "half": portion,
         "nodes": int(np.count_nonzero(signed_D)), "unit": found_set.unit.key,
         "strength": "1 is one deviation of the background at every found node"
-        if some else "1 is the mean of H1 less the mean of H0",
+        if some else MEAN_DIFFERENCE, "lengths": lengths,
     }  # fmt: skip
     at = site_layer(where)
     direction = Direction(
@@ -139,7 +146,12 @@ def named_place(case: Case, portion: str, text: str):
     known = [*chosen, *(place for one, _, place in case.tested_sets if one == portion)]
     known += case.named if portion == ALL else ()
     if not known:
-        raise InputError(f"{case.name}: {portion} found no nodes at any place; name another half")
+        raise InputError(
+            f"{case.name}: halves of the rows chose the places, and not all of them; leave the "
+            "half out, or name A or B"
+            if case.halves_choose
+            else f"{case.name}: no place was looked at on {portion}; leave the half out"
+        )
     if not text:
         return known[0]
     place = case.source.named(text)

@@ -3,6 +3,7 @@
 import tempfile
 import time
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -18,13 +19,21 @@ from personascan.study.units import Unit
 TRIED = (4, 19)  # permutations of the units that are timed
 
 
-def time_units(counted: Counted, kinds) -> dict[str, float]:
-    """Returns the seconds of one unit of each kind, but for those that only read a model."""
+class UnitTimes(NamedTuple):
+    """Seconds of one unit of each kind, and of what is compiled before the first of all kinds."""
+
+    seconds: dict[str, float]
+    compile_seconds: float
+
+
+def time_units(counted: Counted, kinds) -> UnitTimes:
+    """Times one unit of each kind, but for those that only read a model."""
     with tempfile.TemporaryDirectory() as folder:
         trial = Trial(counted, folder)
         timed = [stage for stage in STAGES if stage.kind in kinds and stage.seconds]
         bar = tqdm(timed, desc="timing a unit of each kind", unit=" kinds", leave=False)
-        return {stage.kind: stage.seconds(trial) for stage in bar}
+        seconds = {stage.kind: stage.seconds(trial) for stage in bar}
+        return UnitTimes(seconds, trial.compile_seconds)
 
 
 class Trial:
@@ -33,6 +42,7 @@ class Trial:
     def __init__(self, counted: Counted, folder: str):
         self.config, self.counted, self.store = counted.config, counted, Store(folder)
         self.options, self.seed = self.config.localisation(), 0
+        self.compile_seconds = 0.0  # of the units that were timed
         self.rng = np.random.default_rng(0)
         self.positive_N = counted.largest.positive_N
         self.rows = self.random_rows("rows", self.positive_N.size)
@@ -61,25 +71,26 @@ class Trial:
         return StoredRows(((path, np.arange(number)),), ("",), shape)
 
     def time(self, function, *arguments) -> float:
-        return seconds_of(function, *arguments)
+        """Returns the seconds of a second call: the first one compiles."""
+        first, second = (seconds_of(function, *arguments) for _ in range(2))
+        self.compile_seconds += max(0.0, first - second)
+        return second
 
     def time_labellings(self, function, *before) -> float:
         """Returns the seconds of all permutations, extrapolated from two units with few."""
         chosen, asked, seconds = np.arange(self.positive_N.size), self.options.permutations, []
         some = [min(asked, few) for few in TRIED]
-        for few in some:
+        for few in dict.fromkeys(some):
             options = replace(self.options, permutations=few)
             arguments = (self.rows, *before, chosen, self.positive_N, None, options, self.seed)
             seconds.append(self.time(function, *arguments))
         if some[0] == some[1]:
-            return seconds[1]
+            return seconds[0]
         each = max(0.0, (seconds[1] - seconds[0]) / (some[1] - some[0]))
         return seconds[1] + each * (asked - some[1])
 
 
 def seconds_of(function, *arguments) -> float:
-    """Returns the seconds of a second call: the first one compiles."""
-    function(*arguments)
     began = time.perf_counter()
     function(*arguments)
     return time.perf_counter() - began

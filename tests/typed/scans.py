@@ -7,6 +7,7 @@ from typing import assert_type
 import jax
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
 
 import personascan
 from personascan import Place
@@ -56,6 +57,18 @@ def permutations(places: Mapping[Place, Floats], positive: npt.NDArray[np.bool_]
     nodes = located.nodes("resid_post 7 last")
     assert_type(nodes, personascan.Nodes)
     print(nodes.effect.max(), nodes.q.min(), nodes.at_least(chosen.nodes), nodes.direction)
+    direction = located.direction("resid_post 7 last")
+    assert_type(direction.in_unit("deviation"), personascan.Direction)
+    print(direction.strength, direction.lengths["difference"], direction.norm)
+    direction.save("direction.safetensors", overwrite=True)
+    assert_type(personascan.read_direction("direction.safetensors"), personascan.Direction)
+
+
+def plots(found: personascan.Calibration, located: personascan.Located, axes: Axes) -> None:
+    for plot in (found.plot, located.plot, located.nodes().plot):
+        plot().figure.savefig("plot.png", dpi=100)
+        assert_type(plot(axes), Axes)
+        assert_type(plot(axes=axes), Axes)
 
 
 def analyses(rows: Floats, positive: npt.NDArray[np.bool_], texts: list[str]) -> None:

@@ -99,14 +99,17 @@ def plan_extraction(
 
 def plan_with_options(
     source, statements, sites, positions, options: PromptOptions, batch_tokens: int | None,
-    dtype: str,
+    dtype: str, inspected: tuple[DecoderConfig, Any] | None = None,
 ) -> ExtractionPlan:  # fmt: skip
-    """Plans as `plan_extraction`, with the options of prompts as a record."""
+    """Plans as `plan_extraction`, with the options of prompts as a record.
+
+    inspected: the model's configuration and tokenizer, where they have been read already.
+    """
     if dtype not in DTYPES:
         raise InputError(f"dtype {dtype!r} is unknown; use one of {', '.join(DTYPES)}")
     statements = list(statements)
     positions = check_request(statements, sites, positions, batch_tokens, out="")
-    config, tokenizer = inspect_model(source)
+    config, tokenizer = inspected or inspect_model(source)
     nodes = sum(math.prod(config.site_shape(site)) for site in sites)
     prompts = prompts_of(tokenizer, statements, options, config.max_positions, config.vocab_size)
     if are_conversations(statements):

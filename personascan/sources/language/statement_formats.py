@@ -12,6 +12,7 @@ from typing import Any
 
 from personascan.errors import InputError
 from personascan.reading import refuse_special
+from personascan.sources.language.sides import OTHER_WORDS, UNDERSTOOD, Sides
 
 # The names that people give to the fields of a statement, each as it is looked for; the rest of a
 # row (id, topic, question, entity, pair) has one name.
@@ -25,11 +26,7 @@ OPTIONAL = ("id", "topic", "question", "entity", "pair")
 COLUMNS = {*OPTIONAL, *(name for names in NAMES.values() for name in names)}
 SUFFIXES = (".jsonl", ".csv", ".tsv")
 DELIMITERS = ",;\t|"
-# How a direction is written; as text in any case, spaces around it ignored.
-DIRECTIONS = {
-    **dict.fromkeys(("positive", "pos", "+", "+1", "1", "1.0", "true", "yes"), True),
-    **dict.fromkeys(("negative", "neg", "-", "-1", "0", "0.0", "false", "no"), False),
-}
+NEEDED = f"statement and direction ({UNDERSTOOD}, {OTHER_WORDS})"
 
 
 @dataclass(frozen=True)
@@ -48,29 +45,30 @@ class Entry:
     pair: Any = None
 
 
-def read_entries(path: pathlib.Path) -> Iterator[Entry]:
+def read_entries(path: pathlib.Path, sides: Sides) -> Iterator[Entry]:
     """Yields the entries of a file in its order. Raises InputError for one that is malformed.
 
     A persona that it does not name is its own name.
     """
     if path.suffix == ".jsonl":
-        return completed(read_json_lines(path), path.stem)
+        return completed(read_json_lines(path, sides), path.stem)
     if path.suffix in (".csv", ".tsv"):
-        return completed(read_csv(path), path.stem)
+        return completed(read_csv(path, sides), path.stem)
     raise InputError(f"{path} is neither .jsonl nor .csv nor .tsv")
 
 
-def given_entries(source: Any) -> Iterator[Entry]:
+def given_entries(source: Any, sides: Sides) -> Iterator[Entry]:
     """Yields the entries of statements in memory: dicts, a DataFrame, or lists by direction.
 
     The persona that they do not name is "persona". Raises InputError for anything else, and for a
     row that is malformed.
     """
-    return completed(each_given(source), "persona")
+    return completed(each_given(source, sides), "persona")
 
 
-def each_given(source: Any) -> Iterator[Entry]:
+def each_given(source: Any, sides: Sides) -> Iterator[Entry]:
     if isinstance(source, Mapping):
+        sides.refuse_keys(source)
         source = [
             {"text": text, "direction": direction}
             for direction, texts in source.items()
@@ -85,7 +83,7 @@ def each_given(source: Any) -> Iterator[Entry]:
                 '{"positive": texts, "negative": texts}'
             )
         known = {str(k).lower(): v for k, v in row.items() if not is_missing(v)}
-        yield entry_of(known, f"statement {number}")
+        yield entry_of(known, f"statement {number}", sides)
 
 
 def sequence_of(values: Any, what: str) -> list:
@@ -95,7 +93,7 @@ def sequence_of(values: Any, what: str) -> list:
     return list(values)
 
 
-def entry_of(row: Mapping[str, Any], where: str) -> Entry:
+def entry_of(row: Mapping[str, Any], where: str, sides: Sides) -> Entry:
     """Returns the entry of a row whose names are in lower case.
 
     Raises InputError for a row without text or direction, and for two names of one field.
@@ -103,20 +101,28 @@ def entry_of(row: Mapping[str, Any], where: str) -> Entry:
     fields = {field: named(row, field, names, where) for field, names in NAMES.items()}
     for field in ("text", "direction"):
         if fields[field] is None:
-            raise InputError(f"{where}: the field {NAMES[field][0]!r} is missing")
+            raise InputError(
+                f"{where}: the field {NAMES[field][0]!r} is missing; it has {shown_row(row)}, and "
+                f"needs {NEEDED}"
+            )
     optional = {name: row.get(name) for name in OPTIONAL}
     return Entry(
         where,
         fields["text"],
         fields["persona"],
         optional["topic"],
-        direction_of(fields["direction"], where),
+        sides.positive(fields["direction"], where),
         fields["confidence"],
         optional["id"],
         optional["question"] or "",
         optional["entity"],
         optional["pair"],
     )
+
+
+def shown_row(row: Mapping[str, Any]) -> str:
+    """Returns the fields of a row with their values, each cut short."""
+    return ", ".join(f"{name} = {str(value)[:30]!r}" for name, value in row.items()) or "nothing"
 
 
 def named(row: Mapping[str, Any], field: str, names: tuple[str, ...], where: str) -> Any:
@@ -154,18 +160,7 @@ def completed(entries: Iterable[Entry], persona: str) -> Iterator[Entry]:
         )
 
 
-def direction_of(value: Any, where: str) -> bool:
-    """Returns True for positive, False for negative. Raises InputError for any other word."""
-    direction = DIRECTIONS.get(str(value).strip().lower())
-    if direction is None:
-        raise InputError(
-            f"{where}: the direction is {value!r}; use positive or negative, + or -, 1 or 0, True "
-            "or False"
-        )
-    return direction
-
-
-def read_json_lines(path: pathlib.Path) -> Iterator[Entry]:
+def read_json_lines(path: pathlib.Path, sides: Sides) -> Iterator[Entry]:
     """Yields the entries of a file with one JSON object a line, as the public persona evals are."""
     with open_text(path) as lines:
         for number, line in enumerate(lines, 1):
@@ -182,10 +177,10 @@ def read_json_lines(path: pathlib.Path) -> Iterator[Entry]:
                 ) from error
             if not isinstance(row, dict):
                 raise InputError(f"{where} is not a JSON object")
-            yield entry_of(row, where)
+            yield entry_of(row, where, sides)
 
 
-def read_csv(path: pathlib.Path) -> Iterator[Entry]:
+def read_csv(path: pathlib.Path, sides: Sides) -> Iterator[Entry]:
     """Yields the entries of a table with a header, its columns in any order and case.
 
     They are separated by commas, semicolons, tabs or bars.
@@ -199,7 +194,7 @@ def read_csv(path: pathlib.Path) -> Iterator[Entry]:
             header = [name.strip().lower() for name in next(filled, [])]
         while header and not header[-1]:
             header.pop()
-        check_header(header, path)
+        check_header(header, path, filled)
         for cells in filled:
             where = f"{path}, line {rows.line_num}"
             row = dict(zip(header, cells, strict=False))
@@ -208,7 +203,7 @@ def read_csv(path: pathlib.Path) -> Iterator[Entry]:
                     f"{where} has {len(cells)} fields, the header {len(header)}: put a text that "
                     "holds the separator into double quotes"
                 )
-            yield entry_of(row, where)
+            yield entry_of(row, where, sides)
 
 
 def each_row(rows, path: pathlib.Path):
@@ -234,15 +229,20 @@ def delimiter_of(path: pathlib.Path) -> str:
     return max(DELIMITERS, key=columns_known)
 
 
-def check_header(header: list[str], path: pathlib.Path) -> None:
-    """Raises InputError for a header without text or direction, or with a column twice."""
+def check_header(header: list[str], path: pathlib.Path, rows: Iterator[list[str]]) -> None:
+    """Raises InputError for a header without text or direction, or with a column twice.
+
+    rows: those behind it, of which the error shows one.
+    """
     twice = sorted({name for name in header if name and header.count(name) > 1})
     missing = [NAMES[f][0] for f in ("text", "direction") if not {*NAMES[f]} & {*header}]
     if missing or twice:
         fault = f"lacks {', '.join(missing)}" if missing else f"names {', '.join(twice)} twice"
+        first = dict(zip(header, next(rows, []), strict=False))
         raise InputError(
             f"{path}: the header {fault}; it has {', '.join(header)[:200] or 'nothing'}, and needs "
-            "statement and direction (docs/statements.md has the other columns)"
+            f"{NEEDED}; its first row has {shown_row(first)} (docs/statements.md has the other "
+            "columns)"
         )
 
 

@@ -14,6 +14,7 @@ from personascan.hub import fetch_statements, is_hub_id
 from personascan.packages import SCHEME
 from personascan.reading import refuse_special
 from personascan.sources.language.molecules import molecule_files, read_molecules
+from personascan.sources.language.sides import Sides
 from personascan.sources.language.statement_formats import (
     SUFFIXES,
     Entry,
@@ -73,6 +74,7 @@ def load_statements(
     persona: str | None = None,
     min_confidence: float = 0.85,
     limit: int = 300,
+    positive: str = "",
 ) -> list[Statement]:
     """Reads persona statements from a file, or from what Python holds.
 
@@ -92,6 +94,8 @@ def load_statements(
       min_confidence: the lowest label_confidence to keep; by default 0.85.
       limit: the most statements of a persona and direction, by default 300: the first in file
         order. A note says how many are left out.
+      positive: the word of the positive side, where the directions (or the keys of the lists) are
+        two other words; the other one is then the negative side's.
 
     Returns:
       Statements in their order. An id is the source's own, or a hash of persona and text.
@@ -102,15 +106,18 @@ def load_statements(
     """
     if limit < 1 or not 0 <= min_confidence <= 1:
         raise InputError(f"limit = {limit}, min_confidence = {min_confidence}: use >= 1 and [0, 1]")
+    sides = Sides(positive)
     if isinstance(source, str | os.PathLike):
         files = statement_files(source, () if persona is None else (persona,))
-        statements = molecule_statements(files) if is_package(source) else read_files(files)
+        statements = molecule_statements(files) if is_package(source) else read_files(files, sides)
     else:
         seen: dict[str, int] = {}
-        statements = [statement_of(entry, seen) for entry in given_entries(source)]
+        statements = [statement_of(entry, seen) for entry in given_entries(source, sides)]
         source = "the given statements"
         if not statements:
             raise InputError("there are no statements; give texts of either direction")
+    if not is_package(source):
+        sides.refuse_unseen(source)
     refuse_repeated_ids(statements)
     if persona is not None:
         known = sorted({s.persona for s in statements})
@@ -154,13 +161,13 @@ def molecule_statements(files: list[pathlib.Path]) -> list[Statement]:
     ]
 
 
-def read_files(files: list[pathlib.Path]) -> list[Statement]:
+def read_files(files: list[pathlib.Path], sides: Sides) -> list[Statement]:
     """Returns the statements of files. Raises InputError for a file without any, or unreadable."""
     statements = []
     for file in files:
         seen = {}
         try:
-            of_file = [statement_of(entry, seen) for entry in read_entries(file)]
+            of_file = [statement_of(entry, seen) for entry in read_entries(file, sides)]
         except InputError:
             raise
         except (ValueError, RecursionError, csv.Error) as error:
