@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 HOME = {
     "Activations": "sources.store",
     "Calibration": "calibration.calibrate",
+    "Cap": "interventions.caps",
     "Detection": "analysis.detection",
     "DetectionOptions": "analysis.detection",
     "Direction": "direction",
@@ -47,6 +48,7 @@ HOME = {
     "bag_of_words_accuracy": "analysis.wording",
     "bag_of_words_scores": "analysis.wording",
     "calibrate": "calibration.calibrate",
+    "cap": "interventions.caps",
     "compare_studies": "report.compare",
     "detect": "analysis.detection",
     "device_mesh": "sharding",
@@ -121,6 +123,8 @@ if TYPE_CHECKING:  # the same for editors and type checkers, which run nothing
     from personascan.calibration.place_tests import PlaceTests as PlaceTests
     from personascan.direction import Direction as Direction
     from personascan.errors import InputError as InputError
+    from personascan.interventions.caps import Cap as Cap
+    from personascan.interventions.caps import cap as cap
     from personascan.interventions.continuations import generate as generate
     from personascan.interventions.direction_files import read_direction as read_direction
     from personascan.interventions.steering import steered_texts as steered_texts

@@ -57,6 +57,9 @@ def any_text(model: personascan.LanguageModel, torch_model: object, tokenizer: o
     assert_type(2 * direction, personascan.Direction)
     text = personascan.generate(model, "How will tomorrow go?", edits=-2 * direction)
     assert_type(text, str)
+    capped = personascan.cap(direction, rows=activations[found.keys[0]], quantile=0.95)
+    assert_type(capped, personascan.Cap)
+    assert_type(personascan.generate(model, "How will tomorrow go?", edits=capped), str)
     assert_type(personascan.generate(model, ["Hi.", "Yes?"]), list[str])
     print(personascan.extract(model, ["a", "b"], layers=["50%", 3]).to_frame("resid_post 3"))
 
