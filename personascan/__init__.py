@@ -73,6 +73,7 @@ HOME = {
     "plan_extraction": "sources.language.plan",
     "plan_study": "study.api",
     "precision_recall": "analysis.rates",
+    "read_activations": "sources.language.foreign_activations",
     "read_deepscan_output": "analysis.published",
     "read_direction": "interventions.direction_files",
     "read_torch": "sources.language.torch_model",
@@ -150,6 +151,9 @@ if TYPE_CHECKING:  # the same for editors and type checkers, which run nothing
     from personascan.sharding import device_mesh as device_mesh
     from personascan.sources.arrays import write_rows as write_rows
     from personascan.sources.language.extract import extract as extract
+    from personascan.sources.language.foreign_activations import (
+        read_activations as read_activations,
+    )
     from personascan.sources.language.generate import Writing as Writing
     from personascan.sources.language.model import LanguageModel as LanguageModel
     from personascan.sources.language.model import load_model as load_model
