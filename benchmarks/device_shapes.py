@@ -12,7 +12,8 @@ from personascan.models.checkpoint import leaves_by_path, parameter_shapes
 from personascan.models.config import DecoderConfig, Rope
 from personascan.models.load import LanguageModel
 from personascan.sharding import parameter_sharding
-from personascan.sources.language.prompts import Batch, Prompt, plan_batches
+from personascan.sources.language.batches import Batch, plan_batches
+from personascan.sources.language.prompt_tokens import Prompt
 
 LEAST_TOKENS, MOST_TOKENS = 32, 64  # of a statement in its template
 SPREAD = 0.02 * 3**0.5  # uniform weights of deviation 0.02

@@ -7,7 +7,7 @@ from transformers import LlamaConfig, LlamaModel
 from benchmarks.device_peak import median_seconds
 from personascan.errors import InputError
 from personascan.models.config import DecoderConfig
-from personascan.sources.language.prompts import Batch
+from personascan.sources.language.batches import Batch
 
 
 def torch_device() -> str:

@@ -15,9 +15,10 @@ import torch
 from personascan.models.dtypes import parameter_dtype
 from personascan.models.load import LanguageModel, load_model
 from personascan.models.verify import torch_model
+from personascan.sources.language.batches import Batch, plan_batches
 from personascan.sources.language.extract import BATCH_TOKENS, extract
 from personascan.sources.language.forward import compiled_forward, run
-from personascan.sources.language.prompts import Batch, plan_batches, tokenize
+from personascan.sources.language.prompts import tokenize
 from personascan.sources.language.statements import Statement
 
 SITES = ("resid_post", "final_norm")

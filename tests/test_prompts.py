@@ -4,7 +4,8 @@ from tiny_models import CHAT, save_tokenizer
 
 import personascan
 from personascan.models.tokenizer import folder_tokenizer
-from personascan.sources.language.prompts import Prompt, plan_batches, tokenize
+from personascan.sources.language.batches import plan_batches
+from personascan.sources.language.prompts import Prompt, tokenize
 
 NO_SYSTEM = (
     "{% for m in messages %}{% if m['role'] == 'system' %}"

@@ -14,8 +14,8 @@ from tiny_models import VARIANTS, save_tiny
 import personascan
 from personascan.models.decoder import SITES
 from personascan.models.tap import Kept
+from personascan.sources.language.batches import Batch
 from personascan.sources.language.forward import forward, sown_layers
-from personascan.sources.language.prompts import Batch
 from personascan.sources.language.sizes import batch_bytes
 
 INNER = ("mlp_hidden", "head_out")

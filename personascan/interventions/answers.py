@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 from personascan.errors import InputError
 from personascan.interventions.outcomes import Margin
-from personascan.sources.language.prompts import Prompt, message_start, tokenize_with_spans
+from personascan.sources.language.prompt_tokens import Prompt
+from personascan.sources.language.prompts import message_start, tokenize_with_spans
 from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import SENTINEL, PromptOptions, render_all
 

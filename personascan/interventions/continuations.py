@@ -15,7 +15,8 @@ from personascan.models.load import LanguageModel
 from personascan.sources.language.editing import Editing
 from personascan.sources.language.extract import BATCH_TOKENS
 from personascan.sources.language.generate import Writing, write_tokens
-from personascan.sources.language.prompts import Prompt, applied_options, prompts_of, tokens_around
+from personascan.sources.language.prompt_tokens import Prompt, tokens_around
+from personascan.sources.language.prompts import applied_options, prompts_of
 from personascan.sources.language.statements import as_statements
 from personascan.sources.language.templates import PromptOptions
 

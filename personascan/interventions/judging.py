@@ -16,7 +16,8 @@ from personascan.interventions.passes import edited_passes
 from personascan.models.identity import Identity
 from personascan.models.load import LanguageModel
 from personascan.sources.language import prompts
-from personascan.sources.language.prompts import Prompt, applied_options
+from personascan.sources.language.prompt_tokens import Prompt
+from personascan.sources.language.prompts import applied_options
 from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import PromptOptions
 

@@ -22,9 +22,10 @@ from personascan.models.decoder import Cache, Decoder
 from personascan.models.load import LanguageModel
 from personascan.models.parameters import as_bits
 from personascan.models.tap import Edit, Edits, Kept
+from personascan.sources.language.batches import Batch, buckets
 from personascan.sources.language.editing import edited_span
 from personascan.sources.language.extract import BATCH_TOKENS, explain_memory_errors
-from personascan.sources.language.prompts import Batch, Prompt, buckets
+from personascan.sources.language.prompt_tokens import Prompt
 
 MOST_COPIED = 4 * 2**30  # bytes of blocks, above which no upper ones are copied
 MOST_BUCKETS = 2  # of texts by length: each is compiled

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from personascan.errors import InputError
+
 ROLES = ("system", "user", "assistant")
 
 
@@ -53,3 +55,11 @@ class Conversation:
     def answered(self) -> bool:
         """Whether there is an answer to read."""
         return self.response is not None or self.messages[-1].role == "assistant"
+
+
+def are_conversations(rows) -> bool:
+    """Returns whether rows are conversations. Raises InputError where only some of them are."""
+    kinds = {isinstance(row, Conversation) for row in rows}
+    if len(kinds) == 2:
+        raise InputError("conversations and other rows cannot be read together; read each alone")
+    return kinds == {True}

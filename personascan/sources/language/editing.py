@@ -6,7 +6,8 @@ import numpy as np
 
 from personascan.errors import InputError
 from personascan.models.tap import Edit, Edits
-from personascan.sources.language.prompts import Batch, Prompt
+from personascan.sources.language.batches import Batch
+from personascan.sources.language.prompt_tokens import Prompt
 
 # The tokens that are edited: all, the statement's own, those that the model writes, the last one.
 TOKENS = ("all", "statement", "generated", "last")

@@ -15,9 +15,13 @@ from personascan.models.decoder import SITES
 from personascan.models.load import LanguageModel
 from personascan.places import ONCE, Place, layer_number
 from personascan.processes import is_first
+from personascan.sources.language.batches import Batch, plan_batches
+from personascan.sources.language.conversation_prompts import refuse_crossing
+from personascan.sources.language.conversations import Conversation, are_conversations
 from personascan.sources.language.forward import run
 from personascan.sources.language.positions import check_numbers, check_positions
-from personascan.sources.language.prompts import Batch, Prompt, plan_batches, prompts_of
+from personascan.sources.language.prompt_tokens import Prompt
+from personascan.sources.language.prompts import prompts_of
 from personascan.sources.language.sizes import refuse_too_large
 from personascan.sources.language.statements import Statement, as_statements
 from personascan.sources.language.templates import DATE, PromptOptions
@@ -28,7 +32,7 @@ BATCH_TOKENS = 4096
 
 def extract(
     model: LanguageModel,
-    statements: Sequence[Statement | str],
+    statements: Sequence[Statement | str | Conversation],
     *,
     sites: Sequence[str] = ("resid_post",),
     layers: Sequence[int | str] | None = None,
@@ -86,9 +90,8 @@ def extract(
     """
     positions = check_request(statements, sites, positions, batch_tokens, out)
     options = PromptOptions(role, prefix, suffix, strict, template, template_keywords or {}, date)
-    reading = plan_reading(
-        model, as_statements(statements), sites, positions, options, batch_tokens
-    )
+    rows = statements if are_conversations(statements) else as_statements(statements)
+    reading = plan_reading(model, rows, sites, positions, options, batch_tokens)
     numbers = layer_numbers(model.config.layers, layers)
     return read_activations(model, reading, numbers, out=out, progress=progress)
 
@@ -186,6 +189,8 @@ def plan_reading(
     prompts = prompts_of(
         model.tokenizer, statements, options, model.config.max_positions, model.config.vocab_size
     )
+    if are_conversations(statements):
+        refuse_crossing(model.config, statements, prompts)
     ids = [s.id for s in statements]
     check_numbers(positions, prompts, ids)
     batches = plan_batches(prompts, batch_tokens or BATCH_TOKENS, pad=0)

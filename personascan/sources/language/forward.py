@@ -12,8 +12,8 @@ from personascan.models.load import LanguageModel
 from personascan.models.parameters import as_bits
 from personascan.models.tap import Kept
 from personascan.sharding import batch_sharding, put
+from personascan.sources.language.batches import Batch
 from personascan.sources.language.positions import positions_and_weights
-from personascan.sources.language.prompts import Batch
 
 
 def run(model: LanguageModel, batches: list[Batch], prompts, sites, positions):

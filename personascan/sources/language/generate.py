@@ -18,10 +18,11 @@ from personascan.models.load import LanguageModel
 from personascan.models.parameters import as_bits
 from personascan.models.tap import Edits, Kept
 from personascan.reading import is_file, read_json
+from personascan.sources.language.batches import plan_batches
 from personascan.sources.language.editing import Editing
 from personascan.sources.language.extract import BATCH_TOKENS, explain_memory_errors
 from personascan.sources.language.penalties import penalise, repetition_penalty, tokens_seen
-from personascan.sources.language.prompts import Prompt, plan_batches
+from personascan.sources.language.prompt_tokens import Prompt
 
 NOTHING = -1  # in place of a token, behind the end of a row
 

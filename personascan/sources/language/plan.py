@@ -18,9 +18,12 @@ from personascan.models.config import DecoderConfig
 from personascan.models.dtypes import DTYPES, FAST, parameter_dtype
 from personascan.models.identity import inspect_model
 from personascan.models.layers import project
+from personascan.sources.language.batches import plan_batches
+from personascan.sources.language.conversation_prompts import refuse_crossing
+from personascan.sources.language.conversations import are_conversations
 from personascan.sources.language.extract import BATCH_TOKENS, check_request
 from personascan.sources.language.positions import check_numbers
-from personascan.sources.language.prompts import plan_batches, prompts_of
+from personascan.sources.language.prompts import prompts_of
 from personascan.sources.language.sizes import batch_bytes, batch_flops
 from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import DATE, PromptOptions
@@ -106,6 +109,8 @@ def plan_with_options(
     config, tokenizer = inspect_model(source)
     nodes = sum(math.prod(config.site_shape(site)) for site in sites)
     prompts = prompts_of(tokenizer, statements, options, config.max_positions, config.vocab_size)
+    if are_conversations(statements):
+        refuse_crossing(config, statements, prompts)
     check_numbers(positions, prompts, [s.id for s in statements])
     batches = plan_batches(prompts, batch_tokens or BATCH_TOKENS, pad=0)
     shapes, _ = leaves_by_path(parameter_shapes(config, parameter_dtype(dtype)))

@@ -4,7 +4,8 @@ import numpy as np
 
 from personascan.errors import InputError
 from personascan.places import whole_number
-from personascan.sources.language.prompts import Batch, Prompt, Turn
+from personascan.sources.language.batches import Batch
+from personascan.sources.language.prompt_tokens import Prompt, Turn
 
 NAMED = ("first", "last", "last_statement", "mean_statement", "mean", "all")
 # Of conversations: of the model's last answer, or with "@2" behind it, of its second.

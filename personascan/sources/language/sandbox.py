@@ -3,7 +3,8 @@
 Standard input: JSON with the template, the conversations (lists of messages), variables and date;
 the model's turn is opened behind every conversation whose last message is not the model's. Standard
 output: JSON with the prompts and whether a template asked for the day, or the reason why there are
-none. It imports nothing of the project, so that it starts quickly.
+none and the number of the conversation in question. It imports nothing of the project, so that it
+starts quickly.
 """
 
 import contextlib
@@ -58,13 +59,12 @@ def render_all(asked: dict) -> dict:
     # Prompts must not be random: the same statements give the same numbers.
     del sandbox.globals["lipsum"], sandbox.filters["random"]
     template = sandbox.from_string(asked["template"])
-    prompts = [
-        template.render(
-            asked["variables"]
-            | {"messages": messages, "add_generation_prompt": messages[-1]["role"] != "assistant"}
-        )
-        for messages in asked["conversations"]
-    ]
+    prompts = []
+    for number, messages in enumerate(asked["conversations"]):
+        asked["number"] = number
+        opened = messages[-1]["role"] != "assistant"
+        of_prompt = {"messages": messages, "add_generation_prompt": opened}
+        prompts.append(template.render(asked["variables"] | of_prompt))
     return {"prompts": prompts, "day": bool(day)}
 
 
@@ -73,8 +73,10 @@ def main() -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (BYTES, BYTES))
+    asked = {}
     try:
-        answer = render_all(json.load(sys.stdin))
+        asked |= json.load(sys.stdin)
+        answer = render_all(asked)
     except Refused as error:
         answer = {"refused": str(error)}
     except MemoryError:
@@ -84,7 +86,7 @@ def main() -> None:
     except Exception as error:
         # A template is a program of the checkpoint's author, and may raise any error.
         answer = {"failed": f"{type(error).__name__}: {error}"}
-    json.dump(answer, sys.stdout)
+    json.dump({"number": asked.get("number")} | answer, sys.stdout)
 
 
 if __name__ == "__main__":

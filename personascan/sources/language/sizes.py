@@ -9,7 +9,7 @@ from personascan.errors import InputError
 from personascan.memory import human_bytes, refuse_too_much
 from personascan.models.config import DecoderConfig
 from personascan.models.load import LanguageModel
-from personascan.sources.language.prompts import Batch
+from personascan.sources.language.batches import Batch
 
 
 def batch_flops(config: DecoderConfig, batch: Batch) -> int:

@@ -93,11 +93,22 @@ def render_all(
 
     Raises InputError for a template that refuses a message, fails, or does not end in time.
     """
-    template = choose_template(tokenizer.chat_template, options.template)
-    named = f"the chat template {options.template!r}" if options.template else "the chat template"
-    special = template_tokens(tokenizer)
-    note_unknown(tokenizer, special, template)
     probe = [(conversations[0][0][0], SENTINEL)]
+    answer = run_template(tokenizer, probe, conversations, options)
+    if "prompts" not in answer:
+        raise InputError(explain(answer, template_name(options), conversations[0][0][0]))
+    note_rendered(tokenizer, answer, options)
+    usual, *prompts = answer["prompts"]
+    return usual, prompts
+
+
+def run_template(tokenizer, probe: list, conversations: list, options: PromptOptions) -> dict:
+    """Returns what the template makes of a probe, whose one text is SENTINEL, and conversations.
+
+    Without "prompts" the answer says why there are none, and of which "number", the probe's is 0.
+    """
+    template = choose_template(tokenizer.chat_template, options.template)
+    variables = template_tokens(tokenizer) | {"tools": None, "documents": None}
 
     def rendered(content) -> dict:
         return run_sandbox(
@@ -107,27 +118,33 @@ def render_all(
                     [{"role": role, "content": content(text)} for role, text in conversation]
                     for conversation in [probe, *conversations]
                 ],
-                "variables": special
-                | {"tools": None, "documents": None}
-                | options.template_keywords,
+                "variables": variables | options.template_keywords,
                 "date": options.date,
             },
             SECONDS + SECONDS_EACH * len(conversations),
-            named,
+            template_name(options),
         )
 
     answer = rendered(as_text)
     if not shows_texts(answer):
         of_parts = rendered(as_parts)
         answer = of_parts if shows_texts(of_parts) else answer
-    if "prompts" not in answer:
-        raise InputError(explain(answer, named, conversations[0][0][0]))
+    return answer
+
+
+def template_name(options: PromptOptions) -> str:
+    return f"the chat template {options.template!r}" if options.template else "the chat template"
+
+
+def note_rendered(tokenizer, answer: dict, options: PromptOptions) -> None:
+    """Prints which special tokens are plain text, and whether the template tells a day."""
+    template = choose_template(tokenizer.chat_template, options.template)
+    note_unknown(tokenizer, template_tokens(tokenizer), template)
     if answer["day"]:
         print(
-            f"note: {visible(named)} tells the model a day: {options.date} (date)", file=sys.stderr
+            f"note: {visible(template_name(options))} tells the model a day: {options.date} (date)",
+            file=sys.stderr,
         )
-    usual, *prompts = answer["prompts"]
-    return usual, prompts
 
 
 def as_text(text: str) -> str:

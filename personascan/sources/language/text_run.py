@@ -15,7 +15,7 @@ from personascan.models.parameters import as_bits
 from personascan.places import ONCE, Place
 from personascan.sources.language.asked_places import asked_places
 from personascan.sources.language.extract import plan_reading, read_activations
-from personascan.sources.language.prompts import Prompt
+from personascan.sources.language.prompt_tokens import Prompt
 from personascan.sources.language.statements import Statement, as_statements
 from personascan.sources.language.templates import PromptOptions
 from personascan.sources.store import Activations

@@ -8,7 +8,7 @@ import numpy as np
 from personascan.models.load import LanguageModel
 from personascan.places import Place
 from personascan.sources.language.extract import plan_reading, run_batches
-from personascan.sources.language.prompts import Prompt
+from personascan.sources.language.prompt_tokens import Prompt
 from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import PromptOptions
 from personascan.sources.language.text_run import token_pieces

@@ -10,9 +10,10 @@ import numpy as np
 from personascan.errors import InputError
 from personascan.places import ONCE, Place
 from personascan.sources.language.asked_places import asked_places
+from personascan.sources.language.batches import Batch, plan_batches
 from personascan.sources.language.extract import layer_names, refuse_non_finite, separate_positions
 from personascan.sources.language.positions import check_numbers, positions_and_weights
-from personascan.sources.language.prompts import Batch, plan_batches, prompts_of
+from personascan.sources.language.prompts import prompts_of
 from personascan.sources.language.statements import Statement, as_statements
 from personascan.sources.language.templates import PromptOptions
 from personascan.sources.store import Activations

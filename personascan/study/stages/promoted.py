@@ -11,7 +11,7 @@ from personascan.models.unembedding import (
     through_final_norm,
 )
 from personascan.places import Place
-from personascan.sources.language.prompts import Prompt
+from personascan.sources.language.prompt_tokens import Prompt
 from personascan.sources.language.source import Reader
 from personascan.sources.language.statements import Statement
 from personascan.sources.language.text_run import token_pieces
