@@ -1,6 +1,8 @@
 """Activations of other programs, as files: joined with rows by id and by tokens."""
 
 import json
+import pathlib
+import re
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,8 +13,13 @@ from tiny_models import save_tiny_llama
 
 import personascan
 from personascan.models import verify
-from personascan.sources.language.prompts import tokenize
+from personascan.sources.arrays import open_rows
+from personascan.sources.language.conversations import Conversation, Message, Response
+from personascan.sources.language.prompts import prompts_of, tokenize
+from personascan.study.config import StudyConfig
+from personascan.study.opening import open_study
 
+ROOT = pathlib.Path(__file__).parents[1]
 L, D = 3, 8
 LENGTHS = {"a": 7, "b/2": 4, "c": 9}
 rng = np.random.default_rng(2)
@@ -205,6 +212,8 @@ BAD = {
     "no layer": ({}, dict(layers=(None,) * 3), "None for one that is not to be read"),
     "embedding": ({}, dict(layers=(-1, 0, 1)), "the numbers of the model's layers from 0, and Non"),
     "a tokenizer alone": ({}, dict(conversations=None, tokenizer="x"), "without conversations or"),
+    "no rows": ({}, dict(conversations=[]), "no conversations or statements; give at least one"),
+    "texts": ({}, dict(conversations=["I am"]), "'I am' is neither a conversation nor a statement"),
     "both": ({}, dict(tokenizer="x", spans={}), "a tokenizer or spans; both say where"),
 }
 
@@ -242,3 +251,90 @@ def test_files_of_another_content_are_refused(tmp_path):
         personascan.read_activations(path)
     with pytest.raises(personascan.InputError, match="b does not exist, or is not a file"):
         personascan.read_activations({"b": tmp_path / "b"})
+
+
+def conversations():
+    """Questions of two traits, each answered: by a message, and by a response of written tokens."""
+    messages = [
+        (Message("system", "Be kind."), Message("user", "Who are you?")),
+        (Message("user", "Hi"), Message("assistant", "Yes?"), Message("user", "Who are you?")),
+    ]
+    answers = ["I am here.", "Go away, please!", "A friend", "None of yours"]
+    made = []
+    for n, answer in enumerate(answers):
+        common = dict(persona="kind", topic="traits", positive=n % 2 == 0, entity=f"q{n // 2}")
+        if n < 2:
+            said = (*messages[n], Message("assistant", answer))
+            made.append(Conversation(f"kind/{n}", said, **common))
+        else:
+            ids = (*(b + 3 for b in range(20 + n)), 2)
+            response = Response(ids, answer, "stop")
+            made.append(Conversation(f"kind/{n}", messages[n - 2], response=response, **common))
+    return made
+
+
+OF_ANSWERS = ("last_prompt", "first_response", "last_response", "mean_response")
+
+
+def test_conversations_are_joined_by_their_tokens(model, tmp_path):
+    """All but the last token, as vLLM writes of what it generates; beside our own activations."""
+    made = conversations()
+    ours = personascan.extract(model, made, positions=OF_ANSWERS, progress=False)
+    prompts = prompts_of(model.tokenizer, made, personascan.PromptOptions(), 500)
+    torch_model, states, tokens = verify.torch_model(model.path), {}, {}
+    for c, prompt in zip(made, prompts, strict=True):
+        tokens[c.id] = prompt.ids[:-1]
+        of_block, _, _ = verify.torch_states(torch_model, model.config, np.array([tokens[c.id]]))
+        states[c.id] = np.stack([state[0] for state in of_block[1:3]], axis=1)
+    folder = write(tmp_path, states, tokens)
+    read = personascan.read_activations(
+        folder, made, OF_ANSWERS, tokenizer=model.path, layers=(0, 1)
+    )
+    for place in read:
+        size = np.linalg.norm(ours[place])
+        assert np.linalg.norm(read[place] - ours[place]) <= 1e-5 * size
+    tokens["kind/1"][3] = 7
+    with pytest.raises(personascan.InputError, match=r"kind/1\.safetensors: token 3 is 7, and tha"):
+        personascan.read_activations(
+            write(tmp_path, states, tokens), made, OF_ANSWERS, tokenizer=model.path, layers=(0, 1)
+        )
+
+
+def test_the_page_leads_from_files_to_a_study(model, tmp_path, monkeypatch):
+    """The block of docs/activations.md, up to what the study would do."""
+    made = [
+        Conversation(
+            f"row{n}", (Message("user", f"Ask {n // 2}"), Message("assistant", f"Answer {n}")),
+            persona="kind", topic="traits", positive=n % 2 == 0, pair=f"q{n // 2}",
+        )
+        for n in range(200)
+    ]  # fmt: skip
+    prompts = prompts_of(model.tokenizer, made, personascan.PromptOptions(), 500)
+    tokens = {c.id: p.ids for c, p in zip(made, prompts, strict=True)}
+    states = {c.id: rng.normal(size=(len(tokens[c.id]), 3, D)) for c in made}
+    opened = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        personascan, "run_study", lambda raw: opened.append(open_study(StudyConfig.from_dict(raw)))
+    )
+    write(tmp_path / "hidden_states", states, tokens)
+    (tmp_path / "path/to").mkdir(parents=True)
+    (tmp_path / "path/to/model").symlink_to(model.path)
+    page = (ROOT / "docs/activations.md").read_text(encoding="utf-8")
+    (block,) = [b for b in re.findall(r"```python\n(.*?)```", page, re.S) if "read_activ" in b]
+    names = {"personascan": personascan, "conversations": made}
+    exec(compile(block, "activations.md", "exec"), names)
+    source = open_rows(tmp_path / "out/rows")
+    assert [p.site for p in source.places] == [
+        f"resid_post {layer}, {position}" for position in ("last_prompt", "mean_response")
+        for layer in (7, 15, 23)
+    ]  # fmt: skip
+    assert source.texts
+    assert [row.pair for row in source.groups["kind"]] == [c.pair for c in made]
+    array_ND = np.empty((200, D), np.float32)
+    source.fill("kind", {source.places[-1]: array_ND}, lambda rows: None)
+    np.testing.assert_allclose(
+        array_ND[-1], states["row199"][prompts[-1].first : prompts[-1].last + 1, 2].mean(0),
+        rtol=1e-5, atol=1e-6,
+    )  # fmt: skip
+    assert opened[0].sources[0].groups.keys() == {"kind"}

@@ -29,7 +29,8 @@ from personascan.sources.language.positions import (
     mean_span,
     turn_position,
 )
-from personascan.sources.language.prompts import Prompt, Turn, prompts_of
+from personascan.sources.language.prompt_tokens import Prompt, Turn
+from personascan.sources.language.prompts import prompts_of
 from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import PromptOptions
 from personascan.sources.store import Activations, arrays_to_fill, load_folder
@@ -79,7 +80,7 @@ def read_activations(
         does not have.
     """
     positions = check_positions(positions)
-    rows = None if conversations is None else list(conversations)
+    rows = None if conversations is None else checked_rows(conversations)
     files = row_files(folder, None if rows is None else [row.id for row in rows])
     ids = list(files)
     if tokenizer is None:
@@ -112,6 +113,19 @@ def read_activations(
     if out is not None:
         return load_folder(pathlib.Path(out))
     return Activations(arrays, ids, names, offsets)
+
+
+def checked_rows(rows) -> list[Conversation | Statement]:
+    """Returns the rows as a list. Raises InputError for none, and for what has no id."""
+    rows = list(rows)
+    if not rows:
+        raise InputError("there are no conversations or statements; give at least one, or None")
+    for row in rows:
+        if not isinstance(row, Conversation | Statement):
+            raise InputError(
+                f"{row!r} is neither a conversation nor a statement, whose ids name the files"
+            )
+    return rows
 
 
 def row_prompts(rows, tokenizer, options: PromptOptions | None, spans) -> list[Prompt]:
