@@ -19,6 +19,7 @@ from personascan.interventions.steering import side_by_side
 from personascan.study.config import StudyConfig
 from personascan.study.effects import ANSWER, YES
 from personascan.study.opening import open_study
+from personascan.study.steering import background_rows
 
 pytestmark = pytest.mark.slow
 
@@ -218,6 +219,18 @@ def test_a_finished_study_steers(deciding, tmp_path):
     plain = personascan.steered_texts(model, direction, ["Say yes?"], [0.0], writing)
     assert plain[0][0] == texts[0][1]
     assert texts[0][0] != texts[0][2]
+    rows = background_rows(place / "out", "calm", units=units)
+    assert list(rows) == [at]
+    capped = personascan.cap(direction, rows=rows, quantile=0.1)
+    unit_D = shift_D / np.linalg.norm(shift_D)
+    assert capped.threshold[at] == pytest.approx(np.quantile(rows[at] @ unit_D, 0.1), rel=1e-5)
+    caps = [capped, personascan.cap(direction, np.inf)]
+    both = personascan.steered_texts(model, direction, ["Say yes?", "No?"], [9], writing, caps=caps)
+    assert [row[0] for row in both] == [row[2] for row in texts]
+    assert [row[2] for row in both] == [row[1] for row in texts]
+    assert [row[1] for row in both] == personascan.generate(
+        model, ["Say yes?", "No?"], writing, edits=capped
+    )
 
 
 @pytest.mark.parametrize(
@@ -252,12 +265,12 @@ def test_the_script_prints_texts_and_writes_the_direction(deciding, tmp_path):
     place, config, _ = deciding
     command = [
         sys.executable, str(ROOT / "scripts/steer.py"), f"--study={place / 'out'}",
-        f"--units={config['units']}", "--comparison=calm", "--strength=-6,0,6", "--new_tokens=5",
-        "--prompt=Say yes?", f"--export={tmp_path / 'calm.safetensors'}",
+        f"--units={config['units']}", "--comparison=calm", "--strength=-6,0,6", "--cap=.9",
+        "--new_tokens=5", "--prompt=Say yes?", f"--export={tmp_path / 'calm.safetensors'}",
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].endswith("calm.safetensors: calm")
     assert lines[2] == "> Say yes?"
-    assert lines[4].split() == ["calm", "-6", "calm", "+0", "calm", "+6"]
+    assert lines[4].split() == ["calm", "-6", "calm", "+0", "calm", "+6", "calm", "capped", "0.9"]

@@ -17,14 +17,14 @@ from personascan.places import ONCE, Place
 class Change:
     """An edit of the nodes of one site of one layer: x * scale + shift + (x . read) write.
 
-    With a bound above -inf it writes max(0, x . read - bound) instead of x . read.
+    With a bound it writes max(0, x . read - bound) instead of x . read.
     """
 
     scale_D: np.ndarray
     shift_D: np.ndarray
     read_D: np.ndarray | None = None
     write_D: np.ndarray | None = None
-    bound: float = -np.inf
+    bound: float | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def stack(site: str, layers: list[int], edits: list[NamedEdit], width: int) -> E
                 scale[k, w], shift[k, w] = change.scale_D, change.shift_D
                 if change.read_D is not None:
                     read[k, w], write[k, w] = change.read_D, change.write_D
-                    bound[k, w] = change.bound
+                    bound[k, w] = -np.inf if change.bound is None else change.bound
     projects = (read, write) if write.any() else (None, None)
     capped = bound if (bound > -np.inf).any() else None
     return Edit(np.array(layers, np.int32), scale, shift, *projects, capped)
