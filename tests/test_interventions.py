@@ -14,7 +14,7 @@ from tiny_planted import CARRY, save_planted
 from tiny_studies import files_of, recipe, run_study, write_statements
 
 import personascan
-from personascan.interventions.design import FOUND
+from personascan.interventions.design import DIFFERENCE, FOUND
 from personascan.interventions.steering import side_by_side
 from personascan.study.config import StudyConfig
 from personascan.study.effects import ANSWER, YES
@@ -25,8 +25,9 @@ pytestmark = pytest.mark.slow
 
 ROOT = pathlib.Path(__file__).parents[1]
 OPTIONS = dict(
-    places=("chosen",), statements=10, controls=19, ablations=("mean",), strengths=(-2.0, 2.0)
-)
+    places=("chosen",), statements=10, controls=19, ablations=("mean",), strengths=(-2.0, 2.0),
+    caps=(0.5,),
+)  # fmt: skip
 
 
 def planted_recipe(place, **changes):
@@ -99,6 +100,11 @@ def test_nodes_that_decide_are_found_and_confirmed(deciding):
         down, up = found.of(FOUND, "steer", YES)  # whatever the statement
         assert (down.strength, up.strength) == (-2, 2)
         assert down.high < 0 < up.low
+        (capped,) = found.of(DIFFERENCE, "cap (0.5)", ANSWER)  # H1 comes down to H0's median
+        assert capped.effect < -0.8 * effect.unedited
+        (capped,) = found.of(FOUND, "cap (0.5)", ANSWER)
+        assert capped.high < 0
+        assert capped.p["random nodes"] == capped.p["random direction"] == 1 / 20
         assert up.p["random direction"] == 1 / 20
 
 
@@ -124,7 +130,7 @@ def test_the_stage_leaves_tables_pictures_and_sentences(deciding):
     assert {(r["comparison"], r["found_on_half"]) for r in found} == {
         (name, half) for name in ("calm", "bold") for half in "AB"
     }
-    assert {r["action"] for r in found} == {"ablate (mean)", "steer"}
+    assert {r["action"] for r in found} == {"ablate (mean)", "steer", "cap (0.5)"}
     assert all(float(r["low"]) <= float(r["effect"]) <= float(r["high"]) for r in found)
     assert {r["method"] for r in rows} >= {
         "mean difference",
@@ -167,6 +173,7 @@ def test_the_same_study_again_does_nothing_anew(deciding):
         (dict(ablations=("median",)), "'median' is unknown"),
         (dict(strengths=(0.0, 1.0)), "strengths = .* not 0"),
         (dict(tokens="generated"), "tokens = 'generated'"),
+        (dict(caps=(1.5,)), "caps = .* from 0 to 1"),
         (dict(against=("random direction",)), "against = .* use 'random nodes'"),
         (dict(statements=1), "statements of at least 2"),
     ],
