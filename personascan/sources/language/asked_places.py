@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from personascan.errors import InputError
 from personascan.places import ONCE, Place, layer_number, whole_number
-from personascan.sources.language.positions import NAMED
+from personascan.sources.language.positions import is_known
 
 HOW = 'name places as Place, "resid_post", "resid_post 7" or "resid_post 50% mean"'
 
@@ -55,6 +55,6 @@ def of_text(text: str, position: str | int) -> Place:
     if words and site not in ONCE and words[0].removesuffix("%").isdecimal():
         layer = words.pop(0)
     place = whole_number(words.pop(0)) if words else position
-    if words or not (isinstance(place, int) or place in NAMED):
+    if words or not is_known(place):
         raise InputError(f"{text!r} is no place of a model; {HOW}")
     return Place(site, layer, place)  # type: ignore[arg-type]

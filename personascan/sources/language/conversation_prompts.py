@@ -15,7 +15,7 @@ from personascan.sources.language.conversation_texts import (
     Rendering,
     render_conversations,
 )
-from personascan.sources.language.conversations import Conversation
+from personascan.sources.language.conversations import ENDED, Conversation
 from personascan.sources.language.message_spans import MARKS, MessageSpan, find_messages
 from personascan.sources.language.prompt_tokens import (
     Prompt,
@@ -168,11 +168,11 @@ def messages_prompt(
     spans = find_messages(conversation, rendering)
     for content, span in zip(rendering.contents, spans, strict=True):
         if content.role == "assistant":
-            turns.append(message_turn(conversation, len(turns) + 1, span, edges_T2))
-            own = turns[-1].first, turns[-1].last
+            turns.append(message_turn(conversation, len(turns) + 1, span, rendering.text, edges_T2))
         elif content.role == "user":
             own = None if span is None else tokens_in(edges_T2, span.parts.get(OWN))
     if rendering.contents[-1].role == "assistant":
+        own = turns[-1].first, turns[-1].last
         in_text, in_message = zip(*spans[-1].points, strict=True)
         ends_T = np.interp(edges_T2[own[0] : own[1] + 1, 1], in_text, in_message)
         ends = tuple(ends_T.astype(int).tolist())
@@ -181,7 +181,7 @@ def messages_prompt(
 
 
 def message_turn(
-    conversation: Conversation, number: int, span: MessageSpan | None, edges_T2: np.ndarray
+    conversation: Conversation, number: int, span: MessageSpan | None, text: str, edges_T2
 ) -> Turn:
     """Returns which tokens are an answer among the messages."""
     own = None if span is None else tokens_in(edges_T2, (span.start, span.end))
@@ -195,13 +195,18 @@ def message_turn(
             f"conversation {conversation.id} begins with answer {number}, and the chat template "
             "writes nothing in front of it; begin with a user message"
         )
-    parts = [tokens_in(edges_T2, span.parts.get(name)) for name in (THINKING, ANSWER)]
+    parts = parts_in(text, edges_T2, span.start, [span.parts.get(n) for n in (THINKING, ANSWER)])
     return turn_of(*own, *parts)
 
 
 def answered_prompt(tokenizer, conversation: Conversation, opening: Prompt, opened: str) -> Prompt:
     """Returns an opening with the tokens of the response behind it."""
     response = conversation.response
+    if response.ended not in ENDED:
+        raise InputError(
+            f"the response of conversation {conversation.id} ended by {response.ended!r}; use one "
+            f"of {', '.join(ENDED)}"
+        )
     ids = response.ids[:-1] if response.ended == "stop" else response.ids
     if not ids:
         raise InputError(
@@ -210,10 +215,9 @@ def answered_prompt(tokenizer, conversation: Conversation, opening: Prompt, open
         )
     start = len(opening.ids)
     text, edges_T2 = written_text(tokenizer, opening.ids, ids)
-    spans = thinking_and_answer(text, opened)
     parts = [
         None if own is None else (start + own[0], start + own[1])
-        for own in (tokens_in(edges_T2, span) for span in spans)
+        for own in parts_in(text, edges_T2, 0, thinking_and_answer(text, opened))
     ]
     turn = turn_of(start, start + len(ids) - 1, *parts)
     ends = ends_in(tokenizer, response.text, text, edges_T2, ids)
@@ -222,10 +226,16 @@ def answered_prompt(tokenizer, conversation: Conversation, opening: Prompt, open
 
 
 def turn_of(first: int, last: int, thinking, answer) -> Turn:
-    """Returns a turn, whose answer goes to its end, and begins with it if it does not think."""
-    if answer is not None:
-        answer = (first if thinking is None else answer[0]), last
-    return Turn(first - 1, first, last, thinking, answer)
+    """Returns a turn, whose answer goes to its end."""
+    return Turn(first - 1, first, last, thinking, None if answer is None else (answer[0], last))
+
+
+def parts_in(text: str, edges_T2: np.ndarray, start: int, spans) -> list[tuple[int, int] | None]:
+    """Returns the tokens of a turn's thinking and answer; an answer alone has the space before."""
+    thinking, answer = spans
+    if answer is not None and not text[start : answer[0]].strip():
+        answer = start, answer[1]
+    return [tokens_in(edges_T2, span) for span in (thinking, answer)]
 
 
 def tokens_in(edges_T2: np.ndarray, span: Span | None) -> tuple[int, int] | None:

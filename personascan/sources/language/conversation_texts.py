@@ -38,7 +38,7 @@ class Rendering:
     contents: list[Content]
     text: str
     marked: str  # with a mark in place of each part of each message
-    bare: str  # the same, without the space around each message
+    bare: str  # the same, without the space around the messages that have parts
 
 
 def takes_system(tokenizer: Any, options: PromptOptions) -> bool:
@@ -69,7 +69,7 @@ def render_conversations(
     contents = contents_of(tokenizer, conversations, options)
     renderings = [
         [(c.role, text_of(c, number)) for number, c in enumerate(of_conversation)]
-        for text_of in (lambda c, _: c.text, marked, lambda c, number: marked(c, number).strip())
+        for text_of in (lambda content, _: content.text, marked, marked_alone)
         for of_conversation in contents
     ]
     answer = run_template(tokenizer, [("user", SENTINEL)], renderings, options)
@@ -127,7 +127,7 @@ def message_contents(conversation: Conversation, system: bool) -> list[Content]:
     messages = list(conversation.messages)
     instruction = ""
     if messages[0].role == "system" and not system:
-        instruction = messages.pop(0).content
+        instruction = messages.pop(0).content.strip()
         if "user" not in {m.role for m in messages}:
             raise InputError(
                 f"conversation {conversation.id} has an instruction and no user message, in front "
@@ -135,7 +135,7 @@ def message_contents(conversation: Conversation, system: bool) -> list[Content]:
             )
     contents = []
     for message in messages:
-        if message.role == "user" and instruction.strip():
+        if message.role == "user" and instruction:
             contents.append(instructed_content(instruction, message.content))
             instruction = ""
         else:
@@ -167,6 +167,11 @@ def marked(content: Content, number: int) -> str:
     for part, (_, (start, end)) in reversed(list(enumerate(content.parts))):
         text = f"{text[:start]}{MARK.format(number, part)}{text[end:]}"
     return text
+
+
+def marked_alone(content: Content, number: int) -> str:
+    """Returns `marked` without the space around it."""
+    return marked(content, number).strip() if content.parts else content.text
 
 
 def explain_conversation(answer: dict, conversations, options: PromptOptions) -> str:

@@ -1,10 +1,13 @@
 """Conversations: messages, what the model answers, and which side of which comparison they are."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from personascan.errors import InputError
+from personascan.sources.language.statements import Statement, as_statements
 
 ROLES = ("system", "user", "assistant")
+ENDED = ("stop", "length")
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,8 @@ class Response:
 
     ids: tuple[int, ...]  # tokens, with the one that ended it
     text: str
-    ended: str  # "stop": by a token that ends a text; "length": cut by the limit of new tokens
+    # One of ENDED. "stop": by a token that ends a text; "length": cut by the limit of new tokens.
+    ended: str
 
 
 @dataclass(frozen=True)
@@ -63,3 +67,10 @@ def are_conversations(rows) -> bool:
     if len(kinds) == 2:
         raise InputError("conversations and other rows cannot be read together; read each alone")
     return kinds == {True}
+
+
+def as_rows(rows) -> Sequence[Statement | Conversation]:
+    """Returns conversations as they are, and what else there is as `as_statements` does."""
+    if isinstance(rows, list | tuple) and are_conversations(rows):
+        return rows
+    return as_statements(rows)

@@ -17,13 +17,17 @@ from personascan.places import ONCE, Place, layer_number
 from personascan.processes import is_first
 from personascan.sources.language.batches import Batch, plan_batches
 from personascan.sources.language.conversation_prompts import refuse_crossing
-from personascan.sources.language.conversations import Conversation, are_conversations
+from personascan.sources.language.conversations import (
+    Conversation,
+    are_conversations,
+    as_rows,
+)
 from personascan.sources.language.forward import run
 from personascan.sources.language.positions import check_numbers, check_positions
 from personascan.sources.language.prompt_tokens import Prompt
 from personascan.sources.language.prompts import prompts_of
 from personascan.sources.language.sizes import refuse_too_large
-from personascan.sources.language.statements import Statement, as_statements
+from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import DATE, PromptOptions
 from personascan.sources.store import Activations, arrays_to_fill, load_folder
 
@@ -51,11 +55,12 @@ def extract(
     """Extracts the activations of every layer for every statement.
 
     Each statement becomes one chat message in the tokenizer's template, with the model's turn
-    opened; "last" keeps the last token of that prompt (arXiv 2505.24539, section 3).
+    opened; "last" keeps the last token of that prompt (arXiv 2505.24539, section 3). Conversations
+    are read whole, with the model's answers, which positions of their own name.
 
     Args:
       model: from `load_model`.
-      statements: from `load_statements`, or strings.
+      statements: from `load_statements`, or strings; or conversations.
       sites: any of resid_pre, attn_out, mlp_out, resid_post (one for each block), final_norm, all
         of the model's width; head_out, the heads' outputs before attention's output projection
         (heads x head_dim nodes, node // head_dim is the head); mlp_hidden, the neurons that the
@@ -64,8 +69,11 @@ def extract(
       positions: any of "first" (of the prompt: [CLS] if the tokenizer adds it), "last",
         "last_statement" (the statement's own last token, before the template's), "mean_statement",
         "mean" (of the prompt), whole numbers (from the first token, or negative from the last),
-        "all" (every token; needs `out`).
-      role: role of the message: "system", "user", "assistant", or "none" for the bare text.
+        "all" (every token; needs `out`). Of a conversation's last answer, or with "@2" behind it of
+        its second: "last_prompt" (the token before it), "first_response", "last_response",
+        "mean_response", "mean_thinking", "mean_answer" (what stands behind the thinking).
+      role: role of the message: "system", "user", "assistant", or "none" for the bare text; the
+        messages of conversations have their own.
       prefix, suffix: texts around every statement, inside the message.
       template: the name of one of the tokenizer's chat templates; "": the default one.
       template_keywords: variables for the template, for example {"enable_thinking": False}.
@@ -90,8 +98,7 @@ def extract(
     """
     positions = check_request(statements, sites, positions, batch_tokens, out)
     options = PromptOptions(role, prefix, suffix, strict, template, template_keywords or {}, date)
-    rows = statements if are_conversations(statements) else as_statements(statements)
-    reading = plan_reading(model, rows, sites, positions, options, batch_tokens)
+    reading = plan_reading(model, as_rows(statements), sites, positions, options, batch_tokens)
     numbers = layer_numbers(model.config.layers, layers)
     return read_activations(model, reading, numbers, out=out, progress=progress)
 

@@ -56,7 +56,7 @@ def follow_text(rendering: Rendering, gaps, keys) -> tuple[dict[Key, Span], int 
     at = len(gaps[0])
     if not text.startswith(gaps[0]):
         return found, keys[0][0] if keys else 0
-    following = [*keys[1:], (len(contents) - 1, 0)]
+    following = [*keys, (len(contents) - 1, 0)][1:]
     for key, gap, after in zip(keys, gaps[1:], following, strict=True):
         own = part_text(contents, key)
         if key in found or not text.startswith(own, at):

@@ -11,10 +11,11 @@ from personascan.errors import InputError
 from personascan.places import ONCE, Place
 from personascan.sources.language.asked_places import asked_places
 from personascan.sources.language.batches import Batch, plan_batches
+from personascan.sources.language.conversations import Conversation, as_rows
 from personascan.sources.language.extract import layer_names, refuse_non_finite, separate_positions
 from personascan.sources.language.positions import check_numbers, positions_and_weights
 from personascan.sources.language.prompts import prompts_of
-from personascan.sources.language.statements import Statement, as_statements
+from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import PromptOptions
 from personascan.sources.store import Activations
 
@@ -26,7 +27,7 @@ NO_LIMIT = 2**31  # where a configuration does not bound the length of a text
 def read_torch(
     model: Any,
     tokenizer: Any,
-    texts: Sequence[str | Statement],
+    texts: Sequence[str | Statement | Conversation],
     places: Sequence[Place | str] = ("resid_post",),
     *,
     options: PromptOptions | None = None,
@@ -41,7 +42,7 @@ def read_torch(
     Args:
       model: a decoder or encoder of Transformers, on any device and of any dtype.
       tokenizer: its tokenizer, a fast one.
-      texts: strings, or statements.
+      texts: strings, statements, or conversations.
       places: `Place` records or texts: "resid_post" (every layer), "resid_post 7",
         "resid_post 50%", with the position behind it ("resid_post 7 mean"), else "last". The sites
         are resid_pre, resid_post and final_norm.
@@ -63,7 +64,7 @@ def read_torch(
     name, modules = block_list(model, blocks)
     depths = dict.fromkeys(SITES, len(modules)) | {"final_norm": 1}
     wanted = asked_places(places, depths)
-    statements, positions = as_statements(texts), tuple(dict.fromkeys(p.position for p in wanted))
+    statements, positions = as_rows(texts), tuple(dict.fromkeys(p.position for p in wanted))
     embedding = model.get_input_embeddings()
     prompts = prompts_of(
         tokenizer, statements, options or PromptOptions(),
