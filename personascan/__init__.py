@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 HOME = {
     "Activations": "sources.store",
     "Calibration": "calibration.calibrate",
+    "Cap": "interventions.caps",
     "Conversation": "sources.language.conversations",
     "Detection": "analysis.detection",
     "DetectionOptions": "analysis.detection",
@@ -48,6 +49,7 @@ HOME = {
     "bag_of_words_accuracy": "analysis.wording",
     "bag_of_words_scores": "analysis.wording",
     "calibrate": "calibration.calibrate",
+    "cap": "interventions.caps",
     "compare_studies": "report.compare",
     "detect": "analysis.detection",
     "device_mesh": "sharding",
@@ -73,6 +75,7 @@ HOME = {
     "plan_extraction": "sources.language.plan",
     "plan_study": "study.api",
     "precision_recall": "analysis.rates",
+    "read_activations": "sources.language.foreign_activations",
     "read_deepscan_output": "analysis.published",
     "read_direction": "interventions.direction_files",
     "read_torch": "sources.language.torch_model",
@@ -123,6 +126,8 @@ if TYPE_CHECKING:  # the same for editors and type checkers, which run nothing
     from personascan.calibration.place_tests import PlaceTests as PlaceTests
     from personascan.direction import Direction as Direction
     from personascan.errors import InputError as InputError
+    from personascan.interventions.caps import Cap as Cap
+    from personascan.interventions.caps import cap as cap
     from personascan.interventions.continuations import generate as generate
     from personascan.interventions.direction_files import read_direction as read_direction
     from personascan.interventions.steering import steered_texts as steered_texts
@@ -153,6 +158,9 @@ if TYPE_CHECKING:  # the same for editors and type checkers, which run nothing
     from personascan.sources.language.conversations import Conversation as Conversation
     from personascan.sources.language.decoding import Writing as Writing
     from personascan.sources.language.extract import extract as extract
+    from personascan.sources.language.foreign_activations import (
+        read_activations as read_activations,
+    )
     from personascan.sources.language.model import LanguageModel as LanguageModel
     from personascan.sources.language.model import load_model as load_model
     from personascan.sources.language.plan import ExtractionPlan as ExtractionPlan

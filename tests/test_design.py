@@ -235,6 +235,23 @@ def test_what_is_projected_out_is_that_of_the_background():
         np.testing.assert_allclose(rest, 0, atol=1e-4)
 
 
+def test_a_cap_keeps_a_direction_at_a_quantile_of_the_background():
+    """Of every method that is steered; rows at or below it keep their values."""
+    options, there = dataclasses.replace(OPTIONS, caps=(0.9,)), statistics()
+    capped = [w for w in edits_of(options, heads=heads()) if w.action == "cap (0.9)"]
+    assert {w.method for w in capped} == set(design.METHODS)
+    for edit in capped:
+        ((at, c),) = edit.changes.items()
+        if at != AT:
+            continue
+        unit, x = c.read_D.astype(float), there.background_BD
+        assert np.linalg.norm(unit) == pytest.approx(1)
+        bound = np.quantile(x @ unit, 0.9)
+        assert c.bound == pytest.approx(bound, rel=1e-5, abs=1e-6)
+        after = x + np.maximum(x @ c.read_D - c.bound, 0)[:, None] * c.write_D
+        np.testing.assert_allclose(after @ unit, np.minimum(x @ unit, bound), atol=1e-5)
+
+
 def test_imported_names_are_told_apart():
     """Ways of one name are averaged as draws of one."""
     shift = {("resid_post", 1): np.ones(4)}
@@ -289,6 +306,8 @@ def test_names_of_methods_are_all_known_to_the_design():
         ({"strengths": (1.0, 1.0)}, "name each once"),
         ({"strengths": (np.nan,)}, "finite"),
         ({"strengths": (1.0, np.inf)}, "finite"),
+        ({"caps": (0.95, 95)}, r"caps = \(0\.95, 95\): name quantiles from 0 to 1, each once"),
+        ({"caps": (0.9, 0.9)}, "each once"),
         ({"level": 0.0}, r"level = 0.0 is outside \(0, 1\)"),
         ({"level": 95}, r"level = 95 is outside"),
         ({"tokens": "generated"}, "tokens = 'generated'; use one of all, statement, last"),
@@ -309,7 +328,13 @@ def test_what_can_be_tested_is_not(change):
 
 @pytest.mark.parametrize(
     "change",
-    [{}, dict(ablations=("patch", "zero")), dict(against=(RANDOM,)), dict(strengths=(1.0,))],
+    [
+        {},
+        dict(ablations=("patch", "zero")),
+        dict(against=(RANDOM,)),
+        dict(strengths=(1.0,)),
+        dict(caps=(0.9, 0.95)),
+    ],
 )
 def test_ways_are_counted_before_they_are_made(change):
     options = dataclasses.replace(OPTIONS, **change)

@@ -14,18 +14,20 @@ from tiny_planted import CARRY, save_planted
 from tiny_studies import files_of, recipe, run_study, write_statements
 
 import personascan
-from personascan.interventions.design import FOUND
+from personascan.interventions.design import DIFFERENCE, FOUND
 from personascan.interventions.steering import side_by_side
 from personascan.study.config import StudyConfig
 from personascan.study.effects import ANSWER, YES
 from personascan.study.opening import open_study
+from personascan.study.steering import background_rows
 
 pytestmark = pytest.mark.slow
 
 ROOT = pathlib.Path(__file__).parents[1]
 OPTIONS = dict(
-    places=("chosen",), statements=10, controls=19, ablations=("mean",), strengths=(-2.0, 2.0)
-)
+    places=("chosen",), statements=10, controls=19, ablations=("mean",), strengths=(-2.0, 2.0),
+    caps=(0.5,),
+)  # fmt: skip
 
 
 def planted_recipe(place, **changes):
@@ -98,6 +100,11 @@ def test_nodes_that_decide_are_found_and_confirmed(deciding):
         down, up = found.of(FOUND, "steer", YES)  # whatever the statement
         assert (down.strength, up.strength) == (-2, 2)
         assert down.high < 0 < up.low
+        (capped,) = found.of(DIFFERENCE, "cap (0.5)", ANSWER)  # H1 comes down to H0's median
+        assert capped.effect < -0.8 * effect.unedited
+        (capped,) = found.of(FOUND, "cap (0.5)", ANSWER)
+        assert capped.high < 0
+        assert capped.p["random nodes"] == capped.p["random direction"] == 1 / 20
         assert up.p["random direction"] == 1 / 20
 
 
@@ -123,7 +130,7 @@ def test_the_stage_leaves_tables_pictures_and_sentences(deciding):
     assert {(r["comparison"], r["found_on_half"]) for r in found} == {
         (name, half) for name in ("calm", "bold") for half in "AB"
     }
-    assert {r["action"] for r in found} == {"ablate (mean)", "steer"}
+    assert {r["action"] for r in found} == {"ablate (mean)", "steer", "cap (0.5)"}
     assert all(float(r["low"]) <= float(r["effect"]) <= float(r["high"]) for r in found)
     assert {r["method"] for r in rows} >= {
         "mean difference",
@@ -166,6 +173,7 @@ def test_the_same_study_again_does_nothing_anew(deciding):
         (dict(ablations=("median",)), "'median' is unknown"),
         (dict(strengths=(0.0, 1.0)), "strengths = .* not 0"),
         (dict(tokens="generated"), "tokens = 'generated'"),
+        (dict(caps=(1.5,)), "caps = .* from 0 to 1"),
         (dict(against=("random direction",)), "against = .* use 'random nodes'"),
         (dict(statements=1), "statements of at least 2"),
     ],
@@ -218,6 +226,18 @@ def test_a_finished_study_steers(deciding, tmp_path):
     plain = personascan.steered_texts(model, direction, ["Say yes?"], [0.0], writing)
     assert plain[0][0] == texts[0][1]
     assert texts[0][0] != texts[0][2]
+    rows = background_rows(place / "out", "calm", units=units)
+    assert list(rows) == [at]
+    capped = personascan.cap(direction, rows=rows, quantile=0.1)
+    unit_D = shift_D / np.linalg.norm(shift_D)
+    assert capped.threshold[at] == pytest.approx(np.quantile(rows[at] @ unit_D, 0.1), rel=1e-5)
+    caps = [capped, personascan.cap(direction, np.inf)]
+    both = personascan.steered_texts(model, direction, ["Say yes?", "No?"], [9], writing, caps=caps)
+    assert [row[0] for row in both] == [row[2] for row in texts]
+    assert [row[2] for row in both] == [row[1] for row in texts]
+    assert [row[1] for row in both] == personascan.generate(
+        model, ["Say yes?", "No?"], writing, edits=capped
+    )
 
 
 @pytest.mark.parametrize(
@@ -252,8 +272,8 @@ def test_the_script_prints_texts_and_writes_the_direction(deciding, tmp_path):
     place, config, _ = deciding
     command = [
         sys.executable, str(ROOT / "scripts/steer.py"), f"--study={place / 'out'}",
-        f"--units={config['units']}", "--comparison=calm", "--strength=-6,0,6", "--new_tokens=5",
-        "--prompt=Say yes?", f"--export={tmp_path / 'calm.safetensors'}",
+        f"--units={config['units']}", "--comparison=calm", "--strength=-6,0,6", "--cap=.9",
+        "--new_tokens=5", "--prompt=Say yes?", f"--export={tmp_path / 'calm.safetensors'}",
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -262,4 +282,4 @@ def test_the_script_prints_texts_and_writes_the_direction(deciding, tmp_path):
     assert lines[1].startswith("strength 1 adds a vector of length ")
     assert ": 1 of a deviation of the background at its nodes and " in lines[1]
     assert lines[3] == "> Say yes?"
-    assert lines[5].split() == ["calm", "-6", "calm", "+0", "calm", "+6"]
+    assert lines[5].split() == ["calm", "-6", "calm", "+0", "calm", "+6", "calm", "capped", "0.9"]

@@ -30,6 +30,10 @@ LEVEL = flags.DEFINE_integer("level", None, "Of a study of several.")
 UNITS = flags.DEFINE_string("units", "", "Folder of the study's units, if it is another.")
 DIRECTION = flags.DEFINE_string("direction", "", "A .safetensors or .gguf file to steer along.")
 AT = flags.DEFINE_string("at", "", "Where it belongs, if the file does not say: resid_post 16.")
+CAP = flags.DEFINE_list(
+    "cap", [], "Keep what is along the direction at most at this quantile of H0's rows: .95."
+)
+CAP_BELOW = flags.DEFINE_bool("cap_below", False, "Keep it at least there instead, as for .05.")
 TOKENS = flags.DEFINE_string("tokens", "all", "That are edited: all, statement, generated, last.")
 NEW_TOKENS = flags.DEFINE_integer("new_tokens", 60, "At most so many are written.", lower_bound=1)
 TEMPERATURE = flags.DEFINE_float("temperature", 0.0, "0: the likeliest token each time.")
@@ -41,13 +45,15 @@ OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace these files if they a
 
 
 def main(_) -> None:
-    from personascan.interventions.steering import parse_strengths, side_by_side
-    from personascan.study.steering import NoNodesError
+    from personascan.interventions.steering import parse_numbers, parse_strengths, side_by_side
+    from personascan.study.steering import NoNodesError, background_rows
 
     writing = personascan.Writing(
         NEW_TOKENS.value, TEMPERATURE.value, TOP_K.value, TOP_P.value, SEED.value
     )
-    strengths = parse_strengths(STRENGTH.value)
+    quantiles = parse_numbers("cap", CAP.value, ".9,.95")
+    # A cap stands beside the unedited model, and beside a push only if one is asked for.
+    strengths = parse_strengths(STRENGTH.value if STRENGTH.present or not quantiles else ["0"])
     try:
         reader, direction = personascan.found_direction(
             STUDY.value, COMPARISON.value, half=HALF.value, place=PLACE.value,
@@ -68,14 +74,26 @@ def main(_) -> None:
         print(f"{visible(path)}: {visible(direction.name)}")
     if not PROMPT.value and EXPORT.value:
         return
+    caps = []
+    if quantiles:
+        rows = background_rows(
+            STUDY.value, COMPARISON.value, half=HALF.value, place=PLACE.value, model=MODEL.value,
+            level=LEVEL.value, units=UNITS.value,
+        )  # fmt: skip
+        caps = [
+            personascan.cap(direction, rows=rows, quantile=q, below=CAP_BELOW.value)
+            for q in quantiles
+        ]
     texts = personascan.steered_texts(
         model, direction, PROMPT.value, strengths, writing, tokens=TOKENS.value,
-        options=reader.options,
+        options=reader.options, caps=caps,
     )  # fmt: skip
     print(f"strength {visible(direction.strength)}")
     width = shutil.get_terminal_size((100, 24)).columns
     for prompt, of_strengths in zip(PROMPT.value, texts, strict=True):
-        headings = [f"{visible(direction.name)} {strength:+g}" for strength in strengths]
+        name, bounded = visible(direction.name), "lifted" if CAP_BELOW.value else "capped"
+        headings = [f"{name} {strength:+g}" for strength in strengths]
+        headings += [f"{name} {bounded} {q:g}" for q in quantiles]
         print(f"\n> {visible(prompt)}\n")
         print(side_by_side(of_strengths, headings, width))
 

@@ -1,4 +1,4 @@
-"""What a model writes behind texts or prompts, as it is or pushed along a direction."""
+"""What a model writes behind texts or prompts, as it is, pushed along a direction or capped."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ import numpy as np
 
 from personascan.direction import Direction
 from personascan.errors import InputError
+from personascan.interventions.caps import Cap, cap_edit
 from personascan.interventions.direction_checks import refuse_misfit
 from personascan.interventions.edits import UNEDITED, NamedEdit, add_vector, stack_edits
 from personascan.models.load import LanguageModel
@@ -26,7 +27,7 @@ def generate(
     prompts: str,
     writing: Writing | None = None,
     *,
-    edits: Direction | None = None,
+    edits: Direction | Cap | None = None,
     tokens: str = "all",
     options: PromptOptions | None = None,
     stop: tuple[int, ...] | None = None,
@@ -40,7 +41,7 @@ def generate(
     prompts: Sequence[str],
     writing: Writing | None = None,
     *,
-    edits: Direction | None = None,
+    edits: Direction | Cap | None = None,
     tokens: str = "all",
     options: PromptOptions | None = None,
     stop: tuple[int, ...] | None = None,
@@ -54,7 +55,7 @@ def generate(
     prompts: Sequence[Prompt],
     writing: Writing | None = None,
     *,
-    edits: Direction | None = None,
+    edits: Direction | Cap | None = None,
     tokens: str = "all",
     options: PromptOptions | None = None,
     stop: tuple[int, ...] | None = None,
@@ -67,7 +68,7 @@ def generate(
     prompts: str | Sequence[str] | Sequence[Prompt],
     writing: Writing | None = None,
     *,
-    edits: Direction | None = None,
+    edits: Direction | Cap | None = None,
     tokens: str = "all",
     options: PromptOptions | None = None,
     stop: tuple[int, ...] | None = None,
@@ -83,7 +84,7 @@ def generate(
         where the model has none; or prompts of `tokenize`.
       writing: how many tokens, and how each is chosen; None: 40 at most, the likeliest each time.
       edits: what is added to activations while the model reads and writes: a direction, such as
-        `3 * direction`; None: nothing.
+        `3 * direction`; or what bounds them: a cap, from `cap`; None: nothing.
       tokens: which are edited: "all", "statement" (the prompt's own), "generated", "last".
       options: of texts' prompts, whose role is always "user"; None: the tokenizer's own template.
       stop: tokens that end a text (kept at its end); None: those of the checkpoint.
@@ -140,13 +141,17 @@ def text_prompts(
     return tokenized
 
 
-def one_edit(model: LanguageModel, direction: Direction, prompts: int, tokens: str):
-    """Returns the push of all prompts along a direction. Raises InputError for a misfit."""
-    if not isinstance(direction, Direction):
-        raise InputError(f"edits must be a Direction, got {type(direction).__name__}")
+def one_edit(model: LanguageModel, given: Direction | Cap, prompts: int, tokens: str):
+    """Returns the push of all prompts along a direction, or their cap.
+
+    Raises InputError for a misfit.
+    """
+    if not isinstance(given, Direction | Cap):
+        raise InputError(f"edits must be a Direction or a Cap, got {type(given).__name__}")
+    direction = given.direction if isinstance(given, Cap) else given
     refuse_misfit("the direction", direction, model.config)
     widths = {site: model.config.site_shape(site)[1] for site, _ in direction.shift}
-    edit = steering_edit(direction, 1.0)
+    edit = cap_edit(given) if isinstance(given, Cap) else steering_edit(given, 1.0)
     return Editing(stack_edits([edit], widths), np.zeros(prompts, int), tokens)
 
 

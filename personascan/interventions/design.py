@@ -21,6 +21,7 @@ from personascan.interventions.edits import (
     Change,
     NamedEdit,
     add_vector,
+    cap_projection,
     project_out,
     replace_nodes,
     site_layer,
@@ -56,6 +57,10 @@ def ablation(kind: str) -> str:
     return f"ablate ({kind})"
 
 
+def capping(quantile: float) -> str:
+    return f"cap ({quantile:g})"
+
+
 def all_edits(
     place: Place,
     signed_D,
@@ -67,8 +72,8 @@ def all_edits(
 ) -> list[NamedEdit]:
     """Returns the unedited model first, then every edit.
 
-    The found set is ablated, steered along and patched; so are sets of as many nodes of every
-    control. Directions are as long as one background deviation at every found node, so that a
+    The found set is ablated, steered along, patched and capped; so are sets of as many nodes of
+    every control. Directions are as long as one background deviation at every found node, so that a
     strength is the same size of push for all of them.
     """
     size = int(np.count_nonzero(signed_D))
@@ -118,6 +123,21 @@ def set_edits(
         yield NamedEdit(
             method, STEER, strength, number, changes={at: add_vector(strength * push_D)}
         )
+    yield from cap_edits(method, number, at, push_D, statistics, options)
+
+
+def cap_edits(
+    method: str, number: int, at, direction_D, statistics: PlaceStatistics, options
+) -> Iterator[NamedEdit]:
+    """Yields the edits that keep projections at quantiles of the background's, or below."""
+    length = np.linalg.norm(direction_D)
+    for quantile in options.caps:
+        if length:
+            projection_B = statistics.background_BD @ (direction_D / length)
+            change = cap_projection(direction_D, float(np.quantile(projection_B, quantile)))
+        else:  # nodes that never vary are pushed nowhere
+            change = add_vector(direction_D)
+        yield NamedEdit(method, capping(quantile), number=number, changes={at: change})
 
 
 def replacement_rows(
@@ -136,7 +156,10 @@ def replacement_rows(
 def direction_edits(
     at, signed_D, statistics: PlaceStatistics, options, seed: int, imported
 ) -> Iterator[NamedEdit]:
-    """Yields the edits that push along directions of equal length, and project them out."""
+    """Yields the edits that push along directions of equal length, project them out, and cap them.
+
+    Those made elsewhere are not capped: they may lie at places whose background is not known.
+    """
     norm = np.linalg.norm(statistics.push(signed_D))
     own = {
         FOUND_DIFFERENCE: np.where(signed_D != 0, statistics.difference_D, 0),
@@ -169,6 +192,7 @@ def edits_along(
     for strength in options.strengths:
         change = {at: add_vector(strength * norm * unit_D)}
         yield NamedEdit(method, STEER, strength, number, changes=change)
+    yield from cap_edits(method, number, at, unit_D, statistics, options)
 
 
 def unique_names(names: list[str]) -> list[str]:
@@ -187,9 +211,10 @@ def unique_names(names: list[str]) -> list[str]:
 def count_edits(options: InterventionOptions) -> int:
     """Returns how many edits `all_edits` gives for a set, without heads."""
     draws = {"resample": options.draws, "patch": options.draws}
-    own = sum(draws.get(kind, 1) for kind in options.ablations) + len(options.strengths)
-    first = draws.get(options.ablations[0], 1) + len(options.strengths)
+    pushes = len(options.strengths) + len(options.caps)
+    own = sum(draws.get(kind, 1) for kind in options.ablations) + pushes
+    first = draws.get(options.ablations[0], 1) + pushes
     sets = 2 + options.controls * len({RANDOM, MATCHED} & set(options.against))
     directions = 3 + options.controls * (RANDOM_DIRECTION in options.against)
     pushed = len(options.directions) * len(options.strengths)
-    return 1 + own + sets * first + directions * (1 + len(options.strengths)) + pushed
+    return 1 + own + sets * first + directions * (1 + pushes) + pushed

@@ -1,4 +1,4 @@
-"""Edits of a model: ablation, steering, patching, projection, and stacks of them.
+"""Edits of a model: ablation, steering, patching, projection, caps, and stacks of them.
 
 Letters: W edits, K layers, D nodes of a site.
 """
@@ -15,12 +15,16 @@ from personascan.places import ONCE, Place
 
 @dataclass(frozen=True)
 class Change:
-    """An edit of the nodes of one site of one layer: x * scale + shift + (x . read) write."""
+    """An edit of the nodes of one site of one layer: x * scale + shift + (x . read) write.
+
+    With a bound it writes max(0, x . read - bound) instead of x . read.
+    """
 
     scale_D: np.ndarray
     shift_D: np.ndarray
     read_D: np.ndarray | None = None
     write_D: np.ndarray | None = None
+    bound: float | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,26 @@ def project_out(direction_D, centre_D) -> Change:
     return Change(ones_D, *(a.astype(np.float32) for a in (shift_D, unit_D, -unit_D)))
 
 
+def cap_projection(direction_D, threshold: float, below: bool = False) -> Change:
+    """Returns the change that keeps the projection on a unit direction at most at a threshold.
+
+    below: it is kept at least there. Where it is so already, no bit changes. An infinite threshold
+    that caps nothing is allowed. Source: arXiv 2601.10387, where what lies below is capped.
+
+    Raises InputError for a direction without a length, and a threshold that would remove all.
+    """
+    length = np.linalg.norm(np.asarray(direction_D, np.float64))
+    if not length or not np.isfinite(length):
+        raise InputError("a direction has no length: all of its values are 0, or one is not finite")
+    sign = -1.0 if below else 1.0
+    bound = float(np.float32(sign * threshold))
+    if not bound > -np.inf:
+        raise InputError(f"threshold = {threshold}: a cap needs a number")
+    unit_D = (np.asarray(direction_D, np.float64) / length).astype(np.float32)
+    ones_D = np.ones_like(unit_D)
+    return Change(ones_D, np.zeros_like(unit_D), sign * unit_D, -sign * unit_D, bound)
+
+
 def stack_edits(edits: list[NamedEdit], widths: dict[str, int]) -> dict[str, Edit]:
     """Returns, for every site that any edit changes, one Edit that holds all W of them.
 
@@ -96,14 +120,17 @@ def stack(site: str, layers: list[int], edits: list[NamedEdit], width: int) -> E
     shape = (len(layers), len(edits), width)
     scale, shift = np.ones(shape, np.float32), np.zeros(shape, np.float32)
     read, write = np.zeros((2, *shape), np.float32)
+    bound = np.full(shape[:2], -np.inf, np.float32)
     for k, layer in enumerate(layers):
         for w, edit in enumerate(edits):
             if change := edit.changes.get((site, layer)):
                 scale[k, w], shift[k, w] = change.scale_D, change.shift_D
                 if change.read_D is not None:
                     read[k, w], write[k, w] = change.read_D, change.write_D
+                    bound[k, w] = -np.inf if change.bound is None else change.bound
     projects = (read, write) if write.any() else (None, None)
-    return Edit(np.array(layers, np.int32), scale, shift, *projects)
+    capped = bound if (bound > -np.inf).any() else None
+    return Edit(np.array(layers, np.int32), scale, shift, *projects, capped)
 
 
 def first_layer(edits: Iterable[NamedEdit], layers: int) -> int:

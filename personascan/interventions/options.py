@@ -28,6 +28,9 @@ class InterventionOptions:
     ablations: tuple[str, ...] = ("mean", "zero", "resample", "patch")
     draws: int = 8  # rows of "resample" and "patch", whose effects are averaged
     strengths: tuple[float, ...] = (-4.0, -2.0, 2.0, 4.0)  # of steering, in background deviations
+    # Quantiles of the background's projections on a direction, which activations are kept at or
+    # below.
+    caps: tuple[float, ...] = ()
     tokens: str = "all"  # that are edited: all, statement, last; "generated" changes no answer
     likelihood: bool = True  # of held-out statements, beside the answers
     directions: tuple[str, ...] = ()  # files of directions made elsewhere
@@ -69,6 +72,8 @@ def check_interventions(options: InterventionOptions) -> None:
         raise InputError(
             f"{where}.strengths = {options.strengths}: name each once, finite and not 0"
         )
+    if len(set(options.caps)) < len(options.caps) or not all(0 <= q <= 1 for q in options.caps):
+        raise InputError(f"{where}.caps = {options.caps}: name quantiles from 0 to 1, each once")
     if not 0 < options.level < 1:
         raise InputError(f"{where}.level = {options.level} is outside (0, 1)")
     if options.tokens not in TOKENS or options.tokens == "generated":

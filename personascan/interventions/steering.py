@@ -1,4 +1,4 @@
-"""Texts that an edited model writes, one for each strength."""
+"""Texts that an edited model writes, one for each strength, and one for each cap."""
 
 import os
 import pathlib
@@ -9,11 +9,13 @@ import numpy as np
 
 from personascan.direction import Direction
 from personascan.errors import InputError
+from personascan.interventions.caps import Cap, cap_edit
 from personascan.interventions.continuations import (
     continuation_text,
     steering_edit,
     text_prompts,
 )
+from personascan.interventions.direction_checks import refuse_misfit
 from personascan.interventions.direction_files import write_gguf, write_safetensors
 from personascan.interventions.edits import stack_edits
 from personascan.models.folder import read_folder_config
@@ -34,10 +36,13 @@ def steered_texts(
     *,
     tokens: str = "all",
     options: PromptOptions | None = None,
+    caps: Sequence[Cap] = (),
 ) -> list[list[str]]:
     """Returns the texts [prompt][strength] that a model writes, pushed along a direction.
 
-    All strengths of all prompts are one batch, in one compiled loop.
+    Behind those of the strengths are those of the caps.
+
+    All strengths and caps of all prompts are one batch, in one compiled loop.
 
     Args:
       direction: what strength 1 adds, by site and layer; `Direction.strength` says its unit, and
@@ -46,17 +51,23 @@ def steered_texts(
         continue.
       tokens: which are edited: all, statement (the prompt's own), generated, last.
       options: of the prompts; their role is set here.
+      caps: bounds on what activations have along a direction, from `cap`.
 
     Raises:
-      InputError: as `tokenize` and `generate`; no prompts or strengths.
+      InputError: as `tokenize` and `generate`; no prompts; neither strengths nor caps.
     """
-    if not prompts or not strengths:
+    if not prompts or not (strengths or caps):
         raise InputError("name at least one prompt and one strength")
     tokenized = text_prompts(model, prompts, options)
-    edits = [steering_edit(direction, strength) for strength in strengths]
-    widths = {site: model.config.site_shape(site)[1] for site, _ in direction.shift}
-    each = [prompt for prompt in tokenized for _ in strengths]
-    edit_N = np.tile(np.arange(len(strengths)), len(tokenized))
+    for one in (direction, *(cap.direction for cap in caps)):
+        refuse_misfit("the direction", one, model.config)
+    edits = [steering_edit(direction, strength) for strength in strengths] + list(
+        map(cap_edit, caps)
+    )
+    sites = {site for edit in edits for site, _ in edit.changes}
+    widths = {site: model.config.site_shape(site)[1] for site in sites}
+    each = [prompt for prompt in tokenized for _ in edits]
+    edit_N = np.tile(np.arange(len(edits)), len(tokenized))
     editing = None
     if any(edit.changes for edit in edits):
         editing = Editing(stack_edits(edits, widths), edit_N, tokens)
@@ -65,7 +76,7 @@ def steered_texts(
         continuation_text(model.tokenizer, prompt.ids, ids)
         for prompt, ids in zip(each, continuations, strict=True)
     ]
-    return [texts[i : i + len(strengths)] for i in range(0, len(texts), len(strengths))]
+    return [texts[i : i + len(edits)] for i in range(0, len(texts), len(edits))]
 
 
 def side_by_side(texts: list[str], headings: list[str], width: int) -> str:
@@ -90,13 +101,18 @@ def side_by_side(texts: list[str], headings: list[str], width: int) -> str:
 
 def parse_strengths(texts: list[str]) -> list[float]:
     """Returns the numbers of a flag. Raises InputError for a text that is no finite number."""
+    return parse_numbers("strength", texts, "-4,0,4")
+
+
+def parse_numbers(flag: str, texts: list[str], such_as: str) -> list[float]:
+    """Returns the numbers of any flag, as `parse_strengths`."""
     try:
-        strengths = [float(text) for text in texts]
+        numbers = [float(text) for text in texts]
     except ValueError as error:
-        raise InputError(f"strength: {error}; use numbers such as -4,0,4") from error
-    if not np.isfinite(strengths).all():
-        raise InputError("strength: use finite numbers such as -4,0,4")
-    return strengths
+        raise InputError(f"{flag}: {error}; use numbers such as {such_as}") from error
+    if not np.isfinite(numbers).all():
+        raise InputError(f"{flag}: use finite numbers such as {such_as}")
+    return numbers
 
 
 def write_direction(

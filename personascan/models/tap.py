@@ -17,7 +17,8 @@ class Edit(NamedTuple):
     """Changes of one site: x * scale + shift + (x . read) write, node by node.
 
     K layers are edited, each by E edits. Ablation is scale 0 and a shift to the new values;
-    steering is a shift alone; a unit direction u is projected out by read u and write -u.
+    steering is a shift alone; a unit direction u is projected out by read u and write -u. An edit
+    with a bound above -inf writes max(0, x . read - bound) instead of x . read: a cap.
     """
 
     layer_K: jax.Array  # int32
@@ -25,6 +26,7 @@ class Edit(NamedTuple):
     shift_KED: jax.Array
     read_KED: jax.Array | None = None
     write_KED: jax.Array | None = None
+    bound_KE: jax.Array | None = None  # -inf: none
 
 
 class Edits(NamedTuple):
@@ -52,8 +54,16 @@ def apply_edit(x_BTD, edit: Edit, slot, edits: Edits):
     y_BTD = x_BTD * scale + shift
     if edit.read_KED is not None:
         read, write = of_rows(edit.read_KED), of_rows(edit.write_KED)
-        y_BTD = y_BTD + jnp.sum(x_BTD * read, axis=-1, keepdims=True) * write
-        changed = changed | (write != 0)
+        amount_BT1 = jnp.sum(x_BTD * read, axis=-1, keepdims=True)
+        written = write != 0
+        if edit.bound_KE is not None:
+            bound = of_rows(edit.bound_KE)[..., None]
+            beyond_BT1 = jnp.maximum(amount_BT1 - bound, 0)
+            bounded = bound > -jnp.inf
+            written = written & ~(bounded & (beyond_BT1 == 0))
+            amount_BT1 = jnp.where(bounded, beyond_BT1, amount_BT1)
+        y_BTD = y_BTD + amount_BT1 * write
+        changed = changed | written
     return jnp.where(changed & edits.tokens_BT[..., None] & (slot >= 0), y_BTD, x_BTD)
 
 

@@ -180,7 +180,10 @@ def unchanged_direction(path: str, sha256: str, reader: Reader) -> Direction:
 
 def outcome_options(options: InterventionOptions) -> dict:
     """Returns the options that decide the outcomes; intervals are computed from these anew."""
-    return {k: v for k, v in asdict(options).items() if k not in NOT_IN_KEY}
+    chosen = {k: v for k, v in asdict(options).items() if k not in NOT_IN_KEY}
+    if not options.caps:  # units from before there were any are found again
+        del chosen["caps"]
+    return chosen
 
 
 def jury_inputs(jury: Jury) -> dict:

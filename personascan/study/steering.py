@@ -103,6 +103,28 @@ def found_direction(
     return case.source.reader, direction
 
 
+def background_rows(
+    study: str | os.PathLike[str],
+    comparison: str,
+    *,
+    half: str = "",
+    place: str = "",
+    model: str = "",
+    level: int | None = None,
+    units: str = "",
+) -> dict[tuple[str, int], np.ndarray]:
+    """Returns the H0 rows of the place and half of `found_direction`: {(site, layer): [B, D]}.
+
+    Arguments and errors are those of `found_direction`; `cap` takes its thresholds from them.
+    """
+    case = named_case(pathlib.Path(study), comparison, model, level, units)
+    portion = half or (HALVES[0] if case.halves_choose else ALL)
+    if portion not in (*HALVES, ALL):
+        raise InputError(f"half {half!r} is unknown; use A, B or all")
+    where = named_place(case, portion, place)
+    return {site_layer(where): node_set(case, portion, where).statistics().background_BD}
+
+
 def named_case(folder: pathlib.Path, comparison: str, model: str, level, units: str) -> Case:
     """Returns a comparison of a finished study."""
     record = folder / RECORD

@@ -51,12 +51,18 @@ def any_text(model: personascan.LanguageModel, torch_model: object, tokenizer: o
     texts = personascan.load_statements({"positive": ["Good."], "negative": ["Bad."]})
     activations = personascan.read_torch(torch_model, tokenizer, texts, ["resid_post 50% mean"])
     assert_type(activations, personascan.Activations)
+    spans = {"a": 3, "b": (2, 5)}
+    made = personascan.read_activations("hidden", None, ["mean_response"], spans=spans, layers=[7])
+    assert_type(made, personascan.Activations)
     found = personascan.locate(activations, [text.positive for text in texts])
     assert isinstance(found, personascan.PlaceTests)
     direction = found.direction(nodes=found.nodes().high)
     assert_type(2 * direction, personascan.Direction)
     text = personascan.generate(model, "How will tomorrow go?", edits=-2 * direction)
     assert_type(text, str)
+    capped = personascan.cap(direction, rows=activations[found.keys[0]], quantile=0.95)
+    assert_type(capped, personascan.Cap)
+    assert_type(personascan.generate(model, "How will tomorrow go?", edits=capped), str)
     assert_type(personascan.generate(model, ["Hi.", "Yes?"]), list[str])
     print(personascan.extract(model, ["a", "b"], layers=["50%", 3]).to_frame("resid_post 3"))
 
