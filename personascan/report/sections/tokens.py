@@ -135,10 +135,10 @@ def promoted_section(part: Part) -> Section | None:
         stand_in_text(part),
         "The direction is the mean of H1 less that of H0 (of half A), one deviation of H0 long. It "
         "is carried straight to the logits, by which the model ranks the next token: logits = "
-        "unembedding × (the final norm's gain × direction / the length by which that norm divides H0 rows). Layers between are left out, "
-        "and so is a soft cap. Each token stands with its logit, less the mean of all tokens, in "
-        "the order of z: that logit in deviations of what random directions as long add to the "
-        "same token. `promoted.csv` has more.",
+        "unembedding × (the final norm's gain × direction / the length by which that norm divides "
+        "H0 rows). Layers between are left out, and so is a soft cap. Each token stands with its "
+        "logit, less the mean of all tokens, in the order of z: that logit in deviations of what "
+        "random directions as long add to the same token. `promoted.csv` has more.",
         f"A list always has a first token. What the largest z of {draws} random directions, and of "
         "directions of shuffled labels, stays below in 95% of cases stands beside it: "
         f"{passing} of {len(lists)} lists have a p of {SIGNIFICANCE:g} or less against shuffled "
@@ -155,8 +155,7 @@ def promoted_section(part: Part) -> Section | None:
 
 
 def stand_in_text(part: Part) -> str:
-    """Returns whether directions are read at the places that the top of the page names, or why not.
-    """
+    """Returns where directions are read: at the places that the headline names, or why not."""
     others = [
         f"{name_and_place(name, one.place)}{z_words(part, name, one.place)}"
         for name, one in part.promoted.items()
