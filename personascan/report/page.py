@@ -18,6 +18,7 @@ from personascan.report.sections.separation import (
     transfer_section,
 )
 from personascan.report.sections.tokens import promoted_section, tokens_section
+from personascan.report.sections.written import written_section
 from personascan.report.words import (
     NAMED,
     Section,
@@ -226,10 +227,11 @@ def limits_section(part: Part) -> Section:
     return Section("What these numbers do not say", *notes)
 
 
-# What stands beside the statements, and beside the nodes.
+# What stands beside the statements, beside the nodes, and beside the effects of edits.
 PLACED: dict[str, Callable[[Part], Section | None]] = {
     "statements": tokens_section,
     "nodes": promoted_section,
+    "used": written_section,
 }
 # What a page says of a part, from its top to its end; a section of nothing is None.
 SECTIONS: tuple[Callable[[Part], Section | None], ...] = (

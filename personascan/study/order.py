@@ -23,6 +23,7 @@ from personascan.study.stages import (
     where,
     wording,
     words,
+    written,
 )
 
 STAGES = tuple(
@@ -30,6 +31,6 @@ STAGES = tuple(
     for module in (
         wording, baseline, separation, personas, where, words, crossfit, detection, null, transfer,
         nodes, localisation, evidence, profile, projection, split, validation, kinds, intervention,
-        specificity, tokens, promoted,
+        specificity, tokens, promoted, written,
     )
 )  # fmt: skip

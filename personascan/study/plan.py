@@ -30,9 +30,11 @@ from personascan.study.order import STAGES
 from personascan.study.refusals import refuse_impossible, refuse_unasked, refuse_unwritable
 from personascan.study.run import Workers
 from personascan.study.stage import RECORD_BYTES, Phase, Sizes
-from personascan.study.stages import intervention, promoted, specificity, tokens
+from personascan.study.stages import intervention, promoted, specificity, tokens, written
 from personascan.study.timing import time_units
 from personascan.workers import WORKER_BYTES
+
+WRITTEN = 4  # statements that take as long as a text of few tokens to write
 
 
 @dataclass(frozen=True)
@@ -209,6 +211,8 @@ def plan_readings(counted: Counted, extraction: ExtractionPlan, processes: int) 
     for stage, statements, bytes_ in (
         (tokens.STAGE, 4 * counted.config.tokens.statements, 40),
         (promoted.STAGE, promoted.READ, 0),
+        # Three texts behind each prompt; a token that is written takes what several take to read.
+        (written.STAGE, 3 * len(counted.config.intervention.written) * WRITTEN, 0),
     ):
         if not (number := stage.count(counted)):
             continue

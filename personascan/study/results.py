@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from personascan.study.stages.promoted import Promoted
     from personascan.study.stages.tokens import ShadedStatements
     from personascan.study.stages.validation import HalfValidation
+    from personascan.study.stages.written import WrittenTexts
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class Part:
         persona_separation: dict[str, dict[Place, PersonaSeparation]]
         interventions: list[SetEffects]  # of every node set that was tested
         specificity: list[CrossEffect]  # of every set on every comparison
+        written: list[WrittenTexts]  # of every set that was tested; none without pushes
         tokens: dict[str, ShadedStatements]  # shaded by a direction of the other half
         promoted: dict[str, Promoted]  # tokens whose logits the direction raises and lowers
         # H1 rows in the order of their first component on found nodes; none without permutations.
