@@ -126,7 +126,7 @@ def test_a_page_of_sets_with_and_without_nodes():
         FOUND, RANDOM, MATCHED, RANDOM_DIRECTION, "largest Cohen's d", DIFFERENCE,
     ]  # fmt: skip
     assert "No nodes were found to test for hollow (half B)." in text
-    assert "not tested: 3 controls of a kind allow no p below 0.25" in text
+    assert "not tested: with 3 of each kind of control no p can be below 0.25" in text
     assert "node sets" not in text.split("\n\n")[1]
     assert text.startswith("## Do the found nodes carry it?\n\n")
     assert "by their own nodes' deviations, and along directions as long as the found set's" in text

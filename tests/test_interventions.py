@@ -1,7 +1,6 @@
 """Whether interventions can tell nodes that decide from nodes that only correlate; the stage."""
 
 import csv
-import csv
 import json
 import pathlib
 import subprocess
@@ -141,7 +140,7 @@ def test_the_stage_leaves_tables_pictures_and_sentences(deciding):
 
 def test_every_tested_set_is_written_with(deciding):
     """What is written is kept, and shown unless texts are left out."""
-    place, config, study = deciding
+    place, _, study = deciding
     sets = [(one.name, one.half) for one in study.part.written]
     assert sets == [(found.tested.name, found.tested.half) for found in study.part.interventions]
     for one in study.part.written:

@@ -102,7 +102,7 @@ def test_prompts_decide_no_outcome_of_edits():
 
 @pytest.mark.parametrize("prompts", [("a", "a"), ("a", " ")])
 def test_prompts_that_cannot_be_are_refused(prompts):
-    with pytest.raises(personascan.InputError, match="written = .* each prompt once"):
+    with pytest.raises(personascan.InputError, match=r"written = .* each prompt once"):
         check_interventions(options(written=prompts))
 
 

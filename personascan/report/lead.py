@@ -18,6 +18,7 @@ from personascan.report.words import (
     difference_words,
     larger_side,
     p_words,
+    quantity,
     rows_word,
     safe,
     span,
@@ -86,17 +87,27 @@ def where_sentence(part: Part) -> str:
     sure = f"p {p_words(best.p_family)} after the search over all places" + (
         f" (the least that {tested.permutations} permutations of the labels allow)" if least else ""
     )
+    places = quantity(len(part.places), "place")
+    if not clear and len(findings) == 1:
+        return (
+            f"**Nothing was found**: {safe(best.name)} shows at none of {places} (at "
+            f"{SIGNIFICANCE:.0%} over all of them). The nearest is {safe(best.place)}: {sure} "
+            f"({detectable_words(part, missed)})."
+        )
     if not clear:
         return (
             f"**Nothing was found**: none of {len(findings)} {comparisons_word(part)} shows at any "
-            f"of {len(part.places)} places (at {SIGNIFICANCE:.0%} over all of them). The nearest "
+            f"of {places} (at {SIGNIFICANCE:.0%} over all of them). The nearest "
             f"is {safe(best.name)} at {safe(best.place)}: {sure}."
         )
+    if len(findings) == 1:
+        return f"**{safe(best.name)} shows**, most clearly at **{safe(best.place)}**: {sure}."
     others = (
         f" Not found: {bold_names(missed)} ({detectable_words(part, missed)})." if missed else ""
     )
     return (
-        f"**{len(clear)} of {len(findings)} {comparisons_word(part)} show** somewhere: "
+        f"**{len(clear)} of {len(findings)} {comparisons_word(part)} "
+        f"{'shows' if len(clear) == 1 else 'show'}** somewhere: "
         f"{bold_names(f.name for f in clear)}. Most clearly {safe(best.name)} at "
         f"**{safe(best.place)}**: {sure}.{others}"
     )
@@ -143,7 +154,8 @@ def special_sentence(part: Part) -> str:
     return (
         f"A probe on found nodes tells the half that did not find them with AUROC "
         f"{judged['own']:.2f}, one on as many random nodes of the place with "
-        f"{judged['random']:.2f}: better in {judged['better']} of {judged['sets']} sets (95% "
+        f"{judged['random']:.2f}: better in {judged['better']} of "
+        f"{quantity(judged['sets'], 'set')} (95% "
         f"interval){ceiling}."
     )
 
@@ -218,7 +230,7 @@ def edits_sentence(part: Part) -> str:
     for action, strength in main_keys(part):
         passing, tested = passing_sets(part, action, strength)
         named_sets = f" ({word_list(passing)} logits)" if 0 < len(passing) <= NAMED else ""
-        sets = f"{len(passing)} of {tested} node sets"
+        sets = f"{len(passing)} of {quantity(tested, 'node set')}"
         said.append(f"{action_name(action, strength)} in {sets}{named_sets}")
     names = bold_names(dict.fromkeys(f.tested.name for f in part.interventions if f.effects))
     matched = [

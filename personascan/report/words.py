@@ -43,6 +43,11 @@ def capitalise(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def quantity(number: int, noun: str) -> str:
+    """Returns a number of things, of one in the singular."""
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
 def rows_word(part: Part) -> str:
     """Returns what the rows of a part are called."""
     return safe(part.terms.rows)

@@ -44,6 +44,10 @@ if TYPE_CHECKING:
     from personascan.study.stages.written import WrittenTexts
 
 
+# What each comparison of a level is set against.
+AGAINST = {2: "its own negatives", 1: "its topic's others", 0: "the other topics"}
+
+
 @dataclass(frozen=True)
 class Part:
     """One model at one level. Dictionaries are keyed by the name of the comparison."""
@@ -144,8 +148,8 @@ class Part:
 
     @property
     def title(self) -> str:
-        """Model and level, in words."""
-        return f"{self.model}, level {self.level}"
+        """Model, and what is set against what, in words."""
+        return f"{self.model}, each against {AGAINST[self.level]}"
 
     def larger_share(self, name: str) -> float:
         """Returns the accuracy of always guessing the larger side of a comparison."""

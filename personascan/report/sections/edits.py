@@ -20,6 +20,7 @@ from personascan.report.words import (
     capitalise,
     interval,
     p_words,
+    quantity,
     rows_word,
     safe,
     word_list,
@@ -123,7 +124,7 @@ def verdict(part: Part) -> str:
     for action, strength in main_keys(part) if not few else ():
         passing, tested = passing_sets(part, action, strength)
         said = f"{action_name(action, strength)} moves the answer more than random sets do, at 5% "
-        said += f"over the family, in {len(passing)} of {tested} node sets"
+        said += f"over the family, in {len(passing)} of {quantity(tested, 'node set')}"
         sentences.append(said + (f": {word_list(passing)}." if passing else "."))
     empty = [set_name(f) for f in part.interventions if not f.effects]
     if empty:

@@ -20,6 +20,7 @@ from personascan.report.words import (
     name_and_place,
     name_list,
     p_words,
+    quantity,
     rows_word,
     safe,
     set_sizes,
@@ -136,7 +137,8 @@ def finding_sentence(part: Part, f: Finding) -> str:
     """Returns a finding in words: where it shows, how surely, in which nodes, beside wording."""
     if f.found:
         text = (
-            f"**{safe(f.name)}** shows at {f.passing} of {f.places} places, most clearly at "
+            f"**{safe(f.name)}** shows at {f.passing} of {quantity(f.places, 'place')}, most "
+            "clearly at "
             f"**{safe(f.place)}** (z {f.z:.1f}, family-wise p {p_words(f.p_family)})."
         )
     else:
@@ -276,7 +278,7 @@ def late_section(part: Part) -> Section | None:
                          f"{p.even:.2f}"])  # fmt: skip
     if not rows:
         return None
-    said = f"In {len(late)} of {len(rows)} lines it lies above that of an even spread"
+    said = f"In {len(late)} of {quantity(len(rows), 'line')} it lies above that of an even spread"
     said += f": {word_list(late)}." if late else "."
     return Section(
         "How late in the layers",
