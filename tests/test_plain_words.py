@@ -2,9 +2,15 @@
 
 from types import SimpleNamespace
 
+import numpy as np
+import pytest
+
 from personascan.places import Place
+from personascan.report.cards import beyond_words
+from personascan.report.lead import beyond_sentence
 from personascan.report.page import asked_sentence, title_words
-from personascan.report.words import quantity
+from personascan.report.sections.found import beyond_text
+from personascan.report.words import below_chance, quantity
 from personascan.sources.base import Terms
 
 A = Place("layer *a*", 0, "", "net")
@@ -41,3 +47,35 @@ def test_the_question_counts_and_names_what_is_compared_in_words():
     assert [one.removeprefix("calm in `m`: each against ") for one in said] == [
         "its own negatives", "its topic's others", "the other topics",
     ]  # fmt: skip
+
+
+def test_an_auroc_below_chance_is_explained_where_it_is_shown_as_such():
+    assert below_chance([0.5, 0.499, np.nan, 0.9], "rows") == ""  # shown as 0.50
+    said = below_chance([0.9, 0.41], "statements")
+    assert said.startswith(" An AUROC below 0.5 orders more statements the wrong way round")
+    assert "fixed beforehand, on other statements" in said
+
+
+def told(auroc, claim=0.4):
+    """Held-out statements that activations tell better than words of this AUROC."""
+    one = SimpleNamespace(
+        name="word counts", auroc=auroc,
+        claim=SimpleNamespace(difference=claim, low=claim - 0.1, high=claim + 0.1),
+    )  # fmt: skip
+    return SimpleNamespace(auroc=0.9, beyond=True, hardest=one, simpler={"word counts": one})
+
+
+@pytest.mark.parametrize(("auroc", "explained"), [(0.41, True), (0.62, False)])
+def test_words_below_chance_are_explained_on_the_first_screen_and_in_the_methods(auroc, explained):
+    finding = SimpleNamespace(name="calm", found=True)
+    part = SimpleNamespace(
+        held_out_texts={"calm": told(auroc)}, findings=lambda: [finding], validations={},
+        terms=Terms("statements"), texts=True,
+        config=SimpleNamespace(
+            where=SimpleNamespace(folds=5, fold_permutations=9),
+            validation=SimpleNamespace(level=0.95),
+        ),
+    )  # fmt: skip
+    assert ("its sign was fixed beforehand" in beyond_sentence(part)) == explained
+    assert ("the wrong way round" in beyond_text(part)) == explained
+    assert ("below 0.5" in beyond_words(part, "calm").title) == explained

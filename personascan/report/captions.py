@@ -19,6 +19,7 @@ from personascan.report.sections.edits import (
 )
 from personascan.report.sheets.special import scores_of
 from personascan.report.words import (
+    below_chance,
     between,
     name_and_place,
     quantity,
@@ -166,6 +167,7 @@ def special_caption(part: Part) -> str:
         f"intervals. 0.5 is chance. A triangle marks a ceiling ({full} here): a score so high that "
         "no better one could be shown. The place, word counts and embedding are judged fold by "
         "fold; node sets, their direction and the length on the half that did not find them."
+        + below_chance((auroc for _, auroc, _ in every), rows_word(part))
     )
 
 

@@ -98,7 +98,8 @@ def beyond_words(part: Part, name: str) -> Badge:
         return Badge(OPEN, "beyond its words: not tested")
     hardest = held_out.hardest
     title = (
-        f"AUROC of held-out rows {held_out.auroc:.2f}, by {hardest.name} {hardest.auroc:.2f}: "
+        f"AUROC of held-out rows {held_out.auroc:.2f}, by {hardest.name} {hardest.auroc:.2f}"
+        f"{' (below 0.5, its sign fixed beforehand: chance)' * (hardest.auroc < 0.495)}: "
         f"difference {between(hardest.claim.low, hardest.claim.high, '+.2f')}"
     )
     length = length_auroc(part, name)

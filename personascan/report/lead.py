@@ -196,7 +196,10 @@ def beyond_sentence(part: Part) -> str:
             f"for {bold_names(full)} words are at the ceiling, so that nothing could be told better"
         )
     length = length_words(part, held_out)
-    return f"**Beyond their words:** {'; '.join(said)}.{length}" if said else ""
+    below = ""
+    if better and round(better[by_difference(better)[0]].hardest.auroc, 2) < 0.5:
+        below = " (Below 0.5 is no better than chance: its sign was fixed beforehand.)"
+    return f"**Beyond their words:** {'; '.join(said)}.{below}{length}" if said else ""
 
 
 def by_difference(held_out: dict) -> list[str]:
@@ -219,7 +222,8 @@ def length_words(part: Part, names) -> str:
     aurocs = [one for one in aurocs if not np.isnan(one)]
     if not aurocs:
         return ""
-    return f" Their length alone: AUROC {span(min(aurocs), max(aurocs), '.2f')}."
+    which = "Their length alone (whichever side is longer)"
+    return f" {which}: AUROC {span(min(aurocs), max(aurocs), '.2f')}."
 
 
 def edits_sentence(part: Part) -> str:

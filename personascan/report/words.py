@@ -84,6 +84,21 @@ def p_words(p: float, least: float = 0.001) -> str:
     return f"< {least:g}" if p < least else f"{p:.3f}"
 
 
+def below_chance(aurocs, called: str) -> str:
+    """Returns what an AUROC below 0.5 means, where one of these is shown as such; else "".
+
+    It begins with a space.
+    """
+    if not any(round(float(value), 2) < 0.5 for value in aurocs):  # NaN is not
+        return ""
+    return (
+        f" An AUROC below 0.5 orders more {called} the wrong way round than the right one: which "
+        f"way counts as H1 was fixed beforehand, on other {called}, and is never turned round to "
+        "fit. Such a score has learnt nothing that holds for these, and counts as no better than "
+        "chance."
+    )
+
+
 def between(low: float, high: float, form: str = ".2f") -> str:
     """Returns the ends of an interval."""
     return f"{low:{form}} to {high:{form}}"

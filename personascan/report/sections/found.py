@@ -11,6 +11,7 @@ from personascan.report.words import (
     NAMED,
     Section,
     Table,
+    below_chance,
     between,
     detectable_words,
     difference_words,
@@ -130,6 +131,14 @@ def beyond_text(part: Part) -> str:
         f"on the input of the first block). Differences have {part.config.validation.level:.0%} "
         "intervals, paired over statements. What differs between the sides is found, words "
         "included: only differences above 0, from both, say that layers hold more."
+        + below_chance(
+            (
+                auroc
+                for one in part.held_out_texts.values()
+                for auroc in (one.auroc, *(simpler.auroc for simpler in one.simpler.values()))
+            ),
+            "statements",
+        )
     )
 
 
@@ -195,7 +204,8 @@ def wording_sentence(part: Part, f: Finding) -> str:
         if words_at_ceiling(part, f.name):
             more = f": at this ceiling nothing could be told better, and wording{more[9:]}"
         length = length_auroc(part, f.name)
-        more += "" if np.isnan(length) else f" (their length alone: {length:.2f})"
+        if not np.isnan(length):
+            more += f" (their length alone, whichever side is longer: {length:.2f})"
         beside = word_list(
             f"{one.auroc:.2f} by {one.name} ({difference_words(one.claim)})"
             for one in held_out.simpler.values()

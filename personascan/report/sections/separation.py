@@ -42,7 +42,8 @@ def transfer_section(part: Part) -> Section | None:
         "Logistic regression, told the labels of all other comparisons and held to this one: a "
         "supervised yardstick that knows no label of it. Rows that both have are dealt out between "
         "training and judging. The best place is chosen on what it is judged by, which flatters "
-        "it. `transfer.csv` has every place.",
+        "it. Below 0.5 the direction of the others points the other way here; it is not turned "
+        "round. `transfer.csv` has every place.",
         Table(["", "place", "probe, AUROC", "95% interval", "scan alone, AUROC"], rows),
     )
 
