@@ -1,16 +1,19 @@
 """What a page says in plain words: how many, of what, and what a number below chance means."""
 
+import pathlib
+import re
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from personascan.places import Place
+from personascan.report import page
 from personascan.report.cards import beyond_words
 from personascan.report.lead import beyond_sentence
 from personascan.report.page import asked_sentence, title_words
 from personascan.report.sections.found import beyond_text
-from personascan.report.words import below_chance, quantity
+from personascan.report.words import below_chance, quantity, wording_words
 from personascan.sources.base import Terms
 
 A = Place("layer *a*", 0, "", "net")
@@ -79,3 +82,19 @@ def test_words_below_chance_are_explained_on_the_first_screen_and_in_the_methods
     assert ("its sign was fixed beforehand" in beyond_sentence(part)) == explained
     assert ("the wrong way round" in beyond_text(part)) == explained
     assert ("below 0.5" in beyond_words(part, "calm").title) == explained
+
+
+def test_the_words_of_the_tables_are_in_the_pages_own_glossary():
+    folder = pathlib.Path(page.__file__).parent / "templates"
+    words = (folder / "page.html.j2").read_text(encoding="utf-8")
+    terms = re.findall(r"<dt>([^<]*)</dt>", words)
+    assert {"background", "alpha, tail", "node set", "z", "q", "family-wise p", "AUROC"} <= set(
+        terms
+    )
+    assert "Below 0.5 more are ordered the wrong way round" in words
+
+
+def test_what_wording_tells_is_said_where_rows_are_texts():
+    part = SimpleNamespace(terms=Terms("statements"), texts=True)
+    assert "held-out statements whose side logistic regression" in wording_words(part)
+    assert wording_words(SimpleNamespace(texts=False)) == ""

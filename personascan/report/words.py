@@ -153,6 +153,17 @@ def wording_cell(part: Part, name: str, form: str) -> str:
     return f"{accuracy:{form}}{beside}"
 
 
+def wording_words(part: Part) -> str:
+    """Returns what the accuracy of wording is, after a space; "" where rows are no texts."""
+    if not part.texts:
+        return ""
+    return (
+        f" Wording, accuracy: the share of held-out {rows_word(part)} whose side logistic "
+        "regression on word counts names rightly (0.5 where it guesses between equal sides; below "
+        "that it has learnt nothing that holds for others)."
+    )
+
+
 def larger_side(part: Part, names: list[str]) -> str:
     """Returns the accuracy of always guessing the larger side, in brackets; "" of equal sides."""
     chances = [part.larger_share(name) for name in names]

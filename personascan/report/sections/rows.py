@@ -162,8 +162,10 @@ def validation_blocks(part: Part) -> list:
         f"{what} found on one half of the {rows_word(part)}, at the place which that half chose, "
         "judged on the other half: held-out AUROC of a logistic probe on these nodes, beside "
         f"{options.random_sets} random sets of their size, the nodes of the largest mean "
-        "difference, one direction, all nodes, detectors that are told no labels, and controls; "
-        "means over the two halves. `validation.csv` has more."
+        "difference, one direction (the mean of H1 less that of H0), all nodes, detectors that are "
+        "told no labels (local outlier factor, isolation forest, and k-means: of its two clusters "
+        "the one with more of H1), and controls (all nodes with shuffled labels; length and "
+        "word counts alone); means over the two halves. `validation.csv` has more."
         f"{below_chance(aurocs, rows_word(part))}",
         Shown("validation"),
         Table(header, rows),
