@@ -120,7 +120,7 @@ class Maker:
                 interventions=set_effects(self.tested(), self.config.intervention, 0),
                 specificity=self.crossed(),
                 evidence={name: self.evidence(calibrations[name]) for name in names},
-                held_out={}, place_aurocs={}, kinds={}, tokens={}, promoted={},
+                held_out={}, place_aurocs={}, kinds={}, tokens={}, promoted={}, written=[],
             ),
         )  # fmt: skip
 

@@ -94,6 +94,8 @@ def get_config() -> ConfigDict:
     config.intervention.tokens = "all"  # that are edited: also statement, last
     config.intervention.likelihood = False  # of held-out statements: as long again
     config.intervention.directions = ()  # files of directions made elsewhere
+    # Behind which the model writes, as it is and pushed both ways; (): nothing.
+    config.intervention.written = ("Tell me about yourself.", "How will tomorrow go?")
 
     # What the direction of a half is at every token of statements of the other half, and which
     # tokens it promotes.

@@ -8,7 +8,7 @@ import pytest
 import personascan
 from personascan.calibration.label_exchange import exchange_of
 from personascan.report.page import left_out_sentence
-from personascan.report.sections.found import exchanged_sentence
+from personascan.report.sections.exchanged import exchanged_sentence
 from personascan.sources.base import Terms
 from personascan.study.comparisons import LeftOut
 from personascan.study.config import StudyConfig

@@ -34,10 +34,14 @@ def csv_rows(path):
         return list(csv.DictReader(file))
 
 
+OF_OTHERS = (
+    "heads", "tails", "transfer", "differences", "interventions", "specificity", "written",
+)  # fmt: skip
+
+
 def test_a_frame_holds_what_the_table_says(study):
     for name in TABLES:
-        if name in ("heads", "tails", "transfer", "differences", "interventions", "specificity"):
-            # of other studies
+        if name in OF_OTHERS:
             continue
         frame = study.frame(name)
         rows = csv_rows(pathlib.Path(study.config.out) / f"{name}.csv")
@@ -106,7 +110,10 @@ def test_models_and_levels_are_parts_of_one_study(several, study, place):
     page = (out / "report.md").read_text()
     for number, part in enumerate(several.parts):
         assert f"(figures/map-{number}.png)" in page
-        assert f"(level {part.level})" in page_words(out)
+        against = {2: "its own negatives", 1: "its topic's others"}[part.level]
+        assert part.title == f"{part.model}, each against {against}"
+        assert f"in `{part.model}`: each against {against}" in page_words(out)
+        assert "level" not in page_words(out).split("## ")[0]
     findings = several.frame("findings")
     assert len(findings) == 2 * 2 * 2
     # The first part is the study of that model at that level alone.

@@ -67,7 +67,7 @@ def part(every, crossed=(), options=OPTIONS):
     return SimpleNamespace(
         interventions=family_effects(every, options, 0),
         specificity=[c for one in crossed for c in cross_effects(one, options, 0)],
-        config=SimpleNamespace(intervention=options),
+        config=SimpleNamespace(intervention=options, node_q=0.05),
         terms=SimpleNamespace(rows="statements"),
     )
 
@@ -125,8 +125,9 @@ def test_a_page_of_sets_with_and_without_nodes():
     assert [row[2].strip() for row in methods[1:]] == [
         FOUND, RANDOM, MATCHED, RANDOM_DIRECTION, "largest Cohen's d", DIFFERENCE,
     ]  # fmt: skip
-    assert "No nodes were found to test for hollow (half B)." in text
-    assert "not tested: 3 controls of a kind allow no p below 0.25" in text
+    assert "No nodes were found to test for hollow (half B): on that half's own rows none" in text
+    assert "`findings.csv` counts what the other half's rows show there" in text
+    assert "not tested: with 3 of each kind of control no p can be below 0.25" in text
     assert "node sets" not in text.split("\n\n")[1]
     assert text.startswith("## Do the found nodes carry it?\n\n")
     assert "by their own nodes' deviations, and along directions as long as the found set's" in text

@@ -145,6 +145,19 @@ def test_the_stage_leaves_tables_pictures_and_sentences(deciding):
     assert "nan" not in page.split("## Do the found nodes carry it?")[1].split("##")[0]
 
 
+def test_every_tested_set_is_written_with(deciding):
+    """What is written is kept, and shown unless texts are left out."""
+    place, _, study = deciding
+    sets = [(one.name, one.half) for one in study.part.written]
+    assert sets == [(found.tested.name, found.tested.half) for found in study.part.interventions]
+    for one in study.part.written:
+        assert one.strengths == (0.0, -2.0, 2.0)
+        assert list(one.texts) == list(study.config.intervention.written)
+    with (place / "out" / "written.csv").open(newline="", encoding="utf-8") as file:
+        assert len(list(csv.DictReader(file))) == 4 * 2 * 3
+    assert "What it writes when it is pushed" in files_of(place / "out")["report.html"].decode()
+
+
 def test_the_matrix_holds_a_set_to_all_statements(deciding):
     """Both comparisons have the same label, so that each one's nodes serve the other as well."""
     *_, study = deciding

@@ -36,7 +36,8 @@ def shaded(name: str) -> ShadedStatements:
         )
         for i in range(8)
     ]
-    return ShadedStatements(PLACE, 0.9, 0.5 if name == "calm" else np.nan, tuple(statements))
+    agreement = 0.5 if name == "calm" else np.nan
+    return ShadedStatements(PLACE, 0.9, 0.8, 0.95, agreement, tuple(statements))
 
 
 def token_lists() -> Promoted:
@@ -130,11 +131,11 @@ def test_without_texts_no_word_is_left(content):
 
 def test_lists_stand_beside_chance(content):
     section = content["parts"][0]["placed"]["nodes"]
-    words = section["blocks"][1]["text"]
+    words = section["blocks"][2]["text"]
     assert re.search(
         r"4 of 4 lists have a p of 0\.05 or less .* \(about 0\.2 would by chance\)", words
     )
-    header, rows = section["blocks"][2]["header"], section["blocks"][2]["rows"]
+    header, rows = section["blocks"][3]["header"], section["blocks"][3]["rows"]
     row = dict(zip(header, rows[0], strict=True))
     assert row["tokens (logits per deviation)"] == "` a|b` +0.60, `` ` `` +0.40, `<b>` +0.20"
     assert [row["largest z"], row["random, 95%"], row["p"]] == ["6.0", "4.9", "0.010"]

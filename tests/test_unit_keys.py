@@ -42,6 +42,7 @@ from personascan.study.stages import (
     where,
     wording,
     words,
+    written,
 )
 from personascan.study.store import Store
 
@@ -145,6 +146,7 @@ def keys_of(source: MadeSource, store: Store) -> dict[str, str]:
         "intervention": intervention.work(case, "A", "B", place),
         "tokens": tokens.work(case, half_direction(case, place)),
         "promoted": promoted.work(case, half_direction(case, place)),
+        "written": written.work(case, "A", place),
         "specificity": specificity.work(case, "B", [nodes.node_set(case, "A", place)]),
     }
     keys = {name: work.unit.key for name, work in works.items()}

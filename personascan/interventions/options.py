@@ -34,6 +34,8 @@ class InterventionOptions:
     tokens: str = "all"  # that are edited: all, statement, last; "generated" changes no answer
     likelihood: bool = True  # of held-out statements, beside the answers
     directions: tuple[str, ...] = ()  # files of directions made elsewhere
+    # Prompts behind which the model writes, as it is and pushed by the largest strength; (): none.
+    written: tuple[str, ...] = ("Tell me about yourself.", "How will tomorrow go?")
     bootstrap: int = 1000  # resamples of the statements
     level: float = 0.95  # confidence of the intervals; configurations and units spell it so
 
@@ -76,6 +78,12 @@ def check_interventions(options: InterventionOptions) -> None:
         raise InputError(f"{where}.caps = {options.caps}: name quantiles from 0 to 1, each once")
     if not 0 < options.level < 1:
         raise InputError(f"{where}.level = {options.level} is outside (0, 1)")
+    if not all(prompt.strip() for prompt in options.written) or (
+        len(set(options.written)) < len(options.written)
+    ):
+        raise InputError(
+            f"{where}.written = {options.written}: name each prompt once, and none without text"
+        )
     if options.tokens not in TOKENS or options.tokens == "generated":
         raise InputError(
             f"{where}.tokens = {options.tokens!r}; use one of all, statement, last (what is "

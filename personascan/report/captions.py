@@ -18,7 +18,15 @@ from personascan.report.sections.edits import (
     verdict,
 )
 from personascan.report.sheets.special import scores_of
-from personascan.report.words import between, name_and_place, rows_word, safe, word_list
+from personascan.report.words import (
+    below_chance,
+    between,
+    name_and_place,
+    quantity,
+    rows_word,
+    safe,
+    word_list,
+)
 from personascan.study.results import Part, best_of_all, probe_auroc_of
 
 FIRST = 3  # comparisons that a caption names
@@ -57,7 +65,7 @@ def map_caption(part: Part) -> str:
     return (
         "z, how far the statistic of a place lies above permuted labels, in their deviations, is "
         f"{between(z.min(), z.max(), '.1f')}. A dot marks a family-wise p of {SIGNIFICANCE:g} or "
-        f"less ({passing} of {z.size} tiles)."
+        f"less ({passing} of {quantity(z.size, 'tile')})."
     )
 
 
@@ -97,7 +105,8 @@ def expected_caption(part: Part) -> str:
         more = sum(o.observed > o.chance_high for o in pairs)
         less = sum(o.observed < o.chance_low for o in pairs)
         said.append(
-            f"at {safe(place)}, of {len(pairs)} pairs {more} share more and {less} fewer, where "
+            f"at {safe(place)}, of {quantity(len(pairs), 'pair')} the number that share more is "
+            f"{more}, and fewer {less}, where "
             f"{0.025 * len(pairs):.1f} of each would by chance"
         )
     if most > PAIRS:
@@ -124,8 +133,8 @@ def upset_caption(part: Part) -> str:
             continue
         most = max(several, key=lambda o: len(o.names))
         said.append(
-            f"at {safe(place)} {sum(o.exclusive for o in several)} nodes are in several sets, "
-            f"{most.exclusive} in the most ({len(most.names)})"
+            f"at {safe(place)} {quantity(sum(o.exclusive for o in several), 'node')} in several "
+            f"sets, {most.exclusive} in the most ({len(most.names)})"
         )
     return f"Each node is counted once, under exactly the sets that hold it: {'; '.join(said)}."
 
@@ -158,6 +167,7 @@ def special_caption(part: Part) -> str:
         f"intervals. 0.5 is chance. A triangle marks a ceiling ({full} here): a score so high that "
         "no better one could be shown. The place, word counts and embedding are judged fold by "
         "fold; node sets, their direction and the length on the half that did not find them."
+        + below_chance((auroc for _, auroc, _ in every), rows_word(part))
     )
 
 

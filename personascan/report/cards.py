@@ -12,6 +12,7 @@ from personascan.report.words import (
     detectable_words,
     larger_side,
     p_words,
+    quantity,
     safe,
     wording_tells,
 )
@@ -56,10 +57,11 @@ def cards(part: Part) -> list[Card]:
 
 def card_sentence(part: Part, f: Finding) -> str:
     """Returns where a comparison shows and how surely, or what would have been found."""
-    numbers = f"z {f.z:.1f}, p {p_words(f.p_family)} over all {f.places} places"
+    over = f" over all {f.places} places" if f.places > 1 else ""
+    numbers = f"z {f.z:.1f}, p {p_words(f.p_family)}{over}"
     if f.found:
         others = f.passing - 1
-        also = f", and at {others} other{'s' * (others != 1)}" if others else ""
+        also = f", and at {quantity(others, 'other')}" if others else ""
         return f"Most clearly at **{safe(f.place)}** ({numbers}){also}."
     effect = detectable_words(part, [f.name])
     return f"Furthest at {safe(f.place)} ({numbers}); {effect}."
@@ -96,7 +98,8 @@ def beyond_words(part: Part, name: str) -> Badge:
         return Badge(OPEN, "beyond its words: not tested")
     hardest = held_out.hardest
     title = (
-        f"AUROC of held-out rows {held_out.auroc:.2f}, by {hardest.name} {hardest.auroc:.2f}: "
+        f"AUROC of held-out rows {held_out.auroc:.2f}, by {hardest.name} {hardest.auroc:.2f}"
+        f"{' (below 0.5, its sign fixed beforehand: chance)' * (hardest.auroc < 0.495)}: "
         f"difference {between(hardest.claim.low, hardest.claim.high, '+.2f')}"
     )
     length = length_auroc(part, name)
@@ -125,5 +128,5 @@ def moves(part: Part, name: str) -> Badge:
     passing = sum(min(values) <= SIGNIFICANCE for values in p if values)
     title = f"Least family-wise p of its edits: {p_words(min(map(min, p)))}"
     if passing:
-        return Badge(YES, f"moves the model ({passing} of {len(own)} sets)", title)
-    return Badge(NO, f"does not move the model (0 of {len(own)} sets)", title)
+        return Badge(YES, f"moves the model ({passing} of {quantity(len(own), 'set')})", title)
+    return Badge(NO, f"does not move the model (0 of {quantity(len(own), 'set')})", title)

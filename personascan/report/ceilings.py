@@ -90,6 +90,7 @@ def floor_words(part: Part) -> str:
     if not floor > SIGNIFICANCE:
         return ""
     return (
-        f"not tested: {round(1 / floor) - 1} controls of a kind allow no p below {floor:.2g}, so "
+        f"not tested: with {round(1 / floor) - 1} of each kind of control no p can be below "
+        f"{floor:.2g}, so "
         f"that no set can pass at {SIGNIFICANCE:.0%}"
     )

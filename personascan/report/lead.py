@@ -18,6 +18,7 @@ from personascan.report.words import (
     difference_words,
     larger_side,
     p_words,
+    quantity,
     rows_word,
     safe,
     span,
@@ -86,17 +87,27 @@ def where_sentence(part: Part) -> str:
     sure = f"p {p_words(best.p_family)} after the search over all places" + (
         f" (the least that {tested.permutations} permutations of the labels allow)" if least else ""
     )
+    places = quantity(len(part.places), "place")
+    if not clear and len(findings) == 1:
+        return (
+            f"**Nothing was found**: {safe(best.name)} shows at none of {places} (at "
+            f"{SIGNIFICANCE:.0%} over all of them). The nearest is {safe(best.place)}: {sure} "
+            f"({detectable_words(part, missed)})."
+        )
     if not clear:
         return (
             f"**Nothing was found**: none of {len(findings)} {comparisons_word(part)} shows at any "
-            f"of {len(part.places)} places (at {SIGNIFICANCE:.0%} over all of them). The nearest "
+            f"of {places} (at {SIGNIFICANCE:.0%} over all of them). The nearest "
             f"is {safe(best.name)} at {safe(best.place)}: {sure}."
         )
+    if len(findings) == 1:
+        return f"**{safe(best.name)} shows**, most clearly at **{safe(best.place)}**: {sure}."
     others = (
         f" Not found: {bold_names(missed)} ({detectable_words(part, missed)})." if missed else ""
     )
     return (
-        f"**{len(clear)} of {len(findings)} {comparisons_word(part)} show** somewhere: "
+        f"**{len(clear)} of {len(findings)} {comparisons_word(part)} "
+        f"{'shows' if len(clear) == 1 else 'show'}** somewhere: "
         f"{bold_names(f.name for f in clear)}. Most clearly {safe(best.name)} at "
         f"**{safe(best.place)}**: {sure}.{others}"
     )
@@ -143,7 +154,8 @@ def special_sentence(part: Part) -> str:
     return (
         f"A probe on found nodes tells the half that did not find them with AUROC "
         f"{judged['own']:.2f}, one on as many random nodes of the place with "
-        f"{judged['random']:.2f}: better in {judged['better']} of {judged['sets']} sets (95% "
+        f"{judged['random']:.2f}: better in {judged['better']} of "
+        f"{quantity(judged['sets'], 'set')} (95% "
         f"interval){ceiling}."
     )
 
@@ -184,7 +196,10 @@ def beyond_sentence(part: Part) -> str:
             f"for {bold_names(full)} words are at the ceiling, so that nothing could be told better"
         )
     length = length_words(part, held_out)
-    return f"**Beyond their words:** {'; '.join(said)}.{length}" if said else ""
+    below = ""
+    if better and round(better[by_difference(better)[0]].hardest.auroc, 2) < 0.5:
+        below = " (Below 0.5 is no better than chance: its sign was fixed beforehand.)"
+    return f"**Beyond their words:** {'; '.join(said)}.{below}{length}" if said else ""
 
 
 def by_difference(held_out: dict) -> list[str]:
@@ -207,7 +222,8 @@ def length_words(part: Part, names) -> str:
     aurocs = [one for one in aurocs if not np.isnan(one)]
     if not aurocs:
         return ""
-    return f" Their length alone: AUROC {span(min(aurocs), max(aurocs), '.2f')}."
+    which = "Their length alone (whichever side is longer)"
+    return f" {which}: AUROC {span(min(aurocs), max(aurocs), '.2f')}."
 
 
 def edits_sentence(part: Part) -> str:
@@ -218,7 +234,7 @@ def edits_sentence(part: Part) -> str:
     for action, strength in main_keys(part):
         passing, tested = passing_sets(part, action, strength)
         named_sets = f" ({word_list(passing)} logits)" if 0 < len(passing) <= NAMED else ""
-        sets = f"{len(passing)} of {tested} node sets"
+        sets = f"{len(passing)} of {quantity(tested, 'node set')}"
         said.append(f"{action_name(action, strength)} in {sets}{named_sets}")
     names = bold_names(dict.fromkeys(f.tested.name for f in part.interventions if f.effects))
     matched = [

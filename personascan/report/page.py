@@ -19,6 +19,7 @@ from personascan.report.sections.separation import (
     transfer_section,
 )
 from personascan.report.sections.tokens import promoted_section, tokens_section
+from personascan.report.sections.written import written_section
 from personascan.report.words import (
     NAMED,
     Section,
@@ -26,12 +27,13 @@ from personascan.report.words import (
     as_code,
     name_list,
     number,
+    quantity,
     rows_word,
     safe,
     word_list,
 )
 from personascan.study.order import STAGES
-from personascan.study.results import Part
+from personascan.study.results import AGAINST, Part
 from personascan.study.stage import Stage
 
 
@@ -61,7 +63,7 @@ class PartPage:
 def part_page(part: Part) -> PartPage:
     """Returns the page of a part."""
     return PartPage(
-        title=f"{several_names(part.scans)} in {as_code(part.model)}",
+        title=title_words(part),
         asked=asked_sentence(part),
         lead=lead(part),
         cards=tuple(cards(part)),
@@ -86,12 +88,14 @@ def asked_sentence(part: Part) -> str:
     lines = word_list(
         map(safe, dict.fromkeys(place.network or place.site for place in part.places))
     )
-    where = f"{len(part.places)} places of {as_code(part.model)} (layers of {lines})"
+    at = f"which of {len(part.places)} places" if len(part.places) > 1 else "the one place"
+    where = f"{at} of {as_code(part.model)} (layers of {lines})"
+    several = len(part.scans) > 1
     if not has_personas(part):
         return (
-            f"Asked: at which of {where} do {safe(part.terms.h1)} (H1) differ "
-            f"from {safe(part.terms.h0)} (H0), for each of {len(part.scans)} comparisons? "
-            f"{', '.join(sizes)} {rows_word(part)}."
+            f"Asked: at {where} do {safe(part.terms.h1)} (H1) differ "
+            f"from {safe(part.terms.h0)} (H0){compared_words(part, 'comparison')}? "
+            f"{', '.join(sizes)} {rows_word(part)}{' of each' * several}."
         )
     against = {
         2: "the statements for it (H1) from those against it (H0)",
@@ -100,9 +104,20 @@ def asked_sentence(part: Part) -> str:
     }[part.level]
     what = "topic" if part.level == 0 else "persona"
     return (
-        f"Asked: at which of {where} do activations tell, for each of {len(part.scans)} {what}s, "
-        f"{against}? {', '.join(sizes)} statements of each (level {part.level})."
+        f"Asked: at {where} do activations tell{compared_words(part, what)}, "
+        f"{against}? {', '.join(sizes)} statements{' of each' * several}."
     )
+
+
+def compared_words(part: Part, what: str) -> str:
+    """Returns that a question is asked of each comparison; "" of a single one."""
+    return f", for each of {quantity(len(part.scans), what)}" if len(part.scans) > 1 else ""
+
+
+def title_words(part: Part) -> str:
+    """Returns the comparisons and the model; where levels are several, what each is set against."""
+    beside = f": each against {AGAINST[part.level]}" if len(part.config.levels) > 1 else ""
+    return f"{several_names(part.scans)} in {as_code(part.model)}{beside}"
 
 
 def how_sentences(part: Part) -> str:
@@ -160,7 +175,7 @@ def kept_sentence(part: Part) -> str:
     kind = "" if config.dtype == "float32" else f" (weights in {config.dtype})"
     return (
         f"The activations of {word_list(kept)} were kept at {name_list(config.sites)}{kind}: "
-        f"{len(part.places)} places."
+        f"{quantity(len(part.places), 'place')}."
     )
 
 
@@ -235,10 +250,11 @@ def limits_section(part: Part) -> Section:
     return Section("What these numbers do not say", *notes)
 
 
-# What stands beside the statements, and beside the nodes.
+# What stands beside the statements, beside the nodes, and beside the effects of edits.
 PLACED: dict[str, Callable[[Part], Section | None]] = {
     "statements": tokens_section,
     "nodes": promoted_section,
+    "used": written_section,
 }
 # What a page says of a part, from its top to its end; a section of nothing is None.
 SECTIONS: tuple[Callable[[Part], Section | None], ...] = (

@@ -20,6 +20,7 @@ SURE_WORDING = 0.4
 NAMED = 4  # comparisons that a sentence names; more are counted
 CUT = 160  # characters of a text in a table
 QUOTED = "furthest out"  # the column of tables that quote what rows say
+WRITTEN = "as it is"  # the column of tables that quote what the model writes
 
 
 def safe(name) -> str:
@@ -40,6 +41,11 @@ def word_list(words) -> str:
 def capitalise(text: str) -> str:
     """Returns a text with a capital first letter, and all others as they are."""
     return text[:1].upper() + text[1:]
+
+
+def quantity(number: int, noun: str) -> str:
+    """Returns a number of things, of one in the singular."""
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def rows_word(part: Part) -> str:
@@ -76,6 +82,21 @@ def p_words(p: float, least: float = 0.001) -> str:
     if np.isnan(p):
         return "-"
     return f"< {least:g}" if p < least else f"{p:.3f}"
+
+
+def below_chance(aurocs, called: str) -> str:
+    """Returns what an AUROC below 0.5 means, where one of these is shown as such; else "".
+
+    It begins with a space.
+    """
+    if not any(round(float(value), 2) < 0.5 for value in aurocs):  # NaN is not
+        return ""
+    return (
+        f" An AUROC below 0.5 orders more {called} the wrong way round than the right one: which "
+        f"way counts as H1 was fixed beforehand, on other {called}, and is never turned round to "
+        "fit. Such a score has learnt nothing that holds for these, and counts as no better than "
+        "chance."
+    )
 
 
 def between(low: float, high: float, form: str = ".2f") -> str:
@@ -130,6 +151,17 @@ def wording_cell(part: Part, name: str, form: str) -> str:
     accuracy, chance = part.wording[name][0], part.larger_share(name)
     beside = f" (larger side {chance:{form}})" if chance > 0.5 else ""
     return f"{accuracy:{form}}{beside}"
+
+
+def wording_words(part: Part) -> str:
+    """Returns what the accuracy of wording is, after a space; "" where rows are no texts."""
+    if not part.texts:
+        return ""
+    return (
+        f" Wording, accuracy: the share of held-out {rows_word(part)} whose side logistic "
+        "regression on word counts names rightly (0.5 where it guesses between equal sides; below "
+        "that it has learnt nothing that holds for others)."
+    )
 
 
 def larger_side(part: Part, names: list[str]) -> str:

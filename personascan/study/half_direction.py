@@ -32,7 +32,7 @@ class HalfDirection:
 
 
 def half_direction(case, place: Place | None = None) -> HalfDirection | None:
-    """Returns a place (None: the one that half A chose, or the furthest one) with both halves.
+    """Returns a place (None: the furthest one, which the page's headline names) with both halves.
 
     None where a half has too few rows of a side, or too few to exchange labels among.
     """
@@ -43,10 +43,13 @@ def half_direction(case, place: Place | None = None) -> HalfDirection | None:
         comparison_exchange(find.positive_N, find.entities_N, find.pairs_N)
     except InputError:
         return None
-    if place is None:
-        chosen = [place for finder, _, place, _ in case.choices() if finder == FINDER]
-        place = chosen[0] if chosen else case.furthest()
-    return HalfDirection(place, find, show)
+    return HalfDirection(place or case.furthest(), find, show)
+
+
+def chosen_place(case) -> Place | None:
+    """Returns the place that half A chose; None where halves choose none."""
+    chosen = (place for finder, _, place, _ in case.choices() if finder == FINDER)
+    return next(chosen, None)
 
 
 def side_size(half: "LabelledRows", side: bool) -> int:

@@ -35,6 +35,7 @@ NOT_IN_KEY = (
     "bootstrap",
     "level",
     "directions",
+    "written",
 )  # options that no stored outcome depends on
 OUTCOMES = ("margin_WN", "likelihood_WN", "divergence_W", "perplexity_W")
 

@@ -25,6 +25,7 @@ from personascan.study.stages import (
     where,
     wording,
     words,
+    written,
 )
 
 STAGES = tuple(
@@ -32,6 +33,6 @@ STAGES = tuple(
     for module in (
         wording, baseline, separation, personas, where, words, crossfit, detection, null, transfer,
         nodes, recipes, localisation, evidence, profile, projection, split, validation, kinds,
-        intervention, specificity, tokens, promoted, controls,
+        intervention, specificity, tokens, promoted, written, controls,
     )
 )  # fmt: skip

@@ -34,11 +34,12 @@ from personascan.study.responses import answered_for_plan
 from personascan.study.run import Workers
 from personascan.study.sample_sizes import fit_samples
 from personascan.study.stage import RECORD_BYTES, Phase, Sizes
-from personascan.study.stages import controls, intervention, promoted, specificity, tokens
+from personascan.study.stages import controls, intervention, promoted, specificity, tokens, written
 from personascan.study.timing import time_units
 from personascan.workers import WORKER_BYTES
 
 SLOWER = 4  # a token takes so many times as long to write as to read, in batches on two CPU cores
+WRITTEN = 4  # statements that take as long as a text of few tokens to write
 
 
 @dataclass(frozen=True)
@@ -249,6 +250,8 @@ def plan_readings(counted: Counted, extraction: ExtractionPlan, processes: int) 
         (tokens.STAGE, 4 * counted.config.tokens.statements, 40),
         (promoted.STAGE, promoted.READ, 0),
         (controls.STAGE, len(counted.largest.ids), 0),  # half of the rows, behind two contexts
+        # Three texts behind each prompt; a token that is written takes what several take to read.
+        (written.STAGE, 3 * len(counted.config.intervention.written) * WRITTEN, 0),
     ):
         if not (number := stage.count(counted)):
             continue

@@ -43,6 +43,11 @@ if TYPE_CHECKING:
     from personascan.study.stages.recipes import Recipes
     from personascan.study.stages.tokens import ShadedStatements
     from personascan.study.stages.validation import HalfValidation
+    from personascan.study.stages.written import WrittenTexts
+
+
+# What each comparison of a level is set against.
+AGAINST = {2: "its own negatives", 1: "its topic's others", 0: "the other topics"}
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,7 @@ class Part:
         persona_separation: dict[str, dict[Place, PersonaSeparation]]
         interventions: list[SetEffects]  # of every node set that was tested
         specificity: list[CrossEffect]  # of every set on every comparison
+        written: list[WrittenTexts]  # of every set that was tested; none without pushes
         tokens: dict[str, ShadedStatements]  # shaded by a direction of the other half
         promoted: dict[str, Promoted]  # tokens whose logits the direction raises and lowers
         recipes: dict[str, Recipes]  # how far sites and positions of answers agree
@@ -146,8 +152,8 @@ class Part:
 
     @property
     def title(self) -> str:
-        """Model and level, in words."""
-        return f"{self.model}, level {self.level}"
+        """Model, and what is set against what, in words."""
+        return f"{self.model}, each against {AGAINST[self.level]}"
 
     def larger_share(self, name: str) -> float:
         """Returns the accuracy of always guessing the larger side of a comparison."""

@@ -28,6 +28,9 @@ MEASURES = {
 }
 
 
+DEPTHS = [0, 0.2, 0.4, 0.6, 0.8, 1]
+
+
 def by_comparison(width: int = PANEL) -> alt.Facet:
     """Returns a panel for each comparison, whose name is cut where the panel ends."""
     header = alt.Header(labelLimit=width)
@@ -46,7 +49,9 @@ def profiles(columns: int = 3) -> alt.Chart:
         .transform_filter("isValid(datum.value)")
     )
     encoded = base.encode(
-        alt.X("depth:Q", title="relative depth (0: first layer, 1: last)"),
+        # Of a few layers the scale would have a crowd of ticks between two depths.
+        alt.X("depth:Q", title="relative depth (0: first layer, 1: last)",
+              scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(values=DEPTHS)),
         alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)),
         alt.Color("series:N", scale=alt.Scale(range=list(COLOURS)), legend=legend),
         alt.StrokeDash("series:N", scale=alt.Scale(range=list(DASHES)), legend=legend),

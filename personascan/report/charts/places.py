@@ -28,6 +28,7 @@ ORDERED = (
     " : order == 'name' && isValid(datum.by_name) ? datum.by_name : datum.of"
 )
 DOT = 18  # the size of a dot of significance
+FEW = 48  # the width of a tile where a line has three layers or fewer: as wide as their names
 NARROW = 270  # of a chart on a phone, without its axes
 Z = "z, in deviations of permuted labels"
 
@@ -39,7 +40,7 @@ def map_of_places(lines: list[dict], columns: int, measures: dict[str, str]) -> 
     lines: {"line": what it is called, "layers": their names in order} of every site and position.
     """
     most = max(len(line["layers"]) for line in lines)
-    step = max(7, min(26, round(860 / (columns * most))))
+    step = max(7, min(FEW if most <= 3 else 26, round(860 / (columns * most))))
     panels = [
         one_map(
             line["line"], layer_axis(alt.X, line["layers"]), compared_axis(alt.Y, i % columns == 0),
@@ -52,7 +53,7 @@ def map_of_places(lines: list[dict], columns: int, measures: dict[str, str]) -> 
 
 def narrow_map(lines: list[dict], measures: dict[str, str], compared: int) -> alt.Chart:
     """Draws the same for a phone: a row for each layer, a column for each of the comparisons."""
-    width = min(26 * compared, NARROW)
+    width = min((FEW if compared <= 3 else 26) * compared, NARROW)
     panels = [
         one_map(line["line"], compared_axis(alt.X, True), layer_axis(alt.Y, line["layers"]),
                 (width, alt.Step(16)), "bottom")

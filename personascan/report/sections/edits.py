@@ -20,6 +20,7 @@ from personascan.report.words import (
     capitalise,
     interval,
     p_words,
+    quantity,
     rows_word,
     safe,
     word_list,
@@ -74,8 +75,9 @@ def what_text(part: Part) -> str:
         "their size, each node in the direction of its own mean difference, so that they know the "
         f"labels as well{also}. p is the share of controls with an effect at least as large, "
         f"either way (no p can be below {1 / (options.controls + 1):.3g}); the family is all "
-        f"node sets.{limited} Divergence and perplexity are the edit's effect "
-        "on neutral text. `interventions.csv` has every action, outcome and control."
+        f"node sets.{limited} Divergence (how far the next token's probabilities move, KL in nats) "
+        "and perplexity (how surprised the model is) are the edit's effect on neutral text. "
+        "`interventions.csv` has every action, outcome and control."
     )
 
 
@@ -123,11 +125,15 @@ def verdict(part: Part) -> str:
     for action, strength in main_keys(part) if not few else ():
         passing, tested = passing_sets(part, action, strength)
         said = f"{action_name(action, strength)} moves the answer more than random sets do, at 5% "
-        said += f"over the family, in {len(passing)} of {tested} node sets"
+        said += f"over the family, in {len(passing)} of {quantity(tested, 'node set')}"
         sentences.append(said + (f": {word_list(passing)}." if passing else "."))
     empty = [set_name(f) for f in part.interventions if not f.effects]
     if empty:
-        sentences.append(f"No nodes were found to test for {word_list(empty)}.")
+        sentences.append(
+            f"No nodes were found to test for {word_list(empty)}: on that half's own rows none "
+            f"has q <= {part.config.node_q:g} at its place (`findings.csv` counts what the other "
+            "half's rows show there)."
+        )
     return " ".join(map(capitalise, sentences))
 
 
@@ -210,7 +216,11 @@ def methods_blocks(part: Part) -> list:
     return [
         f"The same push ({strength:+g}) along other node sets, by their own nodes' deviations, and "
         "along directions as long as the found set's; of controls, their mean and where 90% of "
-        f"them lie.{matching}",
+        f"them lie. Answer: the effect as above; Yes to all: how far the push moves the answers to "
+        "both sides alike; share of matching answers: how many more of them match the label; "
+        "projected out: the effect of removing the direction. Cohen's d is the mean difference in "
+        "deviations; the ridge direction is the one that tells the sides best."
+        f"{matching}",
         Table(header, rows),
     ]
 

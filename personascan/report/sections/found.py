@@ -7,10 +7,11 @@ import numpy as np
 from personascan.analysis.findings import SIGNIFICANCE, Finding
 from personascan.places import lines_of
 from personascan.report.ceilings import length_auroc, words_at_ceiling
+from personascan.report.sections.exchanged import exchanged_sentence
 from personascan.report.words import (
-    NAMED,
     Section,
     Table,
+    below_chance,
     between,
     detectable_words,
     difference_words,
@@ -20,12 +21,14 @@ from personascan.report.words import (
     name_and_place,
     name_list,
     p_words,
+    quantity,
     rows_word,
     safe,
     set_sizes,
     word_list,
     wording_cell,
     wording_tells,
+    wording_words,
 )
 from personascan.study.results import Part
 
@@ -86,9 +89,8 @@ def statistic_text(part: Part) -> str:
     """Returns how places were tested, in sentences."""
     options, tests = part.config.where, next(iter(part.calibrations.values()))
     floor = max(c.floor for c in part.calibrations.values())
-    few = {
-        name: c for name, c in part.calibrations.items() if c.permutations < options.permutations
-    }
+    asked, every = options.permutations, part.calibrations
+    few = {name: c for name, c in every.items() if c.permutations < asked}
     words = {
         "direction": "how well a ridge regression of the labels on the nodes of a place tells "
         "them (a shrunken Hotelling statistic: any direction of the means counts)",
@@ -97,22 +99,24 @@ def statistic_text(part: Part) -> str:
         "node scan": "the score of the best set of nodes for either side, over alphas that are "
         "each ranked among the labellings (spread in few nodes counts)",
     }
-    beyond = every = ""
+    beyond = all_used = ""
     if floor > SIGNIFICANCE:
         beyond = f" With {tests.permutations} labellings no p can reach {SIGNIFICANCE:g}."
     if few:
         numbers = word_list(str(c.permutations + 1) for c in few.values())
-        every = f" Of {name_list(few)} there are no more than {numbers} labellings: all were used."
+        all_used = (
+            f" Of {name_list(few)} there are no more than {numbers} labellings: all were used."
+        )
     return (
         "The labels are known, and nothing was scanned for: a place's statistic is "
         f"{words[options.statistic]}. The labels were permuted {options.permutations} times, the "
         "same permutations at all places; z counts deviations from the permutations' mean, and "
         "the family-wise p compares a place with the highest place of every permutation, so that "
-        f"the search over all places is paid for (no p can be below {floor:.3g}).{every}{beyond} "
-        "The largest |t| stands beside it: it finds few strong nodes, the statistic also "
+        f"the search over all places is paid for (no p can be below {floor:.3g}).{all_used}{beyond}"
+        " The largest |t| stands beside it: it finds few strong nodes, the statistic also "
         "directions that no single node shows. q controls the false discovery rate over "
-        "comparisons (Benjamini-Hochberg). `places.csv` has every place, `findings.csv` this "
-        "table."
+        f"comparisons (Benjamini-Hochberg).{wording_words(part)} `places.csv` has every place, "
+        "`findings.csv` this table."
     )
 
 
@@ -129,6 +133,14 @@ def beyond_text(part: Part) -> str:
         f"on the input of the first block). Differences have {part.config.validation.level:.0%} "
         "intervals, paired over statements. What differs between the sides is found, words "
         "included: only differences above 0, from both, say that layers hold more."
+        + below_chance(
+            (
+                auroc
+                for one in part.held_out_texts.values()
+                for auroc in (one.auroc, *(simpler.auroc for simpler in one.simpler.values()))
+            ),
+            "statements",
+        )
     )
 
 
@@ -136,7 +148,8 @@ def finding_sentence(part: Part, f: Finding) -> str:
     """Returns a finding in words: where it shows, how surely, in which nodes, beside wording."""
     if f.found:
         text = (
-            f"**{safe(f.name)}** shows at {f.passing} of {f.places} places, most clearly at "
+            f"**{safe(f.name)}** shows at {f.passing} of {quantity(f.places, 'place')}, most "
+            "clearly at "
             f"**{safe(f.place)}** (z {f.z:.1f}, family-wise p {p_words(f.p_family)})."
         )
     else:
@@ -193,7 +206,8 @@ def wording_sentence(part: Part, f: Finding) -> str:
         if words_at_ceiling(part, f.name):
             more = f": at this ceiling nothing could be told better, and wording{more[9:]}"
         length = length_auroc(part, f.name)
-        more += "" if np.isnan(length) else f" (their length alone: {length:.2f})"
+        if not np.isnan(length):
+            more += f" (their length alone, whichever side is longer: {length:.2f})"
         beside = word_list(
             f"{one.auroc:.2f} by {one.name} ({difference_words(one.claim)})"
             for one in held_out.simpler.values()
@@ -205,39 +219,6 @@ def wording_sentence(part: Part, f: Finding) -> str:
             f"{larger_side(part, [f.name])}: wording is a likely reason."
         )
     return ""
-
-
-def exchanged_sentence(part: Part) -> str:
-    """Returns within which groups labels were permuted; "" where rows were exchanged singly."""
-    if not part.entities:
-        return ""
-    paired = {n: e for n, e in part.entities.items() if e[1].kind != "entities"}
-    whole = {n: e for n, e in part.entities.items() if n not in paired}
-    rows, said = part.terms.rows, []
-    if whole:
-        said.append(
-            f"Where {rows} name entities, labels of whole entities were exchanged, whatever their "
-            f"sizes. Distinct labellings: {labellings_words(whole, 'entities')}; no p can be below "
-            "one over their number (two, where the sides have equally many entities)."
-        )
-    if paired:
-        said.append(
-            f"Where {rows} name pairs, labels were exchanged within pairs alone, and each pair was "
-            "kept whole in halves, folds and resamples. Distinct labellings: "
-            f"{labellings_words(paired, 'pairs')}; no p can be below two over their number."
-        )
-    return " ".join(said)
-
-
-def labellings_words(entities: dict, called: str) -> str:
-    """Returns the distinct labellings by comparison, or the fewest of many."""
-    if len(entities) > NAMED:
-        name, (number, exchange) = min(entities.items(), key=lambda one: one[1][1].distinct)
-        return f"the fewest are {exchange.many}, of {number} {called}, for {safe(name)}"
-    return word_list(
-        f"{safe(name)} {exchange.many} of {number} {called}"
-        for name, (number, exchange) in entities.items()
-    )
 
 
 def tails_section(part: Part) -> Section | None:
@@ -276,12 +257,13 @@ def late_section(part: Part) -> Section | None:
                          f"{p.even:.2f}"])  # fmt: skip
     if not rows:
         return None
-    said = f"In {len(late)} of {len(rows)} lines it lies above that of an even spread"
+    said = f"In {len(late)} of {quantity(len(rows), 'line')} it lies above that of an even spread"
     said += f": {word_list(late)}." if late else "."
     return Section(
         "How late in the layers",
         f"The share of the signal (2 AUROC - 1 of {rows_word(part)} scanned alone) that lies in "
-        f"the last third of the depth, with a 95% bootstrap interval over {rows_word(part)}. The "
+        f"the last third of the depth, with a 95% bootstrap interval over {rows_word(part)}; even "
+        "spread: the share of the layers that lie there. The "
         f"published claim is that separation is largest there. {said} `profiles.csv` has more.",
         Table(["", "site, position", "in the last third", "95% interval", "even spread"], rows),
     )

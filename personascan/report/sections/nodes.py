@@ -43,13 +43,18 @@ def nodes_section(part: Part) -> Section | None:
         f"Every node of these places was tested with the labels known: the node set of a "
         f"comparison holds those with q <= {config.node_q:g} (the share of false ones expected "
         "among those that differ as much, under the permutations), in the direction of their "
-        "effect; the family-wise p is over all nodes of the place (step-down maximum). At least so "
-        "many nodes differ, whichever: a bound that holds with 95% for every set at once. Of a "
+        "effect: high in H1, or low. B (A chose): half A chose the place, and the "
+        f"{rows_word(part)} of half B were tested there, so that choice and test are of different "
+        "ones; `findings.csv` counts these sets. Where nodes are edited, or judged by a probe, the "
+        "half that chose the place finds them on its own: such a set may be empty where this "
+        "one is not, and the other way round. The family-wise p is over all nodes of the place "
+        "(step-down maximum). At least so many nodes differ, whichever: a bound that holds with "
+        "95% for every set at once. Of a "
         "weak comparison the bound and the directions come again in other rows, the list of nodes "
         "does not. So one place has several numbers of nodes: those of either half's set (found on "
         "half as many rows, so fewer), of the set of all rows, those that pass family-wise, and "
         "the bound, of nodes that differ whether or not they can be named. The frequency is the "
-        "share of a scan's runs that returned a node. `nodes.csv` has every one."
+        "share of a scan's runs that returned a node, in `nodes.csv`, which has every one."
         if tested
         else f"The selection frequency of a node is the share of runs that returned it; the node "
         f"set of a comparison holds those with frequency >= {config.threshold:g}. `nodes.csv` has "
@@ -126,7 +131,8 @@ def kinds_section(part: Part) -> Section | None:
         f"Kinds among the {called} of H1",
         f"The {called} of H1 may be of several kinds. Their first principal component, on the "
         "nodes that were found, orders them: of a half's nodes the other half's, of all those "
-        "of all. Agreement: the correlation of that order with the one that the component of other "
+        "of all. Share of variance: of these nodes, that the component holds. Agreement: "
+        "the correlation of that order with the one that the component of other "
         f"{called} gives (near 0: noise; what orders them, length for example, it does not say). "
         "`kinds.csv` has every one.",
         Table(["", "place", "nodes of", "nodes", "share of variance", "agreement"], rows),
@@ -194,7 +200,10 @@ def runs_section(part: Part) -> Section | None:
         f"{called} and nodes with the highest {scan.score} score ({scan.tail} tail, alphas "
         f"{alphas_searched(scan)}, {scan.starts} starts).{halves} Returning every one would give "
         f"{precision_of_all(part)} and recall 1. AUROC: how well the share of "
-        f"runs that return one tells H1 from H0.{extremes} "
+        f"runs that return one tells H1 from H0. Precision: the share of H1 among the {called} "
+        "that a run returns (of all: of those that it could return); recall: the share of H1 that "
+        "it returns; alpha: the threshold of p-values below which it found the most more than "
+        f"expected.{extremes} "
         f"Mean ± deviation over runs; `runs.csv` has every run, with the ids of its {called}.",
         Table(header, rows),
     )

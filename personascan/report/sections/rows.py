@@ -11,6 +11,7 @@ from personascan.report.words import (
     Section,
     Shown,
     Table,
+    below_chance,
     between,
     capitalise,
     interval,
@@ -43,6 +44,7 @@ def held_out_section(part: Part) -> Section | None:
         return None
     called = rows_word(part)
     rows, ends = [], []
+    aurocs = [one.auroc for one in part.held_out.values()]
     for name, one in part.held_out.items():
         places = Counter(one.places).most_common()
         chosen = "; ".join(f"{safe(place)} ({count})" for place, count in places[:3])
@@ -58,7 +60,9 @@ def held_out_section(part: Part) -> Section | None:
         f"Which {called} are told, unseen",
         f"Each of the {called} is told by a place and a direction chosen without its fold: "
         "the direction along which a ridge regression tells the labels of the other folds. Above "
-        "their mean it is told as H1. `held_out.csv` has every one.",
+        "their mean it is told as H1. Precision: the share of H1 among those told as H1; recall: "
+        "the share of H1 that is told as H1. The last column says which places the folds chose. "
+        f"`held_out.csv` has every one.{below_chance(aurocs, called)}",
         Table(["", "AUROC (95%)", "precision", "recall", "place (folds)"], rows),
         Table(["", "told as", "is", QUOTED], ends),
     )
@@ -102,7 +106,8 @@ def detection_blocks(part: Part) -> list:
         f"{times}: how well their scores tell H1 from the other H0 {called} (AUROC, "
         "0.5 is chance, and the share of H1 found at 1% false positives; mean ± deviation). The "
         "best place is chosen on what it is judged by, which flatters it."
-        f"{few_rows_text(part)} `places.csv` has every place.",
+        f"{few_rows_text(part)} A scan is told no label, so that below 0.5 means that H0 diverges "
+        "more from the background than H1 does. `places.csv` has every place.",
         Table(["", "place", "", "AUROC", "found at 1%"], rows),
     ]
 
@@ -144,6 +149,10 @@ def validation_blocks(part: Part) -> list:
                            for d in differences)]
         )  # fmt: skip
     options = part.config.validation
+    aurocs = [
+        mean_of(halves, method, "auroc") for halves in part.validations.values()
+        for method in methods
+    ]  # fmt: skip
     what = "A node set"
     if options.share:
         what = f"The {options.share:.0%} of the nodes that differ most,"
@@ -153,8 +162,11 @@ def validation_blocks(part: Part) -> list:
         f"{what} found on one half of the {rows_word(part)}, at the place which that half chose, "
         "judged on the other half: held-out AUROC of a logistic probe on these nodes, beside "
         f"{options.random_sets} random sets of their size, the nodes of the largest mean "
-        "difference, one direction, all nodes, detectors that are told no labels, and controls; "
-        "means over the two halves. `validation.csv` has more.",
+        "difference, one direction (the mean of H1 less that of H0), all nodes, detectors that are "
+        "told no labels (local outlier factor, isolation forest, and k-means: of its two clusters "
+        "the one with more of H1), and controls (all nodes with shuffled labels; length and "
+        "word counts alone); means over the two halves. `validation.csv` has more."
+        f"{below_chance(aurocs, rows_word(part))}",
         Shown("validation"),
         Table(header, rows),
         "Held-out AUROC of the found nodes less that of all nodes, and less the mean of the "
@@ -194,9 +206,10 @@ def alone_section(part: Part) -> Section | None:
     return Section(
         f"{capitalise(called)} scanned alone, in every way",
         f"AUROC of H1 against held-out H0 {called} with its 95% interval (0.5 is chance; the "
-        f"background is {how}), by tail, beside what is simpler than a scan. A tail below 0.5 says "
-        f"that H1 deviates less than H0 does.{few_rows_text(part)} "
-        "`detection.csv` has every place.",
+        f"background is {how}), by tail, beside what is simpler than a scan. Which way counts as "
+        "H1 is fixed beforehand: a tail below 0.5 says that H1 deviates less than H0 does, and a "
+        "simpler score below 0.5 that it is lower in H1, where more was expected."
+        f"{few_rows_text(part)} `detection.csv` has every place.",
         Shown("ways"),
         Table(["", "method", "place", "AUROC", "95% interval", "found at 1% FPR"], rows),
     )

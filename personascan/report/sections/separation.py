@@ -42,7 +42,8 @@ def transfer_section(part: Part) -> Section | None:
         "Logistic regression, told the labels of all other comparisons and held to this one: a "
         "supervised yardstick that knows no label of it. Rows that both have are dealt out between "
         "training and judging. The best place is chosen on what it is judged by, which flatters "
-        "it. `transfer.csv` has every place.",
+        "it. Below 0.5 the direction of the others points the other way here; it is not turned "
+        "round. `transfer.csv` has every place.",
         Table(["", "place", "probe, AUROC", "95% interval", "scan alone, AUROC"], rows),
     )
 
@@ -78,7 +79,8 @@ def separation_section(part: Part) -> Section:
         f"chance.{wording} The cluster metrics describe the first "
         f"{options.components} principal components of both directions together, the hull distance "
         f"the first {options.hull_components}, in units of activation (of a place with fewer nodes "
-        f"all that there are); mean ± deviation over "
+        f"all that there are): silhouette and Calinski-Harabasz are higher where sides lie further "
+        "apart, Davies-Bouldin is lower. Mean ± deviation over "
         f"{options.seeds} seeds. `places.csv` has every place; these are the ones with the best "
         "probe, which is chosen on what it is judged by:",
         Table(header, rows),
@@ -125,7 +127,11 @@ def apart_section(part: Part) -> Section | None:
         "Telling the personas of a topic from one another",
         "Positive statements alone: extremely randomised trees are trained on nine tenths of them "
         "and name the persona of the others. The best place of each topic, chosen on what it is "
-        "judged by; wording tells personas apart as well. `personas.csv` has every place.",
+        "judged by; wording tells personas apart as well. Accuracy: the share named rightly; "
+        "precision, of those named as a persona, and F1, which weighs it with the share of the "
+        "persona's own that are found, are means over personas (weighted by their statements). "
+        "Always the largest: the accuracy of naming the persona with most statements each time. "
+        "`personas.csv` has every place.",
         Table(
             ["topic", "places", "best place", "accuracy", "precision", "F1", "always the largest"],
             rows,

@@ -19,6 +19,7 @@ from personascan.study.comparisons import first_by_hash
 from personascan.study.half_direction import (
     FINDER,
     HalfDirection,
+    chosen_place,
     half_direction,
     place_inputs,
     statements_of,
@@ -67,11 +68,16 @@ class Promoted:
 
 
 def asked(case) -> HalfDirection | None:
-    """Returns where a direction is found; None where what it writes is not known."""
+    """Returns where a direction is found; None where what it writes is not known.
+
+    Where the furthest place is not in the coordinates of the stream it is half A's, if that is.
+    """
     if not case.config.tokens.promoted or not case.source.answers:
         return None
-    at = half_direction(case)
-    return at if at and at.place.site in (*BEFORE_NORM, *BEHIND_NORM) else None
+    for place in (case.furthest(), chosen_place(case)):
+        if place and place.site in (*BEFORE_NORM, *BEHIND_NORM):
+            return half_direction(case, place)
+    return None
 
 
 def work(case, at: HalfDirection) -> Work:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from personascan.analysis.claims import auroc
+from personascan.analysis.claims import auroc, auroc_limits, sizes
 from personascan.interventions.directions import PlaceStatistics
 from personascan.places import Place
 from personascan.sources.language.source import Reader
@@ -59,9 +59,16 @@ class ShadedStatements:
 
     place: Place
     auroc: float  # of the scores of all statements of half B
+    low: float  # of its 95% interval
+    high: float
     # Correlation of the statements' scores with the means of their own tokens.
     agreement: float
     statements: tuple[ShadedStatement, ...]
+
+    @property
+    def at_chance(self) -> bool:
+        """Whether the other half's sides are not told apart, so that shades mean nothing."""
+        return bool(self.low <= 0.5)
 
 
 def asked(case) -> HalfDirection | None:
@@ -131,7 +138,9 @@ def shaded_statements(case, at: HalfDirection) -> ShadedStatements:
         )
         for i, row in enumerate(found["row_S"])
     ]  # fmt: skip
-    return ShadedStatements(at.place, result.values["auroc"], agreement_of(shaded), tuple(shaded))
+    value = result.values["auroc"]
+    low, high = auroc_limits(value, sizes(at.show.positive_N, at.show.together_N))
+    return ShadedStatements(at.place, value, low, high, agreement_of(shaded), tuple(shaded))
 
 
 def agreement_of(shaded: list[ShadedStatement]) -> float:

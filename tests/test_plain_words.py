@@ -1,0 +1,100 @@
+"""What a page says in plain words: how many, of what, and what a number below chance means."""
+
+import pathlib
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from personascan.places import Place
+from personascan.report import page
+from personascan.report.cards import beyond_words
+from personascan.report.lead import beyond_sentence
+from personascan.report.page import asked_sentence, title_words
+from personascan.report.sections.found import beyond_text
+from personascan.report.words import below_chance, quantity, wording_words
+from personascan.sources.base import Terms
+
+A = Place("layer *a*", 0, "", "net")
+
+
+def test_one_thing_is_in_the_singular():
+    assert [quantity(n, "node set") for n in (0, 1, 2)] == [
+        "0 node sets",
+        "1 node set",
+        "2 node sets",
+    ]
+
+
+def asked_of(level, names, levels=(2,)):
+    """As much of a part of statements as the title and the question read."""
+    return SimpleNamespace(
+        terms=Terms("statements"), places=[A], texts=True, model="m", level=level,
+        scans=dict.fromkeys(names), pool_sizes=dict.fromkeys(names, (3, 3)),
+        config=SimpleNamespace(levels=levels),
+    )  # fmt: skip
+
+
+def test_the_question_counts_and_names_what_is_compared_in_words():
+    one = asked_sentence(asked_of(2, ["calm"]))
+    assert one == (
+        "Asked: at the one place of `m` (layers of net) do activations tell, the statements for "
+        "it (H1) from those against it (H0)? 3 + 3 statements."
+    )
+    two = asked_sentence(asked_of(0, ["moods", "views"]))
+    assert ", for each of 2 topics, the statements for its personas" in two
+    assert two.endswith("3 + 3 statements of each.")
+    assert title_words(asked_of(2, ["calm"])) == "calm in `m`"
+    said = [title_words(asked_of(level, ["calm"], (2, 1, 0))) for level in (2, 1, 0)]
+    assert [one.removeprefix("calm in `m`: each against ") for one in said] == [
+        "its own negatives", "its topic's others", "the other topics",
+    ]  # fmt: skip
+
+
+def test_an_auroc_below_chance_is_explained_where_it_is_shown_as_such():
+    assert below_chance([0.5, 0.499, np.nan, 0.9], "rows") == ""  # shown as 0.50
+    said = below_chance([0.9, 0.41], "statements")
+    assert said.startswith(" An AUROC below 0.5 orders more statements the wrong way round")
+    assert "fixed beforehand, on other statements" in said
+
+
+def told(auroc, claim=0.4):
+    """Held-out statements that activations tell better than words of this AUROC."""
+    one = SimpleNamespace(
+        name="word counts", auroc=auroc,
+        claim=SimpleNamespace(difference=claim, low=claim - 0.1, high=claim + 0.1),
+    )  # fmt: skip
+    return SimpleNamespace(auroc=0.9, beyond=True, hardest=one, simpler={"word counts": one})
+
+
+@pytest.mark.parametrize(("auroc", "explained"), [(0.41, True), (0.62, False)])
+def test_words_below_chance_are_explained_on_the_first_screen_and_in_the_methods(auroc, explained):
+    finding = SimpleNamespace(name="calm", found=True)
+    part = SimpleNamespace(
+        held_out_texts={"calm": told(auroc)}, findings=lambda: [finding], validations={},
+        terms=Terms("statements"), texts=True,
+        config=SimpleNamespace(
+            where=SimpleNamespace(folds=5, fold_permutations=9),
+            validation=SimpleNamespace(level=0.95),
+        ),
+    )  # fmt: skip
+    assert ("its sign was fixed beforehand" in beyond_sentence(part)) == explained
+    assert ("the wrong way round" in beyond_text(part)) == explained
+    assert ("below 0.5" in beyond_words(part, "calm").title) == explained
+
+
+def test_the_words_of_the_tables_are_in_the_pages_own_glossary():
+    folder = pathlib.Path(page.__file__).parent / "templates"
+    words = (folder / "page.html.j2").read_text(encoding="utf-8")
+    terms = re.findall(r"<dt>([^<]*)</dt>", words)
+    assert {"background", "alpha, tail", "node set", "z", "q", "family-wise p", "AUROC"} <= set(
+        terms
+    )
+    assert "Below 0.5 more are ordered the wrong way round" in words
+
+
+def test_what_wording_tells_is_said_where_rows_are_texts():
+    part = SimpleNamespace(terms=Terms("statements"), texts=True)
+    assert "held-out statements whose side logistic regression" in wording_words(part)
+    assert wording_words(SimpleNamespace(texts=False)) == ""
