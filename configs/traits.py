@@ -28,7 +28,7 @@ def get_config() -> ConfigDict:
             },
             sites=("resid_post",),
             layers=("7%", "21%", "34%", "48%", "62%", "76%", "90%"),
-            positions=("last_prompt", "mean_response", "last_response"),
+            positions=("mean_response", "last_response"),
             baselines=("length",),
             apart=0,
             separation={"seeds": 2},

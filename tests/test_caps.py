@@ -13,8 +13,9 @@ import personascan
 from personascan.interventions.caps import cap_edit
 from personascan.interventions.edits import UNEDITED, NamedEdit, add_vector, stack_edits
 from personascan.models.tap import Edits, Kept
+from personascan.sources.language.decoding import Writing, begin_rows, go_on_rows
 from personascan.sources.language.editing import TOKENS, Editing, edited_span
-from personascan.sources.language.generate import Writing, generate_tokens, write_tokens
+from personascan.sources.language.generate import write_tokens
 
 D = 48
 rng = np.random.default_rng(5)
@@ -153,10 +154,10 @@ def test_any_threshold_and_direction_are_one_compilation(pair):
     model, _ = pair
     prompts = edited_prompts(model)[:2]
     personascan.generate(model, prompts, Writing(3), edits=caps()[0], stop=())
-    before = generate_tokens._cache_size()
+    before = begin_rows._cache_size(), go_on_rows._cache_size()
     for one in (personascan.cap(-ONE, 0.7), caps()[2], personascan.cap(ONE, np.inf)):
         personascan.generate(model, prompts, Writing(3), edits=one, stop=())
-    assert generate_tokens._cache_size() == before
+    assert (begin_rows._cache_size(), go_on_rows._cache_size()) == before
 
 
 def test_a_threshold_is_a_quantile_of_projections():

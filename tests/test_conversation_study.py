@@ -137,6 +137,7 @@ def test_a_direction_follows_what_was_answered_or_the_instruction_in_view(plante
     assert part.calibrations["calm"].p_family.min() <= 0.05
     told = {c.name: c for c in part.controls["calm"].controls}
     assert part.controls["calm"].place.position == "mean_response"
+    assert told[stage.BEFORE].auroc > 0.95  # the instruction is known there
     for name in (stage.OWN, stage.EXCHANGED, stage.HELD_OUT.format("0")):
         assert told[name].auroc > 0.95  # letters differ, whatever instruction is in view
 

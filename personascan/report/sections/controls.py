@@ -28,7 +28,9 @@ def controls_section(part: Part) -> Section | None:
     return Section(
         "What else could it be? Answers with parts left out",
         "Half A of the questions chose the place and made the direction; what is judged are the "
-        "answers to the questions of half B. *The other instruction in view*: the same answers, "
+        "answers to the questions of half B. *Before the answer*: the same at the last token that "
+        "the model reads before it writes, where nothing but the instruction and the question is "
+        "known. *The other instruction in view*: the same answers, "
         "read behind the instruction of the other side; where the AUROC falls below .5, the "
         "direction follows the instruction that is read and not what was answered. *No words of "
         "the instruction*: answers of either half that hold a word of the instructions for H1 "

@@ -15,7 +15,8 @@ from personascan.sources.language.json_objects import (
     shown_text,
     whole_text,
 )
-from personascan.sources.language.statement_formats import direction_of, named
+from personascan.sources.language.sides import Sides
+from personascan.sources.language.statement_formats import named
 from personascan.visible import is_shown
 
 NAMES = {
@@ -92,7 +93,7 @@ def row_of(fields: Mapping[str, Any], where: str, persona: str, seen: dict[str, 
         messages,
         persona,
         texts["topic"],
-        False if side is None else direction_of(side, where),
+        False if side is None else Sides().positive(side, where),
         question,
         texts["instruction"],
         texts["entity"] or name,

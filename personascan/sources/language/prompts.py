@@ -16,13 +16,6 @@ from personascan.sources.language.prompt_tokens import (
     refuse_slow,
     refuse_unusable,
 )
-from personascan.sources.language.prompt_tokens import (
-    Prompt,
-    encode,
-    first_token,
-    note_unknown,
-    refuse_unusable,
-)
 from personascan.sources.language.statements import Statement
 from personascan.sources.language.templates import DATE, SENTINEL, PromptOptions, advice, render_all
 

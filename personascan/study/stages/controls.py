@@ -27,7 +27,9 @@ from personascan.study.stage import PLACE, Phase, Stage, Table, place_cells
 from personascan.study.stages.where import LabelledRows
 from personascan.study.units import Unit, Work, sha256_of
 
+BEGINNING = "last_prompt"
 OWN, NO_ECHO, NO_REFUSAL = "as they are", "no words of the instruction", "no refusals"
+BEFORE = "before the answer, at last_prompt"
 EXCHANGED, REMOVED = "the other instruction in view", "no instruction in view"
 HELD_OUT = "under instruction {}, found under the others"
 
@@ -83,15 +85,14 @@ def do(
     controls = [judging.judge(OWN)]
     controls.append(judging.judge(NO_ECHO, ~echo_N, ~echo_N))
     controls.append(judging.judge(NO_REFUSAL, ~refusal_N, ~refusal_N))
+    if place.position != BEGINNING:
+        before = replace(place, position=BEGINNING)
+        before_ND = read_at(reader, before, conversations)
+        controls.append(replace(judging, place_ND=before_ND).judge(BEFORE))
     for name, change in ((EXCHANGED, with_other), (REMOVED, without_instruction)):
         changed = change(conversations, show)
         if changed is not None:
-            read_ND = np.empty((len(changed), place_ND.shape[1]), np.float32)
-            extract_into(
-                reader.model(), changed, {place: read_ND}, options=reader.options,
-                batch_tokens=reader.batch_tokens, progress=lambda done: None,
-            )  # fmt: skip
-            controls.append(judging.judge(name, show_ND=read_ND))
+            controls.append(judging.judge(name, show_ND=read_at(reader, place, changed)))
     named = np.array([one.instruction for one in conversations])
     for instruction in dict.fromkeys(filter(None, named.tolist())):
         found, shown = named != instruction, named == instruction
@@ -105,6 +106,17 @@ def do(
         "refusals": [float(refusal_N[every][positive == side].mean()) for side in (True, False)],
     }
     return values, {}
+
+
+def read_at(reader: Reader, place: Place, conversations) -> np.ndarray:
+    """Returns the activations of conversations at a place: [N, D] float64."""
+    model = reader.model()
+    read_ND = np.empty((len(conversations), model.config.site_shape(place.site)[1]), np.float32)
+    extract_into(
+        model, list(conversations), {place: read_ND}, options=reader.options,
+        batch_tokens=reader.batch_tokens, progress=lambda done: None,
+    )  # fmt: skip
+    return read_ND.astype(np.float64)
 
 
 COLUMNS = ("name", "auroc", "low", "high", "h1", "h0")
