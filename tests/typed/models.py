@@ -51,7 +51,7 @@ def any_text(model: personascan.LanguageModel, torch_model: object, tokenizer: o
     texts = personascan.load_statements({"positive": ["Good."], "negative": ["Bad."]})
     activations = personascan.read_torch(torch_model, tokenizer, texts, ["resid_post 50% mean"])
     assert_type(activations, personascan.Activations)
-    spans = {"a": 3, "b": (2, 5)}
+    spans = {"a": 3, "b": 5}
     made = personascan.read_activations("hidden", None, ["mean_response"], spans=spans, layers=[7])
     assert_type(made, personascan.Activations)
     found = personascan.locate(activations, [text.positive for text in texts])
