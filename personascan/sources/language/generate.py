@@ -176,7 +176,7 @@ class Writer:
         )  # fmt: skip
         return begin_rows(
             self.params, prompts, self.choosing, edits, decoder=self.model.decoder(),
-            writing=self.writing, shared=0 if edits is not None else shared_tokens(self.model, batch),
+            writing=self.writing, shared=shared_tokens(self.model, batch) if edits is None else 0,
         )  # fmt: skip
 
     def take_ended(self, rows: Rows, numbers: np.ndarray):
