@@ -43,7 +43,7 @@ HOME = {
     "TextRuns": "sources.language.text_run",
     "Validation": "analysis.validation",
     "ValidationOptions": "analysis.validation",
-    "Writing": "sources.language.generate",
+    "Writing": "sources.language.decoding",
     "bag_of_words_accuracy": "analysis.wording",
     "bag_of_words_scores": "analysis.wording",
     "calibrate": "calibration.calibrate",
@@ -145,8 +145,8 @@ if TYPE_CHECKING:  # the same for editors and type checkers, which run nothing
     from personascan.scan.samples import draw_samples as draw_samples
     from personascan.sharding import device_mesh as device_mesh
     from personascan.sources.arrays import write_rows as write_rows
+    from personascan.sources.language.decoding import Writing as Writing
     from personascan.sources.language.extract import extract as extract
-    from personascan.sources.language.generate import Writing as Writing
     from personascan.sources.language.model import LanguageModel as LanguageModel
     from personascan.sources.language.model import load_model as load_model
     from personascan.sources.language.plan import ExtractionPlan as ExtractionPlan
