@@ -21,7 +21,7 @@ GROUPS = {
     "interventions": (
         "interventions",
         "direction",
-        "sources.language.generate",
+        "sources.language.decoding",
         "study.steering",
     ),
     "studies": ("study", "studies", "report", "sources.arrays"),
