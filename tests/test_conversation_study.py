@@ -167,7 +167,15 @@ def test_an_answer_of_the_study_is_watched_on_a_direction_that_did_not_see_it(pl
         assert value == pytest.approx(axis.h0_N[ids.index(h0[5])], abs=2e-4)
     with pytest.raises(personascan.InputError, match="name one by its id"):
         watch(config["out"], "calm", answers)
-    changed = part.config.out + "/changed.csv"
-    pathlib.Path(changed).write_text("id,text\nx,y\n")
+    changed = pathlib.Path(config["out"]).with_name("changed.csv")
+    changed.write_text("id,text\nx,y\n")
     with pytest.raises(personascan.InputError, match="the answer x is none of this study"):
         watch(config["out"], "calm", changed)
+
+
+def test_a_study_of_conversations_gives_its_direction_to_steer_along(planted):
+    study, config, *_ = planted
+    reader, direction = personascan.found_direction(config["out"], "calm", kind="difference")
+    chosen = next(s.place for s in study.parts[0].scans["calm"] if s.choice.half == "A")
+    assert reader.name == study.parts[0].model
+    assert set(direction.shift) == {(chosen.site, chosen.layer)}

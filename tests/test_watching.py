@@ -15,7 +15,7 @@ from personascan.report.watched import turn_lines, watched_html, write_watched
 from personascan.ridge import readout_of
 from personascan.sources.language.conversations import Response
 from personascan.sources.language.single_conversations import first_turns, load_conversation
-from personascan.study.axes import LabelledPlace, direction_line, in_deviations
+from personascan.study.axes import LabelledPlace, direction_projector, in_deviations
 from personascan.study.comparisons import first_by_hash
 from personascan.study.steering import named_case
 from personascan.study.watched_conversation import refuse_too_long
@@ -95,15 +95,15 @@ def test_values_are_projections_and_shares_are_counts(watched, case, tmp_path):
 def test_nodes_are_the_mean_z_of_the_set(watched, case):
     place_ND, positive_N = case.rows(watched.place).array().astype(float), case.pool.positive_N
     nodes = next(axis for axis in watched.axes if axis.name == "nodes")
-    assert nodes.nodes == np.count_nonzero(nodes.line.weight_D) > 0
+    assert nodes.nodes == np.count_nonzero(nodes.whole.weight_D) > 0
     z_ND = (place_ND - place_ND[~positive_N].mean(0)) / place_ND[~positive_N].std(0)
-    own_D = np.flatnonzero(nodes.line.weight_D)
+    own_D = np.flatnonzero(nodes.whole.weight_D)
     signed_ND = z_ND[:, own_D] * np.sign(z_ND[positive_N][:, own_D].mean(0))
-    np.testing.assert_allclose(nodes.line.values(place_ND), signed_ND.mean(1), atol=1e-8)
+    np.testing.assert_allclose(nodes.whole.values(place_ND), signed_ND.mean(1), atol=1e-8)
 
 
 def test_tokens_are_in_deviations_of_those_of_h0(watched, case, tmp_path):
-    """Of at most 20 rows, each on the lines without its fold, and of their own tokens."""
+    """Of at most 20 rows, each on axes found without its fold, and of their own tokens."""
     statements = {s.id: s for s in case.source.groups["calm"]}
     pool, place, network = case.pool, watched.place, case.source.reader.model()
     every = [statements[id_] for id_ in pool.ids]
@@ -136,10 +136,10 @@ def test_new_rows_of_h0_lie_among_those_that_were_left_out():
         place_ND, positive_N = rng.normal(size=(60, 300)), np.arange(60) < 30
         place_ND[positive_N, :5] += 1
         rows = LabelledPlace(place_ND, positive_N, folds_of(positive_N, 5, seed), True)
-        axis = in_deviations(rows.axis("direction", direction_line, direction_line))
-        value_N = axis.line.values(rng.normal(size=(200, 300)))
+        axis = in_deviations(rows.axis("direction", direction_projector, direction_projector))
+        value_N = axis.whole.values(rng.normal(size=(200, 300)))
         p.append((1 + (axis.h0_N >= value_N[:, None]).sum(1)) / 31)
-        own_N = axis.line.values(place_ND[~positive_N])
+        own_N = axis.whole.values(place_ND[~positive_N])
         seen.append((1 + (own_N >= value_N[:, None]).sum(1)) / 31)
     assert 0.45 < np.mean(p) < 0.65
     assert np.mean(np.array(p) <= 0.05) < 0.06

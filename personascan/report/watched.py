@@ -29,11 +29,11 @@ def axis_sentences(watched: Watched) -> list[str]:
     said = []
     for number, (axis, scale) in enumerate(zip(watched.axes, watched.scales, strict=True)):
         low, high = watched.band(number)
-        unit = "in deviations of H0" if axis.name == DIRECTION else f"mean z of {axis.nodes}"
+        unit = "in deviations of H0" if axis.name == DIRECTION else f"mean z of {axis.nodes} nodes"
         said.append(
             f"{axis.name} ({unit}): 90% of {axis.h0_N.size} H0 rows from {low:+.2f} to "
-            f"{high:+.2f}; of the tokens of {watched.h0_read}, in deviations of these, from "
-            f"{scale.low:+.2f} to {scale.high:+.2f}"
+            f"{high:+.2f}; 90% of H0's tokens (in {watched.h0_read} rows) from {scale.low:+.2f} to "
+            f"{scale.high:+.2f}"
         )
     return said
 
@@ -45,8 +45,8 @@ def sentences(watched: Watched) -> list[str]:
     if own_position != watched.position:
         read += f", which stands for their {own_position}"
     said = [
-        f"H0 rows are read at {watched.place}, {read}; mean is that of the tokens of its answer, "
-        "in deviations of H0's tokens.",
+        f"H0 rows are read at {watched.place}, {read}; mean is that of the tokens of its answer. "
+        "Tokens are in deviations of H0's tokens, from their mean.",
         "Turns of a long conversation are not the single rows of H0: what was said before is in "
         "view. p says how rare such a value is among these rows, and no more.",
     ]
@@ -73,15 +73,16 @@ def turn_columns(watched: Watched) -> list[str]:
     return [*TURNS, *(f"{axis.name}_{name}" for axis in watched.axes for name in VALUES)]
 
 
+def title_of(watched: Watched) -> str:
+    return f"{visible(watched.comparison)} in {visible(watched.conversation.id)}"
+
+
 def turn_lines(watched: Watched) -> list[str]:
     """Returns the turns as a table of text, with what they are compared with."""
-    title = (
-        f"{visible(watched.comparison)} in {visible(watched.conversation.id)}, "
-        f"{len(watched.turns)} turns of the model; {visible(watched.model)}"
-    )
+    turns = f"{len(watched.turns)} turns of the model; {visible(watched.model)}"
     heads = [f"{'turn':>4s} {'tokens':>6s}"]
     heads += [f"{axis.name:>10s} {'mean':>6s} {'beyond':>6s} {'p':>6s}" for axis in watched.axes]
-    lines = [title, *axis_sentences(watched), "", "  ".join(heads)]
+    lines = [f"{title_of(watched)}, {turns}", *axis_sentences(watched), "", "  ".join(heads)]
     for turn in watched.turns:
         parts = [f"{turn.number:4d} {turn.tokens:6d}"]
         for m in range(len(watched.axes)):
@@ -147,8 +148,10 @@ def write_watched(watched: Watched, out: str, *, overwrite: bool = False) -> lis
 def watched_html(watched: Watched) -> str:
     """Returns the page of a conversation: one file without code that asks nothing of a network."""
     said = (*axis_sentences(watched), *sentences(watched))
+    turns, tokens = len(watched.turns), len(watched.pieces)
+    about = f"{watched.model}, {turns} turns of the model, {tokens} tokens"
     return environment().get_template("watched.html.j2").render(
-        watched=watched, sentences=list(map(visible, said)),
+        title=title_of(watched), about=visible(about), sentences=list(map(visible, said)),
         charts=[
             (axis.name, [svg(watched, m, width) for width in (WIDE, NARROW)])
             for m, axis in enumerate(watched.axes)

@@ -20,7 +20,7 @@ DIRECTION, NODES = "direction", "nodes"
 
 
 @dataclass(frozen=True)
-class Line:
+class Projector:
     """What is projected on: a row's value is row @ weight_D - offset."""
 
     weight_D: np.ndarray
@@ -30,8 +30,8 @@ class Line:
         """Returns the value of each row: float64 [N]."""
         return np.asarray(rows_ND, np.float64) @ self.weight_D - self.offset
 
-    def over(self, unit: float) -> "Line":
-        return Line(self.weight_D / unit, self.offset / unit)
+    def over(self, unit: float) -> "Projector":
+        return Projector(self.weight_D / unit, self.offset / unit)
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class Axis:
     """An axis found with all rows, with one for each fold that is found without its rows."""
 
     name: str
-    line: Line
-    folds: tuple[Line, ...]
-    h0_N: np.ndarray  # values of the H0 rows, each on the line of its fold
+    whole: Projector
+    folds: tuple[Projector, ...]
+    h0_N: np.ndarray  # values of the H0 rows, each on that of its fold
     nodes: int = 0  # of the set; of a direction 0
 
 
@@ -69,14 +69,14 @@ def axes_of(case, place: Place) -> Axes:
     except InputError:
         fold_N, held_out = np.zeros(positive_N.size, int), False
     rows = LabelledPlace(place_ND, positive_N, fold_N, held_out)
-    axes = [in_deviations(rows.axis(DIRECTION, direction_line, direction_line))]
+    axes = [in_deviations(rows.axis(DIRECTION, direction_projector, direction_projector))]
     signed_D = found_nodes(case, place)
     if signed_D is not None and signed_D.any():
         most = int(np.count_nonzero(signed_D))
         nodes = rows.axis(
             NODES,
-            lambda statistics: nodes_line(statistics, signed_D),
-            lambda statistics: nodes_line(statistics, largest_nodes(statistics, most)),
+            lambda statistics: nodes_projector(statistics, signed_D),
+            lambda statistics: nodes_projector(statistics, largest_nodes(statistics, most)),
         )
         axes.append(replace(nodes, nodes=most))
     return Axes(place, tuple(axes), fold_N, held_out)
@@ -109,23 +109,23 @@ class LabelledPlace:
 def in_deviations(axis: Axis) -> Axis:
     """Returns the axis in deviations of its H0 rows."""
     unit = float(axis.h0_N.std()) if np.ptp(axis.h0_N) > 0 else 1.0
-    folds = tuple(line.over(unit) for line in axis.folds)
-    return replace(axis, line=axis.line.over(unit), folds=folds, h0_N=axis.h0_N / unit)
+    folds = tuple(one.over(unit) for one in axis.folds)
+    return replace(axis, whole=axis.whole.over(unit), folds=folds, h0_N=axis.h0_N / unit)
 
 
-def direction_line(statistics: PlaceStatistics) -> Line:
+def direction_projector(statistics: PlaceStatistics) -> Projector:
     """Returns the direction, from the mean of the H0 rows."""
     direction_D = statistics.readout_D
-    return Line(direction_D, float(statistics.mean_D @ direction_D))
+    return Projector(direction_D, float(statistics.mean_D @ direction_D))
 
 
-def nodes_line(statistics: PlaceStatistics, signed_D) -> Line:
+def nodes_projector(statistics: PlaceStatistics, signed_D) -> Projector:
     """Returns the mean z of signed nodes, in deviations of each over H0; constant ones count 0."""
     deviation_D = statistics.deviation_D
     varies_D = deviation_D > 0
     weight_D = np.where(varies_D, signed_D / np.where(varies_D, deviation_D, 1.0), 0.0)
     weight_D /= np.count_nonzero(signed_D)
-    return Line(weight_D, float(statistics.mean_D @ weight_D))
+    return Projector(weight_D, float(statistics.mean_D @ weight_D))
 
 
 def largest_nodes(statistics: PlaceStatistics, most: int) -> np.ndarray:

@@ -109,7 +109,7 @@ def named_case(folder: pathlib.Path, comparison: str, model: str, level, units: 
         raise InputError(f"{record} is damaged; run the study again") from error
     config = StudyConfig.from_dict(raw)
     if not config.reads_text:
-        raise InputError(f"{folder} is a study of no language model; there is nothing to steer")
+        raise InputError(f"{folder} is a study of no language model, and has nothing for texts")
     opened = open_study(config)
     if opened.provenance["sha256"] != inputs:
         raise InputError(f"the inputs of {folder} have changed since; run the study again")

@@ -121,12 +121,12 @@ def watch(
     reader, own = case.source.reader, own_row(case, one)
     refuse_too_long(case, one)
     network = reader.model()
-    lines = [axis.line if own is None else axis.folds[axes.fold_N[own]] for axis in axes.axes]
+    projectors = [axis.whole if own is None else axis.folds[axes.fold_N[own]] for axis in axes.axes]
     read = project_tokens(
-        network, [one], place, np.stack([line.weight_D for line in lines], 1),
+        network, [one], place, np.stack([p.weight_D for p in projectors], 1),
         options=reader.options, batch_tokens=reader.batch_tokens,
     )  # fmt: skip
-    offset_M = np.array([line.offset for line in lines])
+    offset_M = np.array([p.offset for p in projectors])
     (prompt,), raw_TM = read.prompts, read.value_T - offset_M
     h0_tokens, h0_read = tokens_of_h0(case, axes)
     scales = tuple(map(scale_of, h0_tokens))
@@ -189,9 +189,9 @@ def tokens_of_h0(case, axes: Axes) -> tuple[list[np.ndarray], int]:
     reader, examples = case.source.reader, pool_rows(case.source.groups, case.pool.members)
     h0 = np.flatnonzero(~case.pool.positive_N).tolist()
     rows = first_by_hash(h0, examples, H0_READ, case.seed)
-    lines = [axis.folds for axis in axes.axes]
-    weight_DMK = np.stack([np.stack([f.weight_D for f in folds], -1) for folds in lines], 1)
-    offset_MK = np.array([[fold.offset for fold in folds] for folds in lines])
+    folds_M = [axis.folds for axis in axes.axes]
+    weight_DMK = np.stack([np.stack([f.weight_D for f in folds], -1) for folds in folds_M], 1)
+    offset_MK = np.array([[fold.offset for fold in folds] for folds in folds_M])
     read = project_tokens(
         reader.model(), statements_of(case, rows), case.furthest(),
         weight_DMK.reshape(len(weight_DMK), -1), options=reader.options,
