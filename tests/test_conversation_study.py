@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import pathlib
 
 import numpy as np
 import pytest
@@ -23,7 +24,9 @@ from personascan.study.opening import open_study, with_answers
 from personascan.study.portions import HALVES, portion_rows
 from personascan.study.stages import controls as stage
 from personascan.study.stages import where
+from personascan.study.steering import named_case
 from personascan.study.store import Store
+from personascan.study.watching import watch
 
 OWN = Comparison(2, "calm", (("calm", "positive"),), (("calm", "negative"),))
 QUESTIONS = 16
@@ -161,3 +164,32 @@ def test_the_page_shows_answers_controls_and_recipes(planted):
     assert {"the other instruction in view", "under an instruction it was not found with"} <= names
     (recipes,) = [one for one in recipes_section(part).blocks if isinstance(one, Table)]
     assert list(recipes.rows[0][:2]) == ["resid_post last_prompt", "resid_post mean_response"]
+
+
+def test_an_answer_of_the_study_is_watched_on_a_direction_that_did_not_see_it(planted):
+    study, config, *_ = planted
+    part, answers = study.parts[0], f"{config['out']}/answers.csv"
+    h0 = [row.id for row in part.source.groups["calm"] if not row.positive]
+    first = watch(config["out"], "calm", answers, id_=h0[5])
+    case = named_case(pathlib.Path(config["out"]), "calm", "", None, "")
+    ids = np.array(case.pool.ids)[~case.pool.positive_N].tolist()
+    (turn,) = first.turns
+    assert first.own
+    assert first.place == part.furthest["calm"]
+    assert first.position == first.place.position
+    for axis, value in zip(first.axes, turn.value_M, strict=True):
+        assert value == pytest.approx(axis.h0_N[ids.index(h0[5])], abs=2e-4)
+    with pytest.raises(personascan.InputError, match="name one by its id"):
+        watch(config["out"], "calm", answers)
+    changed = pathlib.Path(config["out"]).with_name("changed.csv")
+    changed.write_text("id,text\nx,y\n")
+    with pytest.raises(personascan.InputError, match="the answer x is none of this study"):
+        watch(config["out"], "calm", changed)
+
+
+def test_a_study_of_conversations_gives_its_direction_to_steer_along(planted):
+    study, config, *_ = planted
+    reader, direction = personascan.found_direction(config["out"], "calm", kind="difference")
+    chosen = next(s.place for s in study.parts[0].scans["calm"] if s.choice.half == "A")
+    assert reader.name == study.parts[0].model
+    assert set(direction.shift) == {(chosen.site, chosen.layer)}

@@ -11,6 +11,7 @@ COMMANDS = {
     "locate": "Test at which places two labelled sides differ.",
     "scan": "Find the rows and nodes that stand out from a background.",
     "steer": "Write texts with a model that is pushed along a direction.",
+    "monitor": "Watch a conversation, turn by turn, with what a study found.",
     "verify": "Compare a model with Transformers on torch, layer by layer.",
     "convert": "Turn a checkpoint of .bin files into safetensors.",
     "bench": "Measure this package (in a checkout only).",

@@ -16,7 +16,7 @@ from personascan.sources.language.source import Reader
 from personascan.study.case import Case
 from personascan.study.config import StudyConfig
 from personascan.study.folder import RECORD, UNITS
-from personascan.study.opening import open_study
+from personascan.study.opening import open_study, with_answers
 from personascan.study.portions import ALL
 from personascan.study.stages.nodes import node_set
 from personascan.study.store import Store
@@ -137,12 +137,13 @@ def named_case(folder: pathlib.Path, comparison: str, model: str, level, units: 
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{record} is damaged; run the study again") from error
     config = StudyConfig.from_dict(raw)
-    if not config.statements:
-        raise InputError(f"{folder} is a study of no language model; there is nothing to steer")
+    if not config.reads_text:
+        raise InputError(f"{folder} is a study of no language model, and has nothing for texts")
     opened = open_study(config)
     if opened.provenance["sha256"] != inputs:
         raise InputError(f"the inputs of {folder} have changed since; run the study again")
     store = Store(pathlib.Path(units) if units else folder / UNITS)
+    opened = with_answers(opened, store)
     cases = [
         case
         for source in opened.sources

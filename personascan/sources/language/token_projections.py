@@ -20,7 +20,7 @@ BATCH_TOKENS = 1024  # at most: every layer of every token of a batch is in memo
 class TokenProjections:
     """The tokens of all prompts, one prompt after the other, each projected on a direction."""
 
-    value_T: np.ndarray  # float64
+    value_T: np.ndarray  # float64; [T, M] of M directions
     offsets: np.ndarray  # [N + 1]: where the tokens of each prompt start
     prompts: list[Prompt]
 
@@ -42,7 +42,7 @@ def project_tokens(
 
     Args:
       place: its site and layer are read; its position is not.
-      direction_D: [D], of the nodes of that site.
+      direction_D: [D], of the nodes of that site; or several, [D, M].
 
     Raises:
       InputError: as `extract`.
@@ -50,7 +50,7 @@ def project_tokens(
     reading = plan_reading(
         model, statements, (place.site,), ("all",), options, min(batch_tokens, BATCH_TOKENS)
     )
-    value_T = np.empty(int(reading.offsets[-1]))
+    value_T = np.empty((int(reading.offsets[-1]), *np.shape(direction_D)[1:]))
     for _, blocks in run_batches(model, reading):
         for _, _, rows, block_LTD in blocks:
             value_T[rows] = block_LTD[place.layer].astype(np.float64) @ direction_D
