@@ -6,6 +6,7 @@ from sklearn.metrics import roc_auc_score
 
 import personascan
 from personascan.analysis.crossfit import (
+    Crossfit,
     can_hold_out,
     crossfit_place,
     folds_of,
@@ -93,3 +94,22 @@ def test_what_cannot_be_held_out_is_what_is_refused(sizes):
         return
     with pytest.raises(personascan.InputError):
         crossfit_place(rows_ND, positive_N, 4, 19, 0, entity)
+
+
+def test_simpler_scores_count_in_the_direction_that_tells_rows_better():
+    positive_N = np.arange(40) % 2 == 0
+    rng = np.random.default_rng(0)
+    score_N = positive_N + 0.5 * rng.normal(size=40)
+    crossfits = {"here": Crossfit(np.ones(5), score_N)}
+    folds = folds_of(positive_N, 5, 0)
+    reversed_N = -(positive_N + 0.7 * rng.normal(size=40))
+    one, other = (
+        judge_held_out(
+            crossfits, {"words": scores}, positive_N, folds, resamples=200, confidence=0.95, seed=0
+        ).simpler["words"]
+        for scores in (reversed_N, -reversed_N)
+    )
+    assert one.auroc == other.auroc > 0.8
+    assert one.claim == other.claim
+    assert (one.turned, other.turned) == (True, False)
+    assert (one.tells_reversed, other.tells_reversed) == (True, False)

@@ -59,29 +59,31 @@ def test_an_auroc_below_chance_is_explained_where_it_is_shown_as_such():
     assert "fixed beforehand, on other statements" in said
 
 
-def told(auroc, claim=0.4):
+def told(auroc, turned, claim=0.4):
     """Held-out statements that activations tell better than words of this AUROC."""
     one = SimpleNamespace(
-        name="word counts", auroc=auroc,
+        name="word counts", auroc=auroc, turned=turned, tells_reversed=turned,
         claim=SimpleNamespace(difference=claim, low=claim - 0.1, high=claim + 0.1),
     )  # fmt: skip
     return SimpleNamespace(auroc=0.9, beyond=True, hardest=one, simpler={"word counts": one})
 
 
-@pytest.mark.parametrize(("auroc", "explained"), [(0.41, True), (0.62, False)])
-def test_words_below_chance_are_explained_on_the_first_screen_and_in_the_methods(auroc, explained):
+@pytest.mark.parametrize("turned", [True, False])
+def test_words_that_tell_the_wrong_side_are_named_on_the_first_screen(turned):
     finding = SimpleNamespace(name="calm", found=True)
     part = SimpleNamespace(
-        held_out_texts={"calm": told(auroc)}, findings=lambda: [finding], validations={},
+        held_out_texts={"calm": told(0.62, turned)}, findings=lambda: [finding], validations={},
         terms=Terms("statements"), texts=True,
         config=SimpleNamespace(
             where=SimpleNamespace(folds=5, fold_permutations=9),
             validation=SimpleNamespace(level=0.95),
         ),
     )  # fmt: skip
-    assert ("its sign was fixed beforehand" in beyond_sentence(part)) == explained
-    assert ("the wrong way round" in beyond_text(part)) == explained
-    assert ("below 0.5" in beyond_words(part, "calm").title) == explained
+    said = beyond_sentence(part)
+    assert ("counterparts in like words, and a `pair`" in said) == turned
+    assert ("0.62 by word counts turned round" in said) == turned
+    assert ("turned round" in beyond_words(part, "calm").title) == turned
+    assert "in whichever direction they tell rows better" in beyond_text(part)
 
 
 def test_the_words_of_the_tables_are_in_the_pages_own_glossary():

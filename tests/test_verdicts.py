@@ -89,7 +89,7 @@ def edited(controls, p, name="p"):
 
 def held(auroc, other, low):
     claim = SimpleNamespace(difference=auroc - other, low=low, high=0.5)
-    hardest = SimpleNamespace(name="word counts", auroc=other, claim=claim)
+    hardest = SimpleNamespace(name="word counts", auroc=other, claim=claim, turned=False)
     return {"p": SimpleNamespace(auroc=auroc, hardest=hardest, beyond=low > 0)}
 
 

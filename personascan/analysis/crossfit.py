@@ -112,8 +112,17 @@ class Simpler:
     """A baseline that tells the same rows apart without the layers of a network."""
 
     name: str
-    auroc: float
+    auroc: float  # in whichever direction it tells rows better: at least 0.5
     claim: Claim  # the AUROC of the places less the baseline's, with its interval
+    # Whether it is lower in H1, where training rows had it higher: what happens to rows that come
+    # in pairs of like words, of which one is held out and the other one is not.
+    turned: bool = False
+    low: float = 0.5  # end of the AUROC's own interval
+
+    @property
+    def tells_reversed(self) -> bool:
+        """Whether it tells held-out rows, and the wrong way round."""
+        return self.turned and self.low > 0.5
 
 
 @dataclass(frozen=True)
@@ -162,17 +171,22 @@ def judge_held_out(
 
     Args:
       crossfits: {place: Crossfit}.
-      simpler: {name: scores [N] of the same held-out rows}.
+      simpler: {name: scores [N] of the same held-out rows}, which count in the direction in which
+        they tell rows better.
       resamples, confidence: of the interval of each difference (`compare_aurocs`).
     """
     places, score_N = nested_scores(crossfits, fold_N)
     baselines = {}
     for name, other_N in simpler.items():
+        told = auroc(other_N, positive_N)
+        other_N = -other_N if told < 0.5 else other_N
         claim = compare_aurocs(
             score_N, other_N, positive_N, resamples=resamples, confidence=confidence,
             rng=np.random.default_rng(seed), clusters_N=clusters_N,
         )  # fmt: skip
-        baselines[name] = Simpler(name, auroc(other_N, positive_N), claim)
+        own = auroc(other_N, positive_N)
+        limits = auroc_limits(own, sizes(positive_N, clusters_N), confidence)
+        baselines[name] = Simpler(name, own, claim, bool(told < 0.5), float(limits[0]))
     predicted_N, auroc_ = score_N > 0, auroc(score_N, positive_N)
     low, high = auroc_limits(auroc_, sizes(positive_N, clusters_N), confidence)
     precision = float(positive_N[predicted_N].mean()) if predicted_N.any() else np.nan

@@ -99,7 +99,7 @@ def beyond_words(part: Part, name: str) -> Badge:
     hardest = held_out.hardest
     title = (
         f"AUROC of held-out rows {held_out.auroc:.2f}, by {hardest.name} {hardest.auroc:.2f}"
-        f"{' (below 0.5, its sign fixed beforehand: chance)' * (hardest.auroc < 0.495)}: "
+        f"{' (turned round)' * hardest.turned}: "
         f"difference {between(hardest.claim.low, hardest.claim.high, '+.2f')}"
     )
     length = length_auroc(part, name)

@@ -196,10 +196,23 @@ def beyond_sentence(part: Part) -> str:
             f"for {bold_names(full)} words are at the ceiling, so that nothing could be told better"
         )
     length = length_words(part, held_out)
-    below = ""
-    if better and round(better[by_difference(better)[0]].hardest.auroc, 2) < 0.5:
-        below = " (Below 0.5 is no better than chance: its sign was fixed beforehand.)"
-    return f"**Beyond their words:** {'; '.join(said)}.{below}{length}" if said else ""
+    twins = twins_sentence(part, held_out)
+    return f"**Beyond their words:** {'; '.join(said)}.{length}{twins}" if said else ""
+
+
+def twins_sentence(part: Part, names) -> str:
+    """Returns what to do where words tell held-out rows the wrong way round; "" where none do."""
+    twins = [
+        name for name in names
+        if any(one.tells_reversed for one in part.held_out_texts[name].simpler.values())
+    ]  # fmt: skip
+    if not twins:
+        return ""
+    return (
+        f" Words tell the wrong side of held-out {rows_word(part)} for {bold_names(twins)}: "
+        "those of the two sides are probably counterparts in like words, and a `pair` that names "
+        "them makes the tests sharper and these comparisons fair."
+    )
 
 
 def by_difference(held_out: dict) -> list[str]:
@@ -211,7 +224,8 @@ def largest_difference(held_out: dict) -> str:
     """Returns the AUROCs of the comparison with the largest difference."""
     one = held_out[by_difference(held_out)[0]]
     return (
-        f"AUROC {one.auroc:.2f} against {one.hardest.auroc:.2f} by {one.hardest.name}, "
+        f"AUROC {one.auroc:.2f} against {one.hardest.auroc:.2f} by {one.hardest.name}"
+        f"{' turned round' * one.hardest.turned}, "
         f"{difference_words(one.hardest.claim)}"
     )
 

@@ -73,7 +73,10 @@ def beyond_cells(part: Part, name: str) -> list[str]:
         return ["-"] * (1 + len(simpler_header(part)))
     held_out = part.held_out_texts[name]
     beside = [
-        (f"{one.auroc:.3f}", interval(one.claim.difference, one.claim.low, one.claim.high))
+        (
+            f"{one.auroc:.3f}{' (turned)' * one.turned}",
+            interval(one.claim.difference, one.claim.low, one.claim.high),
+        )
         for one in held_out.simpler.values()
     ]
     return [f"{held_out.auroc:.3f}", *itertools.chain(*beside)]
@@ -132,15 +135,10 @@ def beyond_text(part: Part) -> str:
         "ones, and so did the mean embedding of a statement's tokens (the same ridge regression, "
         f"on the input of the first block). Differences have {part.config.validation.level:.0%} "
         "intervals, paired over statements. What differs between the sides is found, words "
-        "included: only differences above 0, from both, say that layers hold more."
-        + below_chance(
-            (
-                auroc
-                for one in part.held_out_texts.values()
-                for auroc in (one.auroc, *(simpler.auroc for simpler in one.simpler.values()))
-            ),
-            "statements",
-        )
+        "included: only differences above 0, from both, say that layers hold more. These two count "
+        "in whichever direction they tell rows better (turned: the other way than on the rows that "
+        "they learnt from, as happens where a statement's counterpart in like words is among "
+        "those)." + below_chance((one.auroc for one in part.held_out_texts.values()), "statements")
     )
 
 
@@ -209,7 +207,8 @@ def wording_sentence(part: Part, f: Finding) -> str:
         if not np.isnan(length):
             more += f" (their length alone, whichever side is longer: {length:.2f})"
         beside = word_list(
-            f"{one.auroc:.2f} by {one.name} ({difference_words(one.claim)})"
+            f"{one.auroc:.2f} by {one.name}{' turned round' * one.turned} "
+            f"({difference_words(one.claim)})"
             for one in held_out.simpler.values()
         )
         return f" Held-out statements: AUROC {held_out.auroc:.2f} by activations, {beside}{more}."

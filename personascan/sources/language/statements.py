@@ -13,6 +13,7 @@ from personascan.errors import InputError
 from personascan.hub import fetch_statements, is_hub_id
 from personascan.packages import SCHEME
 from personascan.reading import refuse_special
+from personascan.sources.language.counterparts import note_counterparts
 from personascan.sources.language.molecules import molecule_files, read_molecules
 from personascan.sources.language.sides import Sides
 from personascan.sources.language.statement_formats import (
@@ -126,6 +127,7 @@ def load_statements(
         statements = [s for s in statements if s.persona == persona]
     statements = select_confident(statements, min_confidence, limit, source)
     note_both_directions(statements)
+    note_counterparts(statements)
     return statements
 
 

@@ -12,7 +12,9 @@ def work(case) -> Work:
     pool, texts = case.pool, list(case.texts)
     labels = pool.positive_N.astype(int).tolist()
     inputs = {"texts": sha256_of([texts, labels]), "seed": case.seed} | pool_inputs(pool)
-    return Work(Unit("wording", inputs), do, (texts, pool.positive_N, pool.clusters, case.seed))
+    if pool.pairs is not None:
+        inputs["together"] = sha256_of(pool.together.tolist())
+    return Work(Unit("wording", inputs), do, (texts, pool.positive_N, pool.together, case.seed))
 
 
 def do(texts, positive_N, clusters_N, seed: int):
