@@ -9,12 +9,15 @@ from tiny_planted import save_planted
 
 import personascan
 from personascan.analysis.echoes import echoes, is_refusal, own_stems
+from personascan.interventions.own_judge import Question, own_judgements
 from personascan.places import Place
 from personascan.report.page import how_sentences
 from personascan.report.sections.controls import controls_section, recipes_section
+from personascan.report.sections.judged import own_judgement_section
 from personascan.report.words import Table
 from personascan.sources.language.conversations import Conversation, Message
 from personascan.sources.language.generate import stop_tokens
+from personascan.sources.language.templates import PromptOptions
 from personascan.study.api import as_config
 from personascan.study.comparisons import Comparison, draw_pool
 from personascan.study.folder import units_folder
@@ -27,6 +30,7 @@ from personascan.study.store import Store
 
 OWN = Comparison(2, "calm", (("calm", "positive"),), (("calm", "negative"),))
 QUESTIONS = 16
+JUDGE = "{question} {answer} 0 to 100"
 
 
 def asked(questions=QUESTIONS, instructions=2):
@@ -74,7 +78,7 @@ def test_words_of_instructions_are_found_again_in_other_forms():
 def planted(tmp_path_factory):
     """A study of a model whose answers are decided by known nodes, which instructions set."""
     folder = tmp_path_factory.mktemp("conversations")
-    save_planted(folder / "model", decides=True)
+    save_planted(folder / "model", decides=True, judges=True)
     (folder / "traits").mkdir()
     content = {
         "instruction": [
@@ -82,6 +86,7 @@ def planted(tmp_path_factory):
             {"pos": "77777777 keep on", "neg": "eeeeeeee keep on"},
         ],
         "questions": [f"what of {i} and {7 * i % 10}{chr(97 + i)}" for i in range(QUESTIONS)],
+        "eval_prompt": JUDGE,
     }
     (folder / "traits" / "calm.json").write_text(json.dumps(content))
     config = {
@@ -137,6 +142,36 @@ def test_a_direction_follows_what_was_answered_or_the_instruction_in_view(plante
     assert told[stage.OWN] > 0.95
     assert told[stage.EXCHANGED] < 0.05  # it is the instruction, and nothing else
     assert 0.3 < told[stage.REMOVED] < 0.7
+
+
+def test_the_model_s_own_judgement_is_that_of_its_answers_alone(planted):
+    study, _, before, plan, folder = planted
+    assert "judged" in before
+    assert "judged" in plan
+    part = study.parts[0]
+    judged = part.judged["calm"]
+    assert judged.numbers == (0, 100)
+    assert judged.auroc == 1 == judged.high  # the letters of an answer decide its number
+    assert judged.mean(True) > judged.mean(False)
+    assert judged.rank_correlation > 0.5
+    assert np.isnan([judged.agreement, judged.given_auroc]).all()
+    half = len(judged.ids) // 2
+    assert judged.positive_N.sum() == half <= 32
+    rows = {row.id: row for row in part.source.groups["calm"]}
+    model = personascan.load_model(str(folder / "model"))
+    answers = [(rows[id_].question, rows[id_].text) for id_ in judged.ids]
+    found = own_judgements(model, Question(JUDGE, 0, 100), answers, PromptOptions(), 4096)
+    np.testing.assert_allclose(judged.score_N, found.score_N, rtol=1e-6)
+    assert list(study.frame("judged")["own_judgement_h1"]) == [judged.mean(True)]
+    assert len(study.frame("judgements")) == len(judged.ids)
+    middle = float(np.median(judged.score_N))
+    given = dataclasses.replace(judged, given_N=judged.score_N**2, limits=(middle**2, 0.0))
+    assert given.agreement == pytest.approx(1)
+    assert np.isnan(given.given_auroc)  # none is kept below
+    given = dataclasses.replace(given, limits=(middle**2, middle**2 - 1e-9))
+    assert given.given_auroc == 1
+    (table,) = [one for one in own_judgement_section(part).blocks if isinstance(one, Table)]
+    assert table.rows[0][:2] == ("calm", "0 to 100")
 
 
 def test_the_page_shows_answers_controls_and_recipes(planted):

@@ -7,6 +7,7 @@ from personascan.study.stages import (
     detection,
     evidence,
     intervention,
+    judged,
     kinds,
     localisation,
     nodes,
@@ -33,5 +34,6 @@ STAGES = tuple(
         wording, baseline, separation, personas, where, words, crossfit, detection, null, transfer,
         nodes, recipes, localisation, evidence, profile, projection, split, validation, kinds,
         intervention, specificity, tokens, promoted, controls,
+        judged,
     )
 )  # fmt: skip

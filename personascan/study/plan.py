@@ -33,10 +33,18 @@ from personascan.study.responses import KIND as RESPONSES
 from personascan.study.responses import answered_for_plan
 from personascan.study.run import Workers
 from personascan.study.stage import RECORD_BYTES, Phase, Sizes
-from personascan.study.stages import controls, intervention, promoted, specificity, tokens
+from personascan.study.stages import (
+    controls,
+    intervention,
+    judged,
+    promoted,
+    specificity,
+    tokens,
+)
 from personascan.study.timing import time_units
 from personascan.workers import WORKER_BYTES
 
+READ_AS_JUDGE = 2  # a judge's question with an answer takes as long as so many rows, about
 SLOWER = 4  # a token takes so many times as long to write as to read, in batches on two CPU cores
 
 
@@ -238,6 +246,7 @@ def plan_readings(counted: Counted, extraction: ExtractionPlan, processes: int) 
         (tokens.STAGE, 4 * counted.config.tokens.statements, 40),
         (promoted.STAGE, promoted.READ, 0),
         (controls.STAGE, len(counted.largest.ids), 0),  # half of the rows, behind two contexts
+        (judged.STAGE, READ_AS_JUDGE * judged.MOST, 0),
     ):
         if not (number := stage.count(counted)):
             continue

@@ -21,6 +21,8 @@ class ConversationOptions:
     temperature: float = 0.0  # 0: the likeliest token
     top_k: int = 0
     top_p: float = 1.0
+    # The model itself judges answers, where a file has the eval_prompt of a judge.
+    judge: bool = True
 
     def writing(self, seed: int) -> Writing:
         """Returns how answers are written. Raises InputError for a field out of its range."""

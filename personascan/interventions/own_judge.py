@@ -1,0 +1,254 @@
+"""A model's own judgement of answers: the number it would give when it is asked as a judge is.
+
+The model reads what a judge is asked, with question and answer filled in, as a user's message, and
+its own turn is opened. Every allowed number has the probability that the turn begins with its
+tokens, and the score is the mean of the numbers, these probabilities scaled to a sum of 1. A turn
+counts as the longest allowed number that it begins with: "1" has the probability of its token, less
+that of going on to "10" and others; what follows a number that no other goes on from is not read.
+
+Letters: N texts, K numbers, P prefixes of numbers, Q tokens of a prefix, E steps from one prefix to
+the next token.
+"""
+
+import functools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.special import logsumexp
+
+from personascan.errors import InputError
+from personascan.interventions.answers import shared_prefix
+from personascan.models.decoder import Cache
+from personascan.models.load import LanguageModel
+from personascan.models.parameters import as_bits
+from personascan.models.tap import Kept
+from personascan.sources.language.batches import plan_batches
+from personascan.sources.language.conversation_prompts import openings
+from personascan.sources.language.conversation_texts import render_conversations
+from personascan.sources.language.conversations import Conversation, Message
+from personascan.sources.language.extract import explain_memory_errors
+from personascan.sources.language.generate import refuse_crossing
+from personascan.sources.language.prompt_tokens import Prompt
+from personascan.sources.language.templates import PromptOptions
+from personascan.sources.language.thinking import thinking_and_answer
+
+# Scales begin at 0 or 1: "2 to 3 sentences" is none.
+RANGE = re.compile(
+    r"(?:\bbetween\s+([01])\s+and|(?<![\d.,])([01])\s*(?:to|[-\u2013\u2014]))\s*(\d{1,3})(?![\d.]*\d)",
+    re.IGNORECASE,
+)
+TRAIT_RANGE, ROLE_RANGE = (0, 100), (0, 3)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a judge is asked of a trait or role, and the whole numbers it may answer."""
+
+    text: str  # with {question} and {answer}
+    lowest: int
+    highest: int
+
+    @property
+    def numbers(self) -> range:
+        return range(self.lowest, self.highest + 1)
+
+    def about(self, question: str, answer: str) -> str:
+        """Returns the text with a question and its answer, without what was thought aloud."""
+        _, span = thinking_and_answer(answer)
+        filled = {"{question}": question, "{answer}": "" if span is None else answer[slice(*span)]}
+        return re.sub(r"\{question\}|\{answer\}", lambda found: filled[found[0]], self.text)
+
+
+class Judgements(NamedTuple):
+    """What a model judges of N texts."""
+
+    score_N: np.ndarray  # float64: the mean of the allowed numbers
+    mass_N: np.ndarray  # float64: the probability that the turn begins with one of them
+
+
+class Steps(NamedTuple):
+    """The tree of the tokens of numbers: its prefixes but for the empty one, and its steps."""
+
+    tokens_PQ: np.ndarray  # int32, padded on the right
+    lengths_P: np.ndarray  # int32
+    prefix_E: np.ndarray  # int32: 0 the empty prefix, then those of tokens_PQ
+    token_E: np.ndarray  # int32
+
+
+def judge_question(text: str, role: bool) -> Question:
+    """Returns what a judge is asked, with the range of numbers that the text names.
+
+    A text that names none, or several, allows 0 to 100 of a trait and 0 to 3 of a role.
+    """
+    usual = ROLE_RANGE if role else TRAIT_RANGE
+    named = {(int(a or b), int(last)) for a, b, last in RANGE.findall(text)}
+    named = {(lowest, highest) for lowest, highest in named if lowest + 1 < highest}
+    return Question(text, *(named.pop() if len(named) == 1 else usual))
+
+
+def own_judgements(
+    model: LanguageModel,
+    asked: Question,
+    answers: Sequence[tuple[str, str]],
+    options: PromptOptions,
+    batch_tokens: int,
+) -> Judgements:
+    """Returns what a model judges of (question, answer) by itself.
+
+    Raises:
+      InputError: a model that predicts no next token, one without chat template, a text that is
+        too long, a tokenizer that writes two numbers alike, probabilities that are not finite.
+    """
+    if not model.config.causal or not model.config.has_head:
+        raise InputError(f"{model.source} predicts no next token, and so judges nothing")
+    texts = [
+        Conversation(
+            f"to be judged {n + 1}", (Message("user", asked.about(*one)),), "", "", True
+        )
+        for n, one in enumerate(answers)
+    ]  # fmt: skip
+    prompts = openings(
+        model.tokenizer, texts, options, model.config.max_positions, model.config.vocab_size
+    )
+    (rendering,) = render_conversations(model.tokenizer, texts[:1], options)
+    prompts, sequences = numbers_behind(
+        model.tokenizer, rendering.text, prompts, list(map(str, asked.numbers))
+    )
+    longest = max(map(len, sequences))
+    for text, prompt in zip(texts, prompts, strict=True):
+        if len(prompt.ids) + longest > model.config.max_positions:
+            raise InputError(
+                f"{text.id} and a number are {len(prompt.ids) + longest} tokens; the model takes "
+                f"{model.config.max_positions}: ask for shorter answers"
+            )
+    prefixes, steps = steps_of(sequences)
+    log_NE = step_log_probabilities(model, prompts, steps, batch_tokens)
+    log_NK = number_log_probabilities(sequences, prefixes, steps, log_NE)
+    log_mass_N = logsumexp(log_NK, axis=1)
+    share_NK = np.exp(log_NK - log_mass_N[:, None])
+    return Judgements(share_NK @ np.array(asked.numbers, float), np.exp(log_mass_N))
+
+
+def numbers_behind(
+    tokenizer, opening: str, prompts: list[Prompt], numbers: list[str]
+) -> tuple[list[Prompt], list[tuple[int, ...]]]:
+    """Returns the prompts, and the tokens that the tokenizer writes each number in behind them.
+
+    opening: the text of the first prompt. Tokens at its end that change once a number follows are
+    taken from the prompts, and stand in front of every number.
+    """
+    ids = tokenizer([opening + number for number in numbers], add_special_tokens=False)["input_ids"]
+    first = prompts[0].ids
+    same = min(shared_prefix(first, one) for one in ids)
+    dropped = first[same:]
+    sequences = [tuple(one[same:]) for one in ids]
+    alike = {tuple(prompt.ids[len(prompt.ids) - len(dropped) :]) for prompt in prompts}
+    if len(set(sequences)) < len(numbers) or () in sequences or alike != {tuple(dropped)}:
+        raise InputError(
+            "the tokenizer does not tell the numbers of a judge apart behind an opened turn; leave "
+            "the model's own judgement out (config.conversations.judge)"
+        )
+    if not dropped:
+        return prompts, sequences
+    shorter = [Prompt(p.ids[: len(p.ids) - len(dropped)], p.first, p.last) for p in prompts]
+    return shorter, sequences
+
+
+def steps_of(sequences: Sequence[tuple[int, ...]]) -> tuple[list[tuple[int, ...]], Steps]:
+    """Returns the prefixes of some sequences of tokens, the empty one first, and their steps."""
+    prefixes = sorted(
+        {one[:i] for one in sequences for i in range(len(one))}, key=lambda p: (len(p), p)
+    )
+    number = {prefix: i for i, prefix in enumerate(prefixes)}
+    steps = sorted({(number[one[:i]], one[i]) for one in sequences for i in range(len(one))})
+    tokens_PQ = np.zeros((len(prefixes) - 1, max(1, *map(len, prefixes))), np.int32)
+    for row, prefix in zip(tokens_PQ, prefixes[1:], strict=True):
+        row[: len(prefix)] = prefix
+    lengths_P = np.array([len(prefix) for prefix in prefixes[1:]], np.int32)
+    return prefixes, Steps(tokens_PQ, lengths_P, *np.array(steps, np.int32).T)
+
+
+def number_log_probabilities(sequences, prefixes, steps: Steps, log_NE) -> np.ndarray:
+    """Returns the log probability of each number, where it is the longest one: [N, K]."""
+    number = {prefix: i for i, prefix in enumerate(prefixes)}
+    at = {step: e for e, step in enumerate(zip(*map(np.ndarray.tolist, steps[2:]), strict=True))}
+    columns = []
+    for one in sequences:
+        way = [at[number[one[:i]], one[i]] for i in range(len(one))]
+        log_N = log_NE[:, way].sum(1)
+        if one in number:
+            further_N = np.exp(log_NE[:, steps.prefix_E == number[one]]).sum(1)
+            with np.errstate(divide="ignore"):
+                log_N = log_N + np.log1p(-np.minimum(further_N, 1))
+        columns.append(log_N)
+    return np.stack(columns, axis=1)
+
+
+def step_log_probabilities(
+    model: LanguageModel, prompts: list[Prompt], steps: Steps, batch_tokens: int
+) -> np.ndarray:
+    """Returns the log probability of every step behind every prompt: [N, E] float64.
+
+    Raises InputError for one that is NaN or infinite.
+    """
+    longest = steps.tokens_PQ.shape[1]
+    refuse_crossing(model, prompts, longest + 1)
+    params = as_bits(model.params) if jax.default_backend() == "cpu" else model.params
+    log_NE = np.empty((len(prompts), steps.token_E.size))
+    batches = plan_batches(prompts, batch_tokens, pad=0, room=longest)
+    with explain_memory_errors(batches):
+        for batch in batches:
+            log_BE = read_steps(
+                params, batch.tokens_BT, batch.lengths_B, steps, decoder=model.decoder()
+            )
+            log_NE[batch.rows[: batch.real]] = np.asarray(log_BE, np.float64)[: batch.real]
+    if not np.isfinite(log_NE).all():
+        raise InputError(
+            "the probabilities of a judge's numbers are not finite; use dtype float32 or another "
+            "checkpoint"
+        )
+    return log_NE
+
+
+@functools.partial(jax.jit, static_argnames="decoder")
+def read_steps(params, tokens_BT, lengths_B, steps: Steps, *, decoder):
+    """Returns the log probability of every step behind every row: [B, E] float32.
+
+    A prompt is read once, and its keys and values serve all prefixes.
+    """
+    variables = {"params": params}
+    rows, length = tokens_BT.shape
+    number, longest = steps.tokens_PQ.shape
+
+    def go_on(tokens_BT, starts_B, cache, lengths_B):
+        kept = Kept(jnp.zeros((len(tokens_BT), 1), jnp.int32))
+        return decoder.apply(
+            variables, tokens_BT, starts_B, cache, kept, None, lengths_B, method="go_on"
+        )
+
+    def log_behind(hidden_BTD, lengths_B):
+        """Returns the log probabilities of the tokens behind the last one of each row: [B, V]."""
+        last_BD = jnp.take_along_axis(hidden_BTD, lengths_B[:, None, None] - 1, axis=1)
+        logits_BV = decoder.apply(variables, last_BD, method="logits")[:, 0]
+        return jax.nn.log_softmax(logits_BV, axis=-1)
+
+    def of_row(row):
+        first_V, start, cache = row
+        log_PV = first_V[None]
+        if number:
+            copies = Cache(*(jnp.repeat(of_LSKE[:, None], number, axis=1) for of_LSKE in cache))
+            hidden_PQD, _ = go_on(
+                steps.tokens_PQ, jnp.full(number, start), copies, start + steps.lengths_P
+            )
+            log_PV = jnp.concatenate([log_PV, log_behind(hidden_PQD, steps.lengths_P)])
+        return log_PV[steps.prefix_E, steps.token_E]
+
+    cache = decoder.apply(variables, rows, length + longest, method="empty_cache")
+    hidden_BTD, cache = go_on(tokens_BT, jnp.zeros(1, jnp.int32), cache, lengths_B)
+    by_row = Cache(*(jnp.moveaxis(each, 1, 0) for each in cache))
+    return jax.lax.map(of_row, (log_behind(hidden_BTD, lengths_B), lengths_B, by_row))
