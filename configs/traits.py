@@ -25,6 +25,7 @@ def get_config() -> ConfigDict:
                 "files": (str(ROOT / "data" / "traits"),),
                 "instructions": 2,
                 "new_tokens": 48,
+                "strengths": (-8, -4, 0, 4, 8),
             },
             sites=("resid_post",),
             layers=("7%", "21%", "34%", "48%", "62%", "76%", "90%"),

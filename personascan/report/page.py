@@ -19,6 +19,7 @@ from personascan.report.sections.separation import (
     separation_section,
     transfer_section,
 )
+from personascan.report.sections.sweep import sweep_section
 from personascan.report.sections.tokens import promoted_section, tokens_section
 from personascan.report.words import (
     NAMED,
@@ -252,6 +253,7 @@ SECTIONS: tuple[Callable[[Part], Section | None], ...] = (
     judged_section,
     controls_section,
     own_judgement_section,
+    sweep_section,
     recipes_section,
     edits_section,
     alone_section,

@@ -20,6 +20,7 @@ SURE_WORDING = 0.4
 NAMED = 4  # comparisons that a sentence names; more are counted
 CUT = 160  # characters of a text in a table
 QUOTED = "furthest out"  # the column of tables that quote what rows say
+WRITTEN = "written at strength"  # the column of tables that quote what an edited model writes
 
 
 def safe(name) -> str:

@@ -20,6 +20,7 @@ from personascan.study.stages import (
     separation,
     specificity,
     split,
+    sweep,
     tokens,
     transfer,
     validation,
@@ -34,6 +35,6 @@ STAGES = tuple(
         wording, baseline, separation, personas, where, words, crossfit, detection, null, transfer,
         nodes, recipes, localisation, evidence, profile, projection, split, validation, kinds,
         intervention, specificity, tokens, promoted, controls,
-        judged,
+        judged, sweep,
     )
 )  # fmt: skip

@@ -39,6 +39,7 @@ from personascan.study.stages import (
     judged,
     promoted,
     specificity,
+    sweep,
     tokens,
 )
 from personascan.study.timing import time_units
@@ -247,6 +248,7 @@ def plan_readings(counted: Counted, extraction: ExtractionPlan, processes: int) 
         (promoted.STAGE, promoted.READ, 0),
         (controls.STAGE, len(counted.largest.ids), 0),  # half of the rows, behind two contexts
         (judged.STAGE, READ_AS_JUDGE * judged.MOST, 0),
+        (sweep.STAGE, swept_readings(counted, long), 0),
     ):
         if not (number := stage.count(counted)):
             continue
@@ -255,3 +257,13 @@ def plan_readings(counted: Counted, extraction: ExtractionPlan, processes: int) 
         memory = extraction.batch_bytes // processes
         plans.append(StagePlan(stage.kind, number, seconds, disk, memory))
     return plans
+
+
+def swept_readings(counted: Counted, long: float) -> float:
+    """Returns as how many rows of so many tokens the texts of a sweep are written and read."""
+    options = counted.config.conversations
+    if not options:
+        return 0.0
+    # Read before they are written, for their likelihood, and by the model as a judge.
+    each = 2 + READ_AS_JUDGE * options.judge + SLOWER * options.new_tokens / long
+    return sweep.written_texts(options) * each

@@ -55,12 +55,16 @@ def do(reader: Reader, rows: tuple[Conversation, ...], writing: Writing):
         ),
         strict=True,
     ):  # fmt: skip
-        ended = bool(ids) and ids[-1] in stops
-        text = model.tokenizer.decode(ids[:-1] if ended else ids, skip_special_tokens=False)
-        responses.append(
-            {"id": row.id, "ids": ids, "text": text, "ended": "stop" if ended else "length"}
-        )
+        one = written_response(model.tokenizer, ids, stops)
+        responses.append({"id": row.id, "ids": ids, "text": one.text, "ended": one.ended})
     return {"responses": responses}, {}
+
+
+def written_response(tokenizer, ids: list[int], stops: set[int]) -> Response:
+    """Returns tokens that a model has written, as text and with how they end."""
+    ended = bool(ids) and ids[-1] in stops
+    text = tokenizer.decode(ids[:-1] if ended else ids, skip_special_tokens=False)
+    return Response(tuple(ids), text, "stop" if ended else "length")
 
 
 def draw_number(id_: str) -> int:

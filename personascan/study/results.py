@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from personascan.study.stages.projection import Projection
     from personascan.study.stages.promoted import Promoted
     from personascan.study.stages.recipes import Recipes
+    from personascan.study.stages.sweep import Sweep
     from personascan.study.stages.tokens import ShadedStatements
     from personascan.study.stages.validation import HalfValidation
 
@@ -92,6 +93,7 @@ class Part:
         recipes: dict[str, Recipes]  # how far sites and positions of answers agree
         controls: dict[str, Controls]  # of answers of conversations
         judged: dict[str, JudgedAnswers]  # the model's own judgement of its answers
+        sweeps: dict[str, Sweep]  # what it answers with the direction added
         # H1 rows in the order of their first component on found nodes; none without permutations.
         kinds: dict[str, list[OrderedRows]]
         # Rows scored by places chosen without them; none without permutations, or of few rows.
