@@ -1,25 +1,33 @@
 """A model's own judgement against torch, which reads every allowed number by itself."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from scipy.special import logsumexp
-from tiny_models import VARIANTS, save_tiny, save_tiny_llama
+from tiny_conversations import JUDGE, ROLE, TRAIT, written
+from tiny_models import VARIANTS, save_tiny, save_tiny_llama, save_tokenizer
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 import personascan
 from personascan.interventions.own_judge import (
     Question,
     judge_question,
     number_log_probabilities,
+    number_opening,
     numbers_behind,
     own_judgements,
     steps_of,
 )
 from personascan.models import verify
+from personascan.sources.language.conversation_options import ConversationOptions
+from personascan.sources.language.conversations import Conversation, Message
 from personascan.sources.language.prompt_tokens import Prompt
 from personascan.sources.language.templates import PromptOptions
+from personascan.study.stages.judged import judge_questions
 
 ASKED = Question("Q {question} A {answer} 0 to 12", 0, 12)
 ANSWERS = [("who", "me"), ("why", "he"), ("{answer}", "<think>hm</think> no")]
@@ -82,6 +90,23 @@ def test_tokens_that_a_number_joins_stand_in_front_of_every_number():
 
 
 @pytest.mark.parametrize(
+    ("template", "opening"),
+    [
+        ("{% for m in messages %}{{ '[' + m.content + ']' if m.role == 'user' else ' ' + m.content "
+         "+ '.' }}{% endfor %}", "[hi] "),  # as Llama 2 writes turns
+        ("{% for m in messages %}[{{ m.content }}]{% endfor %}", "[hi]"),
+        ("{% if messages[1:] %}{{ raise_exception('one') }}{% endif %}[{{ messages[0].content }}]",
+         "[hi]"),
+    ],
+)  # fmt: skip
+def test_a_number_begins_where_the_template_writes_what_the_model_says(tmp_path, template, opening):
+    save_tokenizer(tmp_path, template)
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+    asked = Conversation("a", (Message("user", "hi"),), "", "", True)
+    assert number_opening(tokenizer, asked, "0", PromptOptions()) == opening
+
+
+@pytest.mark.parametrize(
     ("text", "role", "numbers"),
     [
         ("Give a number between 0 and 100, the number alone, in 2 to 3 digits.", False, (0, 100)),
@@ -95,6 +120,24 @@ def test_tokens_that_a_number_joins_stand_in_front_of_every_number():
 def test_the_numbers_that_a_prompt_names_are_those_allowed(text, role, numbers):
     asked = judge_question(text, role)
     assert (asked.lowest, asked.highest) == numbers
+
+
+def test_a_study_asks_what_its_files_ask_unless_it_is_told_not_to(tmp_path):
+    written(tmp_path / "loud.json", TRAIT)
+    written(
+        tmp_path / "baker.json", ROLE | {"questions": ["a"], "eval_prompt": "{question}{answer}"}
+    )
+    written(tmp_path / "seller.json", ROLE | {"questions": ["a"]})
+    options = ConversationOptions((str(tmp_path),))
+    asked = judge_questions(SimpleNamespace(conversations=options))
+    assert asked == {
+        "loud": Question(JUDGE, 0, 100), "baker": Question("{question}{answer}", 0, 3),
+    }  # fmt: skip
+    silent = replace(options, judge=False)
+    assert judge_questions(SimpleNamespace(conversations=silent)) == {}
+    (tmp_path / "loud.json").unlink()
+    (tmp_path / "baker.json").unlink()
+    assert judge_questions(SimpleNamespace(conversations=options)) == {}
 
 
 def test_an_encoder_judges_nothing(tmp_path):

@@ -13,7 +13,7 @@ the next token.
 import functools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import jax
@@ -115,9 +115,9 @@ def own_judgements(
     prompts = openings(
         model.tokenizer, texts, options, model.config.max_positions, model.config.vocab_size
     )
-    (rendering,) = render_conversations(model.tokenizer, texts[:1], options)
+    opening = number_opening(model.tokenizer, texts[0], str(asked.lowest), options)
     prompts, sequences = numbers_behind(
-        model.tokenizer, rendering.text, prompts, list(map(str, asked.numbers))
+        model.tokenizer, opening, prompts, list(map(str, asked.numbers))
     )
     longest = max(map(len, sequences))
     for text, prompt in zip(texts, prompts, strict=True):
@@ -134,13 +134,31 @@ def own_judgements(
     return Judgements(share_NK @ np.array(asked.numbers, float), np.exp(log_mass_N))
 
 
+def number_opening(tokenizer, asked: Conversation, number: str, options: PromptOptions) -> str:
+    """Returns a conversation's text up to where a number begins in the model's turn.
+
+    A template may write a space in front of what the model says.
+    """
+    answered = replace(asked, messages=(*asked.messages, Message("assistant", number)))
+    (opening,) = render_conversations(tokenizer, [asked], options)
+    try:
+        (shown,) = render_conversations(tokenizer, [answered], options)
+    except InputError:  # a template of one message
+        return opening.text
+    turn = shown.text.removeprefix(opening.text)
+    number_at = len(turn) - len(turn.lstrip())
+    if turn == shown.text or not turn.startswith(number, number_at):
+        return opening.text
+    return opening.text + turn[:number_at]
+
+
 def numbers_behind(
     tokenizer, opening: str, prompts: list[Prompt], numbers: list[str]
 ) -> tuple[list[Prompt], list[tuple[int, ...]]]:
     """Returns the prompts, and the tokens that the tokenizer writes each number in behind them.
 
-    opening: the text of the first prompt. Tokens at its end that change once a number follows are
-    taken from the prompts, and stand in front of every number.
+    opening: the text of the first prompt, up to a number. Tokens at the prompt's end that change
+    once a number follows are taken from it, and stand in front of every number.
     """
     ids = tokenizer([opening + number for number in numbers], add_special_tokens=False)["input_ids"]
     first = prompts[0].ids
