@@ -13,15 +13,13 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 import personascan
-from personascan.interventions.own_judge import (
-    Question,
-    judge_question,
+from personascan.interventions.number_answers import (
     number_log_probabilities,
     number_opening,
     numbers_behind,
-    own_judgements,
     steps_of,
 )
+from personascan.interventions.own_judge import Question, judge_question, own_judgements
 from personascan.models import verify
 from personascan.sources.language.conversation_options import ConversationOptions
 from personascan.sources.language.conversations import Conversation, Message
