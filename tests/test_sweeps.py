@@ -14,12 +14,14 @@ from personascan.analysis.sweeps import Reach, reach
 from personascan.interventions.sweeps import swept_tokens
 from personascan.models import verify
 from personascan.places import Place
+from personascan.report.sections.sweep import measures_table, reach_words
 from personascan.sources.language.conversation_options import (
     ConversationOptions,
     check_conversations,
 )
 from personascan.sources.language.generate import Writing
 from personascan.sources.language.prompt_tokens import Prompt
+from personascan.study.stages.sweep import MEASURES, Sweep, known_mean
 
 
 def test_what_is_written_is_what_torch_writes_with_the_vector_added(tmp_path):
@@ -98,3 +100,22 @@ def test_a_curve_is_followed_until_it_turns_or_the_text_breaks_down(
 def test_sweeps_that_cannot_be_made_are_refused(change, message):
     with pytest.raises(personascan.InputError, match=message):
         check_conversations(ConversationOptions(("f",), **change))
+
+
+def test_without_a_judge_s_question_the_other_measures_are_shown():
+    mean_VS = {name: np.ones((3, 2)) for name in MEASURES}
+    mean_VS["judged"] = np.full((3, 2), np.nan)
+    mean_VS["log_likelihood"] = -np.log([[2, 4], [2, 8], [2, 5]])
+    swept = Sweep(
+        Place("resid_post", 1, "last"), (0.0, 4.0), ("a?",), None, 2.0, mean_VS, (("b",), ("c",))
+    )  # fmt: skip
+    assert swept.reach(1) is None
+    assert reach_words("calm", swept) == "**calm** at resid_post 1, last."
+    table = measures_table(swept)
+    assert [row[1] for row in table.rows] == ["-", "-"]
+    assert [row[3] for row in table.rows] == ["2", "4 (5 to 8)"]
+
+
+def test_means_over_questions_leave_out_those_without_a_value():
+    values_VSQ = np.array([[[1.0, np.nan, 3.0], [np.nan, np.nan, np.nan]]])
+    np.testing.assert_array_equal(known_mean(values_VSQ), [[2.0, np.nan]])
