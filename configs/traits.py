@@ -4,7 +4,8 @@
 
 Each trait of data/traits has instructions for it and against it, and questions. The model answers
 every question under every instruction, and the activations of its answers are compared, question by
-question. Other files in the same form, or conversations with answers from elsewhere, are read with
+question. It judges its own answers, and answers once more at five strengths of the direction.
+Other files in the same form, or conversations with answers from elsewhere, are read with
 --config.conversations.files="('FILE', 'FOLDER')".
 """
 
@@ -25,6 +26,7 @@ def get_config() -> ConfigDict:
                 "files": (str(ROOT / "data" / "traits"),),
                 "instructions": 2,
                 "new_tokens": 48,
+                "strengths": (-8, -4, 0, 4, 8),
             },
             sites=("resid_post",),
             layers=("7%", "21%", "34%", "48%", "62%", "76%", "90%"),

@@ -10,12 +10,21 @@ from tiny_planted import save_planted
 
 import personascan
 from personascan.analysis.echoes import echoes, is_refusal, own_stems
+from personascan.analysis.sweeps import Reach
+from personascan.direction import Direction
+from personascan.interventions.edits import site_layer
+from personascan.interventions.own_judge import Question, own_judgements
 from personascan.places import Place
+from personascan.report.document import section_without_texts
 from personascan.report.page import how_sentences
 from personascan.report.sections.controls import controls_section, recipes_section
+from personascan.report.sections.judged import own_judgement_section
+from personascan.report.sections.sweep import sweep_section
 from personascan.report.words import Table
 from personascan.sources.language.conversations import Conversation, Message
-from personascan.sources.language.generate import stop_tokens
+from personascan.sources.language.generate import Writing, stop_tokens
+from personascan.sources.language.likelihood import log_likelihoods
+from personascan.sources.language.templates import PromptOptions
 from personascan.study.api import as_config
 from personascan.study.comparisons import Comparison, draw_pool
 from personascan.study.folder import units_folder
@@ -30,6 +39,7 @@ from personascan.study.watching import watch
 
 OWN = Comparison(2, "calm", (("calm", "positive"),), (("calm", "negative"),))
 QUESTIONS = 16
+JUDGE = "{question} {answer} 0 to 100"
 
 
 def asked(questions=QUESTIONS, instructions=2):
@@ -90,7 +100,7 @@ def test_words_of_instructions_are_found_again_in_other_forms():
 def planted(tmp_path_factory):
     """A study of a model whose answers are decided by known nodes, which instructions set."""
     folder = tmp_path_factory.mktemp("conversations")
-    save_planted(folder / "model", decides=True)
+    save_planted(folder / "model", decides=True, judges=True)
     (folder / "traits").mkdir()
     content = {
         "instruction": [
@@ -98,11 +108,16 @@ def planted(tmp_path_factory):
             {"pos": "77777777 keep on", "neg": "eeeeeeee keep on"},
         ],
         "questions": [f"what of {i} and {7 * i % 10}{chr(97 + i)}" for i in range(QUESTIONS)],
+        "eval_prompt": JUDGE,
     }
     (folder / "traits" / "calm.json").write_text(json.dumps(content))
     config = {
         "models": (str(folder / "model"),),
-        "conversations": {"files": (str(folder / "traits"),), "new_tokens": 6},
+        "conversations": {
+            "files": (str(folder / "traits"),),
+            "new_tokens": 6,
+            "strengths": (-50, 50),
+        },
         "positions": ("last_prompt", "mean_response"),
         "apart": 0,
         "separation": {"seeds": 1, "folds": 3},
@@ -144,9 +159,7 @@ def test_a_direction_follows_what_was_answered_or_the_instruction_in_view(plante
     for name in (stage.OWN, stage.EXCHANGED, stage.HELD_OUT.format("0")):
         assert told[name].auroc > 0.95  # letters differ, whatever instruction is in view
 
-    store = Store(units_folder(as_config(config)))
-    opened = with_answers(open_study(as_config(config)), store)
-    case = opened.levels(opened.sources[0], store)[0].cases[0]
+    case = opened_case(config)
     place = Place("resid_post", 0, "last_prompt")
     one = stage.work(case, half_direction(case, place))
     values, _ = one.function(*one.arguments)
@@ -154,6 +167,96 @@ def test_a_direction_follows_what_was_answered_or_the_instruction_in_view(plante
     assert told[stage.OWN] > 0.95
     assert told[stage.EXCHANGED] < 0.05  # it is the instruction, and nothing else
     assert 0.3 < told[stage.REMOVED] < 0.7
+
+
+def test_the_model_s_own_judgement_is_that_of_its_answers_alone(planted):
+    study, _, before, plan, folder = planted
+    assert "judged" in before
+    assert "judged" in plan
+    part = study.parts[0]
+    judged = part.judged["calm"]
+    assert judged.numbers == (0, 100)
+    assert judged.auroc == 1 == judged.high  # the letters of an answer decide its number
+    assert judged.mean(True) > judged.mean(False)
+    assert judged.rank_correlation > 0.5
+    assert np.isnan([judged.agreement, judged.given_auroc]).all()
+    half = len(judged.ids) // 2
+    assert judged.positive_N.sum() == half <= 32
+    rows = {row.id: row for row in part.source.groups["calm"]}
+    model = personascan.load_model(str(folder / "model"))
+    answers = [(rows[id_].question, rows[id_].text) for id_ in judged.ids]
+    found = own_judgements(model, Question(JUDGE, 0, 100), answers, PromptOptions(), 4096)
+    np.testing.assert_allclose(judged.score_N, found.score_N, rtol=1e-6)
+    assert list(study.frame("judged")["own_judgement_h1"]) == [judged.mean(True)]
+    assert len(study.frame("judgements")) == len(judged.ids)
+    middle = float(np.median(judged.score_N))
+    given = dataclasses.replace(judged, given_N=judged.score_N**2, limits=(middle**2, 0.0))
+    assert given.agreement == pytest.approx(1)
+    assert np.isnan(given.given_auroc)  # none is kept below
+    given = dataclasses.replace(given, limits=(middle**2, middle**2 - 1e-9))
+    assert given.given_auroc == 1
+    (table,) = [one for one in own_judgement_section(part).blocks if isinstance(one, Table)]
+    assert table.rows[0][:2] == ("calm", "0 to 100")
+
+
+def test_answers_move_with_the_strength_of_the_direction_that_is_added(planted):
+    study, config, before, plan, _ = planted
+    assert "sweep" in before
+    assert "sweep" in plan
+    (swept,) = study.parts[0].sweeps.values()
+    assert swept.strengths == (-50, 0, 50)
+    case = opened_case(config)
+    half_b = half_direction(case).show.rows
+    of_half = {study.parts[0].source.groups["calm"][row].question for row in half_b}
+    assert set(swept.questions) == of_half  # 8, each once
+    letters = ["".join(sorted({text[0] for text in texts})) for texts in swept.texts_SQ]
+    assert (letters[0], letters[2]) == ("N", "Y")  # what decides the planted answer is pushed
+    assert (swept.reach(-1), swept.reach(1)) == (Reach(-50, True), Reach(50, True))
+    section = sweep_section(study.parts[0])
+    assert any(
+        "it rises up to strength +50" in one for one in section.blocks if isinstance(one, str)
+    )
+    assert "YYYYYY" in str(section.packed())
+    assert "YYYYYY" not in str(section_without_texts(section.packed()))
+    table = study.frame("sweep")
+    assert len(table) == 3 * 4  # strengths, by half A's direction and three random ones
+    judged_VS = swept.mean_VS["judged"]
+    assert list(table["own_judgement"]) == judged_VS.ravel().tolist()
+
+
+def test_what_a_sweep_writes_and_measures_is_what_the_parts_give_by_themselves(planted):
+    study, config, *_, folder = planted
+    (swept,) = study.parts[0].sweeps.values()
+    case = opened_case(config)
+    half = half_direction(case)
+    place_ND = case.rows(half.place).array()[half.find.rows].astype(np.float64)
+    positive_N = half.find.positive_N
+    difference_D = place_ND[positive_N].mean(0) - place_ND[~positive_N].mean(0)
+    unit_D = difference_D / np.linalg.norm(difference_D)
+    deviation = (place_ND[~positive_N] @ unit_D).std()
+    model = personascan.load_model(str(folder / "model"))
+    added = Direction("a", {site_layer(half.place): 50 * deviation * unit_D})
+    texts = personascan.generate(
+        model, list(swept.questions), Writing(6), edits=added, batch_tokens=4096
+    )
+    assert texts == list(swept.texts_SQ[2])
+    answers = list(zip(swept.questions, texts, strict=True))
+    judged = own_judgements(model, Question(JUDGE, 0, 100), answers, PromptOptions(), 4096)
+    assert swept.mean_VS["judged"][0, 2] == pytest.approx(judged.score_N.mean(), rel=1e-5)
+    read = [
+        Conversation("a", (Message("user", question), Message("assistant", text)), "", "", True)
+        for question, text in answers
+    ]
+    nats_N = log_likelihoods(model, read, PromptOptions(), 4096)
+    assert swept.perplexity_VS[0, 2] == pytest.approx(np.exp(-nats_N.mean()), rel=1e-5)
+    assert swept.mean_VS["tokens"][0, 2] == 6
+    assert swept.mean_VS["repeats"][0, 2] == 3 / 4  # YYYYYY
+
+
+def opened_case(config):
+    store = Store(units_folder(as_config(config)))
+    opened = with_answers(open_study(as_config(config)), store)
+    return opened.levels(opened.sources[0], store)[0].cases[0]
 
 
 def test_the_page_shows_answers_controls_and_recipes(planted):

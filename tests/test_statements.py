@@ -398,7 +398,7 @@ def test_counterparts_in_like_words_are_named_in_a_note(capsys):
         for verb, side in (("open", "+"), ("shut", "-"))
     ]
     personascan.load_statements(rows)
-    assert "3 of 4 positive statements have a counterpart" in capsys.readouterr().err
+    assert "4 of 4 positive statements have a counterpart" in capsys.readouterr().err
     personascan.load_statements([row | {"pair": row["text"][6:]} for row in rows])
     alike = [
         {"text": f"I like {thing} and more of it {i}", "direction": side}

@@ -10,11 +10,12 @@ CARRY = (10, 11, 12, 13)  # nodes of the first attention's output that carry the
 DECIDE = (20, 21, 22, 23)  # nodes that the second attention writes, where CARRY decides nothing
 
 
-def save_planted(folder: pathlib.Path, *, decides: bool) -> None:
+def save_planted(folder: pathlib.Path, *, decides: bool, judges: bool = False) -> None:
     """Two layers of uniform attention over all tokens so far, and no MLP.
 
     The first writes the label into CARRY. The answer reads CARRY if these decide; else DECIDE,
-    into which the second layer writes the label from the embedding, past CARRY.
+    into which the second layer writes the label from the embedding, past CARRY. Where it judges,
+    its answers carry the label as well, and a number begins with 9 or 0 as the label says.
     """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -37,10 +38,13 @@ def save_planted(folder: pathlib.Path, *, decides: bool) -> None:
         # Alike in all but the label, or every node would carry it.
         embedding[tokens.index("7")] = embedding[tokens.index("e")]
         embedding[tokens.index("7"), LABEL], embedding[tokens.index("e"), LABEL] = 8.0, -8.0
+        if judges:
+            embedding[tokens.index("Y"), LABEL], embedding[tokens.index("N"), LABEL] = 1.5, -1.5
         write(model.model.layers[0], CARRY)
         if not decides:
             write(model.model.layers[1], DECIDE)
-        for token, sign in (("Y", 1.0), ("N", -1.0)):
+        digits = (("9", 0.5), ("0", -0.5)) if judges else ()
+        for token, sign in (("Y", 1.0), ("N", -1.0), *digits):
             model.lm_head.weight[tokens.index(token), list(CARRY if decides else DECIDE)] = sign
     model.save_pretrained(folder)
     save_tokenizer(folder)

@@ -1,7 +1,7 @@
 """Words of an instruction that come back in an answer, and answers that are refusals."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
@@ -37,3 +37,9 @@ def echoes(text: str, own: set[str]) -> bool:
 def is_refusal(text: str) -> bool:
     """Returns whether an answer begins as models decline; a rule of words, which misses some."""
     return bool(REFUSALS.search(text[:BEGINNING]))
+
+
+def repeated_share(tokens: Sequence[int], size: int = 3) -> float:
+    """Returns the share of runs of `size` tokens that stand earlier in the text; NaN of none."""
+    runs = [tuple(tokens[i : i + size]) for i in range(len(tokens) - size + 1)]
+    return 1 - len(set(runs)) / len(runs) if runs else float("nan")

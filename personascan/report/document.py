@@ -21,7 +21,7 @@ from personascan.report.sheets.edits import acts_sheet, edit_sheets, specificity
 from personascan.report.sheets.nodes import overlap_sheets, returned_sheets
 from personascan.report.sheets.places import place_sheets, validation_sheet, ways_sheet
 from personascan.report.sheets.special import special_sheet
-from personascan.report.words import QUOTED, WRITTEN
+from personascan.report.words import QUOTED, SWEPT, WRITTEN
 from personascan.study.results import Study
 from personascan.visible import visible
 
@@ -102,7 +102,7 @@ def section_without_texts(section: dict) -> dict:
     blocks = [
         one
         for one in section["blocks"]
-        if not {QUOTED, WRITTEN} & set(one.get("header", ())) and "shaded" not in one
+        if not {QUOTED, SWEPT, WRITTEN} & set(one.get("header", ())) and "shaded" not in one
     ]
     return {**section, "blocks": blocks}
 

@@ -11,6 +11,7 @@ from personascan.report.lead import has_personas, lead, special_sentence
 from personascan.report.sections.controls import controls_section, recipes_section
 from personascan.report.sections.edits import edits_section
 from personascan.report.sections.found import found_section, late_section, tails_section
+from personascan.report.sections.judged import own_judgement_section
 from personascan.report.sections.nodes import kinds_section, nodes_section, runs_section
 from personascan.report.sections.rows import alone_section, held_out_section, judged_section
 from personascan.report.sections.separation import (
@@ -18,6 +19,7 @@ from personascan.report.sections.separation import (
     separation_section,
     transfer_section,
 )
+from personascan.report.sections.sweep import sweep_section
 from personascan.report.sections.tokens import promoted_section, tokens_section
 from personascan.report.sections.written import written_section
 from personascan.report.words import (
@@ -266,6 +268,8 @@ SECTIONS: tuple[Callable[[Part], Section | None], ...] = (
     tails_section,
     judged_section,
     controls_section,
+    own_judgement_section,
+    sweep_section,
     recipes_section,
     edits_section,
     alone_section,

@@ -21,6 +21,7 @@ NAMED = 4  # comparisons that a sentence names; more are counted
 CUT = 160  # characters of a text in a table
 QUOTED = "furthest out"  # the column of tables that quote what rows say
 WRITTEN = "as it is"  # the column of tables that quote what the model writes
+SWEPT = "written at strength"  # the column of tables that quote what an edited model writes
 
 
 def safe(name) -> str:

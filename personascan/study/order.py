@@ -7,6 +7,7 @@ from personascan.study.stages import (
     detection,
     evidence,
     intervention,
+    judged,
     kinds,
     localisation,
     nodes,
@@ -19,6 +20,7 @@ from personascan.study.stages import (
     separation,
     specificity,
     split,
+    sweep,
     tokens,
     transfer,
     validation,
@@ -33,6 +35,6 @@ STAGES = tuple(
     for module in (
         wording, baseline, separation, personas, where, words, crossfit, detection, null, transfer,
         nodes, recipes, localisation, evidence, profile, projection, split, validation, kinds,
-        intervention, specificity, tokens, promoted, written, controls,
+        intervention, specificity, tokens, promoted, written, controls, judged, sweep,
     )
 )  # fmt: skip

@@ -34,10 +34,20 @@ from personascan.study.responses import answered_for_plan
 from personascan.study.run import Workers
 from personascan.study.sample_sizes import fit_samples
 from personascan.study.stage import RECORD_BYTES, Phase, Sizes
-from personascan.study.stages import controls, intervention, promoted, specificity, tokens, written
+from personascan.study.stages import (
+    controls,
+    intervention,
+    judged,
+    promoted,
+    specificity,
+    sweep,
+    tokens,
+    written,
+)
 from personascan.study.timing import time_units
 from personascan.workers import WORKER_BYTES
 
+READ_AS_JUDGE = 2  # a judge's question with an answer takes as long as so many rows, about
 SLOWER = 4  # a token takes so many times as long to write as to read, in batches on two CPU cores
 WRITTEN = 4  # statements that take as long as a text of few tokens to write
 
@@ -252,6 +262,8 @@ def plan_readings(counted: Counted, extraction: ExtractionPlan, processes: int) 
         (controls.STAGE, len(counted.largest.ids), 0),  # half of the rows, behind two contexts
         # Three texts behind each prompt; a token that is written takes what several take to read.
         (written.STAGE, 3 * len(counted.config.intervention.written) * WRITTEN, 0),
+        (judged.STAGE, READ_AS_JUDGE * judged.MOST, 0),
+        (sweep.STAGE, swept_readings(counted, long), 0),
     ):
         if not (number := stage.count(counted)):
             continue
@@ -260,3 +272,13 @@ def plan_readings(counted: Counted, extraction: ExtractionPlan, processes: int) 
         memory = extraction.batch_bytes // processes
         plans.append(StagePlan(stage.kind, number, seconds, disk, memory))
     return plans
+
+
+def swept_readings(counted: Counted, long: float) -> float:
+    """Returns as how many rows of so many tokens the texts of a sweep are written and read."""
+    options = counted.config.conversations
+    if not options:
+        return 0.0
+    # Read before they are written, for their likelihood, and by the model as a judge.
+    each = 2 + READ_AS_JUDGE * options.judge + SLOWER * options.new_tokens / long
+    return sweep.written_texts(options) * each

@@ -51,11 +51,16 @@ def do(reader: Reader, rows: tuple[Conversation, ...], writing: Writing):
         draws=[draw_number(row.id) for row in rows],
     )  # fmt: skip
     responses = []
-    for row, one in zip(rows, written, strict=True):
-        shown = one.ids[:-1] if one.ended == "stop" else one.ids
-        text = model.tokenizer.decode(shown, skip_special_tokens=False)
-        responses.append({"id": row.id, "ids": one.ids, "text": text, "ended": one.ended})
+    for row, new in zip(rows, written, strict=True):
+        one = written_response(model.tokenizer, new.ids, new.ended)
+        responses.append({"id": row.id, "ids": new.ids, "text": one.text, "ended": one.ended})
     return {"responses": responses}, {}
+
+
+def written_response(tokenizer, ids: list[int], ended: str) -> Response:
+    """Returns tokens that a model has written, as text and with how they end."""
+    text = tokenizer.decode(ids[:-1] if ended == "stop" else ids, skip_special_tokens=False)
+    return Response(tuple(ids), text, ended)
 
 
 def draw_number(id_: str) -> int:

@@ -37,10 +37,12 @@ if TYPE_CHECKING:
     from personascan.study.effects import CrossEffect, SetEffects
     from personascan.study.stages.controls import Controls
     from personascan.study.stages.evidence import Evidence
+    from personascan.study.stages.judged import JudgedAnswers
     from personascan.study.stages.kinds import OrderedRows
     from personascan.study.stages.projection import Projection
     from personascan.study.stages.promoted import Promoted
     from personascan.study.stages.recipes import Recipes
+    from personascan.study.stages.sweep import Sweep
     from personascan.study.stages.tokens import ShadedStatements
     from personascan.study.stages.validation import HalfValidation
     from personascan.study.stages.written import WrittenTexts
@@ -96,6 +98,8 @@ class Part:
         promoted: dict[str, Promoted]  # tokens whose logits the direction raises and lowers
         recipes: dict[str, Recipes]  # how far sites and positions of answers agree
         controls: dict[str, Controls]  # of answers of conversations
+        judged: dict[str, JudgedAnswers]  # the model's own judgement of its answers
+        sweeps: dict[str, Sweep]  # what it answers with the direction added
         # H1 rows in the order of their first component on found nodes; none without permutations.
         kinds: dict[str, list[OrderedRows]]
         # Rows scored by places chosen without them; none without permutations, or of few rows.

@@ -123,17 +123,26 @@ def load_eval_prompts(source: Source) -> dict[str, str]:
 
     Raises InputError if no file has one, or two files of one name have.
     """
-    prompts: dict[str, str] = {}
+    prompts = {file.persona: file.eval_prompt for file in files_with_prompts(source)}
+    if not prompts:
+        raise InputError("no file has an eval_prompt; write one into each trait file")
+    return prompts
+
+
+def files_with_prompts(source: Source) -> list[TraitFile]:
+    """Returns the files of traits and roles of which a judge can be asked, [] if there are none.
+
+    Raises InputError if two files of one name have an eval_prompt.
+    """
+    files: dict[str, TraitFile] = {}
     for path in listed_files(source):
         file = read_trait_file(path) if path.suffix == TRAIT else None
         if file is None or not file.eval_prompt:
             continue
-        if file.persona in prompts:
+        if file.persona in files:
             raise InputError(f"{path} is the second file of {file.persona!r}; keep one")
-        prompts[file.persona] = file.eval_prompt
-    if not prompts:
-        raise InputError("no file has an eval_prompt; write one into each trait file")
-    return prompts
+        files[file.persona] = file
+    return list(files.values())
 
 
 def listed_files(source: Source) -> list[pathlib.Path]:

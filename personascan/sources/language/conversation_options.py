@@ -1,5 +1,6 @@
 """The options of a study of conversations: their files, and how the model writes its answers."""
 
+import math
 from dataclasses import dataclass
 
 from personascan.errors import InputError
@@ -22,6 +23,12 @@ class ConversationOptions:
     temperature: float = 0.0  # 0: the likeliest token
     top_k: int = 0
     top_p: float = 1.0
+    # The model itself judges answers, where a file has the eval_prompt of a judge.
+    judge: bool = True
+    # At which a direction is added while the model answers, in deviations of H0 along it; (): none.
+    strengths: tuple[float, ...] = ()
+    controls: int = 3  # random directions as long, at the same strengths
+    perplexity_factor: float = 2.0  # by which perplexity may grow while a direction still works
 
     def writing(self, seed: int) -> Writing:
         """Returns how answers are written. Raises InputError for a field out of its range."""
@@ -35,6 +42,19 @@ def check_conversations(options: ConversationOptions) -> None:
     for name in ("instructions", "limit"):
         if getattr(options, name) < 0:
             raise InputError(f"config.conversations.{name} must be 0 (all) or more")
+    strengths = options.strengths
+    if not all(map(math.isfinite, strengths)) or len(set(strengths)) < len(strengths):
+        raise InputError(
+            f"config.conversations.strengths = {strengths}; name finite numbers, each once"
+        )
+    if not 1 <= options.controls <= 100:
+        raise InputError(
+            f"config.conversations.controls = {options.controls}; use 1 to 100 random directions"
+        )
+    if not 1 <= options.perplexity_factor < math.inf:
+        raise InputError(
+            f"config.conversations.perplexity_factor = {options.perplexity_factor}; use 1 or more"
+        )
     try:
         options.writing(0)
     except InputError as error:
