@@ -147,8 +147,7 @@ def read_steps(params, tokens_BT, lengths_B, steps: Steps, *, decoder):
     A prompt is read once, and its keys and values serve all prefixes.
     """
     variables = {"params": params}
-    rows, length = tokens_BT.shape
-    number, longest = steps.tokens_PQ.shape
+    rows, number = len(tokens_BT), len(steps.tokens_PQ)
 
     def go_on(tokens_BT, starts_B, cache, lengths_B):
         kept = Kept(jnp.zeros((len(tokens_BT), 1), jnp.int32))
@@ -163,17 +162,20 @@ def read_steps(params, tokens_BT, lengths_B, steps: Steps, *, decoder):
         return jax.nn.log_softmax(logits_BV, axis=-1)
 
     def of_row(row):
-        first_V, start, cache = row
+        first_V, start, (k_LKSE, v_LKSE, position_S) = row
         log_PV = first_V[None]
         if number:
-            copies = Cache(*(jnp.repeat(of_LSKE[:, None], number, axis=1) for of_LSKE in cache))
+            own = Cache(k_LKSE[:, None], v_LKSE[:, None], position_S[None])
             hidden_PQD, _ = go_on(
-                steps.tokens_PQ, jnp.full(number, start), copies, start + steps.lengths_P
+                steps.tokens_PQ,
+                jnp.full(number, start),
+                own.repeat(number),
+                start + steps.lengths_P,
             )
             log_PV = jnp.concatenate([log_PV, log_behind(hidden_PQD, steps.lengths_P)])
         return log_PV[steps.prefix_E, steps.token_E]
 
-    cache = decoder.apply(variables, rows, length + longest, method="empty_cache")
+    cache = decoder.apply(variables, rows, method="empty_cache")
     hidden_BTD, cache = go_on(tokens_BT, jnp.zeros(1, jnp.int32), cache, lengths_B)
-    by_row = Cache(*(jnp.moveaxis(each, 1, 0) for each in cache))
+    by_row = jnp.moveaxis(cache.k, 1, 0), jnp.moveaxis(cache.v, 1, 0), cache.position_BS
     return jax.lax.map(of_row, (log_behind(hidden_BTD, lengths_B), lengths_B, by_row))
