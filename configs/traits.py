@@ -26,7 +26,8 @@ def get_config() -> ConfigDict:
                 "files": (str(ROOT / "data" / "traits"),),
                 "instructions": 2,
                 "new_tokens": 48,
-                "strengths": (-8, -4, 0, 4, 8),
+                "strengths": (-8, -4, 0, 4, 8),  # of the direction, added while it answers
+                "comparisons": 1,  # that are swept and judged by the model itself: as long again
             },
             sites=("resid_post",),
             layers=("7%", "21%", "34%", "48%", "62%", "76%", "90%"),

@@ -29,6 +29,11 @@ class ConversationOptions:
     strengths: tuple[float, ...] = ()
     controls: int = 3  # random directions as long, at the same strengths
     perplexity_factor: float = 2.0  # by which perplexity may grow while a direction still works
+    comparisons: int = 0  # that are judged by the model and swept, the first so many; 0: all
+
+    def asks(self, number: int) -> bool:
+        """Whether the model is asked about the comparison of a number, from 0 on."""
+        return not self.comparisons or number < self.comparisons
 
     def writing(self, seed: int) -> Writing:
         """Returns how answers are written. Raises InputError for a field out of its range."""
@@ -39,7 +44,7 @@ def check_conversations(options: ConversationOptions) -> None:
     """Raises InputError for the first field at fault."""
     if not options.files:
         raise InputError("config.conversations.files is empty; name files of conversations")
-    for name in ("instructions", "limit"):
+    for name in ("instructions", "limit", "comparisons"):
         if getattr(options, name) < 0:
             raise InputError(f"config.conversations.{name} must be 0 (all) or more")
     strengths = options.strengths

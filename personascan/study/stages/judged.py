@@ -151,8 +151,9 @@ def asked(level) -> list[tuple]:
     questions = judge_questions(level.config)
     return [
         (case, at, questions[case.name])
-        for case in level.cases
+        for number, case in enumerate(level.cases)
         if case.name in questions and case.portions and case.source.answers
+        if case.config.conversations.asks(number)
         if (at := half_direction(case)) is not None
     ]
 
@@ -194,8 +195,11 @@ def count(counted) -> int:
     """Returns how many comparisons have a judge's question."""
     if not counted.config.conversations or not counted.permuted or not counted.answers:
         return 0
-    questions = judge_questions(counted.config)
-    return sum(pool.name in questions for level in counted.levels for pool in level)
+    questions, asks = judge_questions(counted.config), counted.config.conversations.asks
+    return sum(
+        pool.name in questions and asks(number)
+        for level in counted.levels for number, pool in enumerate(level)
+    )  # fmt: skip
 
 
 STAGE = Stage(

@@ -93,8 +93,8 @@ def asked(level) -> list[tuple]:
     questions = judge_questions(level.config)
     return [
         (case, at, questions.get(case.name))
-        for case in level.cases
-        if case.portions and case.source.answers
+        for number, case in enumerate(level.cases)
+        if case.portions and case.source.answers and options.asks(number)
         if (at := half_direction(case)) is not None
     ]
 
@@ -237,14 +237,19 @@ def written_texts(options) -> int:
     return MOST * (1 + (len(strengths) - 1) * (1 + options.controls))
 
 
+def count(counted) -> int:
+    """Returns how many comparisons are swept."""
+    options = counted.config.conversations
+    if not options or not options.strengths or not counted.permuted or not counted.answers:
+        return 0
+    return sum(options.asks(number) for level in counted.levels for number in range(len(level)))
+
+
 STAGE = Stage(
     "sweep",
     Phase.ASKED,
     works=lambda level: [work(*one) for one in asked(level)],
-    count=lambda counted: (
-        counted.comparisons * counted.permuted * counted.answers
-        * bool(counted.config.conversations and counted.config.conversations.strengths)
-    ),
+    count=count,
     read=read,
     tables={
         "sweep": Table(
