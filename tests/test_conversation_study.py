@@ -15,7 +15,9 @@ from personascan.direction import Direction
 from personascan.interventions.edits import site_layer
 from personascan.interventions.own_judge import Question, own_judgements
 from personascan.places import Place
+from personascan.report.cards import in_answers
 from personascan.report.document import section_without_texts
+from personascan.report.lead import answers_sentence
 from personascan.report.page import how_sentences
 from personascan.report.sections.controls import controls_section, recipes_section
 from personascan.report.sections.judged import own_judgement_section
@@ -25,7 +27,7 @@ from personascan.sources.language.conversations import Conversation, Message
 from personascan.sources.language.generate import Writing, stop_tokens
 from personascan.sources.language.likelihood import log_likelihoods
 from personascan.sources.language.templates import PromptOptions
-from personascan.study.api import as_config
+from personascan.study.api import answered_sources, as_config
 from personascan.study.comparisons import Comparison, draw_pool
 from personascan.study.folder import units_folder
 from personascan.study.half_direction import half_direction
@@ -259,9 +261,17 @@ def opened_case(config):
     return opened.levels(opened.sources[0], store)[0].cases[0]
 
 
+def test_several_processes_do_not_write_answers(planted):
+    opened = open_study(as_config(planted[1]))
+    with pytest.raises(personascan.InputError, match="run the same command with one process"):
+        answered_sources(opened)
+
+
 def test_the_page_shows_answers_controls_and_recipes(planted):
     part = planted[0].parts[0]
     assert "The model wrote 64 of the answers itself" in how_sentences(part)
+    assert "it stays with the answers" in answers_sentence(part)
+    assert in_answers(part, "calm").words == "in the answers themselves"
     tables = [one for one in controls_section(part).blocks if isinstance(one, Table)]
     names = {row[1] for table in tables for row in table.rows}
     assert {"the other instruction in view", "under an instruction it was not found with"} <= names

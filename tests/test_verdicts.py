@@ -75,7 +75,7 @@ def part_of(*findings, held_out=None, interventions=(), strengths=(2.0,)):
         wording={f.name: (0.5, 0.0) for f in findings}, larger_share=lambda name: 0.5,
         calibrations={f.name: SimpleNamespace(detectable=lambda: 0.4) for f in findings},
         interventions=list(interventions), validations={},
-        config=SimpleNamespace(intervention=intervention),
+        config=SimpleNamespace(intervention=intervention, conversations=None),
     )  # fmt: skip
 
 

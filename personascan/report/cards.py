@@ -17,6 +17,7 @@ from personascan.report.words import (
     wording_tells,
 )
 from personascan.study.results import Part
+from personascan.study.stages.controls import EXCHANGED, OWN
 from personascan.visible import visible
 
 YES, NO, OPEN = "yes", "no", "open"  # what a badge says; open: not tested, or cannot be told
@@ -72,7 +73,23 @@ def badges(part: Part, f: Finding) -> tuple[Badge, ...]:
     if not f.found:
         return (Badge(NO, "not found"),)
     words = (beyond_words(part, f.name),) if part.texts else ()
-    return (Badge(YES, "found"), confirmed(f), *words, moves(part, f.name))
+    answers = (in_answers(part, f.name),) if part.config.conversations else ()
+    return (Badge(YES, "found"), confirmed(f), *words, *answers, moves(part, f.name))
+
+
+def in_answers(part: Part, name: str) -> Badge:
+    """Returns whether answers are told when the other side's instruction is in view."""
+    controls = part.controls.get(name)
+    if controls is None or controls.follows_answers is None:
+        return Badge(OPEN, "without its instruction: not tested")
+    own, other = controls.named(OWN), controls.named(EXCHANGED)
+    title = (
+        f"AUROC on half B {own.auroc:.2f}, of the same answers behind the other side's "
+        f"instruction {other.auroc:.2f} ({between(other.low, other.high)})"
+    )
+    if controls.follows_answers:
+        return Badge(YES, "in the answers themselves", title)
+    return Badge(NO, "gone behind the other instruction", title)
 
 
 def confirmed(f: Finding) -> Badge:

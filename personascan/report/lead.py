@@ -35,8 +35,32 @@ def lead(part: Part) -> tuple[str, ...]:
         return (WITHOUT_PERMUTATIONS, best_detection(part))
     words = beyond_sentence(part) if part.held_out_texts else wording_sentence(part)
     edits = edits_sentence(part) if any(one.effects for one in part.interventions) else ""
-    said = (where_sentence(part), certainty_sentence(part), words, edits)
+    said = (where_sentence(part), certainty_sentence(part), words, answers_sentence(part), edits)
     return tuple(filter(None, said))
+
+
+def answers_sentence(part: Part) -> str:
+    """Returns whether answers are told without the instruction that they were given under."""
+    known = {f.name: part.controls[f.name] for f in part.findings()
+             if f.found and f.name in part.controls
+             and part.controls[f.name].follows_answers is not None}  # fmt: skip
+    if not known:
+        return ""
+    sides = {True: [], False: []}
+    for name, one in known.items():
+        sides[one.follows_answers].append(name)
+    said = []
+    if sides[True]:
+        said.append(f"for {bold_names(sides[True])} it stays with the answers")
+    if sides[False]:
+        said.append(
+            f"for {bold_names(sides[False])} it is gone: what was found there is the instruction "
+            "in view"
+        )
+    return (
+        "**Answer or instruction:** read behind the other side's instruction, the same answers "
+        f"tell which: {'; '.join(said)}."
+    )
 
 
 def bold_names(names) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 
 from personascan import bars
+from personascan.errors import InputError
 from personascan.processes import is_first
 from personascan.study.config import StudyConfig
 from personascan.study.folder import (
@@ -17,8 +18,9 @@ from personascan.study.folder import (
     units_folder,
     write_study,
 )
-from personascan.study.opening import open_study
+from personascan.study.opening import Opened, open_study
 from personascan.study.plan import StudyPlan, plan_models
+from personascan.study.responses import response_works
 from personascan.study.results import Study
 from personascan.study.run import Workers, extract_together
 from personascan.study.status import Status, status_of
@@ -57,15 +59,27 @@ def extract_study(config: StudyConfig, replace: bool) -> None:
     All later stages run on one host: the same command, without other processes, continues.
     """
     if not is_first():
-        for source in open_study(config).sources:
+        for source in answered_sources(open_study(config)):
             extract_together(source, None)
         return
     with study_folder(config, replace, writes=False) as folder:
         opened = open_study(config)
+        answered_sources(opened)
         refuse_other_study(config, opened.provenance["sha256"], replace)
         with folder.opened() as store:
             for source in opened.sources:
                 extract_together(source, store)
+
+
+def answered_sources(opened: Opened) -> list:
+    """Returns the sources. Raises InputError where a model has answers to write, by one process."""
+    for source in opened.sources:
+        if response_works(source, opened.config.writing):
+            raise InputError(
+                "several processes cannot write answers of conversations together; run the same "
+                "command with one process, or give conversations with their answers"
+            )
+    return opened.sources
 
 
 def plan_study(config: Any, *, jobs: int = 0) -> StudyPlan:

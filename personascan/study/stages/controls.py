@@ -55,6 +55,17 @@ class Controls:
     echoes: tuple[float, float]  # share of answers with words of the instruction: of H1, of H0
     refusals: tuple[float, float]
 
+    def named(self, name: str) -> Control | None:
+        """Returns the control of a name; None where it was not made, or answers were too few."""
+        made = (one for one in self.controls if one.name == name and not np.isnan(one.auroc))
+        return next(made, None)
+
+    @property
+    def follows_answers(self) -> bool | None:
+        """Whether answers are still told behind the other instruction; None if it is not known."""
+        one = self.named(EXCHANGED)
+        return None if one is None else one.low > 0.5
+
 
 def work(case, at: HalfDirection) -> Work:
     """Returns the unit of a comparison's controls."""
