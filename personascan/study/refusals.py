@@ -120,7 +120,7 @@ def refuse_portions(
     """
     seed = seed_of(config.seed, pool.name)
     try:
-        check_folds(pool.positive_N, config.separation, pool.clusters)
+        check_folds(pool.positive_N, config.separation, pool.together)
         for portion in PORTIONS if halves else PORTIONS[:1]:
             check_portion(config, pool, portion_options(options, portion), portion, seed)
     except InputError as error:

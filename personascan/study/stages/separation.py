@@ -11,7 +11,7 @@ from personascan.analysis.separation import (
 from personascan.study.portions import pool_inputs
 from personascan.study.rows import StoredRows
 from personascan.study.stage import Columns, Phase, Stage
-from personascan.study.units import Unit, Work
+from personascan.study.units import Unit, Work, sha256_of
 
 # Of a number in a worker: float32, and a few copies in float64 in PCA and the probe.
 BYTES = 4 + 5 * 8
@@ -21,7 +21,9 @@ def work(case, place) -> Work:
     rows, pool, options = case.rows(place), case.pool, case.config.separation
     inputs = rows.inputs(pool.positive_N) | {"plan": asdict(options), "seed": case.seed}
     inputs |= pool_inputs(pool)
-    arguments = (rows, pool.positive_N, pool.clusters, options, case.seed)
+    if pool.pairs is not None:
+        inputs["together"] = sha256_of(pool.together.tolist())
+    arguments = (rows, pool.positive_N, pool.together, options, case.seed)
     return Work(Unit("separation", inputs), do, arguments)
 
 
