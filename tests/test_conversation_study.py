@@ -134,6 +134,7 @@ def planted(tmp_path_factory):
     return study, config, before, plan, folder
 
 
+@pytest.mark.slow
 def test_answers_are_units_that_are_planned_counted_and_kept_whole(planted):
     study, config, before, plan, folder = planted
     assert "responses          0 of 4" in before
@@ -151,6 +152,7 @@ def test_answers_are_units_that_are_planned_counted_and_kept_whole(planted):
     assert (folder / "out" / "answers.csv").exists()
 
 
+@pytest.mark.slow
 def test_a_direction_follows_what_was_answered_or_the_instruction_in_view(planted):
     study, config, *_ = planted
     part = study.parts[0]
@@ -261,12 +263,14 @@ def opened_case(config):
     return opened.levels(opened.sources[0], store)[0].cases[0]
 
 
+@pytest.mark.slow
 def test_several_processes_do_not_write_answers(planted):
     opened = open_study(as_config(planted[1]))
     with pytest.raises(personascan.InputError, match="run the same command with one process"):
         answered_sources(opened)
 
 
+@pytest.mark.slow
 def test_the_page_shows_answers_controls_and_recipes(planted):
     part = planted[0].parts[0]
     assert "The model wrote 64 of the answers itself" in how_sentences(part)
