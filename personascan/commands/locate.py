@@ -5,9 +5,9 @@ Activations and a label for each row:      --rows=a.npz --labels=labels.txt
 Activations that `extract` wrote:          --rows=a.npz --statements=mine.csv
 A folder that `write_rows` wrote:          --rows=FOLDER
 
-A file without a column persona is one persona, of the file's name. z and the family-wise p are of
-the places that are tested: a study also tests final_norm, draws labels anew, and so differs a
-little. Quote the study's; --sites=resid_post,final_norm tests the same places here.
+A file without a column persona is one persona, of the file's name. A study of the same rows
+shuffles labels from another seed, so that its z differs a little (9.1 for 9.3), and tests
+final_norm too, which may be highest and counts in the family-wise p. If there is a study, quote it.
 """
 
 from personascan.command import run  # first: a signal is answered from here on
