@@ -58,6 +58,17 @@ def test_the_overview_imports_nothing_heavy():
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
 
 
+def test_no_advice_to_install_torch_heads_what_a_command_prints():
+    code = "import sys; sys.modules['torch'] = None\nimport personascan.{}\nimport transformers"
+    heads = {
+        module: subprocess.run([sys.executable, "-c", code.format(module)], capture_output=True,
+                               text=True, cwd=ROOT).stderr
+        for module in ("command", "errors")
+    }  # fmt: skip
+    assert "PyTorch was not found" in heads["errors"]  # which says nothing to Transformers
+    assert heads["command"] == ""
+
+
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name != "bench"])
 def test_the_help_of_a_command_names_its_flags_in_a_screen(name, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
