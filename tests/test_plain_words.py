@@ -88,6 +88,13 @@ def test_the_sides_are_said_in_the_words_of_the_file_or_by_the_personas_name():
         assert sides_sentence(asked_of(level, names)) == said
 
 
+def test_the_sides_of_other_rows_are_those_of_a_comparison():
+    part = asked_of(2, ["hydration"])
+    part.terms = Terms("molecules", "its positive molecules", "its negative ones")
+    said = "H1 of hydration: its positive molecules; H0: its negative ones."
+    assert sides_sentence(part) == said
+
+
 @pytest.mark.parametrize(
     ("pairs", "rows", "said"),
     [(30, 30, "30 pairs of statements"), (30, 60, "60 + 60 statements in pairs")],

@@ -27,7 +27,8 @@ def asked_sentence(part: Part) -> str:
 def sides_sentence(part: Part) -> str:
     """Returns what the rows of H1 and of H0 are."""
     h1, h0 = side_words(part, of="" if len(part.scans) > 1 else safe(next(iter(part.scans))))
-    return f"H1: {h1}; H0: {h0}."
+    whose = "" if has_personas(part) or all(marked_words(part)) else f" of {about_words(part)}"
+    return f"H1{whose}: {h1}; H0: {h0}."
 
 
 def about_words(part: Part) -> str:
