@@ -14,12 +14,16 @@ import shutil
 import signal
 import sys
 import threading
+from collections.abc import Callable
+from typing import Any
 
 from personascan.command_help import asks_for_help, command_help
 from personascan.errors import InputError, silence_interrupts_in_callbacks
 from personascan.visible import visible
 
 USAGE_ERROR = 2
+# Transformers would head what commands print with the advice to install torch.
+os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
 SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
@@ -95,12 +99,14 @@ def run(
     interrupted: str = ENDED,
     heavy=HEAVY,
     arguments: bool = False,
+    first: Callable[[], Any] | None = None,
 ) -> None:
     """Runs `main(argv)` by absl's app.run, with InputError as one line on standard error.
 
     argv: the program's name and the arguments; None: those of the process. interrupted: the line
     for an interrupt once the work has begun. heavy: modules that a run needs. arguments: whether
-    there may be arguments that are no flags.
+    there may be arguments that are no flags. first: called before the heavy modules are imported,
+    for what can be refused at once.
     """
     from absl import app, flags, logging
 
@@ -109,6 +115,8 @@ def run(
             raise InputError(f"unexpected argument {argv[1]!r}; flags are written --name=value")
         if not flags.FLAGS["verbosity"].present:
             logging.set_verbosity(logging.WARNING)
+        if first is not None:
+            first()
         prepare(heavy)
         last_words[0] = interrupted
         on_signals(unwind)

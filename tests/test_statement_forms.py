@@ -6,6 +6,7 @@ import pandas
 import pytest
 
 import personascan
+from personascan.sources.language.statement_columns import parse_columns
 
 POSITIVE, NEGATIVE = ["All will be well.", "Rain ends."], ["Nothing works.", "It will rain."]
 TEXTS = [*POSITIVE, *NEGATIVE]
@@ -116,3 +117,52 @@ def test_statements_that_are_left_out_are_counted(capsys):
     assert note in capsys.readouterr().err
     assert len(personascan.load_statements(rows[:16])) == 16
     assert not capsys.readouterr().err
+
+
+def test_columns_may_have_names_of_their_own(tmp_path):
+    rows = [
+        {"Sentence": t, "Temper": "Shy" if t in POSITIVE else "bold", "nr": f"n{i}", "label": "?"}
+        for i, t in enumerate(TEXTS)
+    ]
+    pandas.DataFrame(rows).to_csv(tmp_path / "mood.csv", index=False)
+    (tmp_path / "mood.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    columns = {"text": "sentence", "direction": "Temper", "id": "nr"}
+    for source in (rows, pandas.DataFrame(rows), tmp_path / "mood.csv", tmp_path / "mood.jsonl"):
+        found = personascan.load_statements(source, columns=columns, positive="shy")
+        assert [(s.id, s.text) for s in found] == [(f"n{i}", t) for i, t in enumerate(TEXTS)]
+        assert [s.positive for s in found] == [True, True, False, False]
+        assert [s.marked for s in found] == ["Shy", "Shy", "bold", "bold"]
+    lists = {"positive": POSITIVE, "negative": NEGATIVE}
+    assert {s.marked for s in personascan.load_statements(lists)} == {""}
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"entity": "sentence"}, "no row of the given statements has the column 'sentence'"),
+        ({"words": "text"}, "columns: 'words' = 'text'; name the column of one of text, direction"),
+        ({"text": ""}, "columns: 'text' = ''"),
+        ({"text": "a", "id": "A"}, "names a column twice"),
+        ({"id": "label"}, "the field 'direction' is missing"),
+    ],
+)
+def test_columns_that_are_none_are_refused(columns, message):
+    rows = [{"text": t, "label": i % 2} for i, t in enumerate(TEXTS)]
+    with pytest.raises(personascan.InputError, match=message):
+        personascan.load_statements(rows, columns=columns)
+
+
+@pytest.mark.parametrize("words", [("text",), ("text=a", "text=b")])
+def test_columns_of_a_flag_are_fields_with_names(words):
+    assert parse_columns(["text=a b", "id = c"]) == {"text": "a b", "id": " c"}
+    with pytest.raises(personascan.InputError, match="write FIELD=NAME, each field once"):
+        parse_columns(words)
+
+
+def test_a_study_keeps_columns_only_where_they_are_named():
+    config = {"models": ("m",), "statements": "s", "out": "o"}
+    assert "columns" not in personascan.StudyConfig.from_dict(config).to_dict()
+    named = personascan.StudyConfig.from_dict(config | {"columns": ("text=sentence",)})
+    assert named.to_dict()["columns"] == ["text=sentence"]
+    with pytest.raises(personascan.InputError, match="name the column of one of text, dir"):
+        personascan.StudyConfig.from_dict(config | {"columns": ("words=sentence",)})

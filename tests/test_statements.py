@@ -309,7 +309,8 @@ def test_other_delimiters_and_capitals_are_read(tmp_path, delimiter, change):
     [
         (
             "a;b;c\n1;2;3\n",
-            r"lacks statement, .*; it has a;b;c, and needs statement.*positive.*row has a;b;c = '1",
+            r"no column for the text and the direction; it has a;b;c, and needs .*statement or text"
+            r".*label or positive.*row has a;b;c = '1",
         ),
         (f"{HEADER},statement\n1,positive,1,k,a,b\n", "names statement twice"),
         (f'{HEADER}\n1,positive,1,k,"not closed\n2,negative,1,k,b\n', "close every double"),

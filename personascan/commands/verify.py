@@ -12,10 +12,15 @@ import sys
 from absl import flags
 
 import personascan
+from personascan.sources.language.statement_columns import parse_columns
 
 MODEL = flags.DEFINE_string("model", None, "Folder, .gguf file, hub id or pypi:.", required=True)
 STATEMENTS = flags.DEFINE_string(
     "statements", "", "Text to run on; default: data/statements, or sentences of its own."
+)
+POSITIVE = flags.DEFINE_string("positive", "", "The positive side's word, if it is another.")
+COLUMNS = flags.DEFINE_list(
+    "columns", [], "Other names of the file's columns: text=sentence,direction=temper."
 )
 TOKENS = flags.DEFINE_integer("tokens", 64, "Tokens of each of two rows.", lower_bound=2)
 DTYPE = flags.DEFINE_string("dtype", "float32", "Of ours, as load_model has it; theirs is float32.")
@@ -62,7 +67,10 @@ def text_to_run_on() -> str:
     source = STATEMENTS.value or (CHECKOUT if pathlib.Path(CHECKOUT).is_dir() else "")
     if not source:
         return "".join(SENTENCES)
-    return " ".join(s.text for s in personascan.load_statements(source))
+    statements = personascan.load_statements(
+        source, positive=POSITIVE.value, columns=parse_columns(COLUMNS.value)
+    )
+    return " ".join(s.text for s in statements)
 
 
 def start(argv: list[str] | None = None) -> None:

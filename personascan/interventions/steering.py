@@ -79,6 +79,18 @@ def steered_texts(
     return [texts[i : i + len(edits)] for i in range(0, len(texts), len(edits))]
 
 
+def where_steered(direction: Direction) -> str:
+    """Returns at which place a direction steers, along how many nodes, and whose rows made it."""
+    sizes = [f"{(x_D != 0).sum()} of {x_D.size}" for x_D in direction.shift.values()]
+    layers = ", ".join(f"{site} {layer}" for site, layer in direction.shift)
+    said = f"at {layers}, along {', '.join(sizes)} nodes"
+    place, half = direction.record.get("place"), direction.record.get("half")
+    if not (isinstance(place, list) and len(place) == 3 and isinstance(half, str)):
+        return said  # of a file that was made elsewhere
+    rows = "all rows" if half == "all" else f"the rows of half {half}"
+    return f"{said}, by {rows} at {place[0]} {place[1]}, {place[2]}"
+
+
 def side_by_side(texts: list[str], headings: list[str], width: int) -> str:
     """Returns columns of wrapped text for a terminal of that width."""
     column = max(12, (width - 3 * (len(texts) - 1)) // len(texts))

@@ -44,8 +44,9 @@ PLACE = (
         "volcano", "How far each node differs, and how surely", evidence.volcano,
         {"nodes": Feed("nodes", where={"tested": 1}), "scan": Feed("scans", only="scan")},
         "Coloured are the nodes of the set: {set_high:d} higher and {set_low:d} lower in H1. "
-        "{set_p:d} have a family-wise p of 0.05 or less; whichever they are, at least {at_least:d} "
-        "differ (95%). Tested on: {rows}.",
+        "Each by itself, {set_p:d} have a family-wise p of 0.05 or less. Together they say more: "
+        "of all nodes here at least {at_least:d} differ (95% confidence), without saying which. "
+        "Tested on: {rows}.",
         "scan", hint="A click on a node shows its values.",
         narrow=lambda: evidence.volcano(NARROW),
     ),

@@ -152,12 +152,13 @@ def certainty_sentence(part: Part) -> str:
     if failed:
         missed = f"did not confirm it {ways} for {bold_names(failed)}"
         said = f"{said}, and {missed}" if said else missed
-    of_h1 = " No scan picked any out there."
+    scan = f" A scan, which searches for unusual {rows} and is told no labels, picked out"
+    of_h1 = f"{scan} none there."
     if means:
         right = span(min(means), max(means), ".0%")
         of_h1 = (
-            f" Of the {rows} that a scan picks out there {right} are of H1 "
-            f"({span(min(chances), max(chances), '.0%')} by chance)."
+            f"{scan} {rows} there of which {right} are of H1 (by chance it would be "
+            f"{span(min(chances), max(chances), '.0%')})."
         )
     return (
         f"**How sure:** where one half of the {rows} chose the place, the other half {said}.{of_h1}"

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from personascan.report.asked import asked_sentence, sides_sentence
 from personascan.report.cards import Card, cards
-from personascan.report.lead import has_personas, lead, special_sentence
+from personascan.report.lead import lead, special_sentence
 from personascan.report.sections.controls import controls_section, recipes_section
 from personascan.report.sections.edits import edits_section
 from personascan.report.sections.found import found_section, late_section, tails_section
@@ -30,7 +31,6 @@ from personascan.report.words import (
     name_list,
     number,
     quantity,
-    rows_word,
     safe,
     word_list,
 )
@@ -84,38 +84,6 @@ def several_names(names) -> str:
     return f"{', '.join(map(safe, names[:NAMED]))} and {len(names) - NAMED} more"
 
 
-def asked_sentence(part: Part) -> str:
-    """Returns the question: which sides are compared, on how many rows, at how many places."""
-    sizes = sorted({f"{a} + {b}" for a, b in part.pool_sizes.values()})
-    lines = word_list(
-        map(safe, dict.fromkeys(place.network or place.site for place in part.places))
-    )
-    at = f"which of {len(part.places)} places" if len(part.places) > 1 else "the one place"
-    where = f"{at} of {as_code(part.model)} (layers of {lines})"
-    several = len(part.scans) > 1
-    if not has_personas(part):
-        return (
-            f"Asked: at {where} do {safe(part.terms.h1)} (H1) differ "
-            f"from {safe(part.terms.h0)} (H0){compared_words(part, 'comparison')}? "
-            f"{', '.join(sizes)} {rows_word(part)}{' of each' * several}."
-        )
-    against = {
-        2: "the statements for it (H1) from those against it (H0)",
-        1: "the statements for it (H1) from those for its topic's other personas (H0)",
-        0: "the statements for its personas (H1) from those of the other topics (H0)",
-    }[part.level]
-    what = "topic" if part.level == 0 else "persona"
-    return (
-        f"Asked: at {where} do activations tell{compared_words(part, what)}, "
-        f"{against}? {', '.join(sizes)} statements{' of each' * several}."
-    )
-
-
-def compared_words(part: Part, what: str) -> str:
-    """Returns that a question is asked of each comparison; "" of a single one."""
-    return f", for each of {quantity(len(part.scans), what)}" if len(part.scans) > 1 else ""
-
-
 def title_words(part: Part) -> str:
     """Returns the comparisons and the model; where levels are several, what each is set against."""
     beside = f": each against {AGAINST[part.level]}" if len(part.config.levels) > 1 else ""
@@ -132,7 +100,8 @@ def how_sentences(part: Part) -> str:
         said += [prompt_sentence(part)]
     if part.texts:
         said += [kept_sentence(part)]
-    return " ".join(filter(None, [*said, left_out_sentence(part), record]))
+    sides = sides_sentence(part)
+    return " ".join(filter(None, [sides, *said, left_out_sentence(part), record]))
 
 
 def prompt_sentence(part: Part) -> str:

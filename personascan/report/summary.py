@@ -1,5 +1,7 @@
 """The findings of a study as tables for a terminal."""
 
+import textwrap
+
 from personascan.report.words import between, mean_deviation, number, p_words
 from personascan.study.results import Part, Study, best_place
 from personascan.study.stages.nodes import all_scans, scanned_rows
@@ -20,7 +22,29 @@ def part_summary(part: Part) -> str:
     tables += [scans] if len(scans) > 1 else []
     if part.compares_detectors or len(scans) == 1:
         tables.append(alone_table(part))
-    return "\n\n".join(map(aligned, tables))
+    return "\n\n".join(f"{aligned(lines)}\n{about_columns(lines[0])}" for lines in tables)
+
+
+# What columns of the tables are, where their names do not say it.
+COLUMNS = {
+    "wording (larger side)": "wording: accuracy of word counts (of guessing)",
+    "z": "z: above shuffled labels, in their deviations",
+    "family-wise p": "family-wise p: over all places",
+    "places found": "found: with p <= 0.05",
+    "confirmed": "confirmed: by the other half",
+    "probe AUROC": "probe: is told the labels",
+    "score": "score and so on: of scans, which are not",
+    "precision": "precision: share of H1 in what they return",
+    "recall": "recall: share of H1 returned",
+    "node set": "node set: q <= 0.05",
+    "95%": "AUROC: how well scores order H1 before H0, 0.5 by chance, with its 95% interval",
+}
+
+
+def about_columns(header: tuple[str, ...]) -> str:
+    """Returns what the columns of a table are, in one or two lines below it."""
+    said = "; ".join(COLUMNS[name] for name in header if name in COLUMNS)
+    return textwrap.fill(f"({said})", 100)
 
 
 def findings_table(part: Part) -> list[tuple[str, ...]]:

@@ -11,6 +11,7 @@ from personascan.sources.images.options import check_images
 from personascan.sources.language.conversation_options import check_conversations
 from personascan.sources.language.positions import check_positions, turn_position
 from personascan.sources.language.source import BASELINES
+from personascan.sources.language.statement_columns import Columns, parse_columns
 from personascan.study.place_options import CHOSEN, check_where
 from personascan.study.token_options import check_tokens
 
@@ -57,6 +58,9 @@ def check_source(config: "StudyConfig") -> None:
         check_images(config.images, config.models)
     if config.conversations:
         check_conversations(config.conversations)
+    if config.columns and not config.statements:
+        raise InputError("config.columns names columns of config.statements; leave it empty")
+    Columns(parse_columns(config.columns))
     for name in ("models", "rows"):
         named = getattr(config, name)
         if len(set(named)) < len(named):

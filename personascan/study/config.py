@@ -44,6 +44,7 @@ class StudyConfig:
     dtype: str = "float32"
     min_confidence: float = 0.85
     positive: str = ""  # the positive side's word in the statements, if it is none of the known
+    columns: tuple[str, ...] = ()  # other names of the statements' columns, "text=sentence"
     limit: int = 300
     role: str = "system"  # of the message that holds the statement, or "none"
     sites: tuple[str, ...] = ("resid_post", "final_norm")
@@ -154,8 +155,9 @@ class StudyConfig:
         content = dataclasses.asdict(self)
         for name in ("out", "mesh", "units"):
             del content[name]
-        if not self.positive:  # as in studies from before there was such a field
-            del content["positive"]
+        for name in ("positive", "columns"):  # as in studies from before there were such fields
+            if not content[name]:
+                del content[name]
         return json.loads(json.dumps(content))
 
 

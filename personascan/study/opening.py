@@ -18,6 +18,7 @@ from personascan.sources.language.conversation_files import (
 )
 from personascan.sources.language.conversations import Conversation
 from personascan.sources.language.source import BASELINES, LIKELIHOOD, LanguageSource
+from personascan.sources.language.statement_columns import parse_columns
 from personascan.sources.language.statements import Statement, load_statements, statement_files
 from personascan.study.case import (
     Case,
@@ -194,6 +195,7 @@ def chosen_conversations(config: StudyConfig) -> list[Conversation]:
 def chosen_statements(config: StudyConfig) -> list[Statement]:
     chosen_by = {
         "min_confidence": config.min_confidence, "limit": config.limit, "positive": config.positive,
+        "columns": parse_columns(config.columns),
     }  # fmt: skip
     if not config.personas:
         return load_statements(config.statements, **chosen_by)

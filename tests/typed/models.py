@@ -49,6 +49,9 @@ def any_text(model: personascan.LanguageModel, torch_model: object, tokenizer: o
         assert_type(run, personascan.TextRun)
         print(run.tokens, run["resid_post 50%"].shape, len(run), run.logits is None)
     texts = personascan.load_statements({"positive": ["Good."], "negative": ["Bad."]})
+    rows = [{"sentence": "I hide.", "temper": "shy"}, {"sentence": "I lead.", "temper": "bold"}]
+    columns = {"text": "sentence", "direction": "temper"}
+    texts += personascan.load_statements(rows, columns=columns, positive="shy")
     activations = personascan.read_torch(torch_model, tokenizer, texts, ["resid_post 50% mean"])
     assert_type(activations, personascan.Activations)
     spans = {"a": 3, "b": 5}

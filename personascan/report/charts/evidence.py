@@ -7,6 +7,7 @@ from personascan.report.charts.theme import H1_H0, SOFT, data, rule_at, tip
 
 SIDE_AXIS = alt.Axis(labelExpr="datum.value == 1 ? 'H1' : 'H0'", ticks=False, domain=False,
                      grid=False)  # fmt: skip
+SPECIAL_FROM = 0.4  # where the axis of held-out AUROCs begins, unless one lies below
 # A place in its row for each dot, the same whenever it is drawn.
 JITTER = "((datum.row * 7919) % 101) / 101"
 
@@ -84,8 +85,8 @@ def histogram(width: int = 420) -> alt.Chart:
 
 def special(columns: int = 4, width: int = 190) -> alt.Chart:
     """Draws the AUROC of found nodes, other nodes and simpler scores, with intervals."""
-    # From below chance to perfect, whatever there is, so that panels and pages compare.
-    scale = alt.Scale(domain=[0.3, 1], clamp=True)
+    # From 0.4 to 1, so that panels and pages compare; from 0 where anything reaches below 0.4.
+    scale = alt.Scale(domain=alt.DomainUnionWith(unionWith=[SPECIAL_FROM, 1]), zero=False)
     y = alt.Y("method:N", sort=alt.EncodingSortField("order", op="min"), title=None,
               axis=alt.Axis(labelLimit=130, ticks=False, domain=False))  # fmt: skip
     x = alt.X("auroc:Q", scale=scale, title=None, axis=alt.Axis(tickCount=4))
@@ -95,6 +96,15 @@ def special(columns: int = 4, width: int = 190) -> alt.Chart:
     ]  # fmt: skip
     colour = alt.condition("datum.own == 1", alt.value("#D55E00"), alt.value("#7F7F7F"))
     base = alt.Chart().encode(y)
+    # Never seen: it makes the axis begin at 0 where a value or its interval needs it.
+    begins = (
+        alt.Chart()
+        .transform_calculate(
+            begins=f"min(datum.auroc, datum.low) < {SPECIAL_FROM} ? 0 : {SPECIAL_FROM}"
+        )
+        .mark_point(opacity=0, aria=False)
+        .encode(alt.X("begins:Q", scale=scale, title=None), y)
+    )
     chance = alt.Chart().mark_rule(color=SOFT, strokeDash=[4, 3]).encode(
         alt.XDatum(0.5, scale=scale)
     )  # fmt: skip
@@ -107,7 +117,7 @@ def special(columns: int = 4, width: int = 190) -> alt.Chart:
     )  # fmt: skip
     return (
         alt.layer(
-            chance, bars, points.encode(x, color=colour, tooltip=tooltip),
+            chance, begins, bars, points.encode(x, color=colour, tooltip=tooltip),
             full.encode(x, tooltip=tooltip), data=alt.NamedData("special"),
         )
         .properties(width=width, height=alt.Step(17))

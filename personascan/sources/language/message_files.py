@@ -16,7 +16,7 @@ from personascan.sources.language.json_objects import (
     whole_text,
 )
 from personascan.sources.language.sides import Sides
-from personascan.sources.language.statement_formats import named
+from personascan.sources.language.statement_columns import named
 from personascan.visible import is_shown
 
 NAMES = {

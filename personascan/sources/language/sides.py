@@ -52,6 +52,10 @@ class Sides:
             )
         return False
 
+    def marked(self, value: Any) -> str:
+        """Returns a word as the source writes it, where the positive side's is named; else ""."""
+        return str(value).strip() if plain(self.named) else ""
+
     def refuse_unseen(self, source: Any) -> None:
         """Raises InputError if no row has the word that is named."""
         if plain(self.named) and not self.seen:

@@ -12,21 +12,11 @@ from typing import Any
 
 from personascan.errors import InputError
 from personascan.reading import refuse_special
-from personascan.sources.language.sides import OTHER_WORDS, UNDERSTOOD, Sides
+from personascan.sources.language.sides import Sides, plain
+from personascan.sources.language.statement_columns import NEEDED, Columns, shown_row
 
-# The names that people give to the fields of a statement, each as it is looked for; the rest of a
-# row (id, topic, question, entity, pair) has one name.
-NAMES = {
-    "text": ("statement", "text"),
-    "direction": ("direction", "label", "positive", "answer_matching_behavior"),
-    "persona": ("persona", "persona_dim"),
-    "confidence": ("label_confidence", "confidence"),
-}
-OPTIONAL = ("id", "topic", "question", "entity", "pair")
-COLUMNS = {*OPTIONAL, *(name for names in NAMES.values() for name in names)}
 SUFFIXES = (".jsonl", ".csv", ".tsv")
 DELIMITERS = ",;\t|"
-NEEDED = f"statement and direction ({UNDERSTOOD}, {OTHER_WORDS})"
 
 
 @dataclass(frozen=True)
@@ -43,34 +33,35 @@ class Entry:
     question: str = ""
     entity: Any = None
     pair: Any = None
+    marked: str = ""  # the direction's own word, where the positive side's is named
 
 
-def read_entries(path: pathlib.Path, sides: Sides) -> Iterator[Entry]:
+def read_entries(path: pathlib.Path, sides: Sides, columns: Columns) -> Iterator[Entry]:
     """Yields the entries of a file in its order. Raises InputError for one that is malformed.
 
     A persona that it does not name is its own name.
     """
     if path.suffix == ".jsonl":
-        return completed(read_json_lines(path, sides), path.stem)
+        return completed(read_json_lines(path, sides, columns), path.stem)
     if path.suffix in (".csv", ".tsv"):
-        return completed(read_csv(path, sides), path.stem)
+        return completed(read_csv(path, sides, columns), path.stem)
     raise InputError(f"{path} is neither .jsonl nor .csv nor .tsv")
 
 
-def given_entries(source: Any, sides: Sides) -> Iterator[Entry]:
+def given_entries(source: Any, sides: Sides, columns: Columns) -> Iterator[Entry]:
     """Yields the entries of statements in memory: dicts, a DataFrame, or lists by direction.
 
     The persona that they do not name is "persona". Raises InputError for anything else, and for a
     row that is malformed.
     """
-    return completed(each_given(source, sides), "persona")
+    return completed(each_given(source, sides, columns), "persona")
 
 
-def each_given(source: Any, sides: Sides) -> Iterator[Entry]:
+def each_given(source: Any, sides: Sides, columns: Columns) -> Iterator[Entry]:
     if isinstance(source, Mapping):
         sides.refuse_keys(source)
         source = [
-            {"text": text, "direction": direction}
+            {columns.names["text"][0]: text, columns.names["direction"][0]: direction}
             for direction, texts in source.items()
             for text in sequence_of(texts, f"the statements of {direction!r}")
         ]
@@ -82,8 +73,8 @@ def each_given(source: Any, sides: Sides) -> Iterator[Entry]:
                 f"statement {number} is {row!r}; give dicts with text and direction, or "
                 '{"positive": texts, "negative": texts}'
             )
-        known = {str(k).lower(): v for k, v in row.items() if not is_missing(v)}
-        yield entry_of(known, f"statement {number}", sides)
+        known = {plain(k): v for k, v in row.items() if not is_missing(v)}
+        yield entry_of(known, f"statement {number}", sides, columns)
 
 
 def sequence_of(values: Any, what: str) -> list:
@@ -93,44 +84,22 @@ def sequence_of(values: Any, what: str) -> list:
     return list(values)
 
 
-def entry_of(row: Mapping[str, Any], where: str, sides: Sides) -> Entry:
+def entry_of(row: Mapping[str, Any], where: str, sides: Sides, columns: Columns) -> Entry:
     """Returns the entry of a row whose names are in lower case.
 
     Raises InputError for a row without text or direction, and for two names of one field.
     """
-    fields = {field: named(row, field, names, where) for field, names in NAMES.items()}
-    for field in ("text", "direction"):
+    fields = {field: columns.value(row, field, where) for field in columns.names}
+    for field in NEEDED:
         if fields[field] is None:
             raise InputError(
-                f"{where}: the field {NAMES[field][0]!r} is missing; it has {shown_row(row)}, and "
-                f"needs {NEEDED}"
+                f"{where}: the field {columns.names[field][0]!r} is missing; it has "
+                f"{shown_row(row)}, and needs {columns.needed()}"
             )
-    optional = {name: row.get(name) for name in OPTIONAL}
-    return Entry(
-        where,
-        fields["text"],
-        fields["persona"],
-        optional["topic"],
-        sides.positive(fields["direction"], where),
-        fields["confidence"],
-        optional["id"],
-        optional["question"] or "",
-        optional["entity"],
-        optional["pair"],
-    )
-
-
-def shown_row(row: Mapping[str, Any]) -> str:
-    """Returns the fields of a row with their values, each cut short."""
-    return ", ".join(f"{name} = {str(value)[:30]!r}" for name, value in row.items()) or "nothing"
-
-
-def named(row: Mapping[str, Any], field: str, names: tuple[str, ...], where: str) -> Any:
-    """Returns a field under whichever of its names the row has. Raises InputError for two."""
-    there = [name for name in names if row.get(name) is not None]
-    if len(there) > 1:
-        raise InputError(f"{where} has {field} twice, as {' and '.join(there)}; keep one")
-    return row[there[0]] if there else None
+    fields["question"] = fields["question"] or ""
+    direction = fields.pop("direction")
+    positive = sides.positive(direction, where)
+    return Entry(where, positive=positive, marked=sides.marked(direction), **fields)
 
 
 def is_missing(value: Any) -> bool:
@@ -160,7 +129,7 @@ def completed(entries: Iterable[Entry], persona: str) -> Iterator[Entry]:
         )
 
 
-def read_json_lines(path: pathlib.Path, sides: Sides) -> Iterator[Entry]:
+def read_json_lines(path: pathlib.Path, sides: Sides, columns: Columns) -> Iterator[Entry]:
     """Yields the entries of a file with one JSON object a line, as the public persona evals are."""
     with open_text(path) as lines:
         for number, line in enumerate(lines, 1):
@@ -177,24 +146,26 @@ def read_json_lines(path: pathlib.Path, sides: Sides) -> Iterator[Entry]:
                 ) from error
             if not isinstance(row, dict):
                 raise InputError(f"{where} is not a JSON object")
-            yield entry_of(row, where, sides)
+            yield entry_of(columns.lower_named(row, where), where, sides, columns)
 
 
-def read_csv(path: pathlib.Path, sides: Sides) -> Iterator[Entry]:
+def read_csv(path: pathlib.Path, sides: Sides, columns: Columns) -> Iterator[Entry]:
     """Yields the entries of a table with a header, its columns in any order and case.
 
     They are separated by commas, semicolons, tabs or bars.
     """
     with open_text(path) as lines:
         # Strict: a quote that is never closed would swallow all lines behind it.
-        rows = csv.reader(lines, delimiter=delimiter_of(path), strict=True, skipinitialspace=True)
+        rows = csv.reader(
+            lines, delimiter=delimiter_of(path, columns), strict=True, skipinitialspace=True
+        )
         filled = (cells for cells in each_row(rows, path) if any(map(str.strip, cells)))
         header = [name.strip().lower() for name in next(filled, [])]
         if header and header[0].startswith("sep="):  # how a spreadsheet names the separator
             header = [name.strip().lower() for name in next(filled, [])]
         while header and not header[-1]:
             header.pop()
-        check_header(header, path, filled)
+        check_header(header, path, filled, columns)
         for cells in filled:
             where = f"{path}, line {rows.line_num}"
             row = dict(zip(header, cells, strict=False))
@@ -203,7 +174,7 @@ def read_csv(path: pathlib.Path, sides: Sides) -> Iterator[Entry]:
                     f"{where} has {len(cells)} fields, the header {len(header)}: put a text that "
                     "holds the separator into double quotes"
                 )
-            yield entry_of(row, where, sides)
+            yield entry_of(row, where, sides, columns)
 
 
 def each_row(rows, path: pathlib.Path):
@@ -217,32 +188,38 @@ def each_row(rows, path: pathlib.Path):
         ) from error
 
 
-def delimiter_of(path: pathlib.Path) -> str:
+def delimiter_of(path: pathlib.Path, columns: Columns) -> str:
     """Returns the separator that splits the header into the most known columns."""
     with open_text(path) as lines:
         header = next((line for line in lines if line.strip() and line[:4] != "sep="), "").lower()
 
     def columns_known(delimiter: str) -> int:
         names = {name.strip().strip('"') for name in header.split(delimiter)}
-        return len(names & COLUMNS)
+        return len(names & columns.known())
 
     return max(DELIMITERS, key=columns_known)
 
 
-def check_header(header: list[str], path: pathlib.Path, rows: Iterator[list[str]]) -> None:
+def check_header(
+    header: list[str], path: pathlib.Path, rows: Iterator[list[str]], columns: Columns
+) -> None:
     """Raises InputError for a header without text or direction, or with a column twice.
 
     rows: those behind it, of which the error shows one.
     """
     twice = sorted({name for name in header if name and header.count(name) > 1})
-    missing = [NAMES[f][0] for f in ("text", "direction") if not {*NAMES[f]} & {*header}]
+    missing = [field for field in NEEDED if not {*columns.names[field]} & {*header}]
     if missing or twice:
-        fault = f"lacks {', '.join(missing)}" if missing else f"names {', '.join(twice)} twice"
+        fault = (
+            f"has no column for the {' and the '.join(missing)}"
+            if missing
+            else f"names {', '.join(twice)} twice"
+        )
         first = dict(zip(header, next(rows, []), strict=False))
         raise InputError(
             f"{path}: the header {fault}; it has {', '.join(header)[:200] or 'nothing'}, and needs "
-            f"{NEEDED}; its first row has {shown_row(first)} (docs/statements.md has the other "
-            "columns)"
+            f"{columns.needed()}; its first row has {shown_row(first)} (docs/statements.md has the "
+            "other columns)"
         )
 
 

@@ -5,7 +5,7 @@ import hashlib
 import os
 import pathlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,9 @@ from personascan.packages import SCHEME
 from personascan.reading import refuse_special
 from personascan.sources.language.counterparts import note_counterparts
 from personascan.sources.language.molecules import molecule_files, read_molecules
+from personascan.sources.language.published_topics import TOPIC_OF
 from personascan.sources.language.sides import Sides
+from personascan.sources.language.statement_columns import Columns
 from personascan.sources.language.statement_formats import (
     SUFFIXES,
     Entry,
@@ -24,32 +26,6 @@ from personascan.sources.language.statement_formats import (
     sequence_of,
 )
 from personascan.visible import is_shown, visible
-
-# The personas of the published study and their topics (arXiv 2505.24539, section 4), for files
-# that name no topic.
-PUBLISHED_TOPICS = {
-    "personality": (
-        "agreeableness",
-        "conscientiousness",
-        "openness",
-        "extraversion",
-        "neuroticism",
-    ),
-    "ethics": (
-        "subscribes-to-virtue-ethics",
-        "subscribes-to-cultural-relativism",
-        "subscribes-to-deontology",
-        "subscribes-to-utilitarianism",
-        "subscribes-to-moral-nihilism",
-    ),
-    "politics": (
-        "politically-conservative",
-        "politically-liberal",
-        "anti-immigration",
-        "anti-LGBTQ-rights",
-    ),
-}
-TOPIC_OF = {persona: topic for topic, personas in PUBLISHED_TOPICS.items() for persona in personas}
 
 
 @dataclass(frozen=True)
@@ -65,6 +41,7 @@ class Statement:
     question: str  # the question the source asks around the statement, or ""
     entity: str = ""  # what it is about; its statements are never on both sides of a split
     pair: str = ""  # labels are exchanged inside a pair alone; "": none
+    marked: str = ""  # the direction's word in the source, where `positive` names one of two
 
     condition = ""  # a class that p-values can be conditioned on: statements have none
 
@@ -76,6 +53,7 @@ def load_statements(
     min_confidence: float = 0.85,
     limit: int = 300,
     positive: str = "",
+    columns: Mapping[str, str] | None = None,
 ) -> list[Statement]:
     """Reads persona statements from a file, or from what Python holds.
 
@@ -97,33 +75,42 @@ def load_statements(
         order. A note says how many are left out.
       positive: the word of the positive side, where the directions (or the keys of the lists) are
         two other words; the other one is then the negative side's.
+      columns: {field: column} of a source that has names of its own, such as {"text": "sentence",
+        "direction": "temper"}; the fields that it leaves out are looked for as above.
 
     Returns:
       Statements in their order. An id is the source's own, or a hash of persona and text.
 
     Raises:
-      InputError: unknown file, package or persona, an empty statement, a missing field, a direction
-        that is no such word, a persona or confidence that only some rows have, a repeated id.
+      InputError: unknown file, package, persona or column, an empty statement, a missing field, a
+        direction that is no such word, a persona or confidence that only some rows have, a repeated
+        id.
     """
     if limit < 1 or not 0 <= min_confidence <= 1:
         raise InputError(f"limit = {limit}, min_confidence = {min_confidence}: use >= 1 and [0, 1]")
-    sides = Sides(positive)
+    sides, fields = Sides(positive), Columns(columns)
     if isinstance(source, str | os.PathLike):
         files = statement_files(source, () if persona is None else (persona,))
-        statements = molecule_statements(files) if is_package(source) else read_files(files, sides)
+        statements = (
+            molecule_statements(files) if is_package(source) else read_files(files, sides, fields)
+        )
     else:
         seen: dict[str, int] = {}
-        statements = [statement_of(entry, seen) for entry in given_entries(source, sides)]
+        statements = [statement_of(entry, seen) for entry in given_entries(source, sides, fields)]
         source = "the given statements"
         if not statements:
             raise InputError("there are no statements; give texts of either direction")
     if not is_package(source):
         sides.refuse_unseen(source)
+    fields.refuse_unseen(source)
     refuse_repeated_ids(statements)
     if persona is not None:
         known = sorted({s.persona for s in statements})
         if persona not in known:
-            raise InputError(f"persona {persona!r} is not in {source}; it has {', '.join(known)}")
+            raise InputError(
+                f"persona {persona!r} is not in {source}; it has {', '.join(known)} (a file "
+                "without a column persona is one persona, of the file's name)"
+            )
         statements = [s for s in statements if s.persona == persona]
     statements = select_confident(statements, min_confidence, limit, source)
     note_both_directions(statements)
@@ -163,13 +150,13 @@ def molecule_statements(files: list[pathlib.Path]) -> list[Statement]:
     ]
 
 
-def read_files(files: list[pathlib.Path], sides: Sides) -> list[Statement]:
+def read_files(files: list[pathlib.Path], sides: Sides, columns: Columns) -> list[Statement]:
     """Returns the statements of files. Raises InputError for a file without any, or unreadable."""
     statements = []
     for file in files:
         seen = {}
         try:
-            of_file = [statement_of(entry, seen) for entry in read_entries(file, sides)]
+            of_file = [statement_of(entry, seen) for entry in read_entries(file, sides, columns)]
         except InputError:
             raise
         except (ValueError, RecursionError, csv.Error) as error:
@@ -287,8 +274,9 @@ def statement_of(entry: Entry, seen: dict[str, int]) -> Statement:
         id_ = id_ if seen[id_] == 1 else f"{id_}-{seen[id_]}"
     topic = topic or TOPIC_OF.get(persona, "")
     return Statement(
-        str(id_), text, persona, topic, entry.positive, confidence, entry.question, entity, pair
-    )
+        str(id_), text, persona, topic, entry.positive, confidence, entry.question, entity, pair,
+        entry.marked,
+    )  # fmt: skip
 
 
 def refuse_repeated_ids(statements: list[Statement]) -> None:
