@@ -66,10 +66,10 @@ class Nodes(Shown):
         return at_least(self.p[chosen_D], self.template)
 
     def summary(self) -> str:
-        """Returns one line: how many nodes differ."""
+        """Returns one line: how many nodes differ, over the nodes of this place alone."""
         return (
-            f"{self.effect.size} nodes: {(self.p_family <= ALPHA).sum()} with family-wise "
-            f"p <= {ALPHA:g}, {(self.q <= ALPHA).sum()} with q <= {ALPHA:g}, at least "
+            f"{self.effect.size} nodes of one place: {(self.p_family <= ALPHA).sum()} with "
+            f"family-wise p <= {ALPHA:g}, {(self.q <= ALPHA).sum()} with q <= {ALPHA:g}, at least "
             f"{self.at_least()} differ"
         )
 

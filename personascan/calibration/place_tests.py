@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from personascan.showing import FigureAxes
 
 SIGNIFICANCE = 0.05
+# Of a family without a finding: what else may look like one.
+NOTHING = "; nothing is found: a p of one place, or of nodes within one, pays for no such search"
 
 
 @dataclass(frozen=True, repr=False)
@@ -136,6 +138,7 @@ class PlaceTests(Shown):
             f"highest at {self.keys[at]} (z {self.z[at]:.1f}, "
             f"family-wise p {self.p_family[at]:.3g}, least possible {self.floor:.2g}); "
             f"{count_text(len(self.found), 'place')} with family-wise p <= {SIGNIFICANCE:g}"
+            f"{'' if self.found else NOTHING}"
         )
 
     @overload
