@@ -106,6 +106,7 @@ class Direction:
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Writes a .safetensors file, which `read_direction` reads with or without a model.
 
+        A name without suffix gets this one; `write_direction(path, direction, model)` writes .gguf.
         Tensors are named direction.SITE.LAYER and nodes.SITE.LAYER; name and record are metadata.
 
         Raises:
@@ -115,6 +116,7 @@ class Direction:
         """
         from safetensors.numpy import save
 
+        path = path if pathlib.Path(path).suffix else pathlib.Path(f"{os.fspath(path)}{SUFFIX}")
         refuse_suffix(path, SUFFIX)
         refuse_vectors("the direction", self)
         tensors = {
@@ -199,7 +201,13 @@ def content_sha256(note: dict, tensors: dict) -> str:
 
 def refuse_suffix(path, suffix: str) -> None:
     """Raises InputError for a path with another suffix."""
-    if pathlib.Path(path).suffix.lower() != suffix:
+    given = pathlib.Path(path).suffix.lower()
+    if (given, suffix) == (".gguf", SUFFIX):
+        raise InputError(
+            f"{path}: a control vector for llama.cpp needs the model; use "
+            "personascan.write_direction(path, direction, model)"
+        )
+    if given != suffix:
         raise InputError(
             f"{path} does not end in {suffix}, by which it will be recognised; rename it"
         )

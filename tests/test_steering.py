@@ -65,6 +65,17 @@ def test_a_direction_is_saved_and_read_without_a_model(tmp_path):
     same(personascan.read_direction(path), -direction)
     with pytest.raises(personascan.InputError, match=r"does not end in \.safetensors"):
         direction.save(tmp_path / "mine.npz")
+    with pytest.raises(personascan.InputError, match=r"write_direction\(path, direction, model\)"):
+        direction.save(tmp_path / "mine.gguf")
+
+
+def test_a_direction_without_a_suffix_gets_its_own(tmp_path):
+    direction = located()[1].direction()
+    direction.save(tmp_path / "patience")
+    assert [path.name for path in tmp_path.iterdir()] == ["patience.safetensors"]
+    same(personascan.read_direction(tmp_path / "patience"), direction)
+    with pytest.raises(personascan.InputError, match=r"hope\.safetensors does not exist"):
+        personascan.read_direction(tmp_path / "hope")
 
 
 @pytest.fixture(scope="module")

