@@ -28,6 +28,10 @@ class Direction:
 
     `2 * direction` is twice as long, `-direction` points the other way: `generate` takes them as
     `edits`. `strength` says what strength 1 is; `in_unit` changes that.
+
+    Of `Located.direction`, which has every node, try 2 and then 4 differences, or 1 and then 2
+    deviations, both ways; in SmolLM2 texts loop or decay from 4 deviations on, at a late layer from
+    2 deviations or 8 differences. Of a study's few nodes try 4 deviations (docs/interventions.md).
     """
 
     name: str
@@ -133,7 +137,9 @@ class Direction:
             f"{site} {layer} (norm {np.linalg.norm(x_D):.3g})"
             for (site, layer), x_D in self.shift.items()
         )
-        return f"Direction({self.name}: {places})"
+        long = {u: f"{self.norm / one:.3g}" for u, one in self.lengths.items() if one}
+        units = " or ".join(f"{n} {unit}{'s' * (n != '1')}" for unit, n in long.items())
+        return f"Direction({self.name}: {places}{units and f'; strength 1 is {units}'})"
 
 
 def unit_lengths(shift_D, background_BD, difference_D) -> dict[str, float]:

@@ -41,6 +41,13 @@ def test_a_direction_knows_its_length_in_both_units():
     assert "2 of the difference of the means there" in (2 * direction).strength
 
 
+def test_a_direction_shows_what_its_strength_is():
+    direction = located()[1].direction().in_unit("deviation")
+    assert "strength 1 is 1 deviation or " in repr(direction)
+    assert "strength 1 is 2 deviations or " in repr(2 * direction)
+    assert "strength" not in repr(personascan.Direction("theirs", direction.shift))
+
+
 def test_a_unit_that_is_not_known_is_refused():
     direction = located()[1].direction()
     with pytest.raises(personascan.InputError, match="unit 'norm' is unknown; use one of deviat"):
