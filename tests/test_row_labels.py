@@ -96,6 +96,11 @@ def test_labels_that_are_none_are_refused_by_the_name_of_the_argument(labels, sa
         personascan.locate(POOL, labels, permutations=19)
 
 
+def test_labels_of_detect_are_refused_by_their_own_name():
+    with pytest.raises(personascan.InputError, match="^labels needs one label for each row"):
+        personascan.detect(POOL[0], np.arange(ROWS))
+
+
 def test_scans_refuse_pairs_and_entities_of_both_sides():
     samples = personascan.SampleOptions(8, 4, 4, runs=3)
     with pytest.raises(personascan.InputError, match="in pairs, inside which calibrate cannot"):

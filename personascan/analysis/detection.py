@@ -96,7 +96,7 @@ def detect(
     """
     place_ND = as_matrix("the place", place_ND)
     if not isinstance(labels, Labels):
-        labels = Labels(check_rows(place_ND, labels), clusters_by_rows(labels))
+        labels = Labels(check_rows(place_ND, labels, "labels"), clusters_by_rows(labels))
     options, scans = options or DetectionOptions(), scans or (ScanOptions(),)
     check_rows(place_ND, labels.positive_N)
 

@@ -77,9 +77,9 @@ def tpr_at_fpr(score_N, positive_N, fpr: float = LOW_FPR) -> float:
     return float((score_N[positive_N] > highest[allowed]).mean())
 
 
-def check_rows(place_ND, positive_N) -> np.ndarray:
+def check_rows(place_ND, positive_N, name: str = "positive_N") -> np.ndarray:
     """Returns labels as bool [N]. Raises InputError unless both occur, one for each row."""
-    positive_N = check_labels(positive_N)
+    positive_N = check_labels(positive_N, name)
     if len(positive_N) != len(place_ND):
         raise InputError(f"there are {len(positive_N)} labels for {len(place_ND)} rows")
     if positive_N.all() or not positive_N.any():

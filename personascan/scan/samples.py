@@ -162,13 +162,13 @@ def cluster_draws(keys_R, rows: int, clusters: int):
     return jax.lax.map(one, keys_R, batch_size=256)
 
 
-def check_labels(positive_N) -> np.ndarray:
-    """Returns H1 labels as bool [N]. Raises InputError if they are none."""
-    labels_N = real_array("positive", sides_of(positive_N))
+def check_labels(positive_N, name: str = "positive_N") -> np.ndarray:
+    """Returns H1 labels as bool [N]. Raises InputError, with their name, if they are none."""
+    labels_N = real_array(name, sides_of(positive_N))
     known = labels_N.dtype.kind in "bui" and bool(((labels_N == 0) | (labels_N == 1)).all())
     if labels_N.ndim != 1 or not known:
         raise InputError(
-            "positive needs one label for each row, True or 1 for H1 and False or 0 for H0, got "
+            f"{name} needs one label for each row, True or 1 for H1 and False or 0 for H0, got "
             f"{labels_N.dtype} {labels_N.shape}"
         )
     return labels_N.astype(bool)
