@@ -29,9 +29,10 @@ class Direction:
     `2 * direction` is twice as long, `-direction` points the other way: `generate` takes them as
     `edits`. `strength` says what strength 1 is; `in_unit` changes that.
 
-    Of `Located.direction`, which has every node, try 2 and then 4 differences, or 1 and then 2
-    deviations, both ways; in SmolLM2 texts loop or decay from 4 deviations on, at a late layer from
-    2 deviations or 8 differences. Of a study's few nodes try 4 deviations (docs/interventions.md).
+    Of `Located.direction`, which has every node, try 1, 2 and 4 differences both ways, and stop
+    where texts decay: of the demo's personas in SmolLM2 from 8 differences or 4 deviations on, in a
+    late layer from 2 deviations. Statements that are much alike differ more: there 4 differences
+    are too many. Of a study's few nodes try 4 deviations (docs/interventions.md).
     """
 
     name: str

@@ -97,7 +97,7 @@ def test_labels_that_are_none_are_refused_by_the_name_of_the_argument(labels, sa
 
 
 def test_labels_of_detect_are_refused_by_their_own_name():
-    with pytest.raises(personascan.InputError, match="^labels needs one label for each row"):
+    with pytest.raises(personascan.InputError, match=r"^labels needs one label for each row"):
         personascan.detect(POOL[0], np.arange(ROWS))
 
 
