@@ -256,12 +256,30 @@ def parse(argv):
         sys.exit(0)  # help was asked for and printed
     except BrokenPipeError:
         raise
+    except flags.UnrecognizedFlagError as error:
+        fail(field_advice(error.flagname) or error)
     except flags.Error as error:
         fail(error)
     except (
         AttributeError, KeyError, TypeError, ValueError, OSError, SyntaxError, RecursionError,
     ) as error:  # fmt: skip
         fail(error)
+
+
+def field_advice(flag: str) -> str:
+    """Returns how an unknown flag is written that is a field of the recipe; "" for any other."""
+    import dataclasses
+
+    from absl import flags
+
+    if "config" not in flags.FLAGS:
+        return ""
+    from personascan.study.config import StudyConfig
+
+    fields = {field.name for field in dataclasses.fields(StudyConfig)}
+    if flag.partition(".")[0] not in fields:
+        return ""
+    return f"the flag --{flag} is unknown; it is a field of the recipe: --config.{flag}=..."
 
 
 def fail(error: Exception | str) -> None:

@@ -120,6 +120,11 @@ def test_the_version_is_the_packages():
         (["xyzzy"], "error: there is no command 'xyzzy'; the commands are study"),
         (["--config=x"], "error: --config=x stands where a command is named"),
         (["scan", "--colour=red"], "error: Unknown command line flag 'colour'"),
+        (
+            ["study", "--statements=x", "--where.permutations=199"],
+            r"error: the flag --where\.permutations is unknown; .* --config\.where\.permutations=",
+        ),
+        (["study", "--seed=1"], r"error: the flag --seed is unknown; .* --config\.seed="),
         (["study"], "error: .*--config=FILE, or --statements=FILE"),
         (["report", "--format=doc"], "error: .*--format"),
     ],

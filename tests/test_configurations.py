@@ -4,6 +4,8 @@ import functools
 import importlib.util
 import pathlib
 
+import numpy as np
+import pandas
 import pytest
 from tiny_studies import recipe, run_study
 
@@ -30,7 +32,7 @@ def identified_once():
     [
         (dict(personas=("calm", "cold")), "persona 'cold' is not in"),
         (dict(personas=("calm", "calm")), "names one twice"),
-        (dict(personas="calm"), "personas must be a list"),
+        (dict(personas=3), "personas must be a list"),
         (dict(runs={"background": 23}), "calm: the 24 H0 rows cannot give 23 background"),
         (dict(runs={"positive": 24}), "calm: a sample of 24 of 24 H1"),
         (dict(runs={"clean": 1}), "calm: of half A of the rows, which chooses a place"),
@@ -77,6 +79,38 @@ def test_bad_configurations_are_one_clear_line(place, identified_once, changes, 
     with pytest.raises(personascan.InputError, match=message) as caught:
         open_study(StudyConfig.from_dict(recipe(place, **changes)))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (dict(statements=pandas.DataFrame({"text": ["a"]})), r'DataFrame; .* df\.to_csv\("st'),
+        (dict(statements=[{"text": "a"}]), r"is a list; .* write pandas\.DataFrame\(statements\)"),
+        (dict(statements={"positive": ["a"]}), r"is a dict; .*load_statements\(\.\.\.\)\)\.to_csv"),
+        (dict(statements="a", where={"folds": {1}}), r"^config\.where\.folds is a set, which no"),
+    ],
+)
+def test_what_only_memory_holds_is_refused_by_its_field(changes, message):
+    with pytest.raises(personascan.InputError, match=message):
+        personascan.recipe(models="m", out="out", **changes)
+
+
+def test_one_string_is_a_list_of_one_and_a_path_is_its_text():
+    recipe = personascan.recipe(
+        models="m", statements=pathlib.Path("a.csv"), out=pathlib.Path("out"), sites="resid_post",
+        layers="50%", scan={"places": "resid_post 50%"}, seed=np.int64(3),
+    )  # fmt: skip
+    listed = personascan.recipe(
+        models=("m",), statements="a.csv", out="out", sites=("resid_post",), layers=("50%",),
+        scan={"places": ("resid_post 50%",)}, seed=3,
+    )  # fmt: skip
+    assert recipe == listed
+
+
+def test_statements_in_memory_become_the_same_ones_in_a_file(tmp_path):
+    given = personascan.load_statements({"positive": ["We, too."], "negative": ['Not "we".']})
+    pandas.DataFrame(given).to_csv(tmp_path / "statements.csv", index=False)
+    assert personascan.load_statements(tmp_path / "statements.csv") == given
 
 
 def test_nothing_is_written_of_a_study_that_cannot_be(place):

@@ -50,6 +50,12 @@ def test_a_public_function_names_the_type_of_everything_it_takes(name):
     assert not untyped
 
 
+def test_signatures_name_arrays_in_a_word():
+    shown = str(inspect.signature(personascan.locate))
+    assert "positive: numpy.typing.ArrayLike | " in shown
+    assert len(shown) < 700
+
+
 def test_dir_lists_the_public_names_alone():
     assert {n for n in dir(personascan) if not n.startswith("__")} == set(personascan.HOME)
 

@@ -238,6 +238,15 @@ def test_a_result_shows_itself(found):
         found.by("mean")
 
 
+def test_a_result_without_a_finding_says_what_does_not_count_as_one(found):
+    assert "nothing is found: a p of one place, or of nodes within one" in repr(found)
+    assert repr(found.nodes()).startswith("Nodes(6")
+    assert "nodes of one place: " in " ".join(repr(found.nodes()).split())
+    planted = places()
+    planted["narrow"][POSITIVE] += 3
+    assert "nothing" not in repr(personascan.locate(planted, POSITIVE, permutations=19))
+
+
 def test_single_precision_scales_nodes_as_double_does():
     """Within groups too, with a constant node, a large offset, and subnormal values."""
     group = np.arange(ROWS) // 8

@@ -47,6 +47,32 @@ def test_statements_may_be_lists_by_direction_files_and_tables_alike(tmp_path):
     assert {s.persona for s in named_after_file} == {"mood2"}
 
 
+def test_a_persona_that_no_row_names_is_the_one_asked_for(tmp_path):
+    rows = [{"text": t, "label": int(t in POSITIVE)} for t in TEXTS]
+    pandas.DataFrame(rows).to_csv(tmp_path / "rows.csv", index=False)
+    for source in (rows, {"positive": POSITIVE, "negative": NEGATIVE}, tmp_path / "rows.csv"):
+        assert {s.persona for s in personascan.load_statements(source, persona="hope")} == {"hope"}
+    for name in ("calm", "cold"):
+        lines = "\n".join(json.dumps(row | {"text": f"{name}: {row['text']}"}) for row in rows)
+        (tmp_path / f"{name}.jsonl").write_text(lines)
+    with pytest.raises(personascan.InputError, match=r"persona 'hope' is not in .* has calm, cold"):
+        personascan.load_statements(tmp_path, persona="hope")
+    kept = personascan.load_statements(tmp_path, persona="cold")
+    assert {s.text[:4] for s in kept} == {"cold"}
+    with pytest.raises(personascan.InputError, match=r"'hope' is not in .* it has mood"):
+        personascan.load_statements([row | {"persona": "mood"} for row in rows], persona="hope")
+
+
+def test_a_table_may_have_a_column_of_texts_for_each_side():
+    lists = personascan.load_statements({"positive": POSITIVE, "negative": [*NEGATIVE, "No."]})
+    columns = {"positive": [*POSITIVE, None], "negative": [*NEGATIVE, "No."]}
+    assert personascan.load_statements(pandas.DataFrame(columns)) == lists
+    own = pandas.DataFrame({"Shy": columns["positive"], "bold": columns["negative"]})
+    assert personascan.load_statements(own, positive="shy") == lists
+    with pytest.raises(personascan.InputError, match="the field 'statement' is missing"):
+        personascan.load_statements(own)
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [

@@ -42,6 +42,13 @@ def test_a_direction_knows_its_length_in_both_units():
     assert "2 of the difference of the means there" in (2 * direction).strength
 
 
+def test_a_direction_shows_what_its_strength_is():
+    direction = located()[1].direction().in_unit("deviation")
+    assert "strength 1 is 1 deviation or " in repr(direction)
+    assert "strength 1 is 2 deviations or " in repr(2 * direction)
+    assert "strength" not in repr(personascan.Direction("theirs", direction.shift))
+
+
 def test_a_unit_that_is_not_known_is_refused():
     direction = located()[1].direction()
     with pytest.raises(personascan.InputError, match="unit 'norm' is unknown; use one of deviat"):
@@ -66,6 +73,17 @@ def test_a_direction_is_saved_and_read_without_a_model(tmp_path):
     same(personascan.read_direction(path), -direction)
     with pytest.raises(personascan.InputError, match=r"does not end in \.safetensors"):
         direction.save(tmp_path / "mine.npz")
+    with pytest.raises(personascan.InputError, match=r"write_direction\(path, direction, model\)"):
+        direction.save(tmp_path / "mine.gguf")
+
+
+def test_a_direction_without_a_suffix_gets_its_own(tmp_path):
+    direction = located()[1].direction()
+    direction.save(tmp_path / "patience")
+    assert [path.name for path in tmp_path.iterdir()] == ["patience.safetensors"]
+    same(personascan.read_direction(tmp_path / "patience"), direction)
+    with pytest.raises(personascan.InputError, match=r"hope\.safetensors does not exist"):
+        personascan.read_direction(tmp_path / "hope")
 
 
 @pytest.fixture(scope="module")

@@ -343,12 +343,12 @@ def test_the_page_says_what_was_asked_of_which_scan(study):
     page = page_words(study.config.out)
     assert how_sentences(study.part) in page
     assert "How far apart the two directions lie" in page
-    assert "every one attained up to 0.5" in page
+    assert "of all that occur up to 0.5); it begins anew" in page
     _, page = words(study, scan=scan | {"alphas": "grid"})
-    assert "alphas 50 equal steps up to 0.5" in page
+    assert "(50 equal steps up to 0.5)" in page
     _, page = words(study, levels=(1,), scan=scan | {"alpha_min": 0.1, "alpha_max": 0.4})
     assert "How far apart H1 from H0 lie" in page
-    assert "every one attained from 0.1 up to 0.4" in page
+    assert "of all that occur from 0.1 up to 0.4" in page
     assert "the two directions" not in page
 
 

@@ -15,6 +15,8 @@ from personascan.report.cards import NO, OPEN, YES, cards
 from personascan.report.document import document, read_document
 from personascan.report.sheets.columns import Sheets
 from personascan.report.sparks import spark
+from personascan.report.summary import findings_table
+from personascan.report.verdicts import beside_sentence, confirmed_sentence
 from personascan.report.words import p_words
 from personascan.study.stages.evidence import in_deviations
 
@@ -108,6 +110,46 @@ def test_a_card_answers_the_same_questions_of_each_comparison():
     assert kinds(full) == [YES, NO, OPEN, OPEN]
     assert "too few controls" in cards(full)[0].badges[-1].words
     assert cards(full)[0].said.startswith("Most clearly at **place \\*1\\***")
+
+
+@pytest.mark.parametrize(
+    ("judged", "said"),
+    [
+        ((0.01, 0.02), "confirmed on the other half (p 0.010 and 0.020)"),
+        ((0.01, 0.2), "confirmed one way only (p 0.010 and 0.200)"),
+        ((0.3, 0.2), "not confirmed on the other half (p 0.300 and 0.200)"),
+    ],
+)
+def test_page_card_and_terminal_say_the_same_of_the_other_half(judged, said):
+    f = finding(0.01, judged)
+    part = part_of(f)
+    assert cards(part)[0].badges[1].words == said
+    assert findings_table(part)[1][-1] == said
+    words, p = said.split(" (")
+    assert confirmed_sentence([f]) == f"{words} for **p** ({p}"
+    many = [finding(0.01, judged, f"p{i}") for i in range(6)]
+    assert confirmed_sentence(many) == f"{words} for **p0**, **p1**, **p2** and 3 more"
+
+
+def beside(p_family, held_low=0.6, told_low=0.7, node_p=0.035):
+    part = part_of(finding(p_family))
+    part.terms, part.places = SimpleNamespace(rows="statements"), range(31)
+    part.held_out = {"p": SimpleNamespace(auroc=0.79, low=held_low)}
+    part.tokens = {"p": SimpleNamespace(auroc=0.84, low=told_low)}
+    tested = SimpleNamespace(p_family=np.array([1.0, node_p]))
+    part.evidence = {"p": SimpleNamespace(tested=tested)}
+    return beside_sentence(part)
+
+
+def test_numbers_that_look_like_a_finding_are_explained_where_there_is_none():
+    said = beside(0.2)
+    assert "held-out AUROC (up to 0.79) is an estimate of how well statements" in said
+    assert "AUROC on half B (up to 0.84)" in said
+    assert "family-wise p (down to 0.035) covers the nodes of one place alone" in said
+    assert beside(0.04) == beside(0.2, 0.4, 0.5, 0.2) == ""
+    only = beside(0.2, 0.4, 0.5)
+    assert "0.035" in only
+    assert "AUROC" not in only
 
 
 def test_cards_begin_with_the_clearest():

@@ -8,15 +8,15 @@ Letters: T halvings, N rows of H0, D nodes.
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from personascan.analysis.localisation import in_half
+from personascan.array_like import ArrayLike
 from personascan.calibration.label_exchange import draw_exchanges, exchange_of
 from personascan.calibration.statistics import LabelContrasts, standardise
 from personascan.errors import InputError
 
 
-def halving_labels(rows: int, seed: int, clusters_N: npt.ArrayLike | None = None) -> np.ndarray:
+def halving_labels(rows: int, seed: int, clusters_N: ArrayLike | None = None) -> np.ndarray:
     """Draws one half of H0 at random: bool [N]. Rows of a cluster stay together.
 
     Args:
@@ -36,11 +36,11 @@ def can_halve(half_N, halvings: int, clusters_N=None) -> bool:
 
 
 def halving_sizes(
-    h0_ND: npt.ArrayLike,
-    half_N: npt.ArrayLike,
+    h0_ND: ArrayLike,
+    half_N: ArrayLike,
     halvings: int,
     seed: int,
-    clusters_N: npt.ArrayLike | None = None,
+    clusters_N: ArrayLike | None = None,
 ) -> np.ndarray:
     """Returns how far each node differs between random halves of H0: [T, D].
 

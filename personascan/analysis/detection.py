@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
 from personascan.analysis.claims import auroc_limits, sizes
 from personascan.analysis.rates import check_rows, tpr_at_fpr
+from personascan.array_like import ArrayLike
 from personascan.bars import bar
 from personascan.errors import InputError
+from personascan.row_labels import RowLabels, clusters_by_rows
 from personascan.scan.individual import scan_alone
 from personascan.scan.options import ScanOptions
 from personascan.scan.pvalues import as_matrix
@@ -63,8 +64,8 @@ class Labels:
 
 
 def detect(
-    place_ND: npt.ArrayLike,
-    labels: Labels | npt.ArrayLike,
+    place_ND: ArrayLike,
+    labels: Labels | RowLabels,
     options: DetectionOptions | None = None,
     scans: tuple[ScanOptions, ...] = (),
     seed: int = 0,
@@ -77,8 +78,9 @@ def detect(
 
     Args:
       place_ND: activations of one place, or features of any origin.
-      labels: bool [N], True where a row belongs to H1; or Labels, which also name clusters and
-        conditions of rows. With conditions, a row is compared with the background rows of its own.
+      labels: bool [N], True where a row belongs to H1; or the rows, such as statements, whose
+        entities are then clusters; or Labels, which also name clusters and conditions. With
+        conditions, a row is compared with the background rows of its own.
       options: how many splits, and how large their backgrounds are; None: DetectionOptions().
       scans: score, tail and alphas; starts are not used for a single row. Of several scans, such as
         those of the right and the left tail, a row's highest score counts. (): ScanOptions().
@@ -93,7 +95,8 @@ def detect(
         background.
     """
     place_ND = as_matrix("the place", place_ND)
-    labels = labels if isinstance(labels, Labels) else Labels(check_rows(place_ND, labels))
+    if not isinstance(labels, Labels):
+        labels = Labels(check_rows(place_ND, labels, "labels"), clusters_by_rows(labels))
     options, scans = options or DetectionOptions(), scans or (ScanOptions(),)
     check_rows(place_ND, labels.positive_N)
 

@@ -9,11 +9,11 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
 from personascan.analysis.heads import Heads
 from personascan.analysis.rates import precision_recall
+from personascan.array_like import ArrayLike
 from personascan.calibration import nodes as node_rates
 from personascan.calibration.node_tests import Nodes
 from personascan.calibration.null import column_masks, null_frequencies
@@ -121,9 +121,7 @@ def as_columns(values_D, effect_D, halves: int) -> np.ndarray:
     return np.concatenate([values_D * (effect_D > 0), values_D * (effect_D < 0)])
 
 
-def in_half(
-    strata: npt.ArrayLike, seed: int, clusters_N: npt.ArrayLike | None = None
-) -> np.ndarray:
+def in_half(strata: ArrayLike, seed: int, clusters_N: ArrayLike | None = None) -> np.ndarray:
     """Deals rows to two halves, 0 and 1: every stratum is shuffled and dealt out in turn.
 
     Args:

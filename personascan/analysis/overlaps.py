@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import hypergeom
 
 from personascan.analysis.chance import sets_of_size
+from personascan.array_like import ArrayLike
 from personascan.errors import InputError
 
 
@@ -38,7 +38,7 @@ class Overlap:
 
 
 def overlaps(
-    sets: Mapping[str, npt.ArrayLike],
+    sets: Mapping[str, ArrayLike],
     chance: Mapping[str, np.ndarray] | None = None,
     seed: int = 0,
 ) -> list[Overlap]:
@@ -92,7 +92,7 @@ def overlaps(
     return overlaps_
 
 
-def membership(sets: Mapping[str, npt.ArrayLike]) -> np.ndarray:
+def membership(sets: Mapping[str, ArrayLike]) -> np.ndarray:
     """Returns which nodes belong to each set: bool [S, D]."""
     masks = [np.asarray(mask, bool) for mask in sets.values()]
     if not masks or {mask.shape for mask in masks} != {(masks[0].size,)}:
@@ -155,7 +155,7 @@ def chance_interval(size: int, other: int, nodes: int) -> np.ndarray:
     return hypergeom.ppf((0.025, 0.975), nodes, size, other)
 
 
-def exclusive_counts(sets: Mapping[str, npt.ArrayLike]) -> dict[tuple[str, ...], int]:
+def exclusive_counts(sets: Mapping[str, ArrayLike]) -> dict[tuple[str, ...], int]:
     """Counts the nodes that belong to exactly each combination of sets, largest first.
 
     Args:

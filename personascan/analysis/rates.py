@@ -4,23 +4,24 @@ Letters: N rows, R runs.
 """
 
 import numpy as np
-import numpy.typing as npt
 
+from personascan.array_like import ArrayLike
 from personascan.errors import InputError
+from personascan.row_labels import RowLabels, sides_of
 from personascan.scan.samples import check_labels
 
 LOW_FPR = 0.01  # the false-positive rate at which true-positive rates are reported
 
 
 def precision_recall(
-    returned_RN: npt.ArrayLike, evaluation_RN: npt.ArrayLike, positive_N: npt.ArrayLike
+    returned_RN: ArrayLike, evaluation_RN: ArrayLike, positive_N: RowLabels
 ) -> tuple[np.ndarray, np.ndarray]:
     """Computes precision and recall of the returned rows with respect to H1, run by run.
 
     Args:
       returned_RN: bool, the rows of the pool that each run returned, such as `RunScans.rows[0]`.
       evaluation_RN: bool, the rows that each run scanned.
-      positive_N: bool, True where a row of the pool is from H1.
+      positive_N: bool, True where a row of the pool is from H1; or the rows, such as statements.
 
     Returns:
       Precision [R], NaN if no row was returned, and recall [R] over the positives that a run
@@ -29,7 +30,7 @@ def precision_recall(
     Raises:
       InputError: masks that are not bool or of different shapes, a run that scanned no positive.
     """
-    masks = [np.asarray(mask) for mask in (returned_RN, evaluation_RN, positive_N)]
+    masks = [np.asarray(mask) for mask in (returned_RN, evaluation_RN, sides_of(positive_N))]
     returned_RN, evaluation_RN, positive_N = masks
     if {mask.dtype for mask in masks} != {np.dtype(bool)}:
         raise InputError("returned_RN, evaluation_RN and positive_N must be bool masks")
@@ -76,9 +77,9 @@ def tpr_at_fpr(score_N, positive_N, fpr: float = LOW_FPR) -> float:
     return float((score_N[positive_N] > highest[allowed]).mean())
 
 
-def check_rows(place_ND, positive_N) -> np.ndarray:
+def check_rows(place_ND, positive_N, name: str = "positive_N") -> np.ndarray:
     """Returns labels as bool [N]. Raises InputError unless both occur, one for each row."""
-    positive_N = check_labels(positive_N)
+    positive_N = check_labels(positive_N, name)
     if len(positive_N) != len(place_ND):
         raise InputError(f"there are {len(positive_N)} labels for {len(place_ND)} rows")
     if positive_N.all() or not positive_N.any():

@@ -9,7 +9,6 @@ import functools
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 from scipy.linalg import eigh
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from scipy.spatial import ConvexHull, QhullError
@@ -21,7 +20,9 @@ from threadpoolctl import ThreadpoolController
 from personascan.analysis.claims import sizes as cluster_sizes
 from personascan.analysis.probes import auroc, fit_probes
 from personascan.analysis.scale import exponent_of
+from personascan.array_like import ArrayLike
 from personascan.errors import InputError
+from personascan.row_labels import RowLabels, clusters_by_rows, sides_of
 
 METRICS = ("silhouette", "calinski_harabasz", "davies_bouldin", "hull_distance", "probe_auroc")
 
@@ -56,11 +57,11 @@ def thread_pools() -> ThreadpoolController:
 
 
 def place_separation(
-    place_ND: npt.ArrayLike,
-    positive_N: npt.ArrayLike,
+    place_ND: ArrayLike,
+    positive_N: RowLabels,
     options: SeparationOptions | None = None,
     seed: int = 0,
-    clusters_N: npt.ArrayLike | None = None,
+    clusters_N: ArrayLike | None = None,
 ) -> Separation:
     """Measures how far one place separates positive from other rows.
 
@@ -70,7 +71,8 @@ def place_separation(
 
     Args:
       place_ND: activations of one place.
-      positive_N: bool, True where a row belongs to H1.
+      positive_N: bool, True where a row belongs to H1; or the rows, such as statements, whose
+        entities are then the clusters.
       options: repetitions, samples, components and the probe; None: SeparationOptions().
       seed: of samples and folds.
       clusters_N: rows of one cluster are held out together; None: every row is its own.
@@ -83,7 +85,8 @@ def place_separation(
       InputError: a direction with too few rows for the folds or the components, or with fewer
         clusters than folds.
     """
-    place_ND, positive_N = np.asarray(place_ND), np.asarray(positive_N, bool)
+    clusters_N = clusters_by_rows(positive_N, clusters_N)
+    place_ND, positive_N = np.asarray(place_ND), np.asarray(sides_of(positive_N), bool)
     options = options or SeparationOptions()
     sizes = sample_sizes(int(positive_N.sum()), int((~positive_N).sum()), options)
     check_folds(positive_N, options, clusters_N)

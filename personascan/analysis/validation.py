@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
-import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from personascan.analysis.claims import Claim, auroc, compare_aurocs
@@ -30,8 +29,10 @@ from personascan.analysis.judged import (
 )
 from personascan.analysis.rates import check_rows
 from personascan.analysis.unlabelled import OUTLIERS, better_cluster
+from personascan.array_like import ArrayLike
 from personascan.calibration.nodes import as_nodes
 from personascan.errors import InputError
+from personascan.row_labels import RowLabels, clusters_by_rows
 from personascan.scan.pvalues import as_matrix
 from personascan.scan.result import SignedNodes
 from personascan.scan.samples import check_seed
@@ -104,15 +105,15 @@ class Validation:
 
 
 def validate(
-    place_ND: npt.ArrayLike,
-    positive_N: npt.ArrayLike,
-    find_rows: npt.ArrayLike,
-    judge_rows: npt.ArrayLike,
-    columns_C: SignedNodes | npt.ArrayLike,
+    place_ND: ArrayLike,
+    positive_N: RowLabels,
+    find_rows: ArrayLike,
+    judge_rows: ArrayLike,
+    columns_C: SignedNodes | ArrayLike,
     options: ValidationOptions | None = None,
     seed: int = 0,
     *,
-    length_N: npt.ArrayLike | None = None,
+    length_N: ArrayLike | None = None,
     clusters_N: np.ndarray | None = None,
 ) -> Validation:
     """Judges a node set found on `find_rows` by how well it tells `judge_rows` apart.
@@ -132,7 +133,8 @@ def validate(
 
     Args:
       place_ND: activations of one place, or features of any origin.
-      positive_N: bool, True where a row belongs to H1.
+      positive_N: bool, True where a row belongs to H1; or the rows, such as statements, whose
+        entities are then the clusters.
       find_rows, judge_rows: numbers of rows (integers), disjoint.
       columns_C: the node set: bool [D], or SignedNodes (such as `Calibration.node_set()`), or
         bool [2 D]: upper halves, then lower ones; either half is its node.
@@ -149,6 +151,7 @@ def validate(
         either half, columns of another width, values that are not finite.
     """
     place_ND = as_matrix("the place", place_ND)
+    clusters_N = clusters_by_rows(positive_N, clusters_N)
     positive_N = check_rows(place_ND, positive_N)
     options = options or ValidationOptions()
     check_seed(seed)

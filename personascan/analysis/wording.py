@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
@@ -15,23 +14,26 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 
 from personascan.analysis.claims import sizes
+from personascan.array_like import ArrayLike
 from personascan.errors import InputError
+from personascan.row_labels import RowLabels, clusters_by_rows, sides_of
 
 
 def bag_of_words_accuracy(
     texts: Sequence[str],
-    positive_N: npt.ArrayLike,
+    positive_N: RowLabels,
     *,
     seed: int,
     folds: int = 5,
     repeats: int = 5,
-    clusters_N: npt.ArrayLike | None = None,
+    clusters_N: ArrayLike | None = None,
 ) -> tuple[float, float]:
     """Measures the held-out accuracy of logistic regression on the word counts of N texts.
 
     Args:
       texts: statements of both directions.
-      positive_N: bool, True where a text belongs to H1.
+      positive_N: bool, True where a text belongs to H1; or the statements themselves, whose
+        entities are then the clusters.
       seed: of the folds.
       folds: fewer where a direction has fewer texts.
       repeats: of the cross-validation, each with folds of its own.
@@ -43,7 +45,8 @@ def bag_of_words_accuracy(
     Raises:
       InputError: fewer than two texts (or clusters) of a direction, texts without a word.
     """
-    label_N = np.asarray(positive_N)
+    clusters_N = clusters_by_rows(positive_N, clusters_N)
+    label_N = np.asarray(sides_of(positive_N))
     folds = min(folds, *sizes(label_N, clusters_N))
     if folds < 2 or not any(re.search(r"\w\w", text) for text in texts):
         each = "statements" if clusters_N is None else "entities"
@@ -85,19 +88,20 @@ def held_out_word_scores(texts: list[str], positive_N, fold_N) -> np.ndarray:
 
 
 def bag_of_words_scores(
-    find_texts: Sequence[str], find_N: npt.ArrayLike, judge_texts: Sequence[str]
+    find_texts: Sequence[str], find_N: RowLabels, judge_texts: Sequence[str]
 ) -> np.ndarray:
     """Scores texts by logistic regression on the word counts of others: log odds of H1 [N].
 
     Args:
       find_texts: the texts that the regression is fitted to.
-      find_N: bool, True where one of these belongs to H1.
+      find_N: bool, True where one of these belongs to H1; or the statements themselves.
       judge_texts: the N texts that are scored.
 
     Raises:
       InputError: `find_texts` of one direction only, or without a word.
     """
+    find_N = np.asarray(sides_of(find_N))
     if len(np.unique(find_N)) < 2 or not any(re.search(r"\w\w", text) for text in find_texts):
         raise InputError("word counts need texts of both directions and at least one word")
     classifier = make_pipeline(CountVectorizer(), LogisticRegression(max_iter=2000))
-    return classifier.fit(find_texts, np.asarray(find_N)).decision_function(judge_texts)
+    return classifier.fit(find_texts, find_N).decision_function(judge_texts)

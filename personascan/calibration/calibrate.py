@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
-import numpy.typing as npt
 
+from personascan.array_like import ArrayLike
 from personascan.bars import bar
 from personascan.calibration import nodes as node_rates
 from personascan.calibration.family import (
@@ -26,6 +26,7 @@ from personascan.calibration.null import min_alpha, null_bytes, null_frequencies
 from personascan.calibration.pool import as_places, matrix_at, place_key
 from personascan.calibration.scan_labellings import draw_labellings
 from personascan.errors import InputError
+from personascan.row_labels import RowLabels, clusters_by_rows, names_of, refuse_other_rows
 from personascan.scan.options import ScanOptions
 from personascan.scan.result import SignedNodes
 from personascan.scan.runs import Pool
@@ -158,7 +159,7 @@ class Calibration(Shown):
 
 def calibrate(
     pool: Pool,
-    positive_N: npt.ArrayLike,
+    positive_N: RowLabels,
     samples: SampleOptions,
     *,
     permutations: int = 200,
@@ -170,8 +171,8 @@ def calibrate(
     tail: str = "signed",
     alpha_max: float = 0.5,
     alpha_min: float = 0.0,
-    alphas: str | npt.ArrayLike = "log",
-    starts: int | str | npt.ArrayLike = 1,
+    alphas: str | ArrayLike = "log",
+    starts: int | str | ArrayLike = 1,
     ties: str = "whole",
 ) -> Calibration:
     """Compares the scan's own score with permuted labels; for known labels use `locate` instead.
@@ -187,7 +188,8 @@ def calibrate(
     Args:
       pool: activations [P, N, D], [N, D], a sequence of [N, D], or a mapping {key: [N, D]} of any
         widths, such as what `extract` returns: the places of the family.
-      positive_N: bool, True where a row belongs to H1.
+      positive_N: bool, True where a row belongs to H1; or the rows, such as statements: the rows
+        of an entity then stay together. Rows in pairs are for `locate`.
       samples: sizes of the samples; the selection frequency has `samples.runs` runs of one start.
       permutations: T; the smallest p is 1/(T + 1).
       runs: R, the runs of the statistic.
@@ -218,10 +220,17 @@ def calibrate(
     )  # fmt: skip
     if note := options.unattainable(samples.background):
         raise InputError(note)
+    refuse_other_rows(pool, positive_N)
+    if names_of(positive_N, "pair"):
+        raise InputError(
+            "positive: these rows are in pairs, inside which calibrate cannot exchange labels; use "
+            "locate, or give bools as positive_N"
+        )
     places = as_places(pool)
     if nodes is not None:
         nodes = place_key(places, nodes)
-    labellings = draw_labellings(positive_N, samples, permutations, seed)
+    clusters_N = clusters_by_rows(positive_N)
+    labellings = draw_labellings(positive_N, samples, permutations, seed, clusters_N)
     if statistic == "mean":
         scores = [
             null_scores(matrix_at(places, key), labellings, runs, options)

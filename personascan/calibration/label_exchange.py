@@ -125,7 +125,7 @@ def check_positive(positive_N) -> np.ndarray:
         raise InputError(
             f"positive holds floats ({values.dtype}); give bools, for example probability > 0.5"
         )
-    labels_N = check_labels(positive_N)
+    labels_N = check_labels(positive_N, "positive")
     h1 = int(labels_N.sum())
     for side, count in (("H1 (True)", h1), ("H0 (False)", labels_N.size - h1)):
         if count < 2:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from personascan.array_like import ArrayLike
 from personascan.bars import bar
 from personascan.calibration.family import (
     FAMILIES,
@@ -24,6 +24,7 @@ from personascan.calibration.statistics import STATISTICS, LabelContrasts, place
 from personascan.direction import MEAN_DIFFERENCE, Direction, unit_lengths
 from personascan.errors import InputError
 from personascan.places import Place
+from personascan.row_labels import RowLabels, exchange_by_rows, refuse_other_rows, sides_of
 from personascan.scan.pvalues import as_matrix
 from personascan.scan.runs import Pool
 
@@ -52,7 +53,7 @@ class Located(PlaceTests):
         key = self.keys[self.best] if key is None else place_key(self.places, key)
         return node_tests(f"place {key} of the pool", self.places[key], self.labels)
 
-    def scores(self, rows: npt.ArrayLike | Mapping[Any, npt.ArrayLike], key: Any = None) -> Any:
+    def scores(self, rows: ArrayLike | Mapping[Any, ArrayLike], key: Any = None) -> Any:
         """Scores rows of a place by its readout: float [M], the higher, the more like H1.
 
         The readout is the direction that tells the sides best; `direction` is the one to steer
@@ -73,7 +74,7 @@ class Located(PlaceTests):
             raise InputError(f"rows has {rows_MD.shape[1]} nodes; {key} has {readout_D.size}")
         return rows_MD @ readout_D
 
-    def direction(self, key: Any = None, nodes: npt.ArrayLike | None = None) -> Direction:
+    def direction(self, key: Any = None, nodes: ArrayLike | None = None) -> Direction:
         """Returns the mean of H1 less the mean of H0 at a place, to steer along.
 
         Strength 1 moves a row from one mean to the other; `in_unit("deviation")` gives it the unit
@@ -110,11 +111,11 @@ class Located(PlaceTests):
 
 def locate(
     pool: Pool,
-    positive: npt.ArrayLike,
+    positive: RowLabels,
     *,
-    pairs: npt.ArrayLike | None = None,
-    entities: npt.ArrayLike | None = None,
-    within: npt.ArrayLike | None = None,
+    pairs: ArrayLike | None = None,
+    entities: ArrayLike | None = None,
+    within: ArrayLike | None = None,
     statistic: str = "direction",
     permutations: int = 999,
     family: str = "studentised",
@@ -126,7 +127,8 @@ def locate(
       pool: activations [P, N, D], [N, D], a sequence of [N, D], or a mapping {key: [N, D]} of any
         widths and origins, such as what `extract` returns: the places of the family, read one at a
         time.
-      positive: bool [N], True where a row belongs to H1.
+      positive: bool [N], True where a row belongs to H1; or the rows, such as statements, whose
+        pairs or entities then say how labels are exchanged, unless one of the next three does.
       pairs: a name for each row; the two rows of a pair, one of each side, swap labels.
       entities: a name for each row; each entity has one label, which all its rows share.
       within: a name for each row; rows exchange labels only with rows of the same group.
@@ -155,7 +157,11 @@ def locate(
     ):  # fmt: skip
         if choice not in known:
             raise InputError(f"{name} {choice!r} is unknown; use one of {', '.join(known)}")
-    exchange = exchange_of(positive, pairs=pairs, entities=entities, within=within)
+    refuse_other_rows(pool, positive)
+    design = {"pairs": pairs, "entities": entities, "within": within}
+    if all(names is None for names in design.values()):
+        design |= exchange_by_rows(positive)
+    exchange = exchange_of(sides_of(positive), **design)
     places = as_places(pool)
     labels = LabelContrasts(exchange, draw_exchanges(exchange, permutations, seed))
     names = dict.fromkeys((*ALWAYS, statistic))

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import betainc, betaincinv, stdtr
 
+from personascan.array_like import ArrayLike
 from personascan.calibration.family import TIE
 from personascan.calibration.label_exchange import Exchange
 from personascan.calibration.statistics import LabelContrasts, centre, standardise
@@ -52,7 +52,7 @@ class Nodes(Shown):
         """Sign of each node's effect: [D]."""
         return np.sign(self.effect).astype(int)
 
-    def at_least(self, nodes: npt.ArrayLike | None = None) -> int:
+    def at_least(self, nodes: ArrayLike | None = None) -> int:
         """Returns a 95% lower bound of how many nodes of a set differ, valid for all sets at once.
 
         The bound is V(S) = max_k #{p_i < t_k, i in S} - k + 1 (Blanchard, Neuvial and Roquain
@@ -66,10 +66,10 @@ class Nodes(Shown):
         return at_least(self.p[chosen_D], self.template)
 
     def summary(self) -> str:
-        """Returns one line: how many nodes differ."""
+        """Returns one line: how many nodes differ, over the nodes of this place alone."""
         return (
-            f"{self.effect.size} nodes: {(self.p_family <= ALPHA).sum()} with family-wise "
-            f"p <= {ALPHA:g}, {(self.q <= ALPHA).sum()} with q <= {ALPHA:g}, at least "
+            f"{self.effect.size} nodes of one place: {(self.p_family <= ALPHA).sum()} with "
+            f"family-wise p <= {ALPHA:g}, {(self.q <= ALPHA).sum()} with q <= {ALPHA:g}, at least "
             f"{self.at_least()} differ"
         )
 
@@ -104,7 +104,7 @@ class Nodes(Shown):
         return plot_nodes(self.effect, self.q, ALPHA, axes)
 
 
-def node_mask(nodes: npt.ArrayLike | None, count: int) -> np.ndarray:
+def node_mask(nodes: ArrayLike | None, count: int) -> np.ndarray:
     """Returns numbers or a bool mask of nodes as a mask: bool [D]; all nodes for None.
 
     Raises InputError for a mask that is not of bools, or numbers that are no nodes.

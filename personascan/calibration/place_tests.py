@@ -25,6 +25,14 @@ if TYPE_CHECKING:
     from personascan.showing import FigureAxes
 
 SIGNIFICANCE = 0.05
+STATISTIC_WORDS = {
+    "direction": "by differences along any direction",
+    "nodes": "by the largest difference of a node",
+    "distribution": "by differences of any kind",
+    "node scan": "by the best nodes at any alpha",
+}
+# Of a family without a finding: what else may look like one.
+NOTHING = "; nothing is found: a p of one place, or of nodes within one, pays for no such search"
 
 
 @dataclass(frozen=True, repr=False)
@@ -132,10 +140,11 @@ class PlaceTests(Shown):
         at = self.best
         return (
             f"{count_text(len(self.keys), 'place')}, {self.exchange}, {self.permutations} "
-            f"permutations, statistic {self.statistic}: "
+            f"permutations, {STATISTIC_WORDS.get(self.statistic, self.statistic)}: "
             f"highest at {self.keys[at]} (z {self.z[at]:.1f}, "
             f"family-wise p {self.p_family[at]:.3g}, least possible {self.floor:.2g}); "
             f"{count_text(len(self.found), 'place')} with family-wise p <= {SIGNIFICANCE:g}"
+            f"{'' if self.found else NOTHING}"
         )
 
     @overload
@@ -150,7 +159,12 @@ class PlaceTests(Shown):
         return plot_places(self.keys, self.z, limit, axes)
 
     def to_frame(self) -> "pandas.DataFrame":
-        """Returns a row for each place."""
+        """Returns a row for each place.
+
+        Columns: `place`; `z`, `p`, `p_family` and `p_step_down`, as the properties; and of each
+        statistic that was computed its observed value, named as in `locate`: `direction`, `nodes`
+        (the largest |t| of a node there, and no number of nodes), ...
+        """
         import pandas  # not before: it takes as long to import as a scan takes
 
         return pandas.DataFrame(

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from personascan.array_like import ArrayLike
 from personascan.direction import Direction
 from personascan.errors import InputError
 from personascan.interventions.edits import NamedEdit, cap_projection
@@ -40,7 +40,7 @@ def cap(
     direction: Direction,
     threshold: float | Mapping[Any, float] | None = None,
     *,
-    rows: npt.ArrayLike | Mapping[Any, npt.ArrayLike] | None = None,
+    rows: ArrayLike | Mapping[Any, ArrayLike] | None = None,
     quantile: float | None = None,
     below: bool = False,
 ) -> Cap:

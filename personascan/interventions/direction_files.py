@@ -125,6 +125,8 @@ def read_direction(
         model, are not finite, or all 0.
     """
     path = pathlib.Path(path)
+    if not path.suffix and not path.exists():  # as `save` takes it
+        path = path.with_suffix(SUFFIX)
     suffix = path.suffix.lower()
     if suffix in OTHER_FILES:
         raise InputError(f"{path} is not opened: {OTHER_FILES[suffix]}")

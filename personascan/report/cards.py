@@ -7,6 +7,7 @@ import numpy as np
 from personascan.analysis.findings import SIGNIFICANCE, Finding
 from personascan.report.ceilings import control_floor, length_auroc, words_at_ceiling
 from personascan.report.sections.edits import main_keys
+from personascan.report.verdicts import confirmed_p, confirmed_words
 from personascan.report.words import (
     between,
     detectable_words,
@@ -95,14 +96,10 @@ def in_answers(part: Part, name: str) -> Badge:
 def confirmed(f: Finding) -> Badge:
     """Returns whether halves that did not choose the place agree."""
     if not f.judged:
-        return Badge(OPEN, "other half: not tested")
-    p = " and ".join(p_words(scan.choice.p_judged) for scan in f.judged)
-    title = f"Each half's place on the other half: p {p}"
-    if f.confirmed == len(f.judged):
-        return Badge(YES, "confirmed on the other half", title)
-    if f.confirmed:
-        return Badge(NO, "confirmed one way only", title)
-    return Badge(NO, "not confirmed on the other half", title)
+        return Badge(OPEN, confirmed_words(f))
+    kind = YES if f.confirmed == len(f.judged) else NO
+    title = f"Each half's place on the other half: {confirmed_p(f)}"
+    return Badge(kind, f"{confirmed_words(f)} ({confirmed_p(f)})", title)
 
 
 def beyond_words(part: Part, name: str) -> Badge:

@@ -10,6 +10,7 @@ from personascan.report.ceilings import (
     words_at_ceiling,
 )
 from personascan.report.sections.edits import action_name, effects_at, main_keys, passing_sets
+from personascan.report.verdicts import beside_sentence, confirmed_sentence
 from personascan.report.words import (
     NAMED,
     between,
@@ -35,7 +36,10 @@ def lead(part: Part) -> tuple[str, ...]:
         return (WITHOUT_PERMUTATIONS, best_detection(part))
     words = beyond_sentence(part) if part.held_out_texts else wording_sentence(part)
     edits = edits_sentence(part) if any(one.effects for one in part.interventions) else ""
-    said = (where_sentence(part), certainty_sentence(part), words, answers_sentence(part), edits)
+    said = (
+        where_sentence(part), beside_sentence(part), certainty_sentence(part), words,
+        answers_sentence(part), edits,
+    )  # fmt: skip
     return tuple(filter(None, said))
 
 
@@ -142,16 +146,9 @@ def certainty_sentence(part: Part) -> str:
     judged = [f for f in part.findings() if f.found and f.judged]
     if not judged:
         return ""
-    held = [f.name for f in judged if f.confirmed == len(f.judged)]
-    failed = [f.name for f in judged if f.confirmed < len(f.judged)]
     means = [run_means(f.judged)["precision"] for f in judged]
     means = [mean for mean in means if not np.isnan(mean)]
     chances, rows = [s.chance for f in judged for s in f.judged], rows_word(part)
-    ways = f"(whichever half chose, p <= {SIGNIFICANCE:g})"
-    said = f"confirmed it for {bold_names(held)}" if held else ""
-    if failed:
-        missed = f"did not confirm it {ways} for {bold_names(failed)}"
-        said = f"{said}, and {missed}" if said else missed
     scan = f" A scan, which searches for unusual {rows} and is told no labels, picked out"
     of_h1 = f"{scan} none there."
     if means:
@@ -161,7 +158,8 @@ def certainty_sentence(part: Part) -> str:
             f"{span(min(chances), max(chances), '.0%')})."
         )
     return (
-        f"**How sure:** where one half of the {rows} chose the place, the other half {said}.{of_h1}"
+        f"**How sure:** the place that each half of the {rows} chose was "
+        f"{confirmed_sentence(judged)}.{of_h1}"
     )
 
 

@@ -2,6 +2,7 @@
 
 import textwrap
 
+from personascan.report.verdicts import confirmed_p, confirmed_words
 from personascan.report.words import between, mean_deviation, number, p_words
 from personascan.study.results import Part, Study, best_place
 from personascan.study.stages.nodes import all_scans, scanned_rows
@@ -50,13 +51,13 @@ def about_columns(header: tuple[str, ...]) -> str:
 def findings_table(part: Part) -> list[tuple[str, ...]]:
     """Returns where each comparison shows, and how sure that is."""
     header = ("comparison", *(["wording (larger side)"] if part.texts else []), "furthest place",
-              "z", "family-wise p", "places found", "confirmed")  # fmt: skip
+              "z", "family-wise p", "places found", "other half")  # fmt: skip
     lines = [
         (
             visible(f.name),
             *([wording(part, f.name)] if part.texts else []),
             str(f.place), f"{f.z:.1f}", p_words(f.p_family), f"{f.passing} of {f.places}",
-            f"{f.confirmed} of {len(f.judged)}",
+            f"{confirmed_words(f)} ({confirmed_p(f)})" if f.judged else "not tested",
         )
         for f in part.findings()
     ]  # fmt: skip

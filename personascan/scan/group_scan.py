@@ -3,8 +3,8 @@
 import dataclasses
 
 import numpy as np
-import numpy.typing as npt
 
+from personascan.array_like import ArrayLike
 from personascan.scan.masks import number_labels, pair_labels
 from personascan.scan.options import DEFAULT_STARTS, ScanOptions, as_row_sets
 from personascan.scan.pvalues import stack_pool
@@ -13,17 +13,17 @@ from personascan.scan.runs import scan_pool
 
 
 def group_scan(
-    background_BD: npt.ArrayLike,
-    evaluation_ND: npt.ArrayLike,
+    background_BD: ArrayLike,
+    evaluation_ND: ArrayLike,
     *,
     score: str = "bj",
     tail: str = "signed",
     alpha_max: float = 0.5,
     alpha_min: float = 0.0,
-    alphas: str | npt.ArrayLike = "exact",
-    starts: int | str | npt.ArrayLike = DEFAULT_STARTS,
-    groups: npt.ArrayLike | None = None,
-    background_groups: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+    alphas: str | ArrayLike = "exact",
+    starts: int | str | ArrayLike = DEFAULT_STARTS,
+    groups: ArrayLike | None = None,
+    background_groups: tuple[ArrayLike, ArrayLike] | None = None,
     ties: str = "whole",
     seed: int = 0,
     compat: bool = False,

@@ -5,8 +5,8 @@ a few blocks are held at a time, besides the inputs and the ranks of all rows.
 """
 
 import numpy as np
-import numpy.typing as npt
 
+from personascan.array_like import ArrayLike
 from personascan.errors import InputError
 from personascan.scan.counts import over_blocks, over_even_blocks
 from personascan.scan.memory import individual_memory, refuse_individual, rows_at_once
@@ -18,15 +18,15 @@ from personascan.scan.thresholds import step_ranks, tail_steps
 
 
 def individual_scan(
-    background_BD: npt.ArrayLike,
-    evaluation_ND: npt.ArrayLike,
+    background_BD: ArrayLike,
+    evaluation_ND: ArrayLike,
     *,
     score: str = "bj",
     tail: str = "signed",
     alpha_max: float = 0.5,
     alpha_min: float = 0.0,
-    alphas: str | npt.ArrayLike = "exact",
-    background_groups: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+    alphas: str | ArrayLike = "exact",
+    background_groups: tuple[ArrayLike, ArrayLike] | None = None,
     compat: bool = False,
 ) -> IndividualScan:
     """Finds the best node set of every evaluation row, exactly.

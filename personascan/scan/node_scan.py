@@ -8,8 +8,8 @@ labellings.
 """
 
 import numpy as np
-import numpy.typing as npt
 
+from personascan.array_like import ArrayLike
 from personascan.scan.options import ScanOptions
 from personascan.scan.pvalues import check_pair, empirical_pvalues
 from personascan.scan.result import NodeScan
@@ -18,14 +18,14 @@ LABELLED_ALPHAS = 24  # alphas of `labelled_scores`, in geometric steps
 
 
 def node_scan(
-    background: npt.ArrayLike,
-    evaluation: npt.ArrayLike,
+    background: ArrayLike,
+    evaluation: ArrayLike,
     *,
     score: str = "bj",
     tail: str = "signed",
     alpha_max: float = 0.5,
     alpha_min: float = 0.0,
-    alphas: str | npt.ArrayLike = "exact",
+    alphas: str | ArrayLike = "exact",
 ) -> NodeScan:
     """Finds the best nodes for given rows, exactly, over every alpha that the background attains.
 

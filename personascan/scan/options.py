@@ -5,8 +5,8 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from personascan.array_like import ArrayLike
 from personascan.errors import InputError
 from personascan.reading import real_array
 from personascan.scan.alphas import (
@@ -84,7 +84,7 @@ class ScanOptions:
         """The number of starts, where they do not vary and no row sets are given."""
         return FIXED_STARTS if self.starts_vary else int(self.starts)
 
-    def alphas_for(self, sizes: npt.ArrayLike) -> np.ndarray:
+    def alphas_for(self, sizes: ArrayLike) -> np.ndarray:
         """Returns the alphas, ascending, of a search with background groups of these sizes."""
         if self.alphas == "grid":
             return grid_alphas(self.alpha_min, self.alpha_max)
@@ -94,7 +94,7 @@ class ScanOptions:
         bounds = (self.sides, self.alpha_min, self.alpha_max)
         return np.unique(np.concatenate([kind(int(n), *bounds) for n in np.unique(sizes)]))
 
-    def unattainable(self, n_RG: npt.ArrayLike) -> str:
+    def unattainable(self, n_RG: ArrayLike) -> str:
         """Says what is wrong with alphas that no p-value of any search reaches.
 
         Returns "" where some p-value may reach one, and where published p-values are tested.

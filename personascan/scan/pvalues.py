@@ -8,8 +8,8 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-import numpy.typing as npt
 
+from personascan.array_like import ArrayLike
 from personascan.errors import InputError
 from personascan.reading import real_array
 from personascan.scan.counts import count_sorted, order_keys, over_even_blocks, sort_nodes
@@ -55,11 +55,11 @@ def as_matrix(name: str, values) -> np.ndarray:
 
 
 def empirical_pvalues(
-    background_BD: npt.ArrayLike,
-    evaluation_ND: npt.ArrayLike,
+    background_BD: ArrayLike,
+    evaluation_ND: ArrayLike,
     *,
     tail: str = "two",
-    background_groups: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+    background_groups: tuple[ArrayLike, ArrayLike] | None = None,
     compat: bool = False,
 ) -> PValueRange:
     """Returns the range of the empirical p-value of every evaluation value at every node.

@@ -6,8 +6,8 @@ from typing import Any, TypeVar, overload
 
 import jax
 import numpy as np
-import numpy.typing as npt
 
+from personascan.array_like import ArrayLike
 from personascan.bars import bar
 from personascan.compilations import keep_by_default, notice
 from personascan.errors import InputError
@@ -24,23 +24,23 @@ from personascan.scan.winners import best_fractional, keep_best, stack_layers
 
 K = TypeVar("K")
 # Activations of several places: an array [L, N, D], a sequence of its layers, or a mapping by key.
-Pool = npt.ArrayLike | Iterable[npt.ArrayLike] | Mapping[Any, npt.ArrayLike]
+Pool = ArrayLike | Iterable[ArrayLike] | Mapping[Any, ArrayLike]
 
 
 @overload
 def scan_runs(
-    pool: Mapping[K, npt.ArrayLike],
-    background_RN: npt.ArrayLike,
-    evaluation_RN: npt.ArrayLike,
+    pool: Mapping[K, ArrayLike],
+    background_RN: ArrayLike,
+    evaluation_RN: ArrayLike,
     *,
     score: str = "bj",
     tail: str = "signed",
     alpha_max: float = 0.5,
     alpha_min: float = 0.0,
-    alphas: str | npt.ArrayLike = "exact",
-    starts: int | str | npt.ArrayLike = DEFAULT_STARTS,
-    groups: npt.ArrayLike | None = None,
-    background_groups: npt.ArrayLike | None = None,
+    alphas: str | ArrayLike = "exact",
+    starts: int | str | ArrayLike = DEFAULT_STARTS,
+    groups: ArrayLike | None = None,
+    background_groups: ArrayLike | None = None,
     ties: str = "whole",
     seed: int = 0,
     compat: bool = False,
@@ -49,18 +49,18 @@ def scan_runs(
 
 @overload
 def scan_runs(
-    pool: npt.ArrayLike | Sequence[npt.ArrayLike],
-    background_RN: npt.ArrayLike,
-    evaluation_RN: npt.ArrayLike,
+    pool: ArrayLike | Sequence[ArrayLike],
+    background_RN: ArrayLike,
+    evaluation_RN: ArrayLike,
     *,
     score: str = "bj",
     tail: str = "signed",
     alpha_max: float = 0.5,
     alpha_min: float = 0.0,
-    alphas: str | npt.ArrayLike = "exact",
-    starts: int | str | npt.ArrayLike = DEFAULT_STARTS,
-    groups: npt.ArrayLike | None = None,
-    background_groups: npt.ArrayLike | None = None,
+    alphas: str | ArrayLike = "exact",
+    starts: int | str | ArrayLike = DEFAULT_STARTS,
+    groups: ArrayLike | None = None,
+    background_groups: ArrayLike | None = None,
     ties: str = "whole",
     seed: int = 0,
     compat: bool = False,
@@ -69,17 +69,17 @@ def scan_runs(
 
 def scan_runs(
     pool: Pool,
-    background_RN: npt.ArrayLike,
-    evaluation_RN: npt.ArrayLike,
+    background_RN: ArrayLike,
+    evaluation_RN: ArrayLike,
     *,
     score: str = "bj",
     tail: str = "signed",
     alpha_max: float = 0.5,
     alpha_min: float = 0.0,
-    alphas: str | npt.ArrayLike = "exact",
-    starts: int | str | npt.ArrayLike = DEFAULT_STARTS,
-    groups: npt.ArrayLike | None = None,
-    background_groups: npt.ArrayLike | None = None,
+    alphas: str | ArrayLike = "exact",
+    starts: int | str | ArrayLike = DEFAULT_STARTS,
+    groups: ArrayLike | None = None,
+    background_groups: ArrayLike | None = None,
     ties: str = "whole",
     seed: int = 0,
     compat: bool = False,

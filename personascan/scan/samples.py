@@ -6,10 +6,10 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-import numpy.typing as npt
 
 from personascan.errors import InputError
 from personascan.reading import real_array
+from personascan.row_labels import RowLabels, clusters_by_rows, sides_of
 
 
 class SampleSizeError(InputError):
@@ -28,7 +28,7 @@ class SampleOptions:
 
 
 def draw_samples(
-    positive_N: npt.ArrayLike,
+    positive_N: RowLabels,
     samples: SampleOptions,
     seed: int,
     clusters_N: np.ndarray | None = None,
@@ -36,7 +36,8 @@ def draw_samples(
     """Draws the background and evaluation rows of every run: two bool masks [R, N].
 
     Args:
-      positive_N: bool, True where a pool row belongs to H1.
+      positive_N: bool, True where a pool row belongs to H1; or the rows, such as statements,
+        whose entities are then the clusters.
       samples: sizes of the samples; background and negative rows of a run are disjoint.
       seed: seed of the draws; each run has its own key.
       clusters_N: whole numbers; rows of one cluster are never both background and scanned. None:
@@ -47,6 +48,7 @@ def draw_samples(
         the same in every run.
     """
     check_seed(seed)
+    clusters_N = clusters_by_rows(positive_N, clusters_N)
     positive_N = check_labels(positive_N)
     check_sizes(
         int((~positive_N).sum()), int(positive_N.sum()), samples, largest_cluster(clusters_N)
@@ -160,13 +162,13 @@ def cluster_draws(keys_R, rows: int, clusters: int):
     return jax.lax.map(one, keys_R, batch_size=256)
 
 
-def check_labels(positive_N) -> np.ndarray:
-    """Returns H1 labels as bool [N]. Raises InputError if they are none."""
-    labels_N = real_array("positive_N", positive_N)
+def check_labels(positive_N, name: str = "positive_N") -> np.ndarray:
+    """Returns H1 labels as bool [N]. Raises InputError, with their name, if they are none."""
+    labels_N = real_array(name, sides_of(positive_N))
     known = labels_N.dtype.kind in "bui" and bool(((labels_N == 0) | (labels_N == 1)).all())
     if labels_N.ndim != 1 or not known:
         raise InputError(
-            "positive_N needs one label for each row, True or 1 for H1 and False or 0 for H0, got "
+            f"{name} needs one label for each row, True or 1 for H1 and False or 0 for H0, got "
             f"{labels_N.dtype} {labels_N.shape}"
         )
     return labels_N.astype(bool)

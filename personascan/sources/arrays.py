@@ -16,6 +16,7 @@ from personascan.files import is_free, partial_of, put_folder, real_path, restor
 from personascan.hashes import SEAL, damaged_files, folder_sha256, seal, sealed_files
 from personascan.places import Place, named_place
 from personascan.reading import real_array
+from personascan.row_labels import RowLabels, names_of, sides_of
 from personascan.sources.array_files import read_array
 from personascan.sources.base import Row, Terms
 from personascan.sources.rows_record import RECORD, read_rows_record
@@ -27,7 +28,7 @@ CONSTANT = 2.0**-44  # of a node's largest value: a span that is float64's own r
 def write_rows(
     out: str | os.PathLike[str],
     places: Mapping[Any, Any],
-    positive: npt.ArrayLike,
+    positive: RowLabels,
     *,
     network: str = "network",
     groups: Sequence[str] | npt.NDArray[Any] | str = "positive",
@@ -44,7 +45,8 @@ def write_rows(
       out: the folder. It is replaced if this function wrote it and it holds nothing else.
       places: {layer's name: activations [N, D], or [N, ...], which are flattened}, first layer
         first; arrays of NumPy or JAX or tensors of torch, of any float (kept as float32).
-      positive: bool [N], True for rows of H1; the others are H0.
+      positive: bool [N], True for rows of H1; the others are H0. Or the rows, such as statements,
+        whose pairs or entities are then kept, unless one of these is given.
       network: its name, which keys the results.
       groups: of each row, or one for all: each group with rows of H1 is a comparison, against its
         own H0 rows or, if it has none, those of the groups without H1.
@@ -67,7 +69,10 @@ def write_rows(
         condition that is missing, both pairs and entities, a folder that holds anything else, a
         full disk.
     """
-    positive_N = real_array("positive", positive)
+    if pairs is None and entities is None:
+        pairs, entities = (names_of(positive, name) or None for name in ("pair", "entity"))
+        entities = entities if pairs is None else None
+    positive_N = real_array("positive", sides_of(positive))
     if positive_N.ndim != 1 or positive_N.dtype != bool:
         raise InputError(
             f"positive needs one bool for each row, got {positive_N.dtype} {positive_N.shape}"

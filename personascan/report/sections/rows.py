@@ -104,11 +104,11 @@ def detection_blocks(part: Part) -> list:
     return [
         f"{capitalise(called)} scanned alone, against {options.background:.0%} of the H0 {called}, "
         f"{times}: how well their scores tell H1 from the other H0 {called} (AUROC, "
-        "0.5 is chance, and the share of H1 found at 1% false positives; mean ± deviation). The "
-        "best place is chosen on what it is judged by, which flatters it."
+        "0.5 is chance, and the share of H1 found where at most 1% of that H0 is taken for H1; "
+        "mean ± deviation). The best place is chosen on what it is judged by, which flatters it."
         f"{few_rows_text(part)} A scan is told no label, so that below 0.5 means that H0 diverges "
         "more from the background than H1 does. `places.csv` has every place.",
-        Table(["", "place", "", "AUROC", "found at 1%"], rows),
+        Table(["", "place", "", "AUROC", "H1 found at 1% false"], rows),
     ]
 
 
@@ -209,9 +209,10 @@ def alone_section(part: Part) -> Section | None:
         f"background is {how}), by tail, beside what is simpler than a scan. Which way counts as "
         "H1 is fixed beforehand: a tail below 0.5 says that H1 deviates less than H0 does, and a "
         "simpler score below 0.5 that it is lower in H1, where more was expected."
-        f"{few_rows_text(part)} `detection.csv` has every place.",
+        f"{few_rows_text(part)} Found at 1% false: the share of H1 found where at most 1% of that "
+        "H0 is taken for H1. `detection.csv` has every place.",
         Shown("ways"),
-        Table(["", "method", "place", "AUROC", "95% interval", "found at 1% FPR"], rows),
+        Table(["", "method", "place", "AUROC", "95% interval", "H1 found at 1% false"], rows),
     )
 
 

