@@ -36,6 +36,7 @@ def csv_rows(path):
 
 OF_OTHERS = (
     "heads", "tails", "transfer", "differences", "interventions", "specificity", "written",
+    "recipes", "controls", "answers", "judged", "judgements", "sweep",
 )  # fmt: skip
 
 
