@@ -88,7 +88,7 @@ class Maker:
         detector = Detector(self.config.scan.tail)
         source = SimpleNamespace(
             name=model, terms=Terms("statements", "positive", "negative"), about="",
-            layers=self.size.layers, role="user", texts=True, head_width=1,
+            layers=self.size.layers, role="user", texts=True, head_width=1, groups={},
         )  # fmt: skip
         sets = {name: next(s for s in found if s.plain) for name, found in scans.items()}
         chance = {name: self.rng.random((size.permutations, size.nodes)) for name in sets}
@@ -121,6 +121,7 @@ class Maker:
                 specificity=self.crossed(),
                 evidence={name: self.evidence(calibrations[name]) for name in names},
                 held_out={}, place_aurocs={}, kinds={}, tokens={}, promoted={}, written=[],
+                recipes={}, controls={}, judged={}, sweeps={},
             ),
         )  # fmt: skip
 

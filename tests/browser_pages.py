@@ -70,7 +70,7 @@ def opened(browser):
     yield begin
     for context in contexts:
         context.close()
-    assert not said
+    assert not said, said
     assert {url.split(":")[0] for url in asked} <= {"file", "data", "blob"}
     assert len([url for url in asked if url.startswith("file:")]) == len(contexts)
 

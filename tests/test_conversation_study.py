@@ -173,6 +173,7 @@ def test_a_direction_follows_what_was_answered_or_the_instruction_in_view(plante
     assert 0.3 < told[stage.REMOVED] < 0.7
 
 
+@pytest.mark.slow
 def test_the_model_s_own_judgement_is_that_of_its_answers_alone(planted):
     study, _, before, plan, folder = planted
     assert "judged" in before
@@ -203,6 +204,7 @@ def test_the_model_s_own_judgement_is_that_of_its_answers_alone(planted):
     assert table.rows[0][:2] == ("calm", "0 to 100")
 
 
+@pytest.mark.slow
 def test_answers_move_with_the_strength_of_the_direction_that_is_added(planted):
     study, config, before, plan, _ = planted
     assert "sweep" in before
@@ -228,6 +230,7 @@ def test_answers_move_with_the_strength_of_the_direction_that_is_added(planted):
     assert list(table["own_judgement"]) == judged_VS.ravel().tolist()
 
 
+@pytest.mark.slow
 def test_what_a_sweep_writes_and_measures_is_what_the_parts_give_by_themselves(planted):
     study, config, *_, folder = planted
     (swept,) = study.parts[0].sweeps.values()
@@ -283,6 +286,7 @@ def test_the_page_shows_answers_controls_and_recipes(planted):
     assert list(recipes.rows[0][:2]) == ["resid_post last_prompt", "resid_post mean_response"]
 
 
+@pytest.mark.slow
 def test_an_answer_of_the_study_is_watched_on_a_direction_that_did_not_see_it(planted):
     study, config, *_ = planted
     part, answers = study.parts[0], f"{config['out']}/answers.csv"
@@ -304,6 +308,7 @@ def test_an_answer_of_the_study_is_watched_on_a_direction_that_did_not_see_it(pl
         watch(config["out"], "calm", changed)
 
 
+@pytest.mark.slow
 def test_a_study_of_conversations_gives_its_direction_to_steer_along(planted):
     study, config, *_ = planted
     reader, direction = personascan.found_direction(config["out"], "calm", kind="difference")

@@ -174,6 +174,7 @@ def test_what_is_extracted_is_a_mapping_of_places(model, tmp_path):
         found.stack("resid_post", "mean")
 
 
+@pytest.mark.slow
 def test_what_is_extracted_goes_into_the_tests_and_scans_as_it_is(model):
     """Places of several sites and widths, keyed by place; a place by its name."""
     found = personascan.extract(

@@ -54,6 +54,7 @@ def test_an_encoder_has_no_likelihood(tmp_path):
         log_likelihoods(model, statements, PromptOptions(role="none"), 128)
 
 
+@pytest.mark.slow
 def test_a_study_sets_length_and_likelihood_beside_its_scans(tmp_path):
     """Positive statements end in another text, which length does not tell."""
     save_tiny_llama(tmp_path / "model")

@@ -103,7 +103,8 @@ def test_a_source_is_named_whole_or_by_a_recipe(tmp_path):
     assert done.stderr == "error: without --config, give --model and --out as well; see --help\n"
     done = run_here("study.py", f"--statements={tmp_path}/none.csv", "--model=m", "--out=o")
     assert "none.csv' do not exist" in done.stderr
-    done = run_here("study.py", "--config=configs/demo.py", f"--statements={tmp_path}/none.csv")
+    mine = f"--statements={tmp_path}/none.csv", f"--config.out={tmp_path}/out"
+    done = run_here("study.py", "--config=configs/demo.py", *mine)
     assert "none.csv' do not exist" in done.stderr
 
 

@@ -106,6 +106,7 @@ def test_extraction_of_chosen_layers_is_part_of_all(model, tmp_path):
         personascan.extract(model, TEXTS, layers="50%", progress=False)
 
 
+@pytest.mark.slow
 def test_texts_are_written_as_steering_writes_them(model):
     writing = personascan.Writing(6)
     shift_D = np.random.default_rng(0).normal(size=model.config.width).astype(np.float32)

@@ -141,6 +141,7 @@ def unit_keys(units, kind):
     return {p.stem: json.loads(p.read_text())["unit"] for p in (units / kind).glob("*.json")}
 
 
+@pytest.mark.slow
 def test_a_study_keeps_the_tokens_of_the_half_that_did_not_find_the_direction(study, place):
     texts = {s.id: s.text for s in personascan.load_statements(place / "statements")}
     assert set(study.part.tokens) == set(study.part.scans)
@@ -167,6 +168,7 @@ def test_a_study_keeps_the_tokens_of_the_half_that_did_not_find_the_direction(st
     )
 
 
+@pytest.mark.slow
 def test_the_scores_order_what_the_direction_was_planted_for(study):
     """Even a random model has its positive statements, shouted in digits, on one side."""
     for one in study.part.tokens.values():
@@ -175,6 +177,7 @@ def test_the_scores_order_what_the_direction_was_planted_for(study):
         assert typical[True] > typical[False]
 
 
+@pytest.mark.slow
 def test_the_page_shades_statements_and_leaves_them_out_on_demand(study, place, tmp_path):
     out = pathlib.Path(study.config.out)
     page = (out / "report.html").read_text(encoding="utf-8")
@@ -187,6 +190,7 @@ def test_the_page_shades_statements_and_leaves_them_out_on_demand(study, place, 
     assert "Which words carry it" in bare
 
 
+@pytest.mark.slow
 def test_options_are_part_of_the_key_and_none_is_no_stage(study, place):
     before = unit_keys(place / "units", "tokens")
     fewer = run_study(recipe(place, out="fewer", tokens={"statements": 2}))

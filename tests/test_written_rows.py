@@ -49,6 +49,7 @@ def test_draws_are_a_whole_number_for_each_prompt(model, draws):
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.slow
 def test_rows_are_merged_as_others_end(model, monkeypatch):
     """Three batches of two rows; it is looked every four steps, and texts are those without."""
     prompts = prompts_of(model.config.vocab_size, (10, 8, 9, 10, 8, 9))

@@ -83,6 +83,10 @@ def histogram(width: int = 420) -> alt.Chart:
     )  # fmt: skip
 
 
+def shown(where: str):
+    return alt.condition(where, alt.value(1), alt.value(0))
+
+
 def special(columns: int = 4, width: int = 190) -> alt.Chart:
     """Draws the AUROC of found nodes, other nodes and simpler scores, with intervals."""
     # From 0.4 to 1, so that panels and pages compare; from 0 where anything reaches below 0.4.
@@ -111,10 +115,11 @@ def special(columns: int = 4, width: int = 190) -> alt.Chart:
     bars = base.mark_rule(strokeWidth=2).encode(
         alt.X("low:Q", scale=scale, title=None), alt.X2("high:Q"), color=colour
     )
-    points = base.transform_filter("datum.ceiling == 0").mark_circle(size=60, opacity=1)
-    full = base.transform_filter("datum.ceiling == 1").mark_point(
-        shape="triangle-right", size=90, filled=True, opacity=1, color=alt.ExprRef("ink")
-    )  # fmt: skip
+    # Both draw every score, one of them unseen: the extent of a layer without data is no number.
+    points = base.mark_circle(size=60).encode(opacity=shown("datum.ceiling == 0"))
+    full = base.mark_point(
+        shape="triangle-right", size=90, filled=True, color=alt.ExprRef("ink"), aria=False
+    ).encode(opacity=shown("datum.ceiling == 1"))
     return (
         alt.layer(
             chance, begins, bars, points.encode(x, color=colour, tooltip=tooltip),
