@@ -82,7 +82,7 @@ def in_answers(part: Part, name: str) -> Badge:
     """Returns whether answers are told when the other side's instruction is in view."""
     controls = part.controls.get(name)
     if controls is None or controls.follows_answers is None:
-        return Badge(OPEN, "without its instruction: not tested")
+        return Badge(OPEN, "answer or instruction: not told")
     own, other = controls.named(OWN), controls.named(EXCHANGED)
     title = (
         f"AUROC on half B {own.auroc:.2f}, of the same answers behind the other side's "
@@ -90,7 +90,7 @@ def in_answers(part: Part, name: str) -> Badge:
     )
     if controls.follows_answers:
         return Badge(YES, "in the answers themselves", title)
-    return Badge(NO, "gone behind the other instruction", title)
+    return Badge(NO, "not seen behind the other instruction", title)
 
 
 def confirmed(f: Finding) -> Badge:

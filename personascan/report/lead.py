@@ -58,8 +58,8 @@ def answers_sentence(part: Part) -> str:
         said.append(f"for {bold_names(sides[True])} it stays with the answers")
     if sides[False]:
         said.append(
-            f"for {bold_names(sides[False])} it is gone: what was found there is the instruction "
-            "in view"
+            f"for {bold_names(sides[False])} nothing is seen of it any more, as if what was found "
+            "were the instruction in view"
         )
     return (
         "**Answer or instruction:** read behind the other side's instruction, the same answers "

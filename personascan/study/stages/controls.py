@@ -62,9 +62,12 @@ class Controls:
 
     @property
     def follows_answers(self) -> bool | None:
-        """Whether answers are still told behind the other instruction; None if it is not known."""
-        one = self.named(EXCHANGED)
-        return None if one is None else one.low > 0.5
+        """Whether answers are still told behind the other instruction.
+
+        None if it is not known: not asked, or the other half's answers are not told as they are.
+        """
+        own, other = self.named(OWN), self.named(EXCHANGED)
+        return None if other is None or own is None or own.low <= 0.5 else other.low > 0.5
 
 
 def work(case, at: HalfDirection) -> Work:
