@@ -20,9 +20,11 @@ from personascan.report.document import section_without_texts
 from personascan.report.lead import answers_sentence
 from personascan.report.page import how_sentences
 from personascan.report.sections.controls import controls_section, recipes_section
+from personascan.report.sections.exchanged import exchanged_sentence
 from personascan.report.sections.judged import own_judgement_section
 from personascan.report.sections.sweep import sweep_section
 from personascan.report.words import Table
+from personascan.sources.language.conversation_counts import about_conversations
 from personascan.sources.language.conversations import Conversation, Message
 from personascan.sources.language.generate import Writing, stop_tokens
 from personascan.sources.language.likelihood import log_likelihoods
@@ -277,6 +279,12 @@ def test_several_processes_do_not_write_answers(planted):
 def test_the_page_shows_answers_controls_and_recipes(planted):
     part = planted[0].parts[0]
     assert "The model wrote 64 of the answers itself" in how_sentences(part)
+    assert "no system message" not in how_sentences(part)
+    rows = part.source.groups["calm"]
+    assert "the instruction stands in front of the first" in about_conversations(rows, False)
+    said = exchanged_sentence(part)
+    assert "all answers to a question were kept together" in said
+    assert "of 32 pairs" in said
     assert "it stays with the answers" in answers_sentence(part)
     assert in_answers(part, "calm").words == "in the answers themselves"
     tables = [one for one in controls_section(part).blocks if isinstance(one, Table)]

@@ -278,4 +278,6 @@ def read_part(level: Level) -> Part:
 
 def entities_of(case: Case) -> tuple[int, Exchange]:
     """Returns how many entities or pairs the rows have, and how these can be labelled."""
-    return np.unique(case.pool.together).size, where.exchange_in(case.every_row)
+    pool = case.pool
+    groups_N = pool.together if pool.pairs is None else pool.pairs
+    return np.unique(groups_N).size, where.exchange_in(case.every_row)

@@ -18,9 +18,14 @@ def exchanged_sentence(part: Part) -> str:
             "one over their number (two, where the sides have equally many entities)."
         )
     if paired:
+        kept = (
+            "all answers to a question were kept together"
+            if part.config.conversations
+            else "each pair was kept whole"
+        )
         said.append(
-            f"Where {rows} name pairs, labels were exchanged within pairs alone, and each pair was "
-            "kept whole in halves, folds and resamples. Distinct labellings: "
+            f"Where {rows} name pairs, labels were exchanged within pairs alone, and {kept} in "
+            "halves, folds and resamples. Distinct labellings: "
             f"{labellings_words(paired, 'pairs')}; no p can be below two over their number."
         )
     return " ".join(said)

@@ -17,6 +17,7 @@ from personascan.places import Place, named_place
 from personascan.sharding import parse_mesh
 from personascan.sources.base import Baseline, Terms
 from personascan.sources.language.conversation_counts import about_conversations
+from personascan.sources.language.conversation_texts import takes_system
 from personascan.sources.language.conversations import Conversation
 from personascan.sources.language.extract import extract_into
 from personascan.sources.language.likelihood import log_likelihoods
@@ -80,7 +81,13 @@ class LanguageSource:
         """The sentences about conversations; of statements the report has its own."""
         if not self.converses:
             return ""
-        return about_conversations(row for rows in self.groups.values() for row in rows)
+        rows = [row for rows in self.groups.values() for row in rows]
+        return about_conversations(rows, self.takes_system)
+
+    @functools.cached_property
+    def takes_system(self) -> bool:
+        """Whether the chat template shows the model a system message."""
+        return takes_system(self.identified.tokenizer, self.options)
 
     @property
     def embedding(self) -> Place:
