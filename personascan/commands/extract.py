@@ -88,13 +88,13 @@ def main(_) -> None:
     mesh = parse_mesh(MESH.value)
     with place as file:
         model = personascan.load_model(MODEL.value, dtype=DTYPE.value, mesh=mesh, cache=CACHE.value)
-        found = personascan.extract(
+        activations = personascan.extract(
             model, statements, out=None if is_file else OUT.value, layers=LAYERS.value or None,
             **chosen,
         )  # fmt: skip
         if file:
-            found.write(file)
-    for (site, position), array in found.stacks.items() if is_first() else ():
+            activations.write(file)
+    for (site, position), array in activations.stacks.items() if is_first() else ():
         rows = "tokens" if position == "all" else "statements"
         print(f"{visible(OUT.value)}: {site}/{position} {array.shape} (layers, {rows}, nodes)")
 

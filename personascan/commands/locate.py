@@ -55,14 +55,14 @@ def main(_) -> None:
         place = whole_file(OUT.value, overwrite=OVERWRITE.value)
     with place as file:
         rows = labelled_rows()
-        found = personascan.locate(
+        located = personascan.locate(
             rows.places, rows.positive_N, **rows.exchange, statistic=STATISTIC.value,
             permutations=PERMUTATIONS.value, seed=SEED.value,
         )  # fmt: skip
-        frame = found.to_frame()
+        frame = located.to_frame()
         if file:
             file.write(frame.to_csv(index=False, lineterminator="\n").encode())
-    print(visible(found.summary()), end="\n\n")
+    print(visible(located.summary()), end="\n\n")
     highest = frame.sort_values("z", ascending=False, kind="stable")[:SHOWN]
     lines = [("place", "z", "p", "family-wise p")]
     lines += [

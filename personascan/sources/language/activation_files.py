@@ -84,9 +84,9 @@ def named_files(given) -> dict[str, pathlib.Path]:
         folder = pathlib.Path(given)
         if not folder.is_dir():
             raise InputError(f"{folder} is no folder; give one of {SUFFIX} files, or {{id: file}}")
-        found = sorted(path for path in folder.rglob(f"*{SUFFIX}") if is_file(path))
+        paths = sorted(path for path in folder.rglob(f"*{SUFFIX}") if is_file(path))
         # An id may hold "/": its file lies in a folder below.
-        names = {path: path.relative_to(folder).as_posix() for path in found}
+        names = {path: path.relative_to(folder).as_posix() for path in paths}
         files = {name.removesuffix(SUFFIX): path for path, name in names.items() if is_inside(name)}
     if not files:
         packed = "" if isinstance(given, Mapping) else packed_advice(pathlib.Path(given))

@@ -147,8 +147,8 @@ def content_of(role: str, text: str) -> Content:
     if role != "assistant":
         own = without_space(text, 0, len(text))
         return Content(role, text, () if own is None else ((OWN, own),))
-    found = zip((THINKING, ANSWER), thinking_and_answer(text), strict=True)
-    return Content(role, text, tuple((name, span) for name, span in found if span is not None))
+    spans = zip((THINKING, ANSWER), thinking_and_answer(text), strict=True)
+    return Content(role, text, tuple((name, span) for name, span in spans if span is not None))
 
 
 def instructed_content(instruction: str, text: str) -> Content:

@@ -112,13 +112,13 @@ def write_continuations(
     batches = plan_batches(prompts, batch_tokens, pad=0, room=writing.new_tokens)
     refuse_large_caches(model.config, batches, writing.new_tokens, AT_ONCE)
     writer = Writer(model, list(prompts), writing, editing, choosing, as_draws(draws, len(prompts)))
-    found = {}
+    written = {}
     with explain_memory_errors(batches):
         for group in bar(groups(batches, AT_ONCE), "groups of batches"):
-            found |= dict(writer.write(group))
+            written |= dict(writer.write(group))
     return [
         Written(ids, "stop" if ids[-1] in ends else "length")
-        for ids in (found[number] for number in range(len(prompts)))
+        for ids in (written[number] for number in range(len(prompts)))
     ]
 
 

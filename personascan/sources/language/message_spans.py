@@ -37,14 +37,14 @@ def find_messages(conversation: Conversation, rendering: Rendering) -> list[Mess
     """
     contents = rendering.contents
     gaps, keys = gaps_and_keys(rendering.marked)
-    found, rewritten = follow_text(rendering, gaps, keys)
+    spans, rewritten = follow_text(rendering, gaps, keys)
     if rewritten is None:
-        rewritten = missing_message(contents, found)
+        rewritten = missing_message(contents, spans)
     if rewritten is not None:
         raise InputError(explain_rewritten(conversation, contents, rewritten))
     space = kept_space(contents, gaps, keys, rendering.bare)
     return [
-        span_of(content, number, found, space, rendering.text)
+        span_of(content, number, spans, space, rendering.text)
         for number, content in enumerate(contents)
     ]
 
@@ -52,22 +52,22 @@ def find_messages(conversation: Conversation, rendering: Rendering) -> list[Mess
 def follow_text(rendering: Rendering, gaps, keys) -> tuple[dict[Key, Span], int | None]:
     """Returns the span of each mark's part, and the number of the first message that differs."""
     contents, text = rendering.contents, rendering.text
-    found: dict[Key, Span] = {}
+    spans: dict[Key, Span] = {}
     at = len(gaps[0])
     if not text.startswith(gaps[0]):
-        return found, keys[0][0] if keys else 0
+        return spans, keys[0][0] if keys else 0
     following = [*keys, (len(contents) - 1, 0)][1:]
     for key, gap, after in zip(keys, gaps[1:], following, strict=True):
         own = part_text(contents, key)
-        if key in found or not text.startswith(own, at):
-            return found, key[0]
-        found[key] = at, at + len(own)
+        if key in spans or not text.startswith(own, at):
+            return spans, key[0]
+        spans[key] = at, at + len(own)
         at += len(own)
         if not text.startswith(gap, at):
             # Thinking that is written anew in front of an answer is the likeliest reason.
-            return found, after[0] if contents[after[0]].role == "assistant" else key[0]
+            return spans, after[0] if contents[after[0]].role == "assistant" else key[0]
         at += len(gap)
-    return found, None if at == len(text) else len(contents) - 1
+    return spans, None if at == len(text) else len(contents) - 1
 
 
 def gaps_and_keys(marked: str) -> tuple[list[str], list[Key]]:
@@ -83,15 +83,15 @@ def part_text(contents: list[Content], key: Key) -> str:
     return content.text[start:end]
 
 
-def missing_message(contents: list[Content], found: dict[Key, Span]) -> int | None:
+def missing_message(contents: list[Content], spans: dict[Key, Span]) -> int | None:
     """Returns the number of a message that is dropped, or of an answer that stands too early."""
-    answers = [number for number, _ in found if contents[number].role == "assistant"]
+    answers = [number for number, _ in spans if contents[number].role == "assistant"]
     for before, after in itertools.pairwise(answers):
         if after < before:
             return after
     for number, content in enumerate(contents):
         for part, (name, _) in enumerate(content.parts):
-            if (number, part) not in found and name != THINKING:
+            if (number, part) not in spans and name != THINKING:
                 return number
     return None
 
@@ -139,14 +139,14 @@ def text_beside(contents: list[Content], key: Key, behind: bool) -> str:
     return "" if beside.strip() else beside
 
 
-def span_of(content: Content, number: int, found, space, text: str) -> MessageSpan | None:
+def span_of(content: Content, number: int, spans, space, text: str) -> MessageSpan | None:
     """Returns the span of a message with the markers and the space of its own that are shown."""
-    shown = [part for part in range(len(content.parts)) if (number, part) in found]
+    shown = [part for part in range(len(content.parts)) if (number, part) in spans]
     if not shown:
         return None
     points = []
     for part in shown:
-        points += zip(found[number, part], content.parts[part][1], strict=True)
+        points += zip(spans[number, part], content.parts[part][1], strict=True)
     (start, own_start), (end, own_end) = points[0], points[-1]
     # Behind thinking that is left out nothing more of the message is shown.
     before = content.text[:own_start].strip() if shown[0] == 0 else ""
@@ -163,5 +163,5 @@ def span_of(content: Content, number: int, found, space, text: str) -> MessageSp
     else:
         trail = space.get((number, "trail"), 0)
         end, own_end = end + trail, own_end + trail
-    parts = {content.parts[part][0]: found[number, part] for part in shown}
+    parts = {content.parts[part][0]: spans[number, part] for part in shown}
     return MessageSpan(start, end, parts, ((start, own_start), *points, (end, own_end)))

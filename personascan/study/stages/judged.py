@@ -161,12 +161,12 @@ def asked(level) -> list[tuple]:
 def judged_answers(case, at: HalfDirection, question: Question) -> JudgedAnswers:
     """Returns the judged answers of a finished unit."""
     result = case.read(work(case, at, question))
-    found, options = result.arrays, case.config.conversations
-    rows = statements_of(case, found["row_N"])
+    arrays, options = result.arrays, case.config.conversations
+    rows = statements_of(case, arrays["row_N"])
     return JudgedAnswers(
         at.place, (question.lowest, question.highest), result.values["auroc"],
-        *result.values["limits"], tuple(one.id for one in rows), found["positive_N"].astype(bool),
-        found["score_N"], found["mass_N"], found["direction_N"],
+        *result.values["limits"], tuple(one.id for one in rows), arrays["positive_N"].astype(bool),
+        arrays["score_N"], arrays["mass_N"], arrays["direction_N"],
         np.array([np.nan if one.score is None else one.score for one in rows], float),
         (options.keep_above, options.keep_below),
     )  # fmt: skip

@@ -166,7 +166,7 @@ def measures(reader: Reader, asked: Asked, answers: list[Conversation]) -> dict[
     """Returns every measure of some answers, NaN where an answer has none: {name: [N]}."""
     model, nothing_N = reader.model(), np.full(len(answers), np.nan)
     tokens = [own_tokens(one.response) for one in answers]
-    found = dict.fromkeys(MEASURES, nothing_N) | {
+    measured = dict.fromkeys(MEASURES, nothing_N) | {
         "echoes": np.array([echoes(one.text, set(asked.stems)) for one in answers], float),
         "repeats": np.array([repeated_share(ids) for ids in tokens]),
         "tokens": np.array([len(ids) for ids in tokens], float),
@@ -174,15 +174,15 @@ def measures(reader: Reader, asked: Asked, answers: list[Conversation]) -> dict[
     if asked.judge:
         pairs = [(one.question, one.text) for one in answers]
         judged = own_judgements(model, asked.judge, pairs, reader.options, reader.batch_tokens)
-        found |= {"judged": judged.score_N, "mass": judged.mass_N}
+        measured |= {"judged": judged.score_N, "mass": judged.mass_N}
     some_N = np.array([len(ids) > 0 for ids in tokens])
     if some_N.any():
         read = [one for one, some in zip(answers, some_N, strict=True) if some]
-        found["log_likelihood"] = nothing_N.copy()
-        found["log_likelihood"][some_N] = log_likelihoods(
+        measured["log_likelihood"] = nothing_N.copy()
+        measured["log_likelihood"][some_N] = log_likelihoods(
             model, read, reader.options, reader.batch_tokens
         )
-    return found
+    return measured
 
 
 def own_tokens(response: Response) -> tuple[int, ...]:

@@ -129,14 +129,14 @@ def do(
 def shaded_statements(case, at: HalfDirection) -> ShadedStatements:
     """Returns the statements of a finished unit."""
     result = case.read(work(case, at))
-    found, offsets = result.arrays, result.arrays["offsets"]
+    arrays, offsets = result.arrays, result.arrays["offsets"]
     shaded = [
         ShadedStatement(
-            case.pool.ids[row], bool(case.pool.positive_N[row]), bool(found["surprising_S"][i]),
-            float(found["score_S"][i]), int(found["first_S"][i]), int(found["last_S"][i]),
-            tuple(result.values["pieces"][i]), found["value_T"][offsets[i] : offsets[i + 1]],
+            case.pool.ids[row], bool(case.pool.positive_N[row]), bool(arrays["surprising_S"][i]),
+            float(arrays["score_S"][i]), int(arrays["first_S"][i]), int(arrays["last_S"][i]),
+            tuple(result.values["pieces"][i]), arrays["value_T"][offsets[i] : offsets[i + 1]],
         )
-        for i, row in enumerate(found["row_S"])
+        for i, row in enumerate(arrays["row_S"])
     ]  # fmt: skip
     value = result.values["auroc"]
     low, high = auroc_limits(value, sizes(at.show.positive_N, at.show.together_N))
