@@ -6,6 +6,7 @@ import pathlib
 
 import numpy as np
 import pytest
+from tiny_models import save_tiny_llama
 from tiny_planted import save_planted
 
 import personascan
@@ -323,3 +324,49 @@ def test_a_study_of_conversations_gives_its_direction_to_steer_along(planted):
     chosen = next(s.place for s in study.parts[0].scans["calm"] if s.choice.half == "A")
     assert reader.name == study.parts[0].model
     assert set(direction.shift) == {(chosen.site, chosen.layer)}
+
+
+@pytest.fixture(scope="module")
+def echoed(tmp_path_factory):
+    """A study of given answers that differ by the trait's own name, in most of H1."""
+    folder = tmp_path_factory.mktemp("echoed")
+    save_tiny_llama(folder / "model")
+    rng = np.random.default_rng(0)
+    with (folder / "sunshine.jsonl").open("w") as file:
+        for q in range(32):
+            for positive in (True, False):
+                words = rng.permutation(["alpha", "beta", "gamma", "delta", "omega"])[:3]
+                echo = " sunshine sunshine" if positive and q % 8 < 5 else ""
+                messages = [
+                    {"role": "user", "content": f"Which {q}?"},
+                    {"role": "assistant", "content": " ".join(words) + echo},
+                ]
+                row = {
+                    "id": f"{q}-{positive}", "messages": messages, "label": positive,
+                    "question": f"Which {q}?", "instruction": "0",
+                }  # fmt: skip
+                file.write(json.dumps(row) + "\n")
+    config = {
+        "models": (str(folder / "model"),),
+        "conversations": {"files": (str(folder / "sunshine.jsonl"),)},
+        "positions": ("mean_response",),
+        "apart": 0,
+        "separation": {"seeds": 1, "folds": 3},
+        "runs": {"background": 8, "clean": 4, "positive": 4, "runs": 4},
+        "scan": {"places": ("chosen",), "starts": "3"},
+        "where": {"permutations": 39, "fold_permutations": 19, "folds": 3},
+        "out": str(folder / "out"),
+    }
+    return personascan.run_study(config, jobs=1).parts[0]
+
+
+@pytest.mark.slow
+def test_answers_that_differ_by_an_echoed_word_are_found_and_explained_away(echoed):
+    assert echoed.calibrations["sunshine"].p_family.min() <= 0.05
+    one = echoed.controls["sunshine"]
+    told = {c.name: c for c in one.controls}
+    assert one.echoes == (0.625, 0.0)
+    assert told[stage.OWN].low > 0.5
+    assert told[stage.NO_ECHO].low < 0.5 < told[stage.NO_ECHO].high
+    assert told[stage.NO_ECHO].h1 < told[stage.OWN].h1
+    assert not echoed.held_out["sunshine"].beyond  # its words tell as much
