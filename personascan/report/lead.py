@@ -233,8 +233,9 @@ def twins_sentence(part: Part, names) -> str:
         return ""
     return (
         f" Words tell the wrong side of held-out {rows_word(part)} for {bold_names(twins)}: "
-        "those of the two sides are probably counterparts in like words, and a `pair` that names "
-        "them makes the tests sharper and these comparisons fair."
+        "those of the two sides are probably counterparts in like words. Their words count turned "
+        "round here; a column `pair` in the statements' file, which names counterparts, would "
+        "make this comparison exact and the tests sharper."
     )
 
 
@@ -281,7 +282,7 @@ def edits_sentence(part: Part) -> str:
         f"up to {max(matched):.0%} of its answers change" if any(matched) else "no answer changes"
     )
     return (
-        f"**Does the model use them?** Editing the nodes found for {names} moves its Yes less No "
-        f"further than random nodes do (at {SIGNIFICANCE:.0%} over all sets): {word_list(said)}; "
-        f"{changed}."
+        f"**Does the model use them?** The nodes found for {names} were edited while the model was "
+        "asked. Its answer (the logit of Yes, less that of No) moved further than under edits of "
+        f"random nodes (at {SIGNIFICANCE:.0%} over all sets) by {word_list(said)}; {changed}."
     )
