@@ -59,7 +59,8 @@ def planted(rows: int, nodes: int = 40):
     return background, evaluation
 
 
-@pytest.mark.parametrize("tail", ["signed", pytest.param("two", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("tail", ["signed", "two"])
+@pytest.mark.slow
 def test_padding_changes_no_number_and_saves_compilations(monkeypatch, tail):
     """Sizes between two steps of `rounded_size` share a program, whose answers are those alone."""
     compiled = devices.search._cache_size()

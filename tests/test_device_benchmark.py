@@ -226,6 +226,7 @@ def test_jax_flax_and_numpy_are_enough_and_four_devices_find_the_same(report):
     assert scores[0] == scores[1]
 
 
+@pytest.mark.slow
 def test_the_script_lists_what_it_skips(tmp_path):
     done = subprocess.run(
         [sys.executable, f"{ROOT}/scripts/benchmark_device.py", "--minutes=0.001",

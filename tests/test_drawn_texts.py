@@ -17,6 +17,7 @@ def pair(tmp_path_factory):
     return made_pair(tmp_path_factory.mktemp("generate"))
 
 
+@pytest.mark.slow
 def test_a_draw_depends_on_the_number_of_its_row_alone(pair):
     """Not on what shares its batch, nor on the size of batches."""
     model, _ = pair

@@ -154,4 +154,4 @@ def test_the_readout_tells_other_rows():
 
 
 def test_a_set_of_nodes_shows_itself(nodes):
-    assert repr(nodes).startswith("Nodes(30 nodes: ")
+    assert repr(nodes).startswith("Nodes(30 nodes of one place: ")

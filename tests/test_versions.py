@@ -49,7 +49,10 @@ def test_memory_is_refused_before_anything_is_extracted(monkeypatch):
         raise personascan.InputError("separation needs about 9 GiB but 1 GiB are free")
 
     level = SimpleNamespace(cases=["a case"])
-    opened = SimpleNamespace(config=None, sources=["a model"], levels=lambda *_: [level])
+    opened = SimpleNamespace(
+        config=SimpleNamespace(writing=None), sources=["a model"], levels=lambda *_: [level]
+    )
+    monkeypatch.setattr(study, "with_answers", lambda opened, store: opened)
     monkeypatch.setattr(study, "check_memory", refuse)
     monkeypatch.setattr(study, "run_extractions", lambda *_: pytest.fail("it was extracted"))
     with pytest.raises(personascan.InputError, match="are free"):

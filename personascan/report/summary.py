@@ -32,7 +32,7 @@ COLUMNS = {
     "z": "z: above shuffled labels, in their deviations",
     "family-wise p": "family-wise p: over all places",
     "places found": "found: with p <= 0.05",
-    "confirmed": "confirmed: by the other half",
+    "other half": "other half: on the place that one half chose",
     "probe AUROC": "probe: is told the labels",
     "score": "score and so on: of scans, which are not",
     "precision": "precision: share of H1 in what they return",
