@@ -292,7 +292,8 @@ def test_the_script_prints_texts_and_writes_the_direction(deciding, tmp_path):
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].endswith("calm.safetensors: calm")
-    assert lines[1].startswith("strength 1 adds a vector of length ")
-    assert ": 1 of a deviation of the background at its nodes and " in lines[1]
-    assert lines[3] == "> Say yes?"
-    assert lines[5].split() == ["calm", "-6", "calm", "+0", "calm", "+6", "calm", "capped", "0.9"]
+    assert lines[1].startswith("steering at ")
+    assert lines[2].startswith("strength 1 adds a vector of length ")
+    assert ": 1 of a deviation of the background at its nodes and " in lines[2]
+    assert lines[4] == "> Say yes?"
+    assert lines[6].split() == ["calm", "-6", "calm", "+0", "calm", "+6", "calm", "capped", "0.9"]
