@@ -26,7 +26,7 @@ from personascan.report.sections.judged import own_judgement_section
 from personascan.report.sections.sweep import sweep_section
 from personascan.report.words import Table
 from personascan.sources.language.conversation_counts import about_conversations
-from personascan.sources.language.conversations import Conversation, Message
+from personascan.sources.language.conversations import Conversation, Message, Response
 from personascan.sources.language.generate import Writing, stop_tokens
 from personascan.sources.language.likelihood import log_likelihoods
 from personascan.sources.language.templates import PromptOptions
@@ -36,6 +36,7 @@ from personascan.study.folder import units_folder
 from personascan.study.half_direction import half_direction
 from personascan.study.opening import open_study, with_answers
 from personascan.study.portions import HALVES, portion_rows
+from personascan.study.responses import without_empty
 from personascan.study.stages import controls as stage
 from personascan.study.stages import where
 from personascan.study.steering import named_case
@@ -89,6 +90,21 @@ def test_pairs_of_other_groups_that_one_side_lacks_are_left_out():
     assert pool.sizes == (12, 12)
     assert pool.left_out.beyond == (0, 6)
     assert np.unique(pool.pairs).size == 6  # of both instructions: a question is a block
+
+
+def test_an_empty_answer_takes_its_own_pair_along_and_no_other_personas(capsys):
+    rows = [
+        dataclasses.replace(row, response=Response((5,), "yes", "length"))
+        for row in asked(2, 1)["calm"]
+    ]
+    others = [dataclasses.replace(row, id=f"o{row.id}", persona="bold") for row in rows]
+    rows[0] = dataclasses.replace(rows[0], response=Response((2,), " ", "stop"))
+    left = without_empty("m", {"calm": rows, "bold": others})
+    assert [row.question for row in left["calm"]] == ["question 1"] * 2
+    assert left["bold"] == others
+    assert "1 of 8 answers are empty" in capsys.readouterr().err
+    with pytest.raises(personascan.InputError, match="no answer with a text left of 'calm'"):
+        without_empty("m", {"calm": rows[:2]})
 
 
 def test_words_of_instructions_are_found_again_in_other_forms():

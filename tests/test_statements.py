@@ -390,21 +390,3 @@ def test_entities_are_read(tmp_path):
         read_text(tmp_path, json.dumps(row | {"entity": 3}), "s.jsonl")
     found = read_text(tmp_path, f"{HEADER},Entity\n1,positive,1,k,a,France\n2,negative,1,k,b,\n")
     assert [s.entity for s in found] == ["France", ""]
-
-
-def test_counterparts_in_like_words_are_named_in_a_note(capsys):
-    rows = [
-        {"text": f"I {verb} {what}", "direction": side}
-        for what in ("red doors of houses", "blue windows at sea", "old tins with beans", "shops")
-        for verb, side in (("open", "+"), ("shut", "-"))
-    ]
-    personascan.load_statements(rows)
-    assert "4 of 4 positive statements have a counterpart" in capsys.readouterr().err
-    personascan.load_statements([row | {"pair": row["text"][6:]} for row in rows])
-    alike = [
-        {"text": f"I like {thing} and more of it {i}", "direction": side}
-        for i in range(4)
-        for thing, side in (("wine", "+"), ("the sea where one swims all day long", "-"))
-    ]
-    personascan.load_statements(alike)  # those of a side are as like one another
-    assert "counterpart" not in capsys.readouterr().err

@@ -34,6 +34,8 @@ def response_works(source, writing: Writing | None) -> list[Work]:
 
 
 def work(source: LanguageSource, rows: tuple[Conversation, ...], writing: Writing) -> Work:
+    if not writing.temperature:
+        writing = dataclasses.replace(writing, seed=0)  # nothing is drawn
     inputs = source.shared_identity | {
         "messages": sha256_of([[row.id, *map(dataclasses.astuple, row.messages)] for row in rows]),
         "writing": dataclasses.asdict(writing),
@@ -111,9 +113,11 @@ def without_empty(model: str, groups: dict) -> dict:
     empty = [row for row in every if not row.text.strip()]
     if not empty:
         return groups
-    pairs, ids = {row.pair for row in empty if row.pair}, {row.id for row in empty}
+    ids = {row.id for row in empty}
+    # Of the same persona: others may ask the same question, and lose nothing.
+    pairs = {(row.persona, row.pair) for row in empty if row.pair}
     left = {
-        group: [row for row in rows if row.id not in ids and row.pair not in pairs]
+        group: [row for row in rows if row.id not in ids and (row.persona, row.pair) not in pairs]
         for group, rows in groups.items()
     }
     print(
