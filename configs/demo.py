@@ -2,7 +2,7 @@
 
     python scripts/study.py --config=configs/demo.py
 
-Fetches the model once (93 MB), then takes 150 seconds on two CPU cores. Leaves tables and
+Fetches the model once (93 MB), then takes 165 seconds on two CPU cores. Leaves tables and
 report.html in out/demo, which begins with what was found: which persona shows at which place (a
 site of a layer, at a token), how sure that is, and in which nodes and directions. Any field is
 overridden on the command line, for example --config.out=out/mine --config.runs.runs=20.
